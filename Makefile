@@ -1,0 +1,36 @@
+# make demo   a real VOLTTRON platform polls simulated stations, sheds a port, ends by itself
+# make test   the tests        make check   lint, types, layers        make clean
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+PYTEST ?=
+
+.PHONY: all venv demo test check docs clean
+all: check test
+venv: $(READY)
+
+# One environment for everything: installed once, again when the requirements change.
+$(READY): setup.cfg pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all,test,check]'
+	touch $(READY)
+
+demo: $(READY)
+	$(BIN)/python -m examples.demo $(if $(KEEP),--keep) $(if $(AGENT),--agent)
+
+test: $(READY)
+	$(BIN)/python -m pytest $(PYTEST)
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m chargepoint_driver.catalogue.page --check docs/points.md
+
+docs/points.md: $(READY) chargepoint_driver/catalogue/chargepoint.py
+	$(BIN)/python -m chargepoint_driver.catalogue.page docs/points.md
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

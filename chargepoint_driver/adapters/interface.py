@@ -1,0 +1,261 @@
+"""The driver interface of modular VOLTTRON: thin, everything it knows is the host's ways.
+
+All devices of an account share one instance, so that one poll of a hundred stations is a
+handful of calls.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import gevent
+from pydantic import ConfigDict
+from volttron.driver.base.config import PointConfig, RemoteConfig
+from volttron.driver.base.interfaces import BaseInterface, DriverInterfaceError
+
+from chargepoint_driver.adapters.register import ChargePointPointConfig, ChargePointRegister
+from chargepoint_driver.config import AccountConfig, DeviceConfig
+from chargepoint_driver.errors import BadConfiguration, BadValue, ChargePointError
+from chargepoint_driver.registry import Point, build
+from chargepoint_driver.registry import columns as col
+from chargepoint_driver.service import Service, ShedOptions
+
+__all__ = ["ChargePointInterface"]
+
+_log = logging.getLogger(__name__)
+
+
+class ChargePointRemoteConfig(RemoteConfig):  # type: ignore[misc]  # the host has no types
+    """The driver_config of the first device of an account, as it came: `DeviceConfig` checks
+    it. Devices of one account differ in station and port, which is no mismatch."""
+
+    model_config = ConfigDict(extra="allow", populate_by_name=True, validate_assignment=True)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ChargePointRemoteConfig):
+            return NotImplemented
+        return _account_of(self) == _account_of(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        return ((key, value) for key, value in super().__repr_args__() if key != "password")
+
+
+class ChargePointInterface(BaseInterface):  # type: ignore[misc]
+    """ChargePoint stations as register-based devices."""
+
+    REGISTER_CONFIG_CLASS = ChargePointPointConfig
+    INTERFACE_CONFIG_CLASS = ChargePointRemoteConfig
+    default_config: dict[str, Any] = {}  # noqa: RUF012  # the host assigns to it
+
+    def __init__(self, config: RemoteConfig, driver_agent: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(config, driver_agent, *args, **kwargs)
+        self._account = _account_of(self.config)
+        self._service = Service.of_account(self._account)
+        self._heart_beats: dict[str, Any] = {}  # by the name in heart_beat_point
+
+    @classmethod
+    def unique_remote_id(cls, config_name: str, config: RemoteConfig) -> tuple[str, ...]:
+        """The account and its endpoint: devices of the same one share an instance."""
+        del config_name
+        return ("chargepoint", *_account_of(config).key)
+
+    # ---- set-up ----------------------------------------------------------------------------
+
+    def prepare_registry_config(
+        self, registry_config: list[dict[str, Any]], remote_config: RemoteConfig | None = None
+    ) -> list[dict[str, Any]]:
+        """The rows of one device, checked and completed. Raises BadConfiguration (a
+        ValueError: the host skips this device alone) naming every fault at once."""
+        config = remote_config if remote_config is not None else self.config
+        device = DeviceConfig.from_dict(_plain(config))
+        source = f"registry of {device.stationID}"
+        if device.portNumber is not None:
+            source += f" port {device.portNumber}"
+        # The first data row of a CSV file is its row 2.
+        registry = build(
+            enumerate(registry_config, start=2),
+            source,
+            device.stationID,
+            device.portNumber,
+            device.cacheExpiration,
+        )
+        registry.raise_faults()
+        for warning in registry.warnings:
+            _log.warning("%s", warning)
+        self._heed_heart_beat(getattr(config, "heart_beat_point", None), source, registry.points)
+        self._take_over(device.account)
+        options = ShedOptions(device.shed_duration, device.shed_on_write)
+        return [
+            {
+                **row,
+                col.POINT_NAME: name,
+                col.WRITABLE: registry.points[name].writable,
+                col.UNITS: registry.points[name].unit,
+                "point": registry.points[name],
+                "options": options,
+            }
+            for name, row in registry.rows.items()
+        ]
+
+    def _take_over(self, account: AccountConfig) -> None:
+        """The settings stored last are the account's: a corrected password counts at once."""
+        if account == self._account:
+            return
+        _log.warning(
+            "account %s: the settings of its devices differ; those read last are used for all",
+            account.username,
+        )
+        self._account = account
+        self._service.reconfigure(account)
+
+    def _heed_heart_beat(
+        self, heart_beat: str | None, source: str, points: Mapping[str, Point]
+    ) -> None:
+        if not heart_beat:
+            return
+        name = heart_beat.rsplit("/", 1)[-1]
+        if name in points:
+            raise BadConfiguration(
+                f"{source}: heart_beat_point {heart_beat!r} is a point of the station, which each "
+                "beat would write; leave heart_beat_point out (the service has no heart beat)"
+            )
+        if name == heart_beat:
+            _log.warning(
+                "%s: heart_beat_point %r is a bare name; it is answered in the driver and shown "
+                "nowhere. Write a full topic (devices/…/%s), or leave it out",
+                source,
+                name,
+                name,
+            )
+        self._heart_beats.setdefault(name, 0)
+
+    def create_register(self, register_definition: PointConfig) -> ChargePointRegister:
+        """The register of a row that `prepare_registry_config` has completed."""
+        point = getattr(register_definition, "point", None)
+        if not isinstance(point, Point):
+            raise BadConfiguration(
+                f"{register_definition.volttron_point_name}: the row did not pass "
+                "prepare_registry_config; volttron-lib-base-driver 2.0.0rc7 or newer is needed"
+            )
+        return ChargePointRegister(point, register_definition.options)
+
+    # ---- reading -----------------------------------------------------------------------------
+
+    def get_point(self, topic: str, **kwargs: Any) -> Any:
+        """One value. Raises DriverInterfaceError when it cannot be had."""
+        del kwargs
+        if (beat := self._heart_beat(topic)) is not None:
+            return self._heart_beats[beat]
+        values, errors = self._read({topic: self.get_register_by_name(topic).point})
+        if topic in errors:
+            raise _for_host(errors[topic])
+        return values[topic]
+
+    def get_multiple_points(
+        self, topics: Iterable[str], **kwargs: Any
+    ) -> tuple[dict[str, Any], dict[str, str]]:
+        """(values, errors) by topic: each topic asked for is in one of the two."""
+        del kwargs
+        points: dict[str, Point] = {}
+        values: dict[str, Any] = {}
+        errors: dict[str, str] = {}
+        for topic in topics:
+            register = self.point_map.get(topic)
+            if register is not None:
+                points[topic] = register.point
+            elif (beat := self._heart_beat(topic)) is not None:
+                values[topic] = self._heart_beats[beat]
+            else:
+                errors[topic] = f"{topic}: no such point is configured; check the topic"
+        read, failed = self._read(points)
+        values.update(read)
+        errors.update({topic: _words(error) for topic, error in failed.items()})
+        return values, errors
+
+    def _read(self, points: Mapping[str, Point]) -> tuple[dict[str, Any], Mapping[str, Exception]]:
+        try:
+            reading = self._service.read(points)
+        except gevent.Timeout as error:
+            # Timeout is no Exception: let out, it would leave the RPC caller without answer.
+            late = TimeoutError(f"the reading was broken off: {error}")
+            return {}, dict.fromkeys(points, late)
+        except ChargePointError as error:
+            return {}, dict.fromkeys(points, error)
+        return reading.values, reading.errors
+
+    # ---- writing -----------------------------------------------------------------------------
+
+    def set_point(self, topic: str, value: Any, **kwargs: Any) -> Any:
+        """Write one point; the value read back. Raises ValueError for a value that cannot be
+        meant and DriverInterfaceError for a write that failed."""
+        del kwargs
+        if (beat := self._heart_beat(topic)) is not None:
+            self._heart_beats[beat] = value
+            return value
+        register = self.get_register_by_name(topic)
+        try:
+            return self._service.write(register.point, value, register.options)
+        except ChargePointError as error:
+            raise _for_host(error) from None
+        except gevent.Timeout as error:
+            raise TimeoutError(f"the write was broken off and may be in force: {error}") from None
+
+    def revert_point(self, topic: str, **kwargs: Any) -> None:
+        """Clear a shed that this driver made with the point's target; sends nothing else."""
+        del kwargs
+        if self._heart_beat(topic) is not None:
+            return
+        register = self.get_register_by_name(topic)
+        try:
+            self._service.revert(register.point)
+        except ChargePointError as error:
+            raise _for_host(error) from None
+        except gevent.Timeout as error:
+            raise TimeoutError(f"the revert was broken off: {error}") from None
+
+    def revert_all(self, **kwargs: Any) -> None:
+        """Clear every shed that this driver made. Every target is tried; the first failure is
+        raised at the end."""
+        del kwargs
+        failed: list[Exception] = []
+        for topic in list(self.point_map):
+            try:
+                self.revert_point(topic)
+            except (DriverInterfaceError, TimeoutError) as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]
+
+    def _heart_beat(self, topic: str) -> str | None:
+        """The heart beat that a topic names, None for any other point. It is answered here:
+        the service has none."""
+        name = topic.rsplit("/", 1)[-1]
+        return name if name in self._heart_beats and topic not in self.point_map else None
+
+
+def _plain(config: RemoteConfig) -> dict[str, Any]:
+    """A remote config as a dictionary, the host's own keys included."""
+    return dict(config.model_dump())
+
+
+def _account_of(config: RemoteConfig) -> AccountConfig:
+    return DeviceConfig.from_dict(_plain(config)).account
+
+
+def _for_host(error: Exception) -> Exception:
+    """The error as the RPC caller is to see it: its type's name crosses, and its arguments."""
+    if isinstance(error, BadValue):
+        return ValueError(str(error))
+    if isinstance(error, ChargePointError):
+        for_host: Exception = DriverInterfaceError(_words(error))
+        return for_host
+    return error
+
+
+def _words(error: Exception) -> str:
+    """The message, with the error's own code at its end for programs to find."""
+    return f"{error} [{error.code}]" if isinstance(error, ChargePointError) else str(error)

@@ -1,0 +1,83 @@
+"""What a backend must offer to the layers above. ChargePoint's SOAP service is one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from chargepoint_driver.config import AccountConfig
+from chargepoint_driver.snapshot import StationRecord
+
+__all__ = ["Backend", "Limit", "Reply", "Request", "Target"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One planned read: of the listed stations, of a station group, or (both empty) of
+    everything that the account may see."""
+
+    call: str
+    stations: tuple[str, ...] = ()
+    group: str | None = None
+
+    @property
+    def whole_account(self) -> bool:
+        return not self.stations and self.group is None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """Station id to what the reply says of it. Stations that it leaves out are missing."""
+
+    records: Mapping[str, StationRecord]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a write acts on: a station (`port` None) or one port of it."""
+
+    station_id: str
+    port: int | None = None
+
+    def __str__(self) -> str:
+        return self.station_id if self.port is None else f"{self.station_id} port {self.port}"
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How far to shed: an absolute ceiling in kW or a percentage of the present load.
+    Exactly one of the two is not None."""
+
+    allowed_load_kw: float | None = None
+    percent_shed: int | None = None
+
+    def __str__(self) -> str:
+        if self.allowed_load_kw is not None:
+            return f"allowedLoad {self.allowed_load_kw:g} kW"
+        return f"percentShed {self.percent_shed} %"
+
+
+class Backend(Protocol):
+    """Reads and writes of one account. Every method waits for a limited time, raises errors
+    of the tree, and may be called from several threads at once."""
+
+    name: str
+
+    def fetch(self, request: Request) -> Reply:
+        """Carry out one planned read, to the last page."""
+
+    def shed(self, target: Target, limit: Limit, minutes: int) -> None:
+        """Limit the load of the target for so many minutes (0 = no end). Sent once."""
+
+    def clear(self, target: Target) -> None:
+        """End a shed of the target. Sent once."""
+
+    def clear_alarms(self, station_id: str) -> None:
+        """Clear all alarms of the station. Sent once."""
+
+    def reconfigure(self, account: AccountConfig) -> None:
+        """Go on with other settings (a corrected password, another time limit)."""
+
+    def close(self) -> None:
+        """Let go of connections. A closed backend is not used again."""

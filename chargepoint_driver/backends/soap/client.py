@@ -1,0 +1,245 @@
+"""The backend: requests built by zeep from the project's WSDL, replies read by `parse`."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Hashable
+from datetime import datetime, timedelta, timezone
+from importlib.resources import as_file, files
+from typing import Any, TypeVar
+
+import zeep
+from lxml import etree
+from zeep.transports import Transport
+from zeep.wsse.username import UsernameToken
+
+from chargepoint_driver.backend import Limit, Reply, Request, Target
+from chargepoint_driver.backends.soap import faults, parse
+from chargepoint_driver.backends.soap.faults import Caller
+from chargepoint_driver.backends.soap.wire import Wire
+from chargepoint_driver.catalogue import CHARGEPOINT, Call
+from chargepoint_driver.config import AccountConfig
+from chargepoint_driver.errors import (
+    BadReply,
+    ChargePointError,
+    FateUnknown,
+    NothingThere,
+)
+from chargepoint_driver.snapshot import StationRecord, newest_by_port
+
+__all__ = ["SESSION_WINDOW", "SoapBackend"]
+
+_log = logging.getLogger(__name__)
+
+SESSION_WINDOW = timedelta(hours=24)
+"""How far back the newest session of a port is looked for."""
+
+_BINDING = f"{{{parse.NAMESPACE}}}ChargePointSoap"
+_MOST_PAGES = 500
+
+# The two calls whose query has no field for the length of a page.
+_UNSIZED = frozenset({"getChargingSessionData", "getStationRights"})
+_PAGE_FIELD = {"getAlarms": "numTransactions"}
+_PAGED = frozenset(CHARGEPOINT.calls) - {"getLoad"}
+
+_Row = TypeVar("_Row")
+
+
+class _Offline(Transport):  # type: ignore[misc]  # zeep has no types
+    """zeep reads our WSDL file and builds messages; it never talks to the network."""
+
+    def _load_remote_data(self, url: str) -> bytes:
+        raise OSError(f"not loaded at run time: {url}")
+
+
+def _utc_now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+class SoapBackend:
+    """ChargePoint's web services for one account; see `backend.Backend` for the promises."""
+
+    name = "chargepoint"
+
+    def __init__(self, account: AccountConfig, now: Callable[[], datetime] = _utc_now) -> None:
+        self._account = account
+        self._now = now
+        self._wire = Wire(account.url, account.timeout)
+        self._lock = threading.Lock()
+        self._zeep: Any = None
+
+    def reconfigure(self, account: AccountConfig) -> None:
+        """Go on with other settings; calls under way end with the old ones."""
+        self._account = account
+        self._wire = Wire(account.url, account.timeout)
+
+    def close(self) -> None:
+        self._wire.close()
+
+    # ---- reads -------------------------------------------------------------------------
+
+    def fetch(self, request: Request) -> Reply:
+        """One planned read, to its last page. Sessions are those of the last 24 hours."""
+        call = CHARGEPOINT.calls[request.call]
+        query = self._query(request)
+        whole = call.absent_is_empty and request.whole_account
+        if call.name == "getStationRights":
+            rows = self._pages(call, query, parse.rights, lambda row: row, whole)
+            profiles: dict[str, dict[str, Any]] = {}
+            for station_id, group, profile in rows:
+                profiles.setdefault(station_id, {})[group] = profile
+            return Reply(
+                {
+                    station_id: StationRecord(
+                        station_id, {"stationRightsProfile": by_group}, {}, {}
+                    )
+                    for station_id, by_group in profiles.items()
+                }
+            )
+        if call.time_field:
+            found = self._pages(call, query, parse.events, _event_key, whole)
+            return Reply(newest_by_port(found))
+        records = self._pages(call, query, parse.stations, lambda row: row.station_id, whole)
+        return Reply({record.station_id: record for record in records})
+
+    def _query(self, request: Request) -> dict[str, Any]:
+        query: dict[str, Any] = {}
+        if request.group is not None:
+            query["sgID"] = int(request.group)
+        elif request.call == "getStationStatus":
+            query["stationIDs"] = {"stationID": list(request.stations)}
+        elif request.stations:
+            # Only one station fits: the planner never joins more for these calls.
+            (query["stationID"],) = request.stations
+        if request.call == "getChargingSessionData":
+            query["fromTimeStamp"] = (self._now() - SESSION_WINDOW).replace(microsecond=0)
+        return query
+
+    def _pages(
+        self,
+        call: Call,
+        query: dict[str, Any],
+        read: Callable[[etree._Element, Call], list[_Row]],
+        key: Callable[[_Row], Hashable],
+        no_match_is_empty: bool,
+    ) -> list[_Row]:
+        """The rows of all pages. A page that brings nothing new is the last one, whatever its
+        flag says: some services repeat a page, or raise the flag for ever."""
+        rows: dict[Hashable, _Row] = {}
+        received = 0
+        for _ in range(_MOST_PAGES):
+            if call.name in _PAGED:
+                query["startRecord"] = received + 1
+                if call.name not in _UNSIZED:
+                    query[_PAGE_FIELD.get(call.name, "numStations")] = call.page
+            try:
+                answer, holds_rows = self._call(call.name, searchQuery=query)
+            except NothingThere as error:
+                if no_match_is_empty and error.service_code == faults.NO_MATCH:
+                    break
+                raise
+            page = read(answer, call) if holds_rows else []
+            known = len(rows)
+            for row in page:
+                rows.setdefault(key(row), row)
+            received += sum(1 for _ in answer.iterchildren(call.record))
+            if call.name not in _PAGED or not parse.wants_more(answer):
+                break
+            if len(rows) == known:
+                _log.warning(
+                    "%s: the service promised another page and sent nothing new; taken as the end",
+                    self._caller(call.name),
+                )
+                break
+        else:
+            raise BadReply(f"{self._caller(call.name)}: more than {_MOST_PAGES} pages")
+        return list(rows.values())
+
+    # ---- writes ------------------------------------------------------------------------
+
+    def shed(self, target: Target, limit: Limit, minutes: int) -> None:
+        """shedLoad for a station or one port of it."""
+        level = "PerStation" if target.port is None else "PerPort"
+        amount: dict[str, Any] = (
+            {f"allowedLoad{level}": limit.allowed_load_kw}
+            if limit.allowed_load_kw is not None
+            else {f"percentShed{level}": limit.percent_shed}
+        )
+        station: dict[str, Any] = {"stationID": target.station_id}
+        if target.port is None:
+            station |= amount
+        else:
+            station["Ports"] = {"Port": [{"portNumber": str(target.port), **amount}]}
+        self._write("shedLoad", shedQuery={"shedStation": station, "timeInterval": minutes})
+
+    def clear(self, target: Target) -> None:
+        """clearShedState for a station or one port of it."""
+        station: dict[str, Any] = {"stationID": target.station_id}
+        if target.port is not None:
+            station["Ports"] = {"Port": [{"portNumber": str(target.port)}]}
+        self._write("clearShedState", shedQuery={"shedStation": station})
+
+    def clear_alarms(self, station_id: str) -> None:
+        """clearAlarms for a station, all its ports."""
+        self._write("clearAlarms", searchQuery={"stationID": station_id})
+
+    def _write(self, operation: str, **arguments: Any) -> None:
+        try:
+            self._call(operation, is_write=True, **arguments)
+        except BadReply as error:
+            # The service has the write; that its answer cannot be read does not undo it.
+            raise FateUnknown(
+                f"{error}: the write may be in force; read the point before writing again"
+            ) from None
+
+    # ---- one call ----------------------------------------------------------------------
+
+    def _caller(self, operation: str, is_write: bool = False) -> Caller:
+        return Caller(operation, self._account.username, self._account.place, is_write)
+
+    def _call(
+        self, operation: str, *, is_write: bool = False, **arguments: Any
+    ) -> tuple[etree._Element, bool]:
+        caller = self._caller(operation, is_write)
+        envelope, action = self._envelope(operation, arguments)
+        answer = self._wire.post(envelope, action, caller)
+        refused = faults.of_http_status(answer.status, answer.retry_after_s, caller)
+        if refused is None:
+            return parse.payload(answer.content, caller)
+        # A SOAP fault says more than the HTTP status that carries it.
+        try:
+            parse.payload(answer.content, caller)
+        except BadReply:
+            raise refused from None
+        except ChargePointError:
+            raise
+        raise refused
+
+    def _envelope(self, operation: str, arguments: dict[str, Any]) -> tuple[bytes, str]:
+        """The signed request and its SOAPAction. zeep checks the arguments by the WSDL."""
+        client, service = self._description()
+        envelope = client.create_message(service, operation, **arguments)
+        token = UsernameToken(self._account.username, self._account.read_password())
+        envelope, _ = token.apply(envelope, {})
+        action = service._binding.get(operation).soapaction
+        return etree.tostring(envelope, xml_declaration=True, encoding="utf-8"), action
+
+    def _description(self) -> tuple[Any, Any]:
+        """zeep's reading of the WSDL: at the first call, once, from the package's own file."""
+        with self._lock:
+            if self._zeep is None:
+                with as_file(files(__package__) / "chargepoint.wsdl") as path:
+                    client = zeep.Client(str(path), transport=_Offline())
+                self._zeep = client, client.create_service(_BINDING, self._account.url)
+            return self._zeep  # type: ignore[no-any-return]
+
+
+def _event_key(event: Any) -> Hashable:
+    """What makes two sessions or alarms of a listing the same one."""
+    return (
+        event.station_id,
+        event.port,
+        event.time,
+        event.values.get("sessionID", event.values.get("alarmType")),
+    )

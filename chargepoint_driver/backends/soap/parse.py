@@ -1,0 +1,184 @@
+"""Reading replies: by element name, in any order, ignoring what is unknown.
+
+What is read and where it stands comes from the catalogue; this file only knows the shapes
+that replies have: stations with ports, lists of sessions or alarms, rights by group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from lxml import etree
+
+from chargepoint_driver.backends.soap import faults
+from chargepoint_driver.backends.soap.convert import OF_TEXT, to_dictionary, to_integer, to_string
+from chargepoint_driver.backends.soap.faults import Caller
+from chargepoint_driver.catalogue import CHARGEPOINT, Attribute, Call, Kind
+from chargepoint_driver.errors import BadReply
+from chargepoint_driver.snapshot import Event, StationRecord, Unreadable, Value
+
+__all__ = ["events", "payload", "rights", "stations", "wants_more"]
+
+NAMESPACE = "urn:dictionary:com.chargepoint.webservices"
+_ENVELOPE = "{http://schemas.xmlsoap.org/soap/envelope/}"
+_PORT = "Port"
+
+_Convert = Callable[[Any], Value | Unreadable]
+
+
+@dataclass
+class _Level:
+    """What to read among the children of one element: `texts` by tag, `trees` for values
+    that are elements with children, `below` for elements that hold further levels."""
+
+    texts: dict[str, tuple[str, _Convert]] = field(default_factory=dict)
+    trees: dict[str, str] = field(default_factory=dict)
+    below: dict[str, _Level] = field(default_factory=dict)
+
+    def add(self, steps: list[str], attribute: Attribute) -> None:
+        head, *rest = steps
+        if rest:
+            self.below.setdefault(head, _Level()).add(rest, attribute)
+        elif attribute.kind is Kind.DICTIONARY:
+            self.trees[head] = attribute.name
+        else:
+            self.texts[head] = (attribute.name, OF_TEXT[attribute.kind])
+
+
+def _levels(call: Call) -> tuple[_Level, _Level]:
+    """(of the record element, of its ports), from the catalogue's paths."""
+    top = _Level()
+    for attribute in CHARGEPOINT.of_call(call.name):
+        for path in attribute.path:
+            if path:
+                top.add(path.split("/"), attribute)
+    ports = top.below.pop(_PORT, _Level())
+    return top, ports
+
+
+_LEVELS = {name: _levels(call) for name, call in CHARGEPOINT.calls.items()}
+
+
+def payload(content: bytes, caller: Caller) -> tuple[etree._Element, bool]:
+    """The operation's element of a reply, and whether it holds anything.
+
+    Raises the error that the reply's fault or code stands for, BadReply for what is no reply
+    at all. The second value is False for the codes that mean 'nothing of the kind exists'.
+    """
+    # A parser of its own for each reply: lxml's parsers are not to be shared between threads.
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, recover=False
+    )
+    try:
+        root = etree.fromstring(content, parser)
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise BadReply(f"{caller}: the reply is not well-formed XML ({error})") from None
+    if root.getroottree().docinfo.internalDTD is not None:
+        raise BadReply(f"{caller}: the reply declares a document type, which SOAP forbids")
+    body = root.find(f"{_ENVELOPE}Body")
+    answer = next(iter(body.iterchildren(tag=etree.Element)), None) if body is not None else None
+    if root.tag != f"{_ENVELOPE}Envelope" or answer is None:
+        raise BadReply(f"{caller}: the reply is no SOAP answer ({_brief(root.tag)})")
+    if answer.tag == f"{_ENVELOPE}Fault":
+        raise faults.of_soap_fault(
+            _brief(answer.findtext("faultcode")), _brief(answer.findtext("faultstring")), caller
+        )
+    if answer.tag != f"{{{NAMESPACE}}}{caller.call}Response":
+        raise BadReply(
+            f"{caller}: the reply is {_brief(answer.tag)}, not {caller.call}Response of {NAMESPACE}"
+        )
+    code = to_string(answer.findtext("responseCode"))
+    if code is None:
+        raise BadReply(f"{caller}: the reply holds no responseCode")
+    if code in faults.EMPTY:
+        return answer, False
+    if code != faults.OK:
+        raise faults.of_reply_code(code, _brief(answer.findtext("responseText")), caller)
+    return answer, True
+
+
+def wants_more(answer: etree._Element) -> bool:
+    """Whether the reply says that another page follows (moreFlag; MoreFlag in sessions)."""
+    flag = to_integer(answer.findtext("moreFlag") or answer.findtext("MoreFlag"))
+    return isinstance(flag, int) and flag != 0
+
+
+def stations(answer: etree._Element, call: Call) -> list[StationRecord]:
+    """The stations of a reply with their ports. A station without id and a port without a
+    readable number belong to nobody and are left out."""
+    top, port_level = _LEVELS[call.name]
+    found = []
+    for element in answer.iterchildren(call.record):
+        values: dict[str, Value | Unreadable] = {}
+        ports: dict[int, dict[str, Value | Unreadable]] = {}
+        for child in element:
+            if child.tag == _PORT:
+                port = _read(child, port_level, {})
+                number = to_integer(child.findtext("portNumber"))
+                if isinstance(number, int):
+                    ports.setdefault(number, port)
+            else:
+                _take(child, top, values)
+        station_id = to_string(element.findtext("stationID"))
+        if station_id is not None:
+            found.append(StationRecord(station_id, values, ports))
+    return found
+
+
+def events(answer: etree._Element, call: Call) -> list[Event]:
+    """The sessions or alarms of a reply, as they come."""
+    top, _ = _LEVELS[call.name]
+    found = []
+    for element in answer.iterchildren(call.record):
+        values = _read(element, top, {})
+        station_id = to_string(element.findtext("stationID"))
+        port = to_integer(element.findtext("portNumber"))
+        time = values.get(call.time_field)
+        if station_id is not None and not isinstance(port, Unreadable):
+            # 0 stands for the whole station where an alarm names no port.
+            found.append(Event(station_id, port or None, time if type(time) is str else "", values))
+    return found
+
+
+def rights(answer: etree._Element, call: Call) -> list[tuple[str, str, str | None]]:
+    """(station id, station group id, name of the rights profile) of a reply."""
+    found = []
+    for element in answer.iterchildren(call.record):
+        group = to_string(element.findtext("sgID")) or ""
+        profile = to_string(element.findtext("stationRightsProfile"))
+        for station in element.iterchildren("stationData"):
+            station_id = to_string(station.findtext("stationID"))
+            if station_id is not None:
+                found.append((station_id, group, profile))
+    return found
+
+
+def _read(
+    element: Iterable[etree._Element], level: _Level, values: dict[str, Value | Unreadable]
+) -> dict[str, Value | Unreadable]:
+    for child in element:
+        _take(child, level, values)
+    return values
+
+
+def _take(child: etree._Element, level: _Level, values: dict[str, Value | Unreadable]) -> None:
+    """Add what one child element says. Of an element that repeats, the first counts."""
+    wanted = level.texts.get(child.tag)
+    if wanted is not None:
+        name, convert = wanted
+        if name not in values:
+            values[name] = convert(child.text)
+        return
+    if child.tag in level.trees:
+        values.setdefault(level.trees[child.tag], to_dictionary(child))
+    elif child.tag in level.below:
+        below = _read(child, level.below[child.tag], {})
+        if not any(name in values for name in below):
+            values.update(below)
+
+
+def _brief(text: object) -> str:
+    """Words of the service for a message: one line, not endless."""
+    return " ".join(str(text or "no text").split())[:200]

@@ -1,0 +1,46 @@
+"""Which station is in which station group, learned from the station list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Set
+
+from chargepoint_driver.snapshot import StationRecord
+
+__all__ = ["Groups"]
+
+
+class Groups:
+    """Group id to member stations. Not locked: the owner calls it under its own lock."""
+
+    def __init__(self) -> None:
+        self._members: dict[str, set[str]] = {}
+        self._astray: set[tuple[str, str]] = set()
+
+    def learn(self, records: Iterable[StationRecord]) -> None:
+        """Replace what is known by the `sgID` of each station (a comma-separated list)."""
+        self._members = {}
+        self._astray = set()
+        for record in records:
+            text = record.values.get("sgID")
+            for group in str(text).split(",") if text else ():
+                # The calls that take a group want an integer.
+                if group.strip().isdigit():
+                    self._members.setdefault(group.strip(), set()).add(record.station_id)
+
+    def missing(self, group: str, stations: Iterable[str]) -> None:
+        """Note stations that the group's reply left out; they are asked for singly until the
+        groups are learned again."""
+        for station in stations:
+            self._astray.add((group, station))
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether a reply disagreed with what is known."""
+        return bool(self._astray)
+
+    def usable(self) -> Mapping[str, Set[str]]:
+        """Group id to the stations that its reply can be trusted to hold."""
+        return {
+            group: {station for station in members if (group, station) not in self._astray}
+            for group, members in self._members.items()
+        }

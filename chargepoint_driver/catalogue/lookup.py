@@ -1,0 +1,49 @@
+"""Finding rows of the catalogue by what a registry CSV says."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+
+from chargepoint_driver.catalogue.model import Attribute, Call
+
+
+class Catalogue:
+    """The attributes and calls of one kind of service; immutable."""
+
+    def __init__(self, attributes: Iterable[Attribute], calls: Iterable[Call]) -> None:
+        self._by_key = {(row.register, row.name): row for row in attributes}
+        self._by_name: dict[str, list[Attribute]] = {}
+        for row in self._by_key.values():
+            self._by_name.setdefault(row.name, []).append(row)
+        self.calls: Mapping[str, Call] = MappingProxyType({call.name: call for call in calls})
+
+    def __iter__(self) -> Iterator[Attribute]:
+        return iter(self._by_key.values())
+
+    def __len__(self) -> int:
+        return len(self._by_key)
+
+    @property
+    def registers(self) -> tuple[str, ...]:
+        """Register names, in the order of the table."""
+        return tuple(dict.fromkeys(row.register for row in self))
+
+    def find(self, register: str, name: str) -> Attribute | None:
+        """The row of that register and name, None when there is none."""
+        return self._by_key.get((register, name))
+
+    def named(self, name: str) -> tuple[Attribute, ...]:
+        """Every row of that name, whatever its register."""
+        return tuple(self._by_name.get(name, ()))
+
+    def of_call(self, call: str) -> tuple[Attribute, ...]:
+        """Every row that the call's reply holds."""
+        return tuple(row for row in self if row.call == call)
+
+    def closest(self, name: str) -> str | None:
+        """The attribute name most like a misspelt one, None when nothing comes near."""
+        folded = {known.lower(): known for known in self._by_name}
+        near = difflib.get_close_matches(name.lower(), folded, n=1)
+        return folded[near[0]] if near else None

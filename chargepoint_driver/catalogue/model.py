@@ -1,0 +1,92 @@
+"""What a row of the catalogue is. No rows here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Kind(str, Enum):
+    """Type of a value. Every kind is something that JSON and a historian can carry."""
+
+    STRING = "string"
+    INTEGER = "integer"
+    FLOAT = "float"
+    BOOLEAN = "boolean"
+    DATETIME = "datetime"  # text, ISO 8601 in UTC: 2016-11-07T19:19:19+00:00
+    DICTIONARY = "dictionary"
+
+
+class Scope(str, Enum):
+    """What a value belongs to."""
+
+    STATION = "station"
+    PORT = "port"
+    SESSION = "session"  # the newest charging session of a port
+    ALARM = "alarm"  # the newest alarm of a port, or of the station for all its ports
+
+
+class Batch(str, Enum):
+    """How one call can answer for many stations."""
+
+    LIST = "list"  # takes a list of station ids
+    GROUP = "group"  # takes one station group, or one station
+    ACCOUNT = "account"  # takes no filter (everything the account may see), or one station
+
+
+class Whole(str, Enum):
+    """What a port's attribute means in a row without a port."""
+
+    NOTHING = ""  # the row must name a port
+    SAME = "same"  # the value that all ports share, else None
+    ANY = "any"  # the largest of the ports' values: 1 when any port has it
+
+
+@dataclass(frozen=True)
+class Call:
+    """One read operation of the service.
+
+    `record` is the repeated element of its reply. `absent_is_empty`: a station that the reply
+    leaves out simply has nothing (no session, no alarm); where False it is an error.
+    `most` is the largest number of stations in one request of a `Batch.LIST` call.
+    `scrape_interval_s` None means the interval of the device.
+    """
+
+    name: str
+    record: str
+    batch: Batch
+    currency_s: float
+    scrape_interval_s: int | None = None
+    absent_is_empty: bool = False
+    most: int = 100
+    page: int = 500
+    time_field: str = ""
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One attribute: a row of the catalogue.
+
+    `path` holds the places of the value below the call's record element, the first one
+    that is there counts (`Port/…` is read for each port). `write` names the write
+    operations, empty for what can only be read. Intervals in seconds; None for the scrape
+    interval means the interval of the device.
+    """
+
+    name: str
+    register: str
+    call: str
+    path: tuple[str, ...]
+    kind: Kind
+    scope: Scope
+    unit: str = ""
+    write: str = ""
+    whole: Whole = Whole.NOTHING
+    scrape_interval_s: int | None = None
+    currency_s: float = 0.0
+    since: str = "5.0"
+    notes: str = ""
+
+    @property
+    def writable(self) -> bool:
+        return bool(self.write)

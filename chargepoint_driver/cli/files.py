@@ -1,0 +1,98 @@
+"""Driver configs and the registries they name, as files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chargepoint_driver.config import DeviceConfig
+from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.registry import Registry, build, read_csv
+from chargepoint_driver.registry import columns as col
+
+__all__ = ["DeviceFile", "load_device", "load_registry"]
+
+_CONFIG = "config://"
+
+
+@dataclass(frozen=True)
+class DeviceFile:
+    """A driver config file: its content as given and its validated `driver_config`."""
+
+    path: Path
+    content: Mapping[str, Any]
+    device: DeviceConfig
+
+    def registry_path(self, candidates: Sequence[Path] = ()) -> Path:
+        """The file of its `registry_config`: one of the candidates, or a file of that name
+        beside the config or in a folder registry_configs near it. Raises BadConfiguration."""
+        name = self.content.get("registry_config")
+        if not isinstance(name, str) or not name.startswith(_CONFIG):
+            raise BadConfiguration(
+                f"{self.path}: registry_config: must be a text like config://chargepoint.csv"
+            )
+        name = name[len(_CONFIG) :]
+        places = [path for path in candidates if path.name == Path(name).name]
+        for folder in (self.path.parent, *self.path.parent.parents[:1]):
+            places += [folder / name, folder / "registry_configs" / name]
+        for path in places:
+            if path.is_file():
+                return path
+        raise BadConfiguration(
+            f"{self.path}: registry_config: no file {name!r} beside it or in registry_configs; "
+            "name it with --registry, or give it among the files"
+        )
+
+    def registry(self, path: Path) -> Registry:
+        """The points of this device by that registry file."""
+        return build(
+            read_csv(path),
+            str(path),
+            self.device.stationID,
+            self.device.portNumber,
+            self.device.cacheExpiration,
+        )
+
+
+def load_device(path: Path) -> DeviceFile:
+    """A driver config file. Raises BadConfiguration with all that is wrong with it."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeError) as error:
+        raise BadConfiguration(f"{path}: cannot be read ({error})") from None
+    except json.JSONDecodeError as error:
+        raise BadConfiguration(
+            f"{path}: line {error.lineno}, column {error.colno}: not JSON ({error.msg})"
+        ) from None
+    if not isinstance(content, dict):
+        raise BadConfiguration(f"{path}: must be a JSON object with a driver_config")
+    faults = []
+    given = content.get("driver_config", content.get("remote_config"))
+    if not isinstance(given, dict):
+        raise BadConfiguration(f"{path}: driver_config: is missing; it names account and station")
+    driver_type = content.get("driver_type", given.get("driver_type"))
+    if driver_type != "chargepoint":
+        faults.append(f'{path}: driver_type: is {driver_type!r}; write "chargepoint"')
+    interval = content.get("interval")
+    if interval is not None and not (
+        isinstance(interval, (int, float)) and interval >= 1 and float(interval).is_integer()
+    ):
+        faults.append(f"{path}: interval: {interval!r} is no interval; write whole seconds")
+    try:
+        device = DeviceConfig.from_dict(given, f"{path}: driver_config")
+    except BadConfiguration as error:
+        faults.append(str(error))
+    if faults:
+        raise BadConfiguration("\n".join(faults))
+    return DeviceFile(path, content, device)
+
+
+def load_registry(path: Path) -> Registry:
+    """A registry file on its own: as of a whole station where any row names a port, else as
+    of a device that is a port."""
+    rows = read_csv(path)
+    any_port = any(row.get(col.PORT) for _, row in rows)
+    return build(rows, str(path), "(any station)", None if any_port else 1)

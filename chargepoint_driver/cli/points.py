@@ -1,0 +1,57 @@
+"""`chargepoint-driver points`: what can be configured."""
+
+from __future__ import annotations
+
+import json
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from chargepoint_driver.catalogue import CHARGEPOINT
+
+__all__ = ["points"]
+
+
+@click.command(epilog="\b\nExample:\n  chargepoint-driver points --register LoadRegister")
+@click.option("--register", help="Only the attributes of this register.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
+def points(register: str | None, as_json: bool) -> None:
+    """List every attribute that a registry may name."""
+    if register is not None and register not in CHARGEPOINT.registers:
+        raise click.BadParameter(
+            f"unknown register; one of {', '.join(CHARGEPOINT.registers)}",
+            param_hint="--register",
+        )
+    rows = [row for row in CHARGEPOINT if register in (None, row.register)]
+    if as_json:
+        listed = [
+            {
+                "attribute": row.name,
+                "register": row.register,
+                "call": row.call,
+                "type": row.kind.value,
+                "unit": row.unit,
+                "scope": row.scope.value,
+                "writable": row.writable,
+                "scrape_interval_s": row.scrape_interval_s,
+                "currency_s": row.currency_s,
+                "since": row.since,
+                "notes": row.notes,
+            }
+            for row in rows
+        ]
+        click.echo(json.dumps(listed))
+        return
+    table = Table("Attribute", "Register", "Type", "Unit", "Scope", "Writable", "Notes")
+    for row in rows:
+        table.add_row(
+            row.name,
+            row.register,
+            row.kind.value,
+            row.unit,
+            row.scope.value,
+            "yes" if row.writable else "",
+            row.notes,
+        )
+    Console().print(table)

@@ -1,0 +1,161 @@
+"""The error tree, named for what the caller should do.
+
+    ChargePointError
+    ├── BadConfiguration     mend the configuration; lists every fault at once (also a ValueError)
+    ├── BadValue             write another value; nothing was sent (also a ValueError)
+    ├── TryLater             ask again later; the service is down, slow, or limits the rate
+    │   └── FateUnknown      a write may or may not have been carried out: read back first
+    ├── Refused              do not repeat it until something is changed
+    │   ├── WrongCredentials   account, password or region
+    │   └── NotPermitted       rights of the account, or its plan
+    ├── NothingThere         no such station, port or record
+    ├── WriteRejected        the service understood the write and did not carry it out
+    └── BadReply             the reply cannot be understood
+
+Which of the service's reply codes and faults leads to which class stands in one table,
+`backends/soap/faults.py`. `code` is the class's own word and survives RPC; `service_code`
+is what the service said.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+__all__ = [
+    "BadConfiguration",
+    "BadReply",
+    "BadValue",
+    "ChargePointError",
+    "FateUnknown",
+    "NotPermitted",
+    "NothingThere",
+    "Refused",
+    "TryLater",
+    "WriteRejected",
+    "WrongCredentials",
+    "error_from_dict",
+]
+
+
+class ChargePointError(Exception):
+    """Root of the tree.
+
+    `message` says what happened, where, and what to do. `service_code` is the reply code or
+    fault code of the service, None when there was none. `retry_after_s` is the wait that the
+    service asked for, None when it named none.
+    """
+
+    code: ClassVar[str] = "error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        service_code: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.service_code = service_code
+        self.retry_after_s = retry_after_s
+
+    def __str__(self) -> str:
+        return self.message
+
+    def to_dict(self) -> dict[str, Any]:
+        """The error as JSON can carry it; `error_from_dict` makes the same error again."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "service_code": self.service_code,
+            "retry_after_s": self.retry_after_s,
+        }
+
+
+class BadConfiguration(ChargePointError, ValueError):
+    """A registry row or a driver config cannot be used as it stands. Nothing was set up."""
+
+    code = "bad_configuration"
+
+
+class BadValue(ChargePointError, ValueError):
+    """The value of a write cannot be meant. Nothing was sent, nothing staged."""
+
+    code = "bad_value"
+
+
+class TryLater(ChargePointError):
+    """The service is unreachable, slow, overloaded or limits the rate."""
+
+    code = "try_later"
+
+
+class FateUnknown(TryLater):
+    """The connection broke after a write had left: it may be in force. Read back before
+    writing again."""
+
+    code = "fate_unknown"
+
+
+class Refused(ChargePointError):
+    """Repeating the same request cannot help; something has to change first."""
+
+    code = "refused"
+
+
+class WrongCredentials(Refused):
+    """User name, password or region is wrong."""
+
+    code = "wrong_credentials"
+
+
+class NotPermitted(Refused):
+    """The account's rights or its plan do not cover the call."""
+
+    code = "not_permitted"
+
+
+class NothingThere(ChargePointError):
+    """The service knows no such station, port or record."""
+
+    code = "nothing_there"
+
+
+class WriteRejected(ChargePointError):
+    """The service answered that it did not carry the write out."""
+
+    code = "write_rejected"
+
+
+class BadReply(ChargePointError):
+    """The reply is not what the service's description promises."""
+
+    code = "bad_reply"
+
+
+_CLASSES: dict[str, type[ChargePointError]] = {
+    cls.code: cls
+    for cls in (
+        ChargePointError,
+        BadConfiguration,
+        BadValue,
+        TryLater,
+        FateUnknown,
+        Refused,
+        WrongCredentials,
+        NotPermitted,
+        NothingThere,
+        WriteRejected,
+        BadReply,
+    )
+}
+
+
+def error_from_dict(fields: dict[str, Any]) -> ChargePointError:
+    """The error that `to_dict` described; an unknown code becomes a plain ChargePointError."""
+    cls = _CLASSES.get(str(fields.get("code")), ChargePointError)
+    return cls(
+        str(fields.get("message", "no message")),
+        service_code=fields.get("service_code"),
+        retry_after_s=fields.get("retry_after_s"),
+    )

@@ -1,0 +1,93 @@
+"""A point: one row of a registry on one device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chargepoint_driver.backend import Target
+from chargepoint_driver.catalogue import Attribute, Kind, Scope, Whole
+from chargepoint_driver.errors import BadReply
+from chargepoint_driver.snapshot import StationRecord, Unreadable, Value, Values
+
+__all__ = ["Point"]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of one device.
+
+    `kind` is the type that the row declares, where the attribute's values fit it. `port` is
+    None for what belongs to the whole station. `scrape_interval_s` None means the device's
+    interval. `currency_s`: how old a value may be for this reader.
+    """
+
+    name: str
+    attribute: Attribute
+    station_id: str
+    port: int | None
+    kind: Kind
+    unit: str
+    writable: bool
+    scrape_interval_s: int | None
+    currency_s: float
+    notes: str = ""
+
+    @property
+    def target(self) -> Target:
+        """What a write of this point acts on."""
+        return Target(self.station_id, self.port)
+
+    def value_of(self, record: StationRecord) -> Value:
+        """This point's value in a record of its call; None when it is not reported.
+
+        Raises NothingThere when the port does not exist, BadReply when the reply holds
+        something that is not of the attribute's kind.
+        """
+        attribute = self.attribute
+        if not attribute.path[0]:
+            return 0  # an attribute that is only written has no state of its own
+        if attribute.scope is Scope.STATION or (self.port is None and not attribute.whole):
+            value = record.values.get(attribute.name)
+        elif self.port is None:
+            value = self._whole(record)
+        else:
+            value = record.of_port(self.port).get(attribute.name)
+            if value is None and len(attribute.path) > 1:
+                # Per station in one version of the service, per port in another.
+                value = record.values.get(attribute.name)
+        if value is None:
+            return None
+        if isinstance(value, Unreadable):
+            if self.kind is Kind.STRING:
+                return value.text
+            raise BadReply(
+                f"{attribute.name} of {self.target} is {value.text!r}, not a {attribute.kind.value}"
+            )
+        return value if self.kind is attribute.kind else _declared(value, self.kind)
+
+    def _whole(self, record: StationRecord) -> Value | Unreadable:
+        """A port's attribute for the whole station."""
+        name = self.attribute.name
+        values = [_plain(port, name) for port in record.ports.values()]
+        if not values or None in values:
+            return record.values.get(name)
+        if self.attribute.whole is Whole.ANY:
+            return max(values, key=lambda value: (isinstance(value, (int, float)), value))
+        return values[0] if all(value == values[0] for value in values) else None
+
+
+def _plain(values: Values, name: str) -> Value | Unreadable:
+    return values.get(name)
+
+
+def _declared(value: Value, kind: Kind) -> Value:
+    """The value as the declared kind; the registry only lets through kinds that hold it."""
+    if kind is Kind.STRING:
+        return str(value).lower() if isinstance(value, bool) else str(value)
+    if kind is Kind.FLOAT:
+        return float(value)  # type: ignore[arg-type]
+    if kind is Kind.INTEGER:
+        return int(value)  # type: ignore[arg-type]
+    if kind is Kind.BOOLEAN:
+        return bool(value)
+    return value

@@ -1,0 +1,113 @@
+"""One account's stations as points: read many, write one, revert."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from chargepoint_driver.backend import Backend
+from chargepoint_driver.backends.soap import SoapBackend
+from chargepoint_driver.cache import Key, SharedCache
+from chargepoint_driver.config import AccountConfig
+from chargepoint_driver.errors import ChargePointError
+from chargepoint_driver.registry import Point
+from chargepoint_driver.service.control import Control, ShedOptions
+from chargepoint_driver.snapshot import Value
+
+__all__ = ["Reading", "Service"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Reading:
+    """The answer to a read: every name asked for is in `values` or in `errors`.
+
+    `ages_s` holds the age of each value in seconds.
+    """
+
+    values: dict[str, Value] = field(default_factory=dict)
+    errors: dict[str, ChargePointError] = field(default_factory=dict)
+    ages_s: dict[str, float] = field(default_factory=dict)
+
+
+class Service:
+    """One account. May be used from several threads or greenlets."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        timeout_s: float = 20.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`timeout_s` is the limit of one call of the backend; reads and writes wait for a
+        small multiple of it at most."""
+        self._backend = backend
+        # A read may wait for its turn behind another call, then for its own.
+        self.cache = SharedCache(backend, limit_s=3 * timeout_s, clock=clock)
+        self.control = Control(backend, self.cache, limit_s=timeout_s + 5.0, clock=clock)
+
+    @classmethod
+    def of_account(cls, account: AccountConfig) -> Service:
+        """The service of a ChargePoint account. Makes no call."""
+        return cls(SoapBackend(account), timeout_s=account.timeout)
+
+    def read(self, points: Mapping[str, Point]) -> Reading:
+        """The values of points, by the names given, each no older than its currency."""
+        wanted: dict[Key, float] = {}
+        for point in points.values():
+            key = (point.attribute.call, point.station_id)
+            known = wanted.get(key)
+            if known is None or point.currency_s < known:
+                wanted[key] = point.currency_s
+        outcomes = self.cache.get(wanted)
+        reading = Reading()
+        for name, point in points.items():
+            outcome = outcomes[point.attribute.call, point.station_id]
+            if outcome.record is None:
+                reading.errors[name] = outcome.error or ChargePointError("no answer")
+                continue
+            try:
+                reading.values[name] = point.value_of(outcome.record)
+            except ChargePointError as error:
+                reading.errors[name] = error
+            else:
+                reading.ages_s[name] = outcome.age_s or 0.0
+        return reading
+
+    def write(self, point: Point, value: object, options: ShedOptions) -> Value:
+        """Carry out a write and read back what the service reports then.
+
+        What is only staged (a limit while no shed is in force) is answered with what is
+        staged. None when the write was acknowledged and its state could not be read back.
+        Raises what `Control.write` raises.
+        """
+        if not self.control.write(point, value, options):
+            limit = self.control.staged(point.target)
+            if limit is None:
+                return 0
+            return limit.allowed_load_kw if limit.percent_shed is None else limit.percent_shed
+        reading = self.read({point.name: point})
+        if point.name in reading.errors:
+            _log.warning(
+                "%s was written, and could not be read back: %s",
+                point.name,
+                reading.errors[point.name],
+            )
+            return None
+        return reading.values[point.name]
+
+    def revert(self, point: Point) -> bool:
+        """Take back what this driver did to the point's target; True when a command was sent."""
+        return self.control.revert(point)
+
+    def reconfigure(self, account: AccountConfig) -> None:
+        """Go on with other settings of the same account; what was refused is tried again."""
+        self._backend.reconfigure(account)
+        self.cache.forget_failures()
+
+    def close(self) -> None:
+        self._backend.close()

@@ -1,0 +1,27 @@
+"""A ChargePoint service of its own: stations, vehicles and a SOAP endpoint.
+
+Part of the product, and free of the client: nothing here imports the driver, so the
+two can never agree on the same mistake.
+
+Layers, top to bottom: command; simulator; server and control; soap; world and
+picture; sheds, alarms and site; ports and timetable; limits and vehicles; charging.
+Beside them, and used by all: clock, faults, calls, accounts.
+"""
+
+from __future__ import annotations
+
+from .clock import Clock, ManualClock, ScaledClock
+from .faults import Faults
+from .simulator import DEFAULT_PASSWORD, DEFAULT_USERNAME, Simulator
+from .world import World
+
+__all__ = [
+    "DEFAULT_PASSWORD",
+    "DEFAULT_USERNAME",
+    "Clock",
+    "Faults",
+    "ManualClock",
+    "ScaledClock",
+    "Simulator",
+    "World",
+]

@@ -1,0 +1,81 @@
+"""The simulator as a command: one line of JSON when ready, then serve until told to stop."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from threading import Event, current_thread, main_thread
+
+from .simulator import DEFAULT_PASSWORD, DEFAULT_USERNAME, Simulator
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def run(
+    stations: int = 4,
+    ports_per_station: int = 2,
+    seed: int = 7,
+    speed: float = 60.0,
+    soap_port: int = 0,
+    username: str = DEFAULT_USERNAME,
+    password: str = DEFAULT_PASSWORD,
+    shed_delay_s: float = 0.0,
+    clear_delay_s: float = 0.0,
+    groups: int | None = None,
+    organisations: int = 1,
+    stop: Event | None = None,
+) -> int:
+    """Serve until SIGINT or SIGTERM (or until `stop` is set); returns the exit status.
+
+    Prints one line of JSON to stdout when ready: soap_url, username, password,
+    stations (ids), groups (sgIDs), stats_url. Status 0 after an orderly end, 2 for
+    arguments that make no sense, 1 when the port cannot be bound; the reason goes to
+    stderr. Signals are handled in the main thread only and put back at the end.
+    """
+    ended = stop or Event()
+    try:
+        simulator = Simulator(
+            stations=stations,
+            ports_per_station=ports_per_station,
+            seed=seed,
+            speed=speed,
+            soap_port=soap_port,
+            username=username,
+            password=password,
+            groups=groups,
+            organisations=organisations,
+            shed_delay_s=shed_delay_s,
+            clear_delay_s=clear_delay_s,
+        )
+    except ValueError as error:
+        print(f"simulator: {error}", file=sys.stderr)
+        return 2
+    except (OSError, OverflowError) as error:
+        print(f"simulator: port {soap_port} cannot be used: {error}", file=sys.stderr)
+        return 1
+    handles_signals = current_thread() is main_thread()
+    previous = {}
+    if handles_signals:
+        for number in STOP_SIGNALS:
+            previous[number] = signal.signal(number, lambda *_: ended.set())
+    try:
+        with simulator:
+            print(json.dumps(ready_line(simulator)), flush=True)
+            ended.wait()
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    return 0
+
+
+def ready_line(simulator: Simulator) -> dict[str, object]:
+    """What a caller needs to know to use the simulator."""
+    return {
+        "soap_url": simulator.soap_url,
+        "username": simulator.username,
+        "password": simulator.password,
+        "stations": [station.station_id for station in simulator.world.stations],
+        "groups": [group.group_id for group in simulator.world.groups],
+        "stats_url": simulator.stats_url,
+    }

@@ -1,0 +1,174 @@
+"""HTTP/1.1 on threads: paths, sizes, broken connections, and an orderly end."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock, Thread
+from typing import Any
+
+from .control import Control
+from .soap.dispatch import Answer, Cut, Service
+
+log = logging.getLogger(__name__)
+
+SOAP_PATH = "/webservices/chargepoint/services/"
+VERSIONS = ("5.0", "5.1")
+
+MOST_REQUEST_BYTES = 1_000_000
+IDLE_CONNECTION_S = 60
+
+
+class Server(ThreadingHTTPServer):
+    """Serves a service and its control on 127.0.0.1 from `start` to `stop`."""
+
+    daemon_threads = False
+    block_on_close = True
+    request_queue_size = 128
+
+    def __init__(self, port: int, service: Service, control: Control) -> None:
+        """Bind the port (0: any free one). OSError when it is taken."""
+        self.service = service
+        self.control = control
+        self._connections: set[socket.socket] = set()
+        self._connections_lock = Lock()
+        self._closing = False
+        self._thread = Thread(target=self.serve_forever, args=(0.05,), name="simulator")
+        super().__init__(("127.0.0.1", port), Handler)
+
+    @property
+    def url(self) -> str:
+        """`http://127.0.0.1:<port>`"""
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def start(self) -> None:
+        """Serve in the background."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop serving, close every connection and wait for all threads."""
+        self.shutdown()
+        self._thread.join()
+        with self._connections_lock:
+            self._closing = True
+            for connection in self._connections:
+                _hang_up(connection)
+        self.server_close()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Remember the connection, so that `stop` can end one that is kept alive."""
+        with self._connections_lock:
+            if self._closing:
+                _hang_up(request)
+            self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection for good."""
+        with self._connections_lock:
+            self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is no error of ours; anything else is logged."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, (ConnectionError, TimeoutError)):
+            log.error("request failed", exc_info=error)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Reads one request after another from a connection."""
+
+    protocol_version = "HTTP/1.1"
+    server_version = "ChargePointSimulator"
+    sys_version = ""
+    timeout = IDLE_CONNECTION_S
+    # Headers and body leave in one packet: no waiting for acknowledgements.
+    wbufsize = -1
+    disable_nagle_algorithm = True
+    server: Server
+
+    def do_GET(self) -> None:
+        """Control only."""
+        self._serve("GET")
+
+    def do_POST(self) -> None:
+        """The service, or control."""
+        self._serve("POST")
+
+    def do_DELETE(self) -> None:
+        """Control only."""
+        self._serve("DELETE")
+
+    def _serve(self, method: str) -> None:
+        path = self.path.partition("?")[0]
+        body = self._read_body()
+        if body is None:
+            return
+        version = path[len(SOAP_PATH) :] if path.startswith(SOAP_PATH) else ""
+        if version not in VERSIONS:
+            status, content = self.server.control.answer(method, path, body)
+            self._send_json(status, content)
+        elif method != "POST":
+            self._send_json(405, {"error": "SOAP requests are POSTed"})
+        else:
+            with self.server.service.calls.flight():
+                self._send(self.server.service.answer(body, version))
+
+    def _read_body(self) -> bytes | None:
+        """The body, or None when it was refused (and the refusal sent)."""
+        if self.headers.get("Transfer-Encoding"):
+            self._refuse_body(411, "a Content-Length is needed")
+            return None
+        text = self.headers.get("Content-Length", "0")
+        if not (text.isascii() and text.isdigit()):
+            self._refuse_body(400, "Content-Length is not a number")
+            return None
+        if len(text) > len(str(MOST_REQUEST_BYTES)) or int(text) > MOST_REQUEST_BYTES:
+            self._refuse_body(413, f"at most {MOST_REQUEST_BYTES} bytes")
+            return None
+        body = self.rfile.read(int(text))
+        if len(body) < int(text):
+            self.close_connection = True
+            return None
+        return body
+
+    def _refuse_body(self, status: int, text: str) -> None:
+        # The unread body would be taken for the next request.
+        self.close_connection = True
+        self._send_json(status, {"error": text})
+
+    def _send_json(self, status: int, content: dict[str, Any]) -> None:
+        body = json.dumps(content).encode()
+        self._send(Answer(status, body, "application/json"))
+
+    def _send(self, answer: Answer) -> None:
+        if answer.cut is not Cut.NOWHERE:
+            self.close_connection = True
+        if answer.cut is Cut.BEFORE_REPLY:
+            return
+        self.send_response(answer.http_status)
+        self.send_header("Content-Type", answer.content_type)
+        self.send_header("Content-Length", str(len(answer.body)))
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        half = len(answer.body) // 2
+        self.wfile.write(answer.body[:half] if answer.cut is Cut.IN_REPLY else answer.body)
+        self.wfile.flush()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Requests are of interest only when debugging."""
+        log.debug(format, *args)
+
+
+def _hang_up(connection: socket.socket) -> None:
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        log.debug("connection was closed already")

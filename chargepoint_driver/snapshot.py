@@ -1,0 +1,94 @@
+"""What a reply says about stations, frozen. No parsing, no calls, no ages here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from chargepoint_driver.errors import NothingThere
+
+__all__ = ["Event", "StationRecord", "Unreadable", "Value", "Values", "newest_by_port"]
+
+Value: TypeAlias = str | int | float | bool | dict[str, Any] | None
+"""None means not reported; 0 is a measurement."""
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Stands where a reply holds text that is not of the attribute's kind."""
+
+    text: str
+
+
+Values: TypeAlias = Mapping[str, Value | Unreadable]
+"""Attribute name to value. A name that is missing was not reported."""
+
+_EMPTY: Values = {}
+
+
+@dataclass(frozen=True)
+class StationRecord:
+    """One station as one call tells of it.
+
+    `ports` is keyed by port number. `other_ports` holds what any port not in `ports` has
+    (an alarm of the whole station, or nothing); None where such a port does not exist.
+    """
+
+    station_id: str
+    values: Values = field(default_factory=dict)
+    ports: Mapping[int, Values] = field(default_factory=dict)
+    other_ports: Values | None = None
+
+    def of_port(self, port: int) -> Values:
+        """The values of one port. Raises NothingThere when the station has no such port."""
+        found = self.ports.get(port, self.other_ports)
+        if found is None:
+            there = ", ".join(map(str, sorted(self.ports))) or "none"
+            raise NothingThere(
+                f"station {self.station_id} has no port {port} in the reply (there: {there}); "
+                "correct Port # or portNumber"
+            )
+        return found
+
+
+@dataclass(frozen=True)
+class Event:
+    """A session or an alarm. `port` is None when it concerns the whole station; `time` is
+    ISO 8601 in UTC, '' when not reported."""
+
+    station_id: str
+    port: int | None
+    time: str
+    values: Values
+
+
+def newest_by_port(events: Iterable[Event]) -> dict[str, StationRecord]:
+    """The newest event of each port and station, chosen by time, whatever the order.
+
+    An event without port counts for all ports. Of two with the same time the later one wins.
+    """
+    newest: dict[str, dict[int | None, Event]] = {}
+    for event in events:
+        ports = newest.setdefault(event.station_id, {})
+        known = ports.get(event.port)
+        if known is None or event.time >= known.time:
+            ports[event.port] = event
+    records = {}
+    for station_id, ports in newest.items():
+        everywhere = ports.get(None)
+        records[station_id] = StationRecord(
+            station_id,
+            max(ports.values(), key=lambda event: event.time).values,
+            {
+                port: (
+                    everywhere.values
+                    if everywhere is not None and everywhere.time > event.time
+                    else event.values
+                )
+                for port, event in ports.items()
+                if port is not None
+            },
+            _EMPTY if everywhere is None else everywhere.values,
+        )
+    return records

@@ -1,0 +1,150 @@
+"""A demand-response agent: limits the busiest port for a while, then sets it free again.
+
+An ordinary VOLTTRON agent that knows nothing of ChargePoint. It reads and writes through the
+platform driver's RPC methods, and publishes the phases of its event (waiting, before, shed,
+cleared, failed) on `results_topic`. Configured by its `config` in the config store, or by the
+file that AGENT_CONFIG names; DEFAULTS has the keys. Stopped in the middle of an event, it clears.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import gevent
+from gevent.event import Event
+from volttron.client.known_identities import PLATFORM_DRIVER
+from volttron.client.vip.agent import Agent, Core
+from volttron.utils import load_config, vip_main
+
+_log = logging.getLogger(__name__)
+
+DEFAULTS: dict[str, Any] = {
+    "devices": "campus",  # ports are looked for below this topic
+    "share": 0.5,  # of the load before, allowed while the event lasts
+    "hold_seconds": 900,
+    "minimum_load_kw": 1.0,  # a port below this is not worth an event
+    "maximum_age_seconds": 120,  # an older reading says nothing about now
+    "wait_seconds": 600,  # for a busy port
+    "results_topic": "demand_response/event",
+}
+# Ports above this share of the highest load are equally busy; the car that came last has the
+# longest way to go.
+SAME_LOAD = 0.85
+RPC_LIMIT_S = 60
+CLEAR_ATTEMPTS = 3
+
+
+class DemandResponseAgent(Agent):
+    """One event per start, and another for each change of its configuration."""
+
+    def __init__(self, config_path: str | dict[str, Any] = "", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.settings = {**DEFAULTS, **load_config(config_path)}
+        self._stopping = Event()
+        self._event = gevent.Greenlet()
+        self.vip.config.set_default("config", self.settings)
+        self.vip.config.subscribe(self.configure, actions=["NEW", "UPDATE"], pattern="config")
+
+    def configure(self, _name: str, _action: str, contents: dict[str, Any]) -> None:
+        """Start an event with these settings, unless one is under way."""
+        if self._event.started and not self._event.ready():
+            _log.warning("An event is under way: store the configuration again after it.")
+            return
+        self.settings = {**DEFAULTS, **contents}
+        self._event = gevent.spawn(self.run_event)
+
+    @Core.receiver("onstop")
+    def release(self, _sender: Any, **_kwargs: Any) -> None:
+        """Leave no limit behind."""
+        self._stopping.set()
+        self._event.join(timeout=RPC_LIMIT_S)
+
+    def run_event(self) -> None:
+        """One event, from the search for a port to its release."""
+        self.tell("waiting")
+        device, load_kw = self.find_busiest()
+        if not device:
+            self.fail("No port was busy enough", "see that the driver polls, or wait longer")
+            return
+        allowed_kw = round(load_kw * self.settings["share"], 1)
+        self.tell("before", device=device, load_kw=load_kw, allowed_load_kw=allowed_kw)
+        try:
+            accepted_kw = self.driver("set_point", device, "allowedLoad", allowed_kw)
+            shed_state = self.driver("set_point", device, "shedState", 1)
+            self.tell("shed", device=device, allowed_load_kw=accepted_kw, shed_state=shed_state)
+            self._stopping.wait(self.settings["hold_seconds"])
+        except (Exception, gevent.Timeout) as error:
+            cure = "see that the account may shed it and that both points are writable"
+            self.fail(f"{device} could not be limited: {error}", cure)
+        finally:
+            # Also after a failure: the limit may be in force although no answer came.
+            self.clear(device)
+
+    def find_busiest(self) -> tuple[str, float]:
+        """(device, load in kW); ("", 0) when no port is busy within `wait_seconds`."""
+        end = time.monotonic() + self.settings["wait_seconds"]
+        while time.monotonic() < end and not self._stopping.is_set():
+            loads, shed, begins = map(self.read, ("portLoad", "shedState", "startTime"))
+            busy = {
+                device: float(load)
+                for device, load in loads.items()
+                if load >= self.settings["minimum_load_kw"] and not shed.get(device)
+            }
+            if busy:
+                level = SAME_LOAD * max(busy.values())
+                rivals = [device for device, load in busy.items() if load >= level]
+                device = max(rivals, key=lambda name: (str(begins.get(name, "")), busy[name]))
+                return device, busy[device]
+            self._stopping.wait(1)
+        return "", 0.0
+
+    def read(self, point: str) -> dict[str, Any]:
+        """Device -> last polled value of a point, without those that have no current one."""
+        try:
+            found = self.driver("last", regex=f"(^|/){self.settings['devices']}/.*/{point}$")
+        except (Exception, gevent.Timeout) as error:
+            _log.info("The platform driver does not answer yet: %s", error)
+            return {}
+        oldest = datetime.now(timezone.utc) - timedelta(
+            seconds=self.settings["maximum_age_seconds"]
+        )
+        return {
+            topic.rsplit("/", 1)[0]: entry["value"]
+            for topic, entry in found.items()
+            if entry["value"] is not None and datetime.fromisoformat(entry["updated"]) > oldest
+        }
+
+    def clear(self, device: str) -> None:
+        """Set a port free, in several attempts: a limit left behind keeps a car from charging."""
+        for attempt in range(1, CLEAR_ATTEMPTS + 1):
+            try:
+                shed_state = self.driver("set_point", device, "shedState", 0)
+            except (Exception, gevent.Timeout) as error:
+                _log.warning("Clearing %s, attempt %d: %s", device, attempt, error)
+                gevent.sleep(attempt)
+            else:
+                self.tell("cleared", device=device, shed_state=shed_state)
+                return
+        self.fail(f"{device} may still be limited", f"write 0 to {device}/shedState by hand")
+
+    def driver(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Call the platform driver; raises what went wrong, also when it does not answer."""
+        return self.vip.rpc.call(PLATFORM_DRIVER, method, *args, **kwargs).get(timeout=RPC_LIMIT_S)
+
+    def fail(self, what: str, cure: str) -> None:
+        """Log and publish what went wrong and what to do."""
+        _log.error("%s. To do: %s.", what, cure)
+        self.tell("failed", error=what, cure=cure)
+
+    def tell(self, phase: str, **facts: Any) -> None:
+        """Publish a phase of the event."""
+        message = {"phase": phase, "time": datetime.now(timezone.utc).isoformat(), **facts}
+        _log.info("%s", message)
+        self.vip.pubsub.publish("pubsub", self.settings["results_topic"], {}, message)
+
+
+if __name__ == "__main__":
+    vip_main(DemandResponseAgent, identity="demand.response", version="0.1.0")

@@ -1,0 +1,34 @@
+"""`python -m examples.demo`, from the root of the repository."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from examples.demo.run import Options, run
+
+
+def main() -> int:
+    """Parse the command line and run the demo; its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m examples.demo",
+        description="Simulated charging stations on a real VOLTTRON platform, and a "
+        "demand-response event. Ends by itself.",
+    )
+    parser.add_argument(
+        "--keep", action="store_true", help="keep running after the event, until Ctrl-C"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("build/demo"),
+        metavar="FOLDER",
+        help="where report.json, historian.sqlite and logs/ go (default: %(default)s)",
+    )
+    arguments = parser.parse_args()
+    return run(Options(output=arguments.output.absolute(), keep=arguments.keep))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""The ports as a live table; as plain lines where the output is no terminal."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from examples.demo.watch import Watch
+
+BAR_WIDTH = 12
+FULL_BAR_KW = 8.0
+PLAIN_EVERY_S = 6.0
+
+# What each phase of the agent means to somebody who watches.
+PHASES = {
+    "": "The ports are being polled.",
+    "waiting": "The demand-response agent looks for the busiest port.",
+    "before": "{device} has the highest load: {load_kw} kW.",
+    "shed": "{device} is limited to {allowed_load_kw} kW.",
+    "cleared": "{device} is free again.",
+    "failed": "The agent failed: {error}. To do: {cure}.",
+}
+
+
+class Screen:
+    """Shows a Watch. Use as a context manager; show() as often as you like."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live: Live | None = None
+        self._phase = ""
+        self._next_plain = time.monotonic() + PLAIN_EVERY_S / 2
+
+    def __enter__(self) -> Screen:
+        if self._console.is_terminal:
+            self._live = Live(console=self._console, auto_refresh=False)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def say(self, sentence: str) -> None:
+        """A line of its own, above the table."""
+        self._console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+
+    def show(self, watch: Watch) -> None:
+        """Show the present state."""
+        if watch.phase != self._phase:
+            self._phase = watch.phase
+            self.say(describe_phase(watch))
+        if self._live is not None:
+            self._live.update(draw(watch), refresh=True)
+        elif watch.ports and time.monotonic() >= self._next_plain:
+            self._next_plain = time.monotonic() + PLAIN_EVERY_S
+            for device in sorted(watch.ports):
+                self.say(plain_line(device, watch.ports[device]))
+
+
+def describe_phase(watch: Watch) -> str:
+    """What the agent is doing, as a sentence."""
+    return PHASES.get(watch.phase, watch.phase).format_map(watch.phases.get(watch.phase, {}))
+
+
+def draw(watch: Watch) -> Table:
+    """The table of all ports."""
+    table = Table(title="ChargePoint ports on VOLTTRON", caption=describe_phase(watch))
+    for heading in ("Port", "Status", "Load", "", "Limit", "Shed", "Session"):
+        table.add_column(heading, justify="right" if heading in {"Limit", "Session"} else "left")
+    for device in sorted(watch.ports):
+        values = watch.ports[device]
+        load_kw = values.get("portLoad")
+        table.add_row(
+            # The last two steps are enough to tell ports apart, and fit a narrow terminal.
+            "/".join(device.rsplit("/", 2)[1:]),
+            Text(str(values.get("Status", "?")), style=_status_style(values)),
+            bar(load_kw),
+            _number(load_kw, "kW"),
+            _limit(values),
+            "yes" if values.get("shedState") else "",
+            _number(values.get("Energy"), "kWh"),
+            style="bold" if device == watch.device else "",
+        )
+    return table
+
+
+def bar(load_kw: float | None) -> str:
+    """A load as a bar; empty for none and for unknown."""
+    filled = round(min((load_kw or 0.0) / FULL_BAR_KW, 1.0) * BAR_WIDTH)
+    return "█" * filled + "·" * (BAR_WIDTH - filled)
+
+
+def plain_line(device: str, values: dict[str, Any]) -> str:
+    """A port as a line of text."""
+    return (
+        f"{device}  {values.get('Status', '?'):11} {_number(values.get('portLoad'), 'kW'):>9}"
+        f"  limit {_limit(values) or 'none':9}  session {_number(values.get('Energy'), 'kWh')}"
+    )
+
+
+def _limit(values: dict[str, Any]) -> str:
+    return _number(values.get("allowedLoad"), "kW") if values.get("shedState") else ""
+
+
+def _number(value: float | None, unit: str) -> str:
+    # Not reported is not 0.
+    return "?" if value is None else f"{value:.2f} {unit}"
+
+
+def _status_style(values: dict[str, Any]) -> str:
+    return {"INUSE": "green", "AVAILABLE": "cyan", "UNREACHABLE": "red"}.get(
+        str(values.get("Status")), "yellow"
+    )

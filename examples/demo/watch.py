@@ -1,0 +1,64 @@
+"""What the demo sees on the message bus: the state of the ports and the phases of the event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Load:
+    """The load of a port at a poll."""
+
+    time: datetime
+    kw: float
+
+
+@dataclass
+class Watch:
+    """Everything seen so far. Fed with take(), read by the table and the report."""
+
+    results_topic: str
+    ports: dict[str, dict[str, Any]] = field(default_factory=dict)
+    loads: dict[str, list[Load]] = field(default_factory=dict)
+    phases: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def take(self, message: dict[str, Any]) -> None:
+        """Note one message; others than polls and phases are of no interest."""
+        topic: str = message["topic"]
+        if topic == self.results_topic:
+            phase = message["message"]["phase"]
+            self.phases.pop(phase, None)  # The newest is the last, also in a second event.
+            self.phases[phase] = message["message"]
+        elif topic.startswith("devices/") and topic.endswith("/multi"):
+            device = topic.removeprefix("devices/").removesuffix("/multi")
+            values: dict[str, Any] = message["message"][0]
+            self.ports.setdefault(device, {}).update(values)
+            if values.get("portLoad") is not None:
+                time = datetime.fromisoformat(message["headers"]["TimeStamp"])
+                self.loads.setdefault(device, []).append(Load(time, float(values["portLoad"])))
+
+    @property
+    def phase(self) -> str:
+        """The newest phase of the event; empty before the agent says anything."""
+        return list(self.phases)[-1] if self.phases else ""
+
+    @property
+    def device(self) -> str | None:
+        """The port that the agent chose; None before."""
+        chosen = self.phases.get("before")
+        return chosen["device"] if chosen else None
+
+    def time_of(self, phase: str) -> datetime | None:
+        """When a phase began; None when it did not."""
+        facts = self.phases.get(phase)
+        return datetime.fromisoformat(facts["time"]) if facts else None
+
+    def chosen_loads(self, since: datetime | None, until: datetime | None = None) -> list[float]:
+        """Loads of the chosen port in a stretch of time, oldest first; [] before it is chosen."""
+        return [
+            load.kw
+            for load in self.loads.get(self.device or "", [])
+            if (since is None or load.time >= since) and (until is None or load.time < until)
+        ]

@@ -1,0 +1,170 @@
+"""The demo for real: platform, driver, historian, simulator and agent as processes of their own."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from examples.demo import report
+
+ROOT = Path(__file__).resolve().parents[2]
+LIMIT_S = 115
+MARK = "CHARGEPOINT_DEMO_TEST"
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("platform_driver") is None,
+    reason="needs a VOLTTRON platform: pip install '.[demo]'",
+)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A demo that has ended by itself."""
+
+    code: int
+    text: str
+    output: Path
+    homes_left: set[str]
+    processes_left: list[str]
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """What report.json says."""
+        found: dict[str, Any] = json.loads((self.output / "report.json").read_text())
+        return found
+
+
+@contextmanager
+def running_demo(output: Path, mark: str) -> Iterator[subprocess.Popen[str]]:
+    """The demo as a child process; its output in one pipe; gone afterwards."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "examples.demo", "--output", str(output)],
+        cwd=ROOT,
+        # A home and an identity of somebody else's must not matter.
+        env={**os.environ, MARK: mark, "VOLTTRON_HOME": "/nonexistent", "AGENT_CONFIG": "none"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.terminate()  # It ends its children before it ends.
+                process.wait(timeout=60)
+
+
+def processes_of(mark: str) -> list[str]:
+    """The command lines of all living processes that inherited the mark."""
+    wanted = f"{MARK}={mark}".encode()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if wanted in (folder / "environ").read_bytes().split(b"\0"):
+                found.append((folder / "cmdline").read_text().replace("\0", " "))
+        except OSError:
+            continue  # Ended meanwhile, or somebody else's.
+    return found
+
+
+def homes() -> set[str]:
+    return {str(home) for home in Path(tempfile.gettempdir()).glob("cp-demo-*")}
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    output = tmp_path_factory.mktemp("demo")
+    mark = str(uuid.uuid4())
+    homes_before = homes()
+    with running_demo(output, mark) as process:
+        text, _ = process.communicate(timeout=LIMIT_S)
+    return Finished(process.returncode, text, output, homes() - homes_before, processes_of(mark))
+
+
+def test_it_ends_by_itself_and_well(demo: Finished) -> None:
+    assert demo.code == 0, demo.text
+
+
+def test_the_report_says_that_the_limit_worked(demo: Finished) -> None:
+    said = demo.report
+
+    assert said["port_load_kw_before"] > said["allowed_load_kw"] > 0
+    assert said["port_load_kw_during"] <= said["allowed_load_kw"] + report.TOLERANCE_KW
+    assert said["port_load_kw_after"] > said["allowed_load_kw"] + report.TOLERANCE_KW
+    assert said["soap_calls"] > 0
+    assert said["seconds"] < LIMIT_S
+    assert said["port"] in demo.text
+
+
+def test_the_historian_has_the_load_before_during_and_after(demo: Finished) -> None:
+    said = demo.report
+    database = demo.output / "historian.sqlite"
+    shed_at = datetime.fromisoformat(said["shed_at"])
+    cleared_at = datetime.fromisoformat(said["cleared_at"])
+    limit_kw = said["allowed_load_kw"] + report.TOLERANCE_KW
+
+    loads = report.stored_loads(database, said["port"])
+    before = [kw for stored_at, kw in loads if stored_at < shed_at]
+    # A row of /all repeats the last poll, so it may be as old as the poll interval.
+    settled_at = shed_at + report.SETTLE + timedelta(seconds=2)
+    during = [kw for stored_at, kw in loads if settled_at < stored_at < cleared_at]
+    after = [kw for stored_at, kw in loads if stored_at > cleared_at]
+
+    assert before and max(before) > limit_kw
+    assert during and max(during) <= limit_kw
+    assert after and max(after) > limit_kw
+    assert said["historian_rows"] == report.count_rows(database, "campus/garage")
+
+
+def test_every_port_is_in_the_historian(demo: Finished) -> None:
+    database = demo.output / "historian.sqlite"
+
+    for station in range(1, 5):
+        for port in (1, 2):
+            assert report.stored_loads(database, f"campus/garage/station{station}/port{port}")
+
+
+def test_everything_it_started_is_gone(demo: Finished) -> None:
+    assert demo.processes_left == []
+    assert demo.homes_left == set()
+
+
+def test_the_password_is_in_no_file(demo: Finished) -> None:
+    files = [file for file in demo.output.rglob("*") if file.is_file()]
+
+    assert files
+    assert not [file for file in files if b"not-a-real-password" in file.read_bytes()]
+
+
+def test_interrupted_during_the_event_it_clears_and_ends_everything(tmp_path: Path) -> None:
+    mark = str(uuid.uuid4())
+    with running_demo(tmp_path, mark) as process:
+        assert process.stdout is not None
+        end = time.monotonic() + LIMIT_S
+        for line in process.stdout:
+            if "is limited to" in line:
+                break
+            assert time.monotonic() < end, "the port was not limited in time"
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert processes_of(mark) == []
+    assert "'cleared'" in (tmp_path / "logs" / "demand.response.log").read_text()
+    assert not (tmp_path / "report.json").exists()

@@ -1,0 +1,8 @@
+"""Where the platform driver looks for `"driver_type": "chargepoint"`.
+
+The folders above hold no __init__.py: they are shared with VOLTTRON's other packages.
+"""
+
+from chargepoint_driver.adapters.interface import ChargePointInterface
+
+__all__ = ["ChargePointInterface"]
