@@ -30,9 +30,6 @@ DEFAULTS: dict[str, Any] = {
     "wait_seconds": 600,  # for a busy port
     "results_topic": "demand_response/event",
 }
-# Ports above this share of the highest load are equally busy; the car that came last has the
-# longest way to go.
-SAME_LOAD = 0.85
 RPC_LIMIT_S = 60
 CLEAR_ATTEMPTS = 3
 
@@ -87,17 +84,11 @@ class DemandResponseAgent(Agent):
         """(device, load in kW); ("", 0) when no port is busy within `wait_seconds`."""
         end = time.monotonic() + self.settings["wait_seconds"]
         while time.monotonic() < end and not self._stopping.is_set():
-            loads, shed, begins = map(self.read, ("portLoad", "shedState", "startTime"))
-            busy = {
-                device: float(load)
-                for device, load in loads.items()
-                if load >= self.settings["minimum_load_kw"] and not shed.get(device)
-            }
-            if busy:
-                level = SAME_LOAD * max(busy.values())
-                rivals = [device for device, load in busy.items() if load >= level]
-                device = max(rivals, key=lambda name: (str(begins.get(name, "")), busy[name]))
-                return device, busy[device]
+            shed = self.read("shedState")
+            free = {name: kw for name, kw in self.read("portLoad").items() if not shed.get(name)}
+            device = max(free, key=lambda name: free[name], default="")
+            if device and free[device] >= self.settings["minimum_load_kw"]:
+                return device, free[device]
             self._stopping.wait(1)
         return "", 0.0
 

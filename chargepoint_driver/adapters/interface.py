@@ -15,6 +15,7 @@ from pydantic import ConfigDict
 from volttron.driver.base.config import PointConfig, RemoteConfig
 from volttron.driver.base.interfaces import BaseInterface, DriverInterfaceError
 
+from chargepoint_driver.adapters.polling import claim
 from chargepoint_driver.adapters.register import ChargePointPointConfig, ChargePointRegister
 from chargepoint_driver.config import AccountConfig, DeviceConfig
 from chargepoint_driver.errors import BadConfiguration, BadValue, ChargePointError
@@ -95,6 +96,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
                 col.POINT_NAME: name,
                 col.WRITABLE: registry.points[name].writable,
                 col.UNITS: registry.points[name].unit,
+                **_interval(row, registry.points[name]),
                 "point": registry.points[name],
                 "options": options,
             }
@@ -142,6 +144,12 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
                 "prepare_registry_config; volttron-lib-base-driver 2.0.0rc7 or newer is needed"
             )
         return ChargePointRegister(point, register_definition.options)
+
+    def insert_register(self, register: ChargePointRegister, base_topic: str) -> None:
+        """Take a register in, and its point into this driver's polling."""
+        super().insert_register(register, base_topic)
+        tree = self.driver_agent.equipment_model
+        claim(tree.get_node(f"{base_topic}/{register.point_name}"), tree.agent.config)
 
     # ---- reading -----------------------------------------------------------------------------
 
@@ -235,6 +243,15 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         the service has none."""
         name = topic.rsplit("/", 1)[-1]
         return name if name in self._heart_beats and topic not in self.point_map else None
+
+
+def _interval(row: Mapping[str, Any], point: Point) -> dict[str, int]:
+    """The host's column for a scrape interval: the row's own, else one of the host's columns
+    as the row gives it, else the catalogue's."""
+    named = row.get("interval") or row.get("polling_interval")
+    if point.scrape_interval_s is None or (named and not row.get(col.SCRAPE_INTERVAL)):
+        return {}
+    return {"interval": point.scrape_interval_s}
 
 
 def _plain(config: RemoteConfig) -> dict[str, Any]:

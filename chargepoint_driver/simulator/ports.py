@@ -63,22 +63,27 @@ class Port:
         self._time_s = begin_s
         self._energy_kwh = 0.0
         self._charging_s = 0.0
+        # Energy is always counted from the last change, not from the last look, so
+        # that looking more often leaves not even a rounding error.
+        self._since = (begin_s, 0.0, 0.0)
         self._ended: list[Session] = []
 
     def advance(self, to_s: float) -> None:
         """Let everything happen up to that moment; an earlier moment changes nothing."""
         while self._time_s < to_s:
             self._arrive_or_not()
-            until_s = min(to_s, self._next_event_s())
-            visit = self._visit
+            event_s = self._next_event_s()
+            until_s = min(to_s, event_s)
+            ceiling_kw, visit = self.ceiling_kw(), self._visit
             if visit is not None:
+                since_s, since_kwh, charged_s = self._since
                 self._energy_kwh, charging_s = visit.curve.deliver(
-                    self._energy_kwh, self.ceiling_kw(), until_s - self._time_s
+                    since_kwh, ceiling_kw, until_s - since_s
                 )
-                self._charging_s += charging_s
-            else:
-                self.ceiling_kw()
+                self._charging_s = charged_s + charging_s
             self._time_s = until_s
+            if until_s == event_s:
+                self._count_from_here()
             if visit is not None and visit.leave_s <= until_s:
                 self._end_session(visit, "CUSTOMER")
         self._arrive_or_not()
@@ -132,6 +137,26 @@ class Port:
             ceiling_kw = min(ceiling_kw, hold.ceiling_kw)
         return ceiling_kw
 
+    def order(self, hold: Hold) -> None:
+        """Take a command; it ends the one before it."""
+        self._count_from_here()
+        self.limits.order(hold)
+
+    def clear(self, effective_s: float) -> None:
+        """End from that moment on what was commanded; events stay."""
+        self._count_from_here()
+        self.limits.clear(effective_s)
+
+    def add_event(self, event_id: int, hold: Hold) -> None:
+        """Announce a limit that starts and ends by itself."""
+        self._count_from_here()
+        self.limits.add_event(event_id, hold)
+
+    def remove_event(self, event_id: int) -> None:
+        """Forget an event, running or not; unknown ids are ignored."""
+        self._count_from_here()
+        self.limits.remove_event(event_id)
+
     def plug_in(self, visit: Visit) -> None:
         """Let a vehicle come now, outside the timetable.
 
@@ -147,6 +172,9 @@ class Port:
         if self._visit is None:
             raise ValueError(f"port {self.number} has no vehicle")
         return self._end_session(self._visit, "OPERATOR")
+
+    def _count_from_here(self) -> None:
+        self._since = (self._time_s, self._energy_kwh, self._charging_s)
 
     def _load_under_kw(self, ceiling_kw: float) -> float:
         if self._visit is None:
@@ -170,6 +198,7 @@ class Port:
         self._visit = visit
         self._energy_kwh = 0.0
         self._charging_s = 0.0
+        self._count_from_here()
 
     def _end_session(self, visit: Visit, ended_by: EndedBy) -> Session:
         session = self._as_session(visit, self._time_s, ended_by)

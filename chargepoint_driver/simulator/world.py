@@ -175,14 +175,14 @@ class World:
                 for station in stations:
                     holds += divide(limit, station.ports, start_s, end_s)
             for port, hold in holds:
-                port.limits.order(hold)
+                port.order(hold)
 
     def clear_shed(self, stations: Sequence[Station], ports: Sequence[Port] = ()) -> None:
         """End what was commanded: for the given ports, else for all ports of the stations."""
         with self.lock:
             effective_s = self.advance(stations) + self.clear_delay_s
             for port in ports or [port for station in stations for port in station.ports]:
-                port.limits.clear(effective_s)
+                port.clear(effective_s)
 
     def create_event(
         self, stations: Sequence[Station], limit: Limit, start_s: float, duration_min: int
@@ -201,7 +201,7 @@ class World:
             end_s = start_s + 60 * duration_min
             for port in self._event_ports[event_id]:
                 _, hold = announce(limit, port, max(start_s, now_s), end_s)
-                port.limits.add_event(event_id, hold)
+                port.add_event(event_id, hold)
             return event_id
 
     def remove_event(self, event_id: int) -> bool:
@@ -210,7 +210,7 @@ class World:
             ports = self._event_ports.pop(event_id, None)
             self.advance()
             for port in ports or ():
-                port.limits.remove_event(event_id)
+                port.remove_event(event_id)
             return ports is not None
 
     # -- happenings, for tests and demos --------------------------------------

@@ -119,6 +119,12 @@ class Processes:
         text = (self.logs / f"{name}.log").read_text(errors="replace")
         return "\n".join(text.splitlines()[-LOG_TAIL_LINES:])
 
+    def complaints(self, name: str) -> list[str]:
+        """The last two lines of a process's log that look like errors or warnings, shortened."""
+        lines = (self.logs / f"{name}.log").read_text(errors="replace").splitlines()
+        words = ("Error", "ERROR", "WARNING")
+        return [line[:400] for line in lines if any(word in line for word in words)][-2:]
+
     def wait_for(self, what: str, probe: Callable[[], T | None], limit_s: float) -> T:
         """The first answer of probe() that is neither None nor False.
 

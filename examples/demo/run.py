@@ -108,11 +108,15 @@ class Demo:
     def _wait_for_rows(self, place: Garage) -> None:
         """Until every port has been polled and the historian has stored something."""
         ports = set(place.devices())
-        self._wait(
-            "The first poll of all ports",
-            lambda: ports <= set(self._watch.loads),
-            FIRST_POLL_LIMIT_S,
-        )
+        try:
+            self._wait(
+                "The first poll of all ports",
+                lambda: ports <= set(self._watch.loads),
+                FIRST_POLL_LIMIT_S,
+            )
+        except DemoError as error:
+            complaints = "\n".join(self._processes.complaints(DRIVER))
+            raise DemoError(f"{error}\nThe platform driver says:\n{complaints}") from None
         self._wait("The historian's first row", self._count_rows, FIRST_ROW_LIMIT_S)
         self._to_first_row_s = self.elapsed_s()
 

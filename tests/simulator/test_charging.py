@@ -6,13 +6,17 @@ import math
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chargepoint_driver.simulator.charging import ChargeCurve
 from chargepoint_driver.simulator.clock import ManualClock
 from chargepoint_driver.simulator.limits import Limit
 from chargepoint_driver.simulator.world import World
+
+# A slow machine is no failure, and nothing is to be left behind.
+settings.register_profile("simulator", deadline=None, database=None)
+unhurried = settings(settings.get_profile("simulator"))
 
 CURVE = ChargeCurve(max_kw=7.0, floor_kw=0.8, knee_kwh=20.0, full_kwh=25.0)
 
@@ -29,6 +33,7 @@ def curves(draw: st.DrawFn) -> ChargeCurve:
     )
 
 
+@unhurried
 @given(curves(), st.floats(0.0, 25.0), st.lists(st.floats(0.0, 40_000.0), min_size=1, max_size=8))
 def test_energy_does_not_depend_on_how_time_is_cut(
     curve: ChargeCurve, ceiling_kw: float, spans_s: list[float]
@@ -43,6 +48,7 @@ def test_energy_does_not_depend_on_how_time_is_cut(
     assert cut_kwh <= curve.full_kwh
 
 
+@unhurried
 @given(curves(), st.floats(0.3, 25.0))
 def test_energy_is_the_integral_of_the_load(curve: ChargeCurve, ceiling_kw: float) -> None:
     step_s = 60.0
@@ -56,6 +62,7 @@ def test_energy_is_the_integral_of_the_load(curve: ChargeCurve, ceiling_kw: floa
     assert summed_kwh == pytest.approx(energy_kwh, rel=0.01, abs=curve.max_kw * step_s / 3600)
 
 
+@unhurried
 @given(st.floats(0.0, 25.0), st.floats(0.0, 30.0), st.floats(1.0, 90_000.0))
 def test_never_above_the_ceiling(energy_kwh: float, ceiling_kw: float, span_s: float) -> None:
     assert CURVE.load_kw(energy_kwh, ceiling_kw) <= ceiling_kw
@@ -87,6 +94,7 @@ orders = st.one_of(
 )
 
 
+@unhurried
 @given(
     seed=st.integers(0, 1000),
     delay_s=st.sampled_from([0.0, 300.0]),
@@ -98,8 +106,7 @@ def test_sessions_add_up_whatever_is_commanded(
     """A world looked at every few seconds and one looked at at the end agree."""
     clocks = ManualClock(), ManualClock()
     watched, unwatched = (
-        World(clock, seed=seed, shed_delay_s=delay_s, clear_delay_s=delay_s / 2)
-        for clock in clocks
+        World(clock, seed=seed, shed_delay_s=delay_s, clear_delay_s=delay_s / 2) for clock in clocks
     )
     for gap_s, (kind, index, value, minutes) in course:
         for clock, world, steps in ((clocks[0], watched, 7), (clocks[1], unwatched, 1)):
@@ -125,6 +132,7 @@ def test_sessions_add_up_whatever_is_commanded(
         assert first_kwh == pytest.approx(second_kwh, abs=1e-4)
 
 
+@unhurried
 @given(seed=st.integers(0, 1000), allowed_kw=st.floats(0.0, 12.0), step_s=st.floats(5.0, 600.0))
 def test_sampled_load_gives_the_energy(seed: int, allowed_kw: float, step_s: float) -> None:
     """What a meter beside the station would integrate is what the session reports."""
