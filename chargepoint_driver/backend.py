@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from chargepoint_driver.config import AccountConfig
-from chargepoint_driver.snapshot import StationRecord
+from chargepoint_driver.snapshot import Event, StationRecord
 
 __all__ = ["Backend", "Limit", "Reply", "Request", "Target"]
 
@@ -67,6 +68,11 @@ class Backend(Protocol):
     def fetch(self, request: Request) -> Reply:
         """Carry out one planned read, to the last page."""
 
+    def sessions(
+        self, station_id: str | None, since: datetime, until: datetime | None
+    ) -> list[Event]:
+        """The charging sessions of a station (None: of all) that touch a time, oldest first."""
+
     def shed(self, target: Target, limit: Limit, minutes: int) -> None:
         """Limit the load of the target for so many minutes (0 = no end). Sent once."""
 
@@ -75,6 +81,9 @@ class Backend(Protocol):
 
     def clear_alarms(self, station_id: str) -> None:
         """Clear all alarms of the station. Sent once."""
+
+    def calls(self) -> dict[str, int]:
+        """Operation to the number of calls that were sent so far."""
 
     def reconfigure(self, account: AccountConfig) -> None:
         """Go on with other settings (a corrected password, another time limit)."""

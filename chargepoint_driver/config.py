@@ -23,9 +23,10 @@ from pydantic import (
     model_validator,
 )
 
+from chargepoint_driver.catalogue import CHARGEPOINT
 from chargepoint_driver.errors import BadConfiguration
 
-__all__ = ["HOST_KEYS", "AccountConfig", "DeviceConfig"]
+__all__ = ["HOST_KEYS", "AccountConfig", "AgentAccount", "AgentConfig", "DeviceConfig"]
 
 HOSTS = {
     "na": "webservices.chargepoint.com",
@@ -38,12 +39,14 @@ HOSTS = {
 HOST_KEYS = frozenset({"debug", "driver_type", "heart_beat_point", "module", "plugins"})
 
 
-class AccountConfig(BaseModel):
-    """One account at one endpoint: what every device of it shares."""
+class _Account(BaseModel):
+    """The keys that say which account, where, and how it is treated."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    username: str = Field(min_length=1, description="user name of the web services account")
+    username: str | None = Field(
+        None, min_length=1, description="user name of the web services account"
+    )
     password: SecretStr | None = Field(None, description="password of the account, in the config")
     password_env: str | None = Field(
         None, description="environment variable that holds the password instead"
@@ -61,6 +64,12 @@ class AccountConfig(BaseModel):
     timeout: float = Field(
         20.0, gt=0, le=300, description="seconds that one call may take, answer included"
     )
+    calls_per_minute: int | None = Field(
+        None, ge=1, description="most calls in any minute; no limit where it is not given"
+    )
+    cache_file: Path | None = Field(
+        None, description="file that keeps what hardly ever changes over a restart"
+    )
 
     @field_validator("endpoint")
     @classmethod
@@ -73,19 +82,11 @@ class AccountConfig(BaseModel):
                 raise ValueError("endpoint must not hold credentials; use username and password")
         return value
 
-    @model_validator(mode="after")
-    def _one_password(self) -> AccountConfig:
-        given = [
-            name
-            for name in ("password", "password_env", "password_file")
-            if getattr(self, name) is not None
-        ]
-        if len(given) != 1:
-            raise ValueError(
-                "exactly one of password, password_env, password_file must be given"
-                f" (found: {', '.join(given) or 'none'})"
-            )
-        return self
+    def _check_account(self) -> None:
+        """Raise ValueError unless there is a user name and exactly one password."""
+        faults = _account_faults(self.__dict__)
+        if faults:
+            raise ValueError("; ".join(faults))
 
     @property
     def url(self) -> str:
@@ -100,6 +101,17 @@ class AccountConfig(BaseModel):
         if self.endpoint is None:
             return f"region {self.region}"
         return f"endpoint {urlsplit(self.endpoint).netloc}"
+
+
+class AccountConfig(_Account):
+    """One account at one endpoint: what every device of it shares."""
+
+    username: str = Field(min_length=1, description="user name of the web services account")
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> AccountConfig:
+        self._check_account()
+        return self
 
     @property
     def key(self) -> tuple[str, str]:
@@ -131,7 +143,7 @@ class AccountConfig(BaseModel):
         return lines[0].strip()
 
 
-class DeviceConfig(AccountConfig):
+class DeviceConfig(_Account):
     """The `driver_config` of one device: a station, or with `portNumber` one port of it."""
 
     stationID: str = Field(min_length=1, description="station id, like 1:34003")  # noqa: N815
@@ -148,6 +160,24 @@ class DeviceConfig(AccountConfig):
         60, ge=0, le=525_600, description="minutes after which a shed ends by itself; 0 = no end"
     )
 
+    cache_agent: str | None = Field(
+        None, min_length=1, description="identity of the caching agent that holds the account"
+    )
+    account_name: str | None = Field(
+        None,
+        alias="account",
+        min_length=1,
+        description="name of the account in the caching agent, where it holds several",
+    )
+
+    @model_validator(mode="after")
+    def _has_an_account(self) -> DeviceConfig:
+        if self.cache_agent is None:
+            self._check_account()
+            if self.account_name is not None:
+                raise ValueError("account: is of use beside cache_agent only; remove it")
+        return self
+
     @field_validator("portNumber", mode="before")
     @classmethod
     def _empty_port_is_none(cls, value: object) -> object:
@@ -155,8 +185,15 @@ class DeviceConfig(AccountConfig):
 
     @property
     def account(self) -> AccountConfig:
-        """The part that the devices of an account share."""
+        """The part that the devices of an account share; of a device without cache_agent."""
         return AccountConfig(**{name: getattr(self, name) for name in AccountConfig.model_fields})
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What makes two devices share their calls."""
+        if self.cache_agent is not None:
+            return "agent", self.cache_agent, self.account_name or self.username or ""
+        return self.account.key
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any], source: str = "driver_config") -> DeviceConfig:
@@ -167,14 +204,86 @@ class DeviceConfig(AccountConfig):
             return cls(**own)
         except ValidationError as error:
             lines = [_explain(cls, fault) for fault in error.errors(include_url=False)]
+            if not own.get("cache_agent"):
+                # pydantic looks at the whole only when every part is good.
+                lines += [line for line in _account_faults(own) if line not in "\n".join(lines)]
             raise BadConfiguration("\n".join(f"{source}: {line}" for line in lines)) from None
+
+
+class AgentAccount(AccountConfig):
+    """One account of the caching agent."""
+
+    currencies: dict[str, float] = Field(
+        default_factory=dict,
+        description="call to the seconds that its values may be old, where a reader does not say",
+    )
+
+    @field_validator("currencies")
+    @classmethod
+    def _currencies_are_of_calls(cls, value: dict[str, float]) -> dict[str, float]:
+        for call, currency_s in value.items():
+            if call not in CHARGEPOINT.calls:
+                known = ", ".join(CHARGEPOINT.calls)
+                raise ValueError(f"{call!r} is no call that is read; write one of {known}")
+            if not 0 <= currency_s < float("inf"):
+                raise ValueError(f"{call}: {currency_s:g} s is no currency; write 0 or more")
+        return value
+
+
+class AgentConfig(BaseModel):
+    """The caching agent's config: its accounts by name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    accounts: dict[str, AgentAccount] = Field(description="name to account")
+
+    @classmethod
+    def from_dict(
+        cls, fields: Mapping[str, Any], source: str = "config"
+    ) -> tuple[AgentConfig, list[str]]:
+        """(the accounts that are good, what is wrong with the others and the rest)."""
+        faults = [
+            f"{source}: unknown key {key!r}; remove it" for key in fields if key != "accounts"
+        ]
+        given = fields.get("accounts")
+        if not isinstance(given, Mapping) or not given:
+            return cls(accounts={}), [*faults, f"{source}: accounts: is missing; name an account"]
+        good: dict[str, AgentAccount] = {}
+        for name, account in given.items():
+            where = f"{source}: accounts.{name}"
+            if not isinstance(account, Mapping):
+                faults.append(f"{where}: must be an object with username and password_env")
+                continue
+            try:
+                good[str(name)] = AgentAccount(**account)
+            except ValidationError as error:
+                lines = [_explain(AgentAccount, fault) for fault in error.errors(include_url=False)]
+                faults += [f"{where}: {line}" for line in lines]
+        return cls(accounts=good), faults
+
+
+def _account_faults(given: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the user name and the password of an account."""
+    faults = [] if given.get("username") else ["'username' is missing; add it"]
+    passwords = [
+        name
+        for name in ("password", "password_env", "password_file")
+        if given.get(name) is not None
+    ]
+    if len(passwords) != 1:
+        faults.append(
+            "exactly one of password, password_env, password_file must be given"
+            f" (found: {', '.join(passwords) or 'none'})"
+        )
+    return faults
 
 
 def _explain(cls: type[BaseModel], fault: Any) -> str:
     """One pydantic fault as a sentence that does not repeat the value."""
     key = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(key, cls.model_fields, n=1)
+        known = [field.alias or name for name, field in cls.model_fields.items()]
+        near = difflib.get_close_matches(key, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else "remove it"
         return f"unknown key {key!r}; {hint}"
     if fault["type"] == "missing":

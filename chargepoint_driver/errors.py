@@ -54,13 +54,17 @@ class ChargePointError(Exception):
         service_code: str | None = None,
         retry_after_s: float | None = None,
     ) -> None:
-        super().__init__(message)
+        # The code is among the arguments because those cross RPC, and the class does not.
+        super().__init__(message, self.code, service_code)
         self.message = message
         self.service_code = service_code
         self.retry_after_s = retry_after_s
 
     def __str__(self) -> str:
         return self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return error_from_dict, (self.to_dict(),)
 
     def to_dict(self) -> dict[str, Any]:
         """The error as JSON can carry it; `error_from_dict` makes the same error again."""

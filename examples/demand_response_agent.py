@@ -17,7 +17,8 @@ import gevent
 from gevent.event import Event
 from volttron.client.known_identities import PLATFORM_DRIVER
 from volttron.client.vip.agent import Agent, Core
-from volttron.utils import load_config, vip_main
+from volttron.client.vip.agent.errors import VIPError
+from volttron.utils import jsonrpc, load_config, vip_main
 
 _log = logging.getLogger(__name__)
 
@@ -31,10 +32,12 @@ DEFAULTS: dict[str, Any] = {
     "results_topic": "demand_response/event",
 }
 RPC_LIMIT_S = 60
+# What a call may end in; gevent.Timeout is no Exception.
+RPC_ERRORS = (jsonrpc.Error, jsonrpc.RemoteError, VIPError, gevent.Timeout)
 CLEAR_ATTEMPTS = 3
 
 
-class DemandResponseAgent(Agent):
+class DemandResponseAgent(Agent):  # type: ignore[misc]  # the host has no types
     """One event per start, and another for each change of its configuration."""
 
     def __init__(self, config_path: str | dict[str, Any] = "", **kwargs: Any) -> None:
@@ -53,7 +56,7 @@ class DemandResponseAgent(Agent):
         self.settings = {**DEFAULTS, **contents}
         self._event = gevent.spawn(self.run_event)
 
-    @Core.receiver("onstop")
+    @Core.receiver("onstop")  # type: ignore[untyped-decorator]
     def release(self, _sender: Any, **_kwargs: Any) -> None:
         """Leave no limit behind."""
         self._stopping.set()
@@ -73,7 +76,7 @@ class DemandResponseAgent(Agent):
             shed_state = self.driver("set_point", device, "shedState", 1)
             self.tell("shed", device=device, allowed_load_kw=accepted_kw, shed_state=shed_state)
             self._stopping.wait(self.settings["hold_seconds"])
-        except (Exception, gevent.Timeout) as error:
+        except RPC_ERRORS as error:
             cure = "see that the account may shed it and that both points are writable"
             self.fail(f"{device} could not be limited: {error}", cure)
         finally:
@@ -96,7 +99,7 @@ class DemandResponseAgent(Agent):
         """Device -> last polled value of a point, without those that have no current one."""
         try:
             found = self.driver("last", regex=f"(^|/){self.settings['devices']}/.*/{point}$")
-        except (Exception, gevent.Timeout) as error:
+        except RPC_ERRORS as error:
             _log.info("The platform driver does not answer yet: %s", error)
             return {}
         oldest = datetime.now(timezone.utc) - timedelta(
@@ -113,7 +116,7 @@ class DemandResponseAgent(Agent):
         for attempt in range(1, CLEAR_ATTEMPTS + 1):
             try:
                 shed_state = self.driver("set_point", device, "shedState", 0)
-            except (Exception, gevent.Timeout) as error:
+            except RPC_ERRORS as error:
                 _log.warning("Clearing %s, attempt %d: %s", device, attempt, error)
                 gevent.sleep(attempt)
             else:

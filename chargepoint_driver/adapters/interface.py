@@ -16,12 +16,13 @@ from volttron.driver.base.config import PointConfig, RemoteConfig
 from volttron.driver.base.interfaces import BaseInterface, DriverInterfaceError
 
 from chargepoint_driver.adapters.polling import claim
+from chargepoint_driver.adapters.proxy import Proxy
 from chargepoint_driver.adapters.register import ChargePointPointConfig, ChargePointRegister
 from chargepoint_driver.config import AccountConfig, DeviceConfig
 from chargepoint_driver.errors import BadConfiguration, BadValue, ChargePointError
 from chargepoint_driver.registry import Point, build
 from chargepoint_driver.registry import columns as col
-from chargepoint_driver.service import Service, ShedOptions
+from chargepoint_driver.service import Service, ShedOptions, Stations
 
 __all__ = ["ChargePointInterface"]
 
@@ -37,7 +38,7 @@ class ChargePointRemoteConfig(RemoteConfig):  # type: ignore[misc]  # the host h
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ChargePointRemoteConfig):
             return NotImplemented
-        return _account_of(self) == _account_of(other)
+        return _shared(_device_of(self)) == _shared(_device_of(other))
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -54,15 +55,16 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
 
     def __init__(self, config: RemoteConfig, driver_agent: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, driver_agent, *args, **kwargs)
-        self._account = _account_of(self.config)
-        self._service = Service.of_account(self._account)
+        device = _device_of(self.config)
+        self._settings = _shared(device)
+        self._stations: Stations = self._reach(device)
         self._heart_beats: dict[str, Any] = {}  # by the name in heart_beat_point
 
     @classmethod
     def unique_remote_id(cls, config_name: str, config: RemoteConfig) -> tuple[str, ...]:
         """The account and its endpoint: devices of the same one share an instance."""
         del config_name
-        return ("chargepoint", *_account_of(config).key)
+        return ("chargepoint", *_device_of(config).key)
 
     # ---- set-up ----------------------------------------------------------------------------
 
@@ -88,7 +90,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         for warning in registry.warnings:
             _log.warning("%s", warning)
         self._heed_heart_beat(getattr(config, "heart_beat_point", None), source, registry.points)
-        self._take_over(device.account)
+        self._take_over(device)
         options = ShedOptions(device.shed_duration, device.shed_on_write)
         return [
             {
@@ -103,16 +105,37 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
             for name, row in registry.rows.items()
         ]
 
-    def _take_over(self, account: AccountConfig) -> None:
+    def _reach(self, device: DeviceConfig) -> Stations:
+        """The account in this process, or behind the caching agent."""
+        if device.cache_agent is None:
+            return Service.of_account(device.account)
+        if device.password or device.password_env or device.password_file:
+            _log.warning(
+                "account %s: a password beside cache_agent is not used; the agent holds its own. "
+                "Remove it from the driver config",
+                device.account_name or device.username,
+            )
+        return Proxy(
+            self.driver_agent.vip,
+            device.cache_agent,
+            device.account_name or device.username,
+            device.timeout,
+        )
+
+    def _take_over(self, device: DeviceConfig) -> None:
         """The settings stored last are the account's: a corrected password counts at once."""
-        if account == self._account:
+        settings = _shared(device)
+        if settings == self._settings:
             return
         _log.warning(
-            "account %s: the settings of its devices differ; those read last are used for all",
-            account.username,
+            "%s: the settings of the account's devices differ; those read last are used for all",
+            device.stationID,
         )
-        self._account = account
-        self._service.reconfigure(account)
+        self._settings = settings
+        if isinstance(self._stations, Service):
+            self._stations.reconfigure(device.account)
+        else:
+            self._stations = self._reach(device)
 
     def _heed_heart_beat(
         self, heart_beat: str | None, source: str, points: Mapping[str, Point]
@@ -186,7 +209,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
 
     def _read(self, points: Mapping[str, Point]) -> tuple[dict[str, Any], Mapping[str, Exception]]:
         try:
-            reading = self._service.read(points)
+            reading = self._stations.read(points)
         except gevent.Timeout as error:
             # Timeout is no Exception: let out, it would leave the RPC caller without answer.
             late = TimeoutError(f"the reading was broken off: {error}")
@@ -206,7 +229,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
             return value
         register = self.get_register_by_name(topic)
         try:
-            return self._service.write(register.point, value, register.options)
+            return self._stations.write(register.point, value, register.options)
         except ChargePointError as error:
             raise _for_host(error) from None
         except gevent.Timeout as error:
@@ -219,7 +242,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
             return
         register = self.get_register_by_name(topic)
         try:
-            self._service.revert(register.point)
+            self._stations.revert(register.point)
         except ChargePointError as error:
             raise _for_host(error) from None
         except gevent.Timeout as error:
@@ -259,8 +282,16 @@ def _plain(config: RemoteConfig) -> dict[str, Any]:
     return dict(config.model_dump())
 
 
-def _account_of(config: RemoteConfig) -> AccountConfig:
-    return DeviceConfig.from_dict(_plain(config)).account
+def _device_of(config: RemoteConfig) -> DeviceConfig:
+    return DeviceConfig.from_dict(_plain(config))
+
+
+def _shared(device: DeviceConfig) -> dict[str, Any]:
+    """The settings that all devices of an account share."""
+    return {
+        name: getattr(device, name)
+        for name in (*AccountConfig.model_fields, "cache_agent", "account_name")
+    }
 
 
 def _for_host(error: Exception) -> Exception:

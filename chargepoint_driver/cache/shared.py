@@ -12,10 +12,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from chargepoint_driver.backend import Backend, Request
 from chargepoint_driver.cache.backoff import Backoff
+from chargepoint_driver.cache.disk import Disk
 from chargepoint_driver.cache.flight import Flight, in_background
 from chargepoint_driver.cache.groups import Groups
 from chargepoint_driver.cache.plan import plan
@@ -34,6 +35,9 @@ _EVERYTHING = "*"
 _DIRECTORY = "getStations"
 _DIRECTORY_S = 86_400.0
 _RELEARN_S = 600.0
+_KEPT_S = 3_600.0
+
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +67,10 @@ class SharedCache:
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
         catalogue: Catalogue = CHARGEPOINT,
+        disk: Disk | None = None,
     ) -> None:
-        """`limit_s` is how long one read may wait; `clock` gives seconds that never jump."""
+        """`limit_s` is how long one read may wait; `clock` gives seconds that never jump;
+        `disk` keeps what hardly ever changes over a restart."""
         self._backend = backend
         self._limit_s = limit_s
         self._clock = clock
@@ -83,6 +89,9 @@ class SharedCache:
         self._verified = False
         self._probe: threading.Event | None = None
         self.requests = 0
+        self._disk = disk
+        if disk is not None:
+            self._load(disk)
 
     def get(self, wanted: Mapping[Key, float]) -> dict[Key, Outcome]:
         """An outcome for every key. The value of a key is its currency: how many seconds old
@@ -185,6 +194,10 @@ class SharedCache:
             entry = self._entries.get(key)
             return None if entry is None else (entry.record, self._clock() - entry.replied)
 
+    def __len__(self) -> int:
+        """How many records are kept: one for each call and station."""
+        return len(self._entries)
+
     def forget_failures(self) -> None:
         """Try everything again: the configuration changed."""
         with self._lock:
@@ -262,34 +275,45 @@ class SharedCache:
 
     def _fetch(self, request: Request, flight: Flight, covered: set[str]) -> None:
         """One request; its failure is the failure of the stations it covers."""
+        try:
+            reply = self.once(request.call, functools.partial(self._backend.fetch, request))
+        except ChargePointError as error:
+            flight.fail(covered, error)
+            return
+        at = self._clock()
+        if request.call == _DIRECTORY and request.whole_account:
+            with self._lock:
+                self._groups.learn(reply.records.values())
+                self._groups_at = at
+        self._keep(flight, dict(reply.records), at)
+        self._save(request.call)
+
+    def once(self, call: str, ask: Callable[[], _Answer]) -> _Answer:
+        """Ask the backend once, in this thread, unless the call is held back. Raises what the
+        backend raises, or the error that the call is held with."""
         held: ChargePointError | None = None
         probe = self._turn()
         try:
             with self._lock:
-                held = self._backoff.error(request.call, self._clock())
+                held = self._backoff.error(call, self._clock())
                 self.requests += held is None
             if held is not None:
                 raise held
-            reply = self._backend.fetch(request)
+            answer = ask()
         except ChargePointError as error:
             if error is not held:
                 with self._lock:
-                    self._backoff.failed(request.call, error, self._clock())
-            flight.fail(covered, error)
-            return
+                    self._backoff.failed(call, error, self._clock())
+            raise
         finally:
             if probe is not None:
                 with self._lock:
                     self._probe = None
                 probe.set()
-        at = self._clock()
         with self._lock:
             self._verified = True
-            self._backoff.worked(request.call)
-            if request.call == _DIRECTORY and request.whole_account:
-                self._groups.learn(reply.records.values())
-                self._groups_at = at
-        self._keep(flight, dict(reply.records), at)
+            self._backoff.worked(call)
+        return answer
 
     def _turn(self) -> threading.Event | None:
         """Wait, while the account has not proved good, until no other request is out. The
@@ -315,6 +339,31 @@ class SharedCache:
                 newest = max(self._touched.get(key, 0), known.begun - 1 if known else 0)
                 if flight.number > newest:
                     self._entries[key] = _Entry(record, at, flight.number)
+
+    def _load(self, disk: Disk) -> None:
+        for call, (age_s, records) in disk.load().items():
+            at = self._clock() - age_s
+            if call == _DIRECTORY:
+                self._groups.learn(records)
+                self._groups_at = at
+            for record in records:
+                self._entries[call, record.station_id] = _Entry(record, at, 1)
+        self._begun = 1
+
+    def _save(self, call: str) -> None:
+        """Write the file anew after a reply of a call whose values keep for long."""
+        if self._disk is None or self._catalogue.calls[call].currency_s < _KEPT_S:
+            return
+        calls: dict[str, tuple[float, list[StationRecord]]] = {}
+        with self._lock:
+            now = self._clock()
+            for (name, _), entry in self._entries.items():
+                if self._catalogue.calls[name].currency_s >= _KEPT_S:
+                    # One age for all records of a call: that of the oldest.
+                    age_s, records = calls.get(name, (0.0, []))
+                    records.append(entry.record)
+                    calls[name] = (max(age_s, now - entry.replied), records)
+        self._disk.save(calls)
 
     def _known_groups(self, stations: frozenset[str]) -> dict[str, frozenset[str]]:
         """Groups by member, learned from the station list when they are not known; empty when

@@ -88,5 +88,10 @@ class Attribute:
     notes: str = ""
 
     @property
+    def truth(self) -> bool:
+        """Whether an integer is a truth value, not a count or a percentage."""
+        return self.unit == "0 or 1"
+
+    @property
     def writable(self) -> bool:
         return bool(self.write)

@@ -67,6 +67,8 @@ def load_device(path: Path) -> DeviceFile:
         raise BadConfiguration(
             f"{path}: line {error.lineno}, column {error.colno}: not JSON ({error.msg})"
         ) from None
+    except RecursionError:
+        raise BadConfiguration(f"{path}: not a driver config, its brackets never end") from None
     if not isinstance(content, dict):
         raise BadConfiguration(f"{path}: must be a JSON object with a driver_config")
     faults = []

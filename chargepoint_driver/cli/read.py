@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from chargepoint_driver.cli.files import load_device
@@ -40,7 +41,7 @@ def read(config: Path, registry: Path | None, as_json: bool) -> None:
         if as_json:
             reading = service.read(built.points)
         else:
-            with Console(stderr=True).status(f"asking {device.device.place} …"):
+            with Console(stderr=True).status(f"asking {escape(device.device.place)} …"):
                 reading = service.read(built.points)
     finally:
         service.close()
@@ -67,12 +68,12 @@ def _show(reading: Reading, points: dict[str, Point]) -> None:
     for name, point in points.items():
         if name in reading.values:
             value = reading.values[name]
-            shown = "[dim]not reported[/]" if value is None else str(value)
+            shown = "[dim]not reported[/]" if value is None else escape(str(value))
         else:
             shown = f"[red]{reading.errors[name].code}[/]"
-        table.add_row(name, shown, point.unit, point.attribute.call)
+        table.add_row(escape(name), shown, escape(point.unit), point.attribute.call)
     console = Console()
     console.print(table)
     for message in dict.fromkeys(str(error) for error in reading.errors.values()):
-        console.print(f"[red]error[/] {message}", highlight=False)
+        console.print(f"[red]error[/] {escape(message)}", highlight=False)
     console.print(f"{len(reading.values)} values, {len(reading.errors)} errors", highlight=False)

@@ -31,4 +31,9 @@ def read_csv(path: Path) -> list[tuple[int, dict[str, str]]]:
         raise BadConfiguration(f"{path}: cannot be read ({error})") from None
     except csv.Error as error:
         raise BadConfiguration(f"{path}: row {reader.line_num}: not CSV ({error})") from None
-    return [(line, row) for line, row in rows if any(str(value) for value in row.values())]
+    return [(line, row) for line, row in rows if any(map(_holds_text, row.values()))]
+
+
+def _holds_text(value: object) -> bool:
+    """Whether a cell, or the list of cells beyond the last column, is not blank."""
+    return any(map(_holds_text, value)) if isinstance(value, list) else bool(str(value).strip())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from chargepoint_driver.backend import Target
 from chargepoint_driver.catalogue import Attribute, Kind, Scope, Whole
 from chargepoint_driver.errors import BadReply
-from chargepoint_driver.snapshot import StationRecord, Unreadable, Value, Values
+from chargepoint_driver.snapshot import StationRecord, Unreadable, Value
 
 __all__ = ["Point"]
 
@@ -45,7 +45,8 @@ class Point:
         """
         attribute = self.attribute
         if not attribute.path[0]:
-            return 0  # an attribute that is only written has no state of its own
+            # An attribute that is only written has no state of its own.
+            return _declared(0, self.kind)
         if attribute.scope is Scope.STATION or (self.port is None and not attribute.whole):
             value = record.values.get(attribute.name)
         elif self.port is None:
@@ -68,16 +69,18 @@ class Point:
     def _whole(self, record: StationRecord) -> Value | Unreadable:
         """A port's attribute for the whole station."""
         name = self.attribute.name
-        values = [_plain(port, name) for port in record.ports.values()]
+        values = [port.get(name) for port in record.ports.values()]
+        if self.attribute.whole is Whole.ANY:
+            truths = [value for value in values if isinstance(value, int) and value]
+            if truths:
+                return max(truths)
+        # What cannot be read, or is not reported, of one port is not known of the station.
+        unreadable = [value for value in values if isinstance(value, Unreadable)]
+        if unreadable:
+            return unreadable[0]
         if not values or None in values:
             return record.values.get(name)
-        if self.attribute.whole is Whole.ANY:
-            return max(values, key=lambda value: (isinstance(value, (int, float)), value))
         return values[0] if all(value == values[0] for value in values) else None
-
-
-def _plain(values: Values, name: str) -> Value | Unreadable:
-    return values.get(name)
 
 
 def _declared(value: Value, kind: Kind) -> Value:

@@ -35,8 +35,6 @@ _FITS: dict[Kind, frozenset[Kind]] = {
     Kind.DATETIME: frozenset({Kind.STRING}),
     Kind.DICTIONARY: frozenset(),
 }
-# A count or a percentage is an integer that is no truth value.
-_TRUTHS = frozenset({"shedState", "clearAlarms"})
 
 _TRUE = frozenset({"true", "1", "yes", "t", "y"})
 _FALSE = frozenset({"false", "0", "no", "f", "n", ""})
@@ -226,7 +224,7 @@ class _Row:
         if declared is None or declared is attribute.kind:
             return attribute.kind
         fits = declared in _FITS[attribute.kind]
-        if declared is Kind.BOOLEAN and attribute.name not in _TRUTHS:
+        if declared is Kind.BOOLEAN and attribute.kind is Kind.INTEGER and not attribute.truth:
             fits = False
         if fits:
             return declared

@@ -1,9 +1,20 @@
 """Composition root: configuration in, `read` and `write` of points out.
 
-`service` puts backend and cache together, `control` carries out writes.
+`service` puts backend and cache together, `control` carries out writes, `accounts` holds
+several services for the caching agent.
 """
 
+from chargepoint_driver.service.accounts import Accounts, describe
 from chargepoint_driver.service.control import Control, ShedOptions
-from chargepoint_driver.service.service import Reading, Service
+from chargepoint_driver.service.service import READ_TIMEOUTS, Reading, Service, Stations
 
-__all__ = ["Control", "Reading", "Service", "ShedOptions"]
+__all__ = [
+    "READ_TIMEOUTS",
+    "Accounts",
+    "Control",
+    "Reading",
+    "Service",
+    "ShedOptions",
+    "Stations",
+    "describe",
+]

@@ -6,19 +6,27 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
 
-from chargepoint_driver.backend import Backend
+from chargepoint_driver.backend import Backend, Request
 from chargepoint_driver.backends.soap import SoapBackend
 from chargepoint_driver.cache import Key, SharedCache
+from chargepoint_driver.cache.disk import Disk
+from chargepoint_driver.cache.flight import within
 from chargepoint_driver.config import AccountConfig
 from chargepoint_driver.errors import ChargePointError
 from chargepoint_driver.registry import Point
 from chargepoint_driver.service.control import Control, ShedOptions
-from chargepoint_driver.snapshot import Value
+from chargepoint_driver.snapshot import Event, StationRecord, Value
 
-__all__ = ["Reading", "Service"]
+__all__ = ["READ_TIMEOUTS", "Reading", "Service", "Stations"]
 
 _log = logging.getLogger(__name__)
+
+READ_TIMEOUTS = 3
+"""How many time limits of one call a read may last: it may wait for its turn behind another
+call, then for its own, which may have several pages."""
 
 
 @dataclass
@@ -33,6 +41,19 @@ class Reading:
     ages_s: dict[str, float] = field(default_factory=dict)
 
 
+class Stations(Protocol):
+    """What a host needs of an account, in this process or behind the caching agent."""
+
+    def read(self, points: Mapping[str, Point]) -> Reading:
+        """The values of points, by the names given, each no older than its currency."""
+
+    def write(self, point: Point, value: object, options: ShedOptions) -> Value:
+        """Carry out a write; what is reported then."""
+
+    def revert(self, point: Point) -> bool:
+        """Take back what this driver did to the point's target; True when a command was sent."""
+
+
 class Service:
     """One account. May be used from several threads or greenlets."""
 
@@ -42,18 +63,20 @@ class Service:
         *,
         timeout_s: float = 20.0,
         clock: Callable[[], float] = time.monotonic,
+        disk: Disk | None = None,
     ) -> None:
         """`timeout_s` is the limit of one call of the backend; reads and writes wait for a
-        small multiple of it at most."""
+        small multiple of it at most. `disk` keeps what hardly ever changes."""
         self._backend = backend
-        # A read may wait for its turn behind another call, then for its own.
-        self.cache = SharedCache(backend, limit_s=3 * timeout_s, clock=clock)
+        self._limit_s = READ_TIMEOUTS * timeout_s
+        self.cache = SharedCache(backend, limit_s=self._limit_s, clock=clock, disk=disk)
         self.control = Control(backend, self.cache, limit_s=timeout_s + 5.0, clock=clock)
 
     @classmethod
     def of_account(cls, account: AccountConfig) -> Service:
         """The service of a ChargePoint account. Makes no call."""
-        return cls(SoapBackend(account), timeout_s=account.timeout)
+        disk = None if account.cache_file is None else Disk(account.cache_file, account.key)
+        return cls(SoapBackend(account), timeout_s=account.timeout, disk=disk)
 
     def read(self, points: Mapping[str, Point]) -> Reading:
         """The values of points, by the names given, each no older than its currency."""
@@ -103,6 +126,43 @@ class Service:
     def revert(self, point: Point) -> bool:
         """Take back what this driver did to the point's target; True when a command was sent."""
         return self.control.revert(point)
+
+    def stations(self) -> list[StationRecord]:
+        """Every station that the account may see, as `getStations` describes it; asked anew."""
+        request = Request("getStations")
+        found: list[StationRecord] = []
+        within(
+            lambda: found.extend(
+                self.cache.once(request.call, lambda: self._backend.fetch(request)).records.values()
+            ),
+            self._limit_s,
+            request.call,
+        )
+        return found
+
+    def sessions(
+        self, station_id: str | None, since: datetime, until: datetime | None
+    ) -> list[Event]:
+        """The charging sessions of a station (None: of all) that touch a time, oldest first."""
+        found: list[Event] = []
+        call = "getChargingSessionData"
+        within(
+            lambda: found.extend(
+                self.cache.once(call, lambda: self._backend.sessions(station_id, since, until))
+            ),
+            self._limit_s,
+            call,
+        )
+        return found
+
+    def stats(self) -> dict[str, Any]:
+        """Counts, for people and tests: calls sent by operation, records kept."""
+        calls = self._backend.calls()
+        return {"calls": calls, "total": sum(calls.values()), "records": len(self.cache)}
+
+    def down(self) -> dict[str, ChargePointError]:
+        """Call name (`*`: the account) to error, for what does not work at present."""
+        return self.cache.down()
 
     def reconfigure(self, account: AccountConfig) -> None:
         """Go on with other settings of the same account; what was refused is tried again."""

@@ -39,7 +39,7 @@ class Control:
             "/stats/reset": {"POST": self._reset},
             "/faults": {"GET": self._faults, "POST": self._set_fault, "DELETE": self._clear},
             "/clock": {"POST": self._advance},
-            "/world": {"GET": lambda body: picture(self.world)},
+            "/world": {"GET": lambda _: picture(self.world)},
         }
         if path not in routes:
             return 404, {"error": f"nothing at {path}: use one of {', '.join(sorted(routes))}"}
@@ -51,7 +51,7 @@ class Control:
         except (BadControl, ValueError) as error:
             return 400, {"error": str(error)}
 
-    def _stats(self, body: bytes = b"") -> dict[str, Any]:
+    def _stats(self, _body: bytes = b"") -> dict[str, Any]:
         return {
             "calls": self.calls.counts(),
             "total": self.calls.total,
@@ -59,11 +59,11 @@ class Control:
             "requests_in_flight": self.calls.in_flight,
         }
 
-    def _reset(self, body: bytes) -> dict[str, Any]:
+    def _reset(self, _body: bytes) -> dict[str, Any]:
         self.calls.reset()
         return self._stats()
 
-    def _faults(self, body: bytes = b"") -> dict[str, Any]:
+    def _faults(self, _body: bytes = b"") -> dict[str, Any]:
         return {"faults": [fault.as_json() for fault in self.faults.active()]}
 
     def _set_fault(self, body: bytes) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class Control:
         self.faults.set(operation, kind, times=times, **wish)
         return self._faults()
 
-    def _clear(self, body: bytes) -> dict[str, Any]:
+    def _clear(self, _body: bytes) -> dict[str, Any]:
         self.faults.clear()
         return self._faults()
 

@@ -141,6 +141,7 @@ class Faults:
 
     def set(
         self,
+        /,
         operation: str,
         kind: str,
         *,

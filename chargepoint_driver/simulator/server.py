@@ -72,7 +72,7 @@ class Server(ThreadingHTTPServer):
             self._connections.discard(request)
         super().shutdown_request(request)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, *_: object) -> None:
         """A client that went away is no error of ours; anything else is logged."""
         error = sys.exc_info()[1]
         if not isinstance(error, (ConnectionError, TimeoutError)):
@@ -115,8 +115,10 @@ class Handler(BaseHTTPRequestHandler):
         elif method != "POST":
             self._send_json(405, {"error": "SOAP requests are POSTed"})
         else:
+            # Landed before it is sent: who has a reply in hand finds none in flight.
             with self.server.service.calls.flight():
-                self._send(self.server.service.answer(body, version))
+                answer = self.server.service.answer(body, version)
+            self._send(answer)
 
     def _read_body(self) -> bytes | None:
         """The body, or None when it was refused (and the refusal sent)."""
@@ -162,7 +164,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer.body[:half] if answer.cut is Cut.IN_REPLY else answer.body)
         self.wfile.flush()
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base has it
         """Requests are of interest only when debugging."""
         log.debug(format, *args)
 

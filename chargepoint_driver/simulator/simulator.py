@@ -15,7 +15,7 @@ from .soap.dispatch import Service
 from .world import World
 
 DEFAULT_USERNAME = "simulator"
-DEFAULT_PASSWORD = "not-a-real-password"
+DEFAULT_PASSWORD = "not-a-real-password"  # noqa: S105 - and that is the point
 
 
 class Simulator:
@@ -107,7 +107,7 @@ class Simulator:
         else:
             self._server.server_close()
 
-    def __enter__(self) -> Simulator:
+    def __enter__(self) -> Simulator:  # noqa: PYI034 - Self came with Python 3.11
         """Start."""
         return self.start()
 

@@ -71,8 +71,8 @@ def answer(agent: Agent, line: dict[str, Any]) -> None:
                 line["peer"], line["method"], *line.get("args", []), **line.get("kwargs", {})
             )
             result = call.get(timeout=CALL_LIMIT_S)
-    except (Exception, gevent.Timeout) as error:
-        # gevent.Timeout is a BaseException; unanswered, it would keep the demo waiting.
+    except (Exception, gevent.Timeout) as error:  # noqa: BLE001
+        # Whatever it is, the demo waits for an answer. gevent.Timeout is no Exception.
         say({"id": line["id"], "error": f"{type(error).__name__}: {error}"})
     else:
         say({"id": line["id"], "result": result})

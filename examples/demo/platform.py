@@ -77,7 +77,8 @@ class Link:
 def temporary_home() -> Iterator[Path]:
     """A VOLTTRON_HOME for one run, removed afterwards."""
     base = tempfile.gettempdir()
-    short = base if len(base) < LONGEST_HOME - len("/cp-demo-12345678") else "/tmp"
+    fits = len(base) < LONGEST_HOME - len("/cp-demo-12345678")
+    short = base if fits else "/tmp"  # noqa: S108  mkdtemp makes it safe
     home = Path(tempfile.mkdtemp(prefix="cp-demo-", dir=short))
     try:
         yield home

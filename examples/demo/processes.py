@@ -16,9 +16,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from examples.demo.errors import DemoError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 T = TypeVar("T")
 
@@ -37,7 +40,7 @@ class Processes:
         self.logs = logs
         self._running: dict[str, subprocess.Popen[str]] = {}
 
-    def __enter__(self) -> Processes:
+    def __enter__(self) -> Self:
         self.logs.mkdir(parents=True, exist_ok=True)
         # A process started in the background of a script ignores SIGINT, and so would every
         # child, because an ignored signal stays ignored over exec. A caught one does not.

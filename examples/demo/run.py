@@ -152,7 +152,8 @@ class Demo:
     def _load_is_back(self) -> bool:
         """Whether the load is above the limit again, on the bus and in the historian."""
         device, cleared_at = self._watch.device, self._watch.time_of("cleared")
-        assert device is not None and cleared_at is not None
+        assert device is not None
+        assert cleared_at is not None
         limit_kw = self._watch.phases["shed"]["allowed_load_kw"] + report.TOLERANCE_KW
         return max(self._watch.chosen_loads(cleared_at), default=0.0) > limit_kw and any(
             kw > limit_kw

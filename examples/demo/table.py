@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich import box
+from rich.console import Console, JustifyMethod
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from examples.demo.watch import Watch
 
-BAR_WIDTH = 12
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+BAR_WIDTH = 8
 FULL_BAR_KW = 8.0
 PLAIN_EVERY_S = 6.0
 
@@ -37,7 +41,7 @@ class Screen:
         self._phase = ""
         self._next_plain = time.monotonic() + PLAIN_EVERY_S / 2
 
-    def __enter__(self) -> Screen:
+    def __enter__(self) -> Self:
         if self._console.is_terminal:
             self._live = Live(console=self._console, auto_refresh=False)
             self._live.start()
@@ -76,9 +80,11 @@ def describe_phase(watch: Watch) -> str:
 
 def draw(watch: Watch) -> Table:
     """The table of all ports."""
-    table = Table(title="ChargePoint ports on VOLTTRON", caption=describe_phase(watch))
+    title, caption = "ChargePoint ports on VOLTTRON", describe_phase(watch)
+    table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD)
     for heading in ("Port", "Status", "Load", "", "Limit", "Shed", "Session"):
-        table.add_column(heading, justify="right" if heading in {"Limit", "Session"} else "left")
+        justify: JustifyMethod = "right" if heading in {"Limit", "Session"} else "left"
+        table.add_column(heading, justify=justify, no_wrap=True)
     for device in sorted(watch.ports):
         values = watch.ports[device]
         load_kw = values.get("portLoad")

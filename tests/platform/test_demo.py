@@ -126,9 +126,12 @@ def test_the_historian_has_the_load_before_during_and_after(demo: Finished) -> N
     during = [kw for stored_at, kw in loads if settled_at < stored_at < cleared_at]
     after = [kw for stored_at, kw in loads if stored_at > cleared_at]
 
-    assert before and max(before) > limit_kw
-    assert during and max(during) <= limit_kw
-    assert after and max(after) > limit_kw
+    assert before
+    assert during
+    assert after
+    assert max(before) > limit_kw
+    assert max(during) <= limit_kw
+    assert max(after) > limit_kw
     assert said["historian_rows"] == report.count_rows(database, "campus/garage")
 
 

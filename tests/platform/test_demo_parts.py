@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sqlite3
 import sys
@@ -130,15 +131,26 @@ def test_other_messages_are_ignored() -> None:
     assert watch.phase == ""
 
 
+def drawn(*messages: dict[str, Any]) -> str:
+    console = Console(width=80, file=io.StringIO())
+    console.print(table.draw(watched(*messages)))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
 def test_the_table_tells_unknown_from_zero() -> None:
-    console = Console(width=100, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
-    with console.file:
-        console.print(table.draw(watched(poll(0, None, Status="UNREACHABLE"))))
-        text = console.export_text()
+    text = drawn(poll(0, None, Status="UNREACHABLE"))
 
     assert "UNREACHABLE" in text
     assert "?" in text
     assert "0.00 kW" not in text
+
+
+def test_the_table_fits_a_terminal_of_80_columns() -> None:
+    text = drawn(poll(0, 3.3, Status="UNREACHABLE", shedState=1, allowedLoad=3.3, Energy=12.5))
+
+    assert "…" not in text
+    assert "station1/port1" in text
 
 
 def test_a_limit_shows_only_while_it_is_in_force() -> None:
@@ -146,12 +158,12 @@ def test_a_limit_shows_only_while_it_is_in_force() -> None:
     assert "limit 3.00 kW" in table.plain_line(PORT, {"shedState": 1, "allowedLoad": 3.0})
 
 
-@pytest.mark.parametrize(("load_kw", "filled"), [(None, 0), (0.0, 0), (4.0, 6), (99.0, 12)])
+@pytest.mark.parametrize(("load_kw", "filled"), [(None, 0), (0.0, 0), (4.0, 4), (99.0, 8)])
 def test_a_bar_never_leaves_its_column(load_kw: float | None, filled: int) -> None:
-    drawn = table.bar(load_kw)
+    bar = table.bar(load_kw)
 
-    assert len(drawn) == table.BAR_WIDTH
-    assert drawn.count("█") == filled
+    assert len(bar) == table.BAR_WIDTH
+    assert bar.count("█") == filled
 
 
 def test_the_config_store_gets_no_password() -> None:

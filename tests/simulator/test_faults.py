@@ -206,9 +206,7 @@ def test_short_delay(client: Client) -> None:
         ("*", "soap_fault", {"text": "\0"}, "text"),
     ],
 )
-def test_nonsense_is_refused(
-    operation: str, kind: str, options: dict[str, Any], word: str
-) -> None:
+def test_nonsense_is_refused(operation: str, kind: str, options: dict[str, Any], word: str) -> None:
     with pytest.raises(ValueError, match=word):
         Faults().set(operation, kind, **options)
 

@@ -233,9 +233,7 @@ def test_5_1_sessions(client: Client) -> None:
     several = "".join(f"<stationID>{i}</stationID>" for i in ("1:34001", "1:34003"))
     listed = client.search("getChargingSessionData", "5.1", stationIDs=several)
     assert set(listed.texts("ChargingSessionData/stationID")) == {"1:34001", "1:34003"}
-    mine = client.search(
-        "getChargingSessionData", "5.1", userID=session.visit.driver.user_id
-    )
+    mine = client.search("getChargingSessionData", "5.1", userID=session.visit.driver.user_id)
     assert set(mine.texts("ChargingSessionData/userID")) == {session.visit.driver.user_id}
     old = client.search("getChargingSessionData", "5.0", activeSessionsOnly="true")
     assert old.fault == "soapenv:Client"

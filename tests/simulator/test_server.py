@@ -103,7 +103,7 @@ def test_connection_is_kept(client: Client) -> None:
     for _ in range(3):
         client.search("getLoad", stationID=STATION)
     pools = client.session.get_adapter("http://").poolmanager.pools  # type: ignore[attr-defined]
-    assert pools[pools.keys()[0]].num_connections == 1
+    assert [pools[key].num_connections for key in pools.keys()] == [1]  # noqa: SIM118
 
 
 def test_bound_to_this_machine_only_and_port_is_freed() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from itertools import pairwise
 
 import pytest
 
@@ -63,7 +64,7 @@ def test_sessions_of_a_port_never_overlap_and_ids_are_unique() -> None:
     for station in world.stations:
         for port in station.ports:
             sessions = port.sessions()
-            for earlier, later in zip(sessions, sessions[1:], strict=False):
+            for earlier, later in pairwise(sessions):
                 assert earlier.end_s is not None
                 assert earlier.end_s <= later.start_s
 
@@ -230,4 +231,4 @@ def test_scaled_clock() -> None:
     with pytest.raises(ValueError, match="speed"):
         ScaledClock(0)
     with pytest.raises(ValueError, match="zone"):
-        ManualClock(datetime(2026, 1, 1))  # noqa: DTZ001
+        ManualClock(datetime(2026, 1, 1))

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zeep
 from lxml import etree
+from zeep.wsse.username import UsernameToken
 
 import chargepoint_driver.simulator as package
 
 from .conftest import SERVICE_NS, Client
-
-zeep = pytest.importorskip("zeep")
 
 OWN = Path(package.__file__).parent.parent / "backends" / "soap" / "chargepoint.wsdl"
 VARIABLE = "CHARGEPOINT_REFERENCE_WSDL"
@@ -88,7 +88,11 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("getLoad", {"searchQuery": {"stationID": STATION}}),
     (
         "clearShedState",
-        {"shedQuery": {"shedStation": {"stationID": STATION, "Ports": {"Port": [{"portNumber": "1"}]}}}},
+        {
+            "shedQuery": {
+                "shedStation": {"stationID": STATION, "Ports": {"Port": [{"portNumber": "1"}]}}
+            }
+        },
     ),
     ("clearShedState", {"shedQuery": {"shedGroup": {"sgID": GROUP}}}),
     ("clearShedState", {"shedQuery": {}}),
@@ -135,8 +139,6 @@ class Recorder:
 
 @contextmanager
 def strict_client(path: Path, client: Client, recorder: Recorder) -> Iterator[Any]:
-    from zeep.wsse.username import UsernameToken
-
     transport = zeep.Transport(session=client.session)
     made = zeep.Client(
         str(path),
@@ -157,7 +159,7 @@ def test_strict_client_and_schema_accept_every_reply(
     tree = etree.parse(str(path))
     schema_element = tree.find(f".//{XSD}schema")
     assert schema_element is not None
-    schema = etree.XMLSchema(schema_element)
+    schema = etree.XMLSchema(etree.fromstring(etree.tostring(schema_element)))
     declared = {str(element.get("name")) for element in schema_element.findall(f"{XSD}element")}
     client = start(stations=3)
     recorder = Recorder()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Hashable
 from datetime import datetime, timedelta, timezone
 from importlib.resources import as_file, files
@@ -17,16 +18,20 @@ from zeep.wsse.username import UsernameToken
 from chargepoint_driver.backend import Limit, Reply, Request, Target
 from chargepoint_driver.backends.soap import faults, parse
 from chargepoint_driver.backends.soap.faults import Caller
+from chargepoint_driver.backends.soap.pace import Pace
 from chargepoint_driver.backends.soap.wire import Wire
 from chargepoint_driver.catalogue import CHARGEPOINT, Call
 from chargepoint_driver.config import AccountConfig
 from chargepoint_driver.errors import (
+    BadConfiguration,
     BadReply,
     ChargePointError,
     FateUnknown,
     NothingThere,
+    WriteRejected,
+    WrongCredentials,
 )
-from chargepoint_driver.snapshot import StationRecord, newest_by_port
+from chargepoint_driver.snapshot import Event, StationRecord, newest_by_port
 
 __all__ = ["SESSION_WINDOW", "SoapBackend"]
 
@@ -66,16 +71,25 @@ class SoapBackend:
         self._account = account
         self._now = now
         self._wire = Wire(account.url, account.timeout)
+        self._pace = Pace(account.calls_per_minute)
         self._lock = threading.Lock()
+        self._calls: Counter[str] = Counter()
         self._zeep: Any = None
 
     def reconfigure(self, account: AccountConfig) -> None:
         """Go on with other settings; calls under way end with the old ones."""
+        if account.calls_per_minute != self._account.calls_per_minute:
+            self._pace = Pace(account.calls_per_minute)
         self._account = account
         self._wire = Wire(account.url, account.timeout)
 
     def close(self) -> None:
         self._wire.close()
+
+    def calls(self) -> dict[str, int]:
+        """Operation to the number of calls that were sent."""
+        with self._lock:
+            return dict(self._calls)
 
     # ---- reads -------------------------------------------------------------------------
 
@@ -102,6 +116,20 @@ class SoapBackend:
             return Reply(newest_by_port(found))
         records = self._pages(call, query, parse.stations, lambda row: row.station_id, whole)
         return Reply({record.station_id: record for record in records})
+
+    def sessions(
+        self, station_id: str | None, since: datetime, until: datetime | None
+    ) -> list[Event]:
+        """The charging sessions of a station, or of all that the account may see, that touch
+        the time from `since` to `until` (None: no end), oldest first."""
+        call = CHARGEPOINT.calls["getChargingSessionData"]
+        query: dict[str, Any] = {"fromTimeStamp": since.replace(microsecond=0)}
+        if station_id is not None:
+            query["stationID"] = station_id
+        if until is not None:
+            query["toTimeStamp"] = until.replace(microsecond=0)
+        found = self._pages(call, query, parse.events, _event_key, station_id is None)
+        return sorted(found, key=lambda event: event.time)
 
     def _query(self, request: Request) -> dict[str, Any]:
         query: dict[str, Any] = {}
@@ -136,7 +164,8 @@ class SoapBackend:
             try:
                 answer, holds_rows = self._call(call.name, searchQuery=query)
             except NothingThere as error:
-                if no_match_is_empty and error.service_code == faults.NO_MATCH:
+                # Behind the last row there is no match either.
+                if (no_match_is_empty or received) and error.service_code == faults.NO_MATCH:
                     break
                 raise
             page = read(answer, call) if holds_rows else []
@@ -186,12 +215,17 @@ class SoapBackend:
 
     def _write(self, operation: str, **arguments: Any) -> None:
         try:
-            self._call(operation, is_write=True, **arguments)
+            _, done = self._call(operation, is_write=True, **arguments)
         except BadReply as error:
             # The service has the write; that its answer cannot be read does not undo it.
             raise FateUnknown(
                 f"{error}: the write may be in force; read the point before writing again"
             ) from None
+        if not done and operation != "clearAlarms":  # no alarms are as good as cleared ones
+            raise WriteRejected(
+                f"{self._caller(operation)} was answered as if it were a question; the write was "
+                "not carried out"
+            )
 
     # ---- one call ----------------------------------------------------------------------
 
@@ -202,27 +236,39 @@ class SoapBackend:
         self, operation: str, *, is_write: bool = False, **arguments: Any
     ) -> tuple[etree._Element, bool]:
         caller = self._caller(operation, is_write)
-        envelope, action = self._envelope(operation, arguments)
+        envelope, action = self._envelope(caller, arguments)
+        self._pace.take(is_write, self._account.timeout)
+        with self._lock:
+            self._calls[operation] += 1
         answer = self._wire.post(envelope, action, caller)
         refused = faults.of_http_status(answer.status, answer.retry_after_s, caller)
         if refused is None:
             return parse.payload(answer.content, caller)
-        # A SOAP fault says more than the HTTP status that carries it.
-        try:
-            parse.payload(answer.content, caller)
-        except BadReply:
-            raise refused from None
-        except ChargePointError:
-            raise
+        # A SOAP fault says more than the HTTP status that carries it, but for 'who are you'.
+        if not isinstance(refused, WrongCredentials):
+            try:
+                parse.payload(answer.content, caller)
+            except BadReply:
+                pass
+            except ChargePointError as error:
+                error.retry_after_s = answer.retry_after_s
+                raise
         raise refused
 
-    def _envelope(self, operation: str, arguments: dict[str, Any]) -> tuple[bytes, str]:
+    def _envelope(self, caller: Caller, arguments: dict[str, Any]) -> tuple[bytes, str]:
         """The signed request and its SOAPAction. zeep checks the arguments by the WSDL."""
         client, service = self._description()
-        envelope = client.create_message(service, operation, **arguments)
-        token = UsernameToken(self._account.username, self._account.read_password())
-        envelope, _ = token.apply(envelope, {})
-        action = service._binding.get(operation).soapaction
+        password = self._account.read_password()
+        try:
+            envelope = client.create_message(service, caller.call, **arguments)
+            envelope, _ = UsernameToken(caller.username, password).apply(envelope, {})
+        except (ValueError, TypeError, zeep.exceptions.Error):
+            # What they say may hold the password.
+            raise BadConfiguration(
+                f"{caller}: cannot be put into XML; stationID, username and password must be text "
+                "without control characters"
+            ) from None
+        action = service._binding.get(caller.call).soapaction
         return etree.tostring(envelope, xml_declaration=True, encoding="utf-8"), action
 
     def _description(self) -> tuple[Any, Any]:

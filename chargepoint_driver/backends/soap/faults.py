@@ -77,6 +77,14 @@ def of_soap_fault(fault_code: str, fault_text: str, caller: Caller) -> ChargePoi
     said = f"{fault_code} {fault_text}".lower()
     if any(word in said for word in _AUTHENTICATION):
         return wrong_credentials(fault_code, caller)
+    if caller.is_write and fault_code.rpartition(":")[2].startswith("Client"):
+        return WriteRejected(
+            f"{caller} was answered with a SOAP fault, {fault_code}: {fault_text}; nothing was "
+            "changed, and the same write would fail again",
+            service_code=fault_code,
+        )
+    if caller.is_write:
+        return fate_unknown(f"SOAP fault {fault_code}: {fault_text}", caller, fault_code)
     return TryLater(
         f"{caller} was answered with a SOAP fault, {fault_code}: {fault_text}; "
         "it is tried again later",
@@ -109,18 +117,21 @@ def of_http_status(
             service_code=code,
         )
     if caller.is_write and status not in _TURNED_AWAY:
-        return fate_unknown(code, caller)
+        return fate_unknown(code, caller, code)
+    then = (
+        "nothing was changed; write again later" if caller.is_write else "it is tried again later"
+    )
     return TryLater(
-        f"{caller} was turned away with {code}; it is tried again later",
+        f"{caller} was turned away with {code}; {then}",
         service_code=code,
         retry_after_s=retry_after_s,
     )
 
 
-def fate_unknown(why: str, caller: Caller) -> FateUnknown:
-    """The error of a write that left and whose answer did not come."""
+def fate_unknown(why: str, caller: Caller, service_code: str | None = None) -> FateUnknown:
+    """The error of a write that left and was not answered with a yes or a no."""
     return FateUnknown(
-        f"{caller} was sent and its answer did not come ({why}): it may be in force; "
+        f"{caller} was sent and its outcome is not known ({why}): it may be in force; "
         "read the point before writing again",
-        service_code=None,
+        service_code=service_code,
     )

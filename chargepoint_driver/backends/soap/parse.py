@@ -101,8 +101,8 @@ def payload(content: bytes, caller: Caller) -> tuple[etree._Element, bool]:
 
 def wants_more(answer: etree._Element) -> bool:
     """Whether the reply says that another page follows (moreFlag; MoreFlag in sessions)."""
-    flag = to_integer(answer.findtext("moreFlag") or answer.findtext("MoreFlag"))
-    return isinstance(flag, int) and flag != 0
+    flag = to_string(answer.findtext("moreFlag")) or to_string(answer.findtext("MoreFlag"))
+    return (flag or "0").lower() not in {"0", "false"}
 
 
 def stations(answer: etree._Element, call: Call) -> list[StationRecord]:

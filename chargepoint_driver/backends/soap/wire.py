@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import io
+import ssl
 import time
+from contextlib import suppress
 from dataclasses import dataclass
+from http.client import HTTPResponse
+from typing import TYPE_CHECKING, Any
 
 import requests
 import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from chargepoint_driver.backends.soap import faults
 from chargepoint_driver.backends.soap.faults import Caller
 from chargepoint_driver.errors import BadReply, Refused, TryLater
+
+if TYPE_CHECKING:
+    import socket
+
+    from _typeshed import WriteableBuffer
 
 __all__ = ["Answer", "Wire"]
 
@@ -36,37 +49,46 @@ class Wire:
         self._url = url
         self._timeout_s = timeout_s
         self._session = requests.Session()
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, _Adapter())
 
     def post(self, content: bytes, soap_action: str, caller: Caller) -> Answer:
         """The answer, whatever its status. Raises TryLater or Refused when nothing arrived at
         the service, FateUnknown for a write that did and TryLater for a read, BadReply for an
         answer beyond 64 MiB."""
-        deadline = time.monotonic() + self._timeout_s
         headers = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": f'"{soap_action}"'}
+        connect_s = min(_CONNECT_S, self._timeout_s)
         try:
             with self._session.post(
                 self._url,
                 data=content,
                 headers=headers,
-                timeout=(min(_CONNECT_S, self._timeout_s), self._timeout_s),
+                # The total counts from here to the last byte of the answer: see _Deadline.
+                timeout=urllib3.Timeout(connect=connect_s, total=self._timeout_s),  # type: ignore[arg-type]  # requests takes it
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                body = self._body(response, deadline, caller)
+                body = self._body(response, caller)
                 return Answer(
                     response.status_code, body, _seconds(response.headers.get("Retry-After"))
                 )
-        except requests.exceptions.SSLError as error:
+        except _NO_ADDRESS as error:
             raise Refused(
-                f"{caller}: the server's certificate is not accepted ({_short(error)}); correct "
-                "the endpoint, or name the certificate authority in REQUESTS_CA_BUNDLE"
+                f"{caller}: the endpoint cannot be used ({_short(error)}); correct endpoint"
             ) from None
         except requests.exceptions.ConnectTimeout:
-            raise TryLater(f"{caller}: no connection within {_CONNECT_S:g} s") from None
+            raise TryLater(f"{caller}: no connection within {connect_s:g} s") from None
         except requests.exceptions.ConnectionError as error:
+            if _of_certificate(error):
+                raise Refused(
+                    f"{caller}: the server's certificate is not accepted; correct the endpoint, "
+                    "or name the certificate authority in REQUESTS_CA_BUNDLE"
+                ) from None
             if _never_left(error):
                 raise TryLater(f"{caller}: no connection ({_short(error)})") from None
             raise self._broken(_short(error), caller) from None
+        except (requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError):
+            raise self._broken(f"not complete within {self._timeout_s:g} s", caller) from None
         except (
             requests.exceptions.RequestException,
             urllib3.exceptions.HTTPError,
@@ -74,8 +96,8 @@ class Wire:
         ) as error:
             raise self._broken(_short(error), caller) from None
 
-    def _body(self, response: requests.Response, deadline: float, caller: Caller) -> bytes:
-        """The body, read piece by piece so that a trickle cannot outlast the limit."""
+    def _body(self, response: requests.Response, caller: Caller) -> bytes:
+        """The body, read piece by piece so that it cannot fill the memory."""
         parts: list[bytes] = []
         size = 0
         while True:
@@ -86,11 +108,9 @@ class Wire:
             size += len(part)
             if size > MOST_BYTES:
                 raise BadReply(f"{caller}: the answer is larger than {MOST_BYTES >> 20} MiB")
-            if time.monotonic() > deadline:
-                raise self._broken(f"not complete within {self._timeout_s:g} s", caller)
         promised = response.headers.get("Content-Length", "")
         plain = "Content-Encoding" not in response.headers
-        if plain and promised.isdigit() and size != int(promised):
+        if plain and promised.isascii() and promised.isdigit() and size != int(promised):
             raise self._broken(f"it ended after {size} of {promised} bytes", caller)
         return b"".join(parts)
 
@@ -104,10 +124,98 @@ class Wire:
         self._session.close()
 
 
+# ---- one limit for the whole answer -----------------------------------------------------
+
+
+class _Deadline(io.RawIOBase):
+    """What a socket receives, until a time. A socket's own timeout starts anew with each
+    byte, so that an answer that trickles in, headers included, would never run into it."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._timeout_s = sock.gettimeout()
+        self._ends = None if self._timeout_s is None else time.monotonic() + self._timeout_s
+        self._raw = sock.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int | None:
+        if self._ends is not None:
+            left_s = self._ends - time.monotonic()
+            if left_s <= 0:
+                raise TimeoutError("the answer is not complete in time")
+            self._sock.settimeout(left_s)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._raw.close()
+            with suppress(OSError):  # the socket is closed already
+                self._sock.settimeout(self._timeout_s)  # for the next request on it
+        super().close()
+
+
+class _Response(HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp.close()
+        self.fp = io.BufferedReader(_Deadline(sock))
+
+
+class _Http(HTTPConnection):
+    response_class = _Response
+
+
+class _Https(HTTPSConnection):
+    response_class = _Response
+
+
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls = _Http
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _Https
+
+
+class _Adapter(HTTPAdapter):
+    """Connections, direct or through a proxy, whose read timeout is for the whole answer."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> urllib3.ProxyManager:
+        manager: urllib3.ProxyManager = super().proxy_manager_for(proxy, **kwargs)
+        manager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+        return manager
+
+
+# ---- what failures mean -----------------------------------------------------------------
+
+_NO_ADDRESS = (
+    requests.exceptions.InvalidHeader,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+)
+
+
+def _reason(error: BaseException) -> object:
+    return getattr(error.args[0] if error.args else None, "reason", None)
+
+
+def _of_certificate(error: requests.exceptions.ConnectionError) -> bool:
+    reason = _reason(error)
+    causes = reason.args if isinstance(reason, urllib3.exceptions.SSLError) else ()
+    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes)
+
+
 def _never_left(error: requests.exceptions.ConnectionError) -> bool:
-    """Whether the connection was never made: refused, no route, no such host."""
-    reason = getattr(error.args[0] if error.args else None, "reason", None)
-    return type(reason).__name__ in {"NewConnectionError", "NameResolutionError"}
+    """Whether the connection was never made: refused, no route, no such host or proxy."""
+    never = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ProxyError)
+    return isinstance(_reason(error), never)
 
 
 def _short(error: BaseException) -> str:

@@ -1,0 +1,119 @@
+"""The caching agent: one set of web service calls for every driver and agent of a platform.
+
+An ordinary VOLTTRON agent, `python -m chargepoint_driver.adapters.agent`, configured by the
+entry `config` of its config store. It holds the accounts and their credentials; whoever calls
+it needs none.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import gevent
+from volttron.client.messaging.health import STATUS_BAD, STATUS_GOOD
+from volttron.client.vip.agent import RPC, Agent, Core
+from volttron.utils import load_config, vip_main
+
+from chargepoint_driver import __version__
+from chargepoint_driver.errors import ChargePointError
+from chargepoint_driver.service import Accounts
+
+__all__ = ["IDENTITY", "ChargePointAgent"]
+
+_log = logging.getLogger(__name__)
+
+IDENTITY = "platform.chargepoint"
+
+
+class ChargePointAgent(Agent):  # type: ignore[misc]  # the host has no types
+    """RPC over `Accounts`; see there for shapes. Errors are raised as the project's own: their
+    arguments, which cross RPC, are message, code and the service's code."""
+
+    def __init__(self, config_path: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._accounts = Accounts()
+        default = load_config(config_path) if config_path else {}
+        self.vip.config.set_default("config", default)
+        self.vip.config.subscribe(
+            self._configure, actions=["NEW", "UPDATE", "DELETE"], pattern="config"
+        )
+
+    def _configure(self, name: str, action: str, contents: Any) -> None:
+        del name
+        given = contents if isinstance(contents, dict) and action != "DELETE" else {}
+        faults = self._accounts.configure(given)
+        for fault in faults:
+            _log.error("%s", fault)
+        if faults:
+            self.vip.health.set_status(STATUS_BAD, "\n".join(faults))
+        else:
+            self.vip.health.set_status(STATUS_GOOD, f"{len(given['accounts'])} accounts")
+
+    @Core.receiver("onstop")  # type: ignore[untyped-decorator]
+    def _on_stop(self, *_: Any, **__: Any) -> None:
+        self._accounts.close()
+
+    @RPC.export  # type: ignore[untyped-decorator]
+    def read(self, points: dict[str, dict[str, Any]], account: str | None = None) -> dict[str, Any]:
+        """{"values", "errors", "ages_s"} by the names of `points`; see `service.accounts`."""
+        return dict(_answered(lambda: self._accounts.read(points, account)))
+
+    @RPC.export  # type: ignore[untyped-decorator]
+    def write(
+        self,
+        point: dict[str, Any],
+        value: Any,
+        account: str | None = None,
+        shed_duration: int = 60,
+        shed_on_write: bool = False,
+    ) -> Any:
+        """Write one point; what the service reports then, None when it cannot be read back."""
+        return _answered(
+            lambda: self._accounts.write(point, value, account, shed_duration, shed_on_write)
+        )
+
+    @RPC.export  # type: ignore[untyped-decorator]
+    def revert(self, point: dict[str, Any], account: str | None = None) -> bool:
+        """Clear a shed made through this agent with the point's target; True when one was."""
+        return bool(_answered(lambda: self._accounts.revert(point, account)))
+
+    @RPC.export  # type: ignore[untyped-decorator]
+    def stations(self, account: str | None = None) -> list[dict[str, Any]]:
+        """Every station of the account, as the service describes it."""
+        return list(_answered(lambda: self._accounts.stations(account)))
+
+    @RPC.export  # type: ignore[untyped-decorator]
+    def sessions(
+        self, station: str | None, start: str, end: str | None = None, account: str | None = None
+    ) -> list[dict[str, Any]]:
+        """The charging sessions that touch a time (ISO 8601), oldest first."""
+        return list(_answered(lambda: self._accounts.sessions(station, start, end, account)))
+
+    @RPC.export  # type: ignore[untyped-decorator]
+    def stats(self) -> dict[str, Any]:
+        """Account name to the calls sent and the records kept."""
+        return self._accounts.stats()
+
+    @RPC.export  # type: ignore[untyped-decorator]
+    def health(self) -> dict[str, Any]:
+        """What does not work at present; `good` sums it up."""
+        return self._accounts.health()
+
+
+def _answered(ask: Any) -> Any:
+    """What `ask` answers. A gevent.Timeout, which is no Exception, would leave the caller
+    without any answer; it becomes one."""
+    try:
+        return ask()
+    except gevent.Timeout as error:
+        raise ChargePointError(f"the call was broken off: {error}") from None
+
+
+def main() -> None:
+    """Run the agent as the platform starts agents."""
+    vip_main(ChargePointAgent, version=__version__)
+
+
+if __name__ == "__main__":
+    main()

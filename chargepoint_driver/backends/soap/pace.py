@@ -1,0 +1,70 @@
+"""Not more than so many calls in any minute, writes before reads."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from chargepoint_driver.errors import TryLater
+
+__all__ = ["Pace"]
+
+_WINDOW_S = 60.0
+
+
+class Pace:
+    """The limit of one account.
+
+    A fifth of the calls is kept for writes, and a waiting write goes before every read, so
+    that a shed does not wait behind a poll.
+    """
+
+    def __init__(
+        self, calls_per_minute: int | None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`clock` gives seconds that never jump."""
+        self._most = calls_per_minute
+        self._kept = 0
+        if calls_per_minute is not None:
+            self._kept = min(max(1, calls_per_minute // 5), calls_per_minute - 1)
+        self._clock = clock
+        self._turn = threading.Condition()
+        self._sent: deque[float] = deque()
+        self._writes_waiting = 0
+
+    def take(self, is_write: bool, limit_s: float) -> None:
+        """Wait for the turn of one call. Raises TryLater, naming when there is room, when it
+        does not come within `limit_s`; nothing was sent then."""
+        if self._most is None:
+            return
+        give_up = self._clock() + limit_s
+        with self._turn:
+            self._writes_waiting += is_write
+            try:
+                while (wait_s := self._wait_s(is_write)) > 0:
+                    left_s = give_up - self._clock()
+                    if left_s <= 0:
+                        raise TryLater(
+                            f"calls_per_minute ({self._most}) is used up; room in {wait_s:.0f} s",
+                            retry_after_s=wait_s,
+                        )
+                    self._turn.wait(min(wait_s, left_s))
+                self._sent.append(self._clock())
+            finally:
+                self._writes_waiting -= is_write
+                self._turn.notify_all()
+
+    def _wait_s(self, is_write: bool) -> float:
+        """Seconds until a call may go, 0 for now. Under the condition's lock."""
+        now = self._clock()
+        while self._sent and self._sent[0] <= now - _WINDOW_S:
+            self._sent.popleft()
+        assert self._most is not None
+        room = self._most if is_write else self._most - self._kept
+        over = len(self._sent) - room
+        if over >= 0:
+            return self._sent[over] + _WINDOW_S - now
+        # A write that waits is woken by time; reads stand back for it.
+        return 0.05 if self._writes_waiting and not is_write else 0.0

@@ -1,0 +1,262 @@
+"""Several accounts behind one door, in words that JSON can carry.
+
+The caching agent offers these methods by RPC, and the proxy in the driver calls them; nothing
+here knows VOLTTRON. A point is described by a dictionary:
+
+    {"attribute": "portLoad", "register": "LoadRegister", "station": "1:34003", "port": 1}
+
+with `type` and `currency` (seconds) where they differ from the catalogue's. `register` may be
+left out where the attribute stands in one register only, `port` for what belongs to the station.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from chargepoint_driver.config import AccountConfig, AgentAccount, AgentConfig
+from chargepoint_driver.errors import BadConfiguration, BadValue, ChargePointError
+from chargepoint_driver.registry import Point, build
+from chargepoint_driver.registry import columns as col
+from chargepoint_driver.service.control import ShedOptions
+from chargepoint_driver.service.service import Service
+from chargepoint_driver.snapshot import StationRecord, Unreadable, Value, Values
+
+__all__ = ["Accounts", "describe"]
+
+_log = logging.getLogger(__name__)
+
+_COLUMNS = {
+    "attribute": col.ATTRIBUTE,
+    "register": col.REGISTER,
+    "port": col.PORT,
+    "type": col.TYPE,
+    "currency": col.CURRENCY,
+}
+_MOST_REMEMBERED = 200_000
+
+
+def describe(point: Point) -> dict[str, Any]:
+    """A point as the methods of `Accounts` take it."""
+    return {
+        "attribute": point.attribute.name,
+        "register": point.attribute.register,
+        "station": point.station_id,
+        "port": point.port,
+        "type": point.kind.value,
+        "currency": point.currency_s,
+    }
+
+
+class Accounts:
+    """The accounts of a caching agent. Raises errors of the tree; in answers they stand as
+    dictionaries (`ChargePointError.to_dict`)."""
+
+    def __init__(self, serve: Callable[[AccountConfig], Service] = Service.of_account) -> None:
+        """`serve` makes the service of an account."""
+        self._serve = serve
+        self._lock = threading.Lock()
+        self._services: dict[str, tuple[AgentAccount, Service]] = {}
+        self._faults: list[str] = []
+        self._points: dict[tuple[Any, ...], Point] = {}
+
+    def configure(self, fields: Mapping[str, Any]) -> list[str]:
+        """Take over a configuration; what is wrong with it. Accounts that are unchanged keep
+        what they know, a changed one goes on with its new settings, a bad one is left out."""
+        config, faults = AgentConfig.from_dict(fields)
+        with self._lock:
+            kept: dict[str, tuple[AgentAccount, Service]] = {}
+            for name, account in config.accounts.items():
+                known = self._services.pop(name, None)
+                if known is not None and known[0] == account:
+                    kept[name] = known
+                elif known is not None and known[0].key == account.key:
+                    known[1].reconfigure(account)
+                    kept[name] = (account, known[1])
+                else:
+                    if known is not None:
+                        known[1].close()
+                    kept[name] = (account, self._serve(account))
+            for _, service in self._services.values():
+                service.close()
+            self._services = kept
+            self._points.clear()
+            self._faults = faults
+        return faults
+
+    # ---- points ------------------------------------------------------------------------------
+
+    def read(
+        self, points: Mapping[str, Mapping[str, Any]], account: str | None = None
+    ) -> dict[str, Any]:
+        """{"values", "errors", "ages_s"} by the names given; each name is in values or errors."""
+        name, settings, service = self._find(account)
+        errors: dict[str, ChargePointError] = {}
+        wanted: dict[str, Point] = {}
+        for key, fields in points.items():
+            try:
+                wanted[key] = self._point(name, settings, fields)
+            except ChargePointError as error:
+                errors[key] = error
+        reading = service.read(wanted)
+        errors.update(reading.errors)
+        return {
+            "values": reading.values,
+            "errors": {key: error.to_dict() for key, error in errors.items()},
+            "ages_s": reading.ages_s,
+        }
+
+    def write(
+        self,
+        point: Mapping[str, Any],
+        value: Any,
+        account: str | None = None,
+        shed_duration: int = 60,
+        shed_on_write: bool = False,
+    ) -> Value:
+        """Write one point; what is reported then (see `Service.write`)."""
+        name, settings, service = self._find(account)
+        if isinstance(shed_duration, bool) or not isinstance(shed_duration, int):
+            raise BadValue("shed_duration: must be whole minutes")
+        if not 0 <= shed_duration <= 525_600:
+            raise BadValue(f"shed_duration: {shed_duration} is not within 0 … 525600 minutes")
+        options = ShedOptions(shed_duration, bool(shed_on_write))
+        return service.write(self._point(name, settings, point), value, options)
+
+    def revert(self, point: Mapping[str, Any], account: str | None = None) -> bool:
+        """Take back what was done to the point's target; True when a command was sent."""
+        name, settings, service = self._find(account)
+        return service.revert(self._point(name, settings, point))
+
+    # ---- stations and sessions ---------------------------------------------------------------
+
+    def stations(self, account: str | None = None) -> list[dict[str, Any]]:
+        """Every station of the account: {"station", "values", "ports": {number: values}}."""
+        _, _, service = self._find(account)
+        return [_station(record) for record in service.stations()]
+
+    def sessions(
+        self,
+        station: str | None,
+        start: str,
+        end: str | None = None,
+        account: str | None = None,
+    ) -> list[dict[str, Any]]:
+        """The sessions of a station (None: of all) that touch the time from `start` to `end`
+        (ISO 8601, UTC where no zone is given; None: no end), oldest first:
+        {"station", "port", and what `getChargingSessionData` reports}."""
+        _, _, service = self._find(account)
+        since, until = _moment("start", start), None if end is None else _moment("end", end)
+        if until is not None and until < since:
+            raise BadValue("end: lies before start")
+        return [
+            {"station": event.station_id, "port": event.port, **_plain(event.values)}
+            for event in service.sessions(station, since, until)
+        ]
+
+    # ---- state -------------------------------------------------------------------------------
+
+    def stats(self) -> dict[str, Any]:
+        """Account name to counts: calls sent by operation, their total, records kept."""
+        return {name: service.stats() for name, (_, service) in self._snapshot().items()}
+
+    def health(self) -> dict[str, Any]:
+        """{"good", "faults": of the configuration, "accounts": name to {call: error}}."""
+        accounts = {
+            name: {call: error.to_dict() for call, error in service.down().items()}
+            for name, (_, service) in self._snapshot().items()
+        }
+        good = not self._faults and not any(accounts.values()) and bool(accounts)
+        return {"good": good, "faults": list(self._faults), "accounts": accounts}
+
+    def close(self) -> None:
+        for _, service in self._snapshot().values():
+            service.close()
+
+    # ---- inside ------------------------------------------------------------------------------
+
+    def _snapshot(self) -> dict[str, tuple[AgentAccount, Service]]:
+        with self._lock:
+            return dict(self._services)
+
+    def _find(self, account: str | None) -> tuple[str, AgentAccount, Service]:
+        """The account of that name or user name; None is the only one."""
+        services = self._snapshot()
+        for name, (settings, service) in services.items():
+            if account in (name, settings.username) or (not account and len(services) == 1):
+                return name, settings, service
+        known = ", ".join(services) or "none"
+        said = "no account is named" if not account else f"unknown account {account!r}"
+        raise BadConfiguration(
+            f"{said}; the caching agent holds {known}"
+            + ("".join(f"\n{fault}" for fault in self._faults))
+        )
+
+    def _point(self, name: str, settings: AgentAccount, fields: Mapping[str, Any]) -> Point:
+        """The point of a description, checked like a row of a registry."""
+        try:
+            key = (name, *sorted((str(word), value) for word, value in fields.items()))
+            known = self._points.get(key)
+        except (AttributeError, TypeError):
+            raise BadConfiguration("a point is described by a dictionary of plain values") from None
+        if known is not None:
+            return known
+        station = fields.get("station")
+        unknown = sorted(set(fields) - {*_COLUMNS, "station"})
+        if not isinstance(station, str) or not station.strip() or unknown:
+            wrong = f"unknown {', '.join(unknown)}" if unknown else "station is missing"
+            raise BadConfiguration(
+                f"point: {wrong}; write station and any of {', '.join(_COLUMNS)}"
+            )
+        row = {
+            column: fields[word]
+            for word, column in _COLUMNS.items()
+            if fields.get(word) is not None
+        }
+        attribute = str(fields.get("attribute", ""))
+        row[col.POINT_NAME] = attribute.replace("/", " ") or "point"
+        registry = build([(1, row)], f"point of {station}", station)
+        registry.raise_faults()
+        (point,) = registry.points.values()
+        currency_s = point.currency_s
+        if fields.get("currency") is None:
+            currency_s = settings.currencies.get(point.attribute.call, currency_s)
+        point = Point(
+            point.name,
+            point.attribute,
+            station,
+            point.port,
+            point.kind,
+            point.unit,
+            point.attribute.writable,
+            None,
+            currency_s,
+        )
+        if len(self._points) >= _MOST_REMEMBERED:
+            self._points.clear()
+        self._points[key] = point
+        return point
+
+
+def _moment(name: str, text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
+    except ValueError:
+        raise BadValue(f"{name}: {text!r} is no ISO 8601 time") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+def _station(record: StationRecord) -> dict[str, Any]:
+    return {
+        "station": record.station_id,
+        "values": _plain(record.values),
+        "ports": {str(port): _plain(values) for port, values in sorted(record.ports.items())},
+    }
+
+
+def _plain(values: Values) -> dict[str, Any]:
+    """Values as JSON carries them; what cannot be read is left out."""
+    return {name: value for name, value in values.items() if not isinstance(value, Unreadable)}

@@ -1,0 +1,133 @@
+"""How long a failing call is held back."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chargepoint_driver.cache.backoff import Backoff
+from chargepoint_driver.errors import (
+    BadReply,
+    ChargePointError,
+    NotPermitted,
+    NothingThere,
+    TryLater,
+    WrongCredentials,
+)
+
+CALL, OTHER = "getLoad", "getAlarms"
+POLL_S = 60.0
+
+
+def held_s(backoff: Backoff, call: str, now: float) -> float:
+    """How long the call is still held, to the tenth of a second."""
+    for tenths in range(100_000):
+        if backoff.error(call, now + tenths / 10) is None:
+            return tenths / 10
+    raise AssertionError("held for ever")
+
+
+def failing(failures: int, jitter: float = 1.0, error: ChargePointError | None = None) -> float:
+    """The length of the pause after so many failures in a row, each at the end of a pause."""
+    backoff, now, pause_s = Backoff(lambda: jitter), 0.0, 0.0
+    for _ in range(failures):
+        now += pause_s
+        backoff.failed(CALL, error or TryLater("down"), now)
+        pause_s = held_s(backoff, CALL, now)
+    return pause_s
+
+
+def test_a_held_call_answers_with_its_error_and_others_are_free() -> None:
+    backoff, error = Backoff(lambda: 1.0), TryLater("down")
+    backoff.failed(CALL, error, 0.0)
+    assert backoff.error(CALL, 0.1) is error
+    assert backoff.error(OTHER, 0.1) is None
+    assert backoff.down() == {CALL: error}
+
+
+def test_pauses_grow_and_stay_below_a_poll() -> None:
+    pauses = [failing(failures) for failures in range(1, 12)]
+    assert pauses == sorted(pauses)
+    assert pauses[0] < pauses[1] < pauses[2]
+    assert pauses[-1] == pauses[-2] < POLL_S
+
+
+def test_many_failures_do_not_overflow() -> None:
+    backoff = Backoff(lambda: 1.0)
+    for _ in range(5_000):
+        backoff.failed(CALL, TryLater("down"), 0.0)
+    assert backoff.error(CALL, POLL_S) is None
+
+
+@given(st.floats(0, 1), st.integers(1, 8))
+def test_jitter_shortens_a_pause_by_a_quarter_at_most(jitter: float, failures: int) -> None:
+    longest = failing(failures, 1.0)
+    assert 0.75 * longest - 0.1 <= failing(failures, jitter) <= longest
+
+
+def test_jitter_matters() -> None:
+    assert failing(3, 0.0) < failing(3, 0.5) < failing(3, 1.0)
+
+
+def test_a_wait_that_the_service_asks_for_is_kept() -> None:
+    assert failing(1, error=TryLater("busy", retry_after_s=120)) >= 120
+    # A shorter one does not shorten the pause.
+    assert failing(1, error=TryLater("busy", retry_after_s=0)) == failing(1)
+
+
+def test_an_answer_ends_it_and_the_next_failure_begins_anew() -> None:
+    backoff = Backoff(lambda: 1.0)
+    for _ in range(5):
+        backoff.failed(CALL, TryLater("down"), 0.0)
+    backoff.worked(CALL)
+    assert backoff.error(CALL, 0.0) is None
+    assert backoff.down() == {}
+    backoff.failed(CALL, TryLater("down"), 0.0)
+    assert held_s(backoff, CALL, 0.0) == failing(1)
+
+
+def test_what_is_refused_is_left_alone_for_long() -> None:
+    assert failing(1, error=NotPermitted("no")) >= 10 * POLL_S
+    # The pause does not grow to days.
+    assert failing(4, error=NotPermitted("no")) == failing(1, error=NotPermitted("no"))
+
+
+def test_wrong_credentials_hold_every_call() -> None:
+    backoff, error = Backoff(lambda: 1.0), WrongCredentials("who are you")
+    backoff.failed(CALL, error, 0.0)
+    assert backoff.error(OTHER, 1.0) is error
+    backoff.worked(OTHER)
+    assert backoff.error(CALL, 1.0) is None
+
+
+@pytest.mark.parametrize("error", [NothingThere("no such station"), BadReply("what?")])
+def test_what_concerns_a_station_holds_nothing(error: ChargePointError) -> None:
+    backoff = Backoff(lambda: 1.0)
+    backoff.failed(CALL, error, 0.0)
+    assert backoff.error(CALL, 0.0) is None
+    assert backoff.down() == {}
+
+
+def test_forget() -> None:
+    backoff = Backoff(lambda: 1.0)
+    backoff.failed(CALL, WrongCredentials("who are you"), 0.0)
+    backoff.failed(CALL, TryLater("down"), 0.0)
+    backoff.forget()
+    assert backoff.error(CALL, 0.0) is None
+
+
+def test_one_line_when_down_and_one_when_back(caplog: pytest.LogCaptureFixture) -> None:
+    backoff = Backoff(lambda: 1.0)
+    for moment in range(10):
+        backoff.failed(CALL, TryLater("no connection"), moment)
+    assert [(record.levelname, CALL in record.message) for record in caplog.records] == [
+        ("ERROR", True)
+    ]
+    assert "no connection" in caplog.text
+    caplog.clear()
+    backoff.worked(CALL)
+    backoff.worked(CALL)
+    assert [(record.levelname, CALL in record.message) for record in caplog.records] == [
+        ("WARNING", True)
+    ]

@@ -1,0 +1,89 @@
+"""What holds for the whole run: hypothesis leaves nothing behind, local calls take no proxy,
+and the tests under gevent get a process of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+HERE = Path(__file__).parent
+UNDER_GEVENT = HERE / "interface"
+# What the platform driver runs below the interface: there it lives on greenlets.
+ALSO_UNDER_GEVENT = ("cache", "service")
+LIMIT_S = 600
+
+settings.register_profile("project", deadline=None, database=None)
+settings.load_profile("project")
+
+# pytest imports the folders named on its command line first: when tests/interface is one of
+# them, gevent has patched this process from the start and its tests can run right here.
+_patched_from_the_start = pytest.StashKey[bool]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_patched_from_the_start] = "gevent" in sys.modules
+    for name in ("NO_PROXY", "no_proxy"):
+        os.environ[name] = "127.0.0.1,localhost"
+
+
+def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Patched late, threads and locks of other tests would be of two kinds; so, where the run
+    began without gevent, tests/interface becomes one item that runs it in a new process."""
+    if path != UNDER_GEVENT or parent.config.stash[_patched_from_the_start]:
+        return None
+    return OwnProcess.from_parent(parent, path=path)
+
+
+class OwnProcess(pytest.Directory):
+    """A folder of tests that is run as one item."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        yield ChildRun.from_parent(self, name="in-a-process-of-its-own")
+
+
+class ChildRun(pytest.Item):
+    """A pytest process for the tests that need the platform driver, and for those below it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.add_marker(pytest.mark.timeout(LIMIT_S + 20))
+
+    def runtest(self) -> None:
+        if find_spec("platform_driver") is None:
+            pytest.skip("needs a platform driver: pip install '.[volttron]'")
+        folders = [UNDER_GEVENT, *(HERE / name for name in ALSO_UNDER_GEVENT)]
+        options = [f"--rootdir={self.config.rootpath}", f"-c{self.config.inipath}", "-ra"]
+        keyword, marks = self.config.option.keyword, self.config.option.markexpr
+        options += [f"-k{keyword}"] * bool(keyword) + [f"-m{marks}"] * bool(marks)
+        finished = subprocess.run(
+            [sys.executable, "-m", "pytest", *options, *map(str, folders)],
+            cwd=self.config.rootpath,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
+            check=False,
+        )
+        self.add_report_section("call", "child", finished.stdout)
+        nothing_selected = finished.returncode == pytest.ExitCode.NO_TESTS_COLLECTED
+        if finished.returncode and not nothing_selected:
+            raise ChildFailed(finished.stdout + finished.stderr)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        if isinstance(excinfo.value, ChildFailed):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, None, str]:
+        return self.path, None, "tests/interface in a process of its own"
+
+
+class ChildFailed(Exception):
+    """Tests failed there; the text is what they printed."""
