@@ -62,7 +62,8 @@ class Point:
             if self.kind is Kind.STRING:
                 return value.text
             raise BadReply(
-                f"{attribute.name} of {self.target} is {value.text!r}, not a {attribute.kind.value}"
+                f"{attribute.name} of {self.target} is {value.text!r}, which is "
+                f"no {attribute.kind.value}"
             )
         return value if self.kind is attribute.kind else _declared(value, self.kind)
 

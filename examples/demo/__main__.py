@@ -20,6 +20,9 @@ def main() -> int:
         "--keep", action="store_true", help="keep running after the event, until Ctrl-C"
     )
     parser.add_argument(
+        "--agent", action="store_true", help="let the driver ask a caching agent of the platform"
+    )
+    parser.add_argument(
         "--output",
         type=Path,
         default=Path("build/demo"),
@@ -27,7 +30,8 @@ def main() -> int:
         help="where report.json, historian.sqlite and logs/ go (default: %(default)s)",
     )
     arguments = parser.parse_args()
-    return run(Options(output=arguments.output.absolute(), keep=arguments.keep))
+    options = Options(arguments.output.absolute(), keep=arguments.keep, agent=arguments.agent)
+    return run(options)
 
 
 if __name__ == "__main__":

@@ -35,31 +35,24 @@ class Garage:
     stations: tuple[str, ...]
     stats_url: str
 
-    def devices(self) -> dict[str, dict[str, Any]]:
-        """Device topic (below `devices/`) -> config; one device per port."""
+    def account(self) -> dict[str, Any]:
+        """How to reach the web services."""
         return {
-            f"{TOPIC}/station{index}/port{port}": self._device(station, port)
-            for index, station in enumerate(self.stations, start=1)
-            for port in range(1, PORTS_PER_STATION + 1)
+            "username": self.username,
+            # The config store is a file: it gets the name of the password, not the password.
+            "password_env": PASSWORD_VARIABLE,
+            "endpoint": self.soap_url,
         }
 
-    def _device(self, station: str, port: int) -> dict[str, Any]:
+    def devices(self, access: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """Device topic (below `devices/`) -> config; one device per port.
+
+        access: what the devices share, their account or the name of the agent that holds it.
+        """
         return {
-            "driver_type": "chargepoint",
-            "driver_config": {
-                "username": self.username,
-                # The config store is a file: it gets the name of the password, not the password.
-                "password_env": PASSWORD_VARIABLE,
-                "endpoint": self.soap_url,
-                "stationID": station,
-                "portNumber": port,
-                "cacheExpiration": POLL_S / 2,
-            },
-            "registry_config": f"config://{REGISTRY.name}",
-            "interval": POLL_S,
-            # The historian stores what comes on /all, and /all is off unless the device says so.
-            "publish_depth_first_all": True,
-            "all_publish_interval": POLL_S,
+            f"{TOPIC}/station{index}/port{port}": _device(access, station, port)
+            for index, station in enumerate(self.stations, start=1)
+            for port in range(1, PORTS_PER_STATION + 1)
         }
 
     def count_calls(self) -> int:
@@ -71,6 +64,23 @@ class Garage:
                 return int(json.load(reply)["total"])
         except (OSError, ValueError, KeyError) as error:
             raise DemoError(f"The simulator's statistics cannot be read: {error}") from None
+
+
+def _device(access: Mapping[str, Any], station: str, port: int) -> dict[str, Any]:
+    return {
+        "driver_type": "chargepoint",
+        "driver_config": {
+            **access,
+            "stationID": station,
+            "portNumber": port,
+            "cacheExpiration": POLL_S / 2,
+        },
+        "registry_config": f"config://{REGISTRY.name}",
+        "interval": POLL_S,
+        # The historian stores what comes on /all, and /all is off unless the device says so.
+        "publish_depth_first_all": True,
+        "all_publish_interval": POLL_S,
+    }
 
 
 def launch_simulator(

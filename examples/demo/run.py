@@ -27,6 +27,7 @@ T = TypeVar("T")
 DRIVER = "platform.driver"
 HISTORIAN = "platform.historian"
 AGENT = "demand.response"
+CACHE = "platform.chargepoint"
 RESULTS_TOPIC = "demand_response/event"
 DATABASE = "historian.sqlite"
 
@@ -43,17 +44,19 @@ class Options:
 
     output: Path
     keep: bool = False
+    agent: bool = False
 
 
 class Demo:
     """One run of the demo. Everything that it starts belongs to the Processes it is given."""
 
-    def __init__(self, keep: bool, processes: Processes, platform: Platform) -> None:
-        self._keep_running = keep
+    def __init__(self, options: Options, processes: Processes, platform: Platform) -> None:
+        self._options = options
         self._processes = processes
         self._platform = platform
         self._screen = Screen(Console())
         self._watch = Watch(RESULTS_TOPIC)
+        self._ports: set[str] = set()
         self._began = time.monotonic()
         self._to_platform_s = 0.0
         self._to_first_row_s = 0.0
@@ -68,10 +71,10 @@ class Demo:
         with self._screen as screen:
             screen.say("Starting a VOLTTRON platform and simulated charging stations.")
             place = self._start()
-            self._wait_for_rows(place)
+            self._wait_for_rows()
             self._run_event()
             outcome = self._measure(place)
-            if self._keep_running:
+            if self._options.keep:
                 self._keep(outcome)
                 outcome = self._measure(place)
         return outcome
@@ -90,28 +93,33 @@ class Demo:
         place = garage.introduce(lines)
         platform.connect()
         self._to_platform_s = self.elapsed_s()
-        for identity in (DRIVER, HISTORIAN, AGENT):
+        for identity in (DRIVER, HISTORIAN, AGENT, CACHE):
             platform.add_credentials(identity)
         platform.store(DRIVER, "config", {})
         platform.store(DRIVER, garage.REGISTRY.name, garage.REGISTRY.read_text())
-        for device, config in place.devices().items():
+        access = {"cache_agent": CACHE} if self._options.agent else place.account()
+        for device, config in place.devices(access).items():
+            self._ports.add(device)
             platform.store(DRIVER, f"devices/{device}", config)
         platform.link.subscribe(f"devices/{garage.TOPIC}")
         platform.link.subscribe(RESULTS_TOPIC)
         connection = {"type": "sqlite", "params": {"database": str(self.database)}}
         platform.start_agent(HISTORIAN, "historian.sql.historian", {"connection": connection})
-        # The driver comes last: it sets up /all once, for the devices it finds at its start.
         password = {garage.PASSWORD_VARIABLE: place.password}
+        if self._options.agent:
+            platform.store(CACHE, "config", {"accounts": {"garage": place.account()}})
+            platform.start_agent(CACHE, "chargepoint_driver.adapters.agent", env=password)
+            password = {}  # Who asks the agent needs none.
+        # The driver comes last: it sets up /all once, for the devices it finds at its start.
         platform.start_agent(DRIVER, "platform_driver.agent", env=password)
         return place
 
-    def _wait_for_rows(self, place: Garage) -> None:
+    def _wait_for_rows(self) -> None:
         """Until every port has been polled and the historian has stored something."""
-        ports = set(place.devices())
         try:
             self._wait(
                 "The first poll of all ports",
-                lambda: ports <= set(self._watch.loads),
+                lambda: self._ports <= set(self._watch.loads),
                 FIRST_POLL_LIMIT_S,
             )
         except DemoError as error:
@@ -213,7 +221,7 @@ def run(options: Options) -> int:
     began = time.monotonic()
     try:
         _prepare(options.output)
-        outcome = _run_in_temporary_home(options.keep, logs, database)
+        outcome = _run_in_temporary_home(options, logs, database)
     except DemoError as error:
         print(f"The demo failed: {error}", file=sys.stderr)
         return 1
@@ -231,11 +239,11 @@ def run(options: Options) -> int:
     return 1 if outcome.faults() else 0
 
 
-def _run_in_temporary_home(keep: bool, logs: Path, database: Path) -> Report:
+def _run_in_temporary_home(options: Options, logs: Path, database: Path) -> Report:
     with temporary_home() as home:
         try:
             with Processes(logs) as processes:
-                return Demo(keep, processes, Platform(home, processes)).run()
+                return Demo(options, processes, Platform(home, processes)).run()
         finally:
             # Kept after a failure too: it shows how far things went.
             report.copy_database(home / DATABASE, database)

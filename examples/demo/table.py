@@ -82,8 +82,8 @@ def draw(watch: Watch) -> Table:
     """The table of all ports."""
     title, caption = "ChargePoint ports on VOLTTRON", describe_phase(watch)
     table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD)
-    for heading in ("Port", "Status", "Load", "", "Limit", "Shed", "Session"):
-        justify: JustifyMethod = "right" if heading in {"Limit", "Session"} else "left"
+    for heading in ("Port", "Status", "", "Load\nkW", "Limit\nkW", "Shed", "Session\nkWh"):
+        justify: JustifyMethod = "right" if "\nk" in heading else "left"
         table.add_column(heading, justify=justify, no_wrap=True)
     for device in sorted(watch.ports):
         values = watch.ports[device]
@@ -93,10 +93,10 @@ def draw(watch: Watch) -> Table:
             "/".join(device.rsplit("/", 2)[1:]),
             Text(str(values.get("Status", "?")), style=_status_style(values)),
             bar(load_kw),
-            _number(load_kw, "kW"),
+            _number(load_kw),
             _limit(values),
             "yes" if values.get("shedState") else "",
-            _number(values.get("Energy"), "kWh"),
+            _number(values.get("Energy")),
             style="bold" if device == watch.device else "",
         )
     return table
@@ -111,18 +111,18 @@ def bar(load_kw: float | None) -> str:
 def plain_line(device: str, values: dict[str, Any]) -> str:
     """A port as a line of text."""
     return (
-        f"{device}  {values.get('Status', '?'):11} {_number(values.get('portLoad'), 'kW'):>9}"
-        f"  limit {_limit(values) or 'none':9}  session {_number(values.get('Energy'), 'kWh')}"
+        f"{device}  {values.get('Status', '?'):11} {_number(values.get('portLoad')):>6} kW"
+        f"  limit {_limit(values) or 'none':>5}  session {_number(values.get('Energy')):>6} kWh"
     )
 
 
 def _limit(values: dict[str, Any]) -> str:
-    return _number(values.get("allowedLoad"), "kW") if values.get("shedState") else ""
+    return _number(values.get("allowedLoad")) if values.get("shedState") else ""
 
 
-def _number(value: float | None, unit: str) -> str:
+def _number(value: float | None) -> str:
     # Not reported is not 0.
-    return "?" if value is None else f"{value:.2f} {unit}"
+    return "?" if value is None else f"{value:.2f}"
 
 
 def _status_style(values: dict[str, Any]) -> str:

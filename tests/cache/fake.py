@@ -41,7 +41,8 @@ class FakeBackend:
         self.absent: dict[str, set[str]] = {}  # call, or group id, to stations
         self.failure: Callable[[Request], BaseException | None] = lambda request: None
         self.requests: list[Request] = []
-        self.alive: weakref.WeakSet[StationRecord] = weakref.WeakSet()
+        self._made = 0
+        self.alive: weakref.WeakValueDictionary[int, StationRecord] = weakref.WeakValueDictionary()
         self._clock = clock
         self._lock = threading.Lock()
         self._arrived = threading.Condition(self._lock)
@@ -100,7 +101,8 @@ class FakeBackend:
             if request.call == "getStations":
                 values["sgID"] = ", ".join(sorted(g for g, m in self.groups.items() if station in m))
             records[station] = StationRecord(station, values)
-            self.alive.add(records[station])
+            self._made += 1
+            self.alive[self._made] = records[station]
         return records
 
     def shed(self, target: Target, limit: Limit, minutes: int) -> None:
