@@ -7,6 +7,12 @@ it needs none.
 
 from __future__ import annotations
 
+# First of all: threads, locks and sockets must be of one kind. The host patches sockets only,
+# and a pooled socket of gevent's cannot be used by a thread other than the one that made it.
+from gevent import monkey
+
+monkey.patch_all()
+
 import logging
 from typing import Any
 

@@ -1,11 +1,13 @@
 """The real PlatformDriverAgent in this process, on a stub of the few things it touches of the
-message bus."""
+message bus, and simulators for it to talk to."""
 
 from __future__ import annotations
 
 import copy
 import types
 import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import pytest
 
@@ -15,16 +17,23 @@ with warnings.catch_warnings():
     import gevent
     import platform_driver.agent as host
     from platform_driver.poll_scheduler import PollScheduler
+    from volttron.driver.base import driver_locks
     from volttron.utils import get_aware_utc_now
+
+from chargepoint_driver.service import Service
+from chargepoint_driver.simulator import ManualClock, Simulator
+
+WRITES = ("shedLoad", "clearShedState", "clearAlarms")
+LIMIT_S = 20.0
 
 
 class _Done:
     """An answer that is there already."""
 
-    def __init__(self, value=None):
+    def __init__(self, value: Any = None) -> None:
         self._value = value
 
-    def get(self, timeout=None):
+    def get(self, timeout: float | None = None) -> Any:
         return self._value
 
 
@@ -32,10 +41,10 @@ class _Core:
     identity = "platform.driver"
     connected = True
 
-    def __init__(self):
-        self.greenlets = []
+    def __init__(self) -> None:
+        self.greenlets: list[gevent.Greenlet] = []
 
-    def schedule(self, when, function, *args, **kwargs):
+    def schedule(self, when: Any, function: Any, *args: Any, **kwargs: Any) -> gevent.Greenlet:
         if hasattr(when, "tzinfo"):
             delay = max(0.0, (when - get_aware_utc_now()).total_seconds())
             greenlet = gevent.spawn_later(delay, function, *args, **kwargs)
@@ -45,78 +54,191 @@ class _Core:
         return greenlet
 
     @staticmethod
-    def _periodically(moments, function, args):
+    def _periodically(moments: Any, function: Any, args: Any) -> None:
         for moment in moments:
             gevent.sleep(max(0.0, (moment - get_aware_utc_now()).total_seconds()))
             function(*args)
 
 
 class _Vip:
-    def __init__(self):
-        self.published = []
-        self.store = {}
+    def __init__(self) -> None:
+        self.published: list[tuple[str, Any, Any]] = []
+        self.store: dict[str, Any] = {}
         vip = self
 
         class PubSub:
-            def list(self, *args):
+            def list(self, *args: Any) -> _Done:
                 return _Done([])
 
-            def subscribe(self, *args, **kwargs):
+            def subscribe(self, *args: Any, **kwargs: Any) -> _Done:
                 return _Done()
 
-            def publish(self, peer, topic, headers=None, message=None):
+            def publish(self, peer: str, topic: str, headers: Any = None, message: Any = None):
                 vip.published.append((topic, headers, message))
                 return _Done()
 
         class Config:
-            def list(self):
+            def list(self) -> list[str]:
                 return list(vip.store)
 
-            def get(self, name):
+            def get(self, name: str) -> Any:
                 return copy.deepcopy(vip.store[name])
 
-            def set(self, name, value, **kwargs):
+            def set(self, name: str, value: Any, **kwargs: Any) -> None:
                 vip.store[name] = value
 
-            def set_default(self, name, value):
+            def set_default(self, name: str, value: Any) -> None:
                 pass
 
-            def subscribe(self, *args, **kwargs):
+            def subscribe(self, *args: Any, **kwargs: Any) -> None:
                 pass
 
         class Rpc:
             context = types.SimpleNamespace(vip_message=types.SimpleNamespace(peer="tester"))
 
-            def call(self, *args, **kwargs):
+            def call(self, *args: Any, **kwargs: Any) -> _Done:
                 return _Done("{}")
 
         self.pubsub, self.config, self.rpc = PubSub(), Config(), Rpc()
         self.health = types.SimpleNamespace(set_status=lambda *args: None)
 
 
-@pytest.fixture
-def driver(monkeypatch):
-    """A PlatformDriverAgent; `driver.start({device topic: config})` configures it."""
-    from volttron.driver.base import driver_locks
+class Driver:
+    """A platform driver and what tests do with it. `agent` is the real one; its methods are
+    what RPC calls."""
 
+    def __init__(self, agent: Any) -> None:
+        self.agent = agent
+
+    def start(self, devices: Mapping[str, dict[str, Any]], **config: Any) -> Driver:
+        """Begin with these devices, by topic (without `devices/`)."""
+        for topic, content in devices.items():
+            self.agent.vip.store[f"devices/{topic}"] = copy.deepcopy(content)
+        self.agent.configure_main("config", "NEW", {"remote_heartbeat_interval": 3600, **config})
+        return self
+
+    def add(self, topic: str, content: dict[str, Any]) -> bool:
+        """Store one more device at run time."""
+        return self.agent._configure_new_equipment(
+            f"devices/{topic}", "NEW", copy.deepcopy(content)
+        )
+
+    def update(self, topic: str, content: dict[str, Any]) -> bool:
+        """Store a device again."""
+        return self.agent._update_equipment(f"devices/{topic}", "UPDATE", copy.deepcopy(content))
+
+    @property
+    def remotes(self) -> list[Any]:
+        """The host's remotes; each has one interface."""
+        return list(self.agent.equipment_tree.remotes.values())
+
+    @property
+    def interface(self) -> Any:
+        """The interface, where there is one alone."""
+        (remote,) = self.remotes
+        return remote.interface
+
+    @property
+    def devices(self) -> set[str]:
+        """Topics of the devices that are set up."""
+        tree = self.agent.equipment_tree
+        return {node.identifier.removeprefix("devices/") for node in tree.devices(tree.root)}
+
+    def topics(self, device: str = "") -> list[str]:
+        """Full topics of the points of a device, or of all."""
+        found = [topic for remote in self.remotes for topic in remote.interface.point_map]
+        return [topic for topic in found if topic.startswith(f"devices/{device}")]
+
+    def poll(self, topics: list[str] | None = None) -> tuple[dict[str, Any], dict[str, str]]:
+        """What one poll slot of the host gets."""
+        return self.interface.get_multiple_points(self.topics() if topics is None else topics)
+
+    def get(self, device: str, *points: str) -> dict[str, Any]:
+        """Values of a device by point name; no errors are expected."""
+        values, errors = self.poll([f"devices/{device}/{point}" for point in points])
+        assert not errors
+        return {topic.rsplit("/", 1)[-1]: value for topic, value in values.items()}
+
+    def set(self, device: str, point: str, value: Any) -> Any:
+        """The RPC set_point."""
+        return self.agent.set_point(device, point, value)
+
+    def published(self, suffix: str) -> dict[str, Any]:
+        """Topic to the message published last, of topics that end so."""
+        return {topic: m for topic, _, m in self.agent.vip.published if topic.endswith(suffix)}
+
+    def wait_for(self, condition: Callable[[], bool], limit_s: float = LIMIT_S) -> None:
+        """Let the host's greenlets run until something is so."""
+        with gevent.Timeout(limit_s, AssertionError("did not happen")):
+            while not condition():
+                gevent.sleep(0.01)
+
+
+@pytest.fixture
+def driver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Driver]:
+    """A platform driver without devices; `driver.start({topic: config})` configures it."""
     PollScheduler.poll_sets.clear()  # class-level state of the host
     monkeypatch.setattr(driver_locks, "_socket_lock", None, raising=False)
     monkeypatch.setattr(driver_locks, "_publish_lock", None, raising=False)
 
-    def init(self, **kwargs):
+    def init(self: Any, **kwargs: Any) -> None:
         self.core, self.vip = _Core(), _Vip()
 
     monkeypatch.setattr(host.Agent, "__init__", init)
     agent = host.PlatformDriverAgent()
-
-    def start(devices, **config):
-        agent.vip.store.update(devices)
-        agent.configure_main("config", "NEW", {"remote_heartbeat_interval": 3600, **config})
-        return agent
-
-    agent.start = start
-    yield agent
+    yield Driver(agent)
     agent._stop_agent.set()
     gevent.killall(agent.core.greenlets)
     if agent.heartbeat_greenlet is not None:
         agent.heartbeat_greenlet.kill()
+    PollScheduler.poll_sets.clear()
+
+
+@pytest.fixture
+def make_sim() -> Iterator[Callable[..., Simulator]]:
+    """Simulators on a clock that stands still; stopped at the end."""
+    sims: list[Simulator] = []
+
+    def make(**options: Any) -> Simulator:
+        sims.append(Simulator(**{"clock": ManualClock(), **options}))
+        return sims[-1].start()
+
+    yield make
+    for sim in sims:
+        sim.stop()
+
+
+@pytest.fixture
+def sim(make_sim: Callable[..., Simulator]) -> Simulator:
+    """Four stations with two ports each; both ports of 1:34001 charge."""
+    return make_sim()
+
+
+class Time:
+    """The driver's clock: it stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now_s = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    def pass_(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Time:
+    """Every service that is set up goes by this clock."""
+    clock, original = Time(), Service.__init__
+
+    def init(self: Service, *args: Any, **options: Any) -> None:
+        original(self, *args, **{**options, "clock": clock})
+
+    monkeypatch.setattr(Service, "__init__", init)
+    return clock
+
+
+def writes(sim: Simulator) -> int:
+    """How many commands have arrived at the service."""
+    return sum(sim.calls.count(name) for name in WRITES)

@@ -48,7 +48,8 @@ class Rig:
             endpoint=self.sim.soap_url,
             timeout=10,
         )
-        self.service = Service(SoapBackend(self.account), timeout_s=10.0, clock=self.clock)
+        self.backend = SoapBackend(self.account)
+        self.service = Service(self.backend, timeout_s=10.0, clock=self.clock)
         self.sim.start()
 
     def stop(self) -> None:

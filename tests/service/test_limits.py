@@ -10,6 +10,7 @@ import pytest
 
 from chargepoint_driver.errors import BadValue
 from chargepoint_driver.service import ShedOptions
+from chargepoint_driver.simulator.limits import Limit
 
 from .conftest import OTHER, STATION, Rig
 
@@ -78,7 +79,7 @@ def test_a_limit_of_the_other_kind_during_a_shed_is_sent_at_once(rig: Rig) -> No
 
 
 def test_a_shed_that_somebody_else_made_counts_too(rig: Rig) -> None:
-    rig.sim.world.shed([rig.sim.world.stations[0]], limit=_limit(4.0), interval_min=0)
+    rig.sim.world.shed([rig.sim.world.stations[0]], limit=Limit(allowed_kw=4.0), interval_min=0)
     assert rig.write("allowedLoad", 1.0) == 1.0
     assert rig.commands[-1][1]["ports"] == [{"portNumber": 1, "allowedLoadPerPort": 1.0}]
 
@@ -138,28 +139,29 @@ def test_percentages_from_end_to_end(rig: Rig, percent: object) -> None:
     assert rig.write("percentShed", percent) == int(float(str(percent)))
 
 
-@pytest.mark.parametrize(
-    "value",
-    [-1, -0.001, math.nan, math.inf, -math.inf, "nan", "inf", "-1", "", " ", "full", "1_0",
-     None, True, False, [], {}, (1,), b"1", 10**400, "1e400", 1j],
-    ids=repr,
-)  # fmt: skip
+NO_NUMBERS: list[object] = [
+    *(-1, -0.001, math.nan, math.inf, -math.inf, 10**400, 1j),
+    *("nan", "inf", "-1", "", " ", "full", "1_0", "1e400", b"1"),
+    *(None, True, False, [], {}, (1,)),
+]
+
+
 @pytest.mark.parametrize("name", ["allowedLoad", "percentShed"])
-def test_what_is_no_limit_is_refused_and_changes_nothing(
-    rig: Rig, name: str, value: object
-) -> None:
+def test_what_is_no_limit_is_refused_and_changes_nothing(rig: Rig, name: str) -> None:
     rig.write("allowedLoad", 3.0)
-    with pytest.raises(BadValue, match=name):
-        rig.write(name, value, options=ShedOptions(on_write=True))
-    assert rig.sent() == 0
-    assert rig.staged() == "allowedLoad 3 kW"
+    rig.sim.calls.reset()
+    for value in NO_NUMBERS:
+        with pytest.raises(BadValue, match=name):
+            rig.write(name, value, options=ShedOptions(on_write=True))
+        assert rig.staged() == "allowedLoad 3 kW", value
+    assert rig.sim.calls.total == 0
 
 
-@pytest.mark.parametrize("value", [100.001, 101, "101", 1e9, 50.5])
-def test_what_is_no_percentage_is_refused(rig: Rig, value: object) -> None:
-    with pytest.raises(BadValue, match="percentShed"):
-        rig.write("percentShed", value)
-    assert (rig.sent(), rig.staged()) == (0, "None")
+def test_what_is_no_percentage_is_refused(rig: Rig) -> None:
+    for value in (100.001, 101, "101", 1e9, 50.5):
+        with pytest.raises(BadValue, match="percentShed"):
+            rig.write("percentShed", value)
+    assert (rig.sim.calls.total, rig.staged()) == (0, "None")
 
 
 def test_no_charger_has_a_gigawatt(rig: Rig) -> None:
@@ -241,9 +243,3 @@ def test_a_station_s_shed_that_takes_effect_late_is_in_force_for_its_ports(
     rig.write("shedState", 1, port=None)
     rig.write("allowedLoad", 1.0, port=1)
     assert rig.sent("shedLoad") == 2
-
-
-def _limit(kw: float) -> object:
-    from chargepoint_driver.simulator.limits import Limit
-
-    return Limit(allowed_kw=kw)

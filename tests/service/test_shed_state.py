@@ -18,21 +18,21 @@ def shed(rig: Rig, port: int | None = 1, kw: float = 3.0, station: str = STATION
     rig.write("shedState", 1, port, station)
 
 
-@pytest.mark.parametrize("true", [1, True, "1", "true", "TRUE", 1.0])
-@pytest.mark.parametrize("false", [0, False, "0", "false", "False", 0.0])
-def test_true_sheds_and_false_clears(rig: Rig, true: object, false: object) -> None:
+def test_true_sheds_and_false_clears(rig: Rig) -> None:
     rig.write("allowedLoad", 3.0)
-    assert rig.write("shedState", true) == 1
-    assert rig.write("shedState", false) == 0
-    assert rig.commands[-1] == ("clearShedState", {"stationID": STATION, "ports": [1]})
-    assert rig.truth(1)["shedState"] == 0
+    spelled = ((1, 0), (True, False), ("1", "0"), ("true", "false"), ("TRUE", "False"), (1.0, 0.0))
+    for true, false in spelled:
+        assert rig.write("shedState", true) == 1
+        assert rig.write("shedState", false) == 0
+        assert rig.commands[-1] == ("clearShedState", {"stationID": STATION, "ports": [1]})
+        assert rig.truth(1)["shedState"] == 0
 
 
-@pytest.mark.parametrize("value", [2, -1, 0.5, "on", "", None, [], {}, float("nan")], ids=repr)
-def test_what_is_no_truth_value_is_refused(rig: Rig, value: object) -> None:
+def test_what_is_no_truth_value_is_refused(rig: Rig) -> None:
     rig.write("allowedLoad", 3.0)
-    with pytest.raises(BadValue, match="shedState"):
-        rig.write("shedState", value)
+    for value in (2, -1, 0.5, "on", "", None, [], {}, float("nan")):
+        with pytest.raises(BadValue, match="shedState"):
+            rig.write("shedState", value)
     assert rig.sent() == 0
 
 
@@ -118,6 +118,7 @@ class TestRevert:
     def test_sends_nothing_otherwise(self, rig: Rig, name: str) -> None:
         port = None if name == "clearAlarms" else 1
         rig.write("allowedLoad", 3.0)
+        rig.sim.calls.reset()
         assert not rig.revert(name, port)
         assert rig.sim.calls.total == 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +19,7 @@ from chargepoint_driver.errors import (
     WriteRejected,
     WrongCredentials,
 )
-from chargepoint_driver.service import ShedOptions
+from chargepoint_driver.service import Control, ShedOptions
 
 from .conftest import STATION, Rig
 
@@ -79,6 +80,7 @@ def test_a_failed_clear_of_alarms_is_sent_once_and_raises(rig: Rig) -> None:
 def test_a_failed_write_is_not_held_back_by_failing_reads(rig: Rig) -> None:
     """A shed has to get through as soon as it can."""
     rig.write("allowedLoad", 3.0)
+    rig.pass_(31)
     rig.sim.faults.set("getLoad", "http", status=503)
     with pytest.raises(AssertionError, match="503"):
         rig.read("portLoad")
@@ -170,9 +172,10 @@ class TestReadBack:
 class TestOrder:
     def test_writes_to_one_station_follow_each_other(self, rig: Rig) -> None:
         most = Most()
-        rig.service.control._backend = Watched(rig.service._backend, most)  # type: ignore[assignment]
+        control = Control(Watched(rig.backend, most), rig.service.cache, 30.0)
+        points = rig.point("allowedLoad", 1), rig.point("allowedLoad", 2)
         threads = [
-            threading.Thread(target=rig.write, args=("allowedLoad", kw, 1 + kw % 2, STATION, AT_ONCE))
+            threading.Thread(target=control.write, args=(points[kw % 2], kw, AT_ONCE))
             for kw in range(1, 9)
         ]
         for thread in threads:
@@ -209,7 +212,7 @@ class TestOrder:
 
     @staticmethod
     def _slow(rig: Rig) -> None:
-        with pytest.raises(ChargePointError):
+        with contextlib.suppress(ChargePointError):
             rig.write("allowedLoad", 3.0, 1, STATION, AT_ONCE)
 
 
@@ -245,14 +248,13 @@ class Watched:
         return getattr(self._backend, name)
 
 
-def test_a_write_that_hangs_ends_with_its_fate_unknown(make_rig: Callable[..., Rig]) -> None:
-    rig = make_rig()
-    rig.service.control._limit_s = 0.2
+def test_a_write_that_hangs_ends_with_its_fate_unknown(rig: Rig) -> None:
+    control, point = Control(rig.backend, rig.service.cache, 0.2), rig.point("allowedLoad")
     rig.sim.faults.set("shedLoad", "delay", seconds=30)
     with pytest.raises(FateUnknown, match="no answer within"):
-        rig.write("allowedLoad", 3.0, options=AT_ONCE)
-    assert rig.staged() == "None"
-    rig.sim.stop()
+        control.write(point, 3.0, AT_ONCE)
+    assert control.staged(point.target) is None
+    rig.sim.stop()  # ends the delay
 
 
 def test_a_point_that_can_only_be_read(rig: Rig) -> None:

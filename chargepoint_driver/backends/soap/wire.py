@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import ssl
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPResponse
 from typing import TYPE_CHECKING, Any
@@ -48,9 +49,7 @@ class Wire:
     def __init__(self, url: str, timeout_s: float) -> None:
         self._url = url
         self._timeout_s = timeout_s
-        self._session = requests.Session()
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, _Adapter())
+        self._session = _Session()
 
     def post(self, content: bytes, soap_action: str, caller: Caller) -> Answer:
         """The answer, whatever its status. Raises TryLater or Refused when nothing arrived at
@@ -59,15 +58,18 @@ class Wire:
         headers = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": f'"{soap_action}"'}
         connect_s = min(_CONNECT_S, self._timeout_s)
         try:
-            with self._session.post(
-                self._url,
-                data=content,
-                headers=headers,
-                # The total counts from here to the last byte of the answer: see _Deadline.
-                timeout=urllib3.Timeout(connect=connect_s, total=self._timeout_s),  # type: ignore[arg-type]  # requests takes it
-                allow_redirects=False,
-                stream=True,
-            ) as response:
+            with (
+                self._connections(caller) as session,
+                session.post(
+                    self._url,
+                    data=content,
+                    headers=headers,
+                    # The total counts from here to the last byte of the answer: see _Deadline.
+                    timeout=urllib3.Timeout(connect=connect_s, total=self._timeout_s),  # type: ignore[arg-type]  # requests takes it
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
                 body = self._body(response, caller)
                 return Answer(
                     response.status_code, body, _seconds(response.headers.get("Retry-After"))
@@ -95,6 +97,16 @@ class Wire:
             OSError,
         ) as error:
             raise self._broken(_short(error), caller) from None
+
+    @contextmanager
+    def _connections(self, caller: Caller) -> Iterator[requests.Session]:
+        """Connections that are kept for reads; a new one for a write, since the service may
+        close a kept one just then, and whether the write had arrived could not be told."""
+        if not caller.is_write:
+            yield self._session
+            return
+        with _Session() as session:
+            yield session
 
     def _body(self, response: requests.Response, caller: Caller) -> bytes:
         """The body, read piece by piece so that it cannot fill the memory."""
@@ -179,6 +191,19 @@ class _HttpsPool(HTTPSConnectionPool):
     ConnectionCls = _Https
 
 
+class _Session(requests.Session):
+    """A session to which an answer that points elsewhere is an answer like any other: it does
+    not even read where to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, _Adapter())
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        del resp
+
+
 class _Adapter(HTTPAdapter):
     """Connections, direct or through a proxy, whose read timeout is for the whole answer."""
 
@@ -199,6 +224,7 @@ _NO_ADDRESS = (
     requests.exceptions.InvalidSchema,
     requests.exceptions.InvalidURL,
     requests.exceptions.MissingSchema,
+    urllib3.exceptions.LocationParseError,
 )
 
 
