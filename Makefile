@@ -1,12 +1,12 @@
 # make demo   a real VOLTTRON platform polls simulated stations, sheds a port, ends by itself
-# make test   the tests        make check   lint, types, layers        make clean
+# make test   the tests     make check   lint, types, layers     make bench   measurements
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 PYTEST ?=
 
-.PHONY: all venv demo test check docs clean
+.PHONY: all venv demo test check bench clean
 all: check test
 venv: $(READY)
 
@@ -28,6 +28,9 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m chargepoint_driver.catalogue.page --check docs/points.md
+
+bench: $(READY)
+	$(BIN)/python -m bench $(BENCH)
 
 docs/points.md: $(READY) chargepoint_driver/catalogue/chargepoint.py
 	$(BIN)/python -m chargepoint_driver.catalogue.page docs/points.md

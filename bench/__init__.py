@@ -1,0 +1,1 @@
+"""Measurements: ratios within one run, or counts. Never a test of time."""

@@ -1,0 +1,52 @@
+"""`make bench`: print every figure with its bound and write build/bench/*.json.
+
+Each part runs in a process of its own. Exit code 1 when a figure misses its bound.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.figure import Figure
+
+PARTS = ("calls", "replies", "points", "memory")
+PART_LIMIT_S = 600
+
+
+def main(wanted: list[str]) -> int:
+    """Run the parts named, or all."""
+    output = Path("build/bench")
+    output.mkdir(parents=True, exist_ok=True)
+    table = Table("What", "Figure", "Bound", "")
+    missed = 0
+    for name in wanted or PARTS:
+        command = [sys.executable, "-m", "bench.part", name]
+        done = subprocess.run(command, stdout=subprocess.PIPE, timeout=PART_LIMIT_S, check=True)
+        figures = [Figure(**fields) for fields in json.loads(done.stdout)]
+        for figure in figures:
+            missed += not figure.good
+            table.add_row(
+                figure.what,
+                f"{figure.value:.4g} {figure.unit}",
+                figure.bound,
+                "[green]kept[/]" if figure.good else "[red]missed[/]",
+            )
+        written = {
+            "python": platform.python_version(),
+            "figures": [asdict(figure) | {"good": figure.good} for figure in figures],
+        }
+        (output / f"{name}.json").write_text(json.dumps(written, indent=2), encoding="utf-8")
+    Console().print(table)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,53 @@
+"""One measured figure, and how ratios are taken on a shared machine."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+ROUNDS = 15
+REPEATS = 3
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What was measured, the figure, and its bound: `at most` or `at least`, or none."""
+
+    what: str
+    value: float
+    unit: str
+    at_most: float | None = None
+    at_least: float | None = None
+
+    @property
+    def good(self) -> bool:
+        """Whether the figure keeps its bound."""
+        return (self.at_most is None or self.value <= self.at_most) and (
+            self.at_least is None or self.value >= self.at_least
+        )
+
+    @property
+    def bound(self) -> str:
+        if self.at_most is not None:
+            return f"at most {self.at_most:g}"
+        return "" if self.at_least is None else f"at least {self.at_least:g}"
+
+
+def medians(works: Mapping[str, Callable[[], object]]) -> dict[str, float]:
+    """Seconds that each work takes: they take turns, so that a busy moment of the machine
+    meets them all; of each turn the best of a few repeats counts, of the turns the median."""
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(ROUNDS):
+        for name, work in works.items():
+            best = float("inf")
+            gc.collect()
+            for _ in range(REPEATS):
+                begun = time.perf_counter()
+                result = work()
+                best = min(best, time.perf_counter() - begun)
+                del result
+            times[name].append(best)
+    return {name: statistics.median(taken) for name, taken in times.items()}

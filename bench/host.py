@@ -1,0 +1,39 @@
+"""The driver interface on a stub of its host, with the devices of a simulated site."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from bench.site import Site
+from chargepoint_driver.adapters.interface import ChargePointInterface, ChargePointRemoteConfig
+from chargepoint_driver.adapters.register import ChargePointPointConfig
+
+
+def interface(
+    here: Site, rows: list[tuple[int, dict[str, str]]]
+) -> tuple[ChargePointInterface, list[str]]:
+    """(the interface with one device per station, every topic). Values stay current for ever."""
+    tree = SimpleNamespace(
+        get_node=lambda _: SimpleNamespace(config=SimpleNamespace(group="bench")),
+        agent=SimpleNamespace(config=None),
+    )
+    driver: Any = None
+    topics = []
+    for station in here.stations:
+        config = ChargePointRemoteConfig(
+            driver_type="chargepoint",
+            username=here.simulator.username,
+            password=here.simulator.password,
+            endpoint=here.simulator.soap_url,
+            stationID=station,
+            cacheExpiration=1e9,
+        )
+        if driver is None:
+            driver = ChargePointInterface(config, SimpleNamespace(equipment_model=tree, vip=None))
+        for row in driver.prepare_registry_config([row for _, row in rows], config):
+            register = driver.create_register(ChargePointPointConfig(**row))
+            topic = f"devices/site/{station}"
+            driver.insert_register(register, topic)
+            topics.append(f"{topic}/{register.point_name}")
+    return driver, topics
