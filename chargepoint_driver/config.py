@@ -80,6 +80,22 @@ class _Account(BaseModel):
                 raise ValueError("endpoint must be a full URL, https://host/path")
             if parts.username or parts.password:
                 raise ValueError("endpoint must not hold credentials; use username and password")
+            try:
+                _ = parts.port
+            except ValueError:
+                raise ValueError("endpoint names a port that is none") from None
+        return value
+
+    @field_validator("username")
+    @classmethod
+    def _username_is_a_name(cls, value: str | None) -> str | None:
+        return None if value is None else _printable(value)
+
+    @field_validator("password")
+    @classmethod
+    def _password_is_not_empty(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value():
+            raise ValueError("is empty; write the password, or use password_env or password_file")
         return value
 
     def _check_account(self) -> None:
@@ -181,7 +197,14 @@ class DeviceConfig(_Account):
     @field_validator("portNumber", mode="before")
     @classmethod
     def _empty_port_is_none(cls, value: object) -> object:
+        if isinstance(value, bool):
+            raise ValueError("must be the number of a port")
         return None if value == "" else value
+
+    @field_validator("stationID")
+    @classmethod
+    def _station_id_is_a_name(cls, value: str) -> str:
+        return _printable(value)
 
     @property
     def account(self) -> AccountConfig:
@@ -201,7 +224,7 @@ class DeviceConfig(_Account):
         show in it. The platform driver's own keys are left out."""
         own = {key: value for key, value in fields.items() if key not in HOST_KEYS}
         try:
-            return cls(**own)
+            return cls.model_validate(own)
         except ValidationError as error:
             lines = [_explain(cls, fault) for fault in error.errors(include_url=False)]
             if not own.get("cache_agent"):
@@ -255,11 +278,19 @@ class AgentConfig(BaseModel):
                 faults.append(f"{where}: must be an object with username and password_env")
                 continue
             try:
-                good[str(name)] = AgentAccount(**account)
+                good[str(name)] = AgentAccount.model_validate(account)
             except ValidationError as error:
                 lines = [_explain(AgentAccount, fault) for fault in error.errors(include_url=False)]
                 faults += [f"{where}: {line}" for line in lines]
         return cls(accounts=good), faults
+
+
+def _printable(text: str) -> str:
+    """A name without the blanks around it."""
+    text = text.strip()
+    if not text or not text.isprintable():
+        raise ValueError("must be printable text, and not empty")
+    return text
 
 
 def _account_faults(given: Mapping[str, Any]) -> list[str]:

@@ -39,11 +39,12 @@ def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Col
     began without gevent, tests/interface becomes one item that runs it in a new process."""
     if path != UNDER_GEVENT or parent.config.stash[_patched_from_the_start]:
         return None
-    return OwnProcess.from_parent(parent, path=path)
+    return OwnProcess.from_parent(parent, name=path.name)
 
 
-class OwnProcess(pytest.Directory):
-    """A folder of tests that is run as one item."""
+class OwnProcess(pytest.Collector):
+    """A folder of tests that is run as one item. It has its parent's path: a node with the
+    folder's own would make pytest import the conftest.py there, which patches."""
 
     def collect(self) -> Iterator[pytest.Item]:
         yield ChildRun.from_parent(self, name="in-a-process-of-its-own")
@@ -60,8 +61,10 @@ class ChildRun(pytest.Item):
         if find_spec("platform_driver") is None:
             pytest.skip("needs a platform driver: pip install '.[volttron]'")
         folders = [UNDER_GEVENT, *(HERE / name for name in ALSO_UNDER_GEVENT)]
+        chosen = self.config.option
         options = [f"--rootdir={self.config.rootpath}", f"-c{self.config.inipath}", "-ra"]
-        keyword, marks = self.config.option.keyword, self.config.option.markexpr
+        options += [f"--tb={chosen.tbstyle}", f"--show-capture={chosen.showcapture}"]
+        keyword, marks = chosen.keyword, chosen.markexpr
         options += [f"-k{keyword}"] * bool(keyword) + [f"-m{marks}"] * bool(marks)
         finished = subprocess.run(
             [sys.executable, "-m", "pytest", *options, *map(str, folders)],

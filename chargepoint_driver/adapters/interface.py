@@ -203,9 +203,9 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
             else:
                 errors[topic] = f"{topic}: no such point is configured; check the topic"
         read, failed = self._read(points)
-        values.update(read)
+        read.update(values)
         errors.update({topic: _words(error) for topic, error in failed.items()})
-        return values, errors
+        return read, errors
 
     def _read(self, points: Mapping[str, Point]) -> tuple[dict[str, Any], Mapping[str, Exception]]:
         try:

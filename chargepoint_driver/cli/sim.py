@@ -1,10 +1,16 @@
-"""`chargepoint-driver sim`: simulated stations behind a SOAP service."""
+"""`chargepoint-driver sim`: simulated stations behind a SOAP service, and twins over OCPP."""
 
 from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
 
 import click
 
 from chargepoint_driver.simulator.command import run
+from chargepoint_driver.simulator.ocpp import QUIRKS, BadScenario, Scenario, load_scenario
 
 __all__ = ["sim"]
 
@@ -12,7 +18,13 @@ __all__ = ["sim"]
 @click.command(
     epilog="\b\nExample:\n  chargepoint-driver sim --stations 4 --seed 7 --speed 60 --soap-port 0"
 )
-@click.option("--stations", type=click.IntRange(1, 100_000), default=4, show_default=True)
+@click.option(
+    "--stations",
+    type=click.IntRange(0, 100_000),
+    default=4,
+    show_default=True,
+    help="0: no SOAP service, charge points only.",
+)
 @click.option("--ports-per-station", type=click.IntRange(1, 8), default=2, show_default=True)
 @click.option("--groups", type=click.IntRange(1), help="Station groups; one per 100 by default.")
 @click.option("--seed", type=int, default=7, show_default=True, help="Same seed, same world.")
@@ -46,11 +58,96 @@ __all__ = ["sim"]
     default=0.0,
     help="Simulated seconds until a clear takes effect.",
 )
-def sim(password: str | None, **options: object) -> None:
-    """Serve simulated stations until interrupted.
+@click.option("--charge-points", type=click.IntRange(0, 20_000), help="Twins that speak OCPP.")
+@click.option(
+    "--ocpp", type=click.Choice(["1.6", "2.0.1"]), default="1.6", show_default=True, help="Version."
+)
+@click.option(
+    "--csms",
+    "csms_url",
+    default="ws://127.0.0.1:9000/ocpp",
+    show_default=True,
+    help="URL of the central system; the charge point id is added.",
+)
+@click.option("--connectors", type=click.IntRange(1, 32), default=1, show_default=True)
+@click.option("--kind", type=click.Choice(["AC", "DC"]), default="AC", show_default=True)
+@click.option("--rated-kw", type=click.FloatRange(1, 2_000), help="Of a connector.")
+@click.option("--phases", type=click.IntRange(1, 3), help="Of a connector; 3 by default.")
+@click.option("--voltage", "voltage_v", type=click.FloatRange(50, 1_000), help="230 by default.")
+@click.option(
+    "--quirk",
+    "quirks",
+    multiple=True,
+    metavar="NAME[:JSON]",
+    help='Of every twin, e.g. limit_unit:{"unit":"W"}; may be repeated.',
+)
+@click.option(
+    "--scenario",
+    "scenario_file",
+    type=click.Path(path_type=Path),
+    help="JSON or YAML to carry out.",
+)
+@click.option(
+    "--csms-password-env", metavar="NAME", help="Environment variable with the twins' password."
+)
+@click.option("--ca-file", help="PEM file that the central system's certificate is checked by.")
+@click.option("--certificate-file", help="Client certificate of the twins, PEM.")
+@click.option("--key-file", help="Its key, PEM.")
+@click.option(
+    "--visits-per-day",
+    type=click.FloatRange(0, 1_000),
+    default=0.0,
+    show_default=True,
+    help="Vehicles that come to each connector by themselves.",
+)
+@click.option("--control-port", type=click.IntRange(0, 65_535), default=0, show_default=True)
+def sim(password: str | None, stations: int, **options: Any) -> None:
+    """Serve simulated stations, and twins of charge points, until interrupted.
 
-    Prints one JSON line when ready: soap_url, username, password, stations, groups, stats_url.
+    Prints one JSON line when ready: soap_url, username, password, stations, groups, stats_url;
+    with --charge-points or --scenario also charge_points and control_url.
     """
+    twins = twin_options(options)
     if password is not None:
         options["password"] = password
-    raise SystemExit(run(**options))  # type: ignore[arg-type]
+    if not stations and twins is None:
+        raise click.UsageError("--stations 0 needs --charge-points or --scenario")
+    scenario: Scenario | None = None
+    path = options.pop("scenario_file")
+    if path is not None and twins is not None:
+        try:
+            scenario = load_scenario(path, {key: twins[key] for key in ("csms_url", "ocpp")})
+        except BadScenario as error:
+            raise click.ClickException(str(error)) from None
+    raise SystemExit(run(stations=stations, twins=twins, scenario=scenario, **options))
+
+
+def twin_options(options: dict[str, Any]) -> dict[str, Any] | None:
+    """Take what concerns the twins out of the options; None when there are none."""
+    number = options.pop("charge_points")
+    names = ("ocpp", "csms_url", "ca_file", "certificate_file", "key_file")
+    twins = {key: value for key in names if (value := options.pop(key)) is not None}
+    connector = {key: options.pop(key) for key in ("kind", "rated_kw", "phases", "voltage_v")}
+    known = {key: value for key, value in connector.items() if value is not None}
+    twins["connectors"] = [known] * int(options.pop("connectors"))
+    twins["quirks"] = dict(_quirk(text) for text in options.pop("quirks"))
+    twins["control_port"] = options.pop("control_port")
+    twins["visits_per_day"] = options.pop("visits_per_day")
+    variable = options.pop("csms_password_env")
+    if variable is not None:
+        if not os.environ.get(variable):
+            raise click.UsageError(f"the environment variable {variable} is not set")
+        twins["password"] = os.environ[variable]
+    if number is None and options["scenario_file"] is None:
+        return None
+    return {"charge_points": number or 0, **twins}
+
+
+def _quirk(text: str) -> tuple[str, Any]:
+    name, colon, parameters = text.partition(":")
+    if name not in QUIRKS:
+        raise click.UsageError(f"no quirk {name!r}: use one of {', '.join(sorted(QUIRKS))}")
+    try:
+        return name, json.loads(parameters) if colon else {}
+    except ValueError:
+        raise click.UsageError(f"quirk {name}: {parameters!r} is not JSON") from None

@@ -30,7 +30,8 @@ def read_csv(path: Path) -> list[tuple[int, dict[str, str]]]:
     except (OSError, UnicodeError) as error:
         raise BadConfiguration(f"{path}: cannot be read ({error})") from None
     except csv.Error as error:
-        raise BadConfiguration(f"{path}: row {reader.line_num}: not CSV ({error})") from None
+        # The reader counts the rows that it could read.
+        raise BadConfiguration(f"{path}: row {reader.line_num + 1}: not CSV ({error})") from None
     return [(line, row) for line, row in rows if any(map(_holds_text, row.values()))]
 
 

@@ -106,7 +106,7 @@ class Accounts:
         return {
             "values": reading.values,
             "errors": {key: error.to_dict() for key, error in errors.items()},
-            "ages_s": reading.ages_s,
+            "ages_s": dict(reading.ages_s),
         }
 
     def write(

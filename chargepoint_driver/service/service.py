@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 from chargepoint_driver.backend import Backend, Request
 from chargepoint_driver.backends.soap import SoapBackend
-from chargepoint_driver.cache import Key, SharedCache
+from chargepoint_driver.cache import Key, Outcome, SharedCache
 from chargepoint_driver.cache.disk import Disk
 from chargepoint_driver.cache.flight import within
 from chargepoint_driver.config import AccountConfig
@@ -38,7 +39,32 @@ class Reading:
 
     values: dict[str, Value] = field(default_factory=dict)
     errors: dict[str, ChargePointError] = field(default_factory=dict)
-    ages_s: dict[str, float] = field(default_factory=dict)
+    ages_s: Mapping[str, float] = field(default_factory=dict)
+
+
+class _Ages(Mapping[str, float]):
+    """Name to age in seconds of each value, looked up when it is asked for."""
+
+    def __init__(
+        self,
+        points: Mapping[str, Point],
+        outcomes: Mapping[Key, Outcome],
+        values: Mapping[str, Value],
+    ) -> None:
+        self._points = points
+        self._outcomes = outcomes
+        self._values = values
+
+    def __getitem__(self, name: str) -> float:
+        if name not in self._values:
+            raise KeyError(name)
+        return self._outcomes[self._points[name].key].age_s or 0.0
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
 
 
 class Stations(Protocol):
@@ -81,25 +107,32 @@ class Service:
     def read(self, points: Mapping[str, Point]) -> Reading:
         """The values of points, by the names given, each no older than its currency."""
         wanted: dict[Key, float] = {}
+        last_key: Key | None = None
+        last_s = 0.0
         for point in points.values():
-            key = (point.attribute.call, point.station_id)
-            known = wanted.get(key)
-            if known is None or point.currency_s < known:
-                wanted[key] = point.currency_s
+            key = point.key
+            if key is last_key and point.currency_s >= last_s:
+                continue
+            last_key, last_s = key, wanted.get(key, math.inf)
+            if point.currency_s < last_s:
+                wanted[key] = last_s = point.currency_s
         outcomes = self.cache.get(wanted)
-        reading = Reading()
+        values: dict[str, Value] = {}
+        errors: dict[str, ChargePointError] = {}
+        last: Key | None = None
+        record: StationRecord | None = None
         for name, point in points.items():
-            outcome = outcomes[point.attribute.call, point.station_id]
-            if outcome.record is None:
-                reading.errors[name] = outcome.error or ChargePointError("no answer")
+            key = point.key
+            if key is not last:
+                last, record = key, outcomes[key].record
+            if record is None:
+                errors[name] = outcomes[key].error or ChargePointError("no answer")
                 continue
             try:
-                reading.values[name] = point.value_of(outcome.record)
+                values[name] = point.value_of(record)
             except ChargePointError as error:
-                reading.errors[name] = error
-            else:
-                reading.ages_s[name] = outcome.age_s or 0.0
-        return reading
+                errors[name] = error
+        return Reading(values, errors, _Ages(points, outcomes, values))
 
     def write(self, point: Point, value: object, options: ShedOptions) -> Value:
         """Carry out a write and read back what the service reports then.

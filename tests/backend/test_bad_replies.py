@@ -61,7 +61,7 @@ def test_what_is_no_reply_is_a_bad_reply(content, backend, service):
 @pytest.mark.parametrize("content", BAD.values(), ids=BAD)
 def test_a_write_answered_so_may_be_in_force_and_is_sent_once(content, backend, service):
     service.answers(content.replace(b"getLoad", b"shedLoad"))
-    with pytest.raises(FateUnknown, match="shedLoad.*may be in force; read the point"):
+    with pytest.raises(FateUnknown, match=r"shedLoad.*may be in force; read the point"):
         backend.shed(Target("1:1"), Limit(allowed_load_kw=2.0), 60)
     assert len(service.requests) == 1
 
@@ -106,7 +106,7 @@ def test_recorded_replies_with_random_damage(data):
         )
         if not content:
             return
-    read(bytes(content), CHARGEPOINT.calls[name.split("-")[0]])
+    read(bytes(content), CHARGEPOINT.calls[name.split("-", maxsplit=1)[0]])
 
 
 NAMES = sorted(

@@ -10,7 +10,7 @@ import responses
 import urllib3.exceptions
 
 from chargepoint_driver.backend import Limit, Request, Target
-from chargepoint_driver.backends.soap import wire
+from chargepoint_driver.backends.soap import SoapBackend, wire
 from chargepoint_driver.errors import (
     BadReply,
     FateUnknown,
@@ -131,7 +131,7 @@ def test_a_connection_that_breaks_leaves_a_write_in_doubt(error, backend, servic
     with pytest.raises(TryLater, match=r"getLoad.*tried again") as caught:
         load(backend)
     assert type(caught.value) is TryLater
-    with pytest.raises(FateUnknown, match="shedLoad.*may be in force; read the point"):
+    with pytest.raises(FateUnknown, match=r"shedLoad.*may be in force; read the point"):
         shed(backend)
     assert len(service.requests) == 2
 
@@ -142,14 +142,12 @@ def test_a_certificate_that_is_not_accepted(backend, service):
         requests.exceptions.SSLError(urllib3.exceptions.MaxRetryError(None, "/", cause))
     )
     for attempt in (load, shed):
-        with pytest.raises(Refused, match="certificate.*REQUESTS_CA_BUNDLE"):
+        with pytest.raises(Refused, match=r"certificate.*REQUESTS_CA_BUNDLE"):
             attempt(backend)
 
 
 @pytest.mark.parametrize("url", ["http://" + "a" * 70 + ".test/", "http://127.0.0.1:99999/"])
 def test_an_endpoint_that_is_none(url, account):
-    from chargepoint_driver.backends.soap import SoapBackend
-
     backend = SoapBackend(account.model_copy(update={"endpoint": url}))
     for attempt in (load, shed):
         with pytest.raises(Refused, match="correct endpoint"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from datetime import datetime, timezone
 
 import pytest
 
@@ -96,8 +97,6 @@ def test_stations_are_kept_apart(newest):
 
 
 def test_sessions_of_a_span_come_oldest_first(backend, service):
-    from datetime import datetime, timezone
-
     rows = [session(n, 1, f"2026-05-01T{n:02}:00:00Z") for n in (9, 7, 8)]
     service.answers(reply("getChargingSessionData", "".join(rows)))
     since = datetime(2026, 5, 1, tzinfo=timezone.utc)

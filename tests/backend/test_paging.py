@@ -80,8 +80,9 @@ def test_a_repeated_page_is_the_last_one(backend, service, caplog):
 
 
 def test_a_page_that_overlaps_brings_what_is_new(backend, service):
-    service.answers(stations(1, 5, 1), stations(4, 8, 0))
-    assert len(backend.fetch(Request("getStations")).records) == 8
+    service.answers(stations(1, 5, 1), stations(4, 8, 1), stations(9, 9))
+    assert len(backend.fetch(Request("getStations")).records) == 9
+    assert starts(service) == [["1"], ["6"], ["11"]]
 
 
 @pytest.mark.parametrize("code", ["102", "136", "153"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 
 import pytest
 from lxml import etree
@@ -39,7 +40,7 @@ def port(number, inner):
 
 @pytest.mark.parametrize("name", ["getLoad-5.1", "getStations-5.0", "getStationStatus-5.1"])
 def test_the_order_of_elements_does_not_matter(name, backend, service):
-    call = name.split("-")[0]
+    call = name.split("-", maxsplit=1)[0]
     request = Request(call, () if call == "getStations" else ("1:33923",))
     service.answers(recorded(name))
     wanted = backend.fetch(request).records
@@ -72,6 +73,13 @@ def test_a_known_name_only_inside_an_unknown_element_is_not_reported(read):
     inner = port(1, "<New><portLoad>7</portLoad></New>") + "<New><stationLoad>8</stationLoad></New>"
     assert read(inner, "portLoad", 1) is None
     assert read(inner, "stationLoad") is None
+
+
+def test_of_an_element_that_repeats_the_first_counts(read):
+    twice = "<stationLoad>1</stationLoad><stationLoad>2</stationLoad>"
+    inner = twice + port(1, "<portLoad>3</portLoad>") + port(1, "<portLoad>4</portLoad>")
+    assert read(inner, "stationLoad") == 1.0
+    assert read(inner, "portLoad", 1) == 3.0
 
 
 def test_missing_coordinates_cost_only_themselves(read):
@@ -110,7 +118,7 @@ def test_a_station_without_ports_has_its_own_values(read):
 @pytest.mark.parametrize("text", ["n/a", "NaN", "inf", "1e999", "1_0", "٣", "0x10", "3,5"])
 def test_what_is_no_number_is_an_error_and_its_text_can_be_read(text, read):
     inner = port(1, f"<portLoad>{text}</portLoad>")
-    with pytest.raises(BadReply, match="portLoad of 1:1 port 1 is '.*', which is no float"):
+    with pytest.raises(BadReply, match=r"portLoad of 1:1 port 1 is '.*', which is no float"):
         read(inner, "portLoad", 1)
     assert read(inner, "portLoad", 1, "string") == text
 
@@ -135,6 +143,18 @@ def test_times_become_utc(text, value, read):
     inner = port(1, f"<TimeStamp>{text}</TimeStamp>")
     where = {"register": "StationStatusRegister", "call": "getStationStatus"}
     assert read(inner, "TimeStamp", 1, **where) == value
+
+
+def test_a_time_without_zone_is_utc_wherever_this_runs(read, monkeypatch):
+    monkeypatch.setenv("TZ", "Pacific/Auckland")
+    time.tzset()
+    try:
+        inner = port(1, "<TimeStamp>2017-01-02T03:04:05</TimeStamp>")
+        where = {"register": "StationStatusRegister", "call": "getStationStatus"}
+        assert read(inner, "TimeStamp", 1, **where) == "2017-01-02T03:04:05+00:00"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize("text", ["yesterday", "2016-13-07T00:00:00Z", "0001-01-01T00:00:00+23:00"])
@@ -184,7 +204,7 @@ def test_shed_state_of_a_whole_station(states, value, read):
 @pytest.mark.parametrize("states", ["x0", "0x", "xy", "yx", "x "])
 def test_an_unreadable_port_is_an_error_of_the_whole_station(states, read):
     inner = "".join(port(n, f"<shedState>{s}</shedState>") for n, s in enumerate(states, 1))
-    with pytest.raises(BadReply, match="shedState of 1:1 is '[xy]'"):
+    with pytest.raises(BadReply, match=r"shedState of 1:1 is '[xy]'"):
         read(inner, "shedState")
 
 

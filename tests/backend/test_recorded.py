@@ -21,7 +21,7 @@ NOT_IN_5_0 = {"rfidSerialNumber", "driverAccountNumber", "unitPriceForFirst"}
 
 
 def of(backend: SoapBackend, service: Service, name: str) -> Mapping[str, StationRecord]:
-    call = name.split("-")[0]
+    call = name.split("-", maxsplit=1)[0]
     service.answers(recorded(name))
     stations = () if call.startswith(("getAl", "getCh", "getStationR", "getStations")) else ("1:1",)
     return backend.fetch(Request(call, stations)).records
@@ -44,7 +44,7 @@ def point(attribute: Attribute, record: StationRecord, port: int, kind: str = ""
 def test_every_row_is_read_from_some_recorded_reply(attribute, backend, service):
     found = []
     for name in NAMES:
-        if name.split("-")[0] == attribute.call:
+        if name.split("-", maxsplit=1)[0] == attribute.call:
             for record in of(backend, service, name).values():
                 found += [point(attribute, record, port) for port in (1, 2)]
     assert [value for value in found if value is not None], f"no recorded reply holds {attribute}"
@@ -76,7 +76,7 @@ def test_5_0_reports_the_rows_of_5_0_and_no_others(call, backend, service):
 
 def _values(backend, service, name, port, *names):
     (record,) = of(backend, service, name).values()
-    call = name.split("-")[0]
+    call = name.split("-", maxsplit=1)[0]
     rows = {row.name: row for row in CHARGEPOINT.of_call(call)}
     return [point(rows[wanted], record, port) for wanted in names]
 

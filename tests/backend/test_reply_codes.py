@@ -9,6 +9,8 @@ import pytest
 
 from chargepoint_driver.backend import Limit, Request, Target
 from chargepoint_driver.backends.soap import faults
+from chargepoint_driver.backends.soap.faults import Caller, wrong_credentials
+from chargepoint_driver.config import AccountConfig
 from chargepoint_driver.errors import (
     BadReply,
     FateUnknown,
@@ -112,6 +114,7 @@ def test_a_reply_without_code_is_none(inner, backend, service):
 AUTHENTICATION = [
     ("ns1:FailedAuthentication", "The security token could not be authenticated"),
     ("wsse:InvalidSecurity", "Unable to authenticate user."),
+    ("wsse:SecurityTokenUnavailable", "no"),
     ("s:Server", "WSSE error: wrong username or password"),
 ]
 
@@ -130,10 +133,7 @@ def test_wrong_credentials_are_one_clear_error(status, code, text, backend, serv
     assert len(service.requests) == 2
 
 
-def test_wrong_credentials_name_the_region(account):
-    from chargepoint_driver.backends.soap.faults import Caller, wrong_credentials
-    from chargepoint_driver.config import AccountConfig
-
+def test_wrong_credentials_name_the_region():
     account = AccountConfig(username="fleet-account", password="x", region="eu")
     caller = Caller("getLoad", account.username, account.place)
     assert "account fleet-account in region eu" in str(wrong_credentials("182", caller))
@@ -162,7 +162,7 @@ def test_the_outcome_of_a_write_behind_a_server_fault_is_not_known(status, write
 @pytest.mark.parametrize("code", ["s:Client", "Client", "SOAP-ENV:Client.Validation"])
 def test_a_write_that_the_service_calls_wrong_was_not_carried_out(code, backend, service):
     service.answers((500, {}, fault(code, "schema validation failed")))
-    with pytest.raises(WriteRejected, match="schema validation failed.*nothing was"):
+    with pytest.raises(WriteRejected, match=r"schema validation failed.*nothing was"):
         WRITES["shedLoad"](backend)
 
 

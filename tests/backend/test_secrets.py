@@ -11,6 +11,7 @@ from chargepoint_driver.backend import Limit, Request, Target
 from chargepoint_driver.backends.soap import SoapBackend
 from chargepoint_driver.config import AccountConfig, DeviceConfig
 from chargepoint_driver.errors import BadConfiguration, ChargePointError
+from chargepoint_driver.simulator import Simulator
 
 from .service import URL, fault, reply
 
@@ -59,8 +60,6 @@ def test_no_log_error_or_repr_shows_it(answer, backend, account, service, caplog
 
 
 def test_over_a_real_connection_the_debug_logs_are_silent_too(account, caplog):
-    from chargepoint_driver.simulator import Simulator
-
     caplog.set_level(logging.DEBUG)
     with Simulator(username="fleet-account", password=account.read_password()) as simulator:
         backend = SoapBackend(account.model_copy(update={"endpoint": simulator.soap_url}))
@@ -120,14 +119,14 @@ def test_a_password_is_read_where_the_config_says_each_time(tmp_path, monkeypatc
     assert b"other" in service.requests[1].content
     for content in (b"", b"\n", b"\xff\xfe"):
         kept.write_bytes(content)
-        with pytest.raises(BadConfiguration, match="password_file: .*password"):
+        with pytest.raises(BadConfiguration, match=r"password_file: .*password"):
             backend.fetch(request)
     kept.unlink()
-    with pytest.raises(BadConfiguration, match="password_file: .*correct the path"):
+    with pytest.raises(BadConfiguration, match=r"password_file: .*correct the path"):
         backend.fetch(request)
     monkeypatch.delenv("CP_PASSWORD", raising=False)
     backend.reconfigure(AccountConfig(username="u", password_env="CP_PASSWORD", endpoint=URL))
-    with pytest.raises(BadConfiguration, match="password_env: .*'CP_PASSWORD' is not set"):
+    with pytest.raises(BadConfiguration, match=r"password_env: .*'CP_PASSWORD' is not set"):
         backend.fetch(request)
     monkeypatch.setenv("CP_PASSWORD", "from-env")
     backend.fetch(request)

@@ -173,6 +173,22 @@ def test_a_connection_has_its_own_limit_again_afterwards():
         assert 29.0 < near.gettimeout() < 30.0
         reader.close()
         assert near.gettimeout() == 30.0
+        near.settimeout(1e-6)
+        late = _Deadline(near)
+        far.sendall(b"abc")
+        time.sleep(1e-3)
+        with pytest.raises(TimeoutError):
+            late.read(3)
+        late.close()
+
+
+def test_a_write_does_not_go_over_a_connection_that_was_kept(server, slow):
+    body = reply("getLoad").encode()
+    server.script = [HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body, 60.0]
+    slow.fetch(Request("getLoad", ("1:1",)))
+    with pytest.raises(FateUnknown, match="not shedLoadResponse"):
+        slow.shed(Target("1:1"), Limit(percent_shed=10), 60)
+    assert server.requests == 2
 
 
 def test_nobody_listens(account):

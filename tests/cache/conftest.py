@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from chargepoint_driver.cache import Key, Outcome, SharedCache
+from chargepoint_driver.cache.flight import Flight
 
 from .fake import LIMIT_S, FakeBackend, Time, ids
 
@@ -55,14 +56,18 @@ def _no_thread_is_left(backend: FakeBackend) -> Iterator[None]:
 
 
 class Reader:
-    """A reader in a thread of its own."""
+    """A reader in a thread of its own. Made, it has its answer or waits for a fetch."""
 
     def __init__(self, cache: SharedCache, wanted: Mapping[Key, float]) -> None:
         self._future: Future[dict[Key, Outcome]] = Future()
+        self._settled = threading.Event()
+        self._future.add_done_callback(lambda future: self._settled.set())
         self._thread = threading.Thread(target=self._run, args=(cache, wanted))
         self._thread.start()
+        assert self._settled.wait(LIMIT_S)
 
     def _run(self, cache: SharedCache, wanted: Mapping[Key, float]) -> None:
+        _waiting_here.settled = self._settled
         try:
             self._future.set_result(cache.get(wanted))
         except BaseException as error:
@@ -76,6 +81,22 @@ class Reader:
         found = self._future.result(LIMIT_S)
         self._thread.join(LIMIT_S)
         return found
+
+
+_waiting_here = threading.local()
+
+
+@pytest.fixture(autouse=True)
+def _waiting_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    wait = Flight.wait
+
+    def seen(flight: Flight, limit_s: float) -> bool:
+        settled = getattr(_waiting_here, "settled", None)
+        if settled is not None:
+            settled.set()
+        return wait(flight, limit_s)
+
+    monkeypatch.setattr(Flight, "wait", seen)
 
 
 @pytest.fixture

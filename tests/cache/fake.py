@@ -29,6 +29,10 @@ class Time:
         self.now_s += seconds
 
 
+class _Values(dict[str, Any]):
+    """The values of a record, whose life can be followed."""
+
+
 class FakeBackend:
     """Each record holds `made`, the time at which its reply was made, and `serial`, which counts
     replies up. `absent` are stations that replies leave out."""
@@ -42,7 +46,7 @@ class FakeBackend:
         self.failure: Callable[[Request], BaseException | None] = lambda request: None
         self.requests: list[Request] = []
         self._made = 0
-        self.alive: weakref.WeakValueDictionary[int, StationRecord] = weakref.WeakValueDictionary()
+        self.alive: weakref.WeakValueDictionary[int, _Values] = weakref.WeakValueDictionary()
         self._clock = clock
         self._lock = threading.Lock()
         self._arrived = threading.Condition(self._lock)
@@ -97,12 +101,14 @@ class FakeBackend:
             named = set(request.stations or self.stations)
         records = {}
         for station in sorted(named - self.absent.get(request.call, set())):
-            values: dict[str, Any] = {"made": self._clock(), "serial": serial}
+            values = _Values(made=self._clock(), serial=serial)
             if request.call == "getStations":
-                values["sgID"] = ", ".join(sorted(g for g, m in self.groups.items() if station in m))
+                values["sgID"] = ", ".join(
+                    sorted(g for g, m in self.groups.items() if station in m)
+                )
             records[station] = StationRecord(station, values)
             self._made += 1
-            self.alive[self._made] = records[station]
+            self.alive[self._made] = values
         return records
 
     def shed(self, target: Target, limit: Limit, minutes: int) -> None:

@@ -10,8 +10,8 @@ from chargepoint_driver.cache.backoff import Backoff
 from chargepoint_driver.errors import (
     BadReply,
     ChargePointError,
-    NotPermitted,
     NothingThere,
+    NotPermitted,
     TryLater,
     WrongCredentials,
 )

@@ -16,7 +16,7 @@ from hypothesis.stateful import (
 )
 
 from chargepoint_driver.cache import SharedCache
-from chargepoint_driver.errors import ChargePointError, NotPermitted, NothingThere, TryLater
+from chargepoint_driver.errors import ChargePointError, NothingThere, NotPermitted, TryLater
 
 from .conftest import Reader
 from .fake import ALARMS, LOAD, STATIONS, STATUS, FakeBackend, Time, ids
@@ -80,9 +80,7 @@ def test_what_a_reply_brings_unasked_is_kept(cache: SharedCache, backend: FakeBa
     assert len(backend.requests) == 1
 
 
-def test_nobody_asks_for_a_call_that_nobody_wants(
-    cache: SharedCache, backend: FakeBackend
-) -> None:
+def test_nobody_asks_for_a_call_that_nobody_wants(cache: SharedCache, backend: FakeBackend) -> None:
     cache.get({(STATUS, station): 30.0 for station in ids(5)})
     assert {request.call for request in backend.requests} == {STATUS}
 
@@ -152,9 +150,7 @@ wants = st.dictionaries(
     st.floats(0, 400),
     max_size=8,
 )
-failures = st.sampled_from(
-    [None, None, TryLater("down"), NothingThere("gone"), NotPermitted("no")]
-)
+failures = st.sampled_from([None, None, TryLater("down"), NothingThere("gone"), NotPermitted("no")])
 
 
 class CurrencyLaw(RuleBasedStateMachine):

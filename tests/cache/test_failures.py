@@ -4,6 +4,7 @@ it is back."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
@@ -12,8 +13,8 @@ from chargepoint_driver.cache import Outcome, SharedCache
 from chargepoint_driver.errors import (
     BadReply,
     ChargePointError,
-    NotPermitted,
     NothingThere,
+    NotPermitted,
     TryLater,
     WrongCredentials,
 )
@@ -53,7 +54,7 @@ def test_pauses_grow_to_less_than_a_poll(
         if len(backend.requests) > before:
             asked_at.append(clock())
         clock.pass_(1.0)
-    pauses = [later - sooner for sooner, later in zip(asked_at, asked_at[1:], strict=False)]
+    pauses = [later - sooner for sooner, later in pairwise(asked_at)]
     assert pauses == sorted(pauses)
     assert pauses[0] < pauses[1] < pauses[2]
     assert pauses[-1] < POLL_S
@@ -269,70 +270,6 @@ def test_one_failed_list_of_several_costs_only_its_own_stations(
     outcomes = cache.get({(STATUS, station): 0.0 for station in everyone})
     good = {station for (_, station), outcome in outcomes.items() if outcome.record}
     assert good == set(everyone[100:])
-
-
-class TestAbsentIsEmpty:
-    """A station that the list of alarms, sessions or rights leaves out has none of them."""
-
-    @pytest.mark.parametrize("call", [ALARMS, SESSIONS, RIGHTS])
-    def test_nothing_is_a_record_like_others(
-        self, cache: SharedCache, backend: FakeBackend, clock: Time, call: str
-    ) -> None:
-        backend.absent[call] = {B}
-        wanted = {(call, station): 30.0 for station in (A, B)}
-        outcome = cache.get(wanted)[call, B]
-        assert outcome.record is not None
-        assert (outcome.record.station_id, outcome.record.values) == (B, {})
-        assert outcome.record.of_port(2) == {}
-        assert (outcome.error, outcome.age_s) == (None, 0.0)
-        clock.pass_(20.0)
-        assert cache.get(wanted)[call, B].age_s == 20.0
-        assert len(backend.requests) == 1
-
-    @pytest.mark.parametrize("call", [STATIONS, STATUS, LOAD])
-    def test_of_other_calls_it_is_an_error(
-        self, cache: SharedCache, backend: FakeBackend, call: str
-    ) -> None:
-        backend.absent[call] = {B}
-        outcomes = cache.get({(call, station): 30.0 for station in (A, B)})
-        assert isinstance(outcomes[call, B].error, NothingThere)
-        assert outcomes[call, A].record is not None
-
-    def test_a_failed_call_is_never_taken_for_nothing(
-        self, cache: SharedCache, backend: FakeBackend
-    ) -> None:
-        backend.fail_with(TryLater("down"))
-        outcomes = cache.get({(ALARMS, station): 30.0 for station in (A, B)})
-        assert all(isinstance(outcome.error, TryLater) for outcome in outcomes.values())
-
-    def test_a_reader_who_joins_the_fetch_gets_nothing_too(
-        self, backend: FakeBackend, read: Callable[..., Reader]
-    ) -> None:
-        backend.absent[ALARMS] = {C}
-        backend.hold()
-        whole = read({(ALARMS, A): 30.0, (ALARMS, B): 30.0})
-        backend.wait_for_requests(1)
-        joined = read((ALARMS, C))
-        backend.release()
-        record = joined.outcomes()[ALARMS, C].record
-        assert record is not None
-        assert record.values == {}
-        whole.outcomes()
-        assert len(backend.requests) == 1
-
-    def test_a_reader_who_joins_a_fetch_that_fails_gets_its_error(
-        self, backend: FakeBackend, read: Callable[..., Reader]
-    ) -> None:
-        backend.fail_with(TryLater("no connection"))
-        backend.hold()
-        whole = read({(ALARMS, A): 30.0, (ALARMS, B): 30.0})
-        backend.wait_for_requests(1)
-        joined = read((ALARMS, C))
-        backend.release()
-        outcome = joined.outcomes()[ALARMS, C]
-        assert outcome.record is None
-        assert isinstance(outcome.error, TryLater)
-        whole.outcomes()
 
 
 def test_a_request_names_its_stations() -> None:

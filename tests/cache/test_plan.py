@@ -104,16 +104,14 @@ def test_covers_exactly_what_is_wanted(
         else:
             # No station is asked for that nobody wants, or that a request before brings.
             assert set(request.stations) <= left
-            assert len(request.stations) == (1 if batch is not Batch.LIST else len(request.stations))
+            assert batch is Batch.LIST or len(request.stations) == 1
             assert len(request.stations) <= CALLS[call].most
             left -= set(request.stations)
     assert not left
     assert len(requests) <= len(set(wanted))
 
 
-@given(
-    st.lists(st.integers(1, 12), min_size=1, max_size=8), st.integers(0, 10), st.randoms()
-)
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=8), st.integers(0, 10), st.randoms())
 def test_groups_that_do_not_overlap_are_planned_with_the_fewest_requests(
     sizes: list[int], loners: int, shuffle: random.Random
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -109,11 +109,11 @@ class Abort(BaseException):
 
 
 @pytest.fixture
-def quiet_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[type[BaseException]]]:
+def quiet_threads(monkeypatch: pytest.MonkeyPatch) -> list[type[BaseException]]:
     """What ends threads, collected instead of printed."""
     ended: list[type[BaseException]] = []
     monkeypatch.setattr(threading, "excepthook", lambda hook: ended.append(hook.exc_type))
-    yield ended
+    return ended
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,7 @@ def loads(cache: SharedCache, *stations: str) -> dict[str, bool]:
     return {station: outcome.record is not None for (_, station), outcome in outcomes.items()}
 
 
-def test_discovered_once_and_used(
-    cache: SharedCache, grouped: FakeBackend, clock: Time
-) -> None:
+def test_discovered_once_and_used(cache: SharedCache, grouped: FakeBackend, clock: Time) -> None:
     for _ in range(5):
         assert all(loads(cache, *ids(5)).values())
         clock.pass_(60.0)
@@ -56,9 +54,7 @@ def test_the_station_list_of_the_points_teaches_the_groups_too(
     assert len(grouped.asked(STATIONS)) == 1
 
 
-def test_everything_at_once_costs_three_requests(
-    cache: SharedCache, grouped: FakeBackend
-) -> None:
+def test_everything_at_once_costs_three_requests(cache: SharedCache, grouped: FakeBackend) -> None:
     grouped.groups = {"7": set(ids(5))}
     wanted = {(call, station): 0.0 for call in (STATIONS, LOAD) for station in ids(5)}
     assert all(outcome.record for outcome in cache.get(wanted).values())

@@ -26,9 +26,7 @@ def test_what_was_known_is_asked_for_again(cache: SharedCache) -> None:
     assert serial(cache.get({(LOAD, A): 60.0})) == 2
 
 
-def test_only_the_call_and_the_station_written_to(
-    cache: SharedCache, backend: FakeBackend
-) -> None:
+def test_only_the_call_and_the_station_written_to(cache: SharedCache, backend: FakeBackend) -> None:
     wanted = {(call, station): 60.0 for call in (LOAD, ALARMS) for station in (A, B)}
     cache.get(wanted)
     before = len(backend.requests)

@@ -4,6 +4,7 @@ message bus, and simulators for it to talk to."""
 from __future__ import annotations
 
 import copy
+import gc
 import types
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -13,9 +14,9 @@ import pytest
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # gevent patches late here; the host's own imports warn
-    import volttron.client  # noqa: F401  # patches first
     import gevent
     import platform_driver.agent as host
+    import volttron.client  # noqa: F401  # patches first
     from platform_driver.poll_scheduler import PollScheduler
     from volttron.driver.base import driver_locks
     from volttron.utils import get_aware_utc_now
@@ -172,6 +173,12 @@ class Driver:
         with gevent.Timeout(limit_s, AssertionError("did not happen")):
             while not condition():
                 gevent.sleep(0.01)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_is_left_to_the_interpreter_s_end() -> Iterator[None]:
+    yield
+    gc.collect()  # closes connections while greenlets can still run
 
 
 @pytest.fixture

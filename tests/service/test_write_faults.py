@@ -13,8 +13,8 @@ from chargepoint_driver.errors import (
     BadValue,
     ChargePointError,
     FateUnknown,
-    NotPermitted,
     NothingThere,
+    NotPermitted,
     TryLater,
     WriteRejected,
     WrongCredentials,
@@ -117,9 +117,7 @@ def test_while_the_state_is_not_known_a_limit_is_neither_sent_nor_staged(rig: Ri
 
 
 class TestReadBack:
-    def test_what_is_reported_and_not_what_was_written(
-        self, make_rig: Callable[..., Rig]
-    ) -> None:
+    def test_what_is_reported_and_not_what_was_written(self, make_rig: Callable[..., Rig]) -> None:
         rig = make_rig(shed_delay_s=300.0, clear_delay_s=600.0)
         rig.write("allowedLoad", 3.0)
         assert rig.write("shedState", 1) == 0

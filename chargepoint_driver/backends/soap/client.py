@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Hashable
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from importlib.resources import as_file, files
 from typing import Any, TypeVar
 
@@ -148,7 +149,7 @@ class SoapBackend:
         self,
         call: Call,
         query: dict[str, Any],
-        read: Callable[[etree._Element, Call], list[_Row]],
+        read: Callable[[etree._Element, Call, bytes], list[_Row]],
         key: Callable[[_Row], Hashable],
         no_match_is_empty: bool,
     ) -> list[_Row]:
@@ -162,13 +163,13 @@ class SoapBackend:
                 if call.name not in _UNSIZED:
                     query[_PAGE_FIELD.get(call.name, "numStations")] = call.page
             try:
-                answer, holds_rows = self._call(call.name, searchQuery=query)
+                answer, holds_rows, content = self._call(call.name, searchQuery=query)
             except NothingThere as error:
                 # Behind the last row there is no match either.
                 if (no_match_is_empty or received) and error.service_code == faults.NO_MATCH:
                     break
                 raise
-            page = read(answer, call) if holds_rows else []
+            page = read(answer, call, content) if holds_rows else []
             known = len(rows)
             for row in page:
                 rows.setdefault(key(row), row)
@@ -191,7 +192,8 @@ class SoapBackend:
         """shedLoad for a station or one port of it."""
         level = "PerStation" if target.port is None else "PerPort"
         amount: dict[str, Any] = (
-            {f"allowedLoad{level}": limit.allowed_load_kw}
+            # A decimal of the schema has no exponent.
+            {f"allowedLoad{level}": f"{Decimal(str(limit.allowed_load_kw)):f}"}
             if limit.allowed_load_kw is not None
             else {f"percentShed{level}": limit.percent_shed}
         )
@@ -215,7 +217,7 @@ class SoapBackend:
 
     def _write(self, operation: str, **arguments: Any) -> None:
         try:
-            _, done = self._call(operation, is_write=True, **arguments)
+            _, done, _ = self._call(operation, is_write=True, **arguments)
         except BadReply as error:
             # The service has the write; that its answer cannot be read does not undo it.
             raise FateUnknown(
@@ -234,7 +236,8 @@ class SoapBackend:
 
     def _call(
         self, operation: str, *, is_write: bool = False, **arguments: Any
-    ) -> tuple[etree._Element, bool]:
+    ) -> tuple[etree._Element, bool, bytes]:
+        """(the operation's element of the reply, whether it holds rows, the reply's bytes)."""
         caller = self._caller(operation, is_write)
         envelope, action = self._envelope(caller, arguments)
         self._pace.take(is_write, self._account.timeout)
@@ -243,7 +246,7 @@ class SoapBackend:
         answer = self._wire.post(envelope, action, caller)
         refused = faults.of_http_status(answer.status, answer.retry_after_s, caller)
         if refused is None:
-            return parse.payload(answer.content, caller)
+            return (*parse.payload(answer.content, caller), answer.content)
         # A SOAP fault says more than the HTTP status that carries it, but for 'who are you'.
         if not isinstance(refused, WrongCredentials):
             try:

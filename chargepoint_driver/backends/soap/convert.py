@@ -95,3 +95,22 @@ OF_TEXT: dict[Kind, Callable[[str | None], Value | Unreadable]] = {
     Kind.BOOLEAN: to_boolean,
     Kind.DATETIME: to_datetime,
 }
+
+
+class Memo(dict[str | None, Value | Unreadable]):
+    """Text to value, remembered: a look-up costs less than a call."""
+
+    _MOST = 8192
+
+    def __init__(self, convert: Callable[[str | None], Value | Unreadable]) -> None:
+        super().__init__()
+        self._convert = convert
+
+    def __missing__(self, text: str | None) -> Value | Unreadable:
+        if len(self) >= self._MOST:
+            self.clear()
+        value = self[text] = self._convert(text)
+        return value
+
+
+MEMOS = {kind: Memo(convert) for kind, convert in OF_TEXT.items()}

@@ -6,14 +6,18 @@ that replies have: stations with ports, lists of sessions or alarms, rights by g
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from lxml import etree
 
 from chargepoint_driver.backends.soap import faults
-from chargepoint_driver.backends.soap.convert import OF_TEXT, to_dictionary, to_integer, to_string
+from chargepoint_driver.backends.soap.convert import (
+    MEMOS,
+    Memo,
+    to_dictionary,
+    to_integer,
+    to_string,
+)
 from chargepoint_driver.backends.soap.faults import Caller
 from chargepoint_driver.catalogue import CHARGEPOINT, Attribute, Call, Kind
 from chargepoint_driver.errors import BadReply
@@ -24,8 +28,8 @@ __all__ = ["events", "payload", "rights", "stations", "wants_more"]
 NAMESPACE = "urn:dictionary:com.chargepoint.webservices"
 _ENVELOPE = "{http://schemas.xmlsoap.org/soap/envelope/}"
 _PORT = "Port"
-
-_Convert = Callable[[Any], Value | Unreadable]
+_STATION = "stationID"
+_NUMBER = "portNumber"
 
 
 @dataclass
@@ -33,9 +37,13 @@ class _Level:
     """What to read among the children of one element: `texts` by tag, `trees` for values
     that are elements with children, `below` for elements that hold further levels."""
 
-    texts: dict[str, tuple[str, _Convert]] = field(default_factory=dict)
+    texts: dict[str, tuple[str, Memo]] = field(default_factory=dict)
     trees: dict[str, str] = field(default_factory=dict)
     below: dict[str, _Level] = field(default_factory=dict)
+
+    @property
+    def nested(self) -> bool:
+        return bool(self.trees or self.below)
 
     def add(self, steps: list[str], attribute: Attribute) -> None:
         head, *rest = steps
@@ -44,7 +52,7 @@ class _Level:
         elif attribute.kind is Kind.DICTIONARY:
             self.trees[head] = attribute.name
         else:
-            self.texts[head] = (attribute.name, OF_TEXT[attribute.kind])
+            self.texts[head] = (attribute.name, MEMOS[attribute.kind])
 
 
 def _levels(call: Call) -> tuple[_Level, _Level]:
@@ -55,10 +63,18 @@ def _levels(call: Call) -> tuple[_Level, _Level]:
             if path:
                 top.add(path.split("/"), attribute)
     ports = top.below.pop(_PORT, _Level())
+    # What a record is found by is always read.
+    top.texts.setdefault(_STATION, (_STATION, MEMOS[Kind.STRING]))
+    ports.texts.setdefault(_NUMBER, (_NUMBER, MEMOS[Kind.INTEGER]))
     return top, ports
 
 
 _LEVELS = {name: _levels(call) for name, call in CHARGEPOINT.calls.items()}
+
+# Most stations say at one poll what they said at the one before, letter for letter. Their
+# records are frozen and depend on those letters alone, so that they need not be read again.
+_SEEN: dict[str, dict[bytes, StationRecord]] = {name: {} for name in CHARGEPOINT.calls}
+_MOST_SEEN = 20_000
 
 
 def payload(content: bytes, caller: Caller) -> tuple[etree._Element, bool]:
@@ -69,7 +85,15 @@ def payload(content: bytes, caller: Caller) -> tuple[etree._Element, bool]:
     """
     # A parser of its own for each reply: lxml's parsers are not to be shared between threads.
     parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, recover=False
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        recover=False,
+        # Without these a text would end at a comment within it.
+        remove_comments=True,
+        remove_pis=True,
+        collect_ids=False,
     )
     try:
         root = etree.fromstring(content, parser)
@@ -105,30 +129,60 @@ def wants_more(answer: etree._Element) -> bool:
     return (flag or "0").lower() not in {"0", "false"}
 
 
-def stations(answer: etree._Element, call: Call) -> list[StationRecord]:
+def stations(answer: etree._Element, call: Call, content: bytes = b"") -> list[StationRecord]:
     """The stations of a reply with their ports. A station without id and a port without a
-    readable number belong to nobody and are left out."""
+    readable number belong to nobody and are left out. `content` is the reply as it came."""
+    elements = list(answer.iterchildren(call.record))
+    chunks = _chunks(answer, content, call.record, len(elements))
+    if chunks is None:
+        found = [_station(element, call) for element in elements]
+    else:
+        seen = _SEEN[call.name]
+        if len(seen) > _MOST_SEEN:
+            seen.clear()
+        found = []
+        for chunk, element in zip(chunks, elements, strict=True):
+            record = seen.get(chunk)
+            if record is None:
+                record = _station(element, call)
+                if record is not None:
+                    seen[chunk] = record
+            found.append(record)
+    return [record for record in found if record is not None]
+
+
+def _chunks(answer: etree._Element, content: bytes, tag: str, expected: int) -> list[bytes] | None:
+    """The reply in pieces, one for each record element; None where the letters of a piece do
+    not tell all: a comment or a CDATA section may hold a tag, a namespace may be in force."""
+    encoding = answer.getroottree().docinfo.encoding or "utf-8"
+    if b"<!" in content or b"xmlns=" in content or encoding.lower() != "utf-8":
+        return None
+    start = f"<{tag}".encode()
+    chunks = content.split(start + b">")[1:]
+    # Each element has one start tag: where there are no more of them, none is hidden within
+    # another element, and the pieces are the elements' own.
+    return chunks if len(chunks) == expected == content.count(start) else None
+
+
+def _station(element: etree._Element, call: Call) -> StationRecord | None:
     top, port_level = _LEVELS[call.name]
-    found = []
-    for element in answer.iterchildren(call.record):
-        values: dict[str, Value | Unreadable] = {}
-        ports: dict[int, dict[str, Value | Unreadable]] = {}
-        for child in element:
-            if child.tag == _PORT:
-                port = _read(child, port_level, {})
-                number = to_integer(child.findtext("portNumber"))
-                if isinstance(number, int):
-                    ports.setdefault(number, port)
-            else:
-                _take(child, top, values)
-        station_id = to_string(element.findtext("stationID"))
-        if station_id is not None:
-            found.append(StationRecord(station_id, values, ports))
-    return found
+    values: dict[str, Value | Unreadable] = {}
+    ports: dict[int, dict[str, Value | Unreadable]] = {}
+    for child in element:
+        if child.tag == _PORT:
+            port = _read(child, port_level, {})
+            number = port.get(_NUMBER)
+            if type(number) is int:
+                ports.setdefault(number, port)
+        else:
+            _take(child, top, values)
+    station_id = values.get(_STATION)
+    return StationRecord(station_id, values, ports) if type(station_id) is str else None
 
 
-def events(answer: etree._Element, call: Call) -> list[Event]:
+def events(answer: etree._Element, call: Call, content: bytes = b"") -> list[Event]:
     """The sessions or alarms of a reply, as they come."""
+    del content
     top, _ = _LEVELS[call.name]
     found = []
     for element in answer.iterchildren(call.record):
@@ -142,8 +196,11 @@ def events(answer: etree._Element, call: Call) -> list[Event]:
     return found
 
 
-def rights(answer: etree._Element, call: Call) -> list[tuple[str, str, str | None]]:
+def rights(
+    answer: etree._Element, call: Call, content: bytes = b""
+) -> list[tuple[str, str, str | None]]:
     """(station id, station group id, name of the rights profile) of a reply."""
+    del content
     found = []
     for element in answer.iterchildren(call.record):
         group = to_string(element.findtext("sgID")) or ""
@@ -156,10 +213,17 @@ def rights(answer: etree._Element, call: Call) -> list[tuple[str, str, str | Non
 
 
 def _read(
-    element: Iterable[etree._Element], level: _Level, values: dict[str, Value | Unreadable]
+    element: etree._Element, level: _Level, values: dict[str, Value | Unreadable]
 ) -> dict[str, Value | Unreadable]:
+    """Add what the children of an element say."""
+    texts = level.texts.get
     for child in element:
-        _take(child, level, values)
+        wanted = texts(child.tag)
+        if wanted is None:
+            if level.nested:
+                _take(child, level, values)
+        elif wanted[0] not in values:
+            values[wanted[0]] = wanted[1][child.text]
     return values
 
 
@@ -167,11 +231,10 @@ def _take(child: etree._Element, level: _Level, values: dict[str, Value | Unread
     """Add what one child element says. Of an element that repeats, the first counts."""
     wanted = level.texts.get(child.tag)
     if wanted is not None:
-        name, convert = wanted
+        name, memo = wanted
         if name not in values:
-            values[name] = convert(child.text)
-        return
-    if child.tag in level.trees:
+            values[name] = memo[child.text]
+    elif child.tag in level.trees:
         values.setdefault(level.trees[child.tag], to_dictionary(child))
     elif child.tag in level.below:
         below = _read(child, level.below[child.tag], {})

@@ -1,0 +1,93 @@
+"""`chargepoint-driver csms`: the OCPP central system alone, without VOLTTRON."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+__all__ = ["csms"]
+
+
+@click.command()
+@click.option(
+    "--listen",
+    default="127.0.0.1:9000",
+    show_default=True,
+    metavar="ADDRESS:PORT",
+    help="Where charge points connect; port 0 takes any free one.",
+)
+@click.option(
+    "--database",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="SQLite file of transactions and events.",
+)
+@click.option(
+    "--control",
+    default=None,
+    metavar="ADDRESS:PORT",
+    help="Open the control API there (loopback; token: CHARGEPOINT_CONTROL_TOKEN).",
+)
+@click.option(
+    "--charge-points",
+    default=None,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="JSON file of charge point ids and their settings; any may come without it.",
+)
+@click.option(
+    "--config",
+    "config_file",
+    default=None,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="JSON file with further settings, like tls, voltage, phases, retention.",
+)
+def csms(
+    listen: str,
+    database: Path,
+    control: str | None,
+    charge_points: Path | None,
+    config_file: Path | None,
+) -> None:
+    """Run the OCPP central system until interrupted.
+
+    Prints one line of JSON when ready: ocpp_url and control_url. A charge point connects to
+    the ocpp_url, a slash and its id.
+    """
+    from chargepoint_driver.backends.ocpp import (  # noqa: PLC0415 - needs the ocpp extra
+        CentralSystem,
+        OcppConfig,
+        read_charge_points,
+    )
+
+    fields: dict[str, Any] = {}
+    if config_file is not None:
+        try:
+            fields = dict(json.loads(config_file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise click.ClickException(f"{config_file}: not a JSON object ({error})") from None
+    fields |= {"listen": listen, "database": database}
+    if charge_points is not None:
+        fields["charge_points"] = read_charge_points(charge_points)
+    system = CentralSystem(OcppConfig.from_dict(fields, str(config_file or "csms")))
+    ended = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        ended.set()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        system.start(control=control)
+        ready = {"ocpp_url": system.ocpp_url, "control_url": system.control_url}
+        click.echo(json.dumps(ready))
+        ended.wait()
+    finally:
+        system.stop()
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from chargepoint_driver.cli import main
+
+HEAD = (
+    "Volttron Point Name,Attribute Name,Register Name,Port #,Type,Units,Starting Value,Writable,"
+    "Notes,Scrape Interval,Currency"
+)
+Run = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def root_logger() -> Iterator[None]:
+    """The command configures logging for its process; here the process goes on."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture
+def run(monkeypatch) -> Run:
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: object) -> Result:
+        result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+        # click.testing keeps what was raised; anything but an exit is a traceback to a user.
+        assert result.exception is None or isinstance(result.exception, SystemExit), (
+            result.exception
+        )
+        return result
+
+    return run
+
+
+@pytest.fixture
+def registry(tmp_path) -> Callable[..., Path]:
+    """Writes a registry: rows as texts below the usual columns."""
+
+    def registry(*rows: str, name: str = "points.csv") -> Path:
+        path = tmp_path / name
+        path.write_text("\n".join([HEAD, *rows]) + "\n", encoding="utf-8")
+        return path
+
+    return registry
+
+
+@pytest.fixture
+def device(tmp_path) -> Callable[..., Path]:
+    """Writes a driver config; keywords go into its driver_config."""
+
+    def device(
+        name: str = "station.config", top: dict[str, Any] | None = None, **fields: Any
+    ) -> Path:
+        content = {
+            "driver_type": "chargepoint",
+            "registry_config": "config://points.csv",
+            "interval": 60,
+            "publish_depth_first_all": True,
+            "all_publish_interval": 60,
+            "driver_config": {
+                "username": "fleet-account",
+                "password": "s3cr3t",
+                "stationID": "1:34003",
+                **fields,
+            },
+            **(top or {}),
+        }
+        path = tmp_path / name
+        path.write_text(json.dumps(content), encoding="utf-8")
+        return path
+
+    return device

@@ -1,0 +1,127 @@
+"""`check`: faults in files, before anything is deployed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DATA = ROOT / "tests" / "data"
+GOOD = "load,portLoad,LoadRegister,1,float,kw,,FALSE,,,"
+NO_PORT = "load,portLoad,LoadRegister,,float,kw,,FALSE,,,"
+
+
+def test_good_files(run, registry, device):
+    done = run("check", device(), registry(GOOD))
+    assert done.exit_code == 0
+    assert "2 files, 1 points, 0 faults, 0 warnings" in done.output
+
+
+def test_every_fault_of_every_file_is_listed_at_once(run, registry, device, tmp_path):
+    bad = registry(
+        "a,portLaod,LoadRegister,1,float,,,FALSE,,,", "b,Status,,x,text,,,TRUE,,0,-1", GOOD
+    )
+    done = run("check", bad, device(region="mars"), tmp_path / "missing.csv")
+    assert done.exit_code == 1
+    lines = [line for line in done.output.splitlines() if line.startswith("fault")]
+    for words in (
+        f"{bad}: row 2: Attribute Name: unknown attribute 'portLaod'; did you mean 'portLoad'?",
+        f"{bad}: row 3: Register Name: ",
+        f"{bad}: row 3: Type: unknown type 'text'",
+        f"{bad}: row 3: Port #: 'x' is no port number",
+        f"{bad}: row 3: Scrape Interval: '0'",
+        f"{bad}: row 3: Currency: '-1'",
+        "station.config: driver_config: region: ",
+        "missing.csv: cannot be read",
+    ):
+        assert [line for line in lines if words in line], words
+    assert f"{len(lines)} faults" in done.output
+
+
+def test_json(run, registry, device):
+    done = run("check", "--json", registry("a,nope,,1,,,,,,,"), device(top={"interval": 0}))
+    assert done.exit_code == 1
+    found = json.loads(done.stdout)
+    assert set(found) == {"faults", "warnings", "points"}
+    assert any("unknown attribute 'nope'" in fault for fault in found["faults"])
+    assert any("interval: 0 is no interval" in fault for fault in found["faults"])
+    done = run("check", "--json", registry(GOOD))
+    assert (done.exit_code, json.loads(done.stdout)["points"]) == (0, 1)
+
+
+def test_a_registry_is_checked_as_the_device_that_names_it(run, registry, device):
+    path = registry(NO_PORT)
+    assert run("check", path, device(portNumber=2)).exit_code == 0
+    done = run("check", path, device())
+    assert done.exit_code == 1
+    assert "portLoad belongs to a port" in done.output
+
+
+def test_a_registry_on_its_own_may_be_a_ports(run, registry):
+    assert run("check", registry(NO_PORT)).exit_code == 0
+    assert run("check", registry(NO_PORT, GOOD.replace("load", "l2"))).exit_code == 1
+
+
+def test_a_registry_beside_its_config_is_found_and_one_that_is_nowhere_is_a_fault(
+    run, registry, device
+):
+    config = device()
+    assert "no file 'points.csv'" in run("check", config).output
+    registry(GOOD)
+    assert run("check", config).exit_code == 0
+
+
+def test_the_classic_files(run, tmp_path):
+    done = run("check", DATA / "classic-device.config", ROOT / "registry_configs/chargepoint.csv")
+    assert done.exit_code == 0
+    assert "0 faults" in done.output
+    warnings = [line for line in done.output.splitlines() if line.startswith("warning")]
+    for words in ("heart_beat_point", "'startTime' is used by row 24", "all_publish_interval"):
+        assert [line for line in warnings if words in line], words
+
+
+def test_the_shipped_samples(run):
+    files = [*ROOT.glob("driver_configs/*.config"), *ROOT.glob("registry_configs/*.csv")]
+    assert len(files) >= 3
+    done = run("check", *files)
+    assert (done.exit_code, "0 faults" in done.output) == (0, True), done.output
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "line 1, column 1: not JSON"),
+        ('{"a": 1,\n}', "line 2, column 1: not JSON"),
+        ("[]", "must be a JSON object"),
+        ("[" * 100_000, "brackets"),
+        ("{}", "driver_config: is missing"),
+        ('{"driver_config": 5}', "driver_config: is missing"),
+        ('{"driver_config": {}}', "driver_type: is None"),
+        ('{"driver_config": {}, "driver_type": "chargepoint"}', "'stationID' is missing"),
+        (b"\xff\xff", "cannot be read"),
+    ],
+)
+def test_what_is_no_driver_config(content, words, run, tmp_path):
+    path = tmp_path / "bad.config"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    done = run("check", path)
+    assert done.exit_code == 1
+    assert f"{path}: " in done.output
+    assert words in done.output
+    assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize("name", [None, 5, "points.csv", "config://"])
+def test_a_registry_that_is_named_wrong(name, run, registry, device):
+    registry(GOOD)
+    done = run("check", device(top={"registry_config": name}))
+    assert done.exit_code == 1
+    assert "registry_config: " in done.output
+
+
+def test_usage(run):
+    assert run("check").exit_code == 2
+    assert run("check", "--nope", "x.csv").exit_code == 2
+    assert run("nope").exit_code == 2
