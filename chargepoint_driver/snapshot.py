@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeAlias
 
 from chargepoint_driver.errors import NothingThere
 
@@ -24,11 +25,10 @@ class Unreadable:
 Values: TypeAlias = Mapping[str, Value | Unreadable]
 """Attribute name to value. A name that is missing was not reported."""
 
-_EMPTY: Values = {}
+_EMPTY: Values = MappingProxyType({})
 
 
-@dataclass(frozen=True)
-class StationRecord:
+class StationRecord(NamedTuple):
     """One station as one call tells of it.
 
     `ports` is keyed by port number. `other_ports` holds what any port not in `ports` has
@@ -36,8 +36,8 @@ class StationRecord:
     """
 
     station_id: str
-    values: Values = field(default_factory=dict)
-    ports: Mapping[int, Values] = field(default_factory=dict)
+    values: Values = _EMPTY
+    ports: Mapping[int, Values] = MappingProxyType({})
     other_ports: Values | None = None
 
     def of_port(self, port: int) -> Values:

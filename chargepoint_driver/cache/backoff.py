@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from chargepoint_driver.errors import ChargePointError, Refused, TryLater, WrongCredentials
+from chargepoint_driver.errors import (
+    ChargePointError,
+    NotPermitted,
+    Refused,
+    TryLater,
+    WrongCredentials,
+)
 
 __all__ = ["Backoff"]
 
@@ -36,9 +42,12 @@ class Backoff:
         self._random = random
         self._holds: dict[str, _Hold] = {}
 
-    def error(self, call: str, now: float) -> ChargePointError | None:
-        """The error to answer with instead of calling; None when the call may be made."""
-        for name in (_EVERYTHING, call):
+    def error(
+        self, call: str, now: float, stations: Collection[str] = ()
+    ) -> ChargePointError | None:
+        """The error to answer with instead of calling; None when the call may be made. A call
+        for one station may be held for that station alone."""
+        for name in (_EVERYTHING, call, *_alone(call, stations)):
             hold = self._holds.get(name)
             if hold is not None and now < hold.until:
                 return hold.error
@@ -48,11 +57,15 @@ class Backoff:
         """Call name (`*`: the account) to the error of every call that is not working."""
         return {name: hold.error for name, hold in self._holds.items()}
 
-    def failed(self, call: str, error: ChargePointError, now: float) -> None:
-        """Note a failure; those that concern one station only hold nothing back."""
+    def failed(
+        self, call: str, error: ChargePointError, now: float, stations: Collection[str] = ()
+    ) -> None:
+        """Note a failure. What is refused to one station does not hold the others."""
         if not isinstance(error, (TryLater, Refused)):
             return
         name = _EVERYTHING if isinstance(error, WrongCredentials) else call
+        if isinstance(error, NotPermitted):
+            name = next(iter(_alone(call, stations)), call)
         known = self._holds.get(name)
         failures = known.failures + 1 if known else 1
         if isinstance(error, Refused):
@@ -65,12 +78,17 @@ class Backoff:
         if known is None:
             _log.error("%s is down: %s", "the account" if name == _EVERYTHING else call, error)
 
-    def worked(self, call: str) -> None:
+    def worked(self, call: str, stations: Collection[str] = ()) -> None:
         """Note that the call was answered."""
-        for name in (_EVERYTHING, call):
+        for name in (_EVERYTHING, call, *_alone(call, stations)):
             if self._holds.pop(name, None) is not None:
                 _log.warning("%s is back", "the account" if name == _EVERYTHING else call)
 
     def forget(self) -> None:
         """Start afresh: the configuration changed."""
         self._holds.clear()
+
+
+def _alone(call: str, stations: Collection[str]) -> tuple[str, ...]:
+    """The name of a call for a single station."""
+    return tuple(f"{call} of {station}" for station in stations) if len(stations) == 1 else ()

@@ -69,7 +69,11 @@ class Flight:
 
     def error_of(self, station: str) -> ChargePointError:
         """Why a station has no record."""
-        return self.errors.get(station) or NothingThere(
+        error = self.errors.get(station)
+        if error is None and station not in self.stations:
+            # It joined a fetch of the whole account, which failed for all alike.
+            error = next(iter(self.errors.values()), None)
+        return error or NothingThere(
             f"{self.call}: station {station} is not in the reply; check stationID, region, and "
             "that the account may see the station"
         )

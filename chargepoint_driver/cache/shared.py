@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
@@ -21,7 +22,7 @@ from chargepoint_driver.cache.flight import Flight, in_background
 from chargepoint_driver.cache.groups import Groups
 from chargepoint_driver.cache.plan import plan
 from chargepoint_driver.catalogue import CHARGEPOINT, Batch, Catalogue
-from chargepoint_driver.errors import ChargePointError, TryLater
+from chargepoint_driver.errors import ChargePointError, TryLater, WrongCredentials
 from chargepoint_driver.snapshot import StationRecord
 
 __all__ = ["Key", "Outcome", "SharedCache"]
@@ -36,6 +37,7 @@ _DIRECTORY = "getStations"
 _DIRECTORY_S = 86_400.0
 _RELEARN_S = 600.0
 _KEPT_S = 3_600.0
+_GOOD_S = 10.0
 
 _Answer = TypeVar("_Answer")
 
@@ -84,9 +86,9 @@ class SharedCache:
         self._backoff = Backoff(jitter)
         self._groups = Groups()
         self._groups_at: float | None = None
-        # Until the account has proved good, requests go out one at a time: wrong credentials
-        # then cost one request, and the others answer with its error.
-        self._verified = False
+        # When the account last proved good. Where that is not just now, requests go out one at
+        # a time: wrong credentials then cost one request, and the others share its error.
+        self._good_at = -math.inf
         self._probe: threading.Event | None = None
         self.requests = 0
         self._disk = disk
@@ -126,7 +128,7 @@ class SharedCache:
                 started.append(flight)
                 waiting |= {(call, station): flight for station in stations}
         for flight in started:
-            in_background(functools.partial(self._fly, flight), f"chargepoint-{flight.call}")
+            self._start(flight)
         self._wait(waiting, outcomes)
         return outcomes
 
@@ -202,7 +204,7 @@ class SharedCache:
         """Try everything again: the configuration changed."""
         with self._lock:
             self._backoff.forget()
-            self._verified = False
+            self._good_at = -math.inf
 
     def down(self) -> dict[str, ChargePointError]:
         """Call name to error, for the calls that do not work at present."""
@@ -210,6 +212,14 @@ class SharedCache:
             return self._backoff.down()
 
     # ---- in the background ---------------------------------------------------------------
+
+    def _start(self, flight: Flight) -> None:
+        try:
+            in_background(functools.partial(self._fly, flight), f"chargepoint-{flight.call}")
+        except RuntimeError as error:
+            late = TryLater(f"{flight.call}: no thread can be started ({error})")
+            flight.fail(flight.stations, late)
+            self._land(flight)
 
     def _fly(self, flight: Flight) -> None:
         """Carry out one flight. Whatever is raised ends up as its stations' error."""
@@ -226,13 +236,17 @@ class SharedCache:
             if not isinstance(error, Exception):
                 raise
         finally:
-            with self._lock:
-                for station in (*flight.stations, _EVERYTHING):
-                    if self._flights.get((flight.call, station)) is flight:
-                        del self._flights[flight.call, station]
-                if self._newest.get(flight.call) is flight:
-                    del self._newest[flight.call]
-            flight.finish()
+            self._land(flight)
+
+    def _land(self, flight: Flight) -> None:
+        """Nobody joins it any more, and everybody who waits goes on."""
+        with self._lock:
+            for station in (*flight.stations, _EVERYTHING):
+                if self._flights.get((flight.call, station)) is flight:
+                    del self._flights[flight.call, station]
+            if self._newest.get(flight.call) is flight:
+                del self._newest[flight.call]
+        flight.finish()
 
     def _fetch_all(self, flight: Flight) -> None:
         call = self._catalogue.calls[flight.call]
@@ -276,7 +290,8 @@ class SharedCache:
     def _fetch(self, request: Request, flight: Flight, covered: set[str]) -> None:
         """One request; its failure is the failure of the stations it covers."""
         try:
-            reply = self.once(request.call, functools.partial(self._backend.fetch, request))
+            ask = functools.partial(self._backend.fetch, request)
+            reply = self.once(request.call, ask, request.stations)
         except ChargePointError as error:
             flight.fail(covered, error)
             return
@@ -288,14 +303,16 @@ class SharedCache:
         self._keep(flight, dict(reply.records), at)
         self._save(request.call)
 
-    def once(self, call: str, ask: Callable[[], _Answer]) -> _Answer:
+    def once(
+        self, call: str, ask: Callable[[], _Answer], stations: Collection[str] = ()
+    ) -> _Answer:
         """Ask the backend once, in this thread, unless the call is held back. Raises what the
         backend raises, or the error that the call is held with."""
         held: ChargePointError | None = None
         probe = self._turn()
         try:
             with self._lock:
-                held = self._backoff.error(call, self._clock())
+                held = self._backoff.error(call, self._clock(), stations)
                 self.requests += held is None
             if held is not None:
                 raise held
@@ -303,7 +320,9 @@ class SharedCache:
         except ChargePointError as error:
             if error is not held:
                 with self._lock:
-                    self._backoff.failed(call, error, self._clock())
+                    self._backoff.failed(call, error, self._clock(), stations)
+                    if isinstance(error, WrongCredentials):
+                        self._good_at = -math.inf
             raise
         finally:
             if probe is not None:
@@ -311,8 +330,8 @@ class SharedCache:
                     self._probe = None
                 probe.set()
         with self._lock:
-            self._verified = True
-            self._backoff.worked(call)
+            self._good_at = self._clock()
+            self._backoff.worked(call, stations)
         return answer
 
     def _turn(self) -> threading.Event | None:
@@ -320,7 +339,7 @@ class SharedCache:
         event is to be set and taken away by whoever got it."""
         while True:
             with self._lock:
-                if self._verified:
+                if self._clock() - self._good_at <= _GOOD_S:
                     return None
                 if self._probe is None:
                     self._probe = threading.Event()

@@ -67,8 +67,18 @@ class Control:
         return self._staged.get(target)
 
     def is_ours(self, target: Target) -> bool:
-        """Whether a shed that this driver made is in force, as far as it knows."""
+        """Whether this driver made a shed of just this target that may still be in force."""
         return self._clock() < self._shed.get(target, -math.inf)
+
+    def _is_shed(self, target: Target) -> bool:
+        """Whether a shed of ours reaches the target: a station's shed is its ports' too, and
+        the shed of a port is one on its station."""
+        return any(
+            self.is_ours(other)
+            for other in list(self._shed)
+            if other.station_id == target.station_id
+            and (target.port is None or other.port in (target.port, None))
+        )
 
     def write(self, point: Point, value: object, options: ShedOptions) -> bool:
         """Carry out a write. True when something was sent, False when it was only staged.
@@ -156,7 +166,7 @@ class Control:
 
     def _in_force(self, target: Target) -> bool:
         """Whether a shed is in force: ours, or one that the service reports."""
-        if self.is_ours(target):
+        if self._is_shed(target):
             return True
         key = (_LOAD, target.station_id)
         outcome = self._cache.get({key: _STATE_CURRENCY_S})[key]
@@ -168,10 +178,18 @@ class Control:
         return any(port.get("shedState") == 1 for port in ports)
 
     def _send_shed(self, target: Target, limit: Limit, options: ShedOptions) -> None:
-        self._send(
-            lambda: self._backend.shed(target, limit, options.minutes), _LOAD, target.station_id
-        )
-        self._shed[target] = self._clock() + options.minutes * 60 if options.minutes else math.inf
+        until = self._clock() + options.minutes * 60 if options.minutes else math.inf
+        try:
+            self._send(
+                lambda: self._backend.shed(target, limit, options.minutes),
+                _LOAD,
+                target.station_id,
+            )
+        except FateUnknown:
+            # It may be in force, and then it is ours to take back.
+            self._shed[target] = until
+            raise
+        self._shed[target] = until
         _log.info("%s: %s for %s min", target, limit, options.minutes or "unlimited")
 
     def _send_clear(self, target: Target) -> None:

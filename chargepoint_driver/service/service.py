@@ -143,7 +143,7 @@ class Service:
         """
         if not self.control.write(point, value, options):
             limit = self.control.staged(point.target)
-            if limit is None:
+            if limit is None or point.attribute.call != "getLoad":
                 return 0
             return limit.allowed_load_kw if limit.percent_shed is None else limit.percent_shed
         reading = self.read({point.name: point})

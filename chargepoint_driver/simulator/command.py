@@ -5,8 +5,14 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from threading import Event, current_thread, main_thread
+from collections.abc import Mapping
+from concurrent.futures import CancelledError
+from contextlib import ExitStack
+from threading import Event, Thread, current_thread, main_thread
+from typing import Any
 
+from .clock import ScaledClock
+from .ocpp import BadScenario, Scenario, Twins
 from .simulator import DEFAULT_PASSWORD, DEFAULT_USERNAME, Simulator
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -25,29 +31,37 @@ def run(
     groups: int | None = None,
     organisations: int = 1,
     stop: Event | None = None,
+    twins: Mapping[str, Any] | None = None,
+    scenario: Scenario | None = None,
 ) -> int:
     """Serve until SIGINT or SIGTERM (or until `stop` is set); returns the exit status.
 
     Prints one line of JSON to stdout when ready: soap_url, username, password,
-    stations (ids), groups (sgIDs), stats_url. Status 0 after an orderly end, 2 for
-    arguments that make no sense, 1 when the port cannot be bound; the reason goes to
-    stderr. Signals are handled in the main thread only and put back at the end.
+    stations (ids), groups (sgIDs), stats_url; with `twins` (arguments of Twins) also
+    charge_points (ids) and control_url, and without stations only those two. Status 0
+    after an orderly end, 2 for arguments that make no sense, 1 when a port cannot be bound;
+    the reason goes to stderr. Signals are handled in the main thread only and put back at
+    the end.
     """
     ended = stop or Event()
     try:
-        simulator = Simulator(
-            stations=stations,
-            ports_per_station=ports_per_station,
-            seed=seed,
-            speed=speed,
-            soap_port=soap_port,
-            username=username,
-            password=password,
-            groups=groups,
-            organisations=organisations,
-            shed_delay_s=shed_delay_s,
-            clear_delay_s=clear_delay_s,
-        )
+        clock = ScaledClock(speed)
+        fleet = None if twins is None else Twins(seed=seed, clock=clock, **twins)
+        simulator = None
+        if stations or fleet is None:
+            simulator = Simulator(
+                stations=stations,
+                ports_per_station=ports_per_station,
+                seed=seed,
+                clock=clock,
+                soap_port=soap_port,
+                username=username,
+                password=password,
+                groups=groups,
+                organisations=organisations,
+                shed_delay_s=shed_delay_s,
+                clear_delay_s=clear_delay_s,
+            )
     except ValueError as error:
         print(f"simulator: {error}", file=sys.stderr)
         return 2
@@ -60,22 +74,42 @@ def run(
         for number in STOP_SIGNALS:
             previous[number] = signal.signal(number, lambda *_: ended.set())
     try:
-        with simulator:
-            print(json.dumps(ready_line(simulator)), flush=True)
+        with ExitStack() as running:
+            for part in (simulator, fleet):
+                if part is not None:
+                    running.enter_context(part)
+            print(json.dumps(ready_line(simulator, fleet)), flush=True)
+            if fleet is not None and scenario is not None:
+                Thread(target=_play, args=(fleet, scenario), daemon=True).start()
             ended.wait()
+    except (ValueError, OSError) as error:
+        print(f"simulator: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ValueError) else 1
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
     return 0
 
 
-def ready_line(simulator: Simulator) -> dict[str, object]:
-    """What a caller needs to know to use the simulator."""
-    return {
-        "soap_url": simulator.soap_url,
-        "username": simulator.username,
-        "password": simulator.password,
-        "stations": [station.station_id for station in simulator.world.stations],
-        "groups": [group.group_id for group in simulator.world.groups],
-        "stats_url": simulator.stats_url,
-    }
+def ready_line(simulator: Simulator | None, twins: Twins | None = None) -> dict[str, object]:
+    """What a caller needs to know to use the simulator and the twins."""
+    line: dict[str, object] = {}
+    if simulator is not None:
+        line = {
+            "soap_url": simulator.soap_url,
+            "username": simulator.username,
+            "password": simulator.password,
+            "stations": [station.station_id for station in simulator.world.stations],
+            "groups": [group.group_id for group in simulator.world.groups],
+            "stats_url": simulator.stats_url,
+        }
+    if twins is not None:
+        line |= {"charge_points": twins.ids, "control_url": twins.control_url}
+    return line
+
+
+def _play(twins: Twins, scenario: Scenario) -> None:
+    try:
+        twins.play(scenario)
+    except (BadScenario, RuntimeError, CancelledError) as error:
+        print(f"simulator: {error}", file=sys.stderr)
