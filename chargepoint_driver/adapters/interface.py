@@ -28,6 +28,8 @@ __all__ = ["ChargePointInterface"]
 
 _log = logging.getLogger(__name__)
 
+_BEAT = "chargepoint/heart_beat"
+
 
 class ChargePointRemoteConfig(RemoteConfig):  # type: ignore[misc]  # the host has no types
     """The driver_config of the first device of an account, as it came: `DeviceConfig` checks
@@ -58,7 +60,11 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         device = _device_of(self.config)
         self._settings = _shared(device)
         self._stations: Stations = self._reach(device)
-        self._heart_beats: dict[str, Any] = {}  # by the name in heart_beat_point
+        # By the name in heart_beat_point. The host writes the point that the first device of
+        # the account names; it is given one that is no point of any device.
+        self._heart_beats: dict[str, Any] = {}
+        if self.config.heart_beat_point:
+            self.config.heart_beat_point = _BEAT
 
     @classmethod
     def unique_remote_id(cls, config_name: str, config: RemoteConfig) -> tuple[str, ...]:
@@ -94,7 +100,8 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         options = ShedOptions(device.shed_duration, device.shed_on_write)
         return [
             {
-                **row,
+                # The host stores None for columns whose model takes none.
+                **{column: value for column, value in row.items() if value is not None},
                 col.POINT_NAME: name,
                 col.WRITABLE: registry.points[name].writable,
                 col.UNITS: registry.points[name].unit,
@@ -224,6 +231,9 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         """Write one point; the value read back. Raises ValueError for a value that cannot be
         meant and DriverInterfaceError for a write that failed."""
         del kwargs
+        if topic == _BEAT:
+            self._heart_beats = dict.fromkeys(self._heart_beats, value)
+            return value
         if (beat := self._heart_beat(topic)) is not None:
             self._heart_beats[beat] = value
             return value

@@ -26,7 +26,7 @@ GROUP = "chargepoint"
 
 def claim(point_node: Any, agent_config: Any) -> None:
     """Poll a point by this module's scheduler, unless its row names a group of its own."""
-    if point_node.config.group is not None:
+    if point_node.config.group not in (None, GROUP):
         return
     point_node.config.group = GROUP
     if GROUP not in agent_config.groups:

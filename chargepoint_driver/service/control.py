@@ -178,18 +178,23 @@ class Control:
         return any(port.get("shedState") == 1 for port in ports)
 
     def _send_shed(self, target: Target, limit: Limit, options: ShedOptions) -> None:
-        until = self._clock() + options.minutes * 60 if options.minutes else math.inf
+        before = self._shed.get(target)
+        # Ours from the moment it may be in force: the caller may be broken off meanwhile, and
+        # the answer may get lost.
+        self._shed[target] = self._clock() + options.minutes * 60 if options.minutes else math.inf
         try:
             self._send(
                 lambda: self._backend.shed(target, limit, options.minutes),
                 _LOAD,
                 target.station_id,
             )
-        except FateUnknown:
-            # It may be in force, and then it is ours to take back.
-            self._shed[target] = until
+        except ChargePointError as error:
+            if not isinstance(error, FateUnknown):
+                if before is None:
+                    del self._shed[target]
+                else:
+                    self._shed[target] = before
             raise
-        self._shed[target] = until
         _log.info("%s: %s for %s min", target, limit, options.minutes or "unlimited")
 
     def _send_clear(self, target: Target) -> None:
