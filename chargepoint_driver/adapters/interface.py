@@ -20,7 +20,7 @@ from chargepoint_driver.adapters.proxy import Proxy
 from chargepoint_driver.adapters.register import ChargePointPointConfig, ChargePointRegister
 from chargepoint_driver.config import AccountConfig, DeviceConfig
 from chargepoint_driver.errors import BadConfiguration, BadValue, ChargePointError
-from chargepoint_driver.registry import Point, build
+from chargepoint_driver.registry import Point, Selection, build
 from chargepoint_driver.registry import columns as col
 from chargepoint_driver.service import Service, ShedOptions, Stations
 
@@ -60,6 +60,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         device = _device_of(self.config)
         self._settings = _shared(device)
         self._stations: Stations = self._reach(device)
+        self._last: tuple[list[str], Selection] = ([], Selection())
         # By the name in heart_beat_point. The host writes the point that the first device of
         # the account names; it is given one that is no point of any device.
         self._heart_beats: dict[str, Any] = {}
@@ -178,6 +179,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
     def insert_register(self, register: ChargePointRegister, base_topic: str) -> None:
         """Take a register in, and its point into this driver's polling."""
         super().insert_register(register, base_topic)
+        self._last = [], Selection()
         tree = self.driver_agent.equipment_model
         claim(tree.get_node(f"{base_topic}/{register.point_name}"), tree.agent.config)
 
@@ -198,21 +200,33 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
     ) -> tuple[dict[str, Any], dict[str, str]]:
         """(values, errors) by topic: each topic asked for is in one of the two."""
         del kwargs
-        points: dict[str, Point] = {}
+        wanted = list(topics)
+        points = self._selection(wanted)
         values: dict[str, Any] = {}
         errors: dict[str, str] = {}
-        for topic in topics:
-            register = self.point_map.get(topic)
-            if register is not None:
-                points[topic] = register.point
-            elif (beat := self._heart_beat(topic)) is not None:
-                values[topic] = self._heart_beats[beat]
-            else:
-                errors[topic] = f"{topic}: no such point is configured; check the topic"
+        if len(points) < len(wanted):
+            for topic in wanted:
+                if topic in points:
+                    continue
+                if (beat := self._heart_beat(topic)) is not None:
+                    values[topic] = self._heart_beats[beat]
+                else:
+                    errors[topic] = f"{topic}: no such point is configured; check the topic"
         read, failed = self._read(points)
         read.update(values)
         errors.update({topic: _words(error) for topic, error in failed.items()})
         return read, errors
+
+    def _selection(self, wanted: list[str]) -> Selection:
+        """The points of the topics that have one; that of the last poll where it was the same."""
+        last_wanted, selection = self._last
+        if wanted != last_wanted:
+            registers = self.point_map
+            selection = Selection(
+                {topic: registers[topic].point for topic in wanted if topic in registers}
+            )
+            self._last = wanted, selection
+        return selection
 
     def _read(self, points: Mapping[str, Point]) -> tuple[dict[str, Any], Mapping[str, Exception]]:
         try:

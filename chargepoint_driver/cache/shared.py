@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from chargepoint_driver.backend import Backend, Request
 from chargepoint_driver.cache.backoff import Backoff
@@ -42,8 +42,7 @@ _GOOD_S = 10.0
 _Answer = TypeVar("_Answer")
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What a reader gets for one key: a record and its age, or an error."""
 
     record: StationRecord | None

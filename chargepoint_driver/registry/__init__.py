@@ -1,11 +1,12 @@
 """Registry rows into points: every fault collected, nothing half done.
 
-`columns` names the columns, `point` is what a row becomes, `rows` checks and completes rows,
-`files` reads CSV files.
+`columns` names the columns, `point` is what a row becomes, `selection` is points read together,
+`rows` checks and completes rows, `files` reads CSV files.
 """
 
 from chargepoint_driver.registry.files import read_csv
 from chargepoint_driver.registry.point import Point
 from chargepoint_driver.registry.rows import Finding, Registry, build
+from chargepoint_driver.registry.selection import Selection
 
-__all__ = ["Finding", "Point", "Registry", "build", "read_csv"]
+__all__ = ["Finding", "Point", "Registry", "Selection", "build", "read_csv"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 from chargepoint_driver.backend import Target
 from chargepoint_driver.catalogue import Attribute, Kind, Scope, Whole
@@ -11,9 +10,6 @@ from chargepoint_driver.errors import BadReply
 from chargepoint_driver.snapshot import StationRecord, Unreadable, Value
 
 __all__ = ["Point"]
-
-
-_KEYS: dict[tuple[str, str], tuple[str, str]] = {}
 
 
 @dataclass(frozen=True)
@@ -41,16 +37,15 @@ class Point:
         """What a write of this point acts on."""
         return Target(self.station_id, self.port)
 
-    @cached_property
+    @property
     def key(self) -> tuple[str, str]:
-        """(call, station id): what the value is fetched and kept by. The points of a station
-        share one object, which spares readers of many points most look-ups."""
-        key = (self.attribute.call, self.station_id)
-        return _KEYS.setdefault(key, key)
+        """(call, station id): what the value is fetched and kept by."""
+        return self.attribute.call, self.station_id
 
-    @cached_property
-    def _as_reported(self) -> tuple[str, int | None]:
-        """(name, port) where a port's value is taken just as the reply has it, else no port."""
+    @property
+    def in_port(self) -> tuple[int, str]:
+        """(port, name) where the value stands in a port and is taken just as the reply has it,
+        unless it is Unreadable or the port is missing; (0, name) where `value_of` must tell."""
         attribute = self.attribute
         plain = (
             attribute.scope is not Scope.STATION
@@ -58,7 +53,7 @@ class Point:
             and len(attribute.path) == 1
             and attribute.path[0]
         )
-        return attribute.name, self.port if plain else None
+        return (self.port or 0) if plain else 0, attribute.name
 
     def value_of(self, record: StationRecord) -> Value:
         """This point's value in a record of its call; None when it is not reported.
@@ -66,13 +61,6 @@ class Point:
         Raises NothingThere when the port does not exist, BadReply when the reply holds
         something that is not of the attribute's kind.
         """
-        # The usual case first: a poll asks this for every point of an account.
-        name, port = self._as_reported
-        values = record.ports.get(port) if port is not None else None
-        if values is not None:
-            reported = values.get(name)
-            if type(reported) is not Unreadable:
-                return reported  # type: ignore[return-value]
         attribute = self.attribute
         if not attribute.path[0]:
             # An attribute that is only written has no state of its own.

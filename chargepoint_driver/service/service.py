@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,9 +16,9 @@ from chargepoint_driver.cache.disk import Disk
 from chargepoint_driver.cache.flight import within
 from chargepoint_driver.config import AccountConfig
 from chargepoint_driver.errors import ChargePointError
-from chargepoint_driver.registry import Point
+from chargepoint_driver.registry import Point, Selection
 from chargepoint_driver.service.control import Control, ShedOptions
-from chargepoint_driver.snapshot import Event, StationRecord, Value
+from chargepoint_driver.snapshot import Event, StationRecord, Unreadable, Value
 
 __all__ = ["READ_TIMEOUTS", "Reading", "Service", "Stations"]
 
@@ -106,33 +105,30 @@ class Service:
 
     def read(self, points: Mapping[str, Point]) -> Reading:
         """The values of points, by the names given, each no older than its currency."""
-        wanted: dict[Key, float] = {}
-        last_key: Key | None = None
-        last_s = 0.0
-        for point in points.values():
-            key = point.key
-            if key is last_key and point.currency_s >= last_s:
-                continue
-            last_key, last_s = key, wanted.get(key, math.inf)
-            if point.currency_s < last_s:
-                wanted[key] = last_s = point.currency_s
-        outcomes = self.cache.get(wanted)
+        selection = points if isinstance(points, Selection) else Selection(points)
+        groups = selection.groups
+        outcomes = self.cache.get({key: group.currency_s for key, group in groups.items()})
         values: dict[str, Value] = {}
         errors: dict[str, ChargePointError] = {}
-        last: Key | None = None
-        record: StationRecord | None = None
-        for name, point in points.items():
-            key = point.key
-            if key is not last:
-                last, record = key, outcomes[key].record
+        for key, group in groups.items():
+            record, error, _ = outcomes[key]
             if record is None:
-                errors[name] = outcomes[key].error or ChargePointError("no answer")
+                error = error or ChargePointError("no answer")
+                errors.update((name, error) for name, *_ in group.members)
                 continue
-            try:
-                values[name] = point.value_of(record)
-            except ChargePointError as error:
-                errors[name] = error
-        return Reading(values, errors, _Ages(points, outcomes, values))
+            ports = record.ports
+            for name, port, attribute, point in group.members:
+                # The usual case without a call: a poll comes here for each point of an account.
+                if port in ports:
+                    value = ports[port].get(attribute)
+                    if type(value) is not Unreadable:
+                        values[name] = value  # type: ignore[assignment]
+                        continue
+                try:
+                    values[name] = point.value_of(record)
+                except ChargePointError as found:
+                    errors[name] = found
+        return Reading(values, errors, _Ages(selection, outcomes, values))
 
     def write(self, point: Point, value: object, options: ShedOptions) -> Value:
         """Carry out a write and read back what the service reports then.

@@ -53,7 +53,7 @@ class Central:
         self._ready = Event()
         self._thread = Thread(target=lambda: asyncio.run(self._main()))
 
-    def __enter__(self) -> Central:
+    def __enter__(self) -> Central:  # noqa: PYI034
         self._thread.start()
         assert self._ready.wait(PATIENCE_S)
         return self
@@ -114,7 +114,7 @@ class Central:
 
     def drop(self, identity: str) -> None:
         socket = self.sockets[identity]
-        self._loop.call_soon_threadsafe(lambda: socket.transport.abort())
+        self._loop.call_soon_threadsafe(socket.transport.abort)
 
     # -- the loop's thread ------------------------------------------------------------------
 

@@ -219,12 +219,13 @@ def test_all_faults_of_a_description_at_once():
         "visits_per_day": -1,
         "configuration": {"a": 1},
         "password": 3,
+        "ca_file": "/does/not/exist.pem",
         "shared_clock": 1,
         "nonsense": 1,
     }
-    with Twins("ws://127.0.0.1:1", 0, clock=ManualClock()) as twins:
-        with pytest.raises(BadSpec) as caught:
-            twins.create(**wrong)
+    twins = Twins("ws://127.0.0.1:1", 0, clock=ManualClock())
+    with twins, pytest.raises(BadSpec) as caught:
+        twins.create(**wrong)
     text = str(caught.value)
     for part in (*wrong, "connectors[0].kind", "connectors[1].rated_kw", "connectors[2].phases"):
         assert part in text, part

@@ -315,3 +315,10 @@ def test_real_times_are_moved_to_the_simulated_present(central, twins_of):
     assert twins.state(CP)["power_kw"] == pytest.approx(6)
     twins.advance(15)
     assert twins.state(CP)["power_kw"] == pytest.approx(11)
+
+
+def test_too_little_for_two_goes_to_the_first():
+    book = book_of(profile(6000, Purpose.STATION_MAX, connector_id=0))
+    flow, connectors = flow_of(book, Vehicle(60), Vehicle(60))
+    flow.advance(T0 + 1)
+    assert [one.power_w for one in connectors] == pytest.approx([6000, 0])

@@ -346,3 +346,8 @@ def test_so_many_keys_at_once(central, twins_of):
     assert central.call(CP, "GetConfiguration", key=keys)[0] == "OccurenceConstraintViolation"
     shown = central.call(CP, "GetConfiguration", key=keys[:1])["configurationKey"]
     assert shown[0]["value"] == "1"
+
+
+def test_the_page_has_every_quirk():
+    page = (Path(__file__).parents[2] / "docs" / "twins.md").read_text(encoding="utf-8")
+    assert [name for name in QUIRKS if f"| `{name}` |" not in page] == []

@@ -19,7 +19,7 @@ def check(central, version):
     for _, text in central.frames:
         frame = json.loads(text)
         if frame[0] == 2:
-            kind, unique_id, action, payload = frame
+            _, unique_id, action, payload = frame
         elif frame[0] == 3:
             continue
         else:

@@ -77,7 +77,8 @@ def twins_at(central, certificates, **options):
 
 
 def test_tls_with_a_password(certificates):
-    with Central(tls=server_context(certificates, wants_client=False)) as central:
+    central = Central(tls=server_context(certificates, wants_client=False))
+    with central:
         with twins_at(central, certificates, password="x") as twins:
             twins.wait_connected()
             assert twins.start_charging(CP) == "Accepted"
@@ -97,8 +98,8 @@ def test_tls_with_a_client_certificate(certificates):
 
 
 def test_a_central_system_that_nobody_vouches_for_is_not_trusted(certificates):
-    with Central(tls=server_context(certificates, wants_client=False)) as central:
-        with twins_at(central, certificates, ca_file=None) as twins:
-            with pytest.raises(TimeoutError):
-                twins.wait_connected(0.3)
-            assert "SSLCertVerificationError" in str(twins.messages(CP))
+    central = Central(tls=server_context(certificates, wants_client=False))
+    with central, twins_at(central, certificates, ca_file=None) as twins:
+        with pytest.raises(TimeoutError):
+            twins.wait_connected(0.3)
+        assert "SSLCertVerificationError" in str(twins.messages(CP))

@@ -32,11 +32,11 @@ def test_a_boot_that_is_not_accepted_is_tried_again_and_holds_everything_else(ce
     twins = twins_of(connects=False)
     central.wait_for("BootNotification")
     twins.wait(CP, lambda truth: truth["boot_status"] == "Pending")
-    twins.plug(CP)
+    twins.start_charging(CP)
     central.answers["BootNotification"] = accepted
     twins.advance(31)
     twins.wait_connected()
-    central.wait_for("StatusNotification", connectorId=1)
+    central.wait_for("StartTransaction")
     assert central.actions()[:2] == ["BootNotification", "BootNotification"]
 
 
@@ -276,8 +276,14 @@ def test_diagnostics_and_data_transfer(central, twins_of):
 
 @pytest.mark.parametrize(
     "message",
-    ["BootNotification", "Heartbeat", "StatusNotification", "MeterValues"]
-    + ["FirmwareStatusNotification", "DiagnosticsStatusNotification"],
+    [
+        "BootNotification",
+        "Heartbeat",
+        "StatusNotification",
+        "MeterValues",
+        "FirmwareStatusNotification",
+        "DiagnosticsStatusNotification",
+    ],
 )
 def test_triggers(central, twins_of, message):
     twins_of(connectors=2)

@@ -1,0 +1,34 @@
+"""Points that are read together, sorted once by what they are fetched by."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import NamedTuple
+
+from chargepoint_driver.registry.point import Point
+
+__all__ = ["Selection"]
+
+
+class Group(NamedTuple):
+    """The points of one (call, station): the shortest currency among them, and of each its
+    name, `Point.in_port` and the point."""
+
+    currency_s: float
+    members: list[tuple[str, int, str, Point]]
+
+
+class Selection(dict[str, Point]):
+    """Name to point. Polls ask for the same points again and again: the sorting is kept, so
+    that a selection is not to be changed once it was read."""
+
+    @cached_property
+    def groups(self) -> dict[tuple[str, str], Group]:
+        """(call, station) to its points."""
+        members: dict[tuple[str, str], list[tuple[str, int, str, Point]]] = {}
+        for name, point in self.items():
+            members.setdefault(point.key, []).append((name, *point.in_port, point))
+        return {
+            key: Group(min(member[3].currency_s for member in found), found)
+            for key, found in members.items()
+        }

@@ -1,0 +1,28 @@
+"""Digital twins: charge points that speak OCPP to a central system, with their vehicles.
+
+Part of the simulator, and free of the driver and of its OCPP library: framing, reading and
+profiles are its own, so that the two can never agree on the same mistake.
+
+Layers, top to bottom: twins; server, control; scenario; fleet; v16 and v201 (siblings that
+never meet); actions; point; composite, link; station; flow; connector, profiles; vehicle,
+supply. Beside them, used by all: agenda, quirks, spec, wire, fields, moments.
+"""
+
+from __future__ import annotations
+
+from .quirks import QUIRKS
+from .scenario import BadScenario, Scenario, load_scenario, read_scenario
+from .spec import BadSpec
+from .station import NotNow
+from .twins import Twins
+
+__all__ = [
+    "QUIRKS",
+    "BadScenario",
+    "BadSpec",
+    "NotNow",
+    "Scenario",
+    "Twins",
+    "load_scenario",
+    "read_scenario",
+]

@@ -1,0 +1,160 @@
+"""All twins of one process, on one event loop: one task for each, one agenda for all."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..clock import Clock
+from .actions import act
+from .agenda import Agenda
+from .course import Course
+from .moments import iso
+from .point import ChargePoint
+from .spec import TwinSpec, read_spec
+from .v16 import ChargePoint16
+from .v201 import ChargePoint201
+
+# Handshakes at the same time: thousands at once only get in each other's way.
+MOST_HANDSHAKES = 128
+VERSIONS: Mapping[str, type[ChargePoint]] = {"1.6": ChargePoint16, "2.0.1": ChargePoint201}
+
+
+class NoSuchTwin(KeyError):
+    """No charge point has that id."""
+
+    def __str__(self) -> str:
+        return f"no charge point {self.args[0]!r}"
+
+
+class Fleet:
+    """Creates, drives and ends twins. Every method belongs to the loop it was started on."""
+
+    def __init__(self, clock: Clock, seed: int, defaults: Mapping[str, Any]) -> None:
+        self.clock = clock
+        self.seed = seed
+        self.defaults = dict(defaults)
+        self.agenda = Agenda(clock)
+        self.points: dict[str, ChargePoint] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._gate = asyncio.Semaphore(MOST_HANDSHAKES)
+        self._numbers = itertools.count(1)
+        self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
+        self._checking = False
+
+    def start(self) -> None:
+        """Let time pass."""
+        self.agenda.start()
+
+    async def stop(self) -> None:
+        """End every twin."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        self._tasks.clear()
+        self.agenda.stop()
+
+    def create(self, given: Mapping[str, Any]) -> str:
+        """A new twin, connecting at once; without an id it gets the next one. Raises BadSpec."""
+        if isinstance(given, Mapping) and "id" not in given:
+            given = {**given, "id": self._free_id()}
+        spec = read_spec(given, self.defaults)
+        if spec.identity in self.points:
+            raise ValueError(f"id: there is a charge point {spec.identity!r} already")
+        return self.add(spec)
+
+    def add(self, spec: TwinSpec) -> str:
+        """The same from a checked description."""
+        point = VERSIONS[spec.ocpp](spec, self.agenda, self.seed, self._gate, self.news)
+        self.points[spec.identity] = point
+        if spec.visits_per_day > 0:
+            Course(point, self.seed, spec.visits_per_day).start()
+        task = asyncio.get_running_loop().create_task(point.run())
+        task.add_done_callback(self._ended)
+        self._tasks[spec.identity] = task
+        return spec.identity
+
+    async def remove(self, identity: str) -> None:
+        """End one twin. Raises NoSuchTwin."""
+        self.point(identity)
+        task = self._tasks.pop(identity)
+        del self.points[identity]
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    def point(self, identity: str) -> ChargePoint:
+        """The twin with that id. Raises NoSuchTwin."""
+        if identity not in self.points:
+            raise NoSuchTwin(identity)
+        return self.points[identity]
+
+    async def act(self, identity: str, action: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Do something to a twin. Raises NoSuchTwin, ValueError, NotNow, ConnectionError."""
+        return await act(self.point(identity), action, given)
+
+    def advance(self, seconds: float) -> None:
+        """Jump ahead; all that is due in between happens."""
+        self.clock.advance(seconds)
+        self.agenda.catch_up()
+
+    def stats(self) -> dict[str, Any]:
+        """Counts over all twins."""
+        sent: dict[str, int] = {}
+        received: dict[str, int] = {}
+        for point in self.points.values():
+            for total, counts in ((sent, point.link.sent), (received, point.link.received)):
+                for action, count in counts.items():
+                    total[action] = total.get(action, 0) + count
+        return {
+            "charge_points": len(self.points),
+            "connected": sum(point.link.is_open for point in self.points.values()),
+            "accepted": sum(point.is_connected() for point in self.points.values()),
+            "sent": sent,
+            "received": received,
+            "simulated_time": iso(self.agenda.now_s()),
+            "errors": len(self.errors()),
+        }
+
+    def errors(self) -> list[BaseException]:
+        """What went wrong inside the twins: must be nothing."""
+        inside = [error for point in self.points.values() for error in point.link.errors]
+        return [*self.agenda.errors, *inside]
+
+    async def until(self, true: Callable[[], bool], timeout_s: float) -> None:
+        """Wait until that is so; looked at whenever anything has changed. Raises
+        asyncio.TimeoutError."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((true, future))
+        self.news()
+        try:
+            await asyncio.wait_for(future, timeout_s)
+        finally:
+            self._waiting = [entry for entry in self._waiting if entry[1] is not future]
+
+    def news(self) -> None:
+        """Something may look different."""
+        if self._waiting and not self._checking:
+            self._checking = True
+            asyncio.get_running_loop().call_soon(self._check)
+
+    def _check(self) -> None:
+        self._checking = False
+        for true, future in self._waiting:
+            if future.done():
+                continue
+            try:
+                if true():
+                    future.set_result(None)
+            except Exception as error:  # noqa: BLE001 - for whoever waits
+                future.set_exception(error)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.agenda.errors.append(error)
+
+    def _free_id(self) -> str:
+        return next(
+            name for number in self._numbers if (name := f"CP{number:04d}") not in self.points
+        )

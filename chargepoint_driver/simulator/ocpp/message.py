@@ -1,0 +1,22 @@
+"""Requests to the central system while they wait, and what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from . import wire
+
+Reply: TypeAlias = Mapping[str, Any] | wire.Refused
+
+
+@dataclass(eq=False)
+class Message:
+    """A request to the central system; its payload is made when it is sent."""
+
+    action: str
+    payload: Callable[[], dict[str, Any]]
+    on_answer: Callable[[Reply], None] | None = None
+    lasting: bool = False
+    attempts: int = 0

@@ -1,0 +1,127 @@
+"""HTTP/1.1 on the event loop, as much of it as a JSON control on loopback needs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any, Protocol
+
+log = logging.getLogger(__name__)
+
+MOST_HEADERS = 100
+MOST_BODY_BYTES = 1_000_000
+IDLE_S = 60.0
+
+
+class Answers(Protocol):
+    """What answers requests."""
+
+    answer: Callable[[str, str, bytes], Awaitable[tuple[int, dict[str, Any]]]]
+
+
+class BadRequest(Exception):
+    """Not a request; the connection is closed after the answer."""
+
+
+class Server:
+    """Serves on 127.0.0.1 from `start` to `stop`."""
+
+    def __init__(self, control: Any) -> None:
+        self._control = control
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[Any]] = set()
+        self.url = ""
+
+    async def start(self, port: int) -> None:
+        """Bind the port (0: any free one). OSError when it is taken."""
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", port)
+        bound = self._server.sockets[0].getsockname()[1]
+        self.url = f"http://127.0.0.1:{bound}"
+
+    async def stop(self) -> None:
+        """Close the port and every connection."""
+        if self._server is None:
+            return
+        self._server.close()
+        for task in list(self._connections):
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+        await self._server.wait_closed()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        try:
+            while await self._one(reader, writer):
+                pass
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.TimeoutError):
+            log.debug("a control connection ended early")
+        except asyncio.CancelledError:
+            log.debug("a control connection was closed")
+        finally:
+            self._connections.discard(task)
+            writer.close()
+
+    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        try:
+            request = await asyncio.wait_for(_read(reader), IDLE_S)
+        except BadRequest as error:
+            await _write(writer, 400, {"error": str(error)}, stays=False)
+            return False
+        if request is None:
+            return False
+        method, path, body, stays = request
+        try:
+            status, content = await self._control.answer(method, path, body)
+        except Exception as error:
+            log.exception("%s %s failed", method, path)
+            status, content = 500, {"error": repr(error)}
+        await _write(writer, status, content, stays=stays)
+        return stays
+
+
+async def _read(reader: asyncio.StreamReader) -> tuple[str, str, bytes, bool] | None:
+    line = await _line(reader)
+    if not line:
+        return None
+    words = line.split()
+    if len(words) != 3 or not words[2].startswith("HTTP/1."):
+        raise BadRequest("not an HTTP/1.1 request")
+    headers: dict[str, str] = {}
+    while text := (await _line(reader)).strip():
+        name, colon, value = text.partition(":")
+        if not colon or len(headers) >= MOST_HEADERS:
+            raise BadRequest("a header makes no sense")
+        headers[name.strip().lower()] = value.strip()
+    length = headers.get("content-length", "0")
+    if "transfer-encoding" in headers or not (length.isascii() and length.isdigit()):
+        raise BadRequest("a Content-Length is needed")
+    if len(length) > 9 or int(length) > MOST_BODY_BYTES:
+        raise BadRequest(f"at most {MOST_BODY_BYTES} bytes")
+    body = await reader.readexactly(int(length))
+    stays = words[2] == "HTTP/1.1" and headers.get("connection", "").lower() != "close"
+    return words[0], words[1], body, stays
+
+
+async def _line(reader: asyncio.StreamReader) -> str:
+    try:
+        return (await reader.readline()).decode("latin-1")
+    except ValueError:
+        raise BadRequest("a line is too long") from None
+
+
+async def _write(
+    writer: asyncio.StreamWriter, status: int, content: dict[str, Any], *, stays: bool
+) -> None:
+    body = json.dumps(content).encode()
+    head = (
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        f"Connection: {'keep-alive' if stays else 'close'}\r\n\r\n"
+    )
+    writer.write(head.encode() + body)
+    await writer.drain()

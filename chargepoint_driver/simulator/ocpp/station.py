@@ -1,0 +1,358 @@
+"""A charge point without its connection: connectors, transactions, faults, availability.
+
+What it would tell a central system goes through the hooks at the end, which each version
+of OCPP fills in. All methods are called on the event loop's thread.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from random import Random
+from typing import Any
+
+from .agenda import Agenda, Entry
+from .connector import IN_TRANSACTION, Connector, Fault, Phase, Reservation, Transaction
+from .flow import Flow
+from .moments import iso
+from .profiles import ProfileBook, Purpose
+from .quirks import Quirks
+from .spec import TwinSpec
+from .supply import Supply
+from .vehicle import Charge, Vehicle, draw_vehicle
+
+# Called whenever something may look different from before.
+News = Callable[[], None]
+
+
+class NotNow(RuntimeError):
+    """The action makes no sense at this moment; the text says why."""
+
+
+class Station:
+    """Connectors and their transactions over simulated time."""
+
+    def __init__(self, spec: TwinSpec, agenda: Agenda, random: Random, news: News) -> None:
+        self._news = news
+        self.spec = spec
+        self.agenda = agenda
+        self.random = random
+        self.quirks = Quirks(spec.quirks)
+        now_s = agenda.now_s()
+        self.booted_s = now_s
+        self.book = ProfileBook()
+        self.connectors = [
+            Connector(number, supply, register_wh=float(random.randrange(50_000, 5_000_000)))
+            for number, supply in enumerate(spec.supplies, start=1)
+        ]
+        self.station_fault: Fault | None = None
+        self.operative = True
+        self.flow = Flow(self.connectors, self.book, _mains(spec.supplies), now_s)
+        self.transactions: list[Transaction] = []
+        self._change: Entry | None = None
+        self._timers: dict[tuple[str, int], Entry] = {}
+        self._numbers = 0
+        self._obey_quirks()
+
+    # -- looking ------------------------------------------------------------------
+
+    def connector(self, connector_id: int) -> Connector:
+        """The connector with that number. Raises NotNow when there is none."""
+        if not 1 <= connector_id <= len(self.connectors):
+            raise NotNow(f"{self.spec.identity} has no connector {connector_id}")
+        return self.connectors[connector_id - 1]
+
+    def phase(self, connector: Connector) -> Phase:
+        """What a connector is doing, the whole charge point considered."""
+        phase = connector.phase()
+        if self.station_fault is not None:
+            return Phase.FAULTED
+        if not self.operative and phase not in (*IN_TRANSACTION, Phase.FAULTED):
+            return Phase.UNAVAILABLE
+        return phase
+
+    def stamp(self, seconds: float) -> str:
+        """A time as the charge point's own clock has it."""
+        if self.quirks.has("clock_1970"):
+            seconds -= self.booted_s
+        return iso(seconds + self.quirks.get("local_time_as_utc", "offset_s", 0.0))
+
+    # -- what people do -----------------------------------------------------------
+
+    def plug(self, connector_id: int, vehicle: Vehicle | None = None) -> Vehicle:
+        """Plug a vehicle in (None: one of the fleet). Raises NotNow."""
+        now_s = self.begin()
+        connector = self.connector(connector_id)
+        if connector.charge is not None:
+            raise NotNow(f"connector {connector_id} has a vehicle already")
+        vehicle = vehicle or draw_vehicle(self.random)
+        connector.charge = Charge(vehicle, connector.supply.kind)
+        connector.finished = False
+        self.refresh(now_s)
+        if connector.token is not None:
+            self.begin_transaction(connector)
+        return vehicle
+
+    def unplug(self, connector_id: int) -> None:
+        """Take the vehicle away. Raises NotNow."""
+        now_s = self.begin()
+        connector = self.connector(connector_id)
+        if connector.charge is None:
+            raise NotNow(f"no vehicle at connector {connector_id}")
+        if connector.transaction is not None and self.stops_on_unplug():
+            self.end_transaction(connector, "EVDisconnected", quietly=True)
+        connector.charge = None
+        connector.finished = False
+        connector.token = None
+        self.refresh(now_s)
+
+    def accept(self, connector: Connector, id_tag: str, remote_start_id: int | None = None) -> None:
+        """Somebody may charge here: start when a vehicle is there, else wait for it."""
+        now_s = self.begin()
+        connector.token, connector.remote_start_id = id_tag, remote_start_id
+        if connector.charge is not None and not connector.finished:
+            self.begin_transaction(connector)
+        elif connector.charge is not None:
+            # The same vehicle once more.
+            connector.finished = False
+            self.begin_transaction(connector)
+        else:
+            self.refresh(now_s)
+            self.timer("wait", connector, self.connection_timeout_s(), self._forget_token)
+
+    def begin_transaction(self, connector: Connector) -> Transaction:
+        """Start charging for the token at a connector."""
+        now_s = self.begin()
+        self._numbers += 1
+        if self.quirks.has("session_register"):
+            connector.register_wh = 0.0
+        reservation, connector.reservation = connector.reservation, None
+        transaction = Transaction(
+            number=self._numbers,
+            connector_id=connector.connector_id,
+            id_tag=connector.token or "",
+            start_s=now_s,
+            meter_start_wh=connector.energy_wh,
+            remote_start_id=connector.remote_start_id,
+            reservation_id=reservation.reservation_id if reservation else None,
+            started_offline=not self.is_connected(),
+        )
+        connector.transaction = transaction
+        connector.token = connector.remote_start_id = None
+        self.transactions.append(transaction)
+        self.drop_timer("wait", connector)
+        self.flow.set_ceilings()
+        self.say_started(connector, transaction)
+        self.refresh(now_s)
+        self._sample_later(connector, now_s)
+        return transaction
+
+    def end_transaction(self, connector: Connector, reason: str, *, quietly: bool = False) -> None:
+        """Stop charging. Raises NotNow without a transaction. `quietly` leaves it to the caller
+        to refresh."""
+        now_s = self.begin()
+        transaction = connector.transaction
+        if transaction is None:
+            raise NotNow(f"no transaction at connector {connector.connector_id}")
+        transaction.stop_s = now_s
+        transaction.meter_stop_wh = connector.energy_wh
+        transaction.reason = reason
+        self.drop_timer("sample", connector)
+        # The last sample is taken while the transaction is still on.
+        self.say_stopped(connector, transaction)
+        connector.transaction = None
+        connector.finished = connector.charge is not None
+        self._forget_transaction_profiles(connector)
+        if connector.wanted_operative is not None:
+            connector.operative, connector.wanted_operative = connector.wanted_operative, None
+        if not quietly:
+            self.refresh(now_s)
+
+    def set_fault(self, connector_id: int, fault: Fault | None) -> None:
+        """Break a connector (0: the charge point), or mend it."""
+        now_s = self.begin()
+        if connector_id == 0:
+            self.station_fault = fault
+        else:
+            self.connector(connector_id).fault = fault
+        self.refresh(now_s)
+
+    def change_availability(self, connector_id: int, operative: bool) -> bool:
+        """Take into or out of service (0: all). False when it has to wait for a transaction."""
+        now_s = self.begin()
+        chosen = self.connectors if connector_id == 0 else [self.connector(connector_id)]
+        if connector_id == 0:
+            self.operative = operative
+        scheduled = False
+        for connector in chosen:
+            if connector.transaction is not None and not operative:
+                connector.wanted_operative = operative
+                scheduled = True
+            else:
+                connector.operative, connector.wanted_operative = operative, None
+        self.refresh(now_s)
+        return not scheduled
+
+    def reserve(self, connector: Connector, reservation: Reservation) -> None:
+        """Keep a connector for somebody until the reservation expires."""
+        now_s = self.begin()
+        connector.reservation = reservation
+        self.timer("reserve", connector, reservation.expiry_s - now_s, self._expire)
+        self.refresh(now_s)
+
+    def cancel_reservation(self, reservation_id: int) -> bool:
+        """Whether there was one."""
+        now_s = self.begin()
+        for connector in self.connectors:
+            reservation = connector.reservation
+            if reservation is not None and reservation.reservation_id == reservation_id:
+                connector.reservation = None
+                self.drop_timer("reserve", connector)
+                self.refresh(now_s)
+                return True
+        return False
+
+    def set_quirk(self, name: str, parameters: Mapping[str, Any] | None) -> None:
+        """Switch a quirk on, or (None) off. Raises ValueError."""
+        now_s = self.begin()
+        if parameters is None:
+            self.quirks.off(name)
+        else:
+            self.quirks.on(name, **parameters)
+        self._obey_quirks()
+        self.refresh(now_s)
+
+    def _obey_quirks(self) -> None:
+        self.book.ignored = self.quirks.has("ignores_profiles")
+        self.book.transaction_overrules = self.quirks.has("tx_profile_overrules")
+
+    # -- time -----------------------------------------------------------------------
+
+    def begin(self) -> float:
+        """Bring meters to the present; returns it."""
+        now_s = self.agenda.now_s()
+        self.flow.advance(now_s)
+        return now_s
+
+    def refresh(self, now_s: float) -> None:
+        """After any change: share the power anew, tell what is different, look again later."""
+        self.flow.set_ceilings()
+        for connector in self.connectors:
+            self.say_status(connector)
+        if self._change is not None:
+            self._change.cancel()
+            self._change = None
+        change_s = self.flow.next_change_s()
+        if change_s < math.inf:
+            self._change = self.agenda.at(max(change_s, now_s), self._changed)
+        self._news()
+
+    def timer(
+        self, name: str, connector: Connector, seconds: float, then: Callable[[Connector], None]
+    ) -> None:
+        """Call back after simulated seconds, in place of the timer of that name."""
+        self.drop_timer(name, connector)
+        self._timers[name, connector.connector_id] = self.agenda.after(
+            max(0.0, seconds), lambda: then(connector)
+        )
+
+    def drop_timer(self, name: str, connector: Connector) -> None:
+        """Forget a timer."""
+        entry = self._timers.pop((name, connector.connector_id), None)
+        if entry is not None:
+            entry.cancel()
+
+    def drop_timers(self) -> None:
+        """Forget all of them."""
+        for entry in self._timers.values():
+            entry.cancel()
+        self._timers.clear()
+        if self._change is not None:
+            self._change.cancel()
+
+    def _changed(self) -> None:
+        self._change = None
+        self.refresh(self.begin())
+
+    def _sample_later(self, connector: Connector, from_s: float) -> None:
+        interval_s = self.sample_interval_s()
+        if interval_s > 0:
+            self.timer("sample", connector, from_s + interval_s - self.agenda.now_s(), self._sample)
+
+    def sample_anew(self) -> None:
+        """The interval has changed."""
+        for connector in self.connectors:
+            self.drop_timer("sample", connector)
+            if connector.transaction is not None:
+                self._sample_later(connector, self.begin())
+
+    def _sample(self, connector: Connector) -> None:
+        now_s = self.begin()
+        if connector.transaction is not None:
+            self.say_sample(connector, connector.transaction)
+            self._sample_later(connector, now_s)
+
+    def _forget_token(self, connector: Connector) -> None:
+        connector.token = None
+        self._forget_transaction_profiles(connector)
+        self.refresh(self.begin())
+
+    def _forget_transaction_profiles(self, connector: Connector) -> None:
+        self.book.remove(
+            lambda one: one.purpose is Purpose.TX and one.connector_id == connector.connector_id
+        )
+
+    def _expire(self, connector: Connector) -> None:
+        reservation, connector.reservation = connector.reservation, None
+        if reservation is not None:
+            self.say_expired(reservation)
+        self.refresh(self.begin())
+
+    # -- hooks ------------------------------------------------------------------------
+
+    def is_connected(self) -> bool:
+        """Whether messages get through at the moment."""
+        raise NotImplementedError
+
+    def stops_on_unplug(self) -> bool:
+        """StopTransactionOnEVSideDisconnect."""
+        raise NotImplementedError
+
+    def connection_timeout_s(self) -> float:
+        """How long an accepted idTag waits for a vehicle."""
+        raise NotImplementedError
+
+    def sample_interval_s(self) -> float:
+        """Between two samples of a transaction; 0 for none."""
+        raise NotImplementedError
+
+    def say_status(self, connector: Connector) -> None:
+        """Tell the status where it is not what was told last."""
+        raise NotImplementedError
+
+    def say_started(self, connector: Connector, transaction: Transaction) -> None:
+        """Tell that a transaction has started."""
+        raise NotImplementedError
+
+    def say_stopped(self, connector: Connector, transaction: Transaction) -> None:
+        """Tell that a transaction has ended; its connector still has it."""
+        raise NotImplementedError
+
+    def say_expired(self, reservation: Reservation) -> None:
+        """Tell that nobody came (OCPP 1.6 has no word for it)."""
+
+    def say_sample(self, connector: Connector, transaction: Transaction) -> None:
+        """Tell what the meter shows."""
+        raise NotImplementedError
+
+    def truth(self) -> dict[str, Any]:
+        """What is really going on."""
+        raise NotImplementedError
+
+
+def _mains(supplies: tuple[Supply, ...]) -> Supply:
+    """The connection of the whole charge point to the grid: room for all connectors."""
+    widest = max(supplies, key=lambda supply: supply.phases)
+    return Supply(
+        "AC", sum(supply.rated_kw for supply in supplies), widest.phases, widest.voltage_v
+    )

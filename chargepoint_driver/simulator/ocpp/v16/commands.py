@@ -1,0 +1,259 @@
+"""Core, reservation and trigger requests of 1.6."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ..connector import Phase, Reservation
+from ..fields import Fault as Wrong
+from ..fields import Fields, Refusal
+from ..point import Handler
+from ..profiles import Purpose
+from ..rules import free_connectors, has_transaction
+from .smart import read_profile, refused_because
+
+if TYPE_CHECKING:
+    from .point import ChargePoint16
+
+TRIGGERS = (
+    "BootNotification",
+    "DiagnosticsStatusNotification",
+    "FirmwareStatusNotification",
+    "Heartbeat",
+    "MeterValues",
+    "StatusNotification",
+)
+ID_TAG = 20
+
+
+def handlers(point: ChargePoint16) -> dict[str, Handler]:
+    """Actions and what answers them."""
+    return {
+        "ChangeAvailability": lambda fields: change_availability(point, fields),
+        "ChangeConfiguration": lambda fields: change_configuration(point, fields),
+        "ClearCache": lambda _: clear_cache(point),
+        "DataTransfer": data_transfer,
+        "GetConfiguration": lambda fields: get_configuration(point, fields),
+        "RemoteStartTransaction": lambda fields: remote_start(point, fields),
+        "RemoteStopTransaction": lambda fields: remote_stop(point, fields),
+        "Reset": lambda fields: reset(point, fields),
+        "UnlockConnector": lambda fields: unlock(point, fields),
+        "ReserveNow": lambda fields: reserve(point, fields),
+        "CancelReservation": lambda fields: cancel_reservation(point, fields),
+        "TriggerMessage": lambda fields: trigger(point, fields),
+    }
+
+
+def change_availability(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
+    """ChangeAvailability."""
+    connector_id = fields.integer("connectorId", least=0)
+    operative = fields.choice("type", ("Operative", "Inoperative")) == "Operative"
+    if connector_id > len(point.connectors):
+        return {"status": "Rejected"}
+    if connector_id == 0 and point.quirks.has("refuses_availability_0"):
+        return {"status": "Rejected"}
+    waits = not operative and has_transaction(point, connector_id)
+    point.then(lambda: _ignore(point.change_availability(connector_id, operative)))
+    return {"status": "Scheduled" if waits else "Accepted"}
+
+
+def change_configuration(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
+    """ChangeConfiguration."""
+    key, value = fields.text("key", 50), fields.text("value", 500)
+    fields.done()
+    settings = point.settings
+    if key not in settings:
+        return {"status": "NotSupported"}
+    row = settings.rows.get(key)
+    if row is not None and (row.readonly or not row.fits(value)):
+        return {"status": "Rejected"}
+    if key == "MeterValuesSampledData" and point.quirks.has("sampled_data_as_a_whole"):
+        names = [name.strip() for name in value.split(",")]
+        known = point.quirks.get("sampled_data_as_a_whole", "known")
+        most = point.quirks.get("sampled_data_as_a_whole", "most")
+        if len(names) > most or any(name not in known for name in names):
+            return {"status": "Rejected"}
+    settings.changed[key] = value
+    if key == "HeartbeatInterval":
+        point.heartbeat_s = float(settings.count(key))
+        point.then(point.beat_anew)
+    elif key == "ClockAlignedDataInterval":
+        point.then(point.align)
+    elif key == "MeterValueSampleInterval":
+        point.then(point.sample_anew)
+    return {"status": "Accepted"}
+
+
+def get_configuration(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
+    """GetConfiguration."""
+    wanted = fields.maybe_texts("key", 50)
+    settings, quirks = point.settings, point.quirks
+    most = quirks.get("max_keys", "keys", settings.count("GetConfigurationMaxKeys"))
+    if wanted is not None and len(wanted) > most:
+        raise Refusal(Wrong.TOO_MANY, f"key: more than {most}")
+    names = wanted or [name for name in settings.names() if name != "AuthorizationKey"]
+    shown = []
+    for name in names:
+        if name not in settings or name == "AuthorizationKey":
+            continue
+        value: Any = settings[name]
+        if name == "GetConfigurationMaxKeys":
+            value = str(most)
+        elif name == "ChargingScheduleAllowedChargingRateUnit":
+            only = {"A": "Current", "W": "Power"}.get(quirks.get("limit_unit", "unit"), value)
+            value = quirks.get("rate_unit_spelling", "text", only)
+        elif name == "ChargeProfileMaxStackLevel":
+            value = str(quirks.get("max_stack_level", "level", value))
+        if quirks.has("breaks_schema") and value in ("true", "false"):
+            value = value == "true"
+        shown.append({"key": name, "readonly": settings.is_readonly(name), "value": value})
+    answer: dict[str, Any] = {"configurationKey": shown}
+    unknown = [name for name in names if name not in settings]
+    if unknown:
+        answer["unknownKey"] = unknown
+    return answer
+
+
+def clear_cache(point: ChargePoint16) -> dict[str, Any]:
+    """ClearCache."""
+    point.authorization_cache.clear()
+    return {"status": "Accepted"}
+
+
+def data_transfer(fields: Fields) -> dict[str, Any]:
+    """DataTransfer: an echo for the vendor of the twins, unknown to the others."""
+    vendor, message = fields.text("vendorId"), fields.maybe_text("messageId", 50)
+    data = fields.raw("data")
+    if vendor != "twin":
+        return {"status": "UnknownVendorId"}
+    if message not in (None, "echo"):
+        return {"status": "UnknownMessageId"}
+    return {"status": "Accepted", **({"data": data} if isinstance(data, str) else {})}
+
+
+def remote_start(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
+    """RemoteStartTransaction: at the connector named, else at one that is free."""
+    connector_id = fields.maybe_integer("connectorId", least=1)
+    id_tag = fields.text("idTag", ID_TAG)
+    given = fields.maybe_object("chargingProfile")
+    fields.done()
+    now_s = point.begin()
+    free = free_connectors(point, connector_id, id_tag)
+    profile = None
+    if given is not None:
+        profile, purpose = read_profile(given, free[0].connector_id if free else 1, now_s)
+        if profile.purpose is not Purpose.TX or profile.transaction is not None:
+            return {"status": "Rejected"}
+        if refused_because(point, profile, purpose) is not None:
+            return {"status": "Rejected"}
+    if not free:
+        return {"status": "Rejected"}
+    connector = free[0]
+    if profile is not None:
+        point.book.put(profile)
+    if point.settings.flag("AuthorizeRemoteTxRequests"):
+        point.then(lambda: point.start(connector.connector_id, id_tag, _ignore))
+    else:
+        point.then(lambda: point.accept(connector, id_tag))
+    return {"status": "Accepted"}
+
+
+def remote_stop(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
+    """RemoteStopTransaction."""
+    wanted = fields.integer("transactionId")
+    for connector in point.connectors:
+        if connector.transaction is not None and connector.transaction.wire_id == wanted:
+            point.then(partial(point.stop, connector.connector_id, "Remote"))
+            return {"status": "Accepted"}
+    return {"status": "Rejected"}
+
+
+def reset(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
+    """Reset, with a real reconnect."""
+    soft = fields.choice("type", ("Hard", "Soft")) == "Soft"
+    point.then(lambda: point.reboot("SoftReset" if soft else "HardReset", gently=soft))
+    return {"status": "Accepted"}
+
+
+def unlock(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
+    """UnlockConnector; ends a transaction."""
+    connector_id = fields.integer("connectorId", least=1)
+    if connector_id > len(point.connectors):
+        return {"status": "NotSupported"}
+    if point.connector(connector_id).transaction is not None:
+        point.then(lambda: point.stop(connector_id, "UnlockCommand"))
+    return {"status": "Unlocked"}
+
+
+def reserve(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
+    """ReserveNow, for one connector."""
+    connector_id = fields.integer("connectorId", least=0)
+    reservation = Reservation(
+        expiry_s=fields.moment("expiryDate"),
+        id_tag=fields.text("idTag", ID_TAG),
+        reservation_id=fields.integer("reservationId"),
+    )
+    fields.maybe_text("parentIdTag", ID_TAG)
+    if not 1 <= connector_id <= len(point.connectors) or reservation.expiry_s <= point.begin():
+        return {"status": "Rejected"}
+    connector = point.connector(connector_id)
+    phase = point.phase(connector)
+    same = connector.reservation and (
+        connector.reservation.reservation_id == reservation.reservation_id
+    )
+    if phase in (Phase.FAULTED, Phase.UNAVAILABLE):
+        return {"status": phase.value}
+    if phase is not Phase.AVAILABLE and not same:
+        return {"status": "Occupied"}
+    point.then(lambda: point.reserve(connector, reservation))
+    return {"status": "Accepted"}
+
+
+def cancel_reservation(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
+    """CancelReservation."""
+    wanted = fields.integer("reservationId")
+    if not any(
+        one.reservation and one.reservation.reservation_id == wanted for one in point.connectors
+    ):
+        return {"status": "Rejected"}
+    point.then(lambda: _ignore(point.cancel_reservation(wanted)))
+    return {"status": "Accepted"}
+
+
+def trigger(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
+    """TriggerMessage."""
+    wanted = fields.choice("requestedMessage", TRIGGERS)
+    connector_id = fields.maybe_integer("connectorId", least=0)
+    if connector_id is not None and connector_id > len(point.connectors):
+        return {"status": "Rejected"}
+    chosen = [one for one in point.connectors if connector_id in (None, 0, one.connector_id)]
+
+    def send() -> None:
+        if wanted == "BootNotification":
+            point.boot()
+        elif wanted == "Heartbeat":
+            point.heartbeat()
+        elif wanted == "MeterValues":
+            for connector in chosen:
+                point.say_meter(connector, "Trigger")
+        elif wanted == "StatusNotification":
+            if connector_id in (None, 0):
+                down = Phase.UNAVAILABLE if not point.operative else Phase.AVAILABLE
+                phase = Phase.FAULTED if point.station_fault else down
+                point.notify_status(0, phase, point.station_fault)
+            if connector_id != 0:
+                for connector in chosen:
+                    fault = connector.fault or point.station_fault
+                    point.notify_status(connector.connector_id, point.phase(connector), fault)
+        elif wanted == "FirmwareStatusNotification":
+            point.tell(wanted, {"status": point.firmware_status})
+        else:
+            point.tell(wanted, {"status": point.diagnostics_status})
+
+    point.then(send)
+    return {"status": "Accepted"}
+
+
+def _ignore(_: object) -> None:
+    return None

@@ -1,0 +1,54 @@
+"""The local authorisation list of 1.6."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..fields import Fields
+from ..point import Handler
+
+if TYPE_CHECKING:
+    from .point import ChargePoint16
+
+STATUSES = ("Accepted", "Blocked", "Expired", "Invalid", "ConcurrentTx")
+
+
+def handlers(point: ChargePoint16) -> dict[str, Handler]:
+    """Actions and what answers them."""
+    return {
+        "GetLocalListVersion": lambda _: {"listVersion": point.local_list_version},
+        "SendLocalList": lambda fields: send_local_list(point, fields),
+    }
+
+
+def send_local_list(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
+    """SendLocalList: the whole list, or what is different."""
+    version = fields.integer("listVersion")
+    full = fields.choice("updateType", ("Differential", "Full")) == "Full"
+    changes: dict[str, str | None] = {}
+    entries = fields.maybe_objects("localAuthorizationList", least=0) or []
+    for entry in entries:
+        id_tag = entry.text("idTag", 20)
+        info = entry.maybe_object("idTagInfo")
+        changes[id_tag] = None
+        if info is not None:
+            changes[id_tag] = info.choice("status", STATUSES)
+            info.maybe_moment("expiryDate")
+            info.maybe_text("parentIdTag", 20)
+            info.done()
+        entry.done()
+    fields.done()
+    if not point.settings.flag("LocalAuthListEnabled"):
+        return {"status": "NotSupported"}
+    if len(entries) > point.settings.count("SendLocalListMaxLength"):
+        return {"status": "Failed"}
+    if not full and version <= point.local_list_version:
+        return {"status": "VersionMismatch"}
+    kept = {} if full else dict(point.local_list)
+    for id_tag, status in changes.items():
+        if status is None:
+            kept.pop(id_tag, None)
+        else:
+            kept[id_tag] = status
+    point.local_list, point.local_list_version = kept, version
+    return {"status": "Accepted"}

@@ -1,0 +1,283 @@
+"""A 1.6 charge point: what it says by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from .. import wire
+from ..agenda import Agenda, Entry
+from ..connector import Connector, Fault, Phase, Transaction
+from ..fields import Fault as Wrong
+from ..message import Message, Reply
+from ..point import ChargePoint
+from ..settings import Settings
+from ..spec import TwinSpec
+from ..station import News
+from . import commands, firmware, keys, local, smart
+from .values import sampled_values
+
+ERROR_CODES = {
+    Wrong.MISSING: "OccurenceConstraintViolation",
+    Wrong.UNKNOWN_FIELD: "FormationViolation",
+    Wrong.TYPE: "TypeConstraintViolation",
+    Wrong.VALUE: "PropertyConstraintViolation",
+    Wrong.TOO_MANY: "OccurenceConstraintViolation",
+    Wrong.NOT_SUPPORTED: "NotSupported",
+    Wrong.NOT_IMPLEMENTED: "NotImplemented",
+    Wrong.INTERNAL: "InternalError",
+}
+
+REASONS = {
+    "EmergencyStop",
+    "EVDisconnected",
+    "HardReset",
+    "Local",
+    "Other",
+    "PowerLoss",
+    "Reboot",
+    "Remote",
+    "SoftReset",
+    "UnlockCommand",
+    "DeAuthorized",
+}
+# The id of a transaction that the central system never named.
+NEVER_NAMED = -1
+
+
+class ChargePoint16(ChargePoint):
+    """Speaks OCPP 1.6J."""
+
+    subprotocol = "ocpp1.6"
+    error_codes = ERROR_CODES
+
+    def __init__(
+        self, spec: TwinSpec, agenda: Agenda, seed: int, gate: asyncio.Semaphore, news: News
+    ) -> None:
+        super().__init__(spec, agenda, seed, gate, news)
+        self.settings = Settings(keys.rows(len(self.connectors)), dict(spec.configuration))
+        self.heartbeat_s = float(self.settings.count("HeartbeatInterval"))
+        self.firmware_status = "Idle"
+        self.diagnostics_status = "Idle"
+        self.announced_station: object = None
+        self._aligned: Entry | None = None
+        for module in (commands, smart, local, firmware):
+            self.handlers.update(module.handlers(self))
+        self.align()
+
+    # -- messages ---------------------------------------------------------------------
+
+    def boot_payload(self) -> dict[str, Any]:
+        """The content of a BootNotification."""
+        return {
+            "chargePointVendor": self.spec.vendor[:20],
+            "chargePointModel": self.spec.model,
+            "chargePointSerialNumber": (self.spec.serial_number or self.spec.identity)[:25],
+            "firmwareVersion": self.spec.firmware_version,
+            "meterType": "Twin meter",
+        }
+
+    def authorize_payload(self, id_tag: str) -> dict[str, Any]:
+        """The content of an Authorize."""
+        return {"idTag": id_tag}
+
+    def id_status(self, reply: Mapping[str, Any]) -> str:
+        """The status of an idTag in an answer."""
+        info = reply.get("idTagInfo")
+        return str(info.get("status")) if isinstance(info, Mapping) else "Invalid"
+
+    def set_heartbeat(self, interval_s: float) -> None:
+        """Take over the central system's interval."""
+        super().set_heartbeat(interval_s)
+        self.settings.changed["HeartbeatInterval"] = str(int(self.heartbeat_s))
+
+    def say_all_statuses(self) -> None:
+        """StatusNotification of connector 0 and of each other."""
+        self.announced_station = None
+        for connector in self.connectors:
+            connector.announced = None
+        self._say_station(urgent=True)
+        for connector in self.connectors:
+            self._say_connector(connector, urgent=True)
+
+    def say_status(self, connector: Connector) -> None:
+        """StatusNotification where something has changed since the last."""
+        if not self.is_connected():
+            return
+        if connector is self.connectors[0]:
+            self._say_station()
+        self._say_connector(connector)
+
+    def _say_station(self, *, urgent: bool = False) -> None:
+        phase = Phase.AVAILABLE if self.operative else Phase.UNAVAILABLE
+        if self.station_fault is not None:
+            phase = Phase.FAULTED
+        told = (phase, self.station_fault)
+        if told != self.announced_station:
+            self.announced_station = told
+            self.notify_status(0, phase, self.station_fault, urgent=urgent)
+
+    def _say_connector(self, connector: Connector, *, urgent: bool = False) -> None:
+        phase, fault = self.phase(connector), connector.fault or self.station_fault
+        if (phase, fault) != connector.announced:
+            connector.announced = (phase, fault)
+            self.notify_status(connector.connector_id, phase, fault, urgent=urgent)
+
+    def notify_status(
+        self, connector_id: int, phase: Phase, fault: Fault | None, *, urgent: bool = False
+    ) -> None:
+        """Send a StatusNotification."""
+        payload: dict[str, Any] = {
+            "connectorId": connector_id,
+            "errorCode": "NoError" if fault is None else fault.error_code,
+            "status": phase.value,
+            "timestamp": self.stamp(self.begin()),
+        }
+        if fault is not None and fault.info:
+            payload["info"] = fault.info
+        if fault is not None and fault.vendor_error_code:
+            payload["vendorId"] = self.spec.vendor
+            payload["vendorErrorCode"] = fault.vendor_error_code
+        self.link.send(Message("StatusNotification", lambda: payload), urgent=urgent)
+
+    # -- transactions -------------------------------------------------------------------
+
+    def say_started(self, connector: Connector, transaction: Transaction) -> None:
+        """StartTransaction; its answer names the transaction."""
+        payload = {
+            "connectorId": connector.connector_id,
+            "idTag": transaction.id_tag,
+            "meterStart": transaction.meter_start_wh,
+            "timestamp": self.stamp(transaction.start_s),
+        }
+        if transaction.reservation_id is not None:
+            payload["reservationId"] = transaction.reservation_id
+
+        def answered(reply: Reply) -> None:
+            if isinstance(reply, wire.Refused):
+                transaction.wire_id = NEVER_NAMED
+                return
+            if isinstance(named := reply.get("transactionId"), int):
+                transaction.wire_id = named
+            status = self.id_status(reply)
+            refused = status not in ("Accepted", "ConcurrentTx")
+            if (
+                refused
+                and connector.transaction is transaction
+                and self.settings.flag("StopTransactionOnInvalidId")
+            ):
+                self.end_transaction(connector, "DeAuthorized")
+
+        self.tell("StartTransaction", payload, answered, lasting=True)
+        if self.quirks.has("repeats_start"):
+            self.tell("StartTransaction", payload, lasting=True)
+
+    def say_stopped(self, connector: Connector, transaction: Transaction) -> None:
+        """StopTransaction, with the readings at begin and end where configured."""
+        payload: dict[str, Any] = {
+            "idTag": transaction.id_tag,
+            "meterStop": transaction.meter_stop_wh,
+            "timestamp": self.stamp(transaction.stop_s or 0.0),
+            "reason": transaction.reason if transaction.reason in REASONS else "Other",
+        }
+        names = self._measurands("StopTxnSampledData")
+        if names:
+            payload["transactionData"] = [self.meter_value(connector, names, "Transaction.End")]
+        self._about(transaction, "StopTransaction", payload)
+        sampled = self._measurands("MeterValuesSampledData")
+        for _ in range(self.quirks.get("meter_values_after_stop", "times", 0)):
+            late = self.meter_value(connector, sampled, "Sample.Periodic")
+            content = {"connectorId": connector.connector_id, "meterValue": [late]}
+            self._about(transaction, "MeterValues", content)
+
+    def say_sample(self, connector: Connector, transaction: Transaction) -> None:
+        """MeterValues of a transaction."""
+        names = self._measurands("MeterValuesSampledData")
+        value = self.meter_value(connector, names, "Sample.Periodic")
+        if value["sampledValue"]:
+            payload = {"connectorId": connector.connector_id, "meterValue": [value]}
+            self._about(transaction, "MeterValues", payload)
+
+    def _about(self, transaction: Transaction, action: str, payload: dict[str, Any]) -> None:
+        # The id is known only once StartTransaction is answered: it is put in when this is sent.
+        def content() -> dict[str, Any]:
+            wire_id = transaction.wire_id
+            if action in self.quirks.get("transaction_id", "actions", ()):
+                wire_id = self.quirks.get("transaction_id", "value")
+            return {**payload, "transactionId": NEVER_NAMED if wire_id is None else wire_id}
+
+        self.link.send(Message(action, content, lasting=True))
+
+    def meter_value(
+        self, connector: Connector, measurands: list[str], context: str
+    ) -> dict[str, Any]:
+        """One MeterValue of a connector, now."""
+        now_s = self.begin()
+        reading = connector.reading(self.flow.cap(connector.connector_id))
+        return {
+            "timestamp": self.stamp(now_s),
+            "sampledValue": sampled_values(reading, measurands, context, self.quirks),
+        }
+
+    def say_meter(self, connector: Connector, context: str) -> None:
+        """MeterValues outside the rhythm of a transaction (triggered, or by the clock)."""
+        key = "MeterValuesAlignedData" if context == "Sample.Clock" else "MeterValuesSampledData"
+        value = self.meter_value(connector, self._measurands(key), context)
+        if not value["sampledValue"]:
+            return
+        payload = {"connectorId": connector.connector_id, "meterValue": [value]}
+        if connector.transaction is not None:
+            self._about(connector.transaction, "MeterValues", payload)
+        else:
+            self.tell("MeterValues", payload)
+
+    def _measurands(self, key: str) -> list[str]:
+        return [name.strip() for name in self.settings[key].split(",") if name.strip()]
+
+    def align(self) -> None:
+        """Send meter values at round times when ClockAlignedDataInterval says so."""
+        if self._aligned is not None:
+            self._aligned.cancel()
+            self._aligned = None
+        interval_s = self.settings.count("ClockAlignedDataInterval")
+        if interval_s:
+            next_s = (self.agenda.now_s() // interval_s + 1) * interval_s
+            self._aligned = self.agenda.at(next_s, self._on_the_clock)
+
+    def _on_the_clock(self) -> None:
+        for connector in self.connectors:
+            self.say_meter(connector, "Sample.Clock")
+        self.align()
+
+    def drop_timers(self) -> None:
+        """Forget all timers."""
+        super().drop_timers()
+        if self._aligned is not None:
+            self._aligned.cancel()
+
+    # -- what the configuration says ------------------------------------------------------
+
+    def stops_on_unplug(self) -> bool:
+        """StopTransactionOnEVSideDisconnect."""
+        return self.settings.flag("StopTransactionOnEVSideDisconnect")
+
+    def connection_timeout_s(self) -> float:
+        """ConnectionTimeOut."""
+        return float(self.settings.count("ConnectionTimeOut"))
+
+    def sample_interval_s(self) -> float:
+        """MeterValueSampleInterval."""
+        return float(self.settings.count("MeterValueSampleInterval"))
+
+    def accepts_unknown_offline(self) -> bool:
+        """AllowOfflineTxForUnknownId."""
+        return self.settings.flag("AllowOfflineTxForUnknownId")
+
+    def most_attempts(self) -> int:
+        """TransactionMessageAttempts."""
+        return self.settings.count("TransactionMessageAttempts")
+
+    def retry_interval_s(self) -> float:
+        """TransactionMessageRetryInterval."""
+        return float(self.settings.count("TransactionMessageRetryInterval"))

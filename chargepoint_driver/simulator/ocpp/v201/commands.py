@@ -1,0 +1,255 @@
+"""Remote control of 2.0.1: transactions, availability, reset, reservations, triggers."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ..connector import Connector, Phase, Reservation
+from ..fields import Fields
+from ..point import Handler
+from ..profiles import Purpose
+from ..rules import free_connectors, has_transaction
+from .local import read_token
+from .smart import read_profile, rejected, why_not
+
+if TYPE_CHECKING:
+    from .point import ChargePoint201
+
+TRIGGERS = (
+    "BootNotification",
+    "CombinedCertificate",
+    "FirmwareStatusNotification",
+    "Heartbeat",
+    "LogStatusNotification",
+    "MeterValues",
+    "PublishFirmwareStatusNotification",
+    "SignChargingStationCertificate",
+    "SignCombinedCertificate",
+    "SignV2GCertificate",
+    "StatusNotification",
+    "TransactionEvent",
+)
+
+
+def handlers(point: ChargePoint201) -> dict[str, Handler]:
+    """Actions and what answers them."""
+    return {
+        "CancelReservation": lambda fields: cancel_reservation(point, fields),
+        "ChangeAvailability": lambda fields: change_availability(point, fields),
+        "DataTransfer": data_transfer,
+        "GetTransactionStatus": lambda fields: get_transaction_status(point, fields),
+        "RequestStartTransaction": lambda fields: request_start(point, fields),
+        "RequestStopTransaction": lambda fields: request_stop(point, fields),
+        "ReserveNow": lambda fields: reserve(point, fields),
+        "Reset": lambda fields: reset(point, fields),
+        "TriggerMessage": lambda fields: trigger(point, fields),
+        "UnlockConnector": lambda fields: unlock(point, fields),
+    }
+
+
+def _evse(fields: Fields) -> int:
+    """The number of an `evse`; 0 when there is none."""
+    evse = fields.maybe_object("evse")
+    if evse is None:
+        return 0
+    number = evse.integer("id", least=0)
+    evse.maybe_integer("connectorId", least=0)
+    evse.done()
+    return number
+
+
+def _running(point: ChargePoint201, transaction_id: str) -> Connector | None:
+    for one in point.connectors:
+        if one.transaction is not None and one.transaction.wire_id == transaction_id:
+            return one
+    return None
+
+
+def change_availability(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
+    """ChangeAvailability."""
+    operative = fields.choice("operationalStatus", ("Inoperative", "Operative")) == "Operative"
+    evse_id = _evse(fields)
+    if evse_id > len(point.connectors):
+        return {"status": "Rejected"}
+    if evse_id == 0 and point.quirks.has("refuses_availability_0"):
+        return {"status": "Rejected"}
+    waits = not operative and has_transaction(point, evse_id)
+    point.then(lambda: _ignore(point.change_availability(evse_id, operative)))
+    return {"status": "Scheduled" if waits else "Accepted"}
+
+
+def data_transfer(fields: Fields) -> dict[str, Any]:
+    """DataTransfer: an echo for the vendor of the twins, unknown to the others."""
+    vendor, message = fields.text("vendorId"), fields.maybe_text("messageId", 50)
+    data = fields.raw("data")
+    if vendor != "twin":
+        return {"status": "UnknownVendorId"}
+    if message not in (None, "echo"):
+        return {"status": "UnknownMessageId"}
+    return {"status": "Accepted", **({} if data is None else {"data": data})}
+
+
+def request_start(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
+    """RequestStartTransaction: at the EVSE named, else at one that is free."""
+    evse_id = fields.maybe_integer("evseId", least=1)
+    remote_start_id = fields.integer("remoteStartId")
+    token = read_token(fields.object("idToken"))
+    group = fields.maybe_object("groupIdToken")
+    if group is not None:
+        read_token(group)
+    given = fields.maybe_object("chargingProfile")
+    fields.done()
+    free = free_connectors(point, evse_id, token)
+    profile = None
+    if given is not None:
+        number = free[0].connector_id if free else 1
+        profile, purpose = read_profile(given, number, point.begin())
+        if profile.purpose is not Purpose.TX or profile.transaction is not None:
+            return rejected("InvalidProfile", "only a TxProfile without transactionId")
+        refusal = why_not(point, profile, purpose)
+        if refusal is not None:
+            return refusal
+    if not free:
+        return rejected("TxInProgress", "no EVSE is free for this")
+    connector = free[0]
+    if profile is not None:
+        point.book.put(profile)
+
+    def decided(status: str) -> None:
+        if status == "Accepted":
+            point.accept(connector, token, remote_start_id)
+
+    if point.settings.flag("AuthCtrlr.AuthorizeRemoteStart"):
+        point.then(lambda: point.authorize(token, decided))
+    else:
+        point.then(lambda: decided("Accepted"))
+    return {"status": "Accepted"}
+
+
+def request_stop(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
+    """RequestStopTransaction."""
+    connector = _running(point, fields.text("transactionId", 36))
+    if connector is None:
+        return rejected("TxNotFound", "no such transaction")
+    number = connector.connector_id
+    point.then(lambda: point.stop(number, "Remote"))
+    return {"status": "Accepted"}
+
+
+def get_transaction_status(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
+    """GetTransactionStatus."""
+    wanted = fields.maybe_text("transactionId", 36)
+    waiting = any(one.action == "TransactionEvent" for one in point.link.queue)
+    if wanted is None:
+        return {"messagesInQueue": waiting}
+    return {"messagesInQueue": waiting, "ongoingIndicator": _running(point, wanted) is not None}
+
+
+def reset(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
+    """Reset, with a real reconnect; OnIdle waits for the transactions."""
+    kind = fields.choice("type", ("Immediate", "OnIdle"))
+    if fields.maybe_integer("evseId", least=0):
+        return rejected("UnsupportedRequest", "an EVSE is not reset by itself")
+    if kind == "OnIdle" and has_transaction(point, 0):
+        point.resets_when_idle = True
+        return {"status": "Scheduled"}
+    point.then(lambda: point.reboot("ImmediateReset", gently=kind == "OnIdle"))
+    return {"status": "Accepted"}
+
+
+def unlock(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
+    """UnlockConnector."""
+    evse_id, connector_id = fields.integer("evseId", least=0), fields.integer("connectorId", 0)
+    if not 1 <= evse_id <= len(point.connectors) or connector_id != 1:
+        return {"status": "UnknownConnector"}
+    if point.connector(evse_id).transaction is not None:
+        return {"status": "OngoingAuthorizedTransaction"}
+    return {"status": "Unlocked"}
+
+
+def reserve(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
+    """ReserveNow, for the EVSE named, else for a free one."""
+    reservation_id = fields.integer("id")
+    expiry_s = fields.moment("expiryDateTime")
+    fields.maybe_text("connectorType", 20)
+    token = read_token(fields.object("idToken"))
+    evse_id = fields.maybe_integer("evseId", least=1)
+    group = fields.maybe_object("groupIdToken")
+    if group is not None:
+        read_token(group)
+    fields.done()
+    chosen = [one for one in point.connectors if evse_id in (None, one.connector_id)]
+    if not chosen or expiry_s <= point.begin():
+        return {"status": "Rejected"}
+    reservation = Reservation(reservation_id, token, expiry_s)
+    for connector in chosen:
+        held = connector.reservation
+        same = held is not None and held.reservation_id == reservation_id
+        if same or point.phase(connector) is Phase.AVAILABLE:
+            point.then(partial(point.reserve, connector, reservation))
+            return {"status": "Accepted"}
+    phase = point.phase(chosen[0])
+    return {"status": phase.value if phase in (Phase.FAULTED, Phase.UNAVAILABLE) else "Occupied"}
+
+
+def cancel_reservation(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
+    """CancelReservation."""
+    wanted = fields.integer("reservationId")
+    held = (one.reservation for one in point.connectors)
+    if not any(one is not None and one.reservation_id == wanted for one in held):
+        return {"status": "Rejected"}
+    point.then(lambda: _ignore(point.cancel_reservation(wanted)))
+    return {"status": "Accepted"}
+
+
+def trigger(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
+    """TriggerMessage."""
+    wanted = fields.choice("requestedMessage", TRIGGERS)
+    evse_id = _evse(fields)
+    if evse_id > len(point.connectors):
+        return {"status": "Rejected"}
+    chosen = [one for one in point.connectors if evse_id in (0, one.connector_id)]
+    booted = point.boot_status == "Accepted" and not point.link.held
+    if wanted == "BootNotification" and booted and not point.quirks.has("no_boot_on_reconnect"):
+        return {"status": "Rejected"}
+    if wanted == "TransactionEvent" and all(one.transaction is None for one in chosen):
+        return {"status": "Rejected"}
+
+    def send() -> None:
+        if wanted == "BootNotification":
+            point.boot_reason = "Triggered"
+            point.boot()
+        elif wanted == "Heartbeat":
+            point.heartbeat()
+        elif wanted == "FirmwareStatusNotification":
+            point.tell(wanted, point.firmware_status)
+        elif wanted == "LogStatusNotification":
+            point.tell(wanted, point.log_status)
+        for connector in chosen:
+            if wanted == "MeterValues":
+                point.say_meter(connector, "Trigger")
+            elif wanted == "StatusNotification":
+                point.notify_status(connector)
+            elif wanted == "TransactionEvent" and connector.transaction is not None:
+                point.say_update(connector, connector.transaction, "Trigger", "Trigger")
+
+    if wanted not in KNOWN_TRIGGERS:
+        return {"status": "NotImplemented"}
+    point.then(send)
+    return {"status": "Accepted"}
+
+
+KNOWN_TRIGGERS = (
+    "BootNotification",
+    "FirmwareStatusNotification",
+    "Heartbeat",
+    "LogStatusNotification",
+    "MeterValues",
+    "StatusNotification",
+    "TransactionEvent",
+)
+
+
+def _ignore(_: object) -> None:
+    return None

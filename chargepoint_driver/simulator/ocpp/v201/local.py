@@ -1,0 +1,86 @@
+"""The local authorisation list of 2.0.1, and idTokens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..fields import Fields
+from ..point import Handler
+
+if TYPE_CHECKING:
+    from .point import ChargePoint201
+
+TOKEN_TYPES = (
+    "Central",
+    "eMAID",
+    "ISO14443",
+    "ISO15693",
+    "KeyCode",
+    "Local",
+    "MacAddress",
+    "NoAuthorization",
+)
+STATUSES = (
+    "Accepted",
+    "Blocked",
+    "ConcurrentTx",
+    "Expired",
+    "Invalid",
+    "NoCredit",
+    "NotAllowedTypeEVSE",
+    "NotAtThisLocation",
+    "NotAtThisTime",
+    "Unknown",
+)
+
+
+def handlers(point: ChargePoint201) -> dict[str, Handler]:
+    """Actions and what answers them."""
+    return {
+        "ClearCache": lambda _: clear_cache(point),
+        "GetLocalListVersion": lambda _: {"versionNumber": point.local_list_version},
+        "SendLocalList": lambda fields: send_local_list(point, fields),
+    }
+
+
+def read_token(fields: Fields) -> str:
+    """The text of an idToken. Raises Refusal."""
+    text = fields.text("idToken", 36)
+    fields.choice("type", TOKEN_TYPES)
+    fields.raw("additionalInfo")
+    fields.done()
+    return text
+
+
+def clear_cache(point: ChargePoint201) -> dict[str, Any]:
+    """ClearCache."""
+    if not point.settings.flag("AuthCacheCtrlr.Enabled"):
+        return {"status": "Rejected"}
+    point.authorization_cache.clear()
+    return {"status": "Accepted"}
+
+
+def send_local_list(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
+    """SendLocalList: the whole list, or what is different."""
+    version = fields.integer("versionNumber")
+    full = fields.choice("updateType", ("Differential", "Full")) == "Full"
+    kept = {} if full else dict(point.local_list)
+    entries = fields.maybe_objects("localAuthorizationList") or []
+    for entry in entries:
+        token = read_token(entry.object("idToken"))
+        info = entry.maybe_object("idTokenInfo")
+        if info is None:
+            kept.pop(token, None)
+        else:
+            kept[token] = info.choice("status", STATUSES)
+        entry.done()
+    fields.done()
+    if not point.settings.flag("LocalAuthListCtrlr.Enabled"):
+        return {"status": "Failed"}
+    if len(entries) > point.settings.count("LocalAuthListCtrlr.ItemsPerMessage"):
+        return {"status": "Failed"}
+    if not full and version <= point.local_list_version:
+        return {"status": "VersionMismatch"}
+    point.local_list, point.local_list_version = kept, version
+    point.settings.changed["LocalAuthListCtrlr.Entries"] = str(len(kept))
+    return {"status": "Accepted"}

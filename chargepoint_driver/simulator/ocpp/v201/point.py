@@ -1,0 +1,333 @@
+"""A 2.0.1 charging station: what it says by itself. Connector n is EVSE n with one connector."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from itertools import count
+from typing import Any
+
+from .. import wire
+from ..agenda import Agenda, Entry
+from ..connector import Connector, Fault, Reservation, Transaction
+from ..message import Message, Reply
+from ..point import ChargePoint
+from ..settings import Settings
+from ..spec import TwinSpec
+from ..station import News
+from . import commands, firmware, local, model, smart, variables
+from .values import sampled_values
+from .words import BOOT_REASONS, CHARGING_STATE, ERROR_CODES, REASONS, STATUS, TRIGGERS
+
+
+class ChargePoint201(ChargePoint):
+    """Speaks OCPP 2.0.1."""
+
+    subprotocol = "ocpp2.0.1"
+    error_codes = ERROR_CODES
+    ignored_fields = ("customData",)
+
+    def __init__(
+        self, spec: TwinSpec, agenda: Agenda, seed: int, gate: asyncio.Semaphore, news: News
+    ) -> None:
+        super().__init__(spec, agenda, seed, gate, news)
+        self.settings = Settings(variables.rows(len(self.connectors)), dict(spec.configuration))
+        self.heartbeat_s = float(self.settings.count("OCPPCommCtrlr.HeartbeatInterval"))
+        self.firmware_status: dict[str, Any] = {"status": "Idle"}
+        self.log_status: dict[str, Any] = {"status": "Idle"}
+        self.raw_profiles: dict[int, dict[str, Any]] = {}
+        self.resets_when_idle = False
+        self._states: dict[int, str] = {}
+        self._events = count(1)
+        self._seen_faults: dict[int, Fault | None] = {}
+        self._aligned: Entry | None = None
+        for module in (commands, smart, local, firmware, model):
+            self.handlers.update(module.handlers(self))
+        self.align()
+
+    # -- messages ---------------------------------------------------------------------
+
+    def boot_payload(self) -> dict[str, Any]:
+        """The content of a BootNotification."""
+        return {
+            "chargingStation": {
+                "vendorName": self.spec.vendor,
+                "model": self.spec.model,
+                "serialNumber": (self.spec.serial_number or self.spec.identity)[:25],
+                "firmwareVersion": self.spec.firmware_version,
+            },
+            "reason": BOOT_REASONS.get(self.boot_reason, "Unknown"),
+        }
+
+    def authorize_payload(self, id_tag: str) -> dict[str, Any]:
+        """The content of an Authorize."""
+        return {"idToken": {"idToken": id_tag, "type": "ISO14443"}}
+
+    def id_status(self, reply: Mapping[str, Any]) -> str:
+        """The status of an idToken in an answer."""
+        info = reply.get("idTokenInfo")
+        return str(info.get("status")) if isinstance(info, Mapping) else "Invalid"
+
+    def set_heartbeat(self, interval_s: float) -> None:
+        """Take over the central system's interval."""
+        super().set_heartbeat(interval_s)
+        self.settings.changed["OCPPCommCtrlr.HeartbeatInterval"] = str(int(self.heartbeat_s))
+
+    def say_all_statuses(self) -> None:
+        """StatusNotification of each connector."""
+        for connector in self.connectors:
+            connector.announced = None
+            self._say_connector(connector, urgent=True)
+
+    def say_status(self, connector: Connector) -> None:
+        """StatusNotification, TransactionEvent and NotifyEvent where something has changed."""
+        self._say_charging_state(connector)
+        if self.is_connected():
+            self._say_connector(connector)
+            self._say_faults(connector)
+        if self.resets_when_idle and all(one.transaction is None for one in self.connectors):
+            self.resets_when_idle = False
+            asyncio.get_running_loop().call_soon(lambda: self.reboot("ImmediateReset", gently=True))
+
+    def _say_connector(self, connector: Connector, *, urgent: bool = False) -> None:
+        status = self.connector_status(connector)
+        if status != connector.announced:
+            connector.announced = status
+            self.notify_status(connector, urgent=urgent)
+
+    def connector_status(self, connector: Connector) -> str:
+        """The status in the words of 2.0.1."""
+        return STATUS.get(self.phase(connector), "Occupied")
+
+    def notify_status(self, connector: Connector, *, urgent: bool = False) -> None:
+        """Send a StatusNotification."""
+        payload = {
+            "timestamp": self.stamp(self.begin()),
+            "connectorStatus": self.connector_status(connector),
+            "evseId": connector.connector_id,
+            "connectorId": 1,
+        }
+        self.link.send(Message("StatusNotification", lambda: payload), urgent=urgent)
+
+    def _say_faults(self, connector: Connector) -> None:
+        if connector is self.connectors[0]:
+            self._say_fault(0, self.station_fault)
+        self._say_fault(connector.connector_id, connector.fault)
+
+    def _say_fault(self, evse_id: int, fault: Fault | None) -> None:
+        before = self._seen_faults.get(evse_id)
+        if fault == before:
+            return
+        self._seen_faults[evse_id] = fault
+        shown = fault or before
+        assert shown is not None
+        component: dict[str, Any] = {"name": "ChargingStation"}
+        if evse_id:
+            component = {"name": "Connector", "evse": {"id": evse_id, "connectorId": 1}}
+        now = self.stamp(self.begin())
+        event = {
+            "eventId": next(self._events),
+            "timestamp": now,
+            "trigger": "Alerting",
+            "actualValue": "false" if fault is None else "true",
+            "techCode": shown.vendor_error_code or shown.error_code,
+            "techInfo": shown.info or shown.error_code,
+            "cleared": fault is None,
+            "eventNotificationType": "HardWiredNotification",
+            "component": component,
+            "variable": {"name": "Problem"},
+        }
+        self.tell("NotifyEvent", {"generatedAt": now, "seqNo": 0, "eventData": [event]})
+
+    # -- transactions -------------------------------------------------------------------
+
+    def say_started(self, connector: Connector, transaction: Transaction) -> None:
+        """TransactionEvent Started; the charging station names the transaction."""
+        transaction.wire_id = f"{self.random.getrandbits(128):032x}"
+        state = CHARGING_STATE.get(connector.phase(), "EVConnected")
+        self._states[transaction.number] = state
+        remote = transaction.remote_start_id is not None
+        info: dict[str, Any] = {"chargingState": state}
+        extra: dict[str, Any] = {}
+        if remote:
+            info["remoteStartId"] = transaction.remote_start_id
+        if transaction.reservation_id is not None:
+            extra["reservationId"] = transaction.reservation_id
+        self.event(
+            connector,
+            transaction,
+            "Started",
+            "RemoteStart" if remote else "Authorized",
+            info,
+            measurands="SampledDataCtrlr.TxStartedMeasurands",
+            context="Transaction.Begin",
+            named=True,
+            **extra,
+        )
+
+    def say_stopped(self, connector: Connector, transaction: Transaction) -> None:
+        """TransactionEvent Ended."""
+        reason = REASONS.get(transaction.reason or "", transaction.reason or "Other")
+        self.event(
+            connector,
+            transaction,
+            "Ended",
+            TRIGGERS.get(transaction.reason or "", TRIGGERS.get(reason, "AbnormalCondition")),
+            {"stoppedReason": reason, "chargingState": "EVConnected"},
+            measurands="SampledDataCtrlr.TxEndedMeasurands",
+            context="Transaction.End",
+            named=reason in ("Local", "DeAuthorized"),
+        )
+        self._states.pop(transaction.number, None)
+        for _ in range(self.quirks.get("meter_values_after_stop", "times", 0)):
+            self.say_meter(connector, "Sample.Periodic")
+
+    def say_sample(self, connector: Connector, transaction: Transaction) -> None:
+        """TransactionEvent Updated with meter values."""
+        self.say_update(connector, transaction, "MeterValuePeriodic", "Sample.Periodic")
+
+    def say_update(
+        self, connector: Connector, transaction: Transaction, trigger: str, context: str
+    ) -> None:
+        """TransactionEvent Updated with meter values, for that reason."""
+        self.event(
+            connector,
+            transaction,
+            "Updated",
+            trigger,
+            {"chargingState": self._states.get(transaction.number, "EVConnected")},
+            measurands="SampledDataCtrlr.TxUpdatedMeasurands",
+            context=context,
+        )
+
+    def _say_charging_state(self, connector: Connector) -> None:
+        transaction = connector.transaction
+        if transaction is None or transaction.number not in self._states:
+            return
+        state = CHARGING_STATE.get(connector.phase(), "EVConnected")
+        if state != self._states[transaction.number]:
+            self._states[transaction.number] = state
+            self.event(
+                connector, transaction, "Updated", "ChargingStateChanged", {"chargingState": state}
+            )
+
+    def event(
+        self,
+        connector: Connector,
+        transaction: Transaction,
+        kind: str,
+        trigger: str,
+        info: dict[str, Any],
+        measurands: str | None = None,
+        context: str = "Sample.Periodic",
+        *,
+        named: bool = False,
+        **extra: Any,
+    ) -> None:
+        """Queue a TransactionEvent."""
+        payload: dict[str, Any] = {
+            "eventType": kind,
+            "timestamp": self.stamp(self.begin()),
+            "triggerReason": trigger,
+            "seqNo": transaction.seq_no,
+            "offline": not self.is_connected(),
+            "transactionInfo": {"transactionId": transaction.wire_id, **info},
+            "evse": {"id": connector.connector_id, "connectorId": 1},
+            **extra,
+        }
+        transaction.seq_no += 2 if self.quirks.has("skips_seq_no") else 1
+        if named and transaction.id_tag:
+            payload |= self.authorize_payload(transaction.id_tag)
+        if measurands is not None:
+            value = self.meter_value(connector, self._measurands(measurands), context)
+            if value["sampledValue"]:
+                payload["meterValue"] = [value]
+
+        def answered(reply: Reply) -> None:
+            if isinstance(reply, wire.Refused) or "idTokenInfo" not in reply:
+                return
+            refused = self.id_status(reply) not in ("Accepted", "ConcurrentTx")
+            running = connector.transaction is transaction
+            if refused and running and self.settings.flag("TxCtrlr.StopTxOnInvalidId"):
+                self.end_transaction(connector, "DeAuthorized")
+
+        self.tell("TransactionEvent", payload, answered, lasting=True)
+
+    def say_expired(self, reservation: Reservation) -> None:
+        """ReservationStatusUpdate."""
+        self.tell(
+            "ReservationStatusUpdate",
+            {"reservationId": reservation.reservation_id, "reservationUpdateStatus": "Expired"},
+        )
+
+    def meter_value(
+        self, connector: Connector, measurands: list[str], context: str
+    ) -> dict[str, Any]:
+        """One MeterValue of a connector, now."""
+        now_s = self.begin()
+        reading = connector.reading(self.flow.cap(connector.connector_id))
+        return {
+            "timestamp": self.stamp(now_s),
+            "sampledValue": sampled_values(reading, measurands, context, self.quirks),
+        }
+
+    def say_meter(self, connector: Connector, context: str) -> None:
+        """MeterValues outside a transaction's events (triggered, or by the clock)."""
+        aligned = context == "Sample.Clock"
+        names = "AlignedDataCtrlr.Measurands" if aligned else "SampledDataCtrlr.TxUpdatedMeasurands"
+        value = self.meter_value(connector, self._measurands(names), context)
+        if value["sampledValue"]:
+            self.tell("MeterValues", {"evseId": connector.connector_id, "meterValue": [value]})
+
+    def _measurands(self, name: str) -> list[str]:
+        return [one.strip() for one in self.settings[name].split(",") if one.strip()]
+
+    def align(self) -> None:
+        """Send meter values at round times when AlignedDataCtrlr.Interval says so."""
+        if self._aligned is not None:
+            self._aligned.cancel()
+            self._aligned = None
+        interval_s = self.settings.count("AlignedDataCtrlr.Interval")
+        if interval_s:
+            next_s = (self.agenda.now_s() // interval_s + 1) * interval_s
+            self._aligned = self.agenda.at(next_s, self._on_the_clock)
+
+    def _on_the_clock(self) -> None:
+        for connector in self.connectors:
+            if connector.transaction is not None:
+                self.say_update(connector, connector.transaction, "MeterValueClock", "Sample.Clock")
+            else:
+                self.say_meter(connector, "Sample.Clock")
+        self.align()
+
+    def drop_timers(self) -> None:
+        """Forget all timers."""
+        super().drop_timers()
+        if self._aligned is not None:
+            self._aligned.cancel()
+
+    # -- what the configuration says ------------------------------------------------------
+
+    def stops_on_unplug(self) -> bool:
+        """StopTxOnEVSideDisconnect."""
+        return self.settings.flag("TxCtrlr.StopTxOnEVSideDisconnect")
+
+    def connection_timeout_s(self) -> float:
+        """EVConnectionTimeOut."""
+        return float(self.settings.count("TxCtrlr.EVConnectionTimeOut"))
+
+    def sample_interval_s(self) -> float:
+        """TxUpdatedInterval."""
+        return float(self.settings.count("SampledDataCtrlr.TxUpdatedInterval"))
+
+    def accepts_unknown_offline(self) -> bool:
+        """OfflineTxForUnknownIdEnabled."""
+        return self.settings.flag("AuthCtrlr.OfflineTxForUnknownIdEnabled")
+
+    def most_attempts(self) -> int:
+        """MessageAttempts."""
+        return self.settings.count("OCPPCommCtrlr.MessageAttempts")
+
+    def retry_interval_s(self) -> float:
+        """MessageAttemptInterval."""
+        return float(self.settings.count("OCPPCommCtrlr.MessageAttemptInterval"))

@@ -1,0 +1,230 @@
+"""Smart charging in 2.0.1: set, clear, get and report profiles, and the composite schedule."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from ..composite import composite
+from ..fields import Fault as Wrong
+from ..fields import Fields, Refusal
+from ..moments import iso
+from ..point import Handler
+from ..profiles import Profile, Purpose
+from ..rules import KINDS, ProfileLimits, read_periods, why_refused
+
+if TYPE_CHECKING:
+    from .point import ChargePoint201
+
+PURPOSES = {
+    "ChargingStationMaxProfile": Purpose.STATION_MAX,
+    "TxDefaultProfile": Purpose.TX_DEFAULT,
+    "TxProfile": Purpose.TX,
+}
+EXTERNAL = "ChargingStationExternalConstraints"
+MOST_SECONDS = 31_536_000
+
+
+def handlers(point: ChargePoint201) -> dict[str, Handler]:
+    """Actions and what answers them."""
+    return {
+        "SetChargingProfile": lambda fields: set_profile(point, fields),
+        "ClearChargingProfile": lambda fields: clear_profiles(point, fields),
+        "GetChargingProfiles": lambda fields: get_profiles(point, fields),
+        "GetCompositeSchedule": lambda fields: get_composite(point, fields),
+    }
+
+
+def rejected(code: str, text: str) -> dict[str, Any]:
+    """The answer Rejected with its reason."""
+    return {"status": "Rejected", "statusInfo": {"reasonCode": code, "additionalInfo": text}}
+
+
+def read_profile(fields: Fields, evse_id: int, now_s: float) -> tuple[Profile, str]:
+    """A ChargingProfile, and its purpose in OCPP's words. Raises Refusal."""
+    profile_id = fields.integer("id")
+    stack_level = fields.integer("stackLevel", least=0)
+    purpose = fields.choice("chargingProfilePurpose", (*PURPOSES, EXTERNAL))
+    kind = fields.choice("chargingProfileKind", KINDS)
+    recurrency = fields.maybe_choice("recurrencyKind", ("Daily", "Weekly"))
+    valid_from_s = fields.maybe_moment("validFrom")
+    valid_to_s = fields.maybe_moment("validTo")
+    transaction = fields.maybe_text("transactionId", 36)
+    schedules = fields.objects("chargingSchedule")
+    if len(schedules) > 3:
+        raise Refusal(Wrong.TOO_MANY, "chargingSchedule: more than 3")
+    schedule = schedules[0]
+    schedule.integer("id")
+    unit = schedule.choice("chargingRateUnit", ("A", "W"))
+    duration_s = schedule.maybe_integer("duration", least=0)
+    start_s = schedule.maybe_moment("startSchedule")
+    schedule.maybe_number("minChargingRate")
+    schedule.raw("salesTariff")
+    periods = read_periods(schedule)
+    schedule.done()
+    fields.done()
+    if kind == "Recurring" and (recurrency is None or start_s is None):
+        raise Refusal(Wrong.MISSING, "a recurring profile needs recurrencyKind and startSchedule")
+    profile = Profile(
+        profile_id,
+        evse_id,
+        stack_level,
+        PURPOSES.get(purpose, Purpose.STATION_MAX),
+        kind,
+        unit,
+        periods,
+        start_s=start_s,
+        duration_s=duration_s,
+        recurrency=recurrency,
+        valid_from_s=-math.inf if valid_from_s is None else valid_from_s,
+        valid_to_s=math.inf if valid_to_s is None else valid_to_s,
+        transaction=transaction,
+        received_s=now_s,
+    )
+    return profile, purpose
+
+
+def why_not(point: ChargePoint201, profile: Profile, purpose: str) -> dict[str, Any] | None:
+    """The answer of a refusal by what the station can do; None when it can."""
+    count = point.settings.count
+    limits = ProfileLimits(
+        count("SmartChargingCtrlr.ProfileStackLevel"),
+        count("SmartChargingCtrlr.PeriodsPerSchedule"),
+        count("SmartChargingCtrlr.Entries"),
+    )
+    if purpose == EXTERNAL:
+        return rejected("InvalidProfile", "external constraints are not set by the CSMS")
+    if why_refused(point, profile, purpose, limits) is not None:
+        return rejected("UnsupportedParam", "not supported by this station")
+    return None
+
+
+def set_profile(  # noqa: PLR0911 - one for each reason
+    point: ChargePoint201, fields: Fields
+) -> dict[str, Any]:
+    """SetChargingProfile."""
+    now_s = point.begin()
+    evse_id = fields.integer("evseId", least=0)
+    raw = fields.raw("chargingProfile")
+    if not isinstance(raw, dict):
+        raise Refusal(Wrong.MISSING, "chargingProfile: is missing or no object")
+    profile, purpose = read_profile(fields.inner(raw, "chargingProfile."), evse_id, now_s)
+    fields.done()
+    if evse_id > len(point.connectors):
+        return rejected("UnknownEvse", f"there is no EVSE {evse_id}")
+    if profile.purpose is Purpose.STATION_MAX and evse_id != 0:
+        return rejected("InvalidProfile", "this purpose is for EVSE 0")
+    if profile.purpose is Purpose.TX:
+        if evse_id == 0 or profile.transaction is None:
+            return rejected("InvalidProfile", "a TxProfile needs an EVSE and a transactionId")
+        running = point.connector(evse_id).transaction
+        if running is None or running.wire_id != profile.transaction:
+            return rejected("TxNotFound", "no such transaction at this EVSE")
+    refusal = why_not(point, profile, purpose)
+    if refusal is not None:
+        return refusal
+    if any(_clashes(profile, other) for other in point.book.profiles):
+        return rejected("DuplicateProfile", "another profile has this stack level at this time")
+    point.book.put(profile)
+    point.raw_profiles[profile.profile_id] = raw
+    point.then(lambda: point.refresh(point.begin()))
+    return {"status": "Accepted"}
+
+
+def _clashes(profile: Profile, other: Profile) -> bool:
+    return (
+        other.profile_id != profile.profile_id
+        and other.connector_id == profile.connector_id
+        and other.purpose is profile.purpose
+        and other.stack_level == profile.stack_level
+        and other.valid_from_s < profile.valid_to_s
+        and profile.valid_from_s < other.valid_to_s
+    )
+
+
+def clear_profiles(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
+    """ClearChargingProfile: by id, else all that fit the criteria; Unknown for none."""
+    profile_id = fields.maybe_integer("chargingProfileId")
+    criteria = fields.maybe_object("chargingProfileCriteria")
+    evse_id = stack_level = purpose = None
+    if criteria is not None:
+        evse_id = criteria.maybe_integer("evseId", least=0)
+        purpose = criteria.maybe_choice("chargingProfilePurpose", (*PURPOSES, EXTERNAL))
+        stack_level = criteria.maybe_integer("stackLevel", least=0)
+        criteria.done()
+    fields.done()
+
+    def fits(one: Profile) -> bool:
+        if profile_id is not None:
+            return one.profile_id == profile_id
+        return (
+            evse_id in (None, one.connector_id)
+            and (purpose is None or PURPOSES.get(purpose) is one.purpose)
+            and stack_level in (None, one.stack_level)
+        )
+
+    dropped = point.book.remove(fits)
+    point.then(lambda: point.refresh(point.begin()))
+    return {"status": "Accepted" if dropped else "Unknown"}
+
+
+def get_profiles(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
+    """GetChargingProfiles, answered by ReportChargingProfiles, one for each EVSE."""
+    request_id = fields.integer("requestId")
+    evse_id = fields.maybe_integer("evseId", least=0)
+    criteria = fields.object("chargingProfile")
+    purpose = criteria.maybe_choice("chargingProfilePurpose", (*PURPOSES, EXTERNAL))
+    stack_level = criteria.maybe_integer("stackLevel", least=0)
+    ids = criteria.raw("chargingProfileId")
+    sources = criteria.maybe_texts("chargingLimitSource")
+    criteria.done()
+    found: dict[int, list[dict[str, Any]]] = {}
+    for one in point.book.profiles:
+        if (
+            evse_id in (None, one.connector_id)
+            and (purpose is None or PURPOSES.get(purpose) is one.purpose)
+            and stack_level in (None, one.stack_level)
+            and (ids is None or one.profile_id in ids)
+            and (sources is None or "CSO" in sources)
+            and one.profile_id in point.raw_profiles
+        ):
+            found.setdefault(one.connector_id, []).append(point.raw_profiles[one.profile_id])
+    if not found:
+        return {"status": "NoProfiles"}
+
+    def report() -> None:
+        for index, (number, profiles) in enumerate(sorted(found.items()), start=1):
+            payload: dict[str, Any] = {
+                "requestId": request_id,
+                "chargingLimitSource": "CSO",
+                "evseId": number,
+                "chargingProfile": profiles,
+                "tbc": index < len(found),
+            }
+            point.tell("ReportChargingProfiles", payload)
+
+    point.then(report)
+    return {"status": "Accepted"}
+
+
+def get_composite(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
+    """GetCompositeSchedule."""
+    evse_id = fields.integer("evseId", least=0)
+    duration_s = min(fields.integer("duration", least=0), MOST_SECONDS)
+    unit = fields.maybe_choice("chargingRateUnit", ("A", "W"))
+    only = point.quirks.get("limit_unit", "unit")
+    if evse_id > len(point.connectors):
+        return rejected("UnknownEvse", f"there is no EVSE {evse_id}")
+    if only and unit not in (None, only):
+        return rejected("UnsupportedRateUnit", f"only {only}")
+    unit = unit or only or "W"
+    return {
+        "status": "Accepted",
+        "schedule": {
+            "evseId": evse_id,
+            "duration": duration_s,
+            "scheduleStart": iso(point.begin()),
+            "chargingRateUnit": unit,
+            "chargingSchedulePeriod": composite(point, evse_id, duration_s, unit),
+        },
+    }

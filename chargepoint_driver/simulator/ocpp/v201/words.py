@@ -1,0 +1,46 @@
+"""The neutral words of the twins in those of 2.0.1."""
+
+from __future__ import annotations
+
+from ..connector import Phase
+from ..fields import Fault as Wrong
+
+ERROR_CODES = {
+    Wrong.MISSING: "OccurrenceConstraintViolation",
+    Wrong.UNKNOWN_FIELD: "FormatViolation",
+    Wrong.TYPE: "TypeConstraintViolation",
+    Wrong.VALUE: "PropertyConstraintViolation",
+    Wrong.TOO_MANY: "OccurrenceConstraintViolation",
+    Wrong.NOT_SUPPORTED: "NotSupported",
+    Wrong.NOT_IMPLEMENTED: "NotImplemented",
+    Wrong.INTERNAL: "InternalError",
+}
+STATUS = {
+    Phase.AVAILABLE: "Available",
+    Phase.RESERVED: "Reserved",
+    Phase.UNAVAILABLE: "Unavailable",
+    Phase.FAULTED: "Faulted",
+}
+CHARGING_STATE = {
+    Phase.CHARGING: "Charging",
+    Phase.SUSPENDED_EV: "SuspendedEV",
+    Phase.SUSPENDED_EVSE: "SuspendedEVSE",
+    Phase.FAULTED: "SuspendedEVSE",
+}
+BOOT_REASONS = {
+    "PowerUp": "PowerUp",
+    "PowerLoss": "PowerUp",
+    "ImmediateReset": "RemoteReset",
+    "Reboot": "FirmwareUpdate",
+    "Triggered": "Triggered",
+}
+# Why a transaction ends: the trigger that goes with it, and the reason where 2.0.1 has another.
+TRIGGERS = {
+    "Local": "StopAuthorized",
+    "Remote": "RemoteStop",
+    "EVDisconnected": "EVCommunicationLost",
+    "DeAuthorized": "Deauthorized",
+    "ImmediateReset": "ResetCommand",
+    "UnlockCommand": "UnlockCommand",
+}
+REASONS = {"SoftReset": "ImmediateReset", "HardReset": "ImmediateReset", "UnlockCommand": "Other"}
