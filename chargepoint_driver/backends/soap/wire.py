@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import queue
 import ssl
 import time
 from collections.abc import Iterator
@@ -183,12 +184,36 @@ class _Https(HTTPSConnection):
     response_class = _Response
 
 
+class _Shelf(queue.LifoQueue[Any]):
+    """Idle connections, newest first. The queue that urllib3 takes otherwise tries its own
+    lock twice with each use; under gevent each try gives the turn away, and in rare cases it
+    was never given back. Nobody ever waits here: see `pool_block` of requests."""
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        del block, timeout
+        try:
+            return self.queue.pop()
+        except IndexError:
+            raise queue.Empty from None
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        del block, timeout
+        if len(self.queue) >= self.maxsize:
+            raise queue.Full
+        self.queue.append(item)
+
+    def qsize(self) -> int:
+        return len(self.queue)
+
+
 class _HttpPool(HTTPConnectionPool):
     ConnectionCls = _Http
+    QueueCls = _Shelf
 
 
 class _HttpsPool(HTTPSConnectionPool):
     ConnectionCls = _Https
+    QueueCls = _Shelf
 
 
 class _Session(requests.Session):
