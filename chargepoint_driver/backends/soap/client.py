@@ -55,6 +55,9 @@ _Row = TypeVar("_Row")
 class _Offline(Transport):  # type: ignore[misc]  # zeep has no types
     """zeep reads our WSDL file and builds messages; it never talks to the network."""
 
+    def __del__(self) -> None:
+        """Its session was never used; closing it at the interpreter's end fails under gevent."""
+
     def _load_remote_data(self, url: str) -> bytes:
         raise OSError(f"not loaded at run time: {url}")
 

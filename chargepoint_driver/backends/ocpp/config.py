@@ -1,0 +1,266 @@
+"""What the central system may be told, validated at the edge: all faults at once, no secrets."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from chargepoint_driver.backends.ocpp.quirks import Quirks
+from chargepoint_driver.errors import BadConfiguration
+
+__all__ = [
+    "ChargePointConfig",
+    "OcppConfig",
+    "Retention",
+    "Tls",
+    "parse_address",
+    "read_charge_points",
+]
+
+LONGEST_ID = 128
+_FROZEN = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Tls(BaseModel):
+    """Encryption. With `client_ca` every charge point must show a certificate of that
+    authority whose common name, or a DNS name of it, is the charge point's id."""
+
+    model_config = _FROZEN
+
+    certificate: Path = Field(description="PEM file of the server's certificate chain")
+    key: Path = Field(description="PEM file of its private key")
+    client_ca: Path | None = Field(
+        default=None, description="PEM file; asks for client certificates"
+    )
+
+
+class Retention(BaseModel):
+    """Days that records are kept; None keeps them for ever."""
+
+    model_config = _FROZEN
+
+    events_days: float | None = Field(
+        default=90, gt=0, description="events other than meter values"
+    )
+    meter_values_days: float | None = Field(default=14, gt=0, description="events of meter values")
+    transactions_days: float | None = Field(
+        default=None, gt=0, description="completed transactions"
+    )
+
+
+class ChargePointConfig(BaseModel):
+    """What is known of one charge point beforehand."""
+
+    model_config = _FROZEN
+
+    password_env: str | None = Field(
+        default=None, min_length=1, description="environment variable with its basic-auth password"
+    )
+    password_file: Path | None = Field(
+        default=None, description="file with it instead (first line)"
+    )
+    model: str | None = Field(default=None, description="model, for its quirks, before it boots")
+    voltage: float | None = Field(
+        default=None, gt=0, le=1000, description="V between phase and neutral"
+    )
+    phases: Literal[1, 2, 3] | None = Field(
+        default=None, description="phases that a connector uses"
+    )
+    current: Literal["AC", "DC"] = Field(default="AC", description="DC has no lowest limit of 6 A")
+    rated_kw: float | None = Field(default=None, gt=0, description="rated power of a connector, kW")
+    quirks: Quirks = Field(default_factory=Quirks, description="its own quirks")
+
+    @model_validator(mode="after")
+    def _has_one_password(self) -> ChargePointConfig:
+        if self.password_env is not None and self.password_file is not None:
+            raise ValueError("give password_env or password_file, not both")
+        return self
+
+    @property
+    def has_password(self) -> bool:
+        return self.password_env is not None or self.password_file is not None
+
+    def read_password(self) -> str:
+        """The password as it stands now. Raises BadConfiguration when it cannot be had."""
+        if self.password_env is not None:
+            found = os.environ.get(self.password_env)
+            if not found:
+                raise BadConfiguration(
+                    f"password_env: the environment variable {self.password_env!r} is not set; "
+                    "set it where this process starts, or use password_file"
+                )
+            return found
+        assert self.password_file is not None
+        try:
+            lines = self.password_file.expanduser().read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeError) as error:
+            raise BadConfiguration(
+                f"password_file: {self.password_file} cannot be read ({type(error).__name__}); "
+                "correct the path or its permissions"
+            ) from None
+        if not lines or not lines[0].strip():
+            raise BadConfiguration(f"password_file: {self.password_file} holds no password")
+        return lines[0].strip()
+
+
+_ANYONE = ChargePointConfig()
+
+
+class OcppConfig(BaseModel):
+    """The central system."""
+
+    model_config = _FROZEN
+
+    listen: str = Field(
+        default="127.0.0.1:9000", description="address:port, port 0 for any free one"
+    )
+    database: Path = Field(description="SQLite file of transactions, events and limits")
+    charge_points: Literal["*"] | dict[str, ChargePointConfig] = Field(
+        default="*", description='"*" for any, or id to settings; the id "*" stands for all others'
+    )
+    voltage: float = Field(default=240.0, gt=0, le=1000, description="V between phase and neutral")
+    phases: Literal[1, 2, 3] = Field(default=1, description="phases that a connector uses")
+    tls: Tls | None = Field(default=None, description="encryption")
+    allow_unauthenticated: bool = Field(
+        default=False, description="listen beyond loopback although charge points need no password"
+    )
+    accept_id_tags: Path | None = Field(
+        default=None,
+        description="file with one accepted idTag per line; accepts all where not given",
+    )
+    retention: Retention = Field(default_factory=Retention, description="how long records stay")
+    heartbeat_s: int = Field(default=60, ge=1, le=86_400, description="interval given at boot")
+    meter_interval_s: float = Field(
+        default=60,
+        gt=0,
+        description="seconds between meter values, where the charge point says none",
+    )
+    ping_s: float = Field(default=30.0, gt=0, description="seconds between pings, and until a pong")
+    call_timeout_s: float = Field(
+        default=30.0,
+        gt=0,
+        le=600,
+        description="seconds for a charge point's answer; then it is dropped",
+    )
+    boot_grace_s: float = Field(
+        default=5.0,
+        gt=0,
+        description="seconds until a silent charge point is asked for its boot data",
+    )
+    configuration_delay_s: float | None = Field(
+        default=20.0,
+        ge=0,
+        description="seconds after boot until its configuration is read; None: never",
+    )
+    open_timeout_s: float = Field(default=10.0, gt=0, le=120, description="seconds for a handshake")
+    most_frame_bytes: int = Field(default=262_144, ge=1024, description="largest message")
+    messages_per_second: float = Field(
+        default=500.0,
+        gt=0,
+        description="faster senders are slowed down to it, after a burst of twice it",
+    )
+    most_connections: int = Field(default=5_000, ge=1, description="sockets at the same time")
+    subprotocols: tuple[Literal["ocpp1.6", "ocpp2.0.1", "ocpp2.1"], ...] = Field(
+        default=("ocpp2.1", "ocpp2.0.1", "ocpp1.6"), min_length=1, description="best first"
+    )
+
+    @field_validator("listen")
+    @classmethod
+    def _listen_is_an_address(cls, value: str) -> str:
+        parse_address(value)
+        return value
+
+    @field_validator("charge_points")
+    @classmethod
+    def _ids_can_be_used(cls, value: Any) -> Any:
+        for station_id in value if isinstance(value, dict) else ():
+            if not 0 < len(station_id) <= LONGEST_ID or not station_id.isprintable():
+                raise ValueError(
+                    f"a charge point id has 1 to {LONGEST_ID} printable characters;"
+                    f" {station_id[:40]!r} is none"
+                )
+        return value
+
+    @model_validator(mode="after")
+    def _is_not_open_to_the_world(self) -> OcppConfig:
+        if not (self.is_loopback or self.is_authenticated or self.allow_unauthenticated):
+            raise ValueError(
+                "listen: beyond loopback every charge point needs a password, or tls a client_ca;"
+                " add them, or set allow_unauthenticated to true"
+            )
+        return self
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return parse_address(self.listen)
+
+    @property
+    def is_loopback(self) -> bool:
+        return ipaddress.ip_address(self.address[0]).is_loopback
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Whether nobody gets in without a secret."""
+        if self.tls is not None and self.tls.client_ca is not None:
+            return True
+        return self.charge_points != "*" and all(
+            point.has_password for point in self.charge_points.values()
+        )
+
+    def of(self, station_id: str) -> ChargePointConfig | None:
+        """The settings of a charge point; None when it may not connect."""
+        if self.charge_points == "*":
+            return _ANYONE
+        return self.charge_points.get(station_id) or self.charge_points.get("*")
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any], source: str = "ocpp") -> OcppConfig:
+        """A validated config. Raises BadConfiguration with every fault at once."""
+        try:
+            return cls(**fields)
+        except ValidationError as error:
+            lines = []
+            for fault in error.errors(include_url=False):
+                key = ".".join(str(part) for part in fault["loc"] if part != "literal['*']")
+                message = fault["msg"].removeprefix("Value error, ")
+                if fault["type"] == "extra_forbidden":
+                    message = "unknown key; remove it"
+                elif fault["type"] == "missing":
+                    message = "is missing; add it"
+                lines.append(f"{source}: {key}: {message}" if key else f"{source}: {message}")
+            raise BadConfiguration("\n".join(lines)) from None
+
+
+def read_charge_points(path: Path) -> Any:
+    """The charge points of a JSON file: an object of id to settings, or "*". Not validated."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadConfiguration(
+            f"{path}: cannot be read as JSON ({type(error).__name__}); correct it"
+        ) from None
+    if isinstance(found, dict) and set(found) == {"charge_points"}:
+        found = found["charge_points"]
+    if found != "*" and not isinstance(found, dict):
+        raise BadConfiguration(f'{path}: must be an object of id to settings, or "*"')
+    return found
+
+
+def parse_address(value: str) -> tuple[str, int]:
+    host, colon, port = value.rpartition(":")
+    host = host.strip("[]")
+    host = "127.0.0.1" if host == "localhost" else host
+    try:
+        ipaddress.ip_address(host)
+        number = int(port)
+    except ValueError:
+        number = -1
+    if not colon or not 0 <= number <= 65_535:
+        raise ValueError("must be address:port, like 127.0.0.1:9000 (an address, not a name)")
+    return host, number

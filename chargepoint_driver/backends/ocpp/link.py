@@ -1,0 +1,359 @@
+"""One socket of one charge point: frames in, answers out; our calls, one at a time.
+
+Nothing here knows what a message means. Every frame gets an answer or a counted drop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed, InvalidState
+
+from chargepoint_driver.backends.ocpp import frames, schemas
+from chargepoint_driver.backends.ocpp.frames import WireError
+from chargepoint_driver.backends.ocpp.requests import Desk, Dialect, Request
+from chargepoint_driver.backends.ocpp.state import ChargePoint
+from chargepoint_driver.errors import BadValue, FateUnknown, TryLater, WriteRejected
+
+__all__ = ["CallRefused", "Link", "LinkLimits"]
+
+# Bad frames without a good one in between, until the socket is closed.
+_PATIENCE = 50
+_REMEMBERED = 16
+# Bytes that wait to be sent from which on the sender waits too.
+_MOST_UNSENT = 16_384
+
+
+class CallRefused(WriteRejected):
+    """The charge point answered a call of ours with a CALLERROR; `service_code` is its code."""
+
+    def __init__(self, action: str, code: str, description: str, details: Any) -> None:
+        super().__init__(
+            f"{action}: the charge point answered {code}"
+            + (f" ({description})" if description else ""),
+            service_code=code,
+        )
+        self.description = description
+        self.details = details
+
+
+@dataclass(frozen=True)
+class LinkLimits:
+    """What one socket may cost."""
+
+    call_timeout_s: float
+    messages_per_second: float
+
+
+class Link:
+    """A socket that got through the handshake."""
+
+    __slots__ = (
+        "_allowance",
+        "_answers",
+        "_bad",
+        "_before_s",
+        "_desk",
+        "_ids",
+        "_limits",
+        "_now",
+        "_pong",
+        "_recent",
+        "_spawn",
+        "_time",
+        "_turn",
+        "closed",
+        "connection",
+        "dialect",
+        "pinged_s",
+        "point",
+    )
+
+    def __init__(
+        self,
+        connection: ServerConnection,
+        point: ChargePoint,
+        dialect: Dialect,
+        desk: Desk,
+        limits: LinkLimits,
+        now: Callable[[], float],
+        spawn: Callable[[Awaitable[None]], None],
+    ) -> None:
+        self.connection = connection
+        self.point = point
+        self.dialect = dialect
+        self._desk = desk
+        self._limits = limits
+        self._now = now
+        self._spawn = spawn
+        self._answers: dict[str, asyncio.Future[Any]] = {}
+        self._ids = itertools.count(1)
+        self._turn = asyncio.Lock()
+        self._bad = 0
+        # message id -> (hash of the frame, its answer): a repeated request is answered again
+        self._recent: OrderedDict[str, tuple[int, str]] | None = None
+        self._allowance = 2 * limits.messages_per_second
+        self._time = asyncio.get_running_loop().time
+        self._before_s = self._time()
+        self._pong: Awaitable[float] | None = None
+        self.pinged_s = self._before_s
+        self.closed = False
+
+    # ---- what comes in -------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve until the socket is closed."""
+        recv = self.connection.recv
+        send = self._send
+        store = self._desk.store
+        try:
+            while True:
+                text = await recv()
+                if (wait_s := self._too_fast_s()) > 0:
+                    await asyncio.sleep(wait_s)
+                after: list[Callable[[], Awaitable[None]]] = []
+                answer = self._take(text, after)
+                if answer is None:
+                    if self._bad >= _PATIENCE:
+                        await self.close(1008, "too many bad messages")
+                    continue
+                try:
+                    await store.committed()
+                except sqlite3.Error as error:
+                    # Not stored, so not acknowledged: the charge point sends it again.
+                    self._desk.count(self.point, "not_stored", type(error).__name__)
+                    answer = self._not_stored(text)
+                    after.clear()
+                await send(answer)
+                for action in after:
+                    self._spawn(action())
+                if self._bad >= _PATIENCE:
+                    await self.close(1008, "too many bad messages")
+        except ConnectionClosed:
+            pass
+        finally:
+            self._end()
+
+    async def _send(self, text: str) -> None:
+        """Send an answer: at once while the socket takes it, or when it does again."""
+        connection = self.connection
+        if connection.transport.get_write_buffer_size() > _MOST_UNSENT:
+            await connection.send(text)
+            return
+        try:
+            connection.protocol.send_text(text.encode())
+        except InvalidState:
+            return  # the socket is closing; reading says so
+        connection.send_data()
+
+    def _too_fast_s(self) -> float:
+        """How long a sender beyond the rate waits; reading stops meanwhile, so it must."""
+        rate = self._limits.messages_per_second
+        now = self._time()
+        self._allowance = min(2 * rate, self._allowance + (now - self._before_s) * rate) - 1
+        self._before_s = now
+        if self._allowance >= 0:
+            return 0.0
+        self._desk.count(self.point, "slowed_down")
+        return -self._allowance / rate
+
+    def _take(self, text: str | bytes, after: list[Callable[[], Awaitable[None]]]) -> str | None:
+        """The answer to a frame, None where there is none to give."""
+        point = self.point
+        received_s = self._now()
+        point.last_seen_s = received_s
+        version = self.dialect.version
+        try:
+            frame = frames.read_frame(text)
+        except frames.BadFrame as error:
+            self._bad += 1
+            self._desk.count(point, "bad_frames", error.description)
+            if error.message_id is None:
+                return None
+            return frames.error_text(error.message_id, error, version)
+        if frame.kind != frames.CALL:
+            self._answered(frame)
+            return None
+        try:
+            answer = self._answer(frame, text, received_s, after)
+        except WireError as error:
+            self._bad += 1
+            self._desk.count(point, "refused_requests", f"{frame.action[:40]!r} {error.code}")
+            return frames.error_text(frame.message_id, error, version)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the charge point is answered
+            self._desk.count(point, "internal_errors", f"{frame.action[:40]!r} {error!r}")
+            after.clear()
+            return frames.error_text(
+                frame.message_id, WireError("InternalError", "this request failed here"), version
+            )
+        self._bad = 0
+        return answer
+
+    def _answer(
+        self,
+        frame: frames.Frame,
+        text: str | bytes,
+        received_s: float,
+        after: list[Callable[[], Awaitable[None]]],
+    ) -> str:
+        action = frame.action
+        request = Request(self._desk, self.point, action, received_s, after)
+        fast = self.dialect.fast.get(action)
+        if fast is not None:
+            decoder, take = fast
+            try:
+                typed = decoder.decode(frame.payload)
+            except (msgspec.MsgspecError, RecursionError, ValueError):
+                pass  # the common way says what is wrong with it
+            else:
+                return frames.result_text(frame.message_id, take(request, typed))
+        handler = self.dialect.handlers.get(action)
+        version = self.dialect.version
+        if handler is None:
+            if action in schemas.actions(version):
+                raise WireError("NotSupported", "this request is not for a central system")
+            raise WireError("NotImplemented", f"OCPP {version} has no such action")
+        mark = hash(text)
+        if self._recent is not None:
+            before = self._recent.get(frame.message_id)
+            if before is not None and before[0] == mark:
+                self._desk.count(self.point, "repeated_messages")
+                return before[1]
+        payload = frames.read_payload(frame.payload)
+        forgiven = schemas.check_incoming(version, action, payload)
+        if forgiven:
+            self._desk.count(self.point, "forgiven", f"{action} {forgiven[0]}")
+        answer = frames.result_text(frame.message_id, handler(request, payload))
+        if action != "Heartbeat":
+            if self._recent is None:
+                self._recent = OrderedDict()
+            self._recent[frame.message_id] = mark, answer
+            if len(self._recent) > _REMEMBERED:
+                self._recent.popitem(last=False)
+        return answer
+
+    def _not_stored(self, text: str | bytes) -> str:
+        frame = frames.read_frame(text)
+        if self._recent is not None:
+            self._recent.pop(frame.message_id, None)
+        error = WireError("InternalError", "not stored; send it again")
+        return frames.error_text(frame.message_id, error, self.dialect.version)
+
+    def _answered(self, frame: frames.Frame) -> None:
+        waiting = self._answers.pop(frame.message_id, None)
+        if waiting is None or waiting.done():
+            self._desk.count(self.point, "unmatched_answers", repr(frame.message_id[:40]))
+            return
+        waiting.set_result(frame)
+
+    # ---- our calls -----------------------------------------------------------------------
+
+    async def call(
+        self, action: str, payload: dict[str, Any], timeout_s: float, *, drop: bool = True
+    ) -> dict[str, Any]:
+        """Send a request and return the payload of its answer.
+
+        Raises BadValue before anything is sent, TryLater when it could not be sent in time,
+        CallRefused for a CALLERROR, FateUnknown when no answer came. A charge point that does
+        not answer at all is dropped (`drop`): a socket that only seems to live.
+        """
+        version = self.dialect.version
+        fault = schemas.check_outgoing(version, action, payload)
+        if fault is not None:
+            raise BadValue(f"{action}: {fault}")
+        task = asyncio.ensure_future(self._exchange(action, payload, drop=drop))
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        done, _ = await asyncio.wait({task}, timeout=timeout_s)
+        if not done:
+            # The exchange goes on by itself: an answer that comes late must find its place.
+            raise FateUnknown(
+                f"{self.point.station_id}: no answer to {action} within {timeout_s:g} s"
+            )
+        return task.result()
+
+    async def _exchange(
+        self, action: str, payload: dict[str, Any], *, drop: bool
+    ) -> dict[str, Any]:
+        limit_s = self._limits.call_timeout_s
+        quirk_s = self.point.quirks.call_timeout_s
+        limit_s = limit_s if quirk_s is None else quirk_s
+        station_id = self.point.station_id
+        async with self._turn:
+            if self.closed:
+                raise TryLater(f"{station_id}: the connection was closed; {action} was not sent")
+            message_id = f"{id(self) & 0xFFFFFF:x}-{next(self._ids)}"
+            waiting: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            self._answers[message_id] = waiting
+            try:
+                await self.connection.send(frames.call_text(message_id, action, payload))
+            except ConnectionClosed:
+                self._answers.pop(message_id, None)
+                raise FateUnknown(
+                    f"{station_id}: the connection broke while {action} was out"
+                ) from None
+            try:
+                await asyncio.wait({waiting}, timeout=limit_s)
+            finally:
+                self._answers.pop(message_id, None)
+            if not waiting.done():
+                self._desk.count(self.point, "calls_without_answer", action)
+                if drop:
+                    self._spawn(self.close(1011, "no answer to a call"))
+                raise FateUnknown(f"{station_id}: no answer to {action} within {limit_s:g} s")
+            frame = waiting.result()
+        if frame is None:
+            raise FateUnknown(f"{station_id}: the connection broke while {action} was out")
+        if frame.kind == frames.ERROR:
+            raise CallRefused(action, *frame.payload)
+        self._check_answer(action, frame.payload)
+        answer: dict[str, Any] = frame.payload
+        return answer
+
+    def _check_answer(self, action: str, payload: dict[str, Any]) -> None:
+        """Answers that break the schema are used all the same, and counted."""
+        try:
+            found = schemas.faults(self.dialect.version, action, payload, answer=True)
+        except (ValueError, RecursionError):
+            found = [("", "depth", "")]
+        if found:
+            self._desk.count(self.point, "forgiven", f"{action} answer {found[0][0]}")
+
+    # ---- life ----------------------------------------------------------------------------
+
+    async def ping(self) -> bool:
+        """Ping; False when the ping before it was not answered yet."""
+        self.pinged_s = asyncio.get_running_loop().time()
+        if self._pong is not None:
+            return False
+        try:
+            pong = await self.connection.ping()
+        except ConnectionClosed:
+            return True
+        self._pong = pong
+        asyncio.ensure_future(pong).add_done_callback(self._ponged)
+        return True
+
+    def _ponged(self, done: asyncio.Future[float]) -> None:
+        self._pong = None
+        if not done.cancelled() and done.exception() is None:
+            self.point.last_seen_s = self._now()
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close the socket; calls that are out fail."""
+        self._end()
+        await self.connection.close(code, reason)
+
+    def _end(self) -> None:
+        self.closed = True
+        for waiting in list(self._answers.values()):
+            if not waiting.done():
+                waiting.set_result(None)
+        self._answers.clear()

@@ -1,0 +1,198 @@
+"""An asyncio loop on a thread of its own, also where gevent has replaced threads by greenlets.
+
+gevent is never imported here; it is used when it is there and has patched this process. Then
+the thread is a real one, the loop gets the selector that gevent took away, and whoever waits
+for the loop lets other greenlets run meanwhile.
+"""
+
+from __future__ import annotations
+
+import _thread
+import asyncio
+import selectors
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+from chargepoint_driver.errors import ChargePointError, FateUnknown, TryLater
+
+__all__ = ["NativeLoop", "Signal", "gevent_if_patched"]
+
+
+def gevent_if_patched() -> Any:
+    """The gevent package, where it has replaced threads; else None."""
+    monkey = sys.modules.get("gevent.monkey")
+    if monkey is None or not monkey.is_module_patched("threading"):
+        return None
+    return sys.modules.get("gevent")
+
+
+class Signal:
+    """Set once, from any thread; waited for by the one that made it."""
+
+    def __init__(self) -> None:
+        gevent = gevent_if_patched()
+        self._watcher: Any = None
+        self._closed = False
+        self._event: Any
+        if gevent is None:
+            self._event = threading.Event()
+            return
+        self._event = sys.modules["gevent.event"].Event()
+        self._watcher = gevent.get_hub().loop.async_()
+        self._watcher.start(self._event.set)
+
+    def set(self) -> None:
+        if self._watcher is None:
+            self._event.set()
+        elif not self._closed:
+            self._watcher.send()
+
+    def wait(self, timeout_s: float | None) -> bool:
+        """Whether it was set in time."""
+        return bool(self._event.wait(timeout_s))
+
+    def close(self) -> None:
+        self._closed = True
+        if self._watcher is not None:
+            self._watcher.stop()
+            self._watcher.close()
+
+
+class _Job:
+    """A coroutine on the loop, and whoever waits for it."""
+
+    def __init__(self, make: Callable[[], Coroutine[Any, Any, Any]], done: Signal) -> None:
+        self.make = make
+        self.done = done
+        self.task: asyncio.Task[Any] | None = None
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def start(self) -> None:
+        self.task = asyncio.get_running_loop().create_task(self.make())
+        self.task.add_done_callback(self._end)
+
+    def cancel(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
+
+    def _end(self, task: asyncio.Task[Any]) -> None:
+        if task.cancelled():
+            self.error = TryLater("the central system has stopped")
+        else:
+            self.error = task.exception()
+            self.result = None if self.error is not None else task.result()
+        self.done.set()
+
+
+class NativeLoop:
+    """The thread and its loop. Every wait is limited."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._ended: Signal | None = None
+        self._jobs: deque[_Job] = deque()
+        self._ident: int | None = None
+
+    def start(self, timeout_s: float = 10.0) -> None:
+        """Begin; returns when the loop runs."""
+        ready, self._ended = Signal(), Signal()
+        gevent = gevent_if_patched()
+        try:
+            if gevent is None:
+                self._thread = threading.Thread(
+                    target=self._run, args=(ready,), name=self._name, daemon=True
+                )
+                self._thread.start()
+            else:
+                # The main thread's hub first: making two at once can lock their imports up.
+                gevent.get_hub()
+                begin = sys.modules["gevent.monkey"].get_original("_thread", "start_new_thread")
+                begin(self._run, (ready,))
+            if not ready.wait(timeout_s):
+                raise TryLater(f"{self._name} has not started within {timeout_s:g} s")
+        finally:
+            ready.close()
+
+    def run(self, make: Callable[[], Coroutine[Any, Any, Any]], timeout_s: float) -> Any:
+        """Run a coroutine there and return its result. Raises its error; FateUnknown when it
+        has not ended in time, and then it is cancelled."""
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            raise TryLater(f"{self._name} is not running")
+        if _thread.get_ident() == self._ident:
+            raise RuntimeError(f"{self._name}: called from its own thread")
+        done = Signal()
+        job = _Job(make, done)
+        self._jobs.append(job)
+        try:
+            loop.call_soon_threadsafe(self._take)
+            if not done.wait(timeout_s):
+                loop.call_soon_threadsafe(job.cancel)
+                raise FateUnknown(f"{self._name}: not done within {timeout_s:g} s")
+        except RuntimeError as error:
+            raise TryLater(f"{self._name} has stopped") from error
+        finally:
+            done.close()
+        if job.error is not None:
+            raise _own(job.error)
+        return job.result
+
+    def stop(self, timeout_s: float = 10.0) -> None:
+        """End the loop and its thread. Twice is once."""
+        loop, ended = self._loop, self._ended
+        if loop is None or ended is None:
+            return
+        self._loop = None
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(loop.stop)
+        ended.wait(timeout_s)
+        ended.close()
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+
+    def _take(self) -> None:
+        while self._jobs:
+            self._jobs.popleft().start()
+
+    def _run(self, ready: Signal) -> None:
+        loop = asyncio.SelectorEventLoop(_selector())
+        self._ident = _thread.get_ident()
+        ended = self._ended
+        try:
+            asyncio.set_event_loop(loop)
+            self._loop = loop
+            loop.call_soon(ready.set)
+            loop.run_forever()
+            rest = asyncio.all_tasks(loop)
+            for task in rest:
+                task.cancel()
+            loop.run_until_complete(asyncio.gather(*rest, return_exceptions=True))
+        finally:
+            asyncio.set_event_loop(None)
+            loop.close()
+            if ended is not None:
+                ended.set()
+
+
+def _selector() -> selectors.BaseSelector:
+    monkey = sys.modules.get("gevent.monkey")
+    if monkey is not None and gevent_if_patched() is not None:
+        saved: selectors.BaseSelector = monkey.get_original("selectors", "DefaultSelector")()
+        return saved
+    return selectors.DefaultSelector()
+
+
+def _own(error: BaseException) -> BaseException:
+    """Errors that are not of the tree say where they came from."""
+    if isinstance(error, ChargePointError):
+        return error
+    wrapped = ChargePointError(f"the central system failed: {type(error).__name__}: {error}")
+    wrapped.__cause__ = error
+    return wrapped

@@ -1,0 +1,54 @@
+"""Getting to know a charge point: its settings, its status, its boot data when it sends none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from chargepoint_driver.backends.ocpp.outbound import Ask, Outbound
+from chargepoint_driver.backends.ocpp.state import ChargePoint
+from chargepoint_driver.errors import ChargePointError, WriteRejected
+
+__all__ = ["ask_for", "read_settings", "without_secrets"]
+
+_SECRET = re.compile(r"password|authorizationkey|secret|psk|passphrase", re.IGNORECASE)
+_MOST_SETTINGS = 2_000
+
+Call = Callable[[ChargePoint, Ask], Awaitable[dict[str, Any]]]
+
+
+def without_secrets(settings: dict[str, str]) -> dict[str, str]:
+    """Settings without those whose names speak of keys; a charge point may show them."""
+    known = {name: value for name, value in settings.items() if not _SECRET.search(name)}
+    return dict(list(known.items())[:_MOST_SETTINGS])
+
+
+async def read_settings(point: ChargePoint, out: Outbound, call: Call) -> dict[str, str]:
+    """The settings of a charge point, empty where it tells none. Raises TryLater's kin only."""
+    found: dict[str, str] = {}
+    if out.asks_all:
+        try:
+            found = out.read_configuration(await call(point, out.configuration(None)))
+        except WriteRejected:
+            found = {}
+    missing = [name for name in out.names if name not in found]
+    if out.rate_units not in found:
+        most = found.get("GetConfigurationMaxKeys", "")
+        step = int(most) if most.isdecimal() and int(most) > 0 else out.most_names
+        for first in range(0, len(missing), step):
+            names = missing[first : first + step]
+            try:
+                found.update(out.read_configuration(await call(point, out.configuration(names))))
+            except WriteRejected:
+                continue
+    return without_secrets(found)
+
+
+async def ask_for(point: ChargePoint, out: Outbound, call: Call, message: str) -> bool:
+    """Ask for a message; False when it will not come."""
+    try:
+        answer = await call(point, out.trigger(message))
+    except ChargePointError:
+        return False
+    return answer.get("status") == "Accepted"
