@@ -15,7 +15,10 @@ def interface(
 ) -> tuple[ChargePointInterface, list[str]]:
     """(the interface with one device per station, every topic). Values stay current for ever."""
     tree = SimpleNamespace(
-        get_node=lambda _: SimpleNamespace(config=SimpleNamespace(group="bench")),
+        get_node=lambda topic: SimpleNamespace(
+            identifier=topic, config=SimpleNamespace(group="bench")
+        ),
+        get_polling_interval=lambda _: 60.0,
         agent=SimpleNamespace(config=None),
     )
     driver: Any = None

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,13 +24,23 @@ LIMIT_S = 600
 settings.register_profile("project", deadline=None, database=None)
 settings.load_profile("project")
 
-# pytest imports the folders named on its command line first: when tests/interface is one of
-# them, gevent has patched this process from the start and its tests can run right here.
-_patched_from_the_start = pytest.StashKey[bool]()
+
+def _named_on_the_command_line() -> bool:
+    """Whether tests/interface, or something in it, is asked for by name."""
+    paths = (Path(word.partition("::")[0]).resolve() for word in sys.argv[1:])
+    return any(UNDER_GEVENT in (path, *path.parents) for path in paths)
+
+
+# Then its tests run right here, and gevent patches before any other test imports anything.
+if _named_on_the_command_line() and find_spec("platform_driver") is not None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pytest itself has imported much by now
+        import platform_driver.agent  # noqa: F401  # patches everything
+
+_PATCHED_FROM_THE_START = "gevent" in sys.modules
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_patched_from_the_start] = "gevent" in sys.modules
     for name in ("NO_PROXY", "no_proxy"):
         os.environ[name] = "127.0.0.1,localhost"
 
@@ -37,7 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Patched late, threads and locks of other tests would be of two kinds; so, where the run
     began without gevent, tests/interface becomes one item that runs it in a new process."""
-    if path != UNDER_GEVENT or parent.config.stash[_patched_from_the_start]:
+    if path != UNDER_GEVENT or _PATCHED_FROM_THE_START:
         return None
     return OwnProcess.from_parent(parent, name=path.name)
 

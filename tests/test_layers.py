@@ -47,7 +47,7 @@ PUBLIC = {
         "WrongCredentials",
         "error_from_dict",
     ],
-    "registry": ["Finding", "Point", "Registry", "build", "read_csv"],
+    "registry": ["Finding", "Point", "Registry", "Selection", "build", "read_csv"],
     "snapshot": ["Event", "StationRecord", "Unreadable", "Value", "Values", "newest_by_port"],
 }
 ALSO_LISTED = ("cache", "service", "simulator")
