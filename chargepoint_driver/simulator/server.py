@@ -75,6 +75,8 @@ class Server(ThreadingHTTPServer):
     def handle_error(self, *_: object) -> None:
         """A client that went away is no error of ours; anything else is logged."""
         error = sys.exc_info()[1]
+        if self._closing and isinstance(error, OSError):
+            return  # `stop` has hung up on it
         if not isinstance(error, (ConnectionError, TimeoutError)):
             log.error("request failed", exc_info=error)
 
