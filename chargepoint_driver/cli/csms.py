@@ -14,7 +14,9 @@ import click
 __all__ = ["csms"]
 
 
-@click.command()
+@click.command(
+    epilog="\b\nExample:\n  chargepoint-driver csms --listen 127.0.0.1:9000 --database csms.sqlite"
+)
 @click.option(
     "--listen",
     default="127.0.0.1:9000",
@@ -59,11 +61,16 @@ def csms(
     Prints one line of JSON when ready: ocpp_url and control_url. A charge point connects to
     the ocpp_url, a slash and its id.
     """
-    from chargepoint_driver.backends.ocpp import (  # noqa: PLC0415 - needs the ocpp extra
-        CentralSystem,
-        OcppConfig,
-        read_charge_points,
-    )
+    try:
+        from chargepoint_driver.backends.ocpp import (  # noqa: PLC0415 - needs the ocpp extra
+            CentralSystem,
+            OcppConfig,
+            read_charge_points,
+        )
+    except ModuleNotFoundError as error:
+        raise click.ClickException(
+            f"{error.name} is not installed: pip install 'volttron-lib-chargepoint-driver[ocpp]'"
+        ) from None
 
     fields: dict[str, Any] = {}
     if config_file is not None:

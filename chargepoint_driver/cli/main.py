@@ -9,6 +9,7 @@ import click
 
 from chargepoint_driver import __version__
 from chargepoint_driver.cli.check import check
+from chargepoint_driver.cli.csms import csms
 from chargepoint_driver.cli.points import points
 from chargepoint_driver.cli.read import read
 from chargepoint_driver.cli.sim import sim
@@ -43,5 +44,5 @@ def main(debug: bool) -> None:
     )
 
 
-for _command in (check, points, read, sim):
+for _command in (check, csms, points, read, sim):
     main.add_command(_command)
