@@ -278,11 +278,28 @@ class AgentConfig(BaseModel):
                 faults.append(f"{where}: must be an object with username and password_env")
                 continue
             try:
-                good[str(name)] = AgentAccount.model_validate(account)
+                read = AgentAccount.model_validate(account)
             except ValidationError as error:
                 lines = [_explain(AgentAccount, fault) for fault in error.errors(include_url=False)]
                 faults += [f"{where}: {line}" for line in lines]
+                continue
+            clash = _clash(read, good)
+            if clash is None:
+                good[str(name)] = read
+            else:
+                faults.append(f"{where}: {clash}")
         return cls(accounts=good), faults
+
+
+def _clash(account: AgentAccount, others: Mapping[str, AgentAccount]) -> str | None:
+    """Why an account cannot stand beside the others."""
+    for name, other in others.items():
+        if other.key == account.key:
+            # Its calls would be made twice, and the limit of calls per minute not be held.
+            return f"is the same account as {name}; remove one of the two"
+        if account.cache_file is not None and other.cache_file == account.cache_file:
+            return f"cache_file is that of {name}; give each account its own"
+    return None
 
 
 def _printable(text: str) -> str:

@@ -15,7 +15,7 @@ from pydantic import ConfigDict
 from volttron.driver.base.config import PointConfig, RemoteConfig
 from volttron.driver.base.interfaces import BaseInterface, DriverInterfaceError
 
-from chargepoint_driver.adapters.polling import claim
+from chargepoint_driver.adapters.polling import claim, mend_interval
 from chargepoint_driver.adapters.proxy import Proxy
 from chargepoint_driver.adapters.register import ChargePointPointConfig, ChargePointRegister
 from chargepoint_driver.config import AccountConfig, DeviceConfig
@@ -181,7 +181,18 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         super().insert_register(register, base_topic)
         self._last = [], Selection()
         tree = self.driver_agent.equipment_model
-        claim(tree.get_node(f"{base_topic}/{register.point_name}"), tree.agent.config)
+        node = tree.get_node(f"{base_topic}/{register.point_name}")
+        claim(node, tree.agent.config)
+        wrong = mend_interval(node, tree)
+        if wrong is not None:
+            _log.warning(
+                "%s/%s: an interval of %g s cannot be scheduled; it is polled every %g s. Write "
+                "whole seconds, 1 or more, as Scrape Interval of the row or interval of the device",
+                base_topic,
+                register.point_name,
+                wrong,
+                node.config.polling_interval,
+            )
 
     # ---- reading -----------------------------------------------------------------------------
 
@@ -277,7 +288,13 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         raised at the end."""
         del kwargs
         failed: list[Exception] = []
-        for topic in list(self.point_map):
+        # One point of each target is enough; behind the caching agent each costs a call.
+        by_target = {
+            register.point.target: topic
+            for topic, register in self.point_map.items()
+            if register.point.attribute.call == "getLoad"
+        }
+        for topic in by_target.values():
             try:
                 self.revert_point(topic)
             except (DriverInterfaceError, TimeoutError) as error:

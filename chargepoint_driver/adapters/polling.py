@@ -4,6 +4,8 @@ The host plans different intervals of one remote over their least common multipl
 from midnight: beside a daily row nothing is polled before the next midnight, and `/all`
 publishing waits as long. Here every interval of a remote is a series of its own: the first
 poll comes within the remote's shortest interval, and `/all` starts one such interval later.
+A point that has no value when its turn is over (its device is new, or the service was down) is
+polled along with the shortest interval until it has one.
 
 The host finds the scheduler by the group of a row; `claim` puts a row into that group.
 """
@@ -15,13 +17,15 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from platform_driver.config import GroupConfig
-from platform_driver.poll_scheduler import PollScheduler
+from platform_driver.poll_scheduler import PollScheduler, PollSet
 
-__all__ = ["GROUP", "ScrapeScheduler", "claim"]
+__all__ = ["GROUP", "ScrapeScheduler", "claim", "mend_interval"]
 
 _log = logging.getLogger(__name__)
 
 GROUP = "chargepoint"
+_LONGEST_S = 366 * 86_400
+_USUAL_S = 60.0
 
 
 def claim(point_node: Any, agent_config: Any) -> None:
@@ -35,6 +39,21 @@ def claim(point_node: Any, agent_config: Any) -> None:
         )
 
 
+def mend_interval(point_node: Any, tree: Any) -> float | None:
+    """Give a point whose interval cannot be scheduled, which would break off the host's whole
+    configuration, the host's default; the interval that was wrong, None when it was good."""
+    wrong: float = tree.get_polling_interval(point_node.identifier)
+    if _can_be_scheduled(wrong):
+        return None
+    usual_s = tree.agent.config.default_polling_interval
+    point_node.config.polling_interval = usual_s if _can_be_scheduled(usual_s) else _USUAL_S
+    return wrong
+
+
+def _can_be_scheduled(interval_s: float) -> bool:
+    return 1 <= interval_s <= _LONGEST_S
+
+
 class ScrapeScheduler(PollScheduler):  # type: ignore[misc]  # the host has no types
     """One series of polls for each remote and interval."""
 
@@ -44,6 +63,8 @@ class ScrapeScheduler(PollScheduler):  # type: ignore[misc]  # the host has no t
         super().__init__(*args, **kwargs)
         self._next: dict[tuple[Any, float], datetime] = {}
         self._generation = 0
+        # Remote to the points without value: how many of its shortest intervals they are late.
+        self._late: dict[Any, dict[str, int]] = {}
 
     def _prepare_to_schedule(self) -> None:
         # The host calls this again when devices are added. Series that were begun before end
@@ -53,8 +74,8 @@ class ScrapeScheduler(PollScheduler):  # type: ignore[misc]  # the host has no t
     def _schedule_polling(self) -> None:
         now = _utc_now()
         for remote, by_interval in self.poll_sets[self.group].items():
-            base_s = min(by_interval)
-            for interval_s in by_interval:
+            base_s = min(by_interval, default=0.0)
+            for interval_s in sorted(by_interval):
                 key = (remote.unique_id, interval_s)
                 due = self._next.get(key)
                 if due is None or due <= now:
@@ -72,15 +93,44 @@ class ScrapeScheduler(PollScheduler):  # type: ignore[misc]  # the host has no t
 
     def _poll(self, generation: int, due: datetime, remote: Any, interval_s: float) -> None:
         """Poll once and see to the next turn first: a poll may outlast its interval."""
-        poll_set = self.poll_sets.get(self.group, {}).get(remote, {}).get(interval_s)
-        if generation != self._generation or not poll_set:
+        # A new configuration of the host brings a new scheduler, and leaves this one running.
+        replaced = self.data_model.agent.poll_schedulers.get(self.group) is not self
+        if generation != self._generation or replaced:
             return
+        by_interval = self.poll_sets.get(self.group, {}).get(remote, {})
+        poll_set = by_interval.get(interval_s)
+        if not poll_set:
+            # The host begins a series anew only for an interval that it does not know.
+            by_interval.pop(interval_s, None)
+            return
+        now = _utc_now()
         # After a pause of the host, one poll makes up for all that were missed.
-        missed = max(0.0, (_utc_now() - due).total_seconds()) // interval_s
+        missed = max(0.0, (now - due).total_seconds()) // interval_s
         due += timedelta(seconds=interval_s * (missed + 1))
         self._next[remote.unique_id, interval_s] = due
         self._schedule(due, remote, interval_s)
+        if interval_s == min(by_interval):
+            poll_set = self._with_late(poll_set, now, remote, by_interval)
         remote.poll_data(poll_set)
+
+    def _with_late(self, poll_set: Any, now: datetime, remote: Any, by_interval: Any) -> Any:
+        """The poll set, and with it the points of longer intervals that have no value although
+        it is not their turn; each after 1, 2, 4, 8 … turns, since it may be for ever."""
+        soon = now + timedelta(seconds=min(by_interval))
+        known = self._late.get(remote.unique_id, {})
+        late: dict[str, int] = {}
+        again = PollSet(self.data_model, remote)
+        for interval_s, other in by_interval.items():
+            due = self._next.get((remote.unique_id, interval_s))
+            if other is poll_set or due is None or due <= soon:
+                continue
+            for point in list(other.points.values()):
+                if point.last_updated is None:
+                    late[point.identifier] = turns = known.get(point.identifier, 0) + 1
+                    if turns & (turns - 1) == 0:
+                        again.add(point)
+        self._late[remote.unique_id] = late
+        return poll_set | again if again else poll_set
 
     def get_schedule(self, full_topics: bool = False) -> dict[str, dict[str, dict[str, list[str]]]]:
         """Interval, time of the next turn, remote and its points, for the host's RPC."""

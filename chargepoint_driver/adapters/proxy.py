@@ -7,9 +7,11 @@ from typing import Any
 
 import gevent
 from volttron.client.vip.agent.errors import VIPError
-from volttron.utils.jsonrpc import RemoteError
+from volttron.utils.jsonrpc import Error, RemoteError
 
 from chargepoint_driver.errors import (
+    BadConfiguration,
+    BadValue,
     ChargePointError,
     FateUnknown,
     TryLater,
@@ -39,17 +41,23 @@ class Proxy:
         described = {name: describe(point) for name, point in points.items()}
         try:
             answer = self._call("read", TryLater, described, self._account)
-            return Reading(
-                answer["values"],
-                {name: error_from_dict(fields) for name, fields in answer["errors"].items()},
-                answer["ages_s"],
-            )
+            values = dict(answer["values"])
+            errors = {name: error_from_dict(fields) for name, fields in answer["errors"].items()}
+            for name in points.keys() - values.keys() - errors.keys():
+                errors[name] = ChargePointError(f"the caching agent {self._agent} left it out")
+            return Reading(values, errors, answer["ages_s"])
         except ChargePointError as error:
             return Reading(errors=dict.fromkeys(points, error))
+        except (AttributeError, KeyError, TypeError, ValueError):
+            other = self._no_such_agent("its answer is no reading")
+            return Reading(errors=dict.fromkeys(points, other))
 
     def write(self, point: Point, value: object, options: ShedOptions) -> Value:
         """Carry out a write; what is reported then. Raises FateUnknown when the agent took the
         write and did not answer."""
+        if not point.writable:
+            # The row of this driver says so; the agent knows only what the attribute allows.
+            raise BadValue(f"{point.name} ({point.attribute.name}) can only be read")
         return self._call(  # type: ignore[no-any-return]
             "write",
             FateUnknown,
@@ -80,6 +88,13 @@ class Proxy:
                 f"the caching agent {self._agent} is not reachable ({type(error).__name__}); "
                 "start it, or correct cache_agent"
             ) from None
+        except Error as error:
+            raise self._no_such_agent(str(error)) from None
+
+    def _no_such_agent(self, why: str) -> ChargePointError:
+        return BadConfiguration(
+            f"{self._agent} is no caching agent of this version ({why}); correct cache_agent"
+        )
 
 
 def _of_remote(error: RemoteError, agent: str) -> ChargePointError:

@@ -23,6 +23,7 @@ _log = logging.getLogger(__name__)
 
 _FORMAT = 1
 _MARK = "unreadable text"
+_DICTIONARY = "dictionary"
 
 
 class Disk:
@@ -52,7 +53,15 @@ class Disk:
             }
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            OverflowError,
+            RecursionError,
+        ) as error:
             _log.warning("cache_file %s cannot be used (%s); it is written anew", self._path, error)
             return {}
 
@@ -95,10 +104,13 @@ def _fields(record: StationRecord) -> dict[str, Any]:
 
 
 def _plain(values: Values) -> dict[str, Any]:
-    return {
-        name: {_MARK: value.text} if isinstance(value, Unreadable) else value
-        for name, value in values.items()
-    }
+    return {name: _marked(value) for name, value in values.items()}
+
+
+def _marked(value: Value | Unreadable) -> Value:
+    if isinstance(value, Unreadable):
+        return {_MARK: value.text}
+    return {_DICTIONARY: value} if isinstance(value, dict) else value
 
 
 def _record(fields: dict[str, Any]) -> StationRecord:
@@ -111,9 +123,17 @@ def _record(fields: dict[str, Any]) -> StationRecord:
 
 
 def _values(fields: dict[str, Any]) -> dict[str, Value | Unreadable]:
-    return {
-        name: Unreadable(str(value[_MARK]))
-        if isinstance(value, dict) and set(value) == {_MARK}
-        else value
-        for name, value in fields.items()
-    }
+    return {name: _unmarked(value) for name, value in fields.items()}
+
+
+def _unmarked(value: Any) -> Value | Unreadable:
+    if isinstance(value, dict):
+        ((mark, content),) = value.items()
+        if mark == _MARK:
+            return Unreadable(str(content))
+        if mark != _DICTIONARY or not isinstance(content, dict):
+            raise ValueError(f"{mark!r} is no mark of a value")
+        return content
+    if value is not None and not isinstance(value, (str, int, float)):
+        raise ValueError(f"a {type(value).__name__} is no value")
+    return value

@@ -81,6 +81,9 @@ class SharedCache:
         self._flights: dict[Key, Flight] = {}
         self._newest: dict[str, Flight] = {}  # call to its flight that was begun last
         self._touched: dict[Key, int] = {}  # key to the number of the flight before a write
+        # Call to the time and the flight of its last reply for the whole account, where stations
+        # that it leaves out are known to have nothing.
+        self._whole: dict[str, tuple[float, int]] = {}
         self._begun = 0
         self._backoff = Backoff(jitter)
         self._groups = Groups()
@@ -91,6 +94,7 @@ class SharedCache:
         self._probe: threading.Event | None = None
         self.requests = 0
         self._disk = disk
+        self._saving = threading.Lock()  # the last to write the file knows everything
         if disk is not None:
             self._load(disk)
 
@@ -110,6 +114,14 @@ class SharedCache:
                     and entry.begun > self._touched.get(key, 0)
                 ):
                     outcomes[key] = Outcome(entry.record, None, now - entry.replied)
+                    continue
+                whole_at, begun = self._whole.get(key[0], (-math.inf, 0))
+                if (
+                    now - whole_at <= currency_s
+                    and begun > self._touched.get(key, 0)
+                    and (entry is None or entry.begun < begun)
+                ):
+                    outcomes[key] = Outcome(_nothing(key[1]), None, now - whole_at)
                     continue
                 flight = self._flights.get(key) or self._flights.get((key[0], _EVERYTHING))
                 if flight is not None:
@@ -277,6 +289,8 @@ class SharedCache:
             at = self._clock()
             absent = flight.stations - flight.records.keys() - flight.errors.keys()
             self._keep(flight, {station: _nothing(station) for station in absent}, at)
+        if flight.records:
+            self._save(flight.call)
 
     @staticmethod
     def _covered(
@@ -300,7 +314,10 @@ class SharedCache:
                 self._groups.learn(reply.records.values())
                 self._groups_at = at
         self._keep(flight, dict(reply.records), at)
-        self._save(request.call)
+        if request.whole_account and self._catalogue.calls[request.call].absent_is_empty:
+            with self._lock:
+                if flight.number > self._whole.get(request.call, (0.0, 0))[1]:
+                    self._whole[request.call] = at, flight.number
 
     def once(
         self, call: str, ask: Callable[[], _Answer], stations: Collection[str] = ()
@@ -360,6 +377,8 @@ class SharedCache:
 
     def _load(self, disk: Disk) -> None:
         for call, (age_s, records) in disk.load().items():
+            if not self._is_kept(call):
+                continue
             at = self._clock() - age_s
             if call == _DIRECTORY:
                 self._groups.learn(records)
@@ -370,18 +389,24 @@ class SharedCache:
 
     def _save(self, call: str) -> None:
         """Write the file anew after a reply of a call whose values keep for long."""
-        if self._disk is None or self._catalogue.calls[call].currency_s < _KEPT_S:
+        if self._disk is None or not self._is_kept(call):
             return
-        calls: dict[str, tuple[float, list[StationRecord]]] = {}
-        with self._lock:
-            now = self._clock()
-            for (name, _), entry in self._entries.items():
-                if self._catalogue.calls[name].currency_s >= _KEPT_S:
-                    # One age for all records of a call: that of the oldest.
-                    age_s, records = calls.get(name, (0.0, []))
-                    records.append(entry.record)
-                    calls[name] = (max(age_s, now - entry.replied), records)
-        self._disk.save(calls)
+        with self._saving:
+            calls: dict[str, tuple[float, list[StationRecord]]] = {}
+            with self._lock:
+                now = self._clock()
+                for (name, _), entry in self._entries.items():
+                    if self._is_kept(name):
+                        # One age for all records of a call: that of the oldest.
+                        age_s, records = calls.get(name, (0.0, []))
+                        records.append(entry.record)
+                        calls[name] = (max(age_s, now - entry.replied), records)
+            self._disk.save(calls)
+
+    def _is_kept(self, call: str) -> bool:
+        """Whether a call's values are worth a file."""
+        known = self._catalogue.calls.get(call)
+        return known is not None and known.currency_s >= _KEPT_S
 
     def _known_groups(self, stations: frozenset[str]) -> dict[str, frozenset[str]]:
         """Groups by member, learned from the station list when they are not known; empty when

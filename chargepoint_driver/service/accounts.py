@@ -85,7 +85,12 @@ class Accounts:
             self._services = kept
             self._points.clear()
             self._faults = faults
-        return faults
+        # The password of an account may come later; that it is not there yet is said now.
+        return faults + [
+            f"config: accounts.{name}: {missing}"
+            for name, account in config.accounts.items()
+            if (missing := _missing_password(account)) is not None
+        ]
 
     # ---- points ------------------------------------------------------------------------------
 
@@ -94,6 +99,8 @@ class Accounts:
     ) -> dict[str, Any]:
         """{"values", "errors", "ages_s"} by the names given; each name is in values or errors."""
         name, settings, service = self._find(account)
+        if not isinstance(points, Mapping):
+            raise BadConfiguration("points: must be names with the description of each point")
         errors: dict[str, ChargePointError] = {}
         wanted: dict[str, Point] = {}
         for key, fields in points.items():
@@ -123,7 +130,9 @@ class Accounts:
             raise BadValue("shed_duration: must be whole minutes")
         if not 0 <= shed_duration <= 525_600:
             raise BadValue(f"shed_duration: {shed_duration} is not within 0 … 525600 minutes")
-        options = ShedOptions(shed_duration, bool(shed_on_write))
+        if not isinstance(shed_on_write, bool):
+            raise BadValue("shed_on_write: must be true or false")
+        options = ShedOptions(shed_duration, shed_on_write)
         return service.write(self._point(name, settings, point), value, options)
 
     def revert(self, point: Mapping[str, Any], account: str | None = None) -> bool:
@@ -150,6 +159,8 @@ class Accounts:
         {"station", "port", and what `getChargingSessionData` reports}."""
         _, _, service = self._find(account)
         since, until = _moment("start", start), None if end is None else _moment("end", end)
+        if station is not None and not (isinstance(station, str) and station.strip()):
+            raise BadValue("station: must be a station id, or null for all")
         if until is not None and until < since:
             raise BadValue("end: lies before start")
         return [
@@ -164,11 +175,15 @@ class Accounts:
         return {name: service.stats() for name, (_, service) in self._snapshot().items()}
 
     def health(self) -> dict[str, Any]:
-        """{"good", "faults": of the configuration, "accounts": name to {call: error}}."""
-        accounts = {
-            name: {call: error.to_dict() for call, error in service.down().items()}
-            for name, (_, service) in self._snapshot().items()
-        }
+        """{"good", "faults": of the configuration, "accounts": name to {call: error}}; the
+        error of `password` is that there is none."""
+        accounts: dict[str, dict[str, Any]] = {}
+        for name, (account, service) in self._snapshot().items():
+            wrong = {call: error.to_dict() for call, error in service.down().items()}
+            missing = _missing_password(account)
+            if missing is not None:
+                wrong["password"] = missing.to_dict()
+            accounts[name] = wrong
         good = not self._faults and not any(accounts.values()) and bool(accounts)
         return {"good": good, "faults": list(self._faults), "accounts": accounts}
 
@@ -239,6 +254,14 @@ class Accounts:
             self._points.clear()
         self._points[key] = point
         return point
+
+
+def _missing_password(account: AgentAccount) -> BadConfiguration | None:
+    try:
+        account.read_password()
+    except BadConfiguration as error:
+        return error
+    return None
 
 
 def _moment(name: str, text: str) -> datetime:

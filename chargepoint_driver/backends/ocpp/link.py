@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 from websockets.asyncio.server import ServerConnection
-from websockets.exceptions import ConnectionClosed, InvalidState
+from websockets.exceptions import ConnectionClosed
 
 from chargepoint_driver.backends.ocpp import frames, schemas
 from chargepoint_driver.backends.ocpp.frames import WireError
@@ -28,8 +28,6 @@ __all__ = ["CallRefused", "Link", "LinkLimits"]
 # Bad frames without a good one in between, until the socket is closed.
 _PATIENCE = 50
 _REMEMBERED = 16
-# Bytes that wait to be sent from which on the sender waits too.
-_MOST_UNSENT = 16_384
 
 
 class CallRefused(WriteRejected):
@@ -112,7 +110,7 @@ class Link:
     async def run(self) -> None:
         """Serve until the socket is closed."""
         recv = self.connection.recv
-        send = self._send
+        send = self.connection.send
         store = self._desk.store
         try:
             while True:
@@ -141,18 +139,6 @@ class Link:
             pass
         finally:
             self._end()
-
-    async def _send(self, text: str) -> None:
-        """Send an answer: at once while the socket takes it, or when it does again."""
-        connection = self.connection
-        if connection.transport.get_write_buffer_size() > _MOST_UNSENT:
-            await connection.send(text)
-            return
-        try:
-            connection.protocol.send_text(text.encode())
-        except InvalidState:
-            return  # the socket is closing; reading says so
-        connection.send_data()
 
     def _too_fast_s(self) -> float:
         """How long a sender beyond the rate waits; reading stops meanwhile, so it must."""

@@ -35,10 +35,9 @@ _SELECT = (
 )
 
 
-def transactions(path: Path, month: str, session_registers: bool = False) -> list[dict[str, Any]]:
+def transactions(path: Path, month: str) -> list[dict[str, Any]]:
     """Every transaction that was completed in the month (UTC), oldest first: its final duration
     and energy. None where a begin or a register is missing. Raises BadValue."""
-    del session_registers
     try:
         begin, end = month_bounds(month)
     except ValueError as error:

@@ -42,7 +42,6 @@ class Quirks(BaseModel):
     read_configuration: bool = Field(
         default=True, description="whether it may be asked for all keys"
     )
-    session_register: bool = Field(default=False, description="its register begins at 0 each time")
 
 
 @lru_cache(maxsize=1)

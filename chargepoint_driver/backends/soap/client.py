@@ -82,8 +82,7 @@ class SoapBackend:
 
     def reconfigure(self, account: AccountConfig) -> None:
         """Go on with other settings; calls under way end with the old ones."""
-        if account.calls_per_minute != self._account.calls_per_minute:
-            self._pace = Pace(account.calls_per_minute)
+        self._pace.limit_to(account.calls_per_minute)
         self._account = account
         self._wire = Wire(account.url, account.timeout)
 

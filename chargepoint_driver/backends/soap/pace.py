@@ -25,14 +25,21 @@ class Pace:
         self, calls_per_minute: int | None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """`clock` gives seconds that never jump."""
-        self._most = calls_per_minute
-        self._kept = 0
-        if calls_per_minute is not None:
-            self._kept = min(max(1, calls_per_minute // 5), calls_per_minute - 1)
         self._clock = clock
         self._turn = threading.Condition()
         self._sent: deque[float] = deque()
         self._writes_waiting = 0
+        self._most: int | None = None
+        self._kept = 0
+        self.limit_to(calls_per_minute)
+
+    def limit_to(self, calls_per_minute: int | None) -> None:
+        """Go on with another limit; what was sent in the last minute counts."""
+        with self._turn:
+            self._most = calls_per_minute
+            if calls_per_minute is not None:
+                self._kept = min(max(1, calls_per_minute // 5), calls_per_minute - 1)
+            self._turn.notify_all()
 
     def take(self, is_write: bool, limit_s: float) -> None:
         """Wait for the turn of one call. Raises TryLater, naming when there is room, when it
@@ -58,10 +65,11 @@ class Pace:
 
     def _wait_s(self, is_write: bool) -> float:
         """Seconds until a call may go, 0 for now. Under the condition's lock."""
+        if self._most is None:
+            return 0.0
         now = self._clock()
         while self._sent and self._sent[0] <= now - _WINDOW_S:
             self._sent.popleft()
-        assert self._most is not None
         room = self._most if is_write else self._most - self._kept
         over = len(self._sent) - room
         if over >= 0:

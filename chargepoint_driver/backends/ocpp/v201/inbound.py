@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from chargepoint_driver.backends.ocpp.frames import WireError
+from chargepoint_driver.backends.ocpp.prepare import without_secrets
 from chargepoint_driver.backends.ocpp.reading import Raw, Sample, sample
 from chargepoint_driver.backends.ocpp.requests import Dialect, Handler, Request
 from chargepoint_driver.backends.ocpp.sessions import (
@@ -23,7 +23,6 @@ __all__ = ["DIALECT", "DIALECT_21"]
 
 _handlers: dict[str, Handler] = {}
 _MOST_EVSES = 1_000
-SECRET = re.compile(r"password|authorizationkey|secret|psk|pin\b", re.IGNORECASE)
 
 
 def _on(action: str) -> Callable[[Handler], Handler]:
@@ -186,15 +185,16 @@ def _event(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
 
 @_on("NotifyReport")
 def _report(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
-    point, known = request.point, {}
+    point = request.point
+    known: dict[str, str] = {}
     for entry in payload.get("reportData", ()):
         name = variable_name(entry)
         for attribute in entry["variableAttribute"]:
             value = attribute.get("value")
             if name is None or attribute.get("type", "Actual") != "Actual" or value is None:
                 continue
-            if not SECRET.search(name):
-                known[name] = value
+            known[name] = value
+    known = without_secrets(known)
     if known:
         point.configuration = {**point.configuration, **known}
         request.desk.store.save_point(point.station_id, configuration=point.configuration)

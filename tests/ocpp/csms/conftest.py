@@ -1,0 +1,184 @@
+"""A central system on a free port, raw sockets that stand for charge points, a clock to set."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+from chargepoint_driver.backends.ocpp import CentralSystem, OcppConfig
+
+LIMIT_S = 15.0
+BOOT = {"chargePointVendor": "Test Works", "chargePointModel": "Raw"}
+
+
+class Clock:
+    """The time of day, moved by hand. Starts now, since twins have clocks of their own."""
+
+    def __init__(self) -> None:
+        self.start_s = float(int(time.time()))
+        self.ahead_s = 0.0
+
+    def __call__(self) -> float:
+        return self.start_s + self.ahead_s
+
+    def iso(self, ago_s: float = 0.0) -> str:
+        moment = time.gmtime(self() - ago_s)
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", moment)
+
+
+class Charger:
+    """A charge point made of raw frames."""
+
+    def __init__(self, url: str, station_id: str, password: str | None = None, **options: Any):
+        options.setdefault("subprotocols", ["ocpp1.6"])
+        headers = options.pop("additional_headers", {})
+        if password is not None:
+            pair = base64.b64encode(f"{station_id}:{password}".encode()).decode()
+            headers["Authorization"] = f"Basic {pair}"
+        self._stack = ExitStack()
+        opening = connect(
+            f"{url}/{quote(station_id, safe='')}",
+            compression=None,
+            proxy=None,
+            ping_interval=None,
+            max_size=None,
+            additional_headers=headers,
+            **options,
+        )
+        self.ws: ClientConnection = self._stack.enter_context(opening)
+        self._number = 0
+
+    def send(self, text: str | bytes) -> Any:
+        """Send any text and return the frame that comes back."""
+        self.ws.send(text)
+        return self.receive()
+
+    def receive(self) -> Any:
+        return json.loads(self.ws.recv(LIMIT_S))
+
+    def request(self, action: str, payload: Any) -> Any:
+        """The frame that answers a request."""
+        self._number += 1
+        answer = self.send(json.dumps([2, f"m{self._number}", action, payload]))
+        assert answer[1] == f"m{self._number}", answer
+        return answer
+
+    def ask(self, action: str, payload: Any) -> dict[str, Any]:
+        """The payload of the answer, which is no error."""
+        answer = self.request(action, payload)
+        assert answer[0] == 3, answer
+        return answer[2]
+
+    def boot(self) -> None:
+        assert self.ask("BootNotification", BOOT)["status"] == "Accepted"
+
+    def status(self, status: str, connector: int = 1, **fields: Any) -> None:
+        payload = {"connectorId": connector, "errorCode": "NoError", "status": status, **fields}
+        self.ask("StatusNotification", payload)
+
+    def start(self, at: str, connector: int = 1, meter: int = 0, tag: str = "tag") -> int:
+        payload = {"connectorId": connector, "idTag": tag, "timestamp": at, "meterStart": meter}
+        return int(self.ask("StartTransaction", payload)["transactionId"])
+
+    def stop(self, transaction: int, at: str, meter: int, **fields: Any) -> None:
+        payload = {"transactionId": transaction, "timestamp": at, "meterStop": meter, **fields}
+        self.ask("StopTransaction", payload)
+
+    def meter(self, at: str, transaction: int | None = None, connector: int = 1, **by: str) -> None:
+        """MeterValues of measurands given as Power_Active_Import="3500"."""
+        values = [{"measurand": name.replace("_", "."), "value": v} for name, v in by.items()]
+        payload = {
+            "connectorId": connector,
+            "meterValue": [{"timestamp": at, "sampledValue": values}],
+        }
+        if transaction is not None:
+            payload["transactionId"] = transaction
+        self.ask("MeterValues", payload)
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+class Site:
+    """A running central system and its chargers."""
+
+    def __init__(self, config: OcppConfig, clock: Clock, **start: Any) -> None:
+        self.clock = clock
+        self.config = config
+        self.system = CentralSystem(config, clock)
+        self.chargers: list[Charger] = []
+        self.system.start(**start)
+
+    def charger(self, station_id: str = "CP1", **options: Any) -> Charger:
+        charger = Charger(self.system.ocpp_url, station_id, **options)
+        self.chargers.append(charger)
+        return charger
+
+    def point(self, station_id: str = "CP1") -> Any:
+        return self.system.charge_point(station_id)
+
+    def connector(self, number: int = 1, station_id: str = "CP1") -> Any:
+        return self.point(station_id).connectors[number]
+
+    def month(self) -> list[dict[str, Any]]:
+        return self.system.transactions(self.clock.iso()[:7])
+
+    def stop(self) -> None:
+        for charger in self.chargers:
+            charger.close()
+        self.system.stop()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def start(tmp_path: Path, clock: Clock) -> Iterator[Callable[..., Site]]:
+    """Start central systems; they end, and leave no thread, at the end of the test."""
+    before = set(threading.enumerate())
+    sites: list[Site] = []
+
+    def make(start_options: dict[str, Any] | None = None, **fields: Any) -> Site:
+        given = {
+            "listen": "127.0.0.1:0",
+            "database": tmp_path / "ocpp.db",
+            "boot_grace_s": 60,
+            "configuration_delay_s": None,
+            "call_timeout_s": 5,
+            **fields,
+        }
+        sites.append(Site(OcppConfig.from_dict(given), clock, **(start_options or {})))
+        return sites[-1]
+
+    yield make
+    for site in sites:
+        site.stop()
+    eventually(lambda: set(threading.enumerate()) <= before)
+
+
+@pytest.fixture
+def site(start: Callable[..., Site]) -> Site:
+    return start()
+
+
+def eventually(true: Callable[[], Any], limit_s: float = LIMIT_S) -> Any:
+    """Look until it is so."""
+    end = time.monotonic() + limit_s
+    while True:
+        found = true()
+        if found:
+            return found
+        assert time.monotonic() < end, f"still {found!r}"
+        time.sleep(0.01)

@@ -1,0 +1,367 @@
+"""Bad input: an OCPP error or a closed socket, a counter, and the others do not notice."""
+
+from __future__ import annotations
+
+import json
+import socket
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from .conftest import eventually
+
+FRAMES = [
+    ("nonsense", "ProtocolError"),
+    ("{}", "ProtocolError"),
+    ("[]", "ProtocolError"),
+    ("5", "ProtocolError"),
+    ('[2,"i","Heartbeat"]', "ProtocolError"),
+    ('[2,"i","Heartbeat",{},1]', "ProtocolError"),
+    ('[2,"i",5,{}]', "ProtocolError"),
+    ('[2,7,"Heartbeat",{}]', "ProtocolError"),
+    ('["2","i","Heartbeat",{}]', "ProtocolError"),
+    ('[true,"i","Heartbeat",{}]', "ProtocolError"),
+    ('[9,"i","Heartbeat",{}]', "ProtocolError"),
+    ('[2,"i","Heartbeat",5]', "FormationViolation"),
+    ('[2,"i","Heartbeat",null]', "FormationViolation"),
+    ('[2,"i","Heartbeat",{}', "ProtocolError"),
+    ('[2,"i","Authorize",{"idTag":' + "[" * 50_000, "ProtocolError"),
+    ('[2,"i","Authorize",{"idTag":' + "[" * 300 + "]" * 300 + "}]", "FormationViolation"),
+    (
+        '[2,"i","StartTransaction",{"connectorId":1,"idTag":"a","timestamp":"x",'
+        f'"meterStart":{10**40}}}]',
+        None,
+    ),
+    (
+        '[2,"i","StopTransaction",{"transactionId":'
+        + "9" * 400
+        + ',"timestamp":"","meterStop":0}]',
+        None,
+    ),
+    ('[2,"i","MeterValues",{"connectorId":99999999999,"meterValue":[]}]', None),
+    ('[2,"i","Authorize",{"idTag":"\\ud800"}]', "ProtocolError"),
+    ('[2,"' + "i" * 5000 + '","Heartbeat",{}]', "ProtocolError"),
+]
+
+
+@pytest.mark.parametrize(("frame", "code"), FRAMES, ids=range(len(FRAMES)))
+def test_bad_frames_are_answered(site, frame, code) -> None:
+    other = site.charger("OTHER")
+    charger = site.charger()
+    answer = charger.send(frame)
+    if code is not None:
+        assert answer[:1] + answer[2:3] == [4, code], answer
+        assert answer[1] == ("i" if '"i"' in frame else "-1")
+        assert sum(site.point().counters.values()) == 1
+    charger.ask("Heartbeat", {})
+    other.ask("Heartbeat", {})
+
+
+@pytest.mark.parametrize(
+    "frame", ['[3,"x",{}]', '[4,"x","GenericError","",{}]', '[4,"x"]', '[3,"x"]', "[3]", "[3,5,{}]"]
+)
+def test_answers_to_nothing_are_dropped_and_counted(site, frame) -> None:
+    charger = site.charger()
+    charger.ws.send(frame)
+    charger.ask("Heartbeat", {})
+    assert sum(site.point().counters.values()) == 1
+
+
+def test_bytes_count_as_text(site) -> None:
+    charger = site.charger()
+    assert charger.send(b'[2,"i","Heartbeat",{}]')[0] == 3
+    assert charger.send(b"\xff\xfe")[0] == 4
+
+
+def test_a_huge_frame_closes_the_socket(start) -> None:
+    site = start(most_frame_bytes=2048)
+    other = site.charger("OTHER")
+    charger = site.charger()
+    with pytest.raises(ConnectionClosed):
+        charger.send("x" * 5000)
+    other.ask("Heartbeat", {})
+
+
+def test_nothing_but_nonsense_closes_the_socket(site) -> None:
+    charger = site.charger()
+
+    def talk() -> None:
+        for _ in range(200):
+            charger.send("nonsense")
+
+    with pytest.raises(ConnectionClosed):
+        talk()
+
+
+def test_too_fast_is_slowed_down(start) -> None:
+    site = start(messages_per_second=10)
+    charger = site.charger()
+    for _ in range(30):
+        charger.ask("Heartbeat", {})
+    assert site.point().counters["slowed_down"] >= 1
+
+
+@pytest.mark.parametrize(
+    "station_id",
+    [
+        "a/b",
+        "100%",
+        "a%2Fb",
+        "a:b",
+        "ü",
+        "a b",
+        "'; DROP TABLE events; --",
+        "x" * 128,
+        "..",
+        "a?b#c",
+    ],
+)
+def test_odd_ids_are_ids(site, station_id) -> None:
+    site.charger(station_id).boot()
+    assert site.point(station_id).connected
+    assert site.system.events()[0]["charge_point"] == station_id
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/ocpp/" + "x" * 300,
+        "/ocpp/%zz",
+        "/ocpp/%ff%fe",
+        "/ocpp/a%00b",
+        "/ocpp/%0d%0aX",
+        "/",
+        "/ocpp/%20",
+    ],
+)
+def test_ids_that_are_none(site, path) -> None:
+    url = urlsplit(site.system.ocpp_url)
+    with socket.create_connection((url.hostname, url.port), 5) as raw:
+        request = (
+            f"GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        raw.sendall(request.encode())
+        assert b" 404 " in raw.recv(1000)
+    assert site.system.counters()["bad_ids"] == 1
+
+
+def test_a_trailing_slash_and_a_query_do_not_count(site) -> None:
+    url = urlsplit(site.system.ocpp_url)
+    with socket.create_connection((url.hostname, url.port), 5) as raw:
+        raw.sendall(
+            b"GET /any/where/CP7/?x=1 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+            b"Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+            b"Sec-WebSocket-Version: 13\r\n\r\n"
+        )
+        assert b" 101 " in raw.recv(1000)
+        eventually(lambda: [p.id for p in site.system.charge_points()] == ["CP7"])
+
+
+def test_no_common_subprotocol(site) -> None:
+    charger = site.charger(subprotocols=["ocpp1.5"])
+    assert charger.ws.subprotocol is None
+    with pytest.raises(ConnectionClosed):
+        charger.receive()
+    assert site.system.counters()["wrong_subprotocols"] == 1
+
+
+def test_our_order_decides_and_none_is_1_6(site) -> None:
+    both = site.charger("A", subprotocols=["ocpp1.6", "ocpp2.0.1"])
+    assert both.ws.subprotocol == "ocpp2.0.1"
+    none = site.charger("B", subprotocols=None)
+    none.boot()
+    assert site.point("B").ocpp_version == "1.6"
+
+
+def test_slow_handshakes_are_ended(start) -> None:
+    site = start(open_timeout_s=0.3)
+    other = site.charger("OTHER")
+    url = urlsplit(site.system.ocpp_url)
+    with socket.create_connection((url.hostname, url.port), 5) as raw:
+        raw.sendall(b"GET /ocpp/A HTTP/1.1\r\n")
+        raw.settimeout(10)
+        while raw.recv(1000):
+            pass
+    eventually(lambda: site.system.counters().get("failed_handshakes") == 1)
+    other.ask("Heartbeat", {})
+
+
+def test_plain_http_and_noise(site) -> None:
+    url = urlsplit(site.system.ocpp_url)
+    for noise in (b"\x16\x03\x01\x00\xff" * 20, b"GET / HTTP/1.1\r\n\r\n", b"\r\n\r\n"):
+        with socket.create_connection((url.hostname, url.port), 5) as raw:
+            raw.sendall(noise)
+            raw.settimeout(10)
+            raw.recv(1000)
+    site.charger().boot()
+
+
+def test_the_newest_socket_wins(site) -> None:
+    first = site.charger()
+    first.boot()
+    second = site.charger()
+    second.boot()
+    with pytest.raises(ConnectionClosed):
+        first.receive()
+    second.ask("Heartbeat", {})
+    assert site.point().connected
+    assert site.point().counters["replaced_sockets"] == 1
+
+
+def test_too_many_sockets(start) -> None:
+    site = start(most_connections=2)
+    site.charger("A"), site.charger("B")
+    with pytest.raises(InvalidStatus, match="503"):
+        site.charger("C")
+
+
+GOOD = [
+    [2, "1", "BootNotification", {"chargePointVendor": "v", "chargePointModel": "m"}],
+    [
+        2,
+        "2",
+        "StatusNotification",
+        {"connectorId": 1, "errorCode": "NoError", "status": "Charging"},
+    ],
+    [
+        2,
+        "3",
+        "StartTransaction",
+        {"connectorId": 1, "idTag": "a", "timestamp": "2026-01-01T00:00:00Z", "meterStart": 0},
+    ],
+    [
+        2,
+        "4",
+        "MeterValues",
+        {
+            "connectorId": 1,
+            "transactionId": 1,
+            "meterValue": [
+                {
+                    "timestamp": "2026-01-01T00:00:00Z",
+                    "sampledValue": [{"value": "1", "unit": "Wh"}],
+                }
+            ],
+        },
+    ],
+    [
+        2,
+        "5",
+        "StopTransaction",
+        {"transactionId": 1, "timestamp": "2026-01-01T00:00:00Z", "meterStop": 0},
+    ],
+    [3, "6", {}],
+]
+GOOD_201 = [
+    [
+        2,
+        "1",
+        "TransactionEvent",
+        {
+            "eventType": "Started",
+            "timestamp": "2026-01-01T00:00:00Z",
+            "triggerReason": "Authorized",
+            "seqNo": 0,
+            "transactionInfo": {"transactionId": "t"},
+            "evse": {"id": 1},
+            "meterValue": [{"timestamp": "2026-01-01T00:00:00Z", "sampledValue": [{"value": 1.5}]}],
+        },
+    ],
+    [
+        2,
+        "2",
+        "NotifyEvent",
+        {
+            "generatedAt": "2026-01-01T00:00:00Z",
+            "seqNo": 0,
+            "eventData": [
+                {
+                    "eventId": 1,
+                    "timestamp": "2026-01-01T00:00:00Z",
+                    "trigger": "Delta",
+                    "actualValue": "x",
+                    "eventNotificationType": "HardWiredMonitor",
+                    "component": {"name": "c"},
+                    "variable": {"name": "AvailabilityState"},
+                }
+            ],
+        },
+    ],
+    [
+        2,
+        "3",
+        "NotifyReport",
+        {
+            "requestId": 1,
+            "generatedAt": "2026-01-01T00:00:00Z",
+            "seqNo": 0,
+            "reportData": [
+                {
+                    "component": {"name": "c"},
+                    "variable": {"name": "v"},
+                    "variableAttribute": [{"value": "x"}],
+                }
+            ],
+        },
+    ],
+]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@st.composite
+def mutated(draw, frames):
+    """A good frame with one place in it replaced, removed or doubled."""
+    frame = json.loads(json.dumps(draw(st.sampled_from(frames))))
+    here = frame
+    while True:
+        keys = range(len(here)) if isinstance(here, list) else list(here)
+        if not keys:
+            break
+        key = draw(st.sampled_from(list(keys)))
+        if isinstance(here[key], (list, dict)) and draw(st.booleans()):
+            here = here[key]
+            continue
+        how = draw(st.sampled_from(["replace", "remove", "double"]))
+        if how == "replace":
+            here[key] = draw(JSON)
+        elif how == "remove":
+            del here[key]
+        elif isinstance(here, list):
+            here.append(here[key])
+        break
+    return json.dumps(frame)
+
+
+ANY = st.text() | JSON.map(json.dumps) | st.lists(JSON).map(json.dumps)
+
+
+@pytest.mark.parametrize(("name", "frames"), [("ocpp1.6", GOOD), ("ocpp2.0.1", GOOD_201)])
+def test_fuzz(site, name, frames) -> None:
+    other = site.charger("OTHER", subprotocols=[name])
+    chargers = [site.charger("FUZZ", subprotocols=[name])]
+
+    @settings(max_examples=150, suppress_health_check=list(HealthCheck))
+    @given(st.lists(mutated(frames) | ANY | st.sampled_from(frames).map(json.dumps), max_size=4))
+    def throw(texts) -> None:
+        try:
+            for text in texts:
+                chargers[-1].ws.send(text)
+            chargers[-1].ws.send('[2,"end","Heartbeat",{}]')
+            while chargers[-1].receive()[1] != "end":
+                pass
+        except ConnectionClosed:
+            chargers.append(site.charger("FUZZ", subprotocols=[name]))
+        assert other.request("Heartbeat", {})[0] == 3
+
+    throw()
+    assert "internal_errors" not in site.system.counters()
+    assert "failed_tasks" not in site.system.counters()
+    assert "broken_sockets" not in site.system.counters()

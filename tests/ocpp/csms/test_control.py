@@ -1,0 +1,263 @@
+"""The control API, and the facade behind it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from urllib.parse import quote
+
+import pytest
+import requests
+
+from chargepoint_driver.errors import (
+    BadConfiguration,
+    BadValue,
+    NothingThere,
+    TryLater,
+    WriteRejected,
+)
+from chargepoint_driver.simulator.ocpp import Twins
+
+from .conftest import eventually
+
+
+class Api:
+    def __init__(self, site) -> None:
+        self.url = site.system.control_url
+        self.session = requests.Session()
+        self.session.trust_env = False
+        self.session.headers["Authorization"] = "Bearer secret"
+
+    def get(self, path, status=200, **options):
+        answer = self.session.get(self.url + path, timeout=15, **options)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    def post(self, path, content, status=200):
+        data = content if isinstance(content, (bytes, str)) else json.dumps(content)
+        answer = self.session.post(self.url + path, data=data, timeout=15)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+
+@pytest.fixture
+def site(start):
+    return start({"control": "127.0.0.1:0", "token": "secret"})
+
+
+@pytest.fixture
+def api(site):
+    made = Api(site)
+    yield made
+    made.session.close()
+
+
+@pytest.fixture(params=["1.6", "2.0.1"])
+def twins(request, site):
+    with Twins(site.system.ocpp_url, [{"id": "A/1"}], ocpp=request.param, speed=1) as running:
+        running.wait_connected()
+        yield running
+
+
+def test_the_token(api) -> None:
+    for given in ("", "Bearer wrong", "Basic secret", "Bearer sécret"):
+        api.session.headers["Authorization"] = given.encode()
+        assert api.get("/charge-points", 401)["error"]["code"] == "not_permitted"
+
+
+def test_reading(api, twins) -> None:
+    (listed,) = api.get("/charge-points")
+    one = api.get(f"/charge-points/{quote('A/1', safe='')}")
+    assert listed["id"] == one["id"] == "A/1"
+    assert one["connected"] is True
+    assert one["boot"]["model"]
+    eventually(lambda: api.get("/charge-points")[0]["connectors"].get("1", {}).get("ocpp_status"))
+    assert api.get("/charge-points/B", 404)["error"]["code"] == "nothing_there"
+    assert api.get("/nothing", 404)["error"]["code"] == "http"
+    events = api.get("/events?after=0")
+    assert events[0]["action"] == "Connected"
+    assert api.get(f"/events?after={events[0]['id']}&limit=1") == events[1:2]
+
+
+@pytest.mark.parametrize("query", ["month=2026-99", "", "month=x"])
+def test_bad_questions(api, query) -> None:
+    assert api.get(f"/transactions?{query}", 400)["error"]["code"] == "bad_value"
+    assert api.get("/events?after=x", 400)["error"]["code"] == "bad_value"
+
+
+def test_requests_and_their_errors(api, twins, site) -> None:
+    path = f"/charge-points/{quote('A/1', safe='')}"
+    assert api.post(f"{path}/ClearCache", "")["status"] in {"Accepted", "Rejected"}
+    assert api.post(f"{path}/Nonsense", {}, 400)["error"]["code"] == "bad_value"
+    assert api.post(f"{path}/ClearCache", {"x": 1}, 400)["error"]["code"] == "bad_value"
+    assert api.post(f"{path}/ClearCache", "[", 400)["error"]["code"] == "bad_value"
+    assert api.post("/charge-points/B/ClearCache", {}, 404)["error"]["code"] == "nothing_there"
+    twins.quirk("A/1", "refuses_actions", actions=["ClearCache"])
+    refused = api.post(f"{path}/ClearCache", {}, 502)["error"]
+    assert (refused["code"], refused["ocpp"]["code"]) == ("write_rejected", "NotSupported")
+    twins.act("A/1", "offline")
+    eventually(lambda: not site.point("A/1").connected)
+    assert api.post(f"{path}/ClearCache", {}, 503)["error"]["code"] == "try_later"
+
+
+def test_a_session_by_remote_control(api, twins, site) -> None:
+    system = site.system
+    twins.plug("A/1")
+    system.remote_start("A/1", 1, "REMOTE")
+    twins.wait("A/1", lambda state: state["connectors"][0]["transaction_id"])
+    running = eventually(lambda: site.connector(1, "A/1").transaction)
+    assert running.id_tag == "REMOTE"
+    system.remote_stop("A/1")
+    (row,) = eventually(site.month)
+    assert row["id_tag"] == "REMOTE"
+    assert api.get(f"/transactions?month={site.clock.iso()[:7]}") == [row]
+    csv = api.session.get(
+        f"{api.url}/transactions?format=csv&month={site.clock.iso()[:7]}", timeout=15
+    )
+    assert csv.text.startswith("id,charge_point,")
+    with pytest.raises(NothingThere):
+        system.remote_stop("A/1")
+
+
+def test_commands(twins, site) -> None:
+    system = site.system
+    assert system.availability("A/1", 0, operative=False) in {"Accepted", "Scheduled"}
+    eventually(lambda: site.point("A/1").available_for_charging == -1)
+    assert system.availability("A/1", 0, operative=True) in {"Accepted", "Scheduled"}
+    twins.quirk("A/1", "refuses_availability_0")
+    eventually(lambda: 1 in site.point("A/1").connectors)
+    assert system.availability("A/1", 0, operative=False) in {"Accepted", "Scheduled"}
+    system.unlock("A/1", 1)
+    before = twins.state("A/1")["connections"]
+    system.reset("A/1", hard=True)
+    eventually(lambda: twins.state("A/1")["connections"] > before)
+
+
+def test_the_control_api_is_for_loopback_only(start) -> None:
+    with pytest.raises(BadConfiguration, match="loopback"):
+        start({"control": "0.0.0.0:0", "token": "x"})
+
+
+def test_pushes_come_in_order_on_another_thread(site, clock) -> None:
+    seen: list[dict] = []
+    threads = set()
+    done = threading.Event()
+
+    def take(event) -> None:
+        threads.add(threading.current_thread())
+        seen.append(event)
+        if event["action"] == "Heartbeat":
+            done.set()
+        raise RuntimeError("a bad subscriber")
+
+    end = site.system.subscribe(take)
+    charger = site.charger()
+    charger.boot()
+    charger.status("Charging")
+    charger.meter(clock.iso(), Power_Active_Import="3500")
+    charger.ask("Heartbeat", {})
+    assert done.wait(10)
+    end()
+    charger.status("Available")
+    assert [event["action"] for event in seen] == [
+        "Connected",
+        "BootNotification",
+        "StatusNotification",
+        "MeterValues",
+        "Heartbeat",
+    ]
+    assert seen[3]["data"]["samples"][0]["values"]["load_kw"] == 3.5
+    assert threading.current_thread() not in threads
+
+
+def test_a_stopped_system_says_so(start) -> None:
+    site = start()
+    site.system.stop()
+    site.system.stop()
+    with pytest.raises(TryLater):
+        site.system.charge_points()
+    with pytest.raises(TryLater):
+        site.system.call("A", "ClearCache", {})
+
+
+def test_calls_from_many_threads(site) -> None:
+    with Twins(site.system.ocpp_url, 3, speed=1) as twins:
+        twins.wait_connected()
+        failures = []
+
+        def work(station_id) -> None:
+            try:
+                for _ in range(10):
+                    site.system.call(station_id, "GetLocalListVersion", {})
+            except Exception as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=work, args=(name,)) for name in twins.ids * 3]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert failures == []
+
+
+def test_refused_calls_survive_pickling(site) -> None:
+    with Twins(site.system.ocpp_url, [{"id": "A"}], speed=1) as twins:
+        twins.wait_connected()
+        twins.quirk("A", "refuses_actions", actions=["ClearCache"])
+        with pytest.raises(WriteRejected) as caught:
+            site.system.call("A", "ClearCache", {})
+        make, arguments = caught.value.__reduce__()
+        assert make(*arguments).service_code == "NotSupported"
+        with pytest.raises(BadValue):
+            site.system.call("A", "SetChargingProfile", {"connectorId": 1})
+
+
+UNDER_GEVENT = """
+from gevent import monkey
+monkey.patch_all()
+import sys, threading, time, gevent, pathlib
+from chargepoint_driver.backends.ocpp import CentralSystem, OcppConfig
+system = CentralSystem(OcppConfig.from_dict(
+    {"listen": "127.0.0.1:0", "database": pathlib.Path(sys.argv[1])}))
+system.start(control="127.0.0.1:0", token="t")
+print(system.ocpp_url, flush=True)
+events, ticks = [], []
+hub = threading.get_ident()
+end = system.subscribe(lambda event: events.append((event["action"], gevent.getcurrent())))
+ticker = gevent.spawn(lambda: [(ticks.append(1), gevent.sleep(0.01)) for _ in range(10_000)])
+sys.stdin.readline()
+jobs = [gevent.spawn(system.call, "A", "GetLocalListVersion", {}) for _ in range(20)]
+gevent.joinall(jobs, timeout=20, raise_error=True)
+assert all("listVersion" in job.value for job in jobs)
+assert len(ticks) > 1
+assert ("BootNotification" in [action for action, _ in events])
+ticker.kill()
+end()
+system.stop()
+print("well", flush=True)
+"""
+
+
+def test_under_gevent(tmp_path) -> None:
+    pytest.importorskip("gevent")
+    child = subprocess.Popen(
+        [sys.executable, "-c", UNDER_GEVENT, str(tmp_path / "g.db")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        url = child.stdout.readline().strip()
+        with Twins(url, [{"id": "A"}], speed=1) as twins:
+            twins.wait_connected()
+            child.stdin.write("go\n")
+            child.stdin.flush()
+            assert child.stdout.readline() == "well\n"
+        assert child.wait(20) == 0
+    finally:
+        child.kill()
+        child.wait()
+        child.stdin.close()
+        child.stdout.close()

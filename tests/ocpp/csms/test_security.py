@@ -1,0 +1,201 @@
+"""Security profiles 0 to 3, and that secrets are nowhere to be seen."""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+import logging
+import ssl
+
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from chargepoint_driver.backends.ocpp import OcppConfig
+from chargepoint_driver.errors import BadConfiguration
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture(autouse=True)
+def password(monkeypatch):
+    monkeypatch.setenv("CP_PASSWORD", PASSWORD)
+
+
+GUARDED = {"CP:1": {"password_env": "CP_PASSWORD"}, "CP2": {"password_env": "CP_PASSWORD"}}
+
+
+@pytest.mark.parametrize("station_id", ["CP:1", "CP2"])
+def test_profile_1(start, station_id) -> None:
+    start(charge_points=GUARDED).charger(station_id, password=PASSWORD).boot()
+
+
+@pytest.mark.parametrize("password", [None, "", "wrong", PASSWORD + " ", "ü"])
+def test_wrong_passwords(start, caplog, password) -> None:
+    caplog.set_level(logging.DEBUG)
+    site = start(charge_points=GUARDED)
+    with pytest.raises(InvalidStatus, match="401") as caught:
+        site.charger("CP2", password=password)
+    assert "Basic" in caught.value.response.headers["WWW-Authenticate"]
+    assert site.system.counters()["wrong_passwords"] == 1
+    if password:
+        assert f"{password!r}" not in caplog.text
+    assert PASSWORD not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["Basic", "Basic !!!", "Bearer x", "Basic Q1Ay", "Basic " + "A" * 5000, "Basic Q1AyOg=="],
+)
+def test_odd_headers(start, header) -> None:
+    site = start(charge_points=GUARDED)
+    with pytest.raises(InvalidStatus, match="401"):
+        site.charger("CP2", additional_headers={"Authorization": header})
+
+
+def test_a_key_of_40_digits_may_come_as_bytes(start, monkeypatch) -> None:
+    key = "00ff" * 10
+    monkeypatch.setenv("CP_PASSWORD", key)
+    site = start(charge_points=GUARDED)
+    site.charger("CP2", password=key).boot()
+
+
+def test_another_ones_password_is_of_no_use(start, monkeypatch, tmp_path) -> None:
+    file = tmp_path / "key"
+    file.write_text("other\n")
+    site = start(charge_points={**GUARDED, "CP3": {"password_file": file}})
+    site.charger("CP3", password="other").boot()
+    with pytest.raises(InvalidStatus, match="401"):
+        site.charger("CP3", password=PASSWORD)
+    monkeypatch.delenv("CP_PASSWORD")
+    with pytest.raises(InvalidStatus, match="401"):
+        site.charger("CP2", password=PASSWORD)
+
+
+def test_unknown_charge_points_stay_out(start) -> None:
+    site = start(charge_points=GUARDED)
+    with pytest.raises(InvalidStatus, match="404"):
+        site.charger("CP9", password=PASSWORD)
+    assert site.system.counters()["unknown_charge_points"] == 1
+
+
+def test_keys_are_in_neither_database_nor_config(start, tmp_path) -> None:
+    site = start(charge_points=GUARDED)
+    site.charger("CP2", password=PASSWORD).boot()
+    site.stop()
+    for path in tmp_path.iterdir():
+        assert PASSWORD.encode() not in path.read_bytes()
+    assert PASSWORD not in repr(site.config)
+
+
+def test_listening_to_the_world_needs_a_word_and_warns(start, caplog) -> None:
+    with pytest.raises(BadConfiguration, match="allow_unauthenticated"):
+        OcppConfig.from_dict({"listen": "0.0.0.0:0", "database": "x"})
+    OcppConfig.from_dict({"listen": "0.0.0.0:0", "database": "x", "charge_points": GUARDED})
+    start(listen="0.0.0.0:0", allow_unauthenticated=True)
+    assert "password" in caplog.text
+
+
+class Authority:
+    """Makes certificates."""
+
+    def __init__(self, folder) -> None:
+        self.folder = folder
+        self.key, self.certificate = self._make("our authority", None)
+
+    def issue(self, name: str, *, server: bool = False) -> tuple[str, str]:
+        from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
+
+        key, certificate = self._make(name, self, server=server)
+        paths = []
+        for kind, text in (
+            ("crt", certificate.public_bytes(serialization.Encoding.PEM)),
+            (
+                "key",
+                key.private_bytes(
+                    serialization.Encoding.PEM,
+                    serialization.PrivateFormat.PKCS8,
+                    serialization.NoEncryption(),
+                ),
+            ),
+        ):
+            path = self.folder / f"{name.replace('/', '_')}.{kind}"
+            path.write_bytes(text)
+            paths.append(str(path))
+        return paths[0], paths[1]
+
+    def file(self) -> str:
+        from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
+
+        path = self.folder / "ca.pem"
+        path.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
+        return str(path)
+
+    def _make(self, name, issuer, *, server=False):
+        from cryptography import x509  # noqa: PLC0415
+        from cryptography.hazmat.primitives import hashes  # noqa: PLC0415
+        from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        now = dt.datetime.now(dt.timezone.utc)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(subject if issuer is None else issuer.certificate.subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - dt.timedelta(days=1))
+            .not_valid_after(now + dt.timedelta(days=1))
+            .add_extension(x509.BasicConstraints(issuer is None, None), critical=True)
+        )
+        if server:
+            names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        return key, builder.sign(key if issuer is None else issuer.key, hashes.SHA256())
+
+
+@pytest.fixture
+def authority(tmp_path):
+    pytest.importorskip("cryptography")
+    folder = tmp_path / "tls"
+    folder.mkdir()
+    return Authority(folder)
+
+
+@pytest.fixture
+def tls(authority):
+    certificate, key = authority.issue("server", server=True)
+    return {"certificate": certificate, "key": key}
+
+
+def client(authority, name: str | None = None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=authority.file())
+    if name is not None:
+        context.load_cert_chain(*authority.issue(name))
+    return context
+
+
+def test_profile_2(start, authority, tls) -> None:
+    site = start(charge_points=GUARDED, tls=tls)
+    assert site.system.ocpp_url.startswith("wss://")
+    site.charger("CP2", password=PASSWORD, ssl=client(authority)).boot()
+    with pytest.raises(InvalidStatus, match="401"):
+        site.charger("CP2", password="wrong", ssl=client(authority))
+
+
+def test_profile_3(start, authority, tls) -> None:
+    site = start(tls={**tls, "client_ca": authority.file()})
+    assert site.config.is_authenticated
+    site.charger("CP2", ssl=client(authority, "CP2")).boot()
+    with pytest.raises(InvalidStatus, match="403"):
+        site.charger("CP3", ssl=client(authority, "CP2"))
+    with pytest.raises((OSError, EOFError, ssl.SSLError, Exception)):
+        site.charger("CP2", ssl=client(authority)).boot()
+    assert site.system.counters()["wrong_certificates"] == 1
+
+
+def test_files_that_are_no_certificates(start, tls, tmp_path) -> None:
+    with pytest.raises(BadConfiguration, match="tls"):
+        start(tls={**tls, "key": tls["certificate"]})
+    with pytest.raises(BadConfiguration, match="client_ca"):
+        start(tls={**tls, "client_ca": tmp_path / "none"})

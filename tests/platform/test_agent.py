@@ -1,0 +1,172 @@
+"""The caching agent on a real platform: the demo through it, and its sudden death."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from examples.demo import garage
+from examples.demo.platform import Platform, child_environment, temporary_home
+from examples.demo.processes import Processes
+from examples.demo.report import TOLERANCE_KW
+from examples.demo.run import CACHE, DRIVER
+from examples.demo.watch import Watch
+
+ROOT = Path(__file__).resolve().parents[2]
+LIMIT_S = 115
+GONE = f"the caching agent {CACHE} "  # did not answer, or is not reachable
+MARK = "CHARGEPOINT_AGENT_TEST"
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("platform_driver") is None,
+    reason="needs a VOLTTRON platform: pip install '.[demo]'",
+)
+
+
+def alive(mark: str) -> list[str]:
+    """The command lines of all living processes that inherited the mark."""
+    wanted = f"{MARK}={mark}".encode()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if wanted in (folder / "environ").read_bytes().split(b"\0"):
+                found.append((folder / "cmdline").read_text().replace("\0", " "))
+        except OSError:
+            continue  # Ended meanwhile, or somebody else's.
+    return found
+
+
+def test_the_demo_through_the_agent(tmp_path: Path) -> None:
+    mark = str(uuid.uuid4())
+    with tempfile.TemporaryDirectory() as homes:
+        demo = subprocess.Popen(
+            [sys.executable, "-m", "examples.demo", "--agent", "--output", str(tmp_path)],
+            cwd=ROOT,
+            env={**os.environ, MARK: mark, "TMPDIR": homes},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        try:
+            text, _ = demo.communicate(timeout=LIMIT_S)
+        finally:
+            if demo.poll() is None:
+                demo.terminate()  # It ends its children before it ends.
+                demo.communicate(timeout=60)
+        assert list(Path(homes).iterdir()) == []
+    assert demo.returncode == 0, text
+    assert alive(mark) == []
+    said: dict[str, Any] = json.loads((tmp_path / "report.json").read_text())
+    assert said["port_load_kw_before"] > said["allowed_load_kw"] > 0
+    assert said["port_load_kw_during"] <= said["allowed_load_kw"] + TOLERANCE_KW
+    assert said["port_load_kw_after"] > said["allowed_load_kw"] + TOLERANCE_KW
+    assert said["historian_rows"] > 0
+    # The agent asked the service; a driver of its own would have logged its account.
+    log = (tmp_path / "logs" / f"{CACHE}.log").read_text()
+    assert "Traceback" not in log
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert not [file for file in files if b"not-a-real-password" in file.read_bytes()]
+
+
+class Site:
+    """A platform with a driver behind a caching agent, and no more."""
+
+    def __init__(self, home: Path, processes: Processes) -> None:
+        self._processes = processes
+        self.platform = Platform(home, processes)
+        env = child_environment(home)
+        program = Path(sys.executable).with_name("chargepoint-driver")
+        lines = garage.launch_simulator(processes, program, env, home)
+        self.platform.launch()
+        self.place = garage.introduce(lines)
+        self.platform.connect()
+        for identity in (DRIVER, CACHE):
+            self.platform.add_credentials(identity)
+        self.platform.store(CACHE, "config", {"accounts": {"garage": self.place.account()}})
+        self.platform.store(DRIVER, "config", {})
+        self.platform.store(DRIVER, garage.REGISTRY.name, garage.REGISTRY.read_text())
+        # The bus says nothing of a peer that is not there: the driver's own limit counts,
+        # three time limits and a margin.
+        self.ports = self.place.devices({"cache_agent": CACHE, "timeout": 1})
+        for device, config in self.ports.items():
+            self.platform.store(DRIVER, f"devices/{device}", config)
+        self.platform.link.subscribe(f"devices/{garage.TOPIC}")
+
+    def start_agent(self) -> None:
+        password = {garage.PASSWORD_VARIABLE: self.place.password}
+        self.platform.start_agent(CACHE, "chargepoint_driver.adapters.agent", env=password)
+
+    def start_driver(self) -> None:
+        self.platform.start_agent(DRIVER, "platform_driver.agent")
+
+    def kill_agent(self) -> None:
+        """As the kernel does when memory runs out: no goodbye."""
+        self._processes._running[CACHE].send_signal(signal.SIGKILL)
+        self._processes._running[CACHE].wait(timeout=20)
+        self._processes.stop(CACHE)
+
+    def every_port_is_published(self) -> Callable[[], bool]:
+        """A probe that looks at what is published from now on."""
+        self.platform.link.messages()
+        watch = Watch("")
+
+        def probe() -> bool:
+            for message in self.platform.link.messages():
+                watch.take(message)
+            return set(self.ports) <= set(watch.loads)
+
+        return probe
+
+    def driver_says(self, words: str) -> bool:
+        return words in self.driver_log.read_text(errors="replace")
+
+    @property
+    def driver_log(self) -> Path:
+        return self._processes.logs / f"{DRIVER}.log"
+
+    def wait_for(self, what: str, probe: Callable[[], bool], limit_s: float = 40.0) -> None:
+        self._processes.wait_for(what, probe, limit_s)
+
+
+def test_a_killed_agent_that_comes_back_is_used_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = str(uuid.uuid4())
+    monkeypatch.setenv(MARK, mark)
+    began = time.monotonic()
+    with temporary_home() as home, Processes(tmp_path) as processes:
+        site = Site(home, processes)
+        # The driver starts first: an agent that is not there yet is no fault of the set-up.
+        site.start_driver()
+        site.wait_for("The first errors", lambda: site.driver_says(GONE))
+        site.start_agent()
+        site.wait_for("The first poll", site.every_port_is_published())
+
+        site.kill_agent()
+        calls = site.place.count_calls()
+        nothing = site.every_port_is_published()
+        site.driver_log.write_text("")
+        site.wait_for("Errors", lambda: site.driver_says(GONE))
+        assert not nothing()
+        assert site.place.count_calls() == calls
+
+        site.start_agent()
+        site.wait_for("Polls through the new agent", site.every_port_is_published())
+        health = site.platform.link.call(CACHE, "health")
+        assert health == {"good": True, "faults": [], "accounts": {"garage": {}}}
+        assert site.platform.link.call(CACHE, "stats")["garage"]["total"] > 0
+    assert alive(mark) == []
+    assert time.monotonic() - began < LIMIT_S
