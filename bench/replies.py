@@ -69,10 +69,15 @@ def figures() -> Iterator[Figure]:
         "times",
     )
     yield Figure(
+        f"zeep's processing of {size}, against ours polled each minute",
+        took["zeep"] / (took["polls"] / (MINUTES + 1)),
+        "times",
+        at_least=8,
+    )
+    yield Figure(
         f"zeep's processing of {size}, against ours where no station was seen before",
         took["zeep"] / took["once"],
         "times",
-        at_least=8,
     )
 
 
