@@ -12,7 +12,6 @@ The host finds the scheduler by the group of a row; `claim` puts a row into that
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -20,8 +19,6 @@ from platform_driver.config import GroupConfig
 from platform_driver.poll_scheduler import PollScheduler, PollSet
 
 __all__ = ["GROUP", "ScrapeScheduler", "claim", "mend_interval"]
-
-_log = logging.getLogger(__name__)
 
 GROUP = "chargepoint"
 _LONGEST_S = 366 * 86_400

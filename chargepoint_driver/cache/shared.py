@@ -201,12 +201,6 @@ class SharedCache:
             self._flights.pop((call, _EVERYTHING), None)
             self._newest.pop(call, None)
 
-    def last(self, key: Key) -> tuple[StationRecord, float] | None:
-        """The last good record and its age in seconds, whatever the age; None when none."""
-        with self._lock:
-            entry = self._entries.get(key)
-            return None if entry is None else (entry.record, self._clock() - entry.replied)
-
     def __len__(self) -> int:
         """How many records are kept: one for each call and station."""
         return len(self._entries)

@@ -90,14 +90,6 @@ def test_nothing_wanted_nothing_asked(cache: SharedCache, backend: FakeBackend) 
     assert backend.requests == []
 
 
-def test_last_shows_a_record_of_any_age(cache: SharedCache, clock: Time) -> None:
-    key = (STATUS, A)
-    assert cache.last(key) is None
-    record = cache.get({key: 30.0})[key].record
-    clock.pass_(3_600.0)
-    assert cache.last(key) == (record, 3_600.0)
-
-
 @pytest.mark.parametrize("error", [TryLater("no connection"), NotPermitted("not yours")])
 def test_stale_and_down_is_an_error_that_names_the_age(
     cache: SharedCache, backend: FakeBackend, clock: Time, error: ChargePointError
