@@ -36,12 +36,16 @@ class Reply:
 
 @dataclass(frozen=True)
 class Target:
-    """What a write acts on: a station (`port` None) or one port of it."""
+    """What a write acts on: a station (`port` None), one port of it, or all stations of a
+    station group (`station_id` is '' then)."""
 
     station_id: str
     port: int | None = None
+    group: str | None = None
 
     def __str__(self) -> str:
+        if self.group is not None:
+            return f"station group {self.group}"
         return self.station_id if self.port is None else f"{self.station_id} port {self.port}"
 
 
@@ -74,7 +78,8 @@ class Backend(Protocol):
         """The charging sessions of a station (None: of all) that touch a time, oldest first."""
 
     def shed(self, target: Target, limit: Limit, minutes: int) -> None:
-        """Limit the load of the target for so many minutes (0 = no end). Sent once."""
+        """Limit the load of the target for so many minutes (0 = no end). Sent once. The limit of
+        a group is that of each of its stations."""
 
     def clear(self, target: Target) -> None:
         """End a shed of the target. Sent once."""

@@ -24,9 +24,16 @@ from pydantic import (
 )
 
 from chargepoint_driver.catalogue import CHARGEPOINT
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import BadConfiguration, BadValue
 
-__all__ = ["HOST_KEYS", "AccountConfig", "AgentAccount", "AgentConfig", "DeviceConfig"]
+__all__ = [
+    "HOST_KEYS",
+    "AccountConfig",
+    "AgentAccount",
+    "AgentConfig",
+    "DeviceConfig",
+    "ShedSettings",
+]
 
 HOSTS = {
     "na": "webservices.chargepoint.com",
@@ -69,6 +76,11 @@ class _Account(BaseModel):
     )
     cache_file: Path | None = Field(
         None, description="file that keeps what hardly ever changes over a restart"
+    )
+    command_file: Path | None = Field(
+        None,
+        description="SQLite file that keeps the commands in force over a restart; by default one "
+        "in the platform's home",
     )
 
     @field_validator("endpoint")
@@ -159,23 +171,65 @@ class AccountConfig(_Account):
         return lines[0].strip()
 
 
-class DeviceConfig(_Account):
+class ShedSettings(BaseModel):
+    """How a device, or a caller of the caching agent, sheds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    shed_on_write: bool = Field(
+        False, description="send each written limit at once, as the classic driver's users expect"
+    )
+    shed_duration: int = Field(
+        60,
+        ge=0,
+        le=525_600,
+        description="minutes after which a shed ends by itself unless it is renewed; 0 = no end",
+    )
+    shed_confirm_timeout: float = Field(
+        10.0,
+        gt=0,
+        le=1_440,
+        description="minutes until a command that is not reported as in force has failed",
+    )
+    floor_kw: float = Field(
+        0.0, ge=0, le=1_000, description="least limit of a port in kW; below it only 0 is taken"
+    )
+    division: Literal["equal", "load", "rated"] = Field(
+        "equal", description="how a station group's total is divided over its stations"
+    )
+
+    @field_validator("shed_duration", "floor_kw", "shed_confirm_timeout", mode="before")
+    @classmethod
+    def _is_a_number(cls, value: object) -> object:
+        if isinstance(value, bool):
+            raise ValueError("must be a number")
+        return value
+
+    @classmethod
+    def from_words(cls, fields: Mapping[str, Any]) -> ShedSettings:
+        """The settings of one call. Raises BadValue with every fault."""
+        try:
+            return cls.model_validate(fields, strict=True)
+        except ValidationError as error:
+            lines = [_explain(cls, fault) for fault in error.errors(include_url=False)]
+            raise BadValue("; ".join(lines)) from None
+
+
+class DeviceConfig(ShedSettings, _Account):
     """The `driver_config` of one device: a station, or with `portNumber` one port of it."""
 
-    stationID: str = Field(min_length=1, description="station id, like 1:34003")  # noqa: N815
+    stationID: str = Field(  # noqa: N815
+        "", description="station id, like 1:34003"
+    )
+    stationGroup: str | None = Field(  # noqa: N815
+        None, description="makes the device this station group (its sgID) instead of a station"
+    )
     portNumber: int | None = Field(  # noqa: N815
         None, ge=1, description="makes the device this port of the station"
     )
     cacheExpiration: float | None = Field(  # noqa: N815
         None, ge=0, description="seconds that a value may be old, where its row does not say"
     )
-    shed_on_write: bool = Field(
-        False, description="send each written limit at once, as the classic driver's users expect"
-    )
-    shed_duration: int = Field(
-        60, ge=0, le=525_600, description="minutes after which a shed ends by itself; 0 = no end"
-    )
-
     cache_agent: str | None = Field(
         None, min_length=1, description="identity of the caching agent that holds the account"
     )
@@ -194,6 +248,23 @@ class DeviceConfig(_Account):
                 raise ValueError("account: is of use beside cache_agent only; remove it")
         return self
 
+    @model_validator(mode="after")
+    def _is_one_device(self) -> DeviceConfig:
+        faults = _device_faults(self.__dict__)
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    @field_validator("stationGroup", mode="before")
+    @classmethod
+    def _group_is_a_number(cls, value: object) -> object:
+        if value is None or value == "":
+            return None
+        text = str(value).strip()
+        if isinstance(value, bool) or not (text.isascii() and text.isdigit()):
+            raise ValueError("must be the sgID of a station group, a whole number")
+        return text
+
     @field_validator("portNumber", mode="before")
     @classmethod
     def _empty_port_is_none(cls, value: object) -> object:
@@ -205,6 +276,14 @@ class DeviceConfig(_Account):
     @classmethod
     def _station_id_is_a_name(cls, value: str) -> str:
         return _printable(value)
+
+    @property
+    def name(self) -> str:
+        """The device in words, for messages."""
+        if self.stationGroup is not None:
+            return f"station group {self.stationGroup}"
+        port = "" if self.portNumber is None else f" port {self.portNumber}"
+        return f"{self.stationID}{port}"
 
     @property
     def account(self) -> AccountConfig:
@@ -227,9 +306,11 @@ class DeviceConfig(_Account):
             return cls.model_validate(own)
         except ValidationError as error:
             lines = [_explain(cls, fault) for fault in error.errors(include_url=False)]
+            # pydantic looks at the whole only when every part is good.
+            whole = _device_faults(own)
             if not own.get("cache_agent"):
-                # pydantic looks at the whole only when every part is good.
-                lines += [line for line in _account_faults(own) if line not in "\n".join(lines)]
+                whole += _account_faults(own)
+            lines += [line for line in whole if line not in "\n".join(lines)]
             raise BadConfiguration("\n".join(f"{source}: {line}" for line in lines)) from None
 
 
@@ -308,6 +389,18 @@ def _printable(text: str) -> str:
     if not text or not text.isprintable():
         raise ValueError("must be printable text, and not empty")
     return text
+
+
+def _device_faults(given: Mapping[str, Any]) -> list[str]:
+    """What is wrong with which device it is."""
+    station, group = given.get("stationID"), given.get("stationGroup")
+    if not station and not group:
+        return ["'stationID' is missing; add it (or stationGroup, for a station group)"]
+    if station and group:
+        return ["exactly one of stationID and stationGroup must be given; remove one"]
+    if group and given.get("portNumber"):
+        return ["portNumber: a station group has no port; remove it"]
+    return []
 
 
 def _account_faults(given: Mapping[str, Any]) -> list[str]:

@@ -22,8 +22,10 @@ from volttron.client.vip.agent import RPC, Agent, Core
 from volttron.utils import load_config, vip_main
 
 from chargepoint_driver import __version__
+from chargepoint_driver.adapters import home
+from chargepoint_driver.config import AccountConfig
 from chargepoint_driver.errors import ChargePointError
-from chargepoint_driver.service import Accounts
+from chargepoint_driver.service import Accounts, Service
 
 __all__ = ["IDENTITY", "ChargePointAgent"]
 
@@ -38,12 +40,18 @@ class ChargePointAgent(Agent):  # type: ignore[misc]  # the host has no types
 
     def __init__(self, config_path: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._accounts = Accounts()
+        self._accounts = Accounts(self._serve)
         default = load_config(config_path) if config_path else {}
         self.vip.config.set_default("config", default)
         self.vip.config.subscribe(
             self._configure, actions=["NEW", "UPDATE", "DELETE"], pattern="config"
         )
+
+    def _serve(self, account: AccountConfig) -> Service:
+        """The service of an account, its sheds looked after while the agent runs."""
+        service = Service.of_account(account, home.command_file(self))
+        service.keep(home.alert_of(self))
+        return service
 
     def _configure(self, name: str, action: str, contents: Any) -> None:
         del name
@@ -71,17 +79,18 @@ class ChargePointAgent(Agent):  # type: ignore[misc]  # the host has no types
         point: dict[str, Any],
         value: Any,
         account: str | None = None,
-        shed_duration: int = 60,
-        shed_on_write: bool = False,
+        **shed: Any,
     ) -> Any:
-        """Write one point; what the service reports then, None when it cannot be read back."""
-        return _answered(
-            lambda: self._accounts.write(point, value, account, shed_duration, shed_on_write)
-        )
+        """Write one point; what the service reports then, None when it cannot be read back.
+
+        `shed` says how, in the words of a driver config: shed_duration, shed_on_write,
+        shed_confirm_timeout, floor_kw, division."""
+        return _answered(lambda: self._accounts.write(point, value, account, **shed))
 
     @RPC.export  # type: ignore[untyped-decorator]
     def revert(self, point: dict[str, Any], account: str | None = None) -> bool:
-        """Clear a shed made through this agent with the point's target; True when one was."""
+        """Put back what was in force at the point's target before the first write through this
+        agent, or clear; True when a command was sent."""
         return bool(_answered(lambda: self._accounts.revert(point, account)))
 
     @RPC.export  # type: ignore[untyped-decorator]

@@ -15,6 +15,7 @@ from pydantic import ConfigDict
 from volttron.driver.base.config import PointConfig, RemoteConfig
 from volttron.driver.base.interfaces import BaseInterface, DriverInterfaceError
 
+from chargepoint_driver.adapters import home
 from chargepoint_driver.adapters.polling import claim, mend_interval
 from chargepoint_driver.adapters.proxy import Proxy
 from chargepoint_driver.adapters.register import ChargePointPointConfig, ChargePointRegister
@@ -82,9 +83,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         ValueError: the host skips this device alone) naming every fault at once."""
         config = remote_config if remote_config is not None else self.config
         device = DeviceConfig.from_dict(_plain(config))
-        source = f"registry of {device.stationID}"
-        if device.portNumber is not None:
-            source += f" port {device.portNumber}"
+        source = f"registry of {device.name}"
         # The first data row of a CSV file is its row 2.
         registry = build(
             enumerate(registry_config, start=2),
@@ -92,13 +91,14 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
             device.stationID,
             device.portNumber,
             device.cacheExpiration,
+            group=device.stationGroup,
         )
         registry.raise_faults()
         for warning in registry.warnings:
             _log.warning("%s", warning)
         self._heed_heart_beat(getattr(config, "heart_beat_point", None), source, registry.points)
         self._take_over(device)
-        options = ShedOptions(device.shed_duration, device.shed_on_write)
+        options = ShedOptions.of(device)
         return [
             {
                 # The host stores None for columns whose model takes none.
@@ -116,7 +116,9 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
     def _reach(self, device: DeviceConfig) -> Stations:
         """The account in this process, or behind the caching agent."""
         if device.cache_agent is None:
-            return Service.of_account(device.account)
+            service = Service.of_account(device.account, home.command_file(self.driver_agent))
+            service.keep(home.alert_of(self.driver_agent))
+            return service
         if device.password or device.password_env or device.password_file:
             _log.warning(
                 "account %s: a password beside cache_agent is not used; the agent holds its own. "
@@ -137,7 +139,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
             return
         _log.warning(
             "%s: the settings of the account's devices differ; those read last are used for all",
-            device.stationID,
+            device.name,
         )
         self._settings = settings
         if isinstance(self._stations, Service):

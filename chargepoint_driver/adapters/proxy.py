@@ -64,17 +64,23 @@ class Proxy:
             describe(point),
             value,
             self._account,
-            options.minutes,
-            options.on_write,
+            shed_duration=options.minutes,
+            shed_on_write=options.on_write,
+            shed_confirm_timeout=options.confirm_minutes,
+            floor_kw=options.floor_kw,
+            division=options.division,
         )
 
     def revert(self, point: Point) -> bool:
         """Take back what was done to the point's target; True when a command was sent."""
         return bool(self._call("revert", FateUnknown, describe(point), self._account))
 
-    def _call(self, method: str, late: type[ChargePointError], *arguments: Any) -> Any:
+    def _call(
+        self, method: str, late: type[ChargePointError], *arguments: Any, **options: Any
+    ) -> Any:
         try:
-            return self._vip.rpc.call(self._agent, method, *arguments).get(timeout=self._limit_s)
+            asked = self._vip.rpc.call(self._agent, method, *arguments, **options)
+            return asked.get(timeout=self._limit_s)
         except RemoteError as error:
             raise _of_remote(error, self._agent) from None
         except gevent.Timeout:

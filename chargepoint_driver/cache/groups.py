@@ -27,6 +27,14 @@ class Groups:
                 if group.strip().isdigit():
                     self._members.setdefault(group.strip(), set()).add(record.station_id)
 
+    def found(self, group: str, stations: Iterable[str]) -> None:
+        """Note the stations that the group's reply holds, newcomers too."""
+        self._members.setdefault(group, set()).update(stations)
+
+    def members(self, group: str) -> frozenset[str]:
+        """The stations of a group, without those that its reply left out."""
+        return frozenset(self.usable().get(group, ()))
+
     def missing(self, group: str, stations: Iterable[str]) -> None:
         """Note stations that the group's reply left out; they are asked for singly until the
         groups are learned again."""

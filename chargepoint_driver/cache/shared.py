@@ -18,11 +18,16 @@ from typing import NamedTuple, TypeAlias, TypeVar
 from chargepoint_driver.backend import Backend, Request
 from chargepoint_driver.cache.backoff import Backoff
 from chargepoint_driver.cache.disk import Disk
-from chargepoint_driver.cache.flight import Flight, in_background
+from chargepoint_driver.cache.flight import Flight, in_background, within
 from chargepoint_driver.cache.groups import Groups
 from chargepoint_driver.cache.plan import plan
 from chargepoint_driver.catalogue import CHARGEPOINT, Batch, Catalogue
-from chargepoint_driver.errors import ChargePointError, TryLater, WrongCredentials
+from chargepoint_driver.errors import (
+    ChargePointError,
+    NothingThere,
+    TryLater,
+    WrongCredentials,
+)
 from chargepoint_driver.snapshot import StationRecord
 
 __all__ = ["Key", "Outcome", "SharedCache"]
@@ -88,6 +93,7 @@ class SharedCache:
         self._backoff = Backoff(jitter)
         self._groups = Groups()
         self._groups_at: float | None = None
+        self._listed_at: float | None = None
         # When the account last proved good. Where that is not just now, requests go out one at
         # a time: wrong credentials then cost one request, and the others share its error.
         self._good_at = -math.inf
@@ -191,6 +197,30 @@ class SharedCache:
             keys.append((call, _EVERYTHING))
         self._flights |= dict.fromkeys(keys, flight)
         return flight
+
+    def members(self, group: str) -> frozenset[str]:
+        """The stations of a station group. Raises NothingThere for a group without any, and
+        what listing the stations raises."""
+        with self._lock:
+            # A list out of the file may hold some of the stations only.
+            age_s = math.inf if self._listed_at is None else self._clock() - self._listed_at
+            found = self._groups.members(group)
+        if age_s > _DIRECTORY_S or not found:
+            within(self._learn_groups, self._limit_s, _DIRECTORY)
+            with self._lock:
+                found = self._groups.members(group)
+        if not found:
+            raise NothingThere(
+                f"station group {group} has no station that the account may see; correct "
+                "stationGroup"
+            )
+        return found
+
+    def _learn_groups(self) -> None:
+        reply = self.once(_DIRECTORY, lambda: self._backend.fetch(Request(_DIRECTORY)))
+        with self._lock:
+            self._groups.learn(reply.records.values())
+            self._groups_at = self._listed_at = self._clock()
 
     def touch(self, call: str, station: str) -> None:
         """What is known of the station is out of date: a write has changed it. Fetches that
@@ -303,10 +333,13 @@ class SharedCache:
             flight.fail(covered, error)
             return
         at = self._clock()
+        if request.group is not None:
+            with self._lock:
+                self._groups.found(request.group, reply.records)
         if request.call == _DIRECTORY and request.whole_account:
             with self._lock:
                 self._groups.learn(reply.records.values())
-                self._groups_at = at
+                self._groups_at = self._listed_at = at
         self._keep(flight, dict(reply.records), at)
         if request.whole_account and self._catalogue.calls[request.call].absent_is_empty:
             with self._lock:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from chargepoint_driver.catalogue.commanded import COMMANDED
 from chargepoint_driver.catalogue.model import Attribute, Batch, Call, Kind, Scope, Whole
 
 STRING, INTEGER, FLOAT = Kind.STRING, Kind.INTEGER, Kind.FLOAT
@@ -87,10 +88,27 @@ def _row(
     whole: Whole = Whole.NOTHING,
     since: str = "5.0",
     notes: str = "",
+    grouped: bool = False,
 ) -> Attribute:
     """One row; without a path the element is named like the attribute."""
     place = path or ((f"Port/{name}",) if scope is PORT else (name,))
-    return Attribute(name, "", "", place, kind, scope, unit, write, whole, None, 0.0, since, notes)
+    return Attribute(
+        name,
+        "",
+        "",
+        place,
+        kind,
+        scope,
+        unit,
+        write,
+        whole,
+        None,
+        0.0,
+        since,
+        notes,
+        False,
+        grouped,
+    )
 
 
 _STATUS = _rows(
@@ -113,6 +131,7 @@ _LOAD = _rows(
         write="shedLoad, clearShedState",
         whole=Whole.ANY,
         notes="1 when load shed limits are in place",
+        grouped=True,
     ),
     _row("portLoad", FLOAT, PORT, unit="kW"),
     _row(
@@ -123,6 +142,7 @@ _LOAD = _rows(
         write="shedLoad",
         whole=Whole.SAME,
         notes="ceiling while shedState is 1; 0 also when shed by per cent or not at all",
+        grouped=True,
     ),
     _row(
         "percentShed",
@@ -132,10 +152,12 @@ _LOAD = _rows(
         write="shedLoad",
         whole=Whole.SAME,
         notes="share of the power at the time of the command that is shed",
+        grouped=True,
     ),
     _row("stationLoad", FLOAT, STATION, unit="kW", notes="sum of the station's ports"),
     _row("sessionID", STRING, PORT, since="5.1", notes="0 when nobody charges"),
     _row("lastBatteryPercent", FLOAT, PORT, unit="percent", since="5.1"),
+    *COMMANDED,
 )
 
 _ALARMS = _rows(

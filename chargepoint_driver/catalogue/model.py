@@ -70,7 +70,8 @@ class Attribute:
     `path` holds the places of the value below the call's record element, the first one
     that is there counts (`Port/…` is read for each port). `write` names the write
     operations, empty for what can only be read. Intervals in seconds; None for the scrape
-    interval means the interval of the device.
+    interval means the interval of the device. `own`: answered by this driver, from what was
+    commanded and what the call reports. `grouped`: has a meaning for a station group.
     """
 
     name: str
@@ -86,6 +87,8 @@ class Attribute:
     currency_s: float = 0.0
     since: str = "5.0"
     notes: str = ""
+    own: bool = False
+    grouped: bool = False
 
     @property
     def truth(self) -> bool:

@@ -19,12 +19,13 @@ Every attribute that a registry CSV may name, made from the driver's catalogue.
 *Scrape interval*: how often the row is polled where the row does not say; *device* is the
 `interval` of the device. *Currency*: how old a value may be where neither the row nor
 `cacheExpiration` says. *Without port*: what a row without port means on a device without
-`portNumber`; a dash means that the row must name its port. *Since* 5.1: not reported by
+`portNumber`; a dash means that the row must name its port. *Group*: may stand in the registry of
+a device with `stationGroup`. *Since* 5.1: not reported by
 version 5.0 of the web services. Values are None where the service reports nothing.
 """
 _COLUMNS = (
-    "Attribute", "Type", "Unit", "Scope", "Without port", "Writable", "Scrape interval",
-    "Currency", "Since", "Notes",
+    "Attribute", "Type", "Unit", "Scope", "Without port", "Group", "Writable",
+    "Scrape interval", "Currency", "Since", "Notes",
 )  # fmt: skip
 _WHOLE = {Whole.NOTHING: "-", Whole.SAME: "value shared by all ports", Whole.ANY: "1 if any is"}
 
@@ -46,13 +47,20 @@ def _cells(row: Attribute) -> tuple[str, ...]:
         row.kind.value,
         row.unit,
         row.scope.value,
-        _WHOLE[row.whole] if row.scope.value == "port" else "",
+        _without_port(row),
+        "yes" if row.grouped else "",
         row.write,
         "device" if row.scrape_interval_s is None else f"{row.scrape_interval_s} s",
         f"{row.currency_s:g} s",
         row.since,
         row.notes,
     )
+
+
+def _without_port(row: Attribute) -> str:
+    if row.own:
+        return "of the whole station"
+    return _WHOLE[row.whole] if row.scope.value == "port" else ""
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -54,6 +54,7 @@ class DeviceFile:
             self.device.stationID,
             self.device.portNumber,
             self.device.cacheExpiration,
+            group=self.device.stationGroup,
         )
 
 

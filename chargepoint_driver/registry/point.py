@@ -17,7 +17,8 @@ class Point:
     """One point of one device.
 
     `kind` is the type that the row declares, where the attribute's values fit it. `port` is
-    None for what belongs to the whole station. `scrape_interval_s` None means the device's
+    None for what belongs to the whole station; `group` makes it a point of a station group, and
+    `station_id` is '' then. `scrape_interval_s` None means the device's
     interval. `currency_s`: how old a value may be for this reader.
     """
 
@@ -31,11 +32,12 @@ class Point:
     scrape_interval_s: int | None
     currency_s: float
     notes: str = ""
+    group: str | None = None
 
     @property
     def target(self) -> Target:
         """What a write of this point acts on."""
-        return Target(self.station_id, self.port)
+        return Target(self.station_id, self.port, self.group)
 
     @property
     def key(self) -> tuple[str, str]:

@@ -77,8 +77,10 @@ def build(
     port_number: int | None = None,
     cache_expiration_s: float | None = None,
     catalogue: Catalogue = CHARGEPOINT,
+    group: str | None = None,
 ) -> Registry:
-    """The points of one device from (row number, row) pairs.
+    """The points of one device from (row number, row) pairs. `group` makes the device a station
+    group, and `station_id` is '' then.
 
     Faults and warnings are collected in the registry, nothing is raised. Of a point name
     used twice the later row counts, as it did in the classic driver, with a warning.
@@ -88,7 +90,7 @@ def build(
         row = col.normal(given)
         before = len(registry.faults)
         point = _Row(registry, source, number, row, catalogue).point(
-            station_id, port_number, cache_expiration_s
+            station_id, port_number, cache_expiration_s, group
         )
         if point is None or len(registry.faults) > before:
             continue
@@ -137,7 +139,11 @@ class _Row:
         self._registry.warnings.append(Finding(self._source, self._number, column, problem, cure))
 
     def point(
-        self, station_id: str, port_number: int | None, cache_expiration_s: float | None
+        self,
+        station_id: str,
+        port_number: int | None,
+        cache_expiration_s: float | None,
+        group: str | None,
     ) -> Point | None:
         """The row's point; None when its attribute is not known. Other faults are collected
         and the returned point is not to be used."""
@@ -145,7 +151,9 @@ class _Row:
         attribute = self._attribute()
         declared = self._declared_kind()
         writable = self._writable(attribute)
-        port = self._port(attribute, port_number)
+        port = None if group is not None else self._port(attribute, port_number)
+        if group is not None:
+            self._check_grouped(attribute)
         scrape_interval_s = self._scrape_interval()
         currency_s = self._currency()
         if attribute is None:
@@ -165,7 +173,20 @@ class _Row:
             scrape_interval_s=scrape_interval_s,
             currency_s=currency_s,
             notes=self._text(col.NOTES),
+            group=group,
         )
+
+    def _check_grouped(self, attribute: Attribute | None) -> None:
+        """What may stand in the registry of a station group."""
+        if attribute is not None and not attribute.grouped:
+            choice = ", ".join(row.name for row in self._catalogue if row.grouped)
+            self._fault(
+                col.ATTRIBUTE,
+                f"{attribute.name} has no meaning for a station group",
+                f"write one of {choice}, or give its stations devices of their own",
+            )
+        if self._text(col.PORT):
+            self._fault(col.PORT, "the device is a station group", "leave it empty")
 
     def _name(self) -> str:
         name = self._text(col.POINT_NAME) or self._text(col.ATTRIBUTE)

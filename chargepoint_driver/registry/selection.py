@@ -24,11 +24,22 @@ class Selection(dict[str, Point]):
 
     @cached_property
     def groups(self) -> dict[tuple[str, str], Group]:
-        """(call, station) to its points."""
+        """(call, station) to its points, those of station groups left out."""
         members: dict[tuple[str, str], list[tuple[str, int, str, Point]]] = {}
         for name, point in self.items():
+            if point.group is not None:
+                continue
             members.setdefault(point.key, []).append((name, *point.in_port, point))
         return {
             key: Group(min(member[3].currency_s for member in found), found)
             for key, found in members.items()
         }
+
+    @cached_property
+    def of_station_groups(self) -> dict[str, dict[str, Point]]:
+        """Station group id to its points by name."""
+        members: dict[str, dict[str, Point]] = {}
+        for name, point in self.items():
+            if point.group is not None:
+                members.setdefault(point.group, {})[name] = point
+        return members

@@ -5,12 +5,14 @@ several services for the caching agent.
 """
 
 from chargepoint_driver.service.accounts import Accounts, describe
-from chargepoint_driver.service.control import Control, ShedOptions
+from chargepoint_driver.service.control import Alert, CommandStore, Control, ShedOptions
 from chargepoint_driver.service.service import READ_TIMEOUTS, Reading, Service, Stations
 
 __all__ = [
     "READ_TIMEOUTS",
     "Accounts",
+    "Alert",
+    "CommandStore",
     "Control",
     "Reading",
     "Service",

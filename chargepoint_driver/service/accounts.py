@@ -6,7 +6,8 @@ here knows VOLTTRON. A point is described by a dictionary:
     {"attribute": "portLoad", "register": "LoadRegister", "station": "1:34003", "port": 1}
 
 with `type` and `currency` (seconds) where they differ from the catalogue's. `register` may be
-left out where the attribute stands in one register only, `port` for what belongs to the station.
+left out where the attribute stands in one register only, `port` for what belongs to the station;
+`group` (a station group's sgID) stands instead of `station`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from chargepoint_driver.config import AccountConfig, AgentAccount, AgentConfig
+from chargepoint_driver.config import AccountConfig, AgentAccount, AgentConfig, ShedSettings
 from chargepoint_driver.errors import BadConfiguration, BadValue, ChargePointError
 from chargepoint_driver.registry import Point, build
 from chargepoint_driver.registry import columns as col
@@ -46,6 +47,7 @@ def describe(point: Point) -> dict[str, Any]:
         "register": point.attribute.register,
         "station": point.station_id,
         "port": point.port,
+        "group": point.group,
         "type": point.kind.value,
         "currency": point.currency_s,
     }
@@ -121,18 +123,12 @@ class Accounts:
         point: Mapping[str, Any],
         value: Any,
         account: str | None = None,
-        shed_duration: int = 60,
-        shed_on_write: bool = False,
+        **shed: Any,
     ) -> Value:
-        """Write one point; what is reported then (see `Service.write`)."""
+        """Write one point; what is reported then (see `Service.write`). `shed` says how, in the
+        words of a driver config: shed_duration, shed_on_write and the like."""
         name, settings, service = self._find(account)
-        if isinstance(shed_duration, bool) or not isinstance(shed_duration, int):
-            raise BadValue("shed_duration: must be whole minutes")
-        if not 0 <= shed_duration <= 525_600:
-            raise BadValue(f"shed_duration: {shed_duration} is not within 0 … 525600 minutes")
-        if not isinstance(shed_on_write, bool):
-            raise BadValue("shed_on_write: must be true or false")
-        options = ShedOptions(shed_duration, shed_on_write)
+        options = ShedOptions.of(ShedSettings.from_words(shed))
         return service.write(self._point(name, settings, point), value, options)
 
     def revert(self, point: Mapping[str, Any], account: str | None = None) -> bool:
@@ -219,12 +215,13 @@ class Accounts:
             raise BadConfiguration("a point is described by a dictionary of plain values") from None
         if known is not None:
             return known
-        station = fields.get("station")
-        unknown = sorted(set(fields) - {*_COLUMNS, "station"})
-        if not isinstance(station, str) or not station.strip() or unknown:
+        station, group = fields.get("station") or "", fields.get("group")
+        unknown = sorted(set(fields) - {*_COLUMNS, "station", "group"})
+        is_named = isinstance(station, str) and bool(station.strip()) != bool(group)
+        if not is_named or unknown:
             wrong = f"unknown {', '.join(unknown)}" if unknown else "station is missing"
             raise BadConfiguration(
-                f"point: {wrong}; write station and any of {', '.join(_COLUMNS)}"
+                f"point: {wrong}; write station (or group) and any of {', '.join(_COLUMNS)}"
             )
         row = {
             column: fields[word]
@@ -233,7 +230,8 @@ class Accounts:
         }
         attribute = str(fields.get("attribute", ""))
         row[col.POINT_NAME] = attribute.replace("/", " ") or "point"
-        registry = build([(1, row)], f"point of {station}", station)
+        group = None if not group else str(group)
+        registry = build([(1, row)], f"point of {station or group}", station, group=group)
         registry.raise_faults()
         (point,) = registry.points.values()
         currency_s = point.currency_s
@@ -249,6 +247,7 @@ class Accounts:
             point.attribute.writable,
             None,
             currency_s,
+            group=group,
         )
         if len(self._points) >= _MOST_REMEMBERED:
             self._points.clear()

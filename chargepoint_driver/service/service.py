@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 from chargepoint_driver.backend import Backend, Request
@@ -15,9 +16,9 @@ from chargepoint_driver.cache import Key, Outcome, SharedCache
 from chargepoint_driver.cache.disk import Disk
 from chargepoint_driver.cache.flight import within
 from chargepoint_driver.config import AccountConfig
-from chargepoint_driver.errors import ChargePointError
+from chargepoint_driver.errors import BadConfiguration, ChargePointError
 from chargepoint_driver.registry import Point, Selection
-from chargepoint_driver.service.control import Control, ShedOptions
+from chargepoint_driver.service.control import Alert, CommandStore, Control, ShedOptions
 from chargepoint_driver.snapshot import Event, StationRecord, Unreadable, Value
 
 __all__ = ["READ_TIMEOUTS", "Reading", "Service", "Stations"]
@@ -57,7 +58,9 @@ class _Ages(Mapping[str, float]):
     def __getitem__(self, name: str) -> float:
         if name not in self._values:
             raise KeyError(name)
-        return self._outcomes[self._points[name].key].age_s or 0.0
+        outcome = self._outcomes.get(self._points[name].key)
+        # A station group's values are put together when they are read.
+        return 0.0 if outcome is None else outcome.age_s or 0.0
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
@@ -88,20 +91,37 @@ class Service:
         *,
         timeout_s: float = 20.0,
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
         disk: Disk | None = None,
+        commands: CommandStore | None = None,
     ) -> None:
         """`timeout_s` is the limit of one call of the backend; reads and writes wait for a
-        small multiple of it at most. `disk` keeps what hardly ever changes."""
+        small multiple of it at most. `disk` keeps what hardly ever changes, `commands` what is
+        commanded."""
         self._backend = backend
         self._limit_s = READ_TIMEOUTS * timeout_s
         self.cache = SharedCache(backend, limit_s=self._limit_s, clock=clock, disk=disk)
-        self.control = Control(backend, self.cache, limit_s=timeout_s + 5.0, clock=clock)
+        self.control = Control(
+            backend, self.cache, limit_s=timeout_s + 5.0, clock=clock, now=now, store=commands
+        )
 
     @classmethod
-    def of_account(cls, account: AccountConfig) -> Service:
-        """The service of a ChargePoint account. Makes no call."""
+    def of_account(cls, account: AccountConfig, command_file: Path | None = None) -> Service:
+        """The service of a ChargePoint account. Makes no call. `command_file` is where commands
+        are kept if the account does not say; None for nowhere. Raises BadConfiguration when
+        the account's own file cannot be used."""
         disk = None if account.cache_file is None else Disk(account.cache_file, account.key)
-        return cls(SoapBackend(account), timeout_s=account.timeout, disk=disk)
+        return cls(
+            SoapBackend(account),
+            timeout_s=account.timeout,
+            disk=disk,
+            commands=_store(account, command_file),
+        )
+
+    def keep(self, alert: Alert) -> None:
+        """Look after sheds from now on: confirm, renew, raise alerts. `close` ends it."""
+        self.control.keeping.alert = alert
+        self.control.keeping.start()
 
     def read(self, points: Mapping[str, Point]) -> Reading:
         """The values of points, by the names given, each no older than its currency."""
@@ -114,7 +134,11 @@ class Service:
             record, error, _ = outcomes[key]
             if record is None:
                 error = error or ChargePointError("no answer")
-                errors.update((name, error) for name, *_ in group.members)
+                for name, _, _, point in group.members:
+                    if point.attribute.own and not self.control.needs_report(point):
+                        values[name] = self.control.value_of(point, None)
+                    else:
+                        errors[name] = error
                 continue
             ports = record.ports
             for name, port, attribute, point in group.members:
@@ -125,10 +149,38 @@ class Service:
                         values[name] = value  # type: ignore[assignment]
                         continue
                 try:
-                    values[name] = point.value_of(record)
+                    values[name] = (
+                        self.control.value_of(point, record)
+                        if point.attribute.own
+                        else point.value_of(record)
+                    )
                 except ChargePointError as found:
                     errors[name] = found
+        for group_id, members in selection.of_station_groups.items():
+            self._read_group(group_id, members, values, errors)
         return Reading(values, errors, _Ages(selection, outcomes, values))
+
+    def _read_group(
+        self,
+        group: str,
+        points: Mapping[str, Point],
+        values: dict[str, Value],
+        errors: dict[str, ChargePointError],
+    ) -> None:
+        """The points of a station group, out of its stations."""
+        reported = {name: p for name, p in points.items() if self.control.needs_report(p)}
+        for name in points.keys() - reported.keys():
+            values[name] = self.control.value_of_group(points[name], None)
+        if not reported:
+            return
+        currency_s = min(point.currency_s for point in reported.values())
+        try:
+            records = self.control.records_of_group(group, currency_s)
+        except ChargePointError as error:
+            errors.update(dict.fromkeys(reported, error))
+            return
+        for name, point in reported.items():
+            values[name] = self.control.value_of_group(point, records)
 
     def write(self, point: Point, value: object, options: ShedOptions) -> Value:
         """Carry out a write and read back what the service reports then.
@@ -199,4 +251,20 @@ class Service:
         self.cache.forget_failures()
 
     def close(self) -> None:
+        """Renew no shed any more, and let go of connections."""
+        self.control.close()
         self._backend.close()
+
+
+def _store(account: AccountConfig, default: Path | None) -> CommandStore | None:
+    """Where the account's commands are kept over a restart."""
+    if account.command_file is not None:
+        return CommandStore(account.command_file, account.key)
+    if default is None:
+        return None
+    try:
+        return CommandStore(default, account.key)
+    except BadConfiguration as error:
+        # Nobody asked for this file: sheds work without it, and end by themselves.
+        _log.error("%s; a restart will not know what is in force", error)
+        return None

@@ -22,7 +22,7 @@ def test_keys_are_unique():
 
 
 def test_no_two_rows_of_a_call_read_the_same_place():
-    places = Counter((row.call, path) for row in CHARGEPOINT for path in row.path)
+    places = Counter((row.call, path) for row in CHARGEPOINT for path in row.path if path)
     assert [place for place, count in places.items() if count > 1] == []
 
 
@@ -35,7 +35,8 @@ def test_a_row_is_whole(row):
     assert row.since in {"5.0", "5.1"}
     assert "|" not in row.notes + row.unit
     by_port = any(path.startswith("Port/") for path in row.path)
-    assert by_port == (row.scope is Scope.PORT)
+    assert by_port == (row.scope is Scope.PORT and not row.own)
+    assert not (row.own and (any(row.path) or row.writable))
     assert row.truth <= (row.kind is Kind.INTEGER)
 
 

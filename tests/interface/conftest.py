@@ -8,6 +8,7 @@ import gc
 import types
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ with warnings.catch_warnings():
     import volttron.client  # noqa: F401  # patches first
     from platform_driver.poll_scheduler import PollScheduler
     from volttron.driver.base import driver_locks
-    from volttron.utils import get_aware_utc_now
+    from volttron.utils import ClientContext, get_aware_utc_now
 
 from chargepoint_driver.service import Service
 from chargepoint_driver.simulator import ManualClock, Simulator
@@ -182,8 +183,17 @@ def _nothing_is_left_to_the_interpreter_s_end() -> Iterator[None]:
 
 
 @pytest.fixture
-def driver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Driver]:
+def driver(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Driver]:
     """A platform driver without devices; `driver.start({topic: config})` configures it."""
+    services: list[Service] = []
+    keep = Service.keep
+
+    def kept(self: Service, alert: Any) -> None:
+        services.append(self)
+        keep(self, alert)
+
+    monkeypatch.setattr(Service, "keep", kept)
+    monkeypatch.setattr(ClientContext, "get_volttron_home", lambda: str(tmp_path))
     PollScheduler.poll_sets.clear()  # class-level state of the host
     monkeypatch.setattr(driver_locks, "_socket_lock", None, raising=False)
     monkeypatch.setattr(driver_locks, "_publish_lock", None, raising=False)
@@ -194,6 +204,8 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Driver]:
     monkeypatch.setattr(host.Agent, "__init__", init)
     agent = host.PlatformDriverAgent()
     yield Driver(agent)
+    for service in services:
+        service.close()
     agent._stop_agent.set()
     gevent.killall(agent.core.greenlets)
     if agent.heartbeat_greenlet is not None:

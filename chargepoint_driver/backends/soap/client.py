@@ -191,7 +191,7 @@ class SoapBackend:
     # ---- writes ------------------------------------------------------------------------
 
     def shed(self, target: Target, limit: Limit, minutes: int) -> None:
-        """shedLoad for a station or one port of it."""
+        """shedLoad for a group, a station or one port of it."""
         level = "PerStation" if target.port is None else "PerPort"
         amount: dict[str, Any] = (
             # A decimal of the schema has no exponent.
@@ -199,19 +199,11 @@ class SoapBackend:
             if limit.allowed_load_kw is not None
             else {f"percentShed{level}": limit.percent_shed}
         )
-        station: dict[str, Any] = {"stationID": target.station_id}
-        if target.port is None:
-            station |= amount
-        else:
-            station["Ports"] = {"Port": [{"portNumber": str(target.port), **amount}]}
-        self._write("shedLoad", shedQuery={"shedStation": station, "timeInterval": minutes})
+        self._write("shedLoad", shedQuery={**_target(target, amount), "timeInterval": minutes})
 
     def clear(self, target: Target) -> None:
-        """clearShedState for a station or one port of it."""
-        station: dict[str, Any] = {"stationID": target.station_id}
-        if target.port is not None:
-            station["Ports"] = {"Port": [{"portNumber": str(target.port)}]}
-        self._write("clearShedState", shedQuery={"shedStation": station})
+        """clearShedState for a group, a station or one port of it."""
+        self._write("clearShedState", shedQuery=_target(target, {}))
 
     def clear_alarms(self, station_id: str) -> None:
         """clearAlarms for a station, all its ports."""
@@ -284,6 +276,18 @@ class SoapBackend:
                     client = zeep.Client(str(path), transport=_Offline())
                 self._zeep = client, client.create_service(_BINDING, self._account.url)
             return self._zeep  # type: ignore[no-any-return]
+
+
+def _target(target: Target, amount: dict[str, Any]) -> dict[str, Any]:
+    """Exactly one of group, station and ports: an empty element beside it is an error."""
+    if target.group is not None:
+        if not target.group.isascii() or not target.group.isdigit():
+            raise BadConfiguration(f"{target}: sgID must be a whole number; correct stationGroup")
+        return {"shedGroup": {"sgID": int(target.group), **amount}}
+    if target.port is None:
+        return {"shedStation": {"stationID": target.station_id, **amount}}
+    port = {"portNumber": str(target.port), **amount}
+    return {"shedStation": {"stationID": target.station_id, "Ports": {"Port": [port]}}}
 
 
 def _event_key(event: Any) -> Hashable:

@@ -1,0 +1,35 @@
+"""What the host offers to a service: a place for a file, and alerts."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from volttron.client.messaging.health import STATUS_BAD, Status
+from volttron.utils import ClientContext
+
+from chargepoint_driver.service import Alert
+
+__all__ = ["alert_of", "command_file"]
+
+_log = logging.getLogger(__name__)
+
+_ALERT_KEY = "chargepoint/shed"
+
+
+def command_file(agent: Any) -> Path:
+    """Where an agent's commands are kept: one file for each identity, in the platform's home."""
+    identity = str(getattr(agent.core, "identity", None) or "driver")
+    name = "".join(char if char.isalnum() or char in "._-" else "_" for char in identity)
+    return Path(ClientContext.get_volttron_home()) / "chargepoint" / f"{name}.sqlite"
+
+
+def alert_of(agent: Any) -> Alert:
+    """What raises an alert through the platform's health system."""
+
+    def alert(about: str, what: str) -> None:
+        status = Status.build(STATUS_BAD, f"{about}: {what}")
+        agent.vip.health.send_alert(f"{_ALERT_KEY}/{about}", status)
+
+    return alert

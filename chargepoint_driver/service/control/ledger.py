@@ -1,0 +1,164 @@
+"""The books: what is staged, what was commanded, what was in force before. Sends nothing."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from chargepoint_driver.backend import Limit, Target
+from chargepoint_driver.service.control.held import Held
+from chargepoint_driver.service.control.report import Report
+from chargepoint_driver.service.control.store import CommandStore
+
+__all__ = ["Ledger"]
+
+_log = logging.getLogger(__name__)
+
+# Stands for every port of a station whose ports were not known when it was first commanded.
+_ANY_PORT = 0
+
+
+class Ledger:
+    """One account's commands, kept in a store where there is one."""
+
+    def __init__(self, time_s: Callable[[], float], store: CommandStore | None = None) -> None:
+        self._time_s = time_s
+        self._store = store
+        self._lock = threading.Lock()
+        self.staged: dict[Target, Limit] = {}
+        self._held: dict[Target, Held] = {}
+        self._before: dict[str, dict[int, Limit | None]] = {}
+        self.changed = threading.Event()  # set whenever something new may be due
+        if store is not None:
+            self._adopt(store)
+
+    def _adopt(self, store: CommandStore) -> None:
+        """Take over what the process before commanded. What ran out meanwhile is said to have
+        expired and not sent again: charging has come back."""
+        now_s = self._time_s()
+        held, self._before = store.load()
+        for target, each in held.items():
+            # A clock that was set back must not make a command last longer than it does.
+            sent_s = min(each.sent_s, now_s)
+            expired = each.expired or replace(each, sent_s=sent_s).ends_s <= now_s
+            note = "it ran out while the driver was not running" if expired else ""
+            self._held[target] = replace(
+                each,
+                sent_s=sent_s,
+                waits_s=now_s,
+                retry_s=0.0,
+                seen=each.seen and each.limit is None,
+                adopted=each.limit is not None,
+                expired=expired and each.limit is not None,
+                note=note or each.note,
+            )
+        if held:
+            _log.info("adopted %d commands of an earlier run", len(held))
+
+    def held(self, target: Target) -> Held | None:
+        """What was commanded of just this target; None when nothing was."""
+        return self._held.get(target)
+
+    def covering(self, target: Target) -> Held | None:
+        """What was commanded of the target, or else of the station that it is a port of."""
+        found = self._held.get(target)
+        if found is None and target.port is not None:
+            found = self._held.get(Target(target.station_id))
+        return found
+
+    def of_station(self, station_id: str) -> dict[Target, Held]:
+        """Everything commanded of a station and of its ports."""
+        with self._lock:
+            return {
+                target: held
+                for target, held in self._held.items()
+                if target.station_id == station_id and target.group is None
+            }
+
+    def of_group(self, group: str) -> dict[Target, Held]:
+        """What was commanded of stations as shares of a group's total."""
+        with self._lock:
+            return {target: held for target, held in self._held.items() if held.group == group}
+
+    def all(self) -> dict[Target, Held]:
+        with self._lock:
+            return dict(self._held)
+
+    def put(self, changes: Mapping[Target, Held | None]) -> None:
+        """Write these down together; None forgets. Where the file cannot be written it is
+        logged: a shed must not fail for want of disk space, and it ends by itself."""
+        with self._lock:
+            for target, held in changes.items():
+                if held is None:
+                    self._held.pop(target, None)
+                else:
+                    self._held[target] = held
+        self.changed.set()
+        if self._store is not None:
+            self._tell(lambda store: store.save(changes))
+
+    # ---- control periods -----------------------------------------------------------------
+
+    def begin_period(self, target: Target, report: Report | None) -> None:
+        """Note what was in force before the first write; later writes change nothing. What is
+        not known counts as nothing."""
+        known = self._before.setdefault(target.station_id, {})
+        if target.port is not None:
+            ports: Iterable[int] = (target.port,)
+        else:
+            ports = report.ports if report is not None else (_ANY_PORT,)
+        fresh = [port for port in ports if port not in known]
+        for port in fresh:
+            own = self.covering(Target(target.station_id, port or None))
+            if own is not None:
+                # A command of ours that is only ending is not what was there before.
+                known[port] = own.limit if own.restored else None
+            else:
+                seen = None if report is None else report.ports.get(port)
+                known[port] = None if seen is None else seen.limit
+        if fresh:
+            self._tell_period(target.station_id)
+
+    def before(self, target: Target) -> dict[int, Limit | None]:
+        """Port to the limit that was in force before the control period, None for nothing."""
+        known = self._before.get(target.station_id, {})
+        if target.port is None:
+            return dict(known)
+        return {port: limit for port, limit in known.items() if port == target.port}
+
+    def end_period(self, target: Target, *, unless_restorable: bool = False) -> None:
+        """Forget what was before, of ports that had something only where it was put back."""
+        known = self._before.get(target.station_id)
+        if known is None:
+            return
+        for port in self.before(target):
+            if not (unless_restorable and known[port] is not None):
+                del known[port]
+        if not known:
+            del self._before[target.station_id]
+        self._tell_period(target.station_id)
+
+    # ---- the file ------------------------------------------------------------------------
+
+    def _tell_period(self, station_id: str) -> None:
+        if self._store is not None:
+            limits = self._before.get(station_id)
+            self._tell(lambda store: store.save_period(station_id, limits and dict(limits)))
+
+    def _tell(self, save: Callable[[CommandStore], None]) -> None:
+        assert self._store is not None
+        try:
+            save(self._store)
+        except sqlite3.Error as error:
+            _log.error(
+                "the file of commands cannot be written (%s): a restart will not know what is in "
+                "force; make room or correct command_file",
+                error,
+            )
+
+    def close(self) -> None:
+        if self._store is not None:
+            self._store.close()

@@ -1,0 +1,47 @@
+"""Writes to one station follow each other, in the order in which they came."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from chargepoint_driver.errors import TryLater
+
+__all__ = ["Turns"]
+
+
+class Turns:
+    """One queue per name. A plain lock lets anybody in next; here the first to come is."""
+
+    def __init__(self, limit_s: float) -> None:
+        """`limit_s` is how long a turn may be waited for."""
+        self._limit_s = limit_s
+        self._lock = threading.Lock()
+        self._queues: dict[str, deque[threading.Event]] = {}
+
+    @contextmanager
+    def of(self, name: str) -> Iterator[None]:
+        """Wait for the turn and hold it. Raises TryLater when it does not come in time; then
+        nothing was done."""
+        mine = threading.Event()
+        with self._lock:
+            queue = self._queues.setdefault(name, deque())
+            queue.append(mine)
+            if queue[0] is mine:
+                mine.set()
+        try:
+            if not mine.wait(self._limit_s):
+                raise TryLater(
+                    f"{name}: the writes before this one have not ended within "
+                    f"{self._limit_s:g} s; nothing was sent"
+                )
+            yield
+        finally:
+            with self._lock:
+                queue.remove(mine)
+                if queue:
+                    queue[0].set()
+                else:
+                    del self._queues[name]
