@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from chargepoint_driver.config import AccountConfig
 from chargepoint_driver.snapshot import Event, StationRecord
 
-__all__ = ["Backend", "Limit", "Reply", "Request", "Target"]
+__all__ = ["Backend", "Limit", "Reply", "Request", "ShedEvents", "Target"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,24 @@ class Limit:
         if self.allowed_load_kw is not None:
             return f"allowedLoad {self.allowed_load_kw:g} kW"
         return f"percentShed {self.percent_shed} %"
+
+
+@runtime_checkable
+class ShedEvents(Protocol):
+    """What a backend offers whose service begins and ends sheds by itself at a time."""
+
+    def create_shed_event(
+        self,
+        target: Target,
+        limit: Limit,
+        start: datetime,
+        minutes: int,
+        allow_opt_out: bool | None,
+    ) -> int:
+        """Announce a shed of a station (each of its ports) or group; its id. Sent once."""
+
+    def remove_shed_event(self, event_id: int) -> None:
+        """End or forget an event. Sent once."""
 
 
 class Backend(Protocol):

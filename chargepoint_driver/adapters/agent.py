@@ -94,6 +94,40 @@ class ChargePointAgent(Agent):  # type: ignore[misc]  # the host has no types
         return bool(_answered(lambda: self._accounts.revert(point, account)))
 
     @RPC.export  # type: ignore[untyped-decorator]
+    def create_load_shed_event(
+        self,
+        start: str,
+        duration: int,
+        station: str | None = None,
+        group: str | None = None,
+        allowed_load_per_port: float | None = None,
+        percent_shed_per_station: float | None = None,
+        allow_opt_out: bool | None = None,
+        account: str | None = None,
+    ) -> int:
+        """createLoadShedEvent: have the service shed a station or group from `start` (ISO 8601)
+        for `duration` minutes; the id of the event."""
+        return int(
+            _answered(
+                lambda: self._accounts.create_load_shed_event(
+                    start,
+                    duration,
+                    station,
+                    group,
+                    allowed_load_per_port,
+                    percent_shed_per_station,
+                    allow_opt_out,
+                    account,
+                )
+            )
+        )
+
+    @RPC.export  # type: ignore[untyped-decorator]
+    def remove_load_shed_event(self, event_id: int, account: str | None = None) -> None:
+        """removeLoadShedEvent: end or forget an event."""
+        _answered(lambda: self._accounts.remove_load_shed_event(event_id, account))
+
+    @RPC.export  # type: ignore[untyped-decorator]
     def stations(self, account: str | None = None) -> list[dict[str, Any]]:
         """Every station of the account, as the service describes it."""
         return list(_answered(lambda: self._accounts.stations(account)))

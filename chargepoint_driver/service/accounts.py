@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from chargepoint_driver.backend import Target
 from chargepoint_driver.config import AccountConfig, AgentAccount, AgentConfig, ShedSettings
 from chargepoint_driver.errors import BadConfiguration, BadValue, ChargePointError
 from chargepoint_driver.registry import Point, build
@@ -135,6 +136,39 @@ class Accounts:
         """Take back what was done to the point's target; True when a command was sent."""
         name, settings, service = self._find(account)
         return service.revert(self._point(name, settings, point))
+
+    # ---- load shed events --------------------------------------------------------------------
+
+    def create_load_shed_event(
+        self,
+        start: str,
+        duration: int,
+        station: str | None = None,
+        group: str | int | None = None,
+        allowed_load_per_port: float | None = None,
+        percent_shed_per_station: float | None = None,
+        allow_opt_out: bool | None = None,
+        account: str | None = None,
+    ) -> int:
+        """Announce a shed of a station, or of a station group, from `start` (ISO 8601) for
+        `duration` minutes, to exactly one of a limit in kW for each port and a percentage; the
+        id of the event."""
+        _, _, service = self._find(account)
+        if bool(station) == bool(group):
+            raise BadValue("exactly one of station and group must be given")
+        target = Target(str(station or ""), None, None if not group else str(group))
+        return service.control.events.create(
+            target,
+            _moment("start", start),
+            duration,
+            allowed_load_per_port=allowed_load_per_port,
+            percent_shed_per_station=percent_shed_per_station,
+            allow_opt_out=allow_opt_out,
+        )
+
+    def remove_load_shed_event(self, event_id: int, account: str | None = None) -> None:
+        """End or forget an event."""
+        self._find(account)[2].control.events.remove(event_id)
 
     # ---- stations and sessions ---------------------------------------------------------------
 

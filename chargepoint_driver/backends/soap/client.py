@@ -205,13 +205,44 @@ class SoapBackend:
         """clearShedState for a group, a station or one port of it."""
         self._write("clearShedState", shedQuery=_target(target, {}))
 
+    def create_shed_event(
+        self,
+        target: Target,
+        limit: Limit,
+        start: datetime,
+        minutes: int,
+        allow_opt_out: bool | None,
+    ) -> int:
+        """createLoadShedEvent; allowedLoad is per port, a percentage per station."""
+        event: dict[str, Any] = {"eventStartTime": start.replace(microsecond=0)}
+        event |= {"eventDuration": minutes}
+        event |= {"sgID": target.group} if target.group else {"stationID": target.station_id}
+        if limit.allowed_load_kw is not None:
+            event["allowedLoadPerPort"] = limit.allowed_load_kw
+        else:
+            event["percentShedPerStation"] = limit.percent_shed
+        if allow_opt_out is not None:
+            event["allowOptOut"] = allow_opt_out
+        answer = self._write("createLoadShedEvent", shedEvent=event)
+        text = answer.findtext("{*}eventId")
+        if text is None or not text.strip().isdigit():
+            raise FateUnknown(
+                f"{self._caller('createLoadShedEvent')}: the answer names no event; it may exist"
+            )
+        return int(text)
+
+    def remove_shed_event(self, event_id: int) -> None:
+        """removeLoadShedEvent."""
+        self._write("removeLoadShedEvent", eventId=event_id)
+
     def clear_alarms(self, station_id: str) -> None:
         """clearAlarms for a station, all its ports."""
         self._write("clearAlarms", searchQuery={"stationID": station_id})
 
-    def _write(self, operation: str, **arguments: Any) -> None:
+    def _write(self, operation: str, **arguments: Any) -> etree._Element:
+        """The answer to a write. Raises unless it was carried out."""
         try:
-            _, done, _ = self._call(operation, is_write=True, **arguments)
+            answer, done, _ = self._call(operation, is_write=True, **arguments)
         except BadReply as error:
             # The service has the write; that its answer cannot be read does not undo it.
             raise FateUnknown(
@@ -222,6 +253,7 @@ class SoapBackend:
                 f"{self._caller(operation)} was answered as if it were a question; the write was "
                 "not carried out"
             )
+        return answer
 
     # ---- one call ----------------------------------------------------------------------
 

@@ -226,13 +226,17 @@ class Commands:
         """One command, once. What the service reported before it is out of date, also when
         the command failed: it may have been carried out."""
         try:
-            within(command, self._limit_s, f"writing to {target}", FateUnknown)
+            self.within(command, f"writing to {target}")
         finally:
             stations = (
                 [target.station_id] if target.group is None else self.cache.members(target.group)
             )
             for station in stations:
                 self.cache.touch(call, station)
+
+    def within(self, command: Callable[[], None], what: str) -> None:
+        """Carry out within the limit of one command; FateUnknown after it."""
+        within(command, self._limit_s, what, FateUnknown)
 
 
 def check_floor(

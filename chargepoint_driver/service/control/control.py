@@ -18,6 +18,7 @@ from chargepoint_driver.errors import BadValue, ChargePointError, Refused
 from chargepoint_driver.registry import Point
 from chargepoint_driver.service.control import values
 from chargepoint_driver.service.control.commands import ALARMS, LOAD, Commands
+from chargepoint_driver.service.control.events import Events
 from chargepoint_driver.service.control.held import Held, judge
 from chargepoint_driver.service.control.keeping import Keeping
 from chargepoint_driver.service.control.ledger import Ledger
@@ -58,6 +59,7 @@ class Control:
         self._ledger = Ledger(time_s, store)
         self._commands = Commands(backend, cache, self._ledger, limit_s, time_s)
         self._sites = Sites(self._commands)
+        self.events = Events(self._commands)
         self.keeping = Keeping(self._commands, self._sites)
 
     def close(self) -> None:
@@ -185,7 +187,7 @@ class Control:
         """
         name = point.attribute.name
         held = self._ledger.covering(point.target)
-        if record is None:
+        if record is None or not self.needs_report(point):
             return self._commanded(name, held)
         report = report_of(point.target, record)
         if name in _STATUS:
@@ -199,7 +201,7 @@ class Control:
         name, group = point.attribute.name, point.target.group
         assert group is not None
         held = self._sites.held(group)
-        if records is None:
+        if records is None or not self.needs_report(point):
             return self._commanded(name, held)
         if name in _STATUS:
             status, why = self._sites.status(group, records)

@@ -12,7 +12,15 @@ from chargepoint_driver.errors import BadValue
 from chargepoint_driver.registry import Point
 from chargepoint_driver.snapshot import Value
 
-__all__ = ["Division", "ShedOptions", "allowed_load", "percent_shed", "truth"]
+__all__ = [
+    "Division",
+    "ShedOptions",
+    "allowed_load",
+    "check_kw",
+    "check_percent",
+    "percent_shed",
+    "truth",
+]
 
 Division = Literal["equal", "load", "rated"]
 
@@ -47,20 +55,30 @@ class ShedOptions:
 
 def allowed_load(point: Point, value: object) -> Limit:
     """The limit that a write of allowedLoad asks for. Raises BadValue."""
-    kw = _number(point, value)
-    if not 0 <= kw <= _MOST_KW:
-        raise BadValue(f"{point.name}: {kw:g} kW is not within 0 … {_MOST_KW:g} kW")
-    return Limit(allowed_load_kw=kw)
+    return Limit(allowed_load_kw=check_kw(point.name, value))
 
 
 def percent_shed(point: Point, value: object) -> Limit:
     """The limit that a write of percentShed asks for. Raises BadValue."""
-    percent = _number(point, value)
+    return Limit(percent_shed=check_percent(point.name, value))
+
+
+def check_kw(name: str, value: object) -> float:
+    """A limit in kW. Raises BadValue with the name of what it is for."""
+    kw = _number(name, value, "kW")
+    if not 0 <= kw <= _MOST_KW:
+        raise BadValue(f"{name}: {kw:g} kW is not within 0 … {_MOST_KW:g} kW")
+    return kw
+
+
+def check_percent(name: str, value: object) -> int:
+    """A whole percentage. Raises BadValue with the name of what it is for."""
+    percent = _number(name, value, "percent")
     if not 0 <= percent <= 100:
-        raise BadValue(f"{point.name}: {percent:g} is not a percentage within 0 … 100")
+        raise BadValue(f"{name}: {percent:g} is not a percentage within 0 … 100")
     if not percent.is_integer():
-        raise BadValue(f"{point.name}: {percent:g} is not a whole percentage")
-    return Limit(percent_shed=int(percent))
+        raise BadValue(f"{name}: {percent:g} is not a whole percentage")
+    return int(percent)
 
 
 def truth(point: Point, value: object) -> bool:
@@ -73,7 +91,7 @@ def truth(point: Point, value: object) -> bool:
     raise BadValue(f"{point.name}: the value is no truth value; write 1 or 0")
 
 
-def _number(point: Point, value: Value | object) -> float:
+def _number(name: str, value: Value | object, unit: str) -> float:
     """A finite number. Texts are taken where they are one, truth values are not."""
     if isinstance(value, str) and value.strip() and "_" not in value:
         try:
@@ -81,11 +99,11 @@ def _number(point: Point, value: Value | object) -> float:
         except ValueError:
             value = None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise BadValue(f"{point.name}: the value is no number; write a number ({point.unit})")
+        raise BadValue(f"{name}: the value is no number; write a number ({unit})")
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise BadValue(f"{point.name}: the value is not finite; write a number ({point.unit})")
+        raise BadValue(f"{name}: the value is not finite; write a number ({unit})")
     return number
