@@ -85,7 +85,8 @@ def test_what_is_commanded_needs_no_service(rig: Rig) -> None:
     rig.pass_(1)
     assert rig.read("commandedLoad") == 3.0
     reading = rig.service.read({"shedStatus": rig.point("shedStatus")})
-    assert reading.values == {} and reading.errors["shedStatus"].code == "try_later"
+    assert reading.values == {}
+    assert reading.errors["shedStatus"].code == "try_later"
 
 
 def test_site_load_and_headroom(rig: Rig) -> None:
