@@ -205,12 +205,7 @@ class Commands:
                 restored=restored,
                 group=doubt.group if doubt.limit is not None else None,
             )
-            _log.info(
-                "%s: %s, %s",
-                target,
-                words(doubt.limit, doubt.ceiling_kw),
-                f"for {doubt.options.minutes} min" if doubt.options.minutes else "without end",
-            )
+            _log.info("%s: %s%s", target, words(doubt.limit, doubt.ceiling_kw), _for(doubt))
         self.ledger.put(changes)
 
     # ---- sending -------------------------------------------------------------------------
@@ -237,6 +232,14 @@ class Commands:
     def within(self, command: Callable[[], None], what: str) -> None:
         """Carry out within the limit of one command; FateUnknown after it."""
         within(command, self._limit_s, what, FateUnknown)
+
+
+def _for(doubt: Doubt) -> str:
+    """How long a command lasts, in words; nothing for a clear."""
+    if doubt.limit is None:
+        return ""
+    minutes = doubt.options.minutes
+    return f", for {minutes} min unless renewed" if minutes else ", without end"
 
 
 def check_floor(

@@ -18,7 +18,9 @@ def revert(commands: Commands, target: Target) -> bool:
     before = ledger.before(target)
     options = _options_of(commands, target)
     sent = False
-    if options is not None:
+    # Without a period there is nothing of ours: the host reverts point by point, and what the
+    # first of them put back must not be cleared by the second.
+    if before and options is not None:
         restore = {port: limit for port, limit in before.items() if limit is not None and port}
         if restore:
             for port in before:
