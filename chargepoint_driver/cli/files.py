@@ -13,7 +13,7 @@ from chargepoint_driver.errors import BadConfiguration
 from chargepoint_driver.registry import Registry, build, read_csv
 from chargepoint_driver.registry import columns as col
 
-__all__ = ["DeviceFile", "load_device", "load_registry"]
+__all__ = ["DeviceFile", "load_device", "load_object", "load_registry"]
 
 _CONFIG = "config://"
 
@@ -60,18 +60,7 @@ class DeviceFile:
 
 def load_device(path: Path) -> DeviceFile:
     """A driver config file. Raises BadConfiguration with all that is wrong with it."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeError) as error:
-        raise BadConfiguration(f"{path}: cannot be read ({error})") from None
-    except json.JSONDecodeError as error:
-        raise BadConfiguration(
-            f"{path}: line {error.lineno}, column {error.colno}: not JSON ({error.msg})"
-        ) from None
-    except RecursionError:
-        raise BadConfiguration(f"{path}: not a driver config, its brackets never end") from None
-    if not isinstance(content, dict):
-        raise BadConfiguration(f"{path}: must be a JSON object with a driver_config")
+    content = load_object(path)
     faults = []
     given = content.get("driver_config", content.get("remote_config"))
     if not isinstance(given, dict):
@@ -91,6 +80,23 @@ def load_device(path: Path) -> DeviceFile:
     if faults:
         raise BadConfiguration("\n".join(faults))
     return DeviceFile(path, content, device)
+
+
+def load_object(path: Path) -> dict[str, Any]:
+    """A JSON object in a file. Raises BadConfiguration when it holds anything else."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeError) as error:
+        raise BadConfiguration(f"{path}: cannot be read ({error})") from None
+    except json.JSONDecodeError as error:
+        raise BadConfiguration(
+            f"{path}: line {error.lineno}, column {error.colno}: not JSON ({error.msg})"
+        ) from None
+    except RecursionError:
+        raise BadConfiguration(f"{path}: not a driver config, its brackets never end") from None
+    if not isinstance(content, dict):
+        raise BadConfiguration(f"{path}: must be a JSON object with a driver_config")
+    return content
 
 
 def load_registry(path: Path) -> Registry:

@@ -1,70 +1,89 @@
-"""`chargepoint-driver read`: each point of a driver config once, value or error."""
+"""`chargepoint-driver read`: each point of a device once, value or error."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from chargepoint_driver.cli.files import load_device
+from chargepoint_driver.cli.account import Access, Find, access_options, serving
+from chargepoint_driver.cli.discovery.available import USUAL
+from chargepoint_driver.cli.exits import SOME_FAILED
+from chargepoint_driver.cli.screen import as_json as json_option
+from chargepoint_driver.cli.screen import complain, console, emit, progress
+from chargepoint_driver.cli.target import points_of, station_and_port, target_options
 from chargepoint_driver.registry import Point
-from chargepoint_driver.service import Reading, Service
+from chargepoint_driver.service import Reading
 
 __all__ = ["read"]
 
 
 @click.command(
-    epilog="\b\nExample:\n  chargepoint-driver read driver_configs/station.config --json"
+    epilog="""\b
+Example:
+  chargepoint-driver read driver_configs/station.config --json
+\b
+  chargepoint-driver read --station 1:34003 --port 2
+"""
 )
-@click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument(
+    "file", metavar="[CONFIG]", required=False, type=click.Path(path_type=Path, dir_okay=False)
+)
 @click.option(
     "--registry",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Registry CSV; without it the file that registry_config names.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
-def read(config: Path, registry: Path | None, as_json: bool) -> None:
+@target_options
+@access_options
+@json_option
+def read(
+    find: Find,
+    file: Path | None,
+    registry: Path | None,
+    station: str | None,
+    port: int | None,
+    as_json: bool,
+) -> None:
     """Read every point of a driver config once, as a platform would.
 
-    Finds a wrong password, region or station id before anything is deployed. Exit code 0 when
-    every point has a value, 1 when any has an error.
+    Finds a wrong password, region or station id before anything is deployed. With --station the
+    usual points of that station or port are read.
     """
-    device = load_device(config)
-    built = device.registry(registry or device.registry_path())
-    built.raise_faults()
-    service = Service.of_account(device.device.account)
-    try:
-        if as_json:
-            reading = service.read(built.points)
-        else:
-            with Console(stderr=True).status(f"asking {escape(device.device.place)} …"):
-                reading = service.read(built.points)
-    finally:
-        service.close()
+    access = find(file)
+    points = _points(access, registry, station, port)
+    with serving(access) as service, progress(f"asking {access.account.place} …"):
+        reading = service.read(points)
     if as_json:
-        click.echo(_json(reading))
+        emit(
+            {
+                "values": reading.values,
+                "errors": {name: error.to_dict() for name, error in reading.errors.items()},
+                "ages_s": {name: round(age, 3) for name, age in reading.ages_s.items()},
+            }
+        )
     else:
-        _show(reading, built.points)
+        _show(reading, points)
     if reading.errors:
-        raise SystemExit(1)
+        raise SystemExit(SOME_FAILED)
 
 
-def _json(reading: Reading) -> str:
-    return json.dumps(
-        {
-            "values": reading.values,
-            "errors": {name: error.to_dict() for name, error in reading.errors.items()},
-            "ages_s": {name: round(age, 3) for name, age in reading.ages_s.items()},
-        }
-    )
+def _points(
+    access: Access, registry: Path | None, station: str | None, port: int | None
+) -> dict[str, Point]:
+    if access.file is not None and station is None and port is None:
+        built = access.file.registry(registry or access.file.registry_path())
+        built.raise_faults()
+        return built.points
+    if registry is not None:
+        raise click.UsageError("--registry goes with a driver config, without --station and --port")
+    return points_of(sorted(USUAL), *station_and_port(access, station, port)).points
 
 
 def _show(reading: Reading, points: dict[str, Point]) -> None:
-    table = Table("Point", "Value", "Unit", "From", highlight=False)
+    table = Table("Point", "Value", "Unit", "From")
     for name, point in points.items():
         if name in reading.values:
             value = reading.values[name]
@@ -72,8 +91,8 @@ def _show(reading: Reading, points: dict[str, Point]) -> None:
         else:
             shown = f"[red]{reading.errors[name].code}[/]"
         table.add_row(escape(name), shown, escape(point.unit), point.attribute.call)
-    console = Console()
-    console.print(table)
+    screen = console()
+    screen.print(table)
     for message in dict.fromkeys(str(error) for error in reading.errors.values()):
-        console.print(f"[red]error[/] {escape(message)}", highlight=False)
-    console.print(f"{len(reading.values)} values, {len(reading.errors)} errors", highlight=False)
+        complain(message)
+    screen.print(f"{len(reading.values)} values, {len(reading.errors)} errors")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from chargepoint_driver.cli import main
+from chargepoint_driver.cli.account import PASSWORD_ENV
+from chargepoint_driver.simulator import ManualClock, Simulator
 
 HEAD = (
     "Volttron Point Name,Attribute Name,Register Name,Port #,Type,Units,Starting Value,Writable,"
@@ -81,3 +84,20 @@ def device(tmp_path) -> Callable[..., Path]:
         return path
 
     return device
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    before = set(threading.enumerate())
+    with Simulator(stations=2, clock=ManualClock()) as simulator:
+        yield simulator
+    assert {thread for thread in threading.enumerate() if not thread.daemon} <= before
+
+
+@pytest.fixture
+def account(simulator, monkeypatch) -> Simulator:
+    """The simulator's account in the environment, where every command finds it."""
+    monkeypatch.setenv("CHARGEPOINT_USERNAME", simulator.username)
+    monkeypatch.setenv("CHARGEPOINT_ENDPOINT", simulator.soap_url)
+    monkeypatch.setenv(PASSWORD_ENV, simulator.password)
+    return simulator

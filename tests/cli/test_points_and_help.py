@@ -7,6 +7,7 @@ import pytest
 from chargepoint_driver import __version__
 from chargepoint_driver.catalogue import CHARGEPOINT
 from chargepoint_driver.cli import main
+from chargepoint_driver.cli.exits import MEANINGS
 
 
 def test_points_lists_the_whole_catalogue(run):
@@ -48,9 +49,8 @@ def test_the_example_of_every_command_is_one(run):
 
 def test_the_groups_help(run):
     done = run("--help")
-    assert (
-        "Exit codes: 0 all well, 1 something given or read is wrong, 2 wrong usage." in done.output
-    )
+    for code, meaning in MEANINGS.items():
+        assert f"{code:3d}  {meaning}" in done.output
     for name, command in main.commands.items():
         assert f"  {name} " in done.output
         assert command.get_short_help_str(40).removesuffix("...") in done.output

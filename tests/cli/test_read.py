@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 
 import pytest
 
 from chargepoint_driver.registry import Point
-from chargepoint_driver.simulator import ManualClock, Simulator
 
 ROWS = (
     "name,stationName,StationRegister,1,string,,,FALSE,,,",
@@ -20,14 +18,6 @@ ROWS = (
     "rights,stationRightsProfile,StationRightsRegister,,dictionary,,,FALSE,,,",
     "faultReason,faultReason,StationStatusRegister,1,string,,,FALSE,,,",
 )
-
-
-@pytest.fixture
-def simulator():
-    before = set(threading.enumerate())
-    with Simulator(stations=2, clock=ManualClock()) as simulator:
-        yield simulator
-    assert {thread for thread in threading.enumerate() if not thread.daemon} <= before
 
 
 @pytest.fixture
@@ -155,7 +145,7 @@ def test_nobody_answers(run, config):
 
 def test_a_faulty_registry_is_refused_before_any_call(run, config, simulator):
     done = run("read", config("x,portLaod,LoadRegister,1,,,,,,,", "y,Status,,x,,,,,,,"))
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "row 2: " in done.output
     assert "row 3: " in done.output
     assert simulator.calls.total == 0
@@ -170,4 +160,4 @@ def test_another_registry(run, config, registry):
 
 def test_usage(run, tmp_path):
     assert run("read").exit_code == 2
-    assert run("read", tmp_path / "missing.config").exit_code == 1
+    assert run("read", tmp_path / "missing.config").exit_code == 2

@@ -1,0 +1,207 @@
+"""The configs of a site: registries, devices and the caching agent's, as entries of a store."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chargepoint_driver.catalogue import CHARGEPOINT, Attribute
+from chargepoint_driver.cli.discovery.available import USUAL, Available, ports_of
+from chargepoint_driver.cli.discovery.site import Station
+from chargepoint_driver.cli.discovery.topics import topics
+from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.registry import columns as col
+
+__all__ = ["AGENT", "DRIVER", "Bundle", "Entry", "Wishes", "bundle"]
+
+DRIVER = "platform.driver"
+AGENT = "platform.chargepoint"
+
+_COLUMNS = tuple(col.FIELDS)
+# Names that the specification gives, where they are not the attribute's own.
+_NAMES = {("StationStatusRegister", "TimeStamp"): "Status.TimeStamp"}
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What whoever runs discover wants of the configs."""
+
+    per_port: bool
+    template: str
+    interval_s: int
+    everything: bool
+    cache_agent: str | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of the config store of the agent `identity`; `file` is its place in a folder."""
+
+    identity: str
+    name: str
+    text: str
+    file: str
+
+    @property
+    def kind(self) -> str:
+        return "csv" if self.name.endswith(".csv") else "json"
+
+    @property
+    def is_device(self) -> bool:
+        return self.name.startswith("devices/")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Entries in the order in which they are to be stored, and stations that are left out."""
+
+    entries: tuple[Entry, ...]
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def devices(self) -> list[Entry]:
+        return [entry for entry in self.entries if entry.is_device]
+
+    def write(self, folder: Path, force: bool) -> list[Path]:
+        """The entries as files. Raises BadConfiguration, before anything is written, when a
+        file of other content is there and `force` is not."""
+        there = {folder / entry.file: entry.text for entry in self.entries}
+        differ = [path for path, text in there.items() if _differs(path, text)]
+        if differ and not force:
+            raise BadConfiguration(
+                f"{differ[0]}: is there already and differs"
+                + (f", and {len(differ) - 1} more" if len(differ) > 1 else "")
+                + "; give --force to replace what was there, or another folder. Nothing was written"
+            )
+        try:
+            for path, text in there.items():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise BadConfiguration(f"{folder}: cannot be written ({error})") from None
+        return list(there)
+
+
+def bundle(
+    stations: Sequence[Station],
+    available: Available,
+    account: Mapping[str, Any],
+    wishes: Wishes,
+) -> Bundle:
+    """The configs of the stations. `account` names the account; it holds no password."""
+    devices: list[tuple[Station, int | None]] = []
+    left_out = []
+    for station in stations:
+        if not station.ports:
+            left_out.append(f"{station.station_id} ({station.name}): has no ports, like a gateway")
+        elif wishes.per_port:
+            devices += [(station, port.number) for port in station.ports]
+        else:
+            devices.append((station, None))
+    named = topics(wishes.template, devices)
+    name = str(account["username"])
+    access = {"cache_agent": wishes.cache_agent, "account": name} if wishes.cache_agent else account
+    registries: dict[str, str] = {}
+    configs = []
+    for station, port in devices:
+        rows = available.attributes(station, wishes.everything)
+        kind = "port" if port is not None else f"station-{len(station.ports)}-ports"
+        registry = _registry(rows, [one.number for one in station.ports], port is not None)
+        csv_name = _name_of(registries, f"chargepoint-{kind}", registry)
+        topic = named[station.station_id, port]
+        configs.append(_device(topic, csv_name, access, station, port, wishes))
+    agent = _agent({name: dict(account)}, wishes.cache_agent or AGENT)
+    return Bundle(
+        (
+            *(
+                Entry(DRIVER, csv_name, text, f"registry_configs/{csv_name}")
+                for text, csv_name in registries.items()
+            ),
+            agent,
+            *configs,
+        ),
+        tuple(left_out),
+    )
+
+
+def _device(
+    topic: str,
+    csv_name: str,
+    access: Mapping[str, Any],
+    station: Station,
+    port: int | None,
+    wishes: Wishes,
+) -> Entry:
+    own = {"stationID": station.station_id} | ({} if port is None else {"portNumber": port})
+    content = {
+        "driver_config": {**access, **own},
+        "driver_type": "chargepoint",
+        "registry_config": f"config://{csv_name}",
+        "interval": wishes.interval_s,
+        # SQL historians store what comes on /all, and /all is off unless the device says so.
+        "publish_depth_first_all": True,
+        "all_publish_interval": wishes.interval_s,
+    }
+    file = topic.removeprefix("devices/").replace("/", ".")
+    return Entry(DRIVER, topic, _json(content), f"driver_configs/{file}.config")
+
+
+def _agent(accounts: Mapping[str, Any], identity: str) -> Entry:
+    return Entry(identity, "config", _json({"accounts": accounts}), "caching-agent.config")
+
+
+def _registry(rows: Sequence[Attribute], numbers: Sequence[int], per_port: bool) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for row in rows:
+        for port in [None] if per_port else ports_of(row, numbers):
+            cells = {
+                col.POINT_NAME: _point_name(row) if port is None else f"{_point_name(row)}.{port}",
+                col.ATTRIBUTE: row.name,
+                col.REGISTER: row.register,
+                col.PORT: "" if port is None else port,
+                col.TYPE: row.kind.value,
+                col.UNITS: row.unit,
+                col.WRITABLE: "TRUE" if row.writable else "FALSE",
+                col.NOTES: row.notes,
+            }
+            writer.writerow([cells.get(column, "") for column in _COLUMNS])
+    return text.getvalue()
+
+
+def _point_name(row: Attribute) -> str:
+    """The attribute's name, with its register's where several registers have it and this is
+    not the one that is usually meant."""
+    key = row.register, row.name
+    if key in _NAMES:
+        return _NAMES[key]
+    if len(CHARGEPOINT.named(row.name)) == 1 or key in USUAL:
+        return row.name
+    return f"{row.register.removesuffix('Register')}.{row.name}"
+
+
+def _name_of(registries: dict[str, str], stem: str, text: str) -> str:
+    """The name of the registry with this text; a new one gets a number where it needs one."""
+    if text not in registries:
+        alike = sum(1 for name in registries.values() if name.startswith(stem))
+        registries[text] = f"{stem}{f'-{alike + 1}' if alike else ''}.csv"
+    return registries[text]
+
+
+def _json(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=4) + "\n"
+
+
+def _differs(path: Path, text: str) -> bool:
+    try:
+        return path.read_text(encoding="utf-8") != text
+    except FileNotFoundError:
+        return False
+    except (OSError, UnicodeError):
+        return True

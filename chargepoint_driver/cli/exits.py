@@ -1,0 +1,47 @@
+"""What the exit code of a command means; one table for all commands and their --help."""
+
+from __future__ import annotations
+
+from chargepoint_driver.errors import (
+    BadConfiguration,
+    BadValue,
+    ChargePointError,
+    FateUnknown,
+    Refused,
+    TryLater,
+    WriteRejected,
+)
+
+__all__ = ["MEANINGS", "SOME_FAILED", "USAGE", "exit_code"]
+
+SOME_FAILED = 1
+USAGE = 2
+_REFUSED = 3
+_LATER = 4
+_UNKNOWN = 5
+
+MEANINGS: dict[int, str] = {
+    0: "all well",
+    SOME_FAILED: "a part of it failed: a value with an error, a fault in a file",
+    USAGE: "wrong usage, option or configuration; nothing was asked or sent",
+    _REFUSED: "the service refused: credentials, rights, or the command itself",
+    _LATER: "the service or the platform cannot be reached now; try again later",
+    _UNKNOWN: "a write was sent and its outcome is not known; read before writing again",
+    70: "a defect of this program; --debug shows where",
+    130: "interrupted",
+}
+
+# The first class that fits counts.
+_CODES: tuple[tuple[type[ChargePointError], int], ...] = (
+    (BadConfiguration, USAGE),
+    (BadValue, USAGE),
+    (FateUnknown, _UNKNOWN),
+    (TryLater, _LATER),
+    (Refused, _REFUSED),
+    (WriteRejected, _REFUSED),
+)
+
+
+def exit_code(error: ChargePointError) -> int:
+    """The exit code of a command that ended with this error."""
+    return next((code for kind, code in _CODES if isinstance(error, kind)), SOME_FAILED)

@@ -1,0 +1,323 @@
+"""`discover`: what an account sees, and configs that load."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chargepoint_driver.catalogue import CHARGEPOINT
+from chargepoint_driver.cli.discovery import topics
+from chargepoint_driver.cli.discovery.available import USUAL, is_personal
+from chargepoint_driver.cli.discovery.site import Group, Port, Station, stations_of
+from chargepoint_driver.config import AgentConfig
+from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.registry import read_csv
+from chargepoint_driver.simulator import ManualClock, Simulator
+from chargepoint_driver.snapshot import StationRecord
+
+
+@pytest.fixture
+def site(monkeypatch) -> Iterator[Simulator]:
+    """Two organisations, each with a group of three stations."""
+    with Simulator(stations=6, groups=2, organisations=2, clock=ManualClock()) as simulator:
+        monkeypatch.setenv("CHARGEPOINT_USERNAME", simulator.username)
+        monkeypatch.setenv("CHARGEPOINT_ENDPOINT", simulator.soap_url)
+        monkeypatch.setenv("CHARGEPOINT_PASSWORD", simulator.password)
+        yield simulator
+
+
+def files_of(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def rows_of(folder: Path, name: str) -> dict[str, dict[str, str]]:
+    return {
+        row["Volttron Point Name"]: row for _, row in read_csv(folder / "registry_configs" / name)
+    }
+
+
+def test_the_site_is_listed(run, site):
+    done = run("discover")
+    assert done.exit_code == 0, done.output
+    for words in (
+        "Harbour & Hill County 1 (1:ORG00001) / Garage 1 (39491)",
+        "1:34006",
+        "2 organisations, 2 groups, 6 stations, 12 ports",
+    ):
+        assert words in done.output
+    found = json.loads(run("discover", "--json").stdout)["stations"]
+    assert [station["station_id"] for station in found] == [
+        station.station_id for station in site.world.stations
+    ]
+    assert found[0]["ports"][0] == {
+        "number": 1,
+        "level": "L2",
+        "connector": "J1772",
+        "power_kw": 6.6,
+    }
+    assert found[5]["groups"] == [{"group_id": "39588", "name": "Garage 2"}]
+    # A list costs one call.
+    assert site.calls.total == 2
+
+
+@pytest.mark.parametrize("per", ["port", "station"])
+@pytest.mark.parametrize("more", [(), ("--all-points",), ("--cache-agent", "platform.chargepoint")])
+def test_what_is_written_passes_the_check_without_a_warning(per, more, run, site, tmp_path):
+    done = run("discover", "--write", tmp_path / "site", "--per", per, *more)
+    assert done.exit_code == 0, done.output
+    files = files_of(tmp_path / "site")
+    configs = [path for path in files if path.suffix == ".config" and "driver" in str(path.parent)]
+    assert len(configs) == (12 if per == "port" else 6)
+    checked = run("check", *configs, *(path for path in files if path.suffix == ".csv"))
+    assert checked.exit_code == 0, checked.output
+    assert "0 faults, 0 warnings" in checked.output
+    # A config finds its registry by itself, and every point of it has a value.
+    assert run("check", configs[0]).exit_code == 0
+    if not more:
+        read = json.loads(run("read", configs[0], "--json").stdout)
+        assert read["errors"] == {}
+        assert "portLoad" in "".join(read["values"])
+
+
+def test_secrets_are_not_written(run, site, tmp_path, device, registry):
+    registry("load,portLoad,LoadRegister,1,float,kw,,FALSE,,,")
+    path = device(username=site.username, password=site.password, endpoint=site.soap_url)
+    folder = tmp_path / "site"
+    done = run("--debug", "discover", "--config", path, "--write", folder)
+    assert done.exit_code == 0, done.output
+    assert site.password not in done.output
+    assert not [one for one in files_of(folder) if site.password in one.read_text()]
+    config = json.loads(files_of(folder / "driver_configs")[0].read_text())["driver_config"]
+    assert config["password_env"] == "CHARGEPOINT_PASSWORD"
+    assert "must find it in the environment variable CHARGEPOINT_PASSWORD" in done.output
+    secret = tmp_path / "secret"
+    secret.write_text(site.password)
+    done = run("discover", "--password-file", secret, "--write", folder, "--force")
+    assert done.exit_code == 0, done.output
+    config = json.loads(files_of(folder / "driver_configs")[0].read_text())["driver_config"]
+    assert config["password_file"] == str(secret)
+    assert "password_env" not in config
+
+
+def test_the_agents_config_is_one(run, site, tmp_path):
+    run("discover", "--write", tmp_path, "--cache-agent", "platform.chargepoint")
+    content = json.loads((tmp_path / "caching-agent.config").read_text())
+    config, faults = AgentConfig.from_dict(content)
+    assert faults == []
+    assert list(config.accounts) == [site.username]
+    driver = json.loads(files_of(tmp_path / "driver_configs")[0].read_text())["driver_config"]
+    assert driver == {
+        "cache_agent": "platform.chargepoint",
+        "account": site.username,
+        "stationID": "1:34001",
+        "portNumber": 1,
+    }
+
+
+def test_only_what_the_account_is_permitted(run, site, tmp_path):
+    site.accounts[site.username].refused |= {"getLoad", "getChargingSessionData"}
+    done = run("discover", "--write", tmp_path)
+    assert done.exit_code == 1
+    text = " ".join(done.output.split())
+    assert "left out: 1:34001, 1:34002, 1:34003 and 3 more: getLoad" in text
+    rows = rows_of(tmp_path, "chargepoint-port.csv")
+    assert {row["Register Name"] for row in rows.values()} == {
+        "StationStatusRegister",
+        "AlarmRegister",
+        "StationRegister",
+    }
+    assert run("check", *files_of(tmp_path / "driver_configs")).exit_code == 0
+
+
+def test_only_what_the_replies_hold(run, site, tmp_path, monkeypatch):
+    run("discover", "--write", tmp_path / "old")
+    old = rows_of(tmp_path / "old", "chargepoint-port.csv")
+    monkeypatch.setenv("CHARGEPOINT_ENDPOINT", site.soap_url_5_1)
+    run("discover", "--write", tmp_path / "new")
+    new = rows_of(tmp_path / "new", "chargepoint-port.csv")
+    assert set(new) - set(old) == {"faultReason", "networkStatus", "lastBatteryPercent"}
+    # A session that lasts has no end yet; the row is there for when it has.
+    assert "endTime" in old
+    assert old["allowedLoad"]["Writable"] == "TRUE"
+    assert old["portLoad"]["Writable"] == "FALSE"
+
+
+def test_a_whole_station_has_a_row_for_each_port(run, site, tmp_path):
+    run("discover", "--write", tmp_path, "--per", "station", "--all-points")
+    rows = rows_of(tmp_path, "chargepoint-station-2-ports.csv")
+    assert {name for name in rows if name.startswith("portLoad")} == {"portLoad.1", "portLoad.2"}
+    # A limit is written for the station or for a port of it.
+    assert {name for name in rows if name.startswith("allowedLoad")} == {
+        "allowedLoad",
+        "allowedLoad.1",
+        "allowedLoad.2",
+    }
+    assert rows["Station.startTime"]["Register Name"] == "StationRegister"
+    personal = {row.name for row in CHARGEPOINT if is_personal(row)}
+    assert not personal & {row["Attribute Name"] for row in rows.values()}
+
+
+def test_personal_data_is_known_as_such():
+    assert {row.name for row in CHARGEPOINT if is_personal(row)} == {
+        "credentialID",
+        "driverAccountNumber",
+        "driverAddress",
+        "driverEmail",
+        "driverName",
+        "driverPhoneNumber",
+        "rfidSerialNumber",
+        "userID",
+        "vehiclePortMAC",
+    }
+
+
+def test_the_usual_points_are_points():
+    assert [key for key in USUAL if CHARGEPOINT.find(*key) is None] == []
+
+
+def test_a_service_in_trouble_makes_no_configs(run, site, tmp_path):
+    site.faults.set("getLoad", "http", status=503)
+    done = run("discover", "--write", tmp_path / "site")
+    assert done.exit_code == 4
+    assert "HTTP 503" in done.output
+    assert not (tmp_path / "site").exists()
+
+
+def test_wrong_credentials(run, site, monkeypatch):
+    monkeypatch.setenv("CHARGEPOINT_PASSWORD", "s3cr3t")
+    done = run("discover")
+    assert done.exit_code == 3
+    assert "correct username, password or region" in done.output
+    assert "s3cr3t" not in done.output
+    assert site.calls.total == 1
+
+
+def test_a_station_without_ports_is_left_out_and_named(run, site, tmp_path):
+    site.faults.set("getStations", "empty_station", station="1:34002")
+    done = run("discover", "--write", tmp_path)
+    assert "left out: 1:34002" in " ".join(done.output.split())
+    assert len(files_of(tmp_path / "driver_configs")) == 10
+
+
+def test_files_are_not_overwritten_silently(run, site, tmp_path):
+    run("discover", "--write", tmp_path)
+    before = {path: path.read_text() for path in files_of(tmp_path)}
+    # The same again is no change.
+    assert run("discover", "--write", tmp_path).exit_code == 0
+    done = run("discover", "--write", tmp_path, "--interval", "30")
+    assert done.exit_code == 2
+    assert "is there already and differs, and 11 more; give --force" in done.output
+    assert {path: path.read_text() for path in files_of(tmp_path)} == before
+    assert run("discover", "--write", tmp_path, "--interval", "30", "--force").exit_code == 0
+    assert {path: path.read_text() for path in files_of(tmp_path)} != before
+
+
+def test_only_one_group(run, site):
+    for name in ("39588", "Garage 2"):
+        found = json.loads(run("discover", "--group", name, "--json").stdout)["stations"]
+        assert len(found) == 3
+    done = run("discover", "--group", "Garage 9")
+    assert done.exit_code == 2
+    assert "no group 'Garage 9'; there is Garage 1 (39491), Garage 2 (39588)" in done.output
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--dry-run",), "give --deploy too"),
+        (("--topic", "devices/{stations}", "--write", "x"), "unknown field {stations}"),
+        (("--topic", "{station}", "--write", "x"), "is no topic of a device"),
+        (("--topic", "devices/{", "--write", "x"), "--topic"),
+        (("--topic", "devices/{station", "--write", "x"), "--topic"),
+        (("--topic", "devices//{port}", "--write", "x"), "is no topic of a device"),
+        (("--topic", "devices/{org}", "--write", "x"), "add {station} or"),
+        (
+            ("--topic", "devices/{port}", "--per", "station", "--write", "x"),
+            "{port} has no meaning",
+        ),
+        (("--central-system", "x", "--write", "y"), "--central-system lists only"),
+        (("--account", "x"), "give --config too"),
+    ],
+)
+def test_usage(options, words, run, site, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = run("discover", *options)
+    assert done.exit_code == 2
+    assert words in " ".join(done.output.split())
+    assert files_of(tmp_path) == []
+
+
+# ---- names ----------------------------------------------------------------------------------
+
+
+def station(number: int, name: str = "Garage", ports: int = 1, **fields: object) -> Station:
+    return Station(
+        **{
+            "station_id": f"1:{number}",
+            "name": name,
+            "model": None,
+            "org_id": "1:ORG1",
+            "org": "County",
+            "groups": (Group("7", "Block A"),),
+            "ports": tuple(Port(one, None, None, None) for one in range(1, ports + 1)),
+            **fields,
+        }
+    )
+
+
+def named(template: str, *stations: Station) -> list[str]:
+    devices = [(one, port.number) for one in stations for port in one.ports]
+    return list(topics.topics(template, devices).values())
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("ALCOGARSTATIONS / ALCOPARK 8 -005", "ALCOGARSTATIONS_ALCOPARK_8_-005"),
+        ("Straße Zürich/Süd", "Strae_Zurich_Sud"),
+        ("駐車場", "1-5"),
+        ("../..", "1-5"),
+        ("{port}", "port"),
+    ],
+)
+def test_names_become_parts_of_a_topic(text, wanted):
+    assert topics.segment(text, "1:5") == wanted
+
+
+def test_stations_of_one_name_get_their_ids():
+    assert named(topics.PER_PORT, station(1, ports=2), station(2), station(3, "Other")) == [
+        "devices/County/Block_A/Garage_1-1/port1",
+        "devices/County/Block_A/Garage_1-1/port2",
+        "devices/County/Block_A/Garage_1-2/port1",
+        "devices/County/Block_A/Other/port1",
+    ]
+
+
+def test_the_store_does_not_tell_capitals():
+    assert named("devices/{station}", station(1, "Garage"), station(2, "GARAGE")) == [
+        "devices/Garage_1-1",
+        "devices/GARAGE_1-2",
+    ]
+
+
+def test_what_cannot_be_told_apart_is_refused():
+    with pytest.raises(BadConfiguration, match=r"gives 2 devices the one name devices/County"):
+        named("devices/{org}", station(1), station(2, "Other"))
+
+
+def test_a_station_of_no_group():
+    assert named("devices/{group}/{station_id}", station(1, groups=())) == ["devices/no_group/1-1"]
+
+
+def test_groups_are_read_from_lists():
+    record = StationRecord("1:1", {"sgID": "7, 8", "sgName": "A, B"}, {})
+    assert stations_of([record])[0].groups == (Group("7", "A"), Group("8", "B"))
+    record = StationRecord("1:1", {"sgID": "7", "sgName": "A, with a comma"}, {})
+    assert stations_of([record])[0].groups == (Group("7", "A, with a comma"),)
+    record = StationRecord("1:1", {"sgID": "7,8", "sgName": "A, with, commas"}, {})
+    assert stations_of([record])[0].groups == (Group("7", "7"), Group("8", "8"))
+    only = stations_of([StationRecord("1:1", {}, {})])[0]
+    assert (only.name, only.org, only.groups, only.ports) == ("1:1", "unknown", (), ())
