@@ -24,6 +24,7 @@ from chargepoint_driver.snapshot import Event, Unreadable
 __all__ = ["moment", "sessions"]
 
 _AGO = re.compile(r"(\d{1,5})\s*([mhd])")
+_ALWAYS = {"sessionID", "startTime", "endTime", "Energy"}
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -73,7 +74,8 @@ def sessions(
     names = [
         row.name
         for row in CHARGEPOINT.of_call("getChargingSessionData")
-        if (personal or not is_personal(row)) and any(row.name in one.values for one in found)
+        if (personal or not is_personal(row))
+        and (row.name in _ALWAYS or any(row.name in one.values for one in found))
     ]
     rows = [_row(one, names) for one in found]
     if as_json:

@@ -82,7 +82,7 @@ def write(
     access = find()
     station_id, port = station_and_port(access, station, port)
     target = Target(station_id, None if point == "clearAlarms" else port)
-    if not yes and (as_json or not sys.stdin.isatty()):
+    if not yes and (as_json or not _can_ask()):
         raise click.UsageError("there is nobody to ask: give --yes to send it without a question")
     register = _POINTS[point]
     with serving(access) as service:
@@ -124,6 +124,10 @@ def write(
         complain("this shed does not end by itself: end it with shedState 0", "warning")
     if register == _LOAD:
         note("a station may take 5 minutes to follow a shed, and 10 a clear")
+
+
+def _can_ask() -> bool:
+    return sys.stdin.isatty()
 
 
 def _words(point: str, value: str, target: Target, minutes: int) -> str:

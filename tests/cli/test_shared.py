@@ -1,0 +1,205 @@
+"""What all commands share: accounts, exit codes, no tracebacks, no secrets, completion."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from chargepoint_driver import errors
+from chargepoint_driver.cli import main
+from chargepoint_driver.cli.exits import MEANINGS, exit_code
+
+PROGRAM = Path(sys.executable).with_name("chargepoint-driver")
+ACCOUNT_COMMANDS = ("discover", "read", "sessions", "watch", "write")
+JSON_COMMANDS = (*ACCOUNT_COMMANDS, "check", "points", "plot")
+STATION = ("--station", "1:34001", "--port", "1")
+
+
+def options(name: str) -> set[str]:
+    return {option for param in main.commands[name].params for option in param.opts}
+
+
+@pytest.mark.parametrize("name", ACCOUNT_COMMANDS)
+def test_the_account_is_given_alike(name):
+    assert {
+        "--config",
+        "--account",
+        "--username",
+        "--password-env",
+        "--password-file",
+        "--region",
+        "--endpoint",
+        "--api-version",
+        "--timeout",
+        "--json",
+        "--debug",
+    } <= options(name)
+    # A password on the command line stands in the list of processes.
+    assert "--password" not in options(name)
+
+
+@pytest.mark.parametrize("name", JSON_COMMANDS)
+def test_json_for_machines(name):
+    assert "--json" in options(name)
+
+
+def test_the_agents_config_names_accounts(run, simulator, tmp_path):
+    account = {
+        "username": simulator.username,
+        "password": simulator.password,
+        "endpoint": simulator.soap_url,
+    }
+    path = tmp_path / "agent.config"
+    path.write_text(json.dumps({"accounts": {"garage": account}}))
+    assert run("read", *STATION, "--config", path).exit_code == 0
+    other = {**account, "username": "other"}
+    path.write_text(json.dumps({"accounts": {"garage": account, "other": other}}))
+    done = run("read", *STATION, "--config", path)
+    assert done.exit_code == 2
+    assert "several accounts; choose with --account: garage, other" in done.output
+    assert run("read", *STATION, "--config", path, "--account", "garage").exit_code == 0
+    assert run("read", *STATION, "--config", path, "--account", "nope").exit_code == 2
+    assert simulator.password not in done.output
+
+
+def test_a_device_behind_the_agent_has_no_account(run, device):
+    path = device(cache_agent="platform.chargepoint", username=None, password=None)
+    done = run("sessions", "--config", path)
+    assert done.exit_code == 2
+    assert "its account is in the caching agent platform.chargepoint" in " ".join(
+        done.output.split()
+    )
+
+
+def test_a_config_is_not_mixed_with_the_environment(run, account, device, registry):
+    registry("load,portLoad,LoadRegister,1,float,kw,,FALSE,,,")
+    somebody = {"username": "somebody", "password": "else", "stationID": "1:34001"}
+    path = device(endpoint=account.soap_url, **somebody)
+    done = run("read", path, "--json")
+    assert done.exit_code == 1
+    assert "account somebody" in done.output
+    # What is written on the command line counts.
+    done = run(
+        "read", path, "--username", account.username, "--password-env", "CHARGEPOINT_PASSWORD"
+    )
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "no account: give --username"),
+        (("--username", "u"), "set the environment variable CHARGEPOINT_PASSWORD"),
+        (("--username", "u", "--password-env", "A", "--password-file", "b"), "exactly one of"),
+        (("--username", "u", "--password-env", "A", "--endpoint", "nowhere"), "must be a full URL"),
+        (
+            ("--username", "u", "--password-env", "NOT_SET_ANYWHERE"),
+            "'NOT_SET_ANYWHERE' is not set",
+        ),
+        (("--username", "u", "--region", "mars"), "is not one of"),
+    ],
+)
+def test_accounts_that_cannot_be(words, said, run):
+    done = run("sessions", *words)
+    assert done.exit_code == 2
+    assert said in " ".join(done.output.split())
+
+
+def test_every_error_has_its_exit_code():
+    wanted = {
+        "BadConfiguration": 2,
+        "BadValue": 2,
+        "FateUnknown": 5,
+        "TryLater": 4,
+        "Refused": 3,
+        "WrongCredentials": 3,
+        "NotPermitted": 3,
+        "WriteRejected": 3,
+        "NothingThere": 1,
+        "BadReply": 1,
+        "ChargePointError": 1,
+    }
+    assert {name: exit_code(getattr(errors, name)("x")) for name in wanted} == wanted
+    assert set(wanted.values()) <= set(MEANINGS)
+    assert set(wanted) == {name for name in errors.__all__ if name[0].isupper()}
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "said"),
+    [
+        (RuntimeError("oh [no]"), 70, "RuntimeError: oh [no] - this is a defect"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (click.Abort(), 130, "interrupted"),
+        (errors.TryLater("come back"), 4, "error come back"),
+    ],
+)
+def test_no_traceback(raised, code, said, run, monkeypatch):
+    def fail(**_: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(main.commands["points"], "callback", fail)
+    done = run("points")
+    assert done.exit_code == code
+    assert said in " ".join(done.output.split())
+    assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize("words", [("--debug", "read"), ("read", "--debug")])
+def test_debug_shows_where(words, tmp_path):
+    done = subprocess.run(
+        [PROGRAM, *words, tmp_path / "missing.config"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" in done.stderr
+    assert "missing.config" in done.stderr
+
+
+def test_colours_are_for_terminals(account):
+    env = {**os.environ, "FORCE_COLOR": "1"}
+    env.pop("NO_COLOR", None)
+    words = [PROGRAM, "read", *STATION]
+
+    def read(**more: str) -> str:
+        done = subprocess.run(
+            words, capture_output=True, text=True, timeout=60, check=True, env={**env, **more}
+        )
+        return done.stdout
+
+    assert "\x1b[" in read()
+    assert "\x1b[3" not in read(NO_COLOR="1")
+    del env["FORCE_COLOR"]
+    assert "\x1b" not in read()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(shell, run):
+    done = run("completion", shell)
+    assert done.exit_code == 0
+    assert "_CHARGEPOINT_DRIVER_COMPLETE" in done.output
+
+
+def test_a_shell_completes_commands_and_options():
+    def complete(line: str, number: int) -> set[str]:
+        env = {
+            **os.environ,
+            "_CHARGEPOINT_DRIVER_COMPLETE": "bash_complete",
+            "COMP_WORDS": line,
+            "COMP_CWORD": str(number),
+        }
+        done = subprocess.run(
+            [PROGRAM], env=env, capture_output=True, text=True, timeout=60, check=True
+        )
+        return {text.partition(",")[2] for text in done.stdout.split()}
+
+    assert complete("chargepoint-driver d", 1) == {"discover"}
+    assert "allowedLoad" in complete("chargepoint-driver write ", 2)
+    assert {"--json", "--password-file"} <= complete("chargepoint-driver sessions --", 2)

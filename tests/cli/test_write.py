@@ -1,0 +1,154 @@
+"""`write`: one command, sent once, after a question."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+
+import pytest
+from click.testing import CliRunner
+
+from chargepoint_driver.cli import main
+from chargepoint_driver.cli import write as module
+
+STATION = "1:34001"
+WRITES = ("shedLoad", "clearShedState", "clearAlarms")
+TARGET = ("--station", STATION, "--port", "1")
+
+
+@pytest.fixture
+def sent(account):
+    """How many commands the service received."""
+    return lambda: sum(account.calls.counts().get(name, 0) for name in WRITES)
+
+
+@pytest.fixture
+def at_a_terminal(monkeypatch):
+    """Somebody who can be asked; what is typed is the input of the runner."""
+    monkeypatch.setattr(module, "_can_ask", lambda: True)
+
+
+def test_a_limit_is_sent_with_its_end(run, account, sent):
+    done = run("write", "allowedLoad", "3.3", *TARGET, "--minutes", "30", "--yes", "--json")
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout)
+    assert (said["before"]["shedState"], said["after"]["shedState"]) == (0, 1)
+    assert (said["after"]["allowedLoad"], said["station"], said["port"]) == (3.3, STATION, 1)
+    sent_at, ends_at = (datetime.fromisoformat(said[key]) for key in ("sent_at", "ends_at"))
+    assert ends_at - sent_at == timedelta(minutes=30)
+    assert sent() == 1
+    (command,) = account.world.commands
+    assert "30" in str(command)
+
+
+def test_it_says_what_was_sent_and_when_charging_comes_back(run, account):
+    done = run("write", "percentShed", "50", *TARGET, "--yes")
+    assert done.exit_code == 0, done.output
+    text = " ".join(done.output.split())
+    assert "sent: shed 50 % of the present load of 1:34001 port 1 for 60 minutes" in text
+    assert "charging comes back by itself at " in text
+    assert text.index("before") < text.index("after")
+
+
+def test_a_shed_without_end_is_warned_of(run, account):
+    done = run("write", "allowedLoad", "3", *TARGET, "--minutes", "0", "--yes")
+    assert "warning this shed does not end by itself" in " ".join(done.output.split())
+    assert "charging comes back" not in done.output
+
+
+def test_ending_a_shed(run, account, sent):
+    run("write", "allowedLoad", "3", *TARGET, "--yes")
+    said = json.loads(run("write", "shedState", "0", *TARGET, "--yes", "--json").stdout)
+    assert (said["before"]["shedState"], said["after"]["shedState"]) == (1, 0)
+    assert said["ends_at"] is None
+    assert sent() == 2
+
+
+def test_a_whole_station_and_its_alarms(run, account, sent):
+    account.world.raise_alarm(STATION, "GFCI Trip", 1)
+    done = run("write", "clearAlarms", "1", *TARGET, "--yes", "--json")
+    said = json.loads(done.stdout)
+    assert said["before"]["alarmType"] == "GFCI Trip"
+    assert said["after"]["alarmType"] is None
+    assert said["port"] is None
+    done = run("write", "allowedLoad", "4", "--station", STATION, "--yes", "--json")
+    assert json.loads(done.stdout)["after"]["shedState"] == 1
+    assert sent() == 2
+
+
+def test_the_target_of_a_driver_config(run, account, sent, device, registry):
+    path = device(
+        username=account.username,
+        password=account.password,
+        endpoint=account.soap_url,
+        stationID=STATION,
+        portNumber=2,
+    )
+    done = run("write", "allowedLoad", "3", "--config", path, "--yes", "--json")
+    assert json.loads(done.stdout)["port"] == 2
+
+
+@pytest.mark.parametrize(("answer", "count"), [("y\n", 1), ("n\n", 0), ("\n", 0)])
+def test_it_asks_first(answer, count, account, sent, at_a_terminal):
+    words = ["write", "allowedLoad", "3", *TARGET]
+    done = CliRunner().invoke(main, words, input=answer)
+    assert "Limit 1:34001 port 1 to 3 kW for 60 minutes? [y/N]" in done.output
+    assert done.exit_code == (0 if count else 1)
+    assert ("nothing was sent" in done.output) == (not count)
+    assert sent() == count
+
+
+def test_nobody_to_ask(run, account, sent):
+    done = run("write", "allowedLoad", "3", *TARGET)
+    assert done.exit_code == 2
+    assert "there is nobody to ask: give --yes" in done.output
+    assert account.calls.total == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("allowedLoad", "-3"), "No such option"),
+        (("allowedLoad", "many"), "the value is no number"),
+        (("allowedLoad", "1e9"), "is not within"),
+        (("percentShed", "101"), "is not a percentage"),
+        (("percentShed", "2.5"), "is not a whole percentage"),
+        (("shedState", "1"), "write allowedLoad or percentShed"),
+        (("shedState", "2"), "write 1 or 0"),
+        (("portLoad", "1"), "is not one of"),
+    ],
+)
+def test_bad_values_send_nothing(words, said, run, account, sent):
+    done = run("write", *words, *TARGET, "--yes")
+    assert done.exit_code == 2
+    assert said in " ".join(done.output.split())
+    assert sent() == 0
+
+
+def test_no_station(run, account):
+    done = run("write", "allowedLoad", "3", "--yes")
+    assert done.exit_code == 2
+    assert "which station? give --station" in done.output
+
+
+def test_a_refusal(run, account):
+    account.accounts[account.username].refused.add("shedLoad")
+    done = run("write", "allowedLoad", "3", *TARGET, "--yes")
+    assert done.exit_code == 3
+    assert "shedLoad" in done.output
+
+
+def test_an_answer_that_is_lost(run, account, sent):
+    account.faults.set("shedLoad", "drop_reply")
+    done = run("write", "allowedLoad", "3", *TARGET, "--yes")
+    assert done.exit_code == 5
+    assert "read the point before writing again" in " ".join(done.output.split())
+    assert sent() == 1
+
+
+def test_wrong_credentials_send_nothing(run, account, sent, monkeypatch):
+    monkeypatch.setenv("CHARGEPOINT_PASSWORD", "s3cr3t")
+    done = run("write", "allowedLoad", "3", *TARGET, "--yes")
+    assert done.exit_code == 3
+    assert sent() == 0
+    assert "s3cr3t" not in done.output
