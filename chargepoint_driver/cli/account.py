@@ -110,8 +110,10 @@ def access_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def serving(access: Access) -> Iterator[Service]:
-    """The service of the account, closed afterwards."""
-    service = Service.of_account(access.account)
+    """The service of the account, closed afterwards. Files that a running driver keeps of the
+    account are left alone: it reads anew, and renews nothing."""
+    own = access.account.model_copy(update={"cache_file": None, "command_file": None})
+    service = Service.of_account(own)
     try:
         yield service
     finally:

@@ -8,6 +8,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
+from chargepoint_driver.catalogue import CHARGEPOINT
 from chargepoint_driver.cli.account import Access, Find, access_options, serving
 from chargepoint_driver.cli.discovery.available import USUAL
 from chargepoint_driver.cli.exits import SOME_FAILED
@@ -79,7 +80,13 @@ def _points(
         return built.points
     if registry is not None:
         raise click.UsageError("--registry goes with a driver config, without --station and --port")
-    return points_of(sorted(USUAL), *station_and_port(access, station, port)).points
+    # What was commanded is known to the process that did it.
+    reported = sorted(
+        (row.register, row.name)
+        for row in CHARGEPOINT
+        if (row.register, row.name) in USUAL and not row.own
+    )
+    return points_of(reported, *station_and_port(access, station, port)).points
 
 
 def _show(reading: Reading, points: dict[str, Point]) -> None:

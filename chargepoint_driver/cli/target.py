@@ -34,6 +34,10 @@ def station_and_port(
     if access.file is None:
         raise click.UsageError("which station? give --station, or --config with a driver config")
     device = access.file.device
+    if device.stationGroup is not None:
+        raise click.UsageError(
+            f"{access.file.path} is a station group: choose one of its stations with --station"
+        )
     return device.stationID, device.portNumber if port is None else port
 
 

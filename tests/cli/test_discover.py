@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from chargepoint_driver.backends.ocpp import CentralSystem, OcppConfig
 from chargepoint_driver.catalogue import CHARGEPOINT
 from chargepoint_driver.cli.discovery import topics
 from chargepoint_driver.cli.discovery.available import USUAL, is_personal
+from chargepoint_driver.cli.discovery.central import charge_points
 from chargepoint_driver.cli.discovery.site import Group, Port, Station, stations_of
 from chargepoint_driver.config import AgentConfig
 from chargepoint_driver.errors import BadConfiguration
 from chargepoint_driver.registry import read_csv
 from chargepoint_driver.simulator import ManualClock, Simulator
+from chargepoint_driver.simulator.ocpp import Twins
 from chargepoint_driver.snapshot import StationRecord
 
 
@@ -321,3 +326,56 @@ def test_groups_are_read_from_lists():
     assert stations_of([record])[0].groups == (Group("7", "7"), Group("8", "8"))
     only = stations_of([StationRecord("1:1", {}, {})])[0]
     assert (only.name, only.org, only.groups, only.ports) == ("1:1", "unknown", (), ())
+
+
+# ---- central systems ------------------------------------------------------------------------
+
+
+def test_charge_points_of_a_central_system(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("CHARGEPOINT_CONTROL_TOKEN", "not-a-real-token")
+    config = OcppConfig.from_dict({"listen": "127.0.0.1:0", "database": tmp_path / "ocpp.db"})
+    system = CentralSystem(config)
+    system.start(control="127.0.0.1:0")
+    try:
+        with Twins(
+            charge_points=2, csms_url=system.ocpp_url, connectors=[{}, {}], control_port=0
+        ) as twins:
+            connected = eventually(lambda: charge_points(system.control_url))
+            eventually(
+                lambda: [len(one.connectors) for one in charge_points(system.control_url)] == [2, 2]
+            )
+            assert {one.charge_point_id for one in connected} <= set(twins.ids)
+            done = run("discover", "--central-system", system.control_url, "--json")
+            assert done.exit_code == 0, done.output
+            found = json.loads(done.stdout)["charge_points"]
+            assert [one["charge_point_id"] for one in found] == sorted(twins.ids)
+            assert all(one["connected"] for one in found)
+            done = run("discover", "--central-system", system.control_url)
+            assert "2 charge points, 4 connectors" in done.output
+            assert "not-a-real-token" not in done.output
+        monkeypatch.setenv("CHARGEPOINT_CONTROL_TOKEN", "wrong")
+        done = run("discover", "--central-system", system.control_url)
+        assert (done.exit_code, "does not accept the token" in done.output) == (3, True)
+    finally:
+        url = system.control_url
+        system.stop()
+    done = run("discover", "--central-system", url)
+    assert (done.exit_code, "no central system answers" in done.output) == (4, True)
+    monkeypatch.delenv("CHARGEPOINT_CONTROL_TOKEN")
+    done = run("discover", "--central-system", url)
+    assert (done.exit_code, "set the environment variable" in done.output) == (2, True)
+
+
+def test_what_is_no_central_system(run, simulator, monkeypatch):
+    monkeypatch.setenv("CHARGEPOINT_CONTROL_TOKEN", "not-a-real-token")
+    done = run("discover", "--central-system", simulator.stats_url)
+    assert (done.exit_code, "is no control API" in done.output) == (1, True)
+    assert run("discover", "--central-system", "nowhere").exit_code == 2
+
+
+def eventually(true: Callable[[], object], limit_s: float = 15.0) -> Any:
+    end = time.monotonic() + limit_s
+    while not (found := true()):
+        assert time.monotonic() < end, f"still {found!r}"
+        time.sleep(0.02)
+    return found

@@ -25,6 +25,10 @@ USUAL = frozenset(
         ("LoadRegister", "allowedLoad"),
         ("LoadRegister", "percentShed"),
         ("LoadRegister", "stationLoad"),
+        ("LoadRegister", "commandedLoad"),
+        ("LoadRegister", "commandedPercent"),
+        ("LoadRegister", "shedStatus"),
+        ("LoadRegister", "shedReason"),
         ("LoadRegister", "lastBatteryPercent"),
         ("AlarmRegister", "alarmType"),
         ("AlarmRegister", "alarmTime"),
@@ -65,7 +69,8 @@ class Available:
 
     def _is_there(self, row: Attribute) -> bool:
         key = row.register, row.name
-        return key in self.reported or (row.scope in _COMES_AND_GOES and key in USUAL)
+        # What the driver answers itself is there as soon as something is commanded.
+        return key in self.reported or ((row.own or row.scope in _COMES_AND_GOES) and key in USUAL)
 
     def notes(self) -> list[str]:
         """What is left out and why, one sentence for each error."""
@@ -86,7 +91,7 @@ def ports_of(row: Attribute, numbers: Sequence[int]) -> list[int | None]:
         return [None]
     if row.scope is Scope.PORT and row.whole is not Whole.NOTHING:
         # A limit can be set for the station and for each port; a name is the same for all.
-        return [None, *numbers] if row.writable else [None]
+        return [None, *numbers] if row.writable or row.own else [None]
     return list(numbers)
 
 
@@ -102,6 +107,7 @@ def look(service: Service, stations: Iterable[Station]) -> Available:
                 col.PORT: "" if port is None else str(port),
             }
             for row in CHARGEPOINT
+            if not row.own
             for port in ports_of(row, [port.number for port in station.ports])
         ]
         wanted.update(build(enumerate(rows, start=1), "discovery", station.station_id).points)
