@@ -57,7 +57,12 @@ _OPTIONS = (
         help="Driver config, or config of the caching agent, that names the account.",
     ),
     click.option("--account", "name", help="Which account of the caching agent's config."),
-    click.option("--username", envvar="CHARGEPOINT_USERNAME", show_envvar=True),
+    click.option(
+        "--username",
+        envvar="CHARGEPOINT_USERNAME",
+        show_envvar=True,
+        help="User name of the web services account.",
+    ),
     click.option(
         "--password-env",
         metavar="NAME",
@@ -68,7 +73,9 @@ _OPTIONS = (
         type=click.Path(path_type=Path, dir_okay=False),
         help="File that holds the password.",
     ),
-    click.option("--region", type=click.Choice(["na", "eu", "ca", "fd"])),
+    click.option(
+        "--region", type=click.Choice(["na", "eu", "ca", "fd"]), help="Where it is.  [default: na]"
+    ),
     click.option(
         "--endpoint",
         envvar="CHARGEPOINT_ENDPOINT",
@@ -76,9 +83,15 @@ _OPTIONS = (
         metavar="URL",
         help="Full URL of the service, instead of region and version.",
     ),
-    click.option("--api-version", type=click.Choice(["5.0", "5.1"])),
     click.option(
-        "--timeout", type=click.FloatRange(0, 300, min_open=True), help="Seconds of one call."
+        "--api-version",
+        type=click.Choice(["5.0", "5.1"]),
+        help="Version of the web services.  [default: 5.0]",
+    ),
+    click.option(
+        "--timeout",
+        type=click.FloatRange(0, 300, min_open=True),
+        help="Seconds that one call may take.  [default: 20]",
     ),
 )
 

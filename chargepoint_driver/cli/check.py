@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
+from rich.markup import escape
 
+from chargepoint_driver.cli.exits import SOME_FAILED
 from chargepoint_driver.cli.files import DeviceFile, load_device, load_registry
+from chargepoint_driver.cli.screen import as_json as json_option
+from chargepoint_driver.cli.screen import console, emit
 from chargepoint_driver.errors import BadConfiguration
 from chargepoint_driver.registry import Registry
 
@@ -18,7 +21,7 @@ __all__ = ["check"]
     epilog="\b\nExample:\n  chargepoint-driver check driver_configs/*.config registry_configs/*.csv"
 )
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
+@json_option
 def check(files: tuple[Path, ...], as_json: bool) -> None:
     """Check registry CSVs and driver configs.
 
@@ -50,7 +53,7 @@ def check(files: tuple[Path, ...], as_json: bool) -> None:
                 report.fault(error)
     report.show(len(files), as_json)
     if report.faults:
-        raise SystemExit(1)
+        raise SystemExit(SOME_FAILED)
 
 
 class _Report:
@@ -94,21 +97,16 @@ class _Report:
 
     def show(self, files: int, as_json: bool) -> None:
         if as_json:
-            click.echo(
-                json.dumps(
-                    {"faults": self.faults, "warnings": self.warnings, "points": self.points}
-                )
-            )
+            emit({"faults": self.faults, "warnings": self.warnings, "points": self.points})
             return
+        screen = console()
         for line in self.faults:
-            click.secho("fault    ", fg="red", bold=True, nl=False)
-            click.echo(line)
+            screen.print(f"[bold red]fault[/]    {escape(line)}", soft_wrap=True)
         for line in self.warnings:
-            click.secho("warning  ", fg="yellow", nl=False)
-            click.echo(line)
+            screen.print(f"[yellow]warning[/]  {escape(line)}", soft_wrap=True)
         colour = "red" if self.faults else "green"
-        click.secho(
-            f"{files} files, {self.points} points, {len(self.faults)} faults, "
-            f"{len(self.warnings)} warnings",
-            fg=colour,
+        screen.print(
+            f"[{colour}]{files} files, {self.points} points, {len(self.faults)} faults, "
+            f"{len(self.warnings)} warnings[/]",
+            soft_wrap=True,
         )

@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from chargepoint_driver.errors import BadConfiguration
+
 __all__ = ["csms"]
 
 
@@ -68,7 +70,7 @@ def csms(
             read_charge_points,
         )
     except ModuleNotFoundError as error:
-        raise click.ClickException(
+        raise BadConfiguration(
             f"{error.name} is not installed: pip install 'volttron-lib-chargepoint-driver[ocpp]'"
         ) from None
 
@@ -77,7 +79,7 @@ def csms(
         try:
             fields = dict(json.loads(config_file.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as error:
-            raise click.ClickException(f"{config_file}: not a JSON object ({error})") from None
+            raise BadConfiguration(f"{config_file}: not a JSON object ({error})") from None
     fields |= {"listen": listen, "database": database}
     if charge_points is not None:
         fields["charge_points"] = read_charge_points(charge_points)

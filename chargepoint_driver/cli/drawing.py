@@ -8,12 +8,12 @@ from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
-from chargepoint_driver.cli.history import Course, merged, total
+from chargepoint_driver.cli.history import Course, Series, merged, total
 from chargepoint_driver.errors import BadConfiguration
 
 __all__ = ["draw"]
 
-_LOAD, _LIMIT, _SHED = "#1f6fb4", "#c0392b", "#f5b041"
+_LOAD, _LIMIT, _SHED, _GAP = "#1f6fb4", "#c0392b", "#f5b041", "#c8c8c8"
 _COLUMNS_FROM = 5  # ports; fewer stand below each other
 _PANEL_IN = 1.7
 _SHORT = timedelta(minutes=20)
@@ -40,8 +40,10 @@ def draw(courses: Sequence[Course], path: Path, title: str, zone: tzinfo) -> Non
     first = None
     if with_sum:
         first = figure.add_subplot(grid[0, :])
-        times, values = total(courses).with_gaps()
+        site = total(courses)
+        times, values = site.with_gaps()
         _area(first, times, values)
+        _mark_gaps(first, site)
         first.set_title(f"All {len(courses)} ports", loc="left", fontsize=10)
         _mark(first, merged(span for course in courses for span in course.sheds()))
         _scale(first, values)
@@ -77,6 +79,13 @@ def draw(courses: Sequence[Course], path: Path, title: str, zone: tzinfo) -> Non
 def _port(panel: Any, course: Course, top: float) -> None:
     _area(panel, *course.load_kw.with_gaps())
     _mark(panel, course.sheds())
+    _mark_gaps(panel, course.load_kw)
+    for begin, _ in course.sheds():
+        percent = course.percent.at(begin)
+        if percent:
+            where = {"xy": (begin, 1.0), "xycoords": ("data", "axes fraction")}
+            words = {"xytext": (3, -11), "textcoords": "offset points", "fontsize": 8}
+            panel.annotate(f"-{percent:g} %", color=_LIMIT, **where, **words)
     times, values = course.limit_kw().with_gaps()
     panel.plot(times, values, color=_LIMIT, linewidth=1.6, linestyle="--", marker="_", markersize=3)
     panel.set_title(course.name, loc="left", fontsize=9)
@@ -94,6 +103,11 @@ def _mark(panel: Any, spans: Iterable[tuple[datetime, datetime]]) -> None:
         panel.axvspan(begin, end, color=_SHED, alpha=0.28, linewidth=0)
 
 
+def _mark_gaps(panel: Any, series: Series) -> None:
+    for begin, end in series.gaps():
+        panel.axvspan(begin, end, facecolor="none", edgecolor=_GAP, hatch="////", linewidth=0)
+
+
 def _scale(panel: Any, values: Sequence[float]) -> None:
     known = [value for value in values if not math.isnan(value)]
     panel.set_ylim(0, max(known, default=1.0) * 1.12 or 1.0)
@@ -108,7 +122,7 @@ def _legend(figure: Any) -> None:
             Line2D([], [], color=_LOAD, label="load"),
             Line2D([], [], color=_LIMIT, linestyle="--", label="limit in force (allowedLoad)"),
             Patch(color=_SHED, alpha=0.4, label="shed reported"),
-            Line2D([], [], color="none", label="a gap: nothing was reported"),
+            Patch(facecolor="none", edgecolor=_GAP, hatch="////", label="nothing was reported"),
         ],
         loc="outside lower center",
         ncols=4,

@@ -52,6 +52,20 @@ class Series:
             values.append(math.nan if value is None else value)
         return times, values
 
+    def gaps(self) -> list[tuple[datetime, datetime]]:
+        """From the last value before to the first one after each gap."""
+        found: list[tuple[datetime, datetime]] = []
+        before: datetime | None = None
+        in_gap = False
+        for moment, value in zip(*self.with_gaps(), strict=True):
+            if math.isnan(value):
+                in_gap = True
+                continue
+            if in_gap and before is not None:
+                found.append((before, moment))
+            before, in_gap = moment, False
+        return found
+
     def at(self, moment: datetime) -> float | None:
         """The value then: the last one before, unless a gap lies between."""
         index = bisect.bisect_right(self.times, moment) - 1

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
-
 import click
-from rich.console import Console
 from rich.table import Table
 
 from chargepoint_driver.catalogue import CHARGEPOINT
+from chargepoint_driver.cli.screen import as_json as json_option
+from chargepoint_driver.cli.screen import console, emit
 
 __all__ = ["points"]
 
 
 @click.command(epilog="\b\nExample:\n  chargepoint-driver points --register LoadRegister")
 @click.option("--register", help="Only the attributes of this register.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
+@json_option
 def points(register: str | None, as_json: bool) -> None:
     """List every attribute that a registry may name."""
     if register is not None and register not in CHARGEPOINT.registers:
@@ -41,7 +40,7 @@ def points(register: str | None, as_json: bool) -> None:
             }
             for row in rows
         ]
-        click.echo(json.dumps(listed))
+        emit(listed)
         return
     table = Table("Attribute", "Register", "Type", "Unit", "Scope", "Writable", "Notes")
     for row in rows:
@@ -54,4 +53,4 @@ def points(register: str | None, as_json: bool) -> None:
             "yes" if row.writable else "",
             row.notes,
         )
-    Console().print(table)
+    console().print(table)

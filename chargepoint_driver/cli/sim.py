@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from chargepoint_driver.errors import BadConfiguration
 from chargepoint_driver.simulator.command import run
 from chargepoint_driver.simulator.ocpp import QUIRKS, BadScenario, Scenario, load_scenario
 
@@ -118,7 +119,7 @@ def sim(password: str | None, stations: int, **options: Any) -> None:
         try:
             scenario = load_scenario(path, {key: twins[key] for key in ("csms_url", "ocpp")})
         except BadScenario as error:
-            raise click.ClickException(str(error)) from None
+            raise BadConfiguration(str(error)) from None
     raise SystemExit(run(stations=stations, twins=twins, scenario=scenario, **options))
 
 

@@ -40,9 +40,11 @@ _REDRAW_S = 0.5
 # Lines around the rows: title, head and its rule, blank lines, sum, help.
 _AROUND = 7
 _MOST_MESSAGES = 3
+# Columns of numbers with the width that the longest one needs.
+_NUMBERS = {"kW": 6, "Limit": 8, "kWh": 4, "Age": 4}
 # Columns that the table takes at the least, and what the one of errors adds.
-_NARROW = 72
-_ERROR = 16
+_NARROW = 76
+_ERROR = 14
 
 
 @click.command(
@@ -117,13 +119,13 @@ def render(
     spare = max(0, width - _NARROW - (_ERROR if with_errors else 0))
     wide = 4 + min(16, spare // 2)
     names = 14 + min(26, spare - spare // 2)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("Station", no_wrap=True)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("Station", no_wrap=True, min_width=names)
     table.add_column("Port", justify="right", no_wrap=True)
     table.add_column("Status", no_wrap=True, min_width=11)
     table.add_column("Load", no_wrap=True, min_width=wide)
-    for title in ("kW", "Limit", "kWh", "Age"):
-        table.add_column(title, justify="right", no_wrap=True)
+    for title, least in _NUMBERS.items():
+        table.add_column(title, justify="right", no_wrap=True, min_width=least)
     if with_errors:
         table.add_column("Error", no_wrap=True, overflow="ellipsis", max_width=_ERROR + spare // 4)
     station = None

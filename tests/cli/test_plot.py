@@ -62,6 +62,7 @@ def test_nothing_is_drawn_over_what_was_not_reported(store):
     assert len(times) == 5
     assert [math.isnan(value) for value in values] == [False, True, False, False, False]
     assert values[3] == 0.0
+    assert course.load_kw.gaps() == [(BEGIN, BEGIN + timedelta(minutes=2))]
 
 
 def test_a_gap_in_the_record_is_a_gap_in_the_line(store):
@@ -72,6 +73,7 @@ def test_a_gap_in_the_record_is_a_gap_in_the_line(store):
     assert math.isnan(values[3])
     # One missing value is not worth a gap.
     assert len(times) == 6
+    assert course.load_kw.gaps() == [(BEGIN + timedelta(minutes=2), BEGIN + timedelta(minutes=6))]
     assert course.load_kw.at(BEGIN + timedelta(minutes=2)) == 7.0
     assert course.load_kw.at(BEGIN + timedelta(minutes=5)) is None
     assert course.load_kw.at(BEGIN - timedelta(minutes=1)) is None

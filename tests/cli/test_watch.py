@@ -95,12 +95,17 @@ def test_errors_have_a_column_when_there_are_any():
 
 
 @pytest.mark.parametrize("width", [80, 100, 160])
-def test_it_fits_the_screen(width):
-    ports = [state(number, errors=("try_later",) * (number % 2)) for number in range(50)]
+@pytest.mark.parametrize("errors", [(), ("wrong_credentials",)])
+def test_it_fits_the_screen(width, errors):
+    ports = [
+        state(number, is_shed=True, limit_kw=112.5, load_kw=110.25, errors=errors)
+        for number in range(50)
+    ]
     lines = drawn(*ports, width=width, height=24, first=10)
     assert max(map(len, lines)) <= width
     assert len(lines) <= 23
     assert "ports 11 to 27 of 50" in lines
+    assert len([line for line in lines if " 4 s" in line]) == 17
     # The end of a name tells stations apart.
     assert [line for line in lines if "-010 " in line]
     assert "ports 34 to 50 of 50" in drawn(*ports, width=width, height=24, first=99)

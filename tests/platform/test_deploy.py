@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from examples.demo.processes import Processes
 from examples.demo.run import CACHE, DRIVER
 from examples.demo.watch import Watch
 
+ROOT = Path(__file__).parents[2]
 PROGRAM = Path(sys.executable).with_name("chargepoint-driver")
 TOPIC = "devices/{group}/station{station_id}/port{port}"
 DEVICES = garage.STATIONS * garage.PORTS_PER_STATION
@@ -151,3 +153,16 @@ def test_a_platform_that_does_not_run(site: Site, tmp_path: Path) -> None:
     code, _, said = site.deploy("--volttron-home", str(tmp_path))
     assert code == 4
     assert f"no platform runs with VOLTTRON_HOME {tmp_path}; start it, or set VOLTTRON_HOME" in said
+
+
+@pytest.mark.parametrize("path", ["docs/cli.md", "README.md"])
+def test_the_documents_commands(path: str, site: Site, tmp_path: Path) -> None:
+    lines = [line for line in (ROOT / path).read_text().splitlines() if "r discover" in line]
+    for line in (line for line in lines if "--deploy" in line and line.startswith(PROGRAM.name)):
+        words = shlex.split(line.replace("--username api-user", ""))[1:]
+        env = {**site.env, "CHARGEPOINT_PASSWORD": site.place.password}
+        done = subprocess.run(
+            [PROGRAM, *words], env=env, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert ("nothing was stored" in done.stderr) == ("--dry-run" in line)

@@ -1,0 +1,100 @@
+"""Every command in the documents is run, and what they say of exit codes is so."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from chargepoint_driver.cli import main
+from chargepoint_driver.cli.exits import MEANINGS
+from chargepoint_driver.simulator import ManualClock, Simulator
+
+ROOT = Path(__file__).parents[2]
+GUIDE = ROOT / "docs" / "cli.md"
+README = ROOT / "README.md"
+BLOCK = re.compile(r"^```(?:sh)?\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PROGRAM = "chargepoint-driver "
+
+
+def commands(path: Path) -> list[str]:
+    """The lines of a document's blocks that start this program."""
+    blocks = BLOCK.findall(path.read_text(encoding="utf-8"))
+    return [line for block in blocks for line in block.splitlines() if line.startswith(PROGRAM)]
+
+
+@pytest.fixture
+def reader(tmp_path, monkeypatch) -> Iterator[Path]:
+    """Who follows a document: in an empty folder with a historian, and an account."""
+    database = sqlite3.connect(tmp_path / "historian.sqlite")
+    database.executescript(
+        """
+        CREATE TABLE data (ts, topic_id, value_string);
+        CREATE TABLE topics (topic_id, topic_name, metadata);
+        INSERT INTO topics VALUES (1, 'campus/garage/station1/port1/portLoad', '{}');
+        INSERT INTO data VALUES ('2026-11-21T20:00:00+00:00', 1, '3.5');
+        INSERT INTO data VALUES ('2026-11-21T20:01:00+00:00', 1, '3.6');
+        """
+    )
+    database.close()
+    with Simulator(stations=3, groups=2, clock=ManualClock()) as simulator:
+        simulator.accounts.add("api-user", simulator.password)
+        monkeypatch.setenv("CHARGEPOINT_USERNAME", "api-user")
+        monkeypatch.setenv("CHARGEPOINT_PASSWORD", simulator.password)
+        monkeypatch.setenv("CHARGEPOINT_ENDPOINT", simulator.soap_url)
+        monkeypatch.chdir(tmp_path)
+        yield tmp_path
+
+
+def words_of(line: str) -> list[str]:
+    """The words as a shell would hand them over."""
+    found: list[str] = []
+    for word in shlex.split(line):
+        paths = sorted(map(str, Path().glob(word))) if "*" in word else [word]
+        assert paths, f"no file is like {word}"
+        found += paths
+    return found[1:]
+
+
+@pytest.mark.parametrize("path", [GUIDE, README], ids=lambda path: path.name)
+def test_the_commands_of_a_document_work_as_they_follow_each_other(path, run, reader):
+    lines = [line for line in commands(path) if "--deploy" not in line]
+    assert len(lines) >= 3
+    for line in lines:
+        done = run(*words_of(line))
+        assert done.exit_code == 0, f"{line}\n{done.output}"
+        if "--json" in line:
+            json.loads(done.stdout)
+        assert done.output.strip()
+
+
+def test_the_guide_shows_every_command():
+    text = GUIDE.read_text(encoding="utf-8")
+    assert [name for name in main.commands if f"`{name}`" not in text] == []
+
+
+def test_the_guide_shows_the_exit_codes():
+    text = GUIDE.read_text(encoding="utf-8")
+    rows = [f"| {code} | {meaning} |" for code, meaning in MEANINGS.items()]
+    assert "\n".join(rows) in text
+
+
+@pytest.mark.parametrize("name", sorted(main.commands))
+def test_the_examples_of_the_help_are_commands(name):
+    command = main.commands[name]
+    lines = [
+        line.strip() for line in command.epilog.splitlines() if line.strip().startswith(PROGRAM)
+    ]
+    assert lines
+    for line in lines:
+        words = shlex.split(line.partition(" >> ")[0])[1:]
+        assert words[0] == name
+        parent = click.Context(main, **main.context_settings)
+        context = command.make_context(name, words[1:], parent=parent)
+        assert context.args == []
