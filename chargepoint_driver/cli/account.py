@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import click
 from pydantic import SecretStr, ValidationError
 
 from chargepoint_driver.cli.files import DeviceFile, load_device, load_object
+from chargepoint_driver.cli.screen import can_ask
 from chargepoint_driver.config import AccountConfig, AgentConfig
 from chargepoint_driver.errors import BadConfiguration
 from chargepoint_driver.service import Service
@@ -178,7 +178,7 @@ def _default_password(username: str) -> dict[str, Any]:
     """The password from the usual variable, else from whoever sits at the terminal."""
     if os.environ.get(PASSWORD_ENV):
         return {"password_env": PASSWORD_ENV}
-    if sys.stdin.isatty():
+    if can_ask():
         typed = click.prompt(f"Password of {username}", hide_input=True, err=True)
         return {"password": SecretStr(typed)}
     raise click.UsageError(

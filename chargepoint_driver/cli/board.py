@@ -62,7 +62,7 @@ class Picture:
 
     def to_dict(self) -> dict[str, Any]:
         return {
-            "at": self.at.isoformat(timespec="seconds"),
+            "at": self.at.isoformat(timespec="milliseconds"),
             "ports": [asdict(port) for port in self.ports],
             "errors": list(self.messages),
         }

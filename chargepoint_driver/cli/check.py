@@ -10,7 +10,7 @@ from rich.markup import escape
 from chargepoint_driver.cli.exits import SOME_FAILED
 from chargepoint_driver.cli.files import DeviceFile, load_device, load_registry
 from chargepoint_driver.cli.screen import as_json as json_option
-from chargepoint_driver.cli.screen import console, emit
+from chargepoint_driver.cli.screen import console, emit, progress
 from chargepoint_driver.errors import BadConfiguration
 from chargepoint_driver.registry import Registry
 
@@ -28,6 +28,14 @@ def check(files: tuple[Path, ...], as_json: bool) -> None:
     A registry that one of the configs names is checked as that device's; any other on its own.
     Exit code 0 when there is no fault (warnings may be), 1 when there is one.
     """
+    with progress(f"checking {len(files)} files …"):
+        report = _check(files)
+    report.show(len(files), as_json)
+    if report.faults:
+        raise SystemExit(SOME_FAILED)
+
+
+def _check(files: tuple[Path, ...]) -> _Report:
     report = _Report()
     devices: list[DeviceFile] = []
     for path in files:
@@ -51,9 +59,7 @@ def check(files: tuple[Path, ...], as_json: bool) -> None:
                 report.add(load_registry(path))
             except BadConfiguration as error:
                 report.fault(error)
-    report.show(len(files), as_json)
-    if report.faults:
-        raise SystemExit(SOME_FAILED)
+    return report
 
 
 class _Report:

@@ -6,6 +6,7 @@ rich leaves colours out where the output is no terminal, or NO_COLOR is set.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -15,7 +16,17 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-__all__ = ["as_json", "bar", "clock_time", "complain", "console", "emit", "note", "progress"]
+__all__ = [
+    "as_json",
+    "bar",
+    "can_ask",
+    "clock_time",
+    "complain",
+    "console",
+    "emit",
+    "note",
+    "progress",
+]
 
 as_json: Callable[[Any], Any] = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON for machines instead of a table."
@@ -37,6 +48,11 @@ def _aside() -> Console:
 def emit(content: Any) -> None:
     """One line of JSON."""
     click.echo(json.dumps(content))
+
+
+def can_ask() -> bool:
+    """Whether somebody sits at a terminal who can answer a question."""
+    return sys.stdin.isatty()
 
 
 def progress(text: str) -> AbstractContextManager[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -13,7 +12,15 @@ from rich.table import Table
 from chargepoint_driver.backend import Target
 from chargepoint_driver.cli.account import Find, access_options, serving
 from chargepoint_driver.cli.screen import as_json as json_option
-from chargepoint_driver.cli.screen import clock_time, complain, console, emit, note, progress
+from chargepoint_driver.cli.screen import (
+    can_ask,
+    clock_time,
+    complain,
+    console,
+    emit,
+    note,
+    progress,
+)
 from chargepoint_driver.cli.target import points_of, station_and_port, target_options
 from chargepoint_driver.errors import BadValue, WrongCredentials
 from chargepoint_driver.service import Reading, Service, ShedOptions
@@ -82,7 +89,7 @@ def write(
     access = find()
     station_id, port = station_and_port(access, station, port)
     target = Target(station_id, None if point == "clearAlarms" else port)
-    if not yes and (as_json or not _can_ask()):
+    if not yes and (as_json or not can_ask()):
         raise click.UsageError("there is nobody to ask: give --yes to send it without a question")
     register = _POINTS[point]
     with serving(access) as service:
@@ -124,10 +131,6 @@ def write(
         complain("this shed does not end by itself: end it with shedState 0", "warning")
     if register == _LOAD:
         note("a station may take 5 minutes to follow a shed, and 10 a clear")
-
-
-def _can_ask() -> bool:
-    return sys.stdin.isatty()
 
 
 def _words(point: str, value: str, target: Target, minutes: int) -> str:

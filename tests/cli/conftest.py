@@ -31,6 +31,14 @@ def root_logger() -> Iterator[None]:
     root.setLevel(level)
 
 
+@pytest.fixture(autouse=True)
+def nobodys_environment(monkeypatch) -> None:
+    """What whoever runs the tests has set for commands of their own."""
+    ours = ("CHARGEPOINT_USERNAME", "CHARGEPOINT_ENDPOINT", PASSWORD_ENV, "VOLTTRON_HOME")
+    for name in (*ours, "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def run(monkeypatch) -> Run:
     monkeypatch.setenv("COLUMNS", "200")

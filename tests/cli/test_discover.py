@@ -97,6 +97,7 @@ def test_secrets_are_not_written(run, site, tmp_path, device, registry):
     assert not [one for one in files_of(folder) if site.password in one.read_text()]
     config = json.loads(files_of(folder / "driver_configs")[0].read_text())["driver_config"]
     assert config["password_env"] == "CHARGEPOINT_PASSWORD"
+    assert "password" not in config
     assert "must find it in the environment variable CHARGEPOINT_PASSWORD" in done.output
     secret = tmp_path / "secret"
     secret.write_text(site.password)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -10,8 +11,10 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from chargepoint_driver import errors
+from chargepoint_driver.cli import account as account_module
 from chargepoint_driver.cli import main
 from chargepoint_driver.cli.exits import MEANINGS, exit_code
 
@@ -109,6 +112,33 @@ def test_accounts_that_cannot_be(words, said, run):
     done = run("sessions", *words)
     assert done.exit_code == 2
     assert said in " ".join(done.output.split())
+
+
+def test_the_password_is_asked_for_at_a_terminal_and_not_shown(account, monkeypatch):
+    password = account.password
+    monkeypatch.delenv("CHARGEPOINT_PASSWORD")
+    monkeypatch.setattr(account_module, "can_ask", lambda: True)
+    done = CliRunner().invoke(main, ["watch", "--once"], input=f"{password}\n")
+    assert done.exit_code == 0, done.output
+    assert "Password of simulator:" in done.output
+    assert password not in done.output
+
+
+def test_a_faulty_agents_config(run, tmp_path):
+    path = tmp_path / "agent.config"
+    path.write_text('{"accounts": {"garage": {"username": "u"}, "yard": 5}}')
+    done = run("sessions", "--config", path)
+    assert done.exit_code == 2
+    assert "accounts.garage: exactly one of password" in " ".join(done.output.split())
+    assert "accounts.yard: must be an object" in " ".join(done.output.split())
+
+
+def test_deploying_without_volttron(run, account, tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    done = run("discover", "--deploy", "--volttron-home", tmp_path)
+    assert done.exit_code == 2
+    text = " ".join(done.output.split())
+    assert "pip install 'volttron-lib-chargepoint-driver[volttron]'" in text
 
 
 def test_every_error_has_its_exit_code():

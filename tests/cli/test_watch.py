@@ -133,6 +133,24 @@ def test_once(run, account):
     assert picture["errors"] == []
 
 
+def test_limits_of_a_site(run, account):
+    target = ("--station", "1:34001", "--port", "1", "--yes")
+
+    def port() -> dict[str, object]:
+        return json.loads(run("watch", "--once", "--json").stdout)["ports"][0]
+
+    def limits() -> tuple[object, ...]:
+        now = port()
+        return now["is_shed"], now["limit_kw"], now["limit_percent"]
+
+    # The service reports an allowed load of 0 without a shed and with one by per cent.
+    assert limits() == (False, None, None)
+    run("write", "percentShed", "50", *target)
+    assert limits() == (True, None, 50)
+    run("write", "allowedLoad", "0", *target)
+    assert limits() == (True, 0.0, None)
+
+
 def test_a_call_that_fails_costs_its_own_columns(run, account):
     account.faults.set("getLoad", "http", status=503)
     done = run("watch", "--once", "--json")

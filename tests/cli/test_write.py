@@ -25,7 +25,7 @@ def sent(account):
 @pytest.fixture
 def at_a_terminal(monkeypatch):
     """Somebody who can be asked; what is typed is the input of the runner."""
-    monkeypatch.setattr(module, "_can_ask", lambda: True)
+    monkeypatch.setattr(module, "can_ask", lambda: True)
 
 
 def test_a_limit_is_sent_with_its_end(run, account, sent):
