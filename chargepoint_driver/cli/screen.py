@@ -62,13 +62,19 @@ def progress(text: str) -> AbstractContextManager[Any]:
 
 def note(text: str) -> None:
     """A sentence beside the answer."""
-    _aside().print(escape(text), soft_wrap=True)
+    _say(escape(text))
 
 
 def complain(text: str, kind: str = "error") -> None:
     """A sentence about what went wrong."""
     colour = "yellow" if kind == "warning" else "red"
-    _aside().print(f"[{colour}]{kind}[/] {escape(text)}", soft_wrap=True)
+    _say(f"[{colour}]{kind}[/] {escape(text)}")
+
+
+def _say(text: str) -> None:
+    """Lines are broken between words for people only: whoever searches a log wants one line."""
+    screen = _aside()
+    screen.print(text, soft_wrap=not screen.is_terminal)
 
 
 def bar(share: float, width: int) -> str:
