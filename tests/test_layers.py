@@ -19,7 +19,7 @@ BUILD = "from setuptools import setup; setup()"
 INTERFACE = "volttron/driver/interfaces/chargepoint"
 
 PUBLIC = {
-    "backend": ["Backend", "Limit", "Reply", "Request", "Target"],
+    "backend": ["Backend", "Limit", "Reply", "Request", "ShedEvents", "Target"],
     "backends.soap": ["SoapBackend"],
     "catalogue": [
         "CHARGEPOINT",
@@ -32,7 +32,14 @@ PUBLIC = {
         "Whole",
     ],
     "cli": ["main"],
-    "config": ["HOST_KEYS", "AccountConfig", "AgentAccount", "AgentConfig", "DeviceConfig"],
+    "config": [
+        "HOST_KEYS",
+        "AccountConfig",
+        "AgentAccount",
+        "AgentConfig",
+        "DeviceConfig",
+        "ShedSettings",
+    ],
     "errors": [
         "BadConfiguration",
         "BadReply",
