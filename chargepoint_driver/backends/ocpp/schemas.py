@@ -16,7 +16,7 @@ import jsonschema_rs
 
 from chargepoint_driver.backends.ocpp.frames import WireError
 
-__all__ = ["actions", "check_incoming", "check_outgoing", "faults"]
+__all__ = ["actions", "check_incoming", "check_outgoing", "faults", "versions"]
 
 _FOLDERS = {"1.6": "v16", "2.0.1": "v201", "2.1": "v21"}
 _CODES = {
@@ -48,6 +48,12 @@ _FORGIVEN = [
 ]
 # An unknown status of a connector means nothing to us, so there it is refused.
 _NEVER_FORGIVEN = {("StatusNotification", "status")}
+
+
+@lru_cache(maxsize=1)
+def versions() -> tuple[str, ...]:
+    """The versions that the installed package has schemas of: 2.1 came late to it."""
+    return tuple(version for version in _FOLDERS if _folder(version).is_dir())
 
 
 @lru_cache(maxsize=8)

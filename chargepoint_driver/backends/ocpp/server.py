@@ -13,6 +13,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
+from chargepoint_driver.backends.ocpp import schemas
 from chargepoint_driver.backends.ocpp.config import OcppConfig
 from chargepoint_driver.backends.ocpp.security import (
     certificate_is_of,
@@ -51,12 +52,24 @@ class _Socket(ServerConnection):
     station_id = ""
     is_refused = False
     is_unsupported = False
+    is_heard = False
     count: Callable[[str, str], None]
+
+    def data_received(self, data: bytes) -> None:
+        """Hang up at once on what is not HTTP (which begins with a letter): it might never
+        send the end of a line, and would be waited for as long as a slow handshake is."""
+        if not self.is_heard:
+            self.is_heard = True
+            if not data[:1].isalpha():
+                self.transport.close()
+                return
+        super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Count a handshake that came to no end."""
         super().connection_lost(exc)
-        if not self.station_id and not self.is_refused:
+        is_open = self.response is not None and self.response.status_code == 101
+        if not is_open and not self.is_refused:
             self.count("failed_handshakes", "" if exc is None else type(exc).__name__)
 
 
@@ -181,7 +194,7 @@ class Front:
     ) -> Subprotocol | None:
         """The best that both know, by our order; a charge point that offers none speaks 1.6."""
         for name in self._config.subprotocols:
-            if name in offered:
+            if name in offered and _VERSIONS[name] in schemas.versions():
                 return Subprotocol(name)
         if offered:
             assert isinstance(connection, _Socket)

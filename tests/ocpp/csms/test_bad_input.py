@@ -190,13 +190,27 @@ def test_slow_handshakes_are_ended(start) -> None:
     other.ask("Heartbeat", {})
 
 
-def test_plain_http_and_noise(site) -> None:
+@pytest.mark.parametrize(
+    ("noise", "answer"),
+    [
+        (b"\x16\x03\x01\x00\xff" * 20, b""),
+        (b"\r\n\r\n", b""),
+        (b"\x00", b""),
+        (b"GET /ocpp/A HTTP/1.1\r\n\r\n", b"HTTP/1.1 426"),
+        (b"POST /ocpp/A HTTP/1.1\r\n\r\n", b"HTTP/1.1 405"),
+    ],
+)
+def test_plain_http_and_noise_are_ended_at_once(start, noise, answer) -> None:
+    site = start(open_timeout_s=120)  # which is not waited for
     url = urlsplit(site.system.ocpp_url)
-    for noise in (b"\x16\x03\x01\x00\xff" * 20, b"GET / HTTP/1.1\r\n\r\n", b"\r\n\r\n"):
-        with socket.create_connection((url.hostname, url.port), 5) as raw:
-            raw.sendall(noise)
-            raw.settimeout(10)
-            raw.recv(1000)
+    with socket.create_connection((url.hostname, url.port), 5) as raw:
+        raw.settimeout(10)
+        raw.sendall(noise)
+        said = b""
+        while part := raw.recv(1000):
+            said += part
+        assert said[: len(answer)] == answer if answer else said == b""
+    eventually(lambda: site.system.counters().get("failed_handshakes") == 1)
     site.charger().boot()
 
 

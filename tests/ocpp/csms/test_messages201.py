@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import pytest
 
 NOW = "2026-01-01T00:00:00Z"
@@ -149,7 +151,9 @@ def test_errors(charger, action, payload, code) -> None:
     assert charger.request(action, payload)[2] == code
 
 
-def test_2_1_is_spoken_where_it_is_offered(site) -> None:
+def test_2_1_is_spoken_where_both_know_it(site) -> None:
+    """Under Python 3.10 there is no `ocpp` package that has its schemas."""
     charger = site.charger("CP21", subprotocols=["ocpp1.6", "ocpp2.1"])
     charger.ask("Heartbeat", {})
-    assert site.point("CP21").ocpp_version == "2.1"
+    known = find_spec("ocpp.v21") is not None
+    assert site.point("CP21").ocpp_version == ("2.1" if known else "1.6")
