@@ -71,7 +71,7 @@ class Frame:
     payload: Any
 
 
-def read_frame(text: str | bytes) -> Frame:
+def read_frame(text: bytes) -> Frame:
     """The frame in the text. Raises BadFrame."""
     try:
         kind, message_id, action, raw = _head.decode(text)
@@ -90,7 +90,7 @@ def read_payload(raw: Any) -> Any:
         raise WireError("FormatViolation", _why(error)) from None
 
 
-def _read_slowly(text: str | bytes) -> Frame:
+def _read_slowly(text: bytes) -> Frame:
     """Everything but a well-formed CALL."""
     try:
         parts = _any.decode(text)
@@ -129,23 +129,21 @@ def _answer(kind: int, message_id: str, parts: list[Any]) -> Frame:
     return Frame(ERROR, message_id, "", (str(code)[:64], str(description)[:255], details))
 
 
-def result_text(message_id: str, payload: Any) -> str:
-    return _encode((RESULT, message_id, payload)).decode()
+def result_text(message_id: str, payload: Any) -> bytes:
+    return _encode((RESULT, message_id, payload))
 
 
-def call_text(message_id: str, action: str, payload: Any) -> str:
-    return _encode((CALL, message_id, action, payload)).decode()
+def call_text(message_id: str, action: str, payload: Any) -> bytes:
+    return _encode((CALL, message_id, action, payload))
 
 
-def error_text(message_id: str, error: WireError, version: str) -> str:
+def error_text(message_id: str, error: WireError, version: str) -> bytes:
     code = _CODES_16.get(error.code, error.code) if version == "1.6" else error.code
-    return _encode((ERROR, message_id, code, error.description[:255], {})).decode()
+    return _encode((ERROR, message_id, code, error.description[:255], {}))
 
 
-def _salvaged(text: str | bytes) -> str:
-    found = _salvage.match(
-        text[:128].decode("utf-8", "replace") if isinstance(text, bytes) else text[:128]
-    )
+def _salvaged(text: bytes) -> str:
+    found = _salvage.match(text[:128].decode("utf-8", "replace"))
     return found.group(1) if found else NO_ID
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
 
 from chargepoint_driver.backends.ocpp import frames, schemas
 from chargepoint_driver.backends.ocpp.frames import WireError
@@ -97,7 +98,7 @@ class Link:
         self._turn = asyncio.Lock()
         self._bad = 0
         # message id -> (hash of the frame, its answer): a repeated request is answered again
-        self._recent: OrderedDict[str, tuple[int, str]] | None = None
+        self._recent: OrderedDict[str, tuple[int, bytes]] | None = None
         self._allowance = 2 * limits.messages_per_second
         self._time = asyncio.get_running_loop().time
         self._before_s = self._time()
@@ -110,11 +111,10 @@ class Link:
     async def run(self) -> None:
         """Serve until the socket is closed."""
         recv = self.connection.recv
-        send = self.connection.send
         store = self._desk.store
         try:
             while True:
-                text = await recv()
+                text = await recv(decode=False)
                 if (wait_s := self._too_fast_s()) > 0:
                     await asyncio.sleep(wait_s)
                 after: list[Callable[[], Awaitable[None]]] = []
@@ -130,7 +130,7 @@ class Link:
                     self._desk.count(self.point, "not_stored", type(error).__name__)
                     answer = self._not_stored(text)
                     after.clear()
-                await send(answer)
+                await self._send(answer)
                 for action in after:
                     self._spawn(action())
                 if self._bad >= _PATIENCE:
@@ -139,6 +139,16 @@ class Link:
             pass
         finally:
             self._end()
+
+    async def _send(self, text: bytes) -> None:
+        """Send. Where nothing waits to be written, as nearly always, without the detours that
+        `websockets` takes for messages in parts and for writers that have to wait."""
+        connection = self.connection
+        if connection.state is State.OPEN and not connection.transport.get_write_buffer_size():
+            connection.protocol.send_text(text)
+            connection.send_data()
+            return
+        await connection.send(text, text=True)
 
     def _too_fast_s(self) -> float:
         """How long a sender beyond the rate waits; reading stops meanwhile, so it must."""
@@ -151,7 +161,7 @@ class Link:
         self._desk.count(self.point, "slowed_down")
         return -self._allowance / rate
 
-    def _take(self, text: str | bytes, after: list[Callable[[], Awaitable[None]]]) -> str | None:
+    def _take(self, text: bytes, after: list[Callable[[], Awaitable[None]]]) -> bytes | None:
         """The answer to a frame, None where there is none to give."""
         point = self.point
         received_s = self._now()
@@ -186,10 +196,10 @@ class Link:
     def _answer(
         self,
         frame: frames.Frame,
-        text: str | bytes,
+        text: bytes,
         received_s: float,
         after: list[Callable[[], Awaitable[None]]],
-    ) -> str:
+    ) -> bytes:
         action = frame.action
         request = Request(self._desk, self.point, action, received_s, after)
         fast = self.dialect.fast.get(action)
@@ -226,7 +236,7 @@ class Link:
                 self._recent.popitem(last=False)
         return answer
 
-    def _not_stored(self, text: str | bytes) -> str:
+    def _not_stored(self, text: bytes) -> bytes:
         frame = frames.read_frame(text)
         if self._recent is not None:
             self._recent.pop(frame.message_id, None)
@@ -279,7 +289,7 @@ class Link:
             waiting: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
             self._answers[message_id] = waiting
             try:
-                await self.connection.send(frames.call_text(message_id, action, payload))
+                await self.connection.send(frames.call_text(message_id, action, payload), text=True)
             except ConnectionClosed:
                 self._answers.pop(message_id, None)
                 raise FateUnknown(

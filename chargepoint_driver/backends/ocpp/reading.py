@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -17,10 +18,13 @@ __all__ = ["Meter", "Raw", "Sample", "raw_values", "sample"]
 REGISTER = "Energy.Active.Import.Register"
 POWER = "Power.Active.Import"
 CURRENT = "Current.Import"
-_SQRT3 = math.sqrt(3)
-_LINES = ("L1", "L2", "L3")
-_TO_NEUTRAL = ("L1-N", "L2-N", "L3-N")
-_BETWEEN = ("L1-L2", "L2-L3", "L3-L1")
+# Families of phases: the line that a phase is of, and what makes its value one of the line.
+_TO_LINE = 1 / math.sqrt(3)
+_FAMILIES = (
+    {"L1": ("L1", 1.0), "L2": ("L2", 1.0), "L3": ("L3", 1.0)},
+    {"L1-N": ("L1", 1.0), "L2-N": ("L2", 1.0), "L3-N": ("L3", 1.0)},
+    {"L1-L2": ("L1", _TO_LINE), "L2-L3": ("L2", _TO_LINE), "L3-L1": ("L3", _TO_LINE)},
+)
 _ANYWHERE = {"SoC", "Temperature"}
 _FACTORS = {
     "wh": 1.0,
@@ -48,7 +52,15 @@ _FACTORS = {
     "c": 1.0,
     "°c": 1.0,
 }
+# Unit of a temperature -> (factor, offset) to °C.
+_CELSIUS = {
+    "fahrenheit": (1 / 1.8, -32 / 1.8),
+    "f": (1 / 1.8, -32 / 1.8),
+    "k": (1.0, -273.15),
+    "kelvin": (1.0, -273.15),
+}
 _SHORTEST_DELTA_S = 10.0
+_MOST = 1e15
 
 
 class Raw(msgspec.Struct):
@@ -97,28 +109,40 @@ def sample(values: Iterable[Any], phases: int) -> Sample:
     `phases` is how many the connector uses: for a current and voltage without phase."""
     at: dict[str, dict[str, float]] = {}
     for entry in values:
-        measurand = entry.measurand or REGISTER
-        location = entry.location
-        if location and location != "Outlet" and measurand not in _ANYWHERE:
-            continue
-        if entry.format == "SignedData":
+        place = _place(entry.measurand, entry.phase, entry.unit, entry.location, entry.format)
+        if place is None:
             continue
         number = _number(entry.value)
         if number is None:
             continue
-        unit = entry.unit
-        if unit is not None and unit not in ("W", "Wh", "A", "V"):
-            factor = _FACTORS.get(unit.strip().lower()) if unit.strip() else 1.0
-            if factor is None:
-                if measurand != "Temperature":
-                    continue
-                number, factor = _celsius(number, unit), 1.0
-            number *= factor
+        measurand, phase, factor, offset = place
         known = at.get(measurand)
         if known is None:
             known = at[measurand] = {}
-        known[entry.phase or ""] = number
+        known[phase] = number * factor + offset
     return _combined(at, phases)
+
+
+# Charge points send the same few kinds of values again and again; texts are of their choice.
+@lru_cache(maxsize=4096)
+def _place(
+    measurand: str | None,
+    phase: str | None,
+    unit: str | None,
+    location: str | None,
+    form: str | None,
+) -> tuple[str, str, float, float] | None:
+    """(measurand, phase or "", factor, offset) of a kind of value; None where it is of no use."""
+    measurand = measurand or REGISTER
+    if location and location != "Outlet" and measurand not in _ANYWHERE:
+        return None
+    if form == "SignedData":
+        return None
+    name = (unit or "").strip().lower()
+    factor, offset = (_FACTORS.get(name) if name else 1.0), 0.0
+    if measurand == "Temperature":
+        factor, offset = _CELSIUS.get(name, (1.0, 0.0))
+    return None if factor is None else (measurand, phase or "", factor, offset)
 
 
 def _combined(at: dict[str, dict[str, float]], phases: int) -> Sample:
@@ -194,17 +218,15 @@ def _of_lines(found: dict[str, float]) -> dict[str, float]:
     voltages as what they are to neutral."""
     if not found or (len(found) == 1 and "" in found):
         return {}
-    lines = {line: found[line] for line in _LINES if line in found}
-    if lines:
-        return lines
-    lines = {line: found[n] for line, n in zip(_LINES, _TO_NEUTRAL, strict=True) if n in found}
-    if lines:
-        return lines
-    return {
-        line: found[pair] / _SQRT3
-        for line, pair in zip(_LINES, _BETWEEN, strict=True)
-        if pair in found
-    }
+    for family in _FAMILIES:
+        lines = {}
+        for phase, number in found.items():
+            if phase in family:
+                line, factor = family[phase]
+                lines[line] = number * factor
+        if lines:
+            return lines
+    return {}
 
 
 def _mean(total: float | None, lines: dict[str, float]) -> float | None:
@@ -223,20 +245,14 @@ def _first(found: dict[str, float] | None) -> float | None:
 
 
 def _number(text: Any) -> float | None:
+    """A finite number of a size that something measured may have; Python's 1_000 is none."""
     try:
         number = float(text)
     except (ValueError, TypeError, OverflowError):
         return None
-    if number - number != 0 or (isinstance(text, str) and "_" in text) or abs(number) > 1e15:
+    if not -_MOST <= number <= _MOST or (isinstance(text, str) and "_" in text):
         return None
     return number
-
-
-def _celsius(number: float, unit: str) -> float:
-    kind = unit.strip().lower()
-    if kind in {"fahrenheit", "f"}:
-        return (number - 32) / 1.8
-    return number - 273.15 if kind in {"k", "kelvin"} else number
 
 
 class Meter:
