@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from chargepoint_driver.backends.ocpp.quirks import Quirks
+from chargepoint_driver.backends.ocpp.quirks import MEASURANDS, Quirks
 from chargepoint_driver.errors import BadConfiguration
 
 __all__ = [
@@ -138,8 +138,13 @@ class OcppConfig(BaseModel):
     heartbeat_s: int = Field(default=60, ge=1, le=86_400, description="interval given at boot")
     meter_interval_s: float = Field(
         default=60,
-        gt=0,
-        description="seconds between meter values, where the charge point says none",
+        ge=1,
+        le=86_400,
+        description="seconds between meter values that charge points are set to at most",
+    )
+    measurands: tuple[str, ...] = Field(
+        default=MEASURANDS,
+        description="what charge points are set to measure, best first; empty: settings are left",
     )
     ping_s: float = Field(default=30.0, gt=0, description="seconds between pings, and until a pong")
     call_timeout_s: float = Field(

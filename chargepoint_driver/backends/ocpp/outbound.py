@@ -78,6 +78,12 @@ class Outbound(Protocol):
     def read_configuration(self, answer: dict[str, Any]) -> dict[str, str]:
         """Name to value of the settings in an answer."""
 
+    def configure(self, name: str, value: str) -> Ask:
+        """Change a setting."""
+
+    def is_configured(self, answer: dict[str, Any]) -> bool:
+        """Whether the setting was taken."""
+
     names: list[str]
     """The settings that this backend makes use of."""
     most_names: int
@@ -88,6 +94,12 @@ class Outbound(Protocol):
     """The setting that tells the highest stack level."""
     interval: str
     """The setting that tells the interval of meter values in a transaction, s."""
+    sampled: str
+    """The setting that lists the measurands of those meter values."""
+    most_sampled: str
+    """The setting that tells how many measurands that list may have."""
+    lacks: frozenset[str]
+    """Measurands of other versions that this one does not know."""
     asks_all: bool
     """Whether all settings can be had at once."""
 

@@ -10,9 +10,19 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Quirks", "quirks_of"]
+__all__ = ["MEASURANDS", "Quirks", "quirks_of"]
 
 Purpose = Literal["max", "default", "transaction"]
+# The best first: where not all can be had, the last ones are left out.
+MEASURANDS = (
+    "Power.Active.Import",
+    "Energy.Active.Import.Register",
+    "Current.Import",
+    "Voltage",
+    "SoC",
+    "Current.Offered",
+    "Temperature",
+)
 
 
 class Quirks(BaseModel):
@@ -39,6 +49,9 @@ class Quirks(BaseModel):
     )
     call_timeout_s: float | None = Field(default=None, gt=0, description="answers later than usual")
     trigger_boot: bool = Field(default=True, description="whether TriggerMessage does it no harm")
+    measurands: tuple[str, ...] | None = Field(
+        default=None, description="what it is set to measure; an empty list: its settings are left"
+    )
     read_configuration: bool = Field(
         default=True, description="whether it may be asked for all keys"
     )

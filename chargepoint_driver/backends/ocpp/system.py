@@ -22,6 +22,7 @@ from chargepoint_driver.backends.ocpp.config import OcppConfig
 from chargepoint_driver.backends.ocpp.limits import Limiter
 from chargepoint_driver.backends.ocpp.link import Link, LinkLimits
 from chargepoint_driver.backends.ocpp.live import ChargePointView, view_of
+from chargepoint_driver.backends.ocpp.measurands import set_meter_values
 from chargepoint_driver.backends.ocpp.outbound import Ask, Outbound
 from chargepoint_driver.backends.ocpp.prepare import ask_for, read_settings
 from chargepoint_driver.backends.ocpp.quirks import quirks_of
@@ -252,6 +253,7 @@ class Csms:
         if link.closed:
             return
         await self.learn(point)
+        await self._set_up(point)
         connected_s = point.connected_s or 0.0
         if not any(
             (each.status_received_s or 0) >= connected_s for each in point.connectors.values()
@@ -269,12 +271,33 @@ class Csms:
                 self.count(point, "settings_not_read", str(error))
             return
         point.settings_read = True
+        self._take_settings(point, found)
+
+    def _take_settings(self, point: ChargePoint, found: dict[str, str]) -> None:
         point.configuration = {**point.configuration, **found}
-        interval = found.get(out.interval, "")
+        interval = found.get(self.outbound(point).interval, "")
         if interval.isdecimal() and int(interval) > 0:
             point.interval_s = float(interval)
-        self.store.save_point(point.station_id, configuration=point.configuration)
+        self.store.save_point(
+            point.station_id, configuration=point.configuration, worked=point.worked
+        )
         self.store.committed()
+
+    async def _set_up(self, point: ChargePoint) -> None:
+        """Have it measure what is needed."""
+        try:
+            changed = await set_meter_values(
+                point,
+                self.outbound(point),
+                self._ask_gently,
+                self.config.measurands,
+                self.config.meter_interval_s,
+            )
+        except ChargePointError as error:
+            if point.connected:
+                self.count(point, "meter_values_not_set", str(error))
+            return
+        self._take_settings(point, changed)
 
     # ---- calls ---------------------------------------------------------------------------
 

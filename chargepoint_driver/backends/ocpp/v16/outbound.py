@@ -21,6 +21,9 @@ class Outbound16:
     rate_units = "ChargingScheduleAllowedChargingRateUnit"
     stack_levels = "ChargeProfileMaxStackLevel"
     interval = "MeterValueSampleInterval"
+    sampled = "MeterValuesSampledData"
+    most_sampled = "MeterValuesSampledDataMaxLength"
+    lacks: frozenset[str] = frozenset()
     most_names = 50
     asks_all = True
 
@@ -32,7 +35,8 @@ class Outbound16:
             "NumberOfConnectors",
             "GetConfigurationMaxKeys",
             "HeartbeatInterval",
-            "MeterValuesSampledData",
+            self.sampled,
+            self.most_sampled,
         ]
 
     def set_profile(self, profile: Profile) -> Ask:
@@ -104,6 +108,12 @@ class Outbound16:
 
     def configuration(self, names: list[str] | None) -> Ask:
         return "GetConfiguration", {} if names is None else {"key": names}
+
+    def configure(self, name: str, value: str) -> Ask:
+        return "ChangeConfiguration", {"key": name, "value": value}
+
+    def is_configured(self, answer: dict[str, Any]) -> bool:
+        return answer.get("status") in {"Accepted", "RebootRequired"}
 
     def read_configuration(self, answer: dict[str, Any]) -> dict[str, str]:
         found = {}

@@ -21,11 +21,15 @@ class Outbound201:
     rate_units = "SmartChargingCtrlr.RateUnit"
     stack_levels = "SmartChargingCtrlr.ProfileStackLevel"
     interval = "SampledDataCtrlr.TxUpdatedInterval"
+    sampled = "SampledDataCtrlr.TxUpdatedMeasurands"
+    # The longest list is told by a report of characteristics only; who refuses is tried anew.
+    most_sampled = ""
+    lacks = frozenset({"Temperature", "RPM"})
     most_names = 4
     asks_all = False
 
     def __init__(self) -> None:
-        self.names = [self.rate_units, self.stack_levels, self.interval]
+        self.names = [self.rate_units, self.stack_levels, self.interval, self.sampled]
 
     def set_profile(self, profile: Profile) -> Ask:
         period: dict[str, Any] = {"startPeriod": 0, "limit": profile.limit}
@@ -95,11 +99,20 @@ class Outbound201:
         return "UnlockConnector", {"evseId": connector_id, "connectorId": 1}
 
     def configuration(self, names: list[str] | None) -> Ask:
-        wanted = []
-        for name in names or self.names:
-            component, _, variable = name.partition(".")
-            wanted.append({"component": {"name": component}, "variable": {"name": variable}})
-        return "GetVariables", {"getVariableData": wanted}
+        return "GetVariables", {
+            "getVariableData": [_variable(each) for each in names or self.names]
+        }
+
+    def configure(self, name: str, value: str) -> Ask:
+        return "SetVariables", {"setVariableData": [{**_variable(name), "attributeValue": value}]}
+
+    def is_configured(self, answer: dict[str, Any]) -> bool:
+        results = answer.get("setVariableResult")
+        first = results[0] if isinstance(results, list) and results else None
+        return isinstance(first, dict) and first.get("attributeStatus") in {
+            "Accepted",
+            "RebootRequired",
+        }
 
     def read_configuration(self, answer: dict[str, Any]) -> dict[str, str]:
         found = {}
@@ -111,6 +124,11 @@ class Outbound201:
             if name is not None and result.get("attributeValue") is not None:
                 found[name] = str(result["attributeValue"])
         return found
+
+
+def _variable(name: str) -> dict[str, Any]:
+    component, _, variable = name.partition(".")
+    return {"component": {"name": component}, "variable": {"name": variable}}
 
 
 def variable_name(entry: dict[str, Any]) -> str | None:
