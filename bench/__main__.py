@@ -17,7 +17,7 @@ from rich.table import Table
 
 from bench.figure import Figure
 
-PARTS = ("calls", "replies", "points", "memory")
+PARTS = ("calls", "replies", "points", "memory", "ocpp_rate", "ocpp_fleet", "ocpp_kills")
 PART_LIMIT_S = 600
 
 

@@ -1,0 +1,134 @@
+"""Raw sockets that stand for charge points and cost the machine as little as they can: each
+sends MeterValues with 8 values, the next one when the one before was answered."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+_VALUES = ",".join(
+    f'{{"value":"%s","measurand":"{measurand}","unit":"{unit}","context":"Sample.Periodic",'
+    f'"location":"Outlet"{phase}}}'
+    for measurand, unit, phase in (
+        ("Voltage", "V", ',"phase":"L1-N"'),
+        ("Voltage", "V", ',"phase":"L2-N"'),
+        ("Voltage", "V", ',"phase":"L3-N"'),
+        ("Current.Import", "A", ',"phase":"L1"'),
+        ("Current.Import", "A", ',"phase":"L2"'),
+        ("Current.Import", "A", ',"phase":"L3"'),
+        ("Power.Active.Import", "W", ""),
+        ("Energy.Active.Import.Register", "Wh", ""),
+    )
+)
+_FRAME = (
+    '[2,"%s","MeterValues",{"connectorId":1,"meterValue":[{"timestamp":"%s","sampledValue":['
+    + _VALUES
+    + "]}]}]"
+)
+
+
+class _Sender(asyncio.Protocol):
+    """One socket. The mask is zero, so what is sent is what is read."""
+
+    def __init__(self, port: int, number: int, opened: asyncio.Future[None]) -> None:
+        self._request = (
+            f"GET /ocpp/LOAD{number} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
+            "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: ocpp1.6\r\n\r\n"
+        ).encode()
+        self._opened = opened
+        self._count = 0
+        self._buffer = b""
+        self.answers = 0
+        self.errors = 0
+        self.is_running = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport: asyncio.Transport = transport  # type: ignore[assignment]
+        self.transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._opened.done():
+            self._buffer += data
+            if b"\r\n\r\n" in self._buffer:
+                assert b" 101 " in self._buffer, self._buffer
+                self._buffer = b""
+                self._opened.set_result(None)
+            return
+        self._buffer += data
+        while len(self._buffer) >= 2:
+            length = self._buffer[1]
+            first = 2
+            if length == 126:
+                length, first = int.from_bytes(self._buffer[2:4], "big"), 4
+            if len(self._buffer) < first + length:
+                return
+            kind, content = self._buffer[0] & 15, self._buffer[first : first + length]
+            self._buffer = self._buffer[first + length :]
+            if kind == 9:
+                self.transport.write(bytes((0x8A, 0x80 | length, 0, 0, 0, 0)) + content)
+            elif kind == 1 and content[:2] in {b"[3", b"[4"}:
+                self.answers += 1
+                self.errors += content[:2] == b"[4"
+                if self.is_running:
+                    self.send()
+
+    def send(self) -> None:
+        self._count += 1
+        now = time.time()
+        at = (
+            time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z"
+        )
+        number = self._count % 997
+        values = (230.1, 230.2, 229.9, 16.1, 15.9, 16.0, 11_000 + number, 5_000 + self._count)
+        content = (_FRAME % (f"{id(self):x}-{self._count}", at, *values)).encode()
+        head = bytes((0x81, 0xFE)) + len(content).to_bytes(2, "big") + b"\0\0\0\0"
+        self.transport.write(head + content)
+
+
+class Load:
+    """So many sockets to a server, for as long as they are open."""
+
+    def __init__(self, port: int, sockets: int, first: int = 0) -> None:
+        """`first` is the number of the first one, which is part of its id."""
+        self._port = port
+        self._numbers = range(first, first + sockets)
+        self._senders: list[_Sender] = []
+
+    async def open(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in self._numbers:
+            opened = loop.create_future()
+            _, sender = await loop.create_connection(
+                lambda number=number, opened=opened: _Sender(self._port, number, opened),
+                "127.0.0.1",
+                self._port,
+            )
+            await asyncio.wait_for(opened, 30)
+            self._senders.append(sender)
+
+    async def messages_per_s(self, seconds: float) -> float:
+        """Answers per second while every socket sends."""
+        loop = asyncio.get_running_loop()
+        for sender in self._senders:
+            sender.is_running = True
+            sender.send()
+        await asyncio.sleep(seconds / 4)  # until it runs evenly
+        begun, before = loop.time(), self._answers
+        await asyncio.sleep(seconds)
+        rate = (self._answers - before) / (loop.time() - begun)
+        for sender in self._senders:
+            sender.is_running = False
+        await asyncio.sleep(0.3)
+        assert not any(sender.errors for sender in self._senders)
+        return rate
+
+    @property
+    def _answers(self) -> int:
+        return sum(sender.answers for sender in self._senders)
+
+    def close(self) -> None:
+        """Say goodbye."""
+        for sender in self._senders:
+            sender.transport.write(bytes((0x88, 0x80, 0, 0, 0, 0)))
+            sender.transport.close()

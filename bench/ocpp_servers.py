@@ -1,0 +1,177 @@
+"""Central systems and twins in processes of their own: `python -m bench.ocpp_servers NAME …`.
+
+Each prints one line of JSON when it is ready, answers each line of JSON on its standard input
+with one line, and ends when that ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ocpp.routing import on
+from ocpp.v16 import ChargePoint, call_result
+from websockets.asyncio.server import ServerConnection, serve
+
+from chargepoint_driver.backends.ocpp import CentralSystem, OcppConfig
+from chargepoint_driver.simulator.ocpp import Twins
+
+
+class Child:
+    """One of them, from the outside."""
+
+    def __init__(self, name: str, *options: object) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "bench.ocpp_servers", name, *map(str, options)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.ready = self._read()
+
+    def ask(self, command: str, **options: Any) -> Any:
+        """Carry a command out; its answer."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps({"do": command, **options}) + "\n")
+        self.process.stdin.flush()
+        return self._read()
+
+    @property
+    def memory_kib(self) -> int:
+        """Resident memory."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
+        return int(status.partition("VmRSS:")[2].split()[0])
+
+    def kill(self) -> None:
+        """As a loss of power would end it."""
+        self.process.kill()
+        self.close()
+
+    def close(self) -> None:
+        """Let it end by itself; at last, end it."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        try:
+            self.process.wait(60)
+        finally:
+            self.process.kill()
+            self.process.stdout.close()
+
+    def _read(self) -> Any:
+        assert self.process.stdout is not None
+        return json.loads(self.process.stdout.readline())
+
+
+@contextmanager
+def child(name: str, *options: object) -> Iterator[Child]:
+    """One that ends with the block."""
+    made = Child(name, *options)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def ours(folder: str, port: str = "0", heartbeat_s: str = "3600") -> None:
+    """This project's central system, as it is run."""
+    fields = {
+        "listen": f"127.0.0.1:{port}",
+        "database": Path(folder) / "bench.sqlite",
+        "heartbeat_s": int(heartbeat_s),
+        "boot_grace_s": 3600,
+        "configuration_delay_s": None,
+    }
+    system = CentralSystem(OcppConfig.from_dict(fields))
+
+    def remote_starts(ids: list[str], times: int, every_s: float) -> list[float]:
+        """Seconds that each round trip took, of charge points taken at random."""
+        chance = random.Random(7)  # noqa: S311
+        took = []
+        for _ in range(times):
+            begun = time.perf_counter()
+            system.call(
+                chance.choice(ids), "RemoteStartTransaction", {"connectorId": 2, "idTag": "B"}
+            )
+            took.append(time.perf_counter() - begun)
+            time.sleep(every_s)
+        return took
+
+    def events() -> int:
+        """Messages that were ever recorded."""
+        assert system._csms is not None
+        return int(system._csms.store._last_event)
+
+    system.start()
+    _serve(
+        int(system.ocpp_url.rpartition(":")[2].partition("/")[0]),
+        {"remote_starts": remote_starts, "events": events, "counters": system.counters},
+    )
+    system.stop()
+
+
+def library() -> None:
+    """The `ocpp` package with nothing changed, on `websockets`: a server that keeps nothing."""
+
+    class Point(ChargePoint):
+        @on("MeterValues")
+        def on_meter_values(self, **_: Any) -> call_result.MeterValues:
+            return call_result.MeterValues()
+
+    async def handle(connection: ServerConnection) -> None:
+        await Point("load", connection).start()
+
+    async def main() -> None:
+        logging.getLogger("websockets.server").setLevel(logging.CRITICAL)
+        async with serve(handle, "127.0.0.1", 0, subprotocols=["ocpp1.6"]) as running:  # type: ignore[list-item]
+            port = next(iter(running.sockets)).getsockname()[1]
+            await asyncio.get_running_loop().run_in_executor(None, _serve, port, {})
+
+    asyncio.run(main())
+
+
+def twins(url: str, number: str, interval_s: str) -> None:
+    """So many twins with two connectors, that send meter values so often while they charge."""
+    running = Twins(
+        url,
+        int(number),
+        connectors=2,
+        speed=1,
+        configuration={"MeterValueSampleInterval": interval_s},
+        longest_backoff_s=5,
+    )
+
+    def connected(limit_s: float) -> dict[str, Any]:
+        running.wait_connected(limit_s)
+        return running.stats()
+
+    def each(action: str, **given: Any) -> int:
+        for identity in running.ids:
+            running.act(identity, action, **given)
+        return len(running.ids)
+
+    with running:
+        _serve(running.ids, {"connected": connected, "each": each, "stats": running.stats})
+        assert running.errors == []
+
+
+def _serve(ready: Any, commands: dict[str, Callable[..., Any]]) -> None:
+    print(json.dumps(ready), flush=True)
+    for line in sys.stdin:
+        options = json.loads(line)
+        print(json.dumps(commands[options.pop("do")](**options)), flush=True)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started us ends us
+    {"ours": ours, "library": library, "twins": twins}[sys.argv[1]](*sys.argv[2:])
