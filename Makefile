@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 PYTEST ?=
 
-.PHONY: all venv demo test check bench clean
+.PHONY: all venv demo test fuzz check bench clean
 all: check test
 venv: $(READY)
 
@@ -21,6 +21,10 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest $(PYTEST)
+
+# The fuzz tests of the OCPP central system, for so long: make fuzz MINUTES=30
+fuzz: $(READY)
+	FUZZ_MINUTES=$(or $(MINUTES),10) $(BIN)/python -m pytest tests/ocpp/csms/test_fuzz.py -o timeout=0
 
 check: $(READY)
 	$(BIN)/ruff check .
