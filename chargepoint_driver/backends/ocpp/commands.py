@@ -33,7 +33,13 @@ async def remote_stop(csms: Csms, point: ChargePoint, connector_id: int | None) 
         where = "" if connector_id is None else f" connector {connector_id}"
         many = "no transaction runs" if not running else "several run; name the connector"
         raise NothingThere(f"{point.station_id}{where}: {many}")
-    await _accepted(csms, point, csms.outbound(point).remote_stop(running[0].wire_id))
+    found, out = running[0], csms.outbound(point)
+    try:
+        await _accepted(csms, point, out.remote_stop(found.wire_id))
+    except WriteRejected:
+        if found.alias is None:
+            raise
+        await _accepted(csms, point, out.remote_stop(found.alias))
 
 
 async def availability(csms: Csms, point: ChargePoint, connector_id: int, operative: bool) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chargepoint_driver.backends.ocpp.outbound import Outbound
-from chargepoint_driver.backends.ocpp.prepare import Call
+from chargepoint_driver.backends.ocpp.prepare import NEVER, Call
 from chargepoint_driver.backends.ocpp.state import ChargePoint
 from chargepoint_driver.errors import WriteRejected
 
@@ -21,7 +21,19 @@ async def set_meter_values(
     Raises TryLater's kin only."""
     if point.quirks.measurands is not None:
         wanted = point.quirks.measurands
-    changed = await _measure(point, out, call, [name for name in wanted if name not in out.lacks])
+    wanted = tuple(name for name in wanted if name not in out.lacks)
+    try:
+        return await _set(point, out, call, wanted, interval_s)
+    except WriteRejected:  # no setting can be changed at all
+        point.worked["refused_measurands"] = list(wanted)
+        point.worked["refused_interval"] = str(round(interval_s))
+        return {}
+
+
+async def _set(
+    point: ChargePoint, out: Outbound, call: Call, wanted: tuple[str, ...], interval_s: float
+) -> dict[str, str]:
+    changed = await _measure(point, out, call, wanted)
     told, value = point.configuration.get(out.interval, ""), str(round(interval_s))
     is_often = told.isdecimal() and 0 < int(told) <= interval_s
     if wanted and not is_often and point.worked.get("refused_interval") != value:
@@ -33,7 +45,7 @@ async def set_meter_values(
 
 
 async def _measure(
-    point: ChargePoint, out: Outbound, call: Call, wanted: list[str]
+    point: ChargePoint, out: Outbound, call: Call, wanted: tuple[str, ...]
 ) -> dict[str, str]:
     """The list as a whole; where that is refused, one more at a time."""
     told = point.configuration.get(out.sampled)
@@ -66,6 +78,8 @@ async def _measure(
 async def _takes(point: ChargePoint, out: Outbound, call: Call, name: str, value: str) -> bool:
     try:
         answer = await call(point, out.configure(name, value))
-    except WriteRejected:
+    except WriteRejected as error:
+        if error.service_code in NEVER:
+            raise
         return False
     return out.is_configured(answer)

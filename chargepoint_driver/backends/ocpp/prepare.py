@@ -10,10 +10,12 @@ from chargepoint_driver.backends.ocpp.outbound import Ask, Outbound
 from chargepoint_driver.backends.ocpp.state import ChargePoint
 from chargepoint_driver.errors import ChargePointError, WriteRejected
 
-__all__ = ["ask_for", "read_settings", "without_secrets"]
+__all__ = ["NEVER", "ask_for", "read_settings", "without_secrets"]
 
 _SECRET = re.compile(r"password|authorizationkey|secret|psk|passphrase", re.IGNORECASE)
 _MOST_SETTINGS = 2_000
+# Codes of a CALLERROR that say that there is no such request at all.
+NEVER = {"NotImplemented", "NotSupported"}
 
 Call = Callable[[ChargePoint, Ask], Awaitable[dict[str, Any]]]
 
@@ -37,12 +39,20 @@ async def read_settings(point: ChargePoint, out: Outbound, call: Call) -> dict[s
         most = found.get("GetConfigurationMaxKeys", "")
         step = int(most) if most.isdecimal() and int(most) > 0 else out.most_names
         for first in range(0, len(missing), step):
-            names = missing[first : first + step]
-            try:
-                found.update(out.read_configuration(await call(point, out.configuration(names))))
-            except WriteRejected:
-                continue
+            found.update(await _some(point, out, call, missing[first : first + step]))
     return without_secrets(found)
+
+
+async def _some(point: ChargePoint, out: Outbound, call: Call, names: list[str]) -> dict[str, str]:
+    """The settings of these names, in halves where they are too many at once."""
+    try:
+        return out.read_configuration(await call(point, out.configuration(names)))
+    except WriteRejected as error:
+        if len(names) == 1 or error.service_code in NEVER:
+            return {}
+    half = len(names) // 2
+    first = await _some(point, out, call, names[:half])
+    return {**first, **await _some(point, out, call, names[half:])}
 
 
 async def ask_for(point: ChargePoint, out: Outbound, call: Call, message: str) -> bool:

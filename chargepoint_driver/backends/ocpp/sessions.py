@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from chargepoint_driver.backends.ocpp.reading import Sample
@@ -81,7 +82,9 @@ def measure(
         (time_s, found, point.is_late(effective(time_s, received_s), received_s))
         for time_s, found in moments
     ]
-    if wire_id is not None and (transaction is None or transaction.wire_id != wire_id):
+    if wire_id is not None and (
+        transaction is None or wire_id not in (transaction.wire_id, transaction.alias)
+    ):
         fresh = not any(late for _, _, late in known)
         transaction = _known_or_adopted(request, connector, wire_id, fresh)
     shown: list[dict[str, Any]] = []
@@ -140,6 +143,7 @@ def adopt(request: Request, connector: Connector, wire_id: str) -> Transaction:
     )
     if not usable:
         store.call_it(adopted.transaction_id, wire_id)
+        adopted = replace(adopted, alias=wire_id)
     connector.begin(adopted)
     return adopted
 
@@ -157,7 +161,8 @@ def _known_or_adopted(
     if running is not None and fresh:
         request.desk.count(request.point, "adopted_ids", wire_id)
         store.call_it(running.transaction_id, wire_id)
-        return running
+        connector.transaction = replace(running, alias=wire_id)
+        return connector.transaction
     if running is None and fresh and connector.status in _CHARGING and not connector.stopped:
         return adopt(request, connector, wire_id)
     request.desk.count(request.point, "unknown_transactions", wire_id)
@@ -181,6 +186,7 @@ def _register(
             current.start_wh,
             wh,
             time_s,
+            current.alias,
         )
 
 

@@ -35,7 +35,7 @@ class Electrical:
 @dataclass(frozen=True, slots=True)
 class Transaction:
     """One charging session. `transaction_id` is ours; `wire_id` is what the charge point says,
-    and in OCPP 1.6 mostly the same."""
+    and in OCPP 1.6 mostly the same. `alias` is what some say instead while it runs."""
 
     transaction_id: int
     wire_id: str
@@ -45,6 +45,7 @@ class Transaction:
     start_wh: float | None
     last_wh: float | None = None
     last_s: float | None = None
+    alias: str | None = None
 
     @property
     def energy_wh(self) -> float | None:
@@ -121,6 +122,7 @@ class ChargePoint:
     connected_s: float | None = None
     last_seen_s: float | None = None
     booted_s: float | None = None
+    booted_on: Link | None = None  # the connection that its boot data came over
     boot: dict[str, Any] = field(default_factory=dict)
     configuration: dict[str, Any] = field(default_factory=dict)
     # What a charge point refused or took before, so that it is not tried again.

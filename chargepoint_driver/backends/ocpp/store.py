@@ -28,7 +28,7 @@ __all__ = ["Store"]
 # lost file cannot be taken for another. 31 bits last until 2088.
 _IDS_SINCE_S = 1_577_836_800
 _encode = msgspec.json.Encoder().encode
-_COLUMNS = "id, wire_id, connector, id_tag, start_time, meter_start, last_wh, last_time"
+_COLUMNS = "id, wire_id, connector, id_tag, start_time, meter_start, last_wh, last_time, alias"
 
 
 class Store:
@@ -391,7 +391,7 @@ class Store:
 
 
 def _transaction(row: tuple[Any, ...]) -> Transaction:
-    own_id, wire_id, connector, id_tag, start_s, start_wh, last_wh, last_s = row
+    own_id, wire_id, connector, id_tag, start_s, start_wh, last_wh, last_s, alias = row
     return Transaction(
         own_id,
         wire_id or str(own_id),
@@ -401,6 +401,7 @@ def _transaction(row: tuple[Any, ...]) -> Transaction:
         start_wh,
         last_wh,
         last_s,
+        alias,
     )
 
 

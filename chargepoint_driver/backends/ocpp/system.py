@@ -221,7 +221,7 @@ class Csms:
 
     async def booted(self, point: ChargePoint) -> None:
         link = point.link
-        point.booted_s = self.now()
+        point.booted_s, point.booted_on = self.now(), link
         point.lag_s = None
         self._look_up_quirks(point)
         self.store.save_point(point.station_id, boot=point.boot)
@@ -238,13 +238,13 @@ class Csms:
 
     async def _miss_boot(self, point: ChargePoint, link: Link) -> None:
         """No boot data came on a new connection: ask for it, and go on without it."""
-        if link.closed or (point.booted_s or 0.0) >= (point.connected_s or 0.0):
+        if link.closed or point.booted_on is link:
             return
         out = self.outbound(point)
         if point.quirks.trigger_boot:
             await ask_for(point, out, self._ask_gently, "BootNotification")
             await asyncio.sleep(self.config.boot_grace_s)
-        if not link.closed and (point.booted_s or 0.0) < (point.connected_s or 0.0):
+        if not link.closed and point.booted_on is not link:
             self.count(point, "connections_without_boot")
             await self.limiter.put_back(point)
             await self._get_to_know(point, link)
@@ -370,7 +370,9 @@ class Csms:
         due_s = asyncio.get_running_loop().time() - self.config.ping_s
         for point in list(self.points.values()):
             link = point.link
-            if link is not None and link.pinged_s <= due_s and not await link.ping():
+            if link is None or link.closed or link.pinged_s > due_s:
+                continue
+            if not await link.ping():
                 self.count(point, "pings_without_answer")
                 self.spawn(link.close(1011, "no pong"))
 
