@@ -5,13 +5,19 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import logging
+import socket
 import ssl
+from contextlib import suppress
+from urllib.parse import urlsplit
 
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import InvalidStatus, WebSocketException
 
 from chargepoint_driver.backends.ocpp import OcppConfig
 from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.simulator.ocpp import Twins
+
+from .conftest import eventually
 
 PASSWORD = "correct horse battery"
 
@@ -99,6 +105,7 @@ class Authority:
     """Makes certificates."""
 
     def __init__(self, folder) -> None:
+        folder.mkdir(exist_ok=True)
         self.folder = folder
         self.key, self.certificate = self._make("our authority", None)
 
@@ -157,9 +164,7 @@ class Authority:
 @pytest.fixture
 def authority(tmp_path):
     pytest.importorskip("cryptography")
-    folder = tmp_path / "tls"
-    folder.mkdir()
-    return Authority(folder)
+    return Authority(tmp_path / "tls")
 
 
 @pytest.fixture
@@ -189,9 +194,52 @@ def test_profile_3(start, authority, tls) -> None:
     site.charger("CP2", ssl=client(authority, "CP2")).boot()
     with pytest.raises(InvalidStatus, match="403"):
         site.charger("CP3", ssl=client(authority, "CP2"))
-    with pytest.raises((OSError, EOFError, ssl.SSLError, Exception)):
+    with pytest.raises((OSError, EOFError, WebSocketException)):
         site.charger("CP2", ssl=client(authority)).boot()
+    context = client(authority)
+    context.load_cert_chain(*Authority(authority.folder / "other").issue("CP2"))
+    with pytest.raises((OSError, EOFError, WebSocketException)):
+        site.charger("CP2", ssl=context).boot()
     assert site.system.counters()["wrong_certificates"] == 1
+    assert site.point("CP2").counters == {}
+
+
+@pytest.mark.parametrize("ocpp", ["1.6", "2.0.1"])
+@pytest.mark.parametrize("profile", [0, 1, 2, 3])
+def test_a_session_of_a_twin_under_each_profile(start, authority, tls, profile, ocpp) -> None:
+    server: dict = {}
+    twin: dict = {"id": "CP2"}
+    if profile in {1, 2}:
+        server["charge_points"] = GUARDED
+        twin["password"] = PASSWORD
+    if profile >= 2:
+        server["tls"] = tls
+        twin["ca_file"] = authority.file()
+    if profile == 3:
+        server["tls"] = {**tls, "client_ca": authority.file()}
+        twin["certificate_file"], twin["key_file"] = authority.issue("CP2")
+    site = start(**server)
+    assert site.system.ocpp_url.startswith("wss:" if profile >= 2 else "ws:")
+    with Twins(site.system.ocpp_url, [twin], ocpp, speed=1) as twins:
+        twins.wait_connected()
+        twins.plug("CP2")
+        site.system.remote_start("CP2", 1, "TAG")
+        eventually(lambda: 1 in site.point("CP2").connectors)
+        eventually(lambda: site.connector(1, "CP2").transaction)
+        site.system.remote_stop("CP2")
+        (row,) = eventually(site.month)
+    assert (row["id_tag"], row["state"]) == ("TAG", "completed")
+
+
+def test_a_tls_handshake_that_never_ends_is_ended(start, tls) -> None:
+    site = start(tls=tls, open_timeout_s=0.3)
+    url = urlsplit(site.system.ocpp_url)
+    with socket.create_connection((url.hostname, url.port), 5) as raw:
+        raw.sendall(b"\x16\x03\x01")
+        raw.settimeout(10)
+        with suppress(ConnectionError):
+            while raw.recv(1000):
+                pass
 
 
 def test_files_that_are_no_certificates(start, tls, tmp_path) -> None:
