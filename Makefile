@@ -1,5 +1,6 @@
 # make demo   a real VOLTTRON platform polls simulated stations, sheds a port, ends by itself
 # make test   the tests     make check   lint, types, layers     make bench   measurements
+# make fuzz   random input against the OCPP central system
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -22,7 +23,7 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest $(PYTEST)
 
-# The fuzz tests of the OCPP central system, for so long: make fuzz MINUTES=30
+# For so long: make fuzz MINUTES=30
 fuzz: $(READY)
 	FUZZ_MINUTES=$(or $(MINUTES),10) $(BIN)/python -m pytest tests/ocpp/csms/test_fuzz.py -o timeout=0
 

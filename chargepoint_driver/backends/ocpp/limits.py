@@ -8,7 +8,6 @@ of the whole station, and nothing here stops a transaction or takes a connector 
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -16,14 +15,14 @@ from typing import Any
 
 from chargepoint_driver.backend import Limit
 from chargepoint_driver.backends.ocpp.forms import Form, forms_of
-from chargepoint_driver.backends.ocpp.limit import LimitState, kw_of, rate
+from chargepoint_driver.backends.ocpp.limit import LimitState, kw_of
 from chargepoint_driver.backends.ocpp.link import CallRefused
 from chargepoint_driver.backends.ocpp.live import load_of
-from chargepoint_driver.backends.ocpp.outbound import Ask, Composite, Outbound, Profile
-from chargepoint_driver.backends.ocpp.quirks import Purpose
-from chargepoint_driver.backends.ocpp.state import ChargePoint, Connector, Transaction
+from chargepoint_driver.backends.ocpp.outbound import Ask, Composite, Outbound
+from chargepoint_driver.backends.ocpp.prepare import NEVER
+from chargepoint_driver.backends.ocpp.profiles import Profiles, transaction_on
+from chargepoint_driver.backends.ocpp.state import ChargePoint, Connector
 from chargepoint_driver.backends.ocpp.store import Store
-from chargepoint_driver.backends.ocpp.times import iso
 from chargepoint_driver.errors import (
     BadValue,
     ChargePointError,
@@ -34,20 +33,8 @@ from chargepoint_driver.errors import (
 
 __all__ = ["Limiter"]
 
-_log = logging.getLogger(__name__)
-
 # How long after a write a measured load may confirm it.
 _WATCH_S = 60.0
-# A schedule begins in the past, or a clock that is slow makes it begin later.
-_EARLIER_S = 60
-# Ids of our profiles: the same each time, so that they can be removed after anything.
-_FIRST_ID = 6_100_000
-_KINDS: dict[str, int] = {"default": 1, "transaction": 2, "max": 3, "base": 4}
-_BASE_LEVEL = 0
-# Codes of a CALLERROR that say that there is no smart charging at all.
-_NEVER = {"NotImplemented", "NotSupported"}
-
-Call = Callable[[ChargePoint, Ask], Any]
 
 
 class Limiter:
@@ -69,6 +56,7 @@ class Limiter:
         self._learn = learn
         self._now = now
         self._count = count
+        self._profiles = Profiles(call, outbound, now, count)
         self._turns: dict[str, asyncio.Lock] = {}
 
     # ---- writes --------------------------------------------------------------------------
@@ -107,9 +95,9 @@ class Limiter:
             for number in targets:
                 purposes = ("max",) if number == 0 else ("default", "transaction")
                 for purpose in purposes:
-                    await self._remove(point, number, purpose)
+                    await self._profiles.remove(point, number, purpose)
                 self._keep(point, number, None)
-                await self._put_base(point, number)
+                await self._profiles.put_base(point, number)
 
     async def put_back(self, point: ChargePoint, connector_id: int | None = None) -> None:
         """Install the limits again that a restart (or a new transaction) may have undone."""
@@ -211,143 +199,20 @@ class Limiter:
         """Try the forms that the charge point may take, from the one that worked before."""
         if not point.settings_read and point.quirks.read_configuration:
             await self._learn(point)
-        await self._put_base(point, connector_id)
+        await self._profiles.put_base(point, connector_id)
         refusal: ChargePointError | None = None
         for form in forms_of(point, self._outbound(point)):
             try:
-                taken = await self._install_as(point, connector_id, state, form)
+                taken = await self._profiles.install(point, connector_id, state, form)
             except WriteRejected as error:
                 refusal = error
-                if error.service_code in _NEVER:
+                if error.service_code in NEVER:
                     break
                 continue
             self._remember(point, form)
             return await self._confirm(point, connector_id, taken, form)
         assert refusal is not None
         raise refusal
-
-    async def _install_as(
-        self, point: ChargePoint, connector_id: int, state: LimitState, form: Form
-    ) -> LimitState:
-        """Raises WriteRejected unless a purpose that governs the target was taken."""
-        purposes = self._purposes(point, connector_id)
-        if not purposes:
-            raise WriteRejected(f"{point.station_id} takes no limits of this kind")
-        value, kw = rate(state.requested_kw, form.unit, point.electrical)
-        taken: list[str] = []
-        refusal: WriteRejected | None = None
-        for purpose in purposes:
-            profile = self._profile(point, connector_id, state, form, purpose, value)
-            try:
-                await self._set(point, profile)
-            except WriteRejected as error:
-                refusal = error
-                if error.service_code in _NEVER and not taken:
-                    break
-            else:
-                taken.append(purpose)
-        if not taken:
-            assert refusal is not None
-            raise refusal
-        return replace(
-            state,
-            accepted_kw=kw,
-            unit=form.unit,
-            value=value,
-            purposes=tuple(taken),
-            confirmed_kw=None,
-            confirmed_by=None,
-            refused=None,
-        )
-
-    def _purposes(self, point: ChargePoint, connector_id: int) -> list[Purpose]:
-        if connector_id == 0:
-            wanted: list[Purpose] = ["max"]
-        else:
-            wanted = ["default"]
-            if _transaction(point, connector_id) is not None:
-                wanted.append("transaction")
-        return [purpose for purpose in wanted if purpose not in point.quirks.skip_purposes]
-
-    def _profile(
-        self,
-        point: ChargePoint,
-        connector_id: int,
-        state: LimitState,
-        form: Form,
-        purpose: Purpose,
-        value: float,
-    ) -> Profile:
-        now_s = self._now()
-        transaction = _transaction(point, connector_id)
-        wire_id = transaction.wire_id if transaction and purpose == "transaction" else None
-        left_s = None if state.until_s is None else max(1, round(state.until_s - now_s))
-        start = None
-        if form.kind == "Absolute":
-            start = iso(now_s - _EARLIER_S)
-            left_s = None if left_s is None else left_s + _EARLIER_S
-        elif left_s is not None and transaction is not None:
-            left_s += max(0, round(now_s - transaction.start_s))
-        phases = point.electrical.phases if point.quirks.number_phases else None
-        return Profile(
-            profile_id=_FIRST_ID + connector_id * 10 + _KINDS[purpose],
-            purpose=purpose,
-            connector_id=connector_id,
-            stack_level=form.level,
-            kind=form.kind,
-            unit=form.unit,
-            limit=value,
-            start=start,
-            duration_s=left_s,
-            wire_id=wire_id,
-            number_phases=None if point.electrical.is_dc else phases,
-        )
-
-    async def _set(self, point: ChargePoint, profile: Profile) -> None:
-        ask = self._outbound(point).set_profile(profile)
-        answer = await self._call(point, ask)
-        status = str(answer.get("status"))
-        if status != "Accepted":
-            reason = (answer.get("statusInfo") or {}).get("reasonCode", "")
-            raise WriteRejected(
-                f"{point.station_id} connector {profile.connector_id}: the charge point answered"
-                f" {status} {reason}to {profile.unit} {profile.limit:g}",
-                service_code=status,
-            )
-
-    async def _put_base(self, point: ChargePoint, connector_id: int) -> None:
-        """The limit below every shed, for models that are not unlimited without one."""
-        base_kw = point.quirks.base_kw
-        if base_kw is None:
-            return
-        form = next(forms_of(point, self._outbound(point)))
-        value, _ = rate(base_kw, form.unit, point.electrical)
-        profile = Profile(
-            profile_id=_FIRST_ID + connector_id * 10 + _KINDS["base"],
-            purpose="default" if connector_id else "max",
-            connector_id=connector_id,
-            stack_level=_BASE_LEVEL,
-            kind=form.kind,
-            unit=form.unit,
-            limit=value,
-            start=None if form.kind != "Absolute" else iso(self._now() - _EARLIER_S),
-            duration_s=None,
-            number_phases=point.electrical.phases if point.quirks.number_phases else None,
-        )
-        try:
-            await self._set(point, profile)
-        except WriteRejected as error:
-            self._count(point, "base_refused", str(error))
-
-    async def _remove(self, point: ChargePoint, connector_id: int, purpose: str) -> None:
-        profile_id = _FIRST_ID + connector_id * 10 + _KINDS[purpose]
-        answer = await self._call(point, self._outbound(point).clear_profile(profile_id))
-        status = str(answer.get("status"))
-        if status not in {"Accepted", "Unknown"}:
-            raise WriteRejected(
-                f"{point.station_id}: the charge point answered {status} to the end of a limit",
-                service_code=status,
-            )
 
     # ---- confirming ----------------------------------------------------------------------
 
@@ -361,7 +226,7 @@ class Limiter:
         try:
             answer = await self._call(point, out.composite(connector_id, form.unit, 300))
         except CallRefused as error:
-            if error.service_code in _NEVER:
+            if error.service_code in NEVER:
                 point.worked["composite"] = False
                 self._store.save_point(point.station_id, worked=point.worked)
             return state
@@ -378,7 +243,7 @@ class Limiter:
         kw = kw_of(found, point.electrical)
         if kw <= state.accepted_kw * 1.01 + 0.01:
             return replace(state, confirmed_kw=kw, confirmed_by="composite")
-        if _transaction(point, connector_id) is None and connector_id:
+        if transaction_on(point, connector_id) is None and connector_id:
             return state  # a default profile need not show before a transaction
         self._count(point, "limits_not_applied", f"{kw:g} kW instead of {state.accepted_kw:g}")
         return replace(state, confirmed_kw=kw, confirmed_by="composite")
@@ -414,8 +279,3 @@ class Limiter:
 
     def _turn(self, point: ChargePoint) -> asyncio.Lock:
         return self._turns.setdefault(point.station_id, asyncio.Lock())
-
-
-def _transaction(point: ChargePoint, connector_id: int) -> Transaction | None:
-    connector = point.connectors.get(connector_id)
-    return None if connector is None else connector.transaction

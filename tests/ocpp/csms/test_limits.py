@@ -249,6 +249,18 @@ def test_a_limit_survives_a_reboot_and_a_new_transaction(scene) -> None:
     assert it.limit_kw() == pytest.approx(11)
 
 
+@pytest.mark.parametrize("ocpp", ["1.6", "2.0.1"])
+def test_a_base_below_the_shed(scene, ocpp) -> None:
+    """Some draw nothing, or next to nothing, where no profile is left."""
+    it = scene(ocpp, charge_points={"T1": {"quirks": {"base_kw": 22}}})
+    it.system.shed(ONE, Limit(allowed_load_kw=11), 60)
+    assert it.ours() == [6100011, 6100012, 6100014]
+    assert it.limit_kw() == pytest.approx(11)
+    it.system.clear(ONE)
+    assert it.ours() == [6100014]
+    assert it.limit_kw() == pytest.approx(22)
+
+
 def test_a_limit_survives_a_restart_of_ours(scene, start) -> None:
     it = scene()
     it.system.shed(ONE, Limit(allowed_load_kw=11), 60)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -319,3 +321,17 @@ def test_quirks_of_a_charge_point_come_after_those_of_its_model() -> None:
     own = Quirks(stack_level=3)
     assert quirks_of("Any", "Model", own).stack_level == 3
     assert quirks_of(None, None, Quirks()) == Quirks()
+
+
+def test_the_page_names_tests_that_exist() -> None:
+    here = Path(__file__).parent
+    page = (here.parents[2] / "docs" / "ocpp.md").read_text(encoding="utf-8")
+    file, named = "", 0
+    for word in re.findall(r"`(test_\w+(?:::test_\w+)?|…test_\w+)`", page):
+        name = word.removeprefix("…")
+        if word == name:
+            file, _, name = word.partition("::")
+        text = (here / f"{file}.py").read_text(encoding="utf-8")
+        assert f"def {name}(" in text or not name, word
+        named += 1
+    assert named >= 25

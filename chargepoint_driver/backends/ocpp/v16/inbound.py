@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from chargepoint_driver.backends.ocpp.frames import WireError
+from chargepoint_driver.backends.ocpp.handlers import (
+    Handlers,
+    booted,
+    connector_number,
+    heartbeat,
+    noted,
+    phases_of,
+)
 from chargepoint_driver.backends.ocpp.reading import Sample, raw_values, sample
-from chargepoint_driver.backends.ocpp.requests import Dialect, Handler, Request
+from chargepoint_driver.backends.ocpp.requests import Dialect, Request
 from chargepoint_driver.backends.ocpp.sessions import (
     finish,
     measure,
@@ -17,47 +25,26 @@ from chargepoint_driver.backends.ocpp.sessions import (
     save_connector,
     status_changed,
 )
-from chargepoint_driver.backends.ocpp.times import iso
 from chargepoint_driver.backends.ocpp.v16.messages import MeterValues
 
 __all__ = ["DIALECT"]
 
-_handlers: dict[str, Handler] = {}
+_handlers = Handlers()
+_on = _handlers.on
 # A register beyond this, in Wh, is none.
 _MOST_WH = 1e15
 
 
-def _on(action: str) -> Callable[[Handler], Handler]:
-    def register(handler: Handler) -> Handler:
-        _handlers[action] = handler
-        return handler
-
-    return register
-
-
 @_on("BootNotification")
 def _boot(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
-    point = request.point
-    point.boot = {
+    serial = payload.get("chargePointSerialNumber") or payload.get("chargeBoxSerialNumber")
+    boot = {
         "vendor": payload["chargePointVendor"],
         "model": payload["chargePointModel"],
-        "serial": payload.get("chargePointSerialNumber") or payload.get("chargeBoxSerialNumber"),
+        "serial": serial,
         "firmware": payload.get("firmwareVersion"),
-        "raw": payload,
     }
-    request.desk.note(request, None, request.received_s, payload)
-    request.after.append(lambda: request.desk.booted(point))
-    return {
-        "status": "Accepted",
-        "currentTime": iso(request.received_s),
-        "interval": request.desk.heartbeat_s,
-    }
-
-
-@_on("Heartbeat")
-def _heartbeat(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
-    request.desk.note(request, None, request.received_s, payload)
-    return {"currentTime": iso(request.received_s)}
+    return booted(request, payload, boot)
 
 
 @_on("StatusNotification")
@@ -141,51 +128,30 @@ def _meter_values(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def _meter_values_fast(request: Request, payload: MeterValues) -> dict[str, Any]:
-    phases = _phases(request)
+    phases = phases_of(request)
     moments = [
         (message_time(request, each.timestamp), sample(each.sampledValue, phases))
         for each in payload.meterValue
     ]
-    if not 0 <= payload.connectorId <= _MOST_CONNECTORS:
-        _connector_id({"connectorId": payload.connectorId})
-    return _measured(request, payload.connectorId, payload.transactionId, moments)
+    connector_id = connector_number(payload.connectorId, "connectorId")
+    return _measured(request, connector_id, payload.transactionId, moments)
 
 
-@_on("DataTransfer")
-def _data_transfer(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
-    request.desk.note(request, None, request.received_s, payload)
-    return {"status": "UnknownVendorId"}
-
-
-@_on("SignCertificate")
-def _sign_certificate(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
-    request.desk.note(request, None, request.received_s, payload)
-    return {"status": "Rejected"}
-
-
-def _noted(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
-    time_s = message_time(request, payload.get("timestamp"))
-    request.desk.note(request, None, time_s, payload)
-    return {}
-
-
-for _action in (
-    "DiagnosticsStatusNotification",
-    "FirmwareStatusNotification",
-    "LogStatusNotification",
-    "SecurityEventNotification",
-    "SignedFirmwareStatusNotification",
-):
-    _handlers[_action] = _noted
-
-_MOST_CONNECTORS = 1_000
+_handlers["Heartbeat"] = heartbeat
+for _action, _answer in {
+    "DataTransfer": {"status": "UnknownVendorId"},
+    "DiagnosticsStatusNotification": {},
+    "FirmwareStatusNotification": {},
+    "LogStatusNotification": {},
+    "SecurityEventNotification": {},
+    "SignCertificate": {"status": "Rejected"},
+    "SignedFirmwareStatusNotification": {},
+}.items():
+    _handlers[_action] = noted(_answer)
 
 
 def _connector_id(payload: dict[str, Any]) -> int:
-    number = payload["connectorId"]
-    if not 0 <= number <= _MOST_CONNECTORS:
-        raise WireError("PropertyConstraintViolation", "connectorId: not a connector")
-    return int(number)
+    return connector_number(payload["connectorId"], "connectorId")
 
 
 def _register_of(payload: dict[str, Any], name: str) -> float:
@@ -209,16 +175,11 @@ def _measured(
 
 def _moments(request: Request, meter_values: Any) -> Iterable[tuple[float, Sample]]:
     """The samples of meter values that came the common way; a lone one counts as a list."""
-    phases = _phases(request)
+    phases = phases_of(request)
     for each in meter_values if isinstance(meter_values, list) else [meter_values]:
         if isinstance(each, dict):
             time_s = message_time(request, each.get("timestamp"))
             yield time_s, sample(raw_values(each.get("sampledValue")), phases)
-
-
-def _phases(request: Request) -> int:
-    electrical = request.point.electrical
-    return 1 if electrical.is_dc else electrical.phases
 
 
 DIALECT = Dialect(

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-from chargepoint_driver.backends.ocpp.frames import WireError
+from chargepoint_driver.backends.ocpp.handlers import (
+    Handlers,
+    booted,
+    connector_number,
+    heartbeat,
+    noted,
+    phases_of,
+)
 from chargepoint_driver.backends.ocpp.prepare import without_secrets
 from chargepoint_driver.backends.ocpp.reading import Raw, Sample, sample
-from chargepoint_driver.backends.ocpp.requests import Dialect, Handler, Request
+from chargepoint_driver.backends.ocpp.requests import Dialect, Request
 from chargepoint_driver.backends.ocpp.sessions import (
     finish,
     measure,
@@ -21,42 +28,21 @@ from chargepoint_driver.backends.ocpp.v201.outbound import variable_name
 
 __all__ = ["DIALECT", "DIALECT_21"]
 
-_handlers: dict[str, Handler] = {}
-_MOST_EVSES = 1_000
-
-
-def _on(action: str) -> Callable[[Handler], Handler]:
-    def register(handler: Handler) -> Handler:
-        _handlers[action] = handler
-        return handler
-
-    return register
+_handlers = Handlers()
+_on = _handlers.on
 
 
 @_on("BootNotification")
 def _boot(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
-    point, station = request.point, payload["chargingStation"]
-    point.boot = {
+    station = payload["chargingStation"]
+    boot = {
         "vendor": station["vendorName"],
         "model": station["model"],
         "serial": station.get("serialNumber"),
         "firmware": station.get("firmwareVersion"),
         "reason": payload.get("reason"),
-        "raw": payload,
     }
-    request.desk.note(request, None, request.received_s, payload)
-    request.after.append(lambda: request.desk.booted(point))
-    return {
-        "status": "Accepted",
-        "currentTime": iso(request.received_s),
-        "interval": request.desk.heartbeat_s,
-    }
-
-
-@_on("Heartbeat")
-def _heartbeat(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
-    request.desk.note(request, None, request.received_s, payload)
-    return {"currentTime": iso(request.received_s)}
+    return booted(request, payload, boot)
 
 
 @_on("StatusNotification")
@@ -203,20 +189,6 @@ def _report(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-@_on("SecurityEventNotification")
-def _security_event(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
-    request.desk.note(request, None, message_time(request, payload["timestamp"]), payload)
-    return {}
-
-
-def _noted(answer: dict[str, Any]) -> Handler:
-    def handler(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
-        request.desk.note(request, None, request.received_s, payload)
-        return dict(answer)
-
-    return handler
-
-
 _ANSWERS: dict[str, dict[str, Any]] = {
     "ClearedChargingLimit": {},
     "DataTransfer": {"status": "UnknownVendorId"},
@@ -233,10 +205,12 @@ _ANSWERS: dict[str, dict[str, Any]] = {
     "PublishFirmwareStatusNotification": {},
     "ReportChargingProfiles": {},
     "ReservationStatusUpdate": {},
+    "SecurityEventNotification": {},
     "SignCertificate": {"status": "Rejected"},
 }
 for _action, _answer in _ANSWERS.items():
-    _handlers[_action] = _noted(_answer)
+    _handlers[_action] = noted(_answer)
+_handlers["Heartbeat"] = heartbeat
 
 
 def _take_status(request: Request, evse: int, part: int | None, status: str, time_s: float) -> None:
@@ -247,14 +221,11 @@ def _take_status(request: Request, evse: int, part: int | None, status: str, tim
 
 
 def _evse(number: int) -> int:
-    if not 0 <= number <= _MOST_EVSES:
-        raise WireError("PropertyConstraintViolation", "evseId: not an EVSE")
-    return number
+    return connector_number(number, "evseId")
 
 
 def _moments(request: Request, meter_values: Any) -> Iterable[tuple[float, Sample]]:
-    electrical = request.point.electrical
-    phases = 1 if electrical.is_dc else electrical.phases
+    phases = phases_of(request)
     for each in meter_values if isinstance(meter_values, list) else ():
         time_s = message_time(request, each["timestamp"])
         yield time_s, sample(map(_raw, each["sampledValue"]), phases)
