@@ -143,8 +143,12 @@ class Link:
     async def _send(self, text: bytes) -> None:
         """Send. Where nothing waits to be written, as nearly always, without the detours that
         `websockets` takes for messages in parts and for writers that have to wait."""
-        connection = self.connection
-        if connection.state is State.OPEN and not connection.transport.get_write_buffer_size():
+        connection, transport = self.connection, self.connection.transport
+        if (
+            connection.state is State.OPEN
+            and not transport.is_closing()
+            and not transport.get_write_buffer_size()
+        ):
             connection.protocol.send_text(text)
             connection.send_data()
             return

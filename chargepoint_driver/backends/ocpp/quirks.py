@@ -57,17 +57,22 @@ class Quirks(BaseModel):
     )
 
 
+Entry = tuple[re.Pattern[str], re.Pattern[str], dict[str, Any]]
+
+
+def read_entry(entry: dict[str, Any]) -> Entry:
+    """(vendor, model, quirks) of an entry of quirks.json."""
+    return (
+        re.compile(entry.get("vendor", ""), re.IGNORECASE),
+        re.compile(entry.get("model", ""), re.IGNORECASE),
+        Quirks(**entry["quirks"]).model_dump(exclude_unset=True),
+    )
+
+
 @lru_cache(maxsize=1)
-def _entries() -> list[tuple[Any, Any, dict[str, Any]]]:
+def _entries() -> list[Entry]:
     text = files(__package__).joinpath("quirks.json").read_text(encoding="utf-8")
-    return [
-        (
-            re.compile(entry.get("vendor", ""), re.IGNORECASE),
-            re.compile(entry.get("model", ""), re.IGNORECASE),
-            Quirks(**entry["quirks"]).model_dump(exclude_unset=True),
-        )
-        for entry in json.loads(text)["entries"]
-    ]
+    return [read_entry(entry) for entry in json.loads(text)["entries"]]
 
 
 def quirks_of(vendor: str | None, model: str | None, own: Quirks) -> Quirks:

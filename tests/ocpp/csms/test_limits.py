@@ -300,7 +300,16 @@ def test_what_is_not_there(scene) -> None:
         it.system.shed(ONE, Limit(allowed_load_kw=1), 60)
 
 
-def test_the_load_confirms_what_nothing_else_does(site, clock) -> None:
+@pytest.mark.parametrize(
+    ("values", "confirmed_by"),
+    [
+        ({"Power_Active_Import": "4700"}, "load"),
+        ({"Power_Offered": "4800"}, "offered"),
+        ({"Current_Offered": "20", "Voltage": "240"}, "offered"),
+        ({"Power_Active_Import": "7000"}, None),
+    ],
+)
+def test_meter_values_confirm_what_nothing_else_does(site, clock, values, confirmed_by) -> None:
     charger = site.charger()
     charger.status("Charging")
     transaction = charger.start(clock.iso(60))
@@ -337,9 +346,9 @@ def test_the_load_confirms_what_nothing_else_does(site, clock) -> None:
     assert schedule["chargingSchedulePeriod"] == [
         {"startPeriod": 0, "limit": 20.0, "numberPhases": 1}
     ]
-    charger.meter(clock.iso(), transaction, Power_Active_Import="4700")
+    charger.meter(clock.iso(), transaction, **values)
     limit = site.connector().limit
-    assert (limit["confirmed_by"], limit["effective_kw"]) == ("load", 4.8)
+    assert (limit["confirmed_by"], limit["effective_kw"]) == (confirmed_by, 4.8)
 
 
 def test_no_answer_drops_the_socket_and_leaves_the_fate_open(start) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from chargepoint_driver.backends.ocpp import quirks
 from chargepoint_driver.backends.ocpp.prepare import read_settings
 from chargepoint_driver.backends.ocpp.quirks import Quirks, quirks_of
 from chargepoint_driver.errors import FateUnknown
@@ -317,10 +318,16 @@ def test_settings_a_few_at_a_time(meet, refuses_all) -> None:
     assert (len(asked) > 1) is refuses_all
 
 
-def test_quirks_of_a_charge_point_come_after_those_of_its_model() -> None:
-    own = Quirks(stack_level=3)
-    assert quirks_of("Any", "Model", own).stack_level == 3
-    assert quirks_of(None, None, Quirks()) == Quirks()
+def test_quirks_of_a_model_and_those_of_a_charge_point_after_them(monkeypatch) -> None:
+    path = Path(quirks.__file__).with_name("quirks.json")
+    example = json.loads(path.read_text(encoding="utf-8"))["example"]
+    monkeypatch.setattr(quirks, "_entries", lambda: [quirks.read_entry(example)])
+    found = quirks_of("ACME Ltd", "Wall 2 Pro", Quirks())
+    assert (found.rate_unit, found.stack_level) == ("A", 0)
+    own = quirks_of("ACME Ltd", "Wall 2 Pro", Quirks(stack_level=3))
+    assert (own.rate_unit, own.stack_level) == ("A", 3)
+    for vendor, model in (("Other", "Wall 2"), ("ACME", "Post 1"), (None, None)):
+        assert quirks_of(vendor, model, Quirks()) == Quirks()
 
 
 def test_the_page_names_tests_that_exist() -> None:
