@@ -114,9 +114,9 @@ class Load:
             sender.is_running = True
             sender.send()
         await asyncio.sleep(seconds / 4)  # until it runs evenly
-        begun, before = loop.time(), self._answers
+        begun, before = loop.time(), self.answers
         await asyncio.sleep(seconds)
-        rate = (self._answers - before) / (loop.time() - begun)
+        rate = (self.answers - before) / (loop.time() - begun)
         for sender in self._senders:
             sender.is_running = False
         await asyncio.sleep(0.3)
@@ -124,7 +124,8 @@ class Load:
         return rate
 
     @property
-    def _answers(self) -> int:
+    def answers(self) -> int:
+        """How many came in all."""
         return sum(sender.answers for sender in self._senders)
 
     def close(self) -> None:

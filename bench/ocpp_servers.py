@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import random
 import signal
 import subprocess
@@ -35,6 +36,7 @@ class Child:
             [sys.executable, "-m", "bench.ocpp_servers", name, *map(str, options)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # what was out of order, which is asked for
             text=True,
         )
         self.ready = self._read()
@@ -51,6 +53,13 @@ class Child:
         """Resident memory."""
         status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
         return int(status.partition("VmRSS:")[2].split()[0])
+
+    @property
+    def processor_s(self) -> float:
+        """Processor time that it has taken so far."""
+        stat = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii")
+        fields = stat.rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def kill(self) -> None:
         """As a loss of power would end it."""
