@@ -109,6 +109,7 @@ def test_every_request_by_the_control_api(start, ocpp, asked) -> None:
     ):
         twins.wait_connected()
         assert twins.start_charging("T1") == "Accepted"
+        twins.wait("T1", lambda state: state["connectors"][0]["transaction_id"])
         running = eventually(lambda: site.connector(1, "T1").transaction)
         wire_id: Any = int(running.wire_id) if ocpp == "1.6" else running.wire_id
         for action, payload, holds, event in asked:

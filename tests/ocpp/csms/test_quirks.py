@@ -46,6 +46,7 @@ def meet(start):
 
 def charge(site, twins) -> int:
     assert twins.start_charging("T1", max_ac_kw=7) == "Accepted"
+    twins.wait("T1", lambda state: state["connectors"][0]["transaction_id"])
     return int(eventually(lambda: site.connector(1, "T1").transaction).transaction_id)
 
 

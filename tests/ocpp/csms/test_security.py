@@ -226,6 +226,8 @@ def test_a_session_of_a_twin_under_each_profile(start, authority, tls, profile, 
         site.system.remote_start("CP2", 1, "TAG")
         eventually(lambda: 1 in site.point("CP2").connectors)
         eventually(lambda: site.connector(1, "CP2").transaction)
+        # Before it was answered the twin does not know the id yet.
+        twins.wait("CP2", lambda state: state["connectors"][0]["transaction_id"])
         site.system.remote_stop("CP2")
         (row,) = eventually(site.month)
     assert (row["id_tag"], row["state"]) == ("TAG", "completed")
