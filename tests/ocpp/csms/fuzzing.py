@@ -190,8 +190,11 @@ DEEP = st.builds(
 
 def texts(version: str) -> Any:
     """Any text (or bytes) that a charge point may send."""
+    near = mutated(version).map(json.dumps)
     return (
-        mutated(version).map(json.dumps)
+        near
+        | near.map(str)  # more of these: they come the furthest
+        | near.map(str.strip)
         | good(version).map(json.dumps)
         | broken(version)
         | DEEP

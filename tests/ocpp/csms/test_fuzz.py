@@ -28,7 +28,7 @@ from .fuzzing import below, handshakes, texts
 
 PASSWORD = "correct-horse-battery"
 MINUTES = float(os.environ.get("FUZZ_MINUTES", "0"))
-EXAMPLES = 60
+EXAMPLES = 200
 CODES = {
     "FormatViolation", "FormationViolation", "GenericError", "InternalError",
     "MessageTypeNotSupported", "NotImplemented", "NotSupported", "OccurenceConstraintViolation",
