@@ -26,6 +26,8 @@ from chargepoint_driver.simulator.ocpp import Twins
 from .conftest import Charger, Site, eventually
 from .fuzzing import below, handshakes, texts
 
+# Of an example with a huge frame.
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 PASSWORD = "correct-horse-battery"
 MINUTES = float(os.environ.get("FUZZ_MINUTES", "0"))
 EXAMPLES = 200
