@@ -100,7 +100,7 @@ def world(start, monkeypatch, caplog):
     caplog.set_level(logging.INFO, logger="websockets.client")
     monkeypatch.setenv("CP_PASSWORD", PASSWORD)
     site = start(
-        charge_points={"*": {"password_env": "CP_PASSWORD"}}, open_timeout_s=1, boot_grace_s=600
+        charge_points={"*": {"password_env": "CP_PASSWORD"}}, open_timeout_s=4, boot_grace_s=600
     )
     with Twins(
         site.system.ocpp_url,
