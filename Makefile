@@ -18,7 +18,7 @@ $(READY): setup.cfg pyproject.toml
 	touch $(READY)
 
 demo: $(READY)
-	$(BIN)/python -m examples.demo $(if $(KEEP),--keep) $(if $(AGENT),--agent)
+	$(BIN)/python -m examples.demo $(if $(KEEP),--keep) $(if $(AGENT),--agent) $(if $(OCPP),--ocpp)
 
 test: $(READY)
 	$(BIN)/python -m pytest $(PYTEST)
@@ -37,7 +37,7 @@ check: $(READY)
 bench: $(READY)
 	$(BIN)/python -m bench $(BENCH)
 
-docs/points.md: $(READY) chargepoint_driver/catalogue/chargepoint.py
+docs/points.md: $(READY) chargepoint_driver/catalogue/chargepoint.py chargepoint_driver/catalogue/ocpp.py
 	$(BIN)/python -m chargepoint_driver.catalogue.page docs/points.md
 
 clean:

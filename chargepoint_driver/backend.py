@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
-from chargepoint_driver.config import AccountConfig
+from chargepoint_driver.config import Account
 from chargepoint_driver.snapshot import Event, StationRecord
 
-__all__ = ["Backend", "Limit", "Reply", "Request", "ShedEvents", "Target"]
+__all__ = ["Backend", "DirectBackend", "Limit", "Reply", "Request", "ShedEvents", "Target"]
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,22 @@ class Backend(Protocol):
     def calls(self) -> dict[str, int]:
         """Operation to the number of calls that were sent so far."""
 
-    def reconfigure(self, account: AccountConfig) -> None:
+    def reconfigure(self, account: Account) -> None:
         """Go on with other settings (a corrected password, another time limit)."""
 
     def close(self) -> None:
         """Let go of connections. A closed backend is not used again."""
+
+
+@runtime_checkable
+class DirectBackend(Protocol):
+    """What a backend offers besides when the chargers are connected to it."""
+
+    def command(self, target: Target, name: str, argument: object) -> str:
+        """Carry out a command of the catalogue's CommandRegister; the charger's answer. Raises
+        BadValue before anything is sent, WriteRejected when the charger refuses."""
+
+    def follow(self, callback: Callable[[dict[str, Any]], None]) -> Callable[[], None]:
+        """Have each message of a charger told, in order, on a thread (or greenlet) of its own:
+        {"charge_point", "action", "connector", "time", "received", "data"}. Returns how to end
+        it."""

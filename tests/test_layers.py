@@ -19,10 +19,12 @@ BUILD = "from setuptools import setup; setup()"
 INTERFACE = "volttron/driver/interfaces/chargepoint"
 
 PUBLIC = {
-    "backend": ["Backend", "Limit", "Reply", "Request", "ShedEvents", "Target"],
+    "backend": ["Backend", "DirectBackend", "Limit", "Reply", "Request", "ShedEvents", "Target"],
     "backends.soap": ["SoapBackend"],
     "catalogue": [
         "CHARGEPOINT",
+        "OCPP",
+        "TABLES",
         "Attribute",
         "Batch",
         "Call",
@@ -34,11 +36,17 @@ PUBLIC = {
     "cli": ["main"],
     "config": [
         "HOST_KEYS",
+        "Account",
         "AccountConfig",
         "AgentAccount",
         "AgentConfig",
+        "Device",
         "DeviceConfig",
+        "Held",
+        "OcppAccount",
+        "OcppDevice",
         "ShedSettings",
+        "read_device",
     ],
     "errors": [
         "BadConfiguration",

@@ -16,15 +16,16 @@ monkey.patch_all()
 import logging
 from typing import Any
 
-import gevent
 from volttron.client.messaging.health import STATUS_BAD, STATUS_GOOD
 from volttron.client.vip.agent import RPC, Agent, Core
 from volttron.utils import load_config, vip_main
 
 from chargepoint_driver import __version__
 from chargepoint_driver.adapters import home
-from chargepoint_driver.config import AccountConfig
-from chargepoint_driver.errors import ChargePointError
+from chargepoint_driver.adapters.announce import Announcer
+from chargepoint_driver.adapters.answers import answered as _answered
+from chargepoint_driver.adapters.ocpp_rpc import OcppRpc
+from chargepoint_driver.config import Account
 from chargepoint_driver.service import Accounts, Service
 
 __all__ = ["IDENTITY", "ChargePointAgent"]
@@ -34,20 +35,21 @@ _log = logging.getLogger(__name__)
 IDENTITY = "platform.chargepoint"
 
 
-class ChargePointAgent(Agent):  # type: ignore[misc]  # the host has no types
+class ChargePointAgent(OcppRpc, Agent):  # type: ignore[misc]  # the host has no types
     """RPC over `Accounts`; see there for shapes. Errors are raised as the project's own: their
     arguments, which cross RPC, are message, code and the service's code."""
 
     def __init__(self, config_path: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._accounts = Accounts(self._serve)
+        self._announcer: Announcer | None = None
         default = load_config(config_path) if config_path else {}
         self.vip.config.set_default("config", default)
         self.vip.config.subscribe(
             self._configure, actions=["NEW", "UPDATE", "DELETE"], pattern="config"
         )
 
-    def _serve(self, account: AccountConfig) -> Service:
+    def _serve(self, account: Account) -> Service:
         """The service of an account, its sheds looked after while the agent runs."""
         service = Service.of_account(account, home.command_file(self))
         service.keep(home.alert_of(self))
@@ -64,8 +66,14 @@ class ChargePointAgent(Agent):  # type: ignore[misc]  # the host has no types
         else:
             self.vip.health.set_status(STATUS_GOOD, f"{len(given['accounts'])} accounts")
 
+    @Core.receiver("onstart")  # type: ignore[untyped-decorator]
+    def _on_start(self, *_: Any, **__: Any) -> None:
+        self._announcer = Announcer(self.vip, self.core.identity, self._accounts)
+
     @Core.receiver("onstop")  # type: ignore[untyped-decorator]
     def _on_stop(self, *_: Any, **__: Any) -> None:
+        if self._announcer is not None:
+            self._announcer.stop()
         self._accounts.close()
 
     @RPC.export  # type: ignore[untyped-decorator]
@@ -148,15 +156,6 @@ class ChargePointAgent(Agent):  # type: ignore[misc]  # the host has no types
     def health(self) -> dict[str, Any]:
         """What does not work at present; `good` sums it up."""
         return self._accounts.health()
-
-
-def _answered(ask: Any) -> Any:
-    """What `ask` answers. A gevent.Timeout, which is no Exception, would leave the caller
-    without any answer; it becomes one."""
-    try:
-        return ask()
-    except gevent.Timeout as error:
-        raise ChargePointError(f"the call was broken off: {error}") from None
 
 
 def main() -> None:

@@ -25,8 +25,8 @@ from typing import Any
 import gevent
 from platform_driver.interfaces import BaseInterface, BaseRegister, DriverInterfaceError
 
-from chargepoint_driver.catalogue import Kind
-from chargepoint_driver.config import AccountConfig, DeviceConfig
+from chargepoint_driver.catalogue import TABLES, Kind
+from chargepoint_driver.config import Account, Device, read_device
 from chargepoint_driver.errors import BadConfiguration, BadValue, ChargePointError
 from chargepoint_driver.registry import Point, Selection, build
 from chargepoint_driver.service import Alert, Service, ShedOptions
@@ -52,9 +52,9 @@ class _Shared:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._services: dict[tuple[str, ...], tuple[AccountConfig, Service]] = {}
+        self._services: dict[tuple[str, ...], tuple[Account, Service]] = {}
 
-    def of(self, device: DeviceConfig, alert: Alert) -> Service:
+    def of(self, device: Device, alert: Alert) -> Service:
         """The service of a device's account. The settings read last are used for all."""
         account = device.account
         with self._lock:
@@ -99,7 +99,7 @@ class Interface(BaseInterface):  # type: ignore[misc]
 
     def configure(self, config_dict: dict[str, Any], registry_config: Any) -> None:
         """Take a device in. Raises BadConfiguration, a ValueError, with every fault at once."""
-        device = DeviceConfig.from_dict(config_dict)
+        device = read_device(config_dict)
         if device.cache_agent is not None:
             raise BadConfiguration(
                 "driver_config: cache_agent: the caching agent needs modular VOLTTRON; remove it"
@@ -113,7 +113,8 @@ class Interface(BaseInterface):  # type: ignore[misc]
             device.stationID,
             device.portNumber,
             device.cacheExpiration,
-            group=device.stationGroup,
+            TABLES[device.backend],
+            device.stationGroup,
         )
         registry.raise_faults()
         for warning in registry.warnings:

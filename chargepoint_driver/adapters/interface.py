@@ -1,7 +1,7 @@
 """The driver interface of modular VOLTTRON: thin, everything it knows is the host's ways.
 
 All devices of an account share one instance, so that one poll of a hundred stations is a
-handful of calls.
+handful of calls. Of chargers that connect directly the account is the central system.
 """
 
 from __future__ import annotations
@@ -16,10 +16,14 @@ from volttron.driver.base.config import PointConfig, RemoteConfig
 from volttron.driver.base.interfaces import BaseInterface, DriverInterfaceError
 
 from chargepoint_driver.adapters import home
+from chargepoint_driver.adapters.calls import CALLS
 from chargepoint_driver.adapters.polling import claim, mend_interval
 from chargepoint_driver.adapters.proxy import Proxy
+from chargepoint_driver.adapters.push import Push
 from chargepoint_driver.adapters.register import ChargePointPointConfig, ChargePointRegister
-from chargepoint_driver.config import AccountConfig, DeviceConfig
+from chargepoint_driver.backend import Target
+from chargepoint_driver.catalogue import TABLES
+from chargepoint_driver.config import Device, OcppDevice, read_device
 from chargepoint_driver.errors import BadConfiguration, BadValue, ChargePointError
 from chargepoint_driver.registry import Point, Selection, build
 from chargepoint_driver.registry import columns as col
@@ -41,7 +45,7 @@ class ChargePointRemoteConfig(RemoteConfig):  # type: ignore[misc]  # the host h
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ChargePointRemoteConfig):
             return NotImplemented
-        return _shared(_device_of(self)) == _shared(_device_of(other))
+        return _device_of(self).shared == _device_of(other).shared
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -55,11 +59,18 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
     REGISTER_CONFIG_CLASS = ChargePointPointConfig
     INTERFACE_CONFIG_CLASS = ChargePointRemoteConfig
     default_config: dict[str, Any] = {}  # noqa: RUF012  # the host assigns to it
+    interface_callable_methods = set(CALLS)  # noqa: RUF012  # the host's, for its `call`
+
+    remoteStart = staticmethod(CALLS["remoteStart"])  # noqa: N815  # as the attributes are named
+    remoteStop = staticmethod(CALLS["remoteStop"])  # noqa: N815
+    availability = staticmethod(CALLS["availability"])
+    reset = staticmethod(CALLS["reset"])
+    unlock = staticmethod(CALLS["unlock"])
 
     def __init__(self, config: RemoteConfig, driver_agent: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, driver_agent, *args, **kwargs)
         device = _device_of(self.config)
-        self._settings = _shared(device)
+        self._settings = device.shared
         self._stations: Stations = self._reach(device)
         self._last: tuple[list[str], Selection] = ([], Selection())
         # By the name in heart_beat_point. The host writes the point that the first device of
@@ -67,6 +78,8 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         self._heart_beats: dict[str, Any] = {}
         if self.config.heart_beat_point:
             self.config.heart_beat_point = _BEAT
+        self._push = self._pushing(device)
+        driver_agent.core.onstop.connect(self._on_stop, self)
 
     @classmethod
     def unique_remote_id(cls, config_name: str, config: RemoteConfig) -> tuple[str, ...]:
@@ -82,7 +95,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         """The rows of one device, checked and completed. Raises BadConfiguration (a
         ValueError: the host skips this device alone) naming every fault at once."""
         config = remote_config if remote_config is not None else self.config
-        device = DeviceConfig.from_dict(_plain(config))
+        device = _device_of(config)
         source = f"registry of {device.name}"
         # The first data row of a CSV file is its row 2.
         registry = build(
@@ -91,6 +104,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
             device.stationID,
             device.portNumber,
             device.cacheExpiration,
+            TABLES[device.backend],
             group=device.stationGroup,
         )
         registry.raise_faults()
@@ -109,32 +123,52 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
                 **_interval(row, registry.points[name]),
                 "point": registry.points[name],
                 "options": options,
+                "device": Target(device.stationID, device.portNumber),
             }
             for name, row in registry.rows.items()
         ]
 
-    def _reach(self, device: DeviceConfig) -> Stations:
+    def _reach(self, device: Device) -> Stations:
         """The account in this process, or behind the caching agent."""
         if device.cache_agent is None:
             service = Service.of_account(device.account, home.command_file(self.driver_agent))
             service.keep(home.alert_of(self.driver_agent))
             return service
-        if device.password or device.password_env or device.password_file:
+        if any(device.shared.get(key) for key in ("password", "password_env", "password_file")):
             _log.warning(
                 "account %s: a password beside cache_agent is not used; the agent holds its own. "
                 "Remove it from the driver config",
-                device.account_name or device.username,
+                device.account_label,
             )
         return Proxy(
             self.driver_agent.vip,
             device.cache_agent,
-            device.account_name or device.username,
+            device.account_label,
             device.timeout,
         )
 
-    def _take_over(self, device: DeviceConfig) -> None:
+    def _pushing(self, device: Device) -> Push | None:
+        """What publishes changes at once; None where the service does not tell of them."""
+        if not isinstance(device, OcppDevice):
+            return None
+        push = Push(self.driver_agent, self.point_map, lambda points: self._read(points)[0])
+        if isinstance(self._stations, Service):
+            push.follow(self._stations, bus_events=device.account.bus_events)
+        else:
+            assert device.cache_agent is not None
+            push.follow_agent(device.cache_agent)
+        return push
+
+    def _on_stop(self, *_: Any, **__: Any) -> None:
+        """The driver ends: charge points are told so by a closed socket."""
+        if self._push is not None:
+            self._push.stop()
+        if isinstance(self._stations, Service):
+            self._stations.close()
+
+    def _take_over(self, device: Device) -> None:
         """The settings stored last are the account's: a corrected password counts at once."""
-        settings = _shared(device)
+        settings = device.shared
         if settings == self._settings:
             return
         _log.warning(
@@ -176,7 +210,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
                 f"{register_definition.volttron_point_name}: the row did not pass "
                 "prepare_registry_config; volttron-lib-base-driver 2.0.0rc7 or newer is needed"
             )
-        return ChargePointRegister(point, register_definition.options)
+        return ChargePointRegister(point, register_definition.options, register_definition.device)
 
     def insert_register(self, register: ChargePointRegister, base_topic: str) -> None:
         """Take a register in, and its point into this driver's polling."""
@@ -266,11 +300,25 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
             return value
         register = self.get_register_by_name(topic)
         try:
-            return self._stations.write(register.point, value, register.options)
+            written = self._stations.write(register.point, value, register.options)
+            self._look(register.point.station_id)
+            return written
         except ChargePointError as error:
             raise _for_host(error) from None
         except gevent.Timeout as error:
             raise TimeoutError(f"the write was broken off and may be in force: {error}") from None
+
+    def command(self, target: Target, name: str, value: Any) -> str:
+        """A command to a charger that connects directly; its answer. For `calls`."""
+        try:
+            return self._stations.command(target, name, value)
+        finally:
+            self._look(target.station_id)
+
+    def _look(self, station_id: str) -> None:
+        """What a write changed is published at once, where changes are."""
+        if self._push is not None:
+            self._push.look(station_id)
 
     def revert_point(self, topic: str, **kwargs: Any) -> None:
         """Clear a shed that this driver made with the point's target; sends nothing else."""
@@ -325,16 +373,8 @@ def _plain(config: RemoteConfig) -> dict[str, Any]:
     return dict(config.model_dump())
 
 
-def _device_of(config: RemoteConfig) -> DeviceConfig:
-    return DeviceConfig.from_dict(_plain(config))
-
-
-def _shared(device: DeviceConfig) -> dict[str, Any]:
-    """The settings that all devices of an account share."""
-    return {
-        name: getattr(device, name)
-        for name in (*AccountConfig.model_fields, "cache_agent", "account_name")
-    }
+def _device_of(config: RemoteConfig) -> Device:
+    return read_device(_plain(config))
 
 
 def _for_host(error: Exception) -> Exception:

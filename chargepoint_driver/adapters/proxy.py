@@ -9,6 +9,7 @@ import gevent
 from volttron.client.vip.agent.errors import VIPError
 from volttron.utils.jsonrpc import Error, RemoteError
 
+from chargepoint_driver.backend import Target
 from chargepoint_driver.errors import (
     BadConfiguration,
     BadValue,
@@ -74,6 +75,14 @@ class Proxy:
     def revert(self, point: Point) -> bool:
         """Take back what was done to the point's target; True when a command was sent."""
         return bool(self._call("revert", FateUnknown, describe(point), self._account))
+
+    def command(self, target: Target, name: str, value: object) -> str:
+        """Carry out a command of the CommandRegister; the charger's answer."""
+        return str(
+            self._call(
+                "command", FateUnknown, name, target.station_id, target.port, value, self._account
+            )
+        )
 
     def _call(
         self, method: str, late: type[ChargePointError], *arguments: Any, **options: Any

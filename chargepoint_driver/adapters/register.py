@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 from volttron.driver.base.config import PointConfig
 from volttron.driver.base.interfaces import BaseRegister
 
+from chargepoint_driver.backend import Target
 from chargepoint_driver.catalogue import Kind
 from chargepoint_driver.registry import Point
 from chargepoint_driver.registry import columns as col
@@ -46,13 +47,15 @@ class ChargePointPointConfig(PointConfig):  # type: ignore[misc]  # the host has
     currency: _Text = Field("", alias=col.CURRENCY)
     point: Any = Field(None, exclude=True)
     options: Any = Field(None, exclude=True)
+    device: Any = Field(None, exclude=True)
 
 
 class ChargePointRegister(BaseRegister):  # type: ignore[misc]
-    """A register that knows its point and how its device sheds."""
+    """A register that knows its point, how its device sheds, and which device it is of."""
 
-    def __init__(self, point: Point, options: ShedOptions) -> None:
+    def __init__(self, point: Point, options: ShedOptions, device: Target) -> None:
         super().__init__("byte", not point.writable, point.name, point.unit, point.notes)
         self.point = point
         self.options = options
+        self.device = device
         self.python_type = _TYPES[point.kind]

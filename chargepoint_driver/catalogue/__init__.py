@@ -1,13 +1,29 @@
 """THE table: what can be read and written, where it stands in a reply, and what it means.
 
 `model` says what a row and a call are, `chargepoint` holds the rows of ChargePoint's web
-services, `page` makes the reader's copy in docs/points.md. No network, no registry, no cache.
+services, `ocpp` those of chargers that connect directly, `page` makes the reader's copy in
+docs/points.md. No network, no registry, no cache.
 """
 
+from chargepoint_driver.catalogue import ocpp
 from chargepoint_driver.catalogue.chargepoint import ATTRIBUTES, CALLS
 from chargepoint_driver.catalogue.lookup import Catalogue
 from chargepoint_driver.catalogue.model import Attribute, Batch, Call, Kind, Scope, Whole
 
 CHARGEPOINT = Catalogue(ATTRIBUTES, CALLS)
+OCPP = Catalogue(ocpp.ATTRIBUTES, ocpp.CALLS)
+TABLES = {"chargepoint": CHARGEPOINT, "ocpp": OCPP}
+"""Backend, as a driver config names it, to its table."""
 
-__all__ = ["CHARGEPOINT", "Attribute", "Batch", "Call", "Catalogue", "Kind", "Scope", "Whole"]
+__all__ = [
+    "CHARGEPOINT",
+    "OCPP",
+    "TABLES",
+    "Attribute",
+    "Batch",
+    "Call",
+    "Catalogue",
+    "Kind",
+    "Scope",
+    "Whole",
+]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+COMMANDS = "CommandRegister"
+
 
 class Kind(str, Enum):
     """Type of a value. Every kind is something that JSON and a historian can carry."""
@@ -40,6 +42,7 @@ class Whole(str, Enum):
     NOTHING = ""  # the row must name a port
     SAME = "same"  # the value that all ports share, else None
     ANY = "any"  # the largest of the ports' values: 1 when any port has it
+    OWN = "own"  # the station has a value of its own
 
 
 @dataclass(frozen=True)
@@ -68,10 +71,12 @@ class Attribute:
     """One attribute: a row of the catalogue.
 
     `path` holds the places of the value below the call's record element, the first one
-    that is there counts (`Port/…` is read for each port). `write` names the write
-    operations, empty for what can only be read. Intervals in seconds; None for the scrape
+    that is there counts (`Port/…` is read for each port); an empty one: nothing is there to be
+    read. `write` names the write operations, empty for what can only be read; in the
+    CommandRegister it is the backend's command. Intervals in seconds; None for the scrape
     interval means the interval of the device. `own`: answered by this driver, from what was
-    commanded and what the call reports. `grouped`: has a meaning for a station group.
+    commanded and what the call reports. `grouped`: has a meaning for a station group. `pushed`:
+    a change is published at once where the backend tells of changes.
     """
 
     name: str
@@ -89,6 +94,12 @@ class Attribute:
     notes: str = ""
     own: bool = False
     grouped: bool = False
+    pushed: bool = False
+
+    @property
+    def is_command(self) -> bool:
+        """Whether a write of it is a command of the backend, with the value as its argument."""
+        return self.register == COMMANDS
 
     @property
     def truth(self) -> bool:

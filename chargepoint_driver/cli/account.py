@@ -15,7 +15,7 @@ from pydantic import SecretStr, ValidationError
 
 from chargepoint_driver.cli.files import DeviceFile, load_device, load_object
 from chargepoint_driver.cli.screen import can_ask
-from chargepoint_driver.config import AccountConfig, AgentConfig
+from chargepoint_driver.config import Account, AccountConfig, AgentConfig
 from chargepoint_driver.errors import BadConfiguration
 from chargepoint_driver.service import Service
 
@@ -200,7 +200,7 @@ def _of_file(path: Path, name: str | None) -> tuple[AccountConfig, DeviceFile | 
             raise BadConfiguration(
                 f"{path}: {said}; choose with --account: {', '.join(config.accounts)}"
             )
-        chosen = config.accounts[name]
+        chosen = _web_services(config.accounts[name], path)
         fields = {key: getattr(chosen, key) for key in AccountConfig.model_fields}
         return AccountConfig(**fields), None
     file = load_device(path)
@@ -209,4 +209,14 @@ def _of_file(path: Path, name: str | None) -> tuple[AccountConfig, DeviceFile | 
             f"{path}: its account is in the caching agent {file.device.cache_agent}; give that "
             "agent's config, or --username and the password's place"
         )
-    return file.device.account, file
+    return _web_services(file.device.account, path), file
+
+
+def _web_services(account: Account, path: Path) -> AccountConfig:
+    """An account of ChargePoint's; a command cannot stand in for a central system."""
+    if isinstance(account, AccountConfig):
+        return account
+    raise BadConfiguration(
+        f"{path}: charge points connect to the platform driver or the caching agent, and not to "
+        "this command; ask those, or: chargepoint-driver ask"
+    )

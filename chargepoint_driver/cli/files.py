@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chargepoint_driver.config import DeviceConfig
+from chargepoint_driver.catalogue import TABLES
+from chargepoint_driver.config import Device, read_device
 from chargepoint_driver.errors import BadConfiguration
 from chargepoint_driver.registry import Registry, build, read_csv
 from chargepoint_driver.registry import columns as col
@@ -24,7 +25,7 @@ class DeviceFile:
 
     path: Path
     content: Mapping[str, Any]
-    device: DeviceConfig
+    device: Device
 
     def registry_path(self, candidates: Sequence[Path] = ()) -> Path:
         """The file of its `registry_config`: one of the candidates, or a file of that name
@@ -54,6 +55,7 @@ class DeviceFile:
             self.device.stationID,
             self.device.portNumber,
             self.device.cacheExpiration,
+            TABLES[self.device.backend],
             group=self.device.stationGroup,
         )
 
@@ -74,7 +76,7 @@ def load_device(path: Path) -> DeviceFile:
     ):
         faults.append(f"{path}: interval: {interval!r} is no interval; write whole seconds")
     try:
-        device = DeviceConfig.from_dict(given, f"{path}: driver_config")
+        device = read_device(given, f"{path}: driver_config")
     except BadConfiguration as error:
         faults.append(str(error))
     if faults:
@@ -101,7 +103,10 @@ def load_object(path: Path) -> dict[str, Any]:
 
 def load_registry(path: Path) -> Registry:
     """A registry file on its own: as of a whole station where any row names a port, else as
-    of a device that is a port."""
+    of a device that is a port; of the backend whose table it has fewer faults by."""
     rows = read_csv(path)
-    any_port = any(row.get(col.PORT) for _, row in rows)
-    return build(rows, str(path), "(any station)", None if any_port else 1)
+    port = None if any(row.get(col.PORT) for _, row in rows) else 1
+    built = (
+        build(rows, str(path), "(any station)", port, catalogue=table) for table in TABLES.values()
+    )
+    return min(built, key=lambda registry: len(registry.faults))

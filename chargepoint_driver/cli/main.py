@@ -15,6 +15,7 @@ from chargepoint_driver.cli.discover import discover
 from chargepoint_driver.cli.exits import MEANINGS, exit_code
 from chargepoint_driver.cli.plot import plot
 from chargepoint_driver.cli.points import points
+from chargepoint_driver.cli.questions import ask
 from chargepoint_driver.cli.read import read
 from chargepoint_driver.cli.screen import complain
 from chargepoint_driver.cli.sessions import sessions
@@ -115,6 +116,7 @@ def completion(shell: str) -> None:
 
 
 for _command in (
+    ask,
     check,
     completion,
     csms,

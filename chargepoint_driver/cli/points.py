@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from rich.table import Table
 
-from chargepoint_driver.catalogue import CHARGEPOINT
+from chargepoint_driver.catalogue import TABLES
 from chargepoint_driver.cli.screen import as_json as json_option
 from chargepoint_driver.cli.screen import console, emit
 
@@ -13,16 +13,24 @@ __all__ = ["points"]
 
 
 @click.command(epilog="\b\nExample:\n  chargepoint-driver points --register LoadRegister")
+@click.option(
+    "--backend",
+    type=click.Choice(list(TABLES)),
+    default="chargepoint",
+    show_default=True,
+    help="Whose attributes.",
+)
 @click.option("--register", help="Only the attributes of this register.")
 @json_option
-def points(register: str | None, as_json: bool) -> None:
+def points(backend: str, register: str | None, as_json: bool) -> None:
     """List every attribute that a registry may name."""
-    if register is not None and register not in CHARGEPOINT.registers:
+    catalogue = TABLES[backend]
+    if register is not None and register not in catalogue.registers:
         raise click.BadParameter(
-            f"unknown register; one of {', '.join(CHARGEPOINT.registers)}",
+            f"unknown register; one of {', '.join(catalogue.registers)}",
             param_hint="--register",
         )
-    rows = [row for row in CHARGEPOINT if register in (None, row.register)]
+    rows = [row for row in catalogue if register in (None, row.register)]
     if as_json:
         listed = [
             {

@@ -66,7 +66,7 @@ class Point:
         attribute = self.attribute
         if not attribute.path[0]:
             # An attribute that is only written has no state of its own.
-            return _declared(0, self.kind)
+            return "" if attribute.kind is Kind.STRING else _declared(0, self.kind)
         if attribute.scope is Scope.STATION or (self.port is None and not attribute.whole):
             value = record.values.get(attribute.name)
         elif self.port is None:
@@ -90,6 +90,8 @@ class Point:
     def _whole(self, record: StationRecord) -> Value | Unreadable:
         """A port's attribute for the whole station."""
         name = self.attribute.name
+        if self.attribute.whole is Whole.OWN:
+            return record.values.get(name)
         values = [port.get(name) for port in record.ports.values()]
         if self.attribute.whole is Whole.ANY:
             truths = [value for value in values if isinstance(value, int) and value]

@@ -19,7 +19,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from chargepoint_driver.backend import Target
-from chargepoint_driver.config import AccountConfig, AgentAccount, AgentConfig, ShedSettings
+from chargepoint_driver.catalogue import TABLES
+from chargepoint_driver.config import Account, AgentConfig, Held, ShedSettings
 from chargepoint_driver.errors import BadConfiguration, BadValue, ChargePointError
 from chargepoint_driver.registry import Point, build
 from chargepoint_driver.registry import columns as col
@@ -58,33 +59,30 @@ class Accounts:
     """The accounts of a caching agent. Raises errors of the tree; in answers they stand as
     dictionaries (`ChargePointError.to_dict`)."""
 
-    def __init__(self, serve: Callable[[AccountConfig], Service] = Service.of_account) -> None:
+    def __init__(self, serve: Callable[[Account], Service] = Service.of_account) -> None:
         """`serve` makes the service of an account."""
         self._serve = serve
         self._lock = threading.Lock()
-        self._services: dict[str, tuple[AgentAccount, Service]] = {}
+        self._services: dict[str, tuple[Held, Service]] = {}
         self._faults: list[str] = []
         self._points: dict[tuple[Any, ...], Point] = {}
+        self._follower: Callable[[str, dict[str, Any]], None] | None = None
 
     def configure(self, fields: Mapping[str, Any]) -> list[str]:
         """Take over a configuration; what is wrong with it. Accounts that are unchanged keep
         what they know, a changed one goes on with its new settings, a bad one is left out."""
         config, faults = AgentConfig.from_dict(fields)
         with self._lock:
-            kept: dict[str, tuple[AgentAccount, Service]] = {}
+            before, kept = self._services, {}
+            for name in before.keys() - config.accounts.keys():
+                before[name][1].close()
             for name, account in config.accounts.items():
-                known = self._services.pop(name, None)
-                if known is not None and known[0] == account:
-                    kept[name] = known
-                elif known is not None and known[0].key == account.key:
-                    known[1].reconfigure(account)
-                    kept[name] = (account, known[1])
-                else:
-                    if known is not None:
-                        known[1].close()
-                    kept[name] = (account, self._serve(account))
-            for _, service in self._services.values():
-                service.close()
+                try:
+                    kept[name] = account, self._service(name, account, before.get(name))
+                except ChargePointError as error:
+                    faults.append(f"config: accounts.{name}: {error}")
+                    if name in before:
+                        before[name][1].close()
             self._services = kept
             self._points.clear()
             self._faults = faults
@@ -92,8 +90,20 @@ class Accounts:
         return faults + [
             f"config: accounts.{name}: {missing}"
             for name, account in config.accounts.items()
-            if (missing := _missing_password(account)) is not None
+            if (missing := account.missing_secret()) is not None
         ]
+
+    def _service(self, name: str, account: Held, before: tuple[Held, Service] | None) -> Service:
+        """The service of an account: the one before where it is the same account."""
+        if before is None or before[0].key != account.key:
+            if before is not None:
+                before[1].close()
+            service = self._serve(account)
+            self._lead(name, service)
+            return service
+        if before[0] != account:
+            before[1].reconfigure(account)
+        return before[1]
 
     # ---- points ------------------------------------------------------------------------------
 
@@ -170,6 +180,39 @@ class Accounts:
         """End or forget an event."""
         self._find(account)[2].control.events.remove(event_id)
 
+    def command(
+        self, name: str, station: str, port: int | None, value: Any, account: str | None = None
+    ) -> str:
+        """Carry out a command of the CommandRegister (see `Service.command`)."""
+        _, _, service = self._find(account)
+        if not isinstance(station, str) or not station.strip():
+            raise BadValue("station: must be the id of a charge point")
+        if port is not None and (isinstance(port, bool) or not isinstance(port, int) or port < 1):
+            raise BadValue("port: must be the number of a connector, or null")
+        return service.command(Target(station, port), name, value)
+
+    def _lead(self, name: str, service: Service) -> None:
+        follower = self._follower
+        if follower is not None:
+            service.follow(lambda event: follower(name, event))
+
+    def follow(self, callback: Callable[[str, dict[str, Any]], None]) -> None:
+        """Have each message of a charger told, of every account, also of those to come: account
+        and event."""
+        with self._lock:
+            self._follower = callback
+            for name, (_, service) in self._services.items():
+                self._lead(name, service)
+
+    def service_of(self, account: str | None = None) -> Service:
+        """The service of an account, for questions."""
+        return self._find(account)[2]
+
+    def publishes(self, account: str) -> bool:
+        """Whether the messages of an account's chargers belong on the platform's bus."""
+        held = self._services.get(account)
+        return held is not None and getattr(held[0], "bus_events", False)
+
     # ---- stations and sessions ---------------------------------------------------------------
 
     def stations(self, account: str | None = None) -> list[dict[str, Any]]:
@@ -210,7 +253,7 @@ class Accounts:
         accounts: dict[str, dict[str, Any]] = {}
         for name, (account, service) in self._snapshot().items():
             wrong = {call: error.to_dict() for call, error in service.down().items()}
-            missing = _missing_password(account)
+            missing = account.missing_secret()
             if missing is not None:
                 wrong["password"] = missing.to_dict()
             accounts[name] = wrong
@@ -223,15 +266,16 @@ class Accounts:
 
     # ---- inside ------------------------------------------------------------------------------
 
-    def _snapshot(self) -> dict[str, tuple[AgentAccount, Service]]:
+    def _snapshot(self) -> dict[str, tuple[Held, Service]]:
         with self._lock:
             return dict(self._services)
 
-    def _find(self, account: str | None) -> tuple[str, AgentAccount, Service]:
+    def _find(self, account: str | None) -> tuple[str, Held, Service]:
         """The account of that name or user name; None is the only one."""
         services = self._snapshot()
         for name, (settings, service) in services.items():
-            if account in (name, settings.username) or (not account and len(services) == 1):
+            names = (name, getattr(settings, "username", name))
+            if account in names or (not account and len(services) == 1):
                 return name, settings, service
         known = ", ".join(services) or "none"
         said = "no account is named" if not account else f"unknown account {account!r}"
@@ -240,7 +284,7 @@ class Accounts:
             + ("".join(f"\n{fault}" for fault in self._faults))
         )
 
-    def _point(self, name: str, settings: AgentAccount, fields: Mapping[str, Any]) -> Point:
+    def _point(self, name: str, settings: Held, fields: Mapping[str, Any]) -> Point:
         """The point of a description, checked like a row of a registry."""
         try:
             key = (name, *sorted((str(word), value) for word, value in fields.items()))
@@ -265,7 +309,13 @@ class Accounts:
         attribute = str(fields.get("attribute", ""))
         row[col.POINT_NAME] = attribute.replace("/", " ") or "point"
         group = None if not group else str(group)
-        registry = build([(1, row)], f"point of {station or group}", station, group=group)
+        registry = build(
+            [(1, row)],
+            f"point of {station or group}",
+            station,
+            catalogue=TABLES[settings.backend],
+            group=group,
+        )
         registry.raise_faults()
         (point,) = registry.points.values()
         currency_s = point.currency_s
@@ -287,14 +337,6 @@ class Accounts:
             self._points.clear()
         self._points[key] = point
         return point
-
-
-def _missing_password(account: AgentAccount) -> BadConfiguration | None:
-    try:
-        account.read_password()
-    except BadConfiguration as error:
-        return error
-    return None
 
 
 def _moment(name: str, text: str) -> datetime:

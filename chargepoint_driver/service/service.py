@@ -10,15 +10,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from chargepoint_driver.backend import Backend, Request
-from chargepoint_driver.backends.soap import SoapBackend
+from chargepoint_driver.backend import Backend, DirectBackend, Request, Target
 from chargepoint_driver.cache import Key, Outcome, SharedCache
 from chargepoint_driver.cache.disk import Disk
 from chargepoint_driver.cache.flight import within
-from chargepoint_driver.config import AccountConfig
-from chargepoint_driver.errors import BadConfiguration, ChargePointError
+from chargepoint_driver.catalogue import CHARGEPOINT, TABLES, Catalogue
+from chargepoint_driver.config import Account, AccountConfig
+from chargepoint_driver.errors import BadConfiguration, BadValue, ChargePointError, FateUnknown
 from chargepoint_driver.registry import Point, Selection
 from chargepoint_driver.service.control import Alert, CommandStore, Control, ShedOptions
+from chargepoint_driver.service.kinds import backend_of
 from chargepoint_driver.snapshot import Event, StationRecord, Unreadable, Value
 
 __all__ = ["READ_TIMEOUTS", "Reading", "Service", "Stations"]
@@ -81,6 +82,9 @@ class Stations(Protocol):
     def revert(self, point: Point) -> bool:
         """Take back what this driver did to the point's target; True when a command was sent."""
 
+    def command(self, target: Target, name: str, value: object) -> str:
+        """Carry out a command of the CommandRegister; the charger's answer."""
+
 
 class Service:
     """One account. May be used from several threads or greenlets."""
@@ -94,28 +98,35 @@ class Service:
         now: Callable[[], float] = time.time,
         disk: Disk | None = None,
         commands: CommandStore | None = None,
+        catalogue: Catalogue = CHARGEPOINT,
     ) -> None:
         """`timeout_s` is the limit of one call of the backend; reads and writes wait for a
         small multiple of it at most. `disk` keeps what hardly ever changes, `commands` what is
         commanded."""
         self._backend = backend
+        self._catalogue = catalogue
         self._limit_s = READ_TIMEOUTS * timeout_s
-        self.cache = SharedCache(backend, limit_s=self._limit_s, clock=clock, disk=disk)
+        self.cache = SharedCache(
+            backend, limit_s=self._limit_s, clock=clock, disk=disk, catalogue=catalogue
+        )
         self.control = Control(
             backend, self.cache, limit_s=timeout_s + 5.0, clock=clock, now=now, store=commands
         )
 
     @classmethod
-    def of_account(cls, account: AccountConfig, command_file: Path | None = None) -> Service:
-        """The service of a ChargePoint account. Makes no call. `command_file` is where commands
-        are kept if the account does not say; None for nowhere. Raises BadConfiguration when
-        the account's own file cannot be used."""
-        disk = None if account.cache_file is None else Disk(account.cache_file, account.key)
+    def of_account(cls, account: Account, command_file: Path | None = None) -> Service:
+        """The service of an account. ChargePoint's makes no call; a central system listens.
+        `command_file` is where commands are kept if the account does not say; None for nowhere.
+        Raises BadConfiguration when the account's own files cannot be used."""
+        disk = None
+        if isinstance(account, AccountConfig) and account.cache_file is not None:
+            disk = Disk(account.cache_file, account.key)
         return cls(
-            SoapBackend(account),
+            backend_of(account),
             timeout_s=account.timeout,
             disk=disk,
             commands=_store(account, command_file),
+            catalogue=TABLES[account.backend],
         )
 
     def keep(self, alert: Alert) -> None:
@@ -187,8 +198,12 @@ class Service:
 
         What is only staged (a limit while no shed is in force) is answered with what is
         staged. None when the write was acknowledged and its state could not be read back.
-        Raises what `Control.write` raises.
+        Raises what `Control.write` raises. A command is answered with the charger's word.
         """
+        if point.attribute.is_command:
+            if not point.writable:
+                raise BadValue(f"{point.name} ({point.attribute.name}) can only be read")
+            return self.command(point.target, point.attribute.write, value)
         if not self.control.write(point, value, options):
             limit = self.control.staged(point.target)
             if limit is None or point.attribute.call != "getLoad":
@@ -207,6 +222,41 @@ class Service:
     def revert(self, point: Point) -> bool:
         """Take back what this driver did to the point's target; True when a command was sent."""
         return self.control.revert(point)
+
+    def command(self, target: Target, name: str, value: object) -> str:
+        """Carry out a command of the CommandRegister; the charger's answer, '' when nothing was
+        to be done. Raises BadValue, WriteRejected when the charger refuses."""
+        backend = self._backend
+        if not isinstance(backend, DirectBackend):
+            raise BadValue(f"{target}: {name} is for chargers that connect directly")
+        said: list[str] = []
+        try:
+            within(
+                lambda: said.append(backend.command(target, name, value)),
+                self._limit_s,
+                f"{name} of {target}",
+                FateUnknown,
+            )
+        finally:
+            self._touch(target.station_id)
+        return said[0]
+
+    def follow(self, callback: Callable[[dict[str, Any]], None]) -> Callable[[], None] | None:
+        """Have each message of a charger told (see `DirectBackend.follow`); None where the
+        backend is asked and does not tell."""
+        backend = self._backend
+        if not isinstance(backend, DirectBackend):
+            return None
+
+        def tell(event: dict[str, Any]) -> None:
+            self._touch(event["charge_point"])
+            callback(event)
+
+        return backend.follow(tell)
+
+    def _touch(self, station_id: str) -> None:
+        for call in self._catalogue.calls:
+            self.cache.touch(call, station_id)
 
     def stations(self) -> list[StationRecord]:
         """Every station that the account may see, as `getStations` describes it; asked anew."""
@@ -245,7 +295,7 @@ class Service:
         """Call name (`*`: the account) to error, for what does not work at present."""
         return self.cache.down()
 
-    def reconfigure(self, account: AccountConfig) -> None:
+    def reconfigure(self, account: Account) -> None:
         """Go on with other settings of the same account; what was refused is tried again."""
         self._backend.reconfigure(account)
         self.cache.forget_failures()
@@ -256,7 +306,7 @@ class Service:
         self._backend.close()
 
 
-def _store(account: AccountConfig, default: Path | None) -> CommandStore | None:
+def _store(account: Account, default: Path | None) -> CommandStore | None:
     """Where the account's commands are kept over a restart."""
     if account.command_file is not None:
         return CommandStore(account.command_file, account.key)

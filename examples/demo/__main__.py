@@ -23,6 +23,11 @@ def main() -> int:
         "--agent", action="store_true", help="let the driver ask a caching agent of the platform"
     )
     parser.add_argument(
+        "--ocpp",
+        action="store_true",
+        help="chargers that connect directly, instead of ChargePoint's web services",
+    )
+    parser.add_argument(
         "--output",
         type=Path,
         default=Path("build/demo"),
@@ -30,7 +35,12 @@ def main() -> int:
         help="where report.json, historian.sqlite and logs/ go (default: %(default)s)",
     )
     arguments = parser.parse_args()
-    options = Options(arguments.output.absolute(), keep=arguments.keep, agent=arguments.agent)
+    options = Options(
+        arguments.output.absolute(),
+        keep=arguments.keep,
+        agent=arguments.agent,
+        ocpp=arguments.ocpp,
+    )
     return run(options)
 
 

@@ -7,7 +7,7 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from examples.demo.errors import DemoError
 from examples.demo.processes import JsonLines, Processes
@@ -35,6 +35,19 @@ class Garage:
     stations: tuple[str, ...]
     stats_url: str
 
+    registry: ClassVar[Path] = REGISTRY
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """Environment variables for whoever holds the account."""
+        return {PASSWORD_VARIABLE: self.password}
+
+    def arrive(self, *_: object) -> None:
+        """Nothing: the stations are there since the simulator runs."""
+
+    def begin(self) -> None:
+        """Nothing: vehicles come and go by themselves."""
+
     def account(self) -> dict[str, Any]:
         """How to reach the web services."""
         return {
@@ -55,13 +68,13 @@ class Garage:
             for port in range(1, PORTS_PER_STATION + 1)
         }
 
-    def count_calls(self) -> int:
+    def count_calls(self) -> dict[str, int]:
         """The web service calls that the simulator has answered so far."""
         # A proxy of the user's could not find a service on this machine.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(self.stats_url, timeout=5) as reply:
-                return int(json.load(reply)["total"])
+                return {"soap_calls": int(json.load(reply)["total"])}
         except (OSError, ValueError, KeyError) as error:
             raise DemoError(f"The simulator's statistics cannot be read: {error}") from None
 

@@ -107,7 +107,7 @@ class Platform:
         # `--dev` keeps it from running poetry, and asks only that this file exists.
         (self.home / "pyproject.toml").write_text('[tool.poetry]\nname = "demo"\nversion = "0"\n')
         # Its usual port may belong to a platform of the user's own.
-        address = f"tcp://127.0.0.1:{_free_port()}"
+        address = f"tcp://127.0.0.1:{free_port()}"
         program = Path(sys.executable).parent / "volttron"
         if not program.exists():
             raise DemoError(
@@ -208,7 +208,8 @@ def _user_prefix() -> tuple[str, ...]:
     return AS_USER
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -29,10 +30,11 @@ class Report:
     shed_at: str | None
     cleared_at: str | None
     historian_rows: int
-    soap_calls: int
     seconds_to_platform: float
     seconds_to_first_row: float
     seconds: float
+    soap_calls: int | None = None
+    ocpp_messages: int | None = None  # sent by the charge points
 
     def faults(self) -> list[str]:
         """A sentence for each promise that was not kept; [] when all is well."""
@@ -56,7 +58,7 @@ class Report:
             )
         if not self.historian_rows:
             faults.append("The historian stored nothing.")
-        if not self.soap_calls:
+        if not (self.soap_calls or self.ocpp_messages):
             faults.append("The simulator was not asked for anything.")
         return faults
 
@@ -70,11 +72,12 @@ class Report:
             ("load after", _kw(self.port_load_kw_after)),
             ("historian rows", self.historian_rows),
             ("web service calls", self.soap_calls),
+            ("OCPP messages", self.ocpp_messages),
             ("platform up after", f"{self.seconds_to_platform:.1f} s"),
             ("first row after", f"{self.seconds_to_first_row:.1f} s"),
             ("seconds", f"{self.seconds:.1f}"),
         )
-        return "\n".join(f"  {name:18} {value}" for name, value in lines)
+        return "\n".join(f"  {name:18} {value}" for name, value in lines if value is not None)
 
     def write(self, path: Path) -> None:
         """Write the report as JSON."""
@@ -84,12 +87,12 @@ class Report:
 def measure(
     watch: Watch,
     historian_rows: int,
-    soap_calls: int,
+    calls: Mapping[str, int],
     seconds_to_platform: float,
     seconds_to_first_row: float,
     seconds: float,
 ) -> Report:
-    """The report on what was seen."""
+    """The report on what was seen. `calls`: field of the report to the number of calls."""
     shed_at, cleared_at = watch.time_of("shed"), watch.time_of("cleared")
     before = watch.chosen_loads(None, shed_at) if shed_at else []
     during = watch.chosen_loads(shed_at + SETTLE, cleared_at) if shed_at else []
@@ -103,10 +106,10 @@ def measure(
         shed_at=_text(shed_at),
         cleared_at=_text(cleared_at),
         historian_rows=historian_rows,
-        soap_calls=soap_calls,
         seconds_to_platform=round(seconds_to_platform, 2),
         seconds_to_first_row=round(seconds_to_first_row, 2),
         seconds=round(seconds, 1),
+        **calls,
     )
 
 

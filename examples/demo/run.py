@@ -6,7 +6,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn, TypeVar
@@ -14,6 +14,7 @@ from typing import NoReturn, TypeVar
 from rich.console import Console
 
 from examples.demo import garage, report
+from examples.demo.chargers import Chargers
 from examples.demo.errors import DemoError
 from examples.demo.garage import Garage
 from examples.demo.platform import Platform, child_environment, temporary_home
@@ -23,6 +24,7 @@ from examples.demo.table import Screen
 from examples.demo.watch import Watch
 
 T = TypeVar("T")
+Place = Garage | Chargers
 
 DRIVER = "platform.driver"
 HISTORIAN = "platform.historian"
@@ -45,6 +47,7 @@ class Options:
     output: Path
     keep: bool = False
     agent: bool = False
+    ocpp: bool = False
 
 
 class Demo:
@@ -72,6 +75,7 @@ class Demo:
             screen.say("Starting a VOLTTRON platform and simulated charging stations.")
             place = self._start()
             self._wait_for_rows()
+            place.begin()
             self._run_event()
             outcome = self._measure(place)
             if self._options.keep:
@@ -83,20 +87,18 @@ class Demo:
         """Seconds since the demo began."""
         return time.monotonic() - self._began
 
-    def _start(self) -> Garage:
+    def _start(self) -> Place:
         """Everything but the demand-response agent: simulator, platform, historian, driver."""
         platform = self._platform
         program = Path(sys.executable).with_name("chargepoint-driver")
         env = child_environment(platform.home)
-        lines = garage.launch_simulator(self._processes, program, env, platform.home)
-        platform.launch()
-        place = garage.introduce(lines)
+        place = self._launch(program, env)
         platform.connect()
         self._to_platform_s = self.elapsed_s()
         for identity in (DRIVER, HISTORIAN, AGENT, CACHE):
             platform.add_credentials(identity)
         platform.store(DRIVER, "config", {})
-        platform.store(DRIVER, garage.REGISTRY.name, garage.REGISTRY.read_text())
+        platform.store(DRIVER, place.registry.name, place.registry.read_text())
         access = {"cache_agent": CACHE} if self._options.agent else place.account()
         for device, config in place.devices(access).items():
             self._ports.add(device)
@@ -105,14 +107,25 @@ class Demo:
         platform.link.subscribe(RESULTS_TOPIC)
         connection = {"type": "sqlite", "params": {"database": str(self.database)}}
         platform.start_agent(HISTORIAN, "historian.sql.historian", {"connection": connection})
-        password = {garage.PASSWORD_VARIABLE: place.password}
+        secrets = place.secrets
         if self._options.agent:
             platform.store(CACHE, "config", {"accounts": {"garage": place.account()}})
-            platform.start_agent(CACHE, "chargepoint_driver.adapters.agent", env=password)
-            password = {}  # Who asks the agent needs none.
+            platform.start_agent(CACHE, "chargepoint_driver.adapters.agent", env=secrets)
+            secrets = {}  # Who asks the agent needs none.
         # The driver comes last: it sets up /all once, for the devices it finds at its start.
-        platform.start_agent(DRIVER, "platform_driver.agent", env=password)
+        platform.start_agent(DRIVER, "platform_driver.agent", env=secrets)
+        place.arrive(self._processes, program, env, platform.home)
         return place
+
+    def _launch(self, program: Path, env: Mapping[str, str]) -> Place:
+        """Begin to start the platform; what there is to be watched."""
+        home = self._platform.home
+        if self._options.ocpp:
+            self._platform.launch()
+            return Chargers(home)
+        lines = garage.launch_simulator(self._processes, program, env, home)
+        self._platform.launch()
+        return garage.introduce(lines)
 
     def _wait_for_rows(self) -> None:
         """Until every port has been polled and the historian has stored something."""
@@ -183,11 +196,11 @@ class Demo:
         except KeyboardInterrupt:
             self._screen.say("Ending.")
 
-    def _measure(self, place: Garage) -> Report:
+    def _measure(self, place: Place) -> Report:
         return report.measure(
             self._watch,
             historian_rows=self._count_rows(),
-            soap_calls=place.count_calls(),
+            calls=place.count_calls(),
             seconds_to_platform=self._to_platform_s,
             seconds_to_first_row=self._to_first_row_s,
             seconds=self.elapsed_s(),

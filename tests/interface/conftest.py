@@ -19,6 +19,7 @@ with warnings.catch_warnings():
     import platform_driver.agent as host
     import volttron.client  # noqa: F401  # patches first
     from platform_driver.poll_scheduler import PollScheduler
+    from volttron.client.vip.agent.dispatch import Signal
     from volttron.driver.base import driver_locks
     from volttron.utils import ClientContext, get_aware_utc_now
 
@@ -45,6 +46,7 @@ class _Core:
 
     def __init__(self) -> None:
         self.greenlets: list[gevent.Greenlet] = []
+        self.onstop = Signal()
 
     def schedule(self, when: Any, function: Any, *args: Any, **kwargs: Any) -> gevent.Greenlet:
         if hasattr(when, "tzinfo"):
@@ -65,6 +67,7 @@ class _Core:
 class _Vip:
     def __init__(self) -> None:
         self.published: list[tuple[str, Any, Any]] = []
+        self.subscribed: list[tuple[str, Any]] = []
         self.store: dict[str, Any] = {}
         vip = self
 
@@ -72,11 +75,15 @@ class _Vip:
             def list(self, *args: Any) -> _Done:
                 return _Done([])
 
-            def subscribe(self, *args: Any, **kwargs: Any) -> _Done:
+            def subscribe(self, peer: str, prefix: str, callback: Any, **kwargs: Any) -> _Done:
+                vip.subscribed.append((prefix, callback))
                 return _Done()
 
             def publish(self, peer: str, topic: str, headers: Any = None, message: Any = None):
                 vip.published.append((topic, headers, message))
+                for prefix, callback in vip.subscribed:
+                    if topic.startswith(prefix):
+                        gevent.spawn(callback, peer, "tester", "", topic, headers, message)
                 return _Done()
 
         class Config:
@@ -204,6 +211,7 @@ def driver(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Driver]:
     monkeypatch.setattr(host.Agent, "__init__", init)
     agent = host.PlatformDriverAgent()
     yield Driver(agent)
+    agent.core.onstop.send(agent)
     for service in services:
         service.close()
     agent._stop_agent.set()

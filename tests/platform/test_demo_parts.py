@@ -68,7 +68,7 @@ def watched(*messages: dict[str, Any]) -> Watch:
 
 
 def measured(*messages: dict[str, Any]) -> Report:
-    return report.measure(watched(*messages), 100, 50, 1.5, 5.0, 30.0)
+    return report.measure(watched(*messages), 100, {"soap_calls": 50}, 1.5, 5.0, 30.0)
 
 
 def test_a_kept_promise_has_no_faults() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chargepoint_driver.catalogue import Kind
+from chargepoint_driver.catalogue import CHARGEPOINT, OCPP, Kind
 from chargepoint_driver.registry import build, read_csv
 
 ROOT = Path(__file__).parents[2]
@@ -76,7 +76,8 @@ def test_a_point_with_its_own_name(registry):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "registry_configs").glob("*.csv")), ids=str)
 def test_every_shipped_registry_is_good(path):
-    port = 2 if path.stem == "port" else None
-    built = build(read_csv(path), path.name, "1:34003", port)
+    port = None if path.stem == "chargepoint" else 2
+    table = OCPP if path.stem == "ocpp" else CHARGEPOINT
+    built = build(read_csv(path), path.name, "1:34003", port, catalogue=table)
     assert built.faults == []
     assert built.points

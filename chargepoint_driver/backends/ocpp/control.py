@@ -15,9 +15,9 @@ import msgspec
 from aiohttp import web
 
 from chargepoint_driver.backends.ocpp import questions
-from chargepoint_driver.backends.ocpp.config import parse_address
 from chargepoint_driver.backends.ocpp.link import CallRefused
 from chargepoint_driver.backends.ocpp.system import Csms
+from chargepoint_driver.config.ocpp import parse_address
 from chargepoint_driver.errors import (
     BadConfiguration,
     BadValue,

@@ -12,10 +12,11 @@ from typing import Any
 
 from chargepoint_driver.backend import Limit, Target
 from chargepoint_driver.backends.ocpp import commands, questions
-from chargepoint_driver.backends.ocpp.config import OcppConfig
 from chargepoint_driver.backends.ocpp.live import ChargePointView
 from chargepoint_driver.backends.ocpp.native import NativeLoop, Signal
-from chargepoint_driver.backends.ocpp.system import Csms
+from chargepoint_driver.backends.ocpp.system import ALARMS_CLEARED, Csms
+from chargepoint_driver.backends.ocpp.times import iso
+from chargepoint_driver.config.ocpp import OcppConfig
 from chargepoint_driver.errors import TryLater
 
 __all__ = ["CentralSystem"]
@@ -154,6 +155,37 @@ class CentralSystem:
             follower.stop()
 
         return end
+
+    def listen(self, callback: Callable[[dict[str, Any]], None]) -> None:
+        """Have each message told on the loop's own thread, before it is answered: for what
+        takes no time and never waits."""
+        csms = self._running
+        csms.listeners = [*csms.listeners, callback]
+
+    def newest_sessions(self, station_ids: list[str]) -> dict[str, dict[int, dict[str, Any]]]:
+        """Charge point to the newest transaction of each connector, all messages counted."""
+        self._loop.run(self._flush, 30)
+        return questions.newest_sessions(self.config.database, station_ids)
+
+    def sessions(
+        self, station_id: str | None, since_s: float, until_s: float | None
+    ) -> list[dict[str, Any]]:
+        """The transactions that touch a time, oldest first."""
+        self._loop.run(self._flush, 30)
+        return questions.sessions(self.config.database, station_id, since_s, until_s)
+
+    def clear_alarms(self, station_id: str) -> None:
+        """Put the errors received until now away; the live status counts them all the same."""
+        csms = self._running
+        point = csms.point(station_id)
+        self._loop.run(lambda: csms.clear_alarms(point), 30)
+
+    def alarms_cleared(self, station_id: str) -> str | None:
+        """When `clear_alarms` was last done, ISO 8601. Raises NothingThere."""
+        return iso(self._running.point(station_id).worked.get(ALARMS_CLEARED))
+
+    async def _flush(self) -> None:
+        self._running.store.flush()
 
     # ---- calls ---------------------------------------------------------------------------
 

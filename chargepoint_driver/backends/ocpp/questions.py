@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ __all__ = [
     "events",
     "last_contact",
     "last_energy",
+    "newest_sessions",
+    "sessions",
     "transactions",
     "transactions_csv",
 ]
@@ -48,6 +50,42 @@ def transactions(path: Path, month: str) -> list[dict[str, Any]]:
             (begin, end),
         ).fetchall()
     return [_row(row) for row in rows]
+
+
+def sessions(
+    path: Path, station_id: str | None, since_s: float, until_s: float | None
+) -> list[dict[str, Any]]:
+    """The transactions of a charge point (None: of all) that touch a time, oldest first; the
+    fields are those of `transactions`."""
+    where = "(stop_time >= ? OR (stop_time IS NULL AND state = 'active'))"
+    values: list[Any] = [since_s]
+    if until_s is not None:
+        where += " AND coalesce(start_time, received) <= ?"
+        values.append(until_s)
+    if station_id is not None:
+        where += " AND charge_point = ?"
+        values.append(station_id)
+    with _reading(path) as db:
+        rows = db.execute(
+            f"{_SELECT} WHERE {where} ORDER BY coalesce(start_time, received), id",
+            values,
+        ).fetchall()
+    return [_row(row) for row in rows]
+
+
+def newest_sessions(path: Path, station_ids: Iterable[str]) -> dict[str, dict[int, dict[str, Any]]]:
+    """Charge point to the newest transaction of each of its connectors."""
+    found: dict[str, dict[int, dict[str, Any]]] = {}
+    with _reading(path) as db:
+        for station_id in station_ids:
+            # SQLite takes the other columns from the row that has the maximum.
+            rows = db.execute(
+                _SELECT.replace(" FROM", ", max(coalesce(start_time, received)) FROM")
+                + " WHERE charge_point = ? AND state <> 'orphan' GROUP BY connector",
+                (station_id,),
+            ).fetchall()
+            found[station_id] = {row[2]: _row(row[:-1]) for row in rows}
+    return found
 
 
 def transactions_csv(rows: list[dict[str, Any]]) -> str:

@@ -14,6 +14,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS transactions_wire ON transactions (charge_poin
     WHERE wire_id IS NOT NULL;
 CREATE UNIQUE INDEX IF NOT EXISTS transactions_request ON transactions (charge_point, request)
     WHERE request IS NOT NULL;
+CREATE INDEX IF NOT EXISTS transactions_connector ON transactions (charge_point, connector);
 CREATE INDEX IF NOT EXISTS transactions_stop ON transactions (stop_time);
 CREATE INDEX IF NOT EXISTS transactions_state ON transactions (state) WHERE state = 'active';
 CREATE TABLE IF NOT EXISTS events (

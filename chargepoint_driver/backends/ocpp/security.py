@@ -10,7 +10,7 @@ import ssl
 from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from chargepoint_driver.backends.ocpp.config import LONGEST_ID, ChargePointConfig, Tls
+from chargepoint_driver.config.ocpp import LONGEST_ID, ChargePointConfig, Tls
 from chargepoint_driver.errors import BadConfiguration
 
 __all__ = ["certificate_is_of", "password_is_right", "station_id_of", "tls_context"]

@@ -14,13 +14,13 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from chargepoint_driver.backends.ocpp import schemas
-from chargepoint_driver.backends.ocpp.config import OcppConfig
 from chargepoint_driver.backends.ocpp.security import (
     certificate_is_of,
     password_is_right,
     station_id_of,
     tls_context,
 )
+from chargepoint_driver.config.ocpp import OcppConfig
 from chargepoint_driver.errors import BadConfiguration
 
 __all__ = ["Front"]

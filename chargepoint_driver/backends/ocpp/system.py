@@ -18,7 +18,6 @@ import msgspec
 from websockets.asyncio.server import ServerConnection
 
 from chargepoint_driver.backends.ocpp import v16, v201
-from chargepoint_driver.backends.ocpp.config import OcppConfig
 from chargepoint_driver.backends.ocpp.limits import Limiter
 from chargepoint_driver.backends.ocpp.link import Link, LinkLimits
 from chargepoint_driver.backends.ocpp.live import ChargePointView, view_of
@@ -35,9 +34,13 @@ from chargepoint_driver.backends.ocpp.tags import IdTags
 from chargepoint_driver.backends.ocpp.times import iso
 from chargepoint_driver.backends.ocpp.v16.outbound import Outbound16
 from chargepoint_driver.backends.ocpp.v201.outbound import Outbound201
+from chargepoint_driver.config.ocpp import OcppConfig
 from chargepoint_driver.errors import ChargePointError, NothingThere, TryLater
 
-__all__ = ["Csms"]
+__all__ = ["ALARMS_CLEARED", "Csms"]
+
+ALARMS_CLEARED = "alarms_cleared_s"
+"""Where a charge point's record keeps when its alarms were last put away."""
 
 _log = logging.getLogger(__name__)
 _DIALECTS = {"1.6": v16.DIALECT, "2.0.1": v201.DIALECT, "2.1": v201.DIALECT_21}
@@ -327,6 +330,12 @@ class Csms:
     async def _ask_gently(self, point: ChargePoint, ask: Ask) -> dict[str, Any]:
         """A request that a charge point may pass over without losing its connection."""
         return await self.call(point, *ask, self.config.call_timeout_s + 5, drop=False)
+
+    async def clear_alarms(self, point: ChargePoint) -> None:
+        """Put the errors received until now away, for good."""
+        point.worked[ALARMS_CLEARED] = self.now()
+        self.store.save_point(point.station_id, worked=point.worked)
+        await self.store.committed()
 
     # ---- events and regular work ---------------------------------------------------------
 

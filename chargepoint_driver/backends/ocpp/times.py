@@ -10,7 +10,6 @@ import msgspec
 __all__ = ["effective", "historic", "iso", "month_bounds", "parse"]
 
 # A clock this far ahead of ours, or before this date, is not believed.
-_AHEAD_S = 60.0
 _FAR_AHEAD_S = 10 * 366 * 86_400.0
 _CLOCK_NEVER_SET_S = datetime(2015, 1, 1, tzinfo=timezone.utc).timestamp()
 
@@ -45,7 +44,7 @@ def historic(time_s: float | None, received_s: float) -> float:
 def effective(time_s: float, received_s: float) -> float:
     """When a message counts as sent for what is live: never later than it was received, or a
     clock that is fast would keep what comes after it was put right from counting."""
-    return received_s if time_s > received_s + _AHEAD_S else time_s
+    return min(time_s, received_s)
 
 
 def iso(time_s: float | None) -> str | None:

@@ -22,7 +22,7 @@ from chargepoint_driver.backends.soap.faults import Caller
 from chargepoint_driver.backends.soap.pace import Pace
 from chargepoint_driver.backends.soap.wire import Wire
 from chargepoint_driver.catalogue import CHARGEPOINT, Call
-from chargepoint_driver.config import AccountConfig
+from chargepoint_driver.config import Account, AccountConfig
 from chargepoint_driver.errors import (
     BadConfiguration,
     BadReply,
@@ -80,8 +80,9 @@ class SoapBackend:
         self._calls: Counter[str] = Counter()
         self._zeep: Any = None
 
-    def reconfigure(self, account: AccountConfig) -> None:
+    def reconfigure(self, account: Account) -> None:
         """Go on with other settings; calls under way end with the old ones."""
+        assert isinstance(account, AccountConfig)
         self._pace.limit_to(account.calls_per_minute)
         self._account = account
         self._wire = Wire(account.url, account.timeout)

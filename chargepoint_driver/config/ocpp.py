@@ -1,17 +1,25 @@
-"""What the central system may be told, validated at the edge: all faults at once, no secrets."""
+"""OCPP: what the central system may be told. No secrets in faults."""
 
 from __future__ import annotations
 
 import ipaddress
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
-from chargepoint_driver.backends.ocpp.quirks import MEASURANDS, Quirks
+from chargepoint_driver.config.quirks import MEASURANDS, Quirks
+from chargepoint_driver.config.words import explain, keys_of
 from chargepoint_driver.errors import BadConfiguration
 
 __all__ = [
@@ -19,6 +27,7 @@ __all__ = [
     "OcppConfig",
     "Retention",
     "Tls",
+    "faults_of",
     "parse_address",
     "read_charge_points",
 ]
@@ -181,6 +190,11 @@ class OcppConfig(BaseModel):
         parse_address(value)
         return value
 
+    @field_validator("database")
+    @classmethod
+    def _database_may_be_in_the_home(cls, value: Path) -> Path:
+        return value.expanduser()
+
     @field_validator("charge_points")
     @classmethod
     def _ids_can_be_used(cls, value: Any) -> Any:
@@ -227,19 +241,35 @@ class OcppConfig(BaseModel):
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any], source: str = "ocpp") -> OcppConfig:
         """A validated config. Raises BadConfiguration with every fault at once."""
-        try:
-            return cls(**fields)
-        except ValidationError as error:
-            lines = []
-            for fault in error.errors(include_url=False):
-                key = ".".join(str(part) for part in fault["loc"] if part != "literal['*']")
-                message = fault["msg"].removeprefix("Value error, ")
-                if fault["type"] == "extra_forbidden":
-                    message = "unknown key; remove it"
-                elif fault["type"] == "missing":
-                    message = "is missing; add it"
-                lines.append(f"{source}: {key}: {message}" if key else f"{source}: {message}")
-            raise BadConfiguration("\n".join(lines)) from None
+        lines = faults_of(cls, fields)
+        if lines:
+            raise BadConfiguration("\n".join(f"{source}: {line}" for line in lines))
+        return cls(**fields)
+
+
+def faults_of(
+    cls: type[BaseModel], fields: Mapping[str, Any], known: Sequence[str] = ()
+) -> list[str]:
+    """Every fault of the fields; `known` are the keys that a misspelt one may be meant for."""
+    try:
+        cls.model_validate(dict(fields))
+    except ValidationError as error:
+        nested = keys_of(ChargePointConfig, Tls, Retention, Quirks)
+        return [
+            explain(
+                {**fault, "loc": _without_choices(fault["loc"])},
+                nested if len(fault["loc"]) > 1 else known or keys_of(cls),
+            )
+            for fault in error.errors(include_url=False)
+            # Of "*" or an object, an object was meant.
+            if not (fault["type"] == "literal_error" and isinstance(fault["input"], Mapping))
+        ]
+    return []
+
+
+def _without_choices(place: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The place of a fault without the words that pydantic has for each choice of a type."""
+    return tuple(part for part in place if not str(part).startswith(("literal[", "dict[")))
 
 
 def read_charge_points(path: Path) -> Any:

@@ -1,4 +1,4 @@
-"""What a driver config may say, validated at the edge.
+"""ChargePoint's web services: accounts and devices.
 
 `AccountConfig` is what devices share, `DeviceConfig` adds what is a device's own. Secrets are
 read when needed, from where the config says they are, and never shown.
@@ -6,7 +6,6 @@ read when needed, from where the config says they are, and never shown.
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,16 +23,11 @@ from pydantic import (
 )
 
 from chargepoint_driver.catalogue import CHARGEPOINT
-from chargepoint_driver.errors import BadConfiguration, BadValue
+from chargepoint_driver.config.shed import ShedSettings
+from chargepoint_driver.config.words import DeviceKeys, explain, keys_of, own_keys, printable
+from chargepoint_driver.errors import BadConfiguration
 
-__all__ = [
-    "HOST_KEYS",
-    "AccountConfig",
-    "AgentAccount",
-    "AgentConfig",
-    "DeviceConfig",
-    "ShedSettings",
-]
+__all__ = ["AccountConfig", "AgentAccount", "DeviceConfig"]
 
 HOSTS = {
     "na": "webservices.chargepoint.com",
@@ -42,15 +36,15 @@ HOSTS = {
     "fd": "webservices.fd.chargepoint.com",
 }
 
-# Keys of the platform driver's own that stand beside ours in a driver config.
-HOST_KEYS = frozenset({"debug", "driver_type", "heart_beat_point", "module", "plugins"})
-
 
 class _Account(BaseModel):
     """The keys that say which account, where, and how it is treated."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
+    backend: Literal["chargepoint"] = Field(
+        "chargepoint", description='where the station is; "ocpp" for one that connects to us'
+    )
     username: str | None = Field(
         None, min_length=1, description="user name of the web services account"
     )
@@ -101,7 +95,7 @@ class _Account(BaseModel):
     @field_validator("username")
     @classmethod
     def _username_is_a_name(cls, value: str | None) -> str | None:
-        return None if value is None else _printable(value)
+        return None if value is None else printable(value)
 
     @field_validator("password")
     @classmethod
@@ -146,6 +140,14 @@ class AccountConfig(_Account):
         """What makes two configs the same account."""
         return self.url, self.username
 
+    def missing_secret(self) -> BadConfiguration | None:
+        """Why the password cannot be had at present."""
+        try:
+            self.read_password()
+        except BadConfiguration as error:
+            return error
+        return None
+
     def read_password(self) -> str:
         """The password as it stands now. Raises BadConfiguration when it cannot be had."""
         if self.password is not None:
@@ -171,51 +173,7 @@ class AccountConfig(_Account):
         return lines[0].strip()
 
 
-class ShedSettings(BaseModel):
-    """How a device, or a caller of the caching agent, sheds."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    shed_on_write: bool = Field(
-        False, description="send each written limit at once, as the classic driver's users expect"
-    )
-    shed_duration: int = Field(
-        60,
-        ge=0,
-        le=525_600,
-        description="minutes after which a shed ends by itself unless it is renewed; 0 = no end",
-    )
-    shed_confirm_timeout: float = Field(
-        10.0,
-        gt=0,
-        le=1_440,
-        description="minutes until a command that is not reported as in force has failed",
-    )
-    floor_kw: float = Field(
-        0.0, ge=0, le=1_000, description="least limit of a port in kW; below it only 0 is taken"
-    )
-    division: Literal["equal", "load", "rated"] = Field(
-        "equal", description="how a station group's total is divided over its stations"
-    )
-
-    @field_validator("shed_duration", "floor_kw", "shed_confirm_timeout", mode="before")
-    @classmethod
-    def _is_a_number(cls, value: object) -> object:
-        if isinstance(value, bool):
-            raise ValueError("must be a number")
-        return value
-
-    @classmethod
-    def from_words(cls, fields: Mapping[str, Any]) -> ShedSettings:
-        """The settings of one call. Raises BadValue with every fault."""
-        try:
-            return cls.model_validate(fields, strict=True)
-        except ValidationError as error:
-            lines = [_explain(cls, fault) for fault in error.errors(include_url=False)]
-            raise BadValue("; ".join(lines)) from None
-
-
-class DeviceConfig(ShedSettings, _Account):
+class DeviceConfig(ShedSettings, DeviceKeys, _Account):
     """The `driver_config` of one device: a station, or with `portNumber` one port of it."""
 
     stationID: str = Field(  # noqa: N815
@@ -226,18 +184,6 @@ class DeviceConfig(ShedSettings, _Account):
     )
     portNumber: int | None = Field(  # noqa: N815
         None, ge=1, description="makes the device this port of the station"
-    )
-    cacheExpiration: float | None = Field(  # noqa: N815
-        None, ge=0, description="seconds that a value may be old, where its row does not say"
-    )
-    cache_agent: str | None = Field(
-        None, min_length=1, description="identity of the caching agent that holds the account"
-    )
-    account_name: str | None = Field(
-        None,
-        alias="account",
-        min_length=1,
-        description="name of the account in the caching agent, where it holds several",
     )
 
     @model_validator(mode="after")
@@ -275,7 +221,7 @@ class DeviceConfig(ShedSettings, _Account):
     @field_validator("stationID")
     @classmethod
     def _station_id_is_a_name(cls, value: str) -> str:
-        return _printable(value)
+        return printable(value)
 
     @property
     def name(self) -> str:
@@ -291,21 +237,32 @@ class DeviceConfig(ShedSettings, _Account):
         return AccountConfig(**{name: getattr(self, name) for name in AccountConfig.model_fields})
 
     @property
+    def account_label(self) -> str | None:
+        """What the caching agent knows the account by."""
+        return self.account_name or self.username
+
+    @property
     def key(self) -> tuple[str, ...]:
         """What makes two devices share their calls."""
         if self.cache_agent is not None:
-            return "agent", self.cache_agent, self.account_name or self.username or ""
+            return "agent", self.cache_agent, self.account_label or ""
         return self.account.key
+
+    @property
+    def shared(self) -> dict[str, Any]:
+        """The settings that all devices of an account share."""
+        names = (*AccountConfig.model_fields, "cache_agent", "account_name")
+        return {name: getattr(self, name) for name in names}
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any], source: str = "driver_config") -> DeviceConfig:
         """A validated config. Raises BadConfiguration with every fault at once; secrets do not
         show in it. The platform driver's own keys are left out."""
-        own = {key: value for key, value in fields.items() if key not in HOST_KEYS}
+        own = own_keys(fields)
         try:
             return cls.model_validate(own)
         except ValidationError as error:
-            lines = [_explain(cls, fault) for fault in error.errors(include_url=False)]
+            lines = [explain(fault, keys_of(cls)) for fault in error.errors(include_url=False)]
             # pydantic looks at the whole only when every part is good.
             whole = _device_faults(own)
             if not own.get("cache_agent"):
@@ -334,63 +291,6 @@ class AgentAccount(AccountConfig):
         return value
 
 
-class AgentConfig(BaseModel):
-    """The caching agent's config: its accounts by name."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    accounts: dict[str, AgentAccount] = Field(description="name to account")
-
-    @classmethod
-    def from_dict(
-        cls, fields: Mapping[str, Any], source: str = "config"
-    ) -> tuple[AgentConfig, list[str]]:
-        """(the accounts that are good, what is wrong with the others and the rest)."""
-        faults = [
-            f"{source}: unknown key {key!r}; remove it" for key in fields if key != "accounts"
-        ]
-        given = fields.get("accounts")
-        if not isinstance(given, Mapping) or not given:
-            return cls(accounts={}), [*faults, f"{source}: accounts: is missing; name an account"]
-        good: dict[str, AgentAccount] = {}
-        for name, account in given.items():
-            where = f"{source}: accounts.{name}"
-            if not isinstance(account, Mapping):
-                faults.append(f"{where}: must be an object with username and password_env")
-                continue
-            try:
-                read = AgentAccount.model_validate(account)
-            except ValidationError as error:
-                lines = [_explain(AgentAccount, fault) for fault in error.errors(include_url=False)]
-                faults += [f"{where}: {line}" for line in lines]
-                continue
-            clash = _clash(read, good)
-            if clash is None:
-                good[str(name)] = read
-            else:
-                faults.append(f"{where}: {clash}")
-        return cls(accounts=good), faults
-
-
-def _clash(account: AgentAccount, others: Mapping[str, AgentAccount]) -> str | None:
-    """Why an account cannot stand beside the others."""
-    for name, other in others.items():
-        if other.key == account.key:
-            # Its calls would be made twice, and the limit of calls per minute not be held.
-            return f"is the same account as {name}; remove one of the two"
-        if account.cache_file is not None and other.cache_file == account.cache_file:
-            return f"cache_file is that of {name}; give each account its own"
-    return None
-
-
-def _printable(text: str) -> str:
-    """A name without the blanks around it."""
-    text = text.strip()
-    if not text or not text.isprintable():
-        raise ValueError("must be printable text, and not empty")
-    return text
-
-
 def _device_faults(given: Mapping[str, Any]) -> list[str]:
     """What is wrong with which device it is."""
     station, group = given.get("stationID"), given.get("stationGroup")
@@ -417,17 +317,3 @@ def _account_faults(given: Mapping[str, Any]) -> list[str]:
             f" (found: {', '.join(passwords) or 'none'})"
         )
     return faults
-
-
-def _explain(cls: type[BaseModel], fault: Any) -> str:
-    """One pydantic fault as a sentence that does not repeat the value."""
-    key = ".".join(str(part) for part in fault["loc"])
-    if fault["type"] == "extra_forbidden":
-        known = [field.alias or name for name, field in cls.model_fields.items()]
-        near = difflib.get_close_matches(key, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "remove it"
-        return f"unknown key {key!r}; {hint}"
-    if fault["type"] == "missing":
-        return f"{key!r} is missing; add it"
-    message = fault["msg"].removeprefix("Value error, ")
-    return f"{key}: {message}" if key else message

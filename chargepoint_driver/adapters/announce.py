@@ -1,0 +1,38 @@
+"""What the caching agent tells of the chargers that are connected to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chargepoint_driver.adapters.events import changes_topic, publish, publish_event
+from chargepoint_driver.adapters.inbox import Inbox
+from chargepoint_driver.service import Accounts
+
+__all__ = ["Announcer"]
+
+
+class Announcer:
+    """Each message as an event, where the account says so, and for drivers which chargers have
+    news."""
+
+    def __init__(self, vip: Any, identity: str, accounts: Accounts) -> None:
+        self._vip = vip
+        self._topic = changes_topic(identity)
+        self._accounts = accounts
+        self._inbox = Inbox(self._handle)
+        accounts.follow(lambda account, event: self._inbox.put((account, event)))
+
+    def _handle(self, items: list[tuple[str, dict[str, Any]]]) -> None:
+        changed: dict[str, dict[str, None]] = {}
+        for account, event in items:
+            changed.setdefault(account, {})[event["charge_point"]] = None
+        # The drivers first: they have something to do.
+        for account, stations in changed.items():
+            publish(self._vip, self._topic, {}, {"account": account, "stations": list(stations)})
+        for account, event in items:
+            if self._accounts.publishes(account):
+                publish_event(self._vip, event)
+
+    def stop(self) -> None:
+        """Tell nothing any more."""
+        self._inbox.stop()

@@ -1,0 +1,36 @@
+"""Messages of chargers on the platform's bus: `ocpp/<charge point id>/<action>`."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+from urllib.parse import quote
+
+import gevent
+from volttron.client.vip.agent.errors import VIPError
+
+__all__ = ["changes_topic", "publish", "publish_event"]
+
+_log = logging.getLogger(__name__)
+
+_LIMIT_S = 10.0
+
+
+def publish_event(vip: Any, event: dict[str, Any]) -> None:
+    """One message of a charger. A slash in an id would part the topic: it is percent-encoded."""
+    topic = f"ocpp/{quote(event['charge_point'], safe='')}/{event['action']}"
+    headers = {"Date": event["received"], "TimeStamp": event["received"]}
+    publish(vip, topic, headers, event)
+
+
+def changes_topic(agent: str) -> str:
+    """Where a caching agent says which chargers have news: {"account", "stations"}."""
+    return f"chargepoint/changes/{agent}"
+
+
+def publish(vip: Any, topic: str, headers: dict[str, Any], message: Any) -> None:
+    """Publish, and wait until the bus has it. What it does not take is logged, and lost."""
+    try:
+        vip.pubsub.publish("pubsub", topic, headers=headers, message=message).get(timeout=_LIMIT_S)
+    except (VIPError, gevent.Timeout) as error:
+        _log.warning("%s was not published: %s", topic, type(error).__name__)

@@ -1,0 +1,207 @@
+"""The central system as a backend: points are answered from memory, writes are requests."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from chargepoint_driver.backend import Limit, Reply, Request, Target
+from chargepoint_driver.backends.ocpp.facade import CentralSystem
+from chargepoint_driver.backends.ocpp.facts import Sessions, record_of
+from chargepoint_driver.backends.ocpp.live import ChargePointView, view_of
+from chargepoint_driver.backends.ocpp.orders import ORDERS
+from chargepoint_driver.backends.ocpp.record import event_of
+from chargepoint_driver.backends.ocpp.state import ChargePoint, Electrical
+from chargepoint_driver.config import Account, OcppAccount
+from chargepoint_driver.errors import BadConfiguration, BadValue, NothingThere
+from chargepoint_driver.snapshot import Event
+
+__all__ = ["OcppBackend"]
+
+_SESSIONS = "getChargingSessionData"
+# Messages after which another session may be the newest one.
+_OF_SESSIONS = {"StartTransaction", "StopTransaction", "TransactionEvent"}
+
+Callback = Callable[[dict[str, Any]], None]
+
+
+class OcppBackend:
+    """See `backend.Backend` and `backend.DirectBackend`. Of one database there is one in a
+    process, since it has one writer; `at` finds it."""
+
+    name = "ocpp"
+    _running: dict[Path, OcppBackend] = {}  # noqa: RUF012 - the one place that knows them all
+    _starting = threading.Lock()
+
+    def __init__(self, account: OcppAccount, now: Callable[[], float] = time.time) -> None:
+        """Opens the database and listens. Raises BadConfiguration."""
+        self._account = account
+        self._now = now
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+        self._newest: dict[str, Sessions] = {}
+        self._version = 0
+        self._followers: dict[Callback, Callable[[], None]] = {}
+        self._system = self._start(account)
+
+    @classmethod
+    def at(cls, account: OcppAccount) -> OcppBackend:
+        """The one that runs with this database, with these settings from now on, or a new one."""
+        path = account.database.absolute()
+        with cls._starting:
+            found = cls._running.get(path)
+            if found is None:
+                found = cls._running[path] = cls(account)
+            else:
+                found.reconfigure(account)
+        return found
+
+    @property
+    def system(self) -> CentralSystem:
+        """The central system itself."""
+        return self._system
+
+    def _start(self, account: OcppAccount) -> CentralSystem:
+        system = CentralSystem(account, self._now)
+        system.start()
+        system.listen(self._forget)
+        for callback in self._followers:
+            self._followers[callback] = system.subscribe(callback)
+        return system
+
+    # ---- reading -------------------------------------------------------------------------
+
+    def fetch(self, request: Request) -> Reply:
+        """Look at memory. A charge point that never connected is out of reach; one that may not
+        connect is missing."""
+        wanted = request.stations or [view.id for view in self._system.charge_points()]
+        views = [self._view(each) for each in wanted if self._account.of(each) is not None]
+        sessions = {}
+        if request.call == _SESSIONS:
+            sessions = self._newest_sessions([view.id for view in views])
+        return Reply(
+            {
+                view.id: record_of(
+                    request.call,
+                    view,
+                    self._account,
+                    sessions.get(view.id, {}),
+                    self._cleared(view.id),
+                )
+                for view in views
+            }
+        )
+
+    def _view(self, station_id: str) -> ChargePointView:
+        try:
+            return self._system.charge_point(station_id)
+        except NothingThere:
+            point = ChargePoint(station_id, Electrical(self._account.voltage, self._account.phases))
+            return view_of(point, self._now(), self._account.heartbeat_s)
+
+    def _cleared(self, station_id: str) -> str | None:
+        try:
+            return self._system.alarms_cleared(station_id)
+        except NothingThere:
+            return None
+
+    def _newest_sessions(self, station_ids: list[str]) -> dict[str, Sessions]:
+        with self._lock:
+            found = {each: self._newest[each] for each in station_ids if each in self._newest}
+            version = self._version
+        missing = [each for each in station_ids if each not in found]
+        if missing:
+            asked = self._system.newest_sessions(missing)
+            found.update(asked)
+            with self._lock:
+                if version == self._version:
+                    self._newest.update(asked)
+        return found
+
+    def _forget(self, event: dict[str, Any]) -> None:
+        """A message came, on the central system's own thread."""
+        if event["action"] in _OF_SESSIONS:
+            with self._lock:
+                self._version += 1
+                self._newest.pop(event["charge_point"], None)
+
+    def sessions(
+        self, station_id: str | None, since: datetime, until: datetime | None
+    ) -> list[Event]:
+        """The charging sessions of a charge point (None: of all) that touch a time, oldest
+        first."""
+        until_s = None if until is None else until.timestamp()
+        return [
+            event_of(row) for row in self._system.sessions(station_id, since.timestamp(), until_s)
+        ]
+
+    # ---- writing -------------------------------------------------------------------------
+
+    def shed(self, target: Target, limit: Limit, minutes: int) -> None:
+        """Limit the load of a charge point or connector for so many minutes (0 = no end)."""
+        self._counts["shed"] += 1
+        self._system.shed(target, limit, minutes)
+
+    def clear(self, target: Target) -> None:
+        """End our limits there."""
+        self._counts["clear"] += 1
+        self._system.clear(target)
+
+    def clear_alarms(self, station_id: str) -> None:
+        """Put the alarms until now away."""
+        self._counts["clearAlarms"] += 1
+        self._system.clear_alarms(station_id)
+
+    def command(self, target: Target, name: str, argument: object) -> str:
+        """One of `ORDERS`; the charge point's answer."""
+        order = ORDERS.get(name)
+        if order is None:
+            raise BadValue(f"{target}: no command {name!r}; write one of {', '.join(ORDERS)}")
+        self._counts[name] += 1
+        return order(self._system, target, argument)
+
+    def follow(self, callback: Callback) -> Callable[[], None]:
+        """Have each message told; returns how to end it. Goes on after a `reconfigure`."""
+        self._followers[callback] = self._system.subscribe(callback)
+
+        def end() -> None:
+            stop = self._followers.pop(callback, None)
+            if stop is not None:
+                stop()
+
+        return end
+
+    # ---- life ----------------------------------------------------------------------------
+
+    def calls(self) -> dict[str, int]:
+        """Command to the number of times that it was asked for."""
+        return dict(self._counts)
+
+    def reconfigure(self, account: Account) -> None:
+        """Go on with other settings: charge points connect again. Raises BadConfiguration, and
+        then goes on with those before."""
+        if not isinstance(account, OcppAccount):
+            raise BadConfiguration("an OCPP account cannot become one of another backend")
+        if account == self._account:
+            return
+        before = self._account
+        self._system.stop()
+        try:
+            self._system = self._start(account)
+        except BadConfiguration:
+            self._system = self._start(before)
+            raise
+        self._account = account
+
+    def close(self) -> None:
+        """Hang up and let go of the database. Twice is once."""
+        with self._starting:
+            for path, backend in list(self._running.items()):
+                if backend is self:
+                    del self._running[path]
+        self._system.stop()

@@ -1,0 +1,291 @@
+"""The rows of chargers that connect directly over OCPP.
+
+Sources: the driver specification (names and registers that are shared with ChargePoint's table),
+its live status (`composite_status` and its neighbours). A path is a place in what
+`backends/ocpp/facts.py` says of a charge point, `Port/…` of a connector. To add a point, add a row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from chargepoint_driver.catalogue.commanded import COMMANDED
+from chargepoint_driver.catalogue.model import COMMANDS, Attribute, Batch, Call, Kind, Scope, Whole
+
+STRING, INTEGER, FLOAT = Kind.STRING, Kind.INTEGER, Kind.FLOAT
+DATETIME, DICTIONARY = Kind.DATETIME, Kind.DICTIONARY
+STATION, PORT, SESSION, ALARM = Scope.STATION, Scope.PORT, Scope.SESSION, Scope.ALARM
+OWN = Whole.OWN
+
+# More stations than one central system has: every question is one look at memory.
+_ALL = 1_000_000
+_HOUR_S = 3_600
+
+# Nothing is kept: what is asked for is always as new as the last message.
+CALLS = (
+    Call("getStationStatus", "chargePoint", Batch.LIST, currency_s=0, most=_ALL),
+    Call("getLoad", "chargePoint", Batch.LIST, currency_s=0, most=_ALL),
+    Call("getAlarms", "chargePoint", Batch.LIST, currency_s=0, most=_ALL),
+    Call("getChargingSessionData", "chargePoint", Batch.LIST, currency_s=0, most=_ALL),
+    Call(
+        "getStations",
+        "chargePoint",
+        Batch.LIST,
+        currency_s=0,
+        scrape_interval_s=_HOUR_S,
+        most=_ALL,
+    ),
+)
+_CALLS = {call.name: call for call in CALLS}
+
+
+def _rows(register: str, call: str, *rows: Attribute) -> tuple[Attribute, ...]:
+    """The rows of one register, with what its call gives them all."""
+    timing = _CALLS[call]
+    return tuple(
+        replace(
+            row,
+            register=register,
+            call=call,
+            scrape_interval_s=timing.scrape_interval_s,
+            currency_s=timing.currency_s,
+        )
+        for row in rows
+    )
+
+
+def _row(
+    name: str,
+    kind: Kind,
+    scope: Scope,
+    path: str,
+    unit: str = "",
+    notes: str = "",
+    *,
+    write: str = "",
+    whole: Whole = Whole.NOTHING,
+    pushed: bool = True,
+) -> Attribute:
+    return Attribute(
+        name,
+        "",
+        "",
+        (path,),
+        kind,
+        scope,
+        unit,
+        write,
+        whole,
+        since="1.6",
+        notes=notes,
+        pushed=pushed,
+    )
+
+
+def _own(
+    name: str,
+    kind: Kind,
+    path: str,
+    unit: str = "",
+    notes: str = "",
+    *,
+    write: str = "",
+    pushed: bool = True,
+) -> Attribute:
+    """A row that a connector and the charge point itself each have their own value of."""
+    place = f"Port/{path}" if path else ""
+    return _row(name, kind, PORT, place, unit, notes, write=write, whole=OWN, pushed=pushed)
+
+
+_STATUS = _rows(
+    "StationStatusRegister",
+    "getStationStatus",
+    _own("Status", STRING, "status", notes="AVAILABLE, INUSE, UNREACHABLE, UNKNOWN"),
+    _own(
+        "TimeStamp",
+        DATETIME,
+        "last_seen",
+        notes="last communication of charge point and central system",
+        pushed=False,
+    ),
+    _own("ocppStatus", STRING, "ocpp_status", notes="last status as the charge point says it"),
+    _own("statusTime", DATETIME, "status_time", notes="of the last status, by the charge point"),
+    _own("errorCode", STRING, "error_code", notes="NoError when all is well"),
+    _own("vendorErrorCode", STRING, "vendor_error_code"),
+    _own("errorInfo", STRING, "info"),
+    _own(
+        "composite_status",
+        STRING,
+        "composite_status",
+        notes="up; down when out of reach, inoperative, or with errors in the last hour",
+    ),
+    _own("available_for_charging", INTEGER, "available_for_charging", "1 or -1"),
+    _own(
+        "requires_maintenance",
+        INTEGER,
+        "requires_maintenance",
+        "1 or -1",
+        "1 after errors in the last hour, and while Faulted",
+    ),
+    _row("connected", INTEGER, STATION, "connected", "0 or 1"),
+    _row("connectedSince", DATETIME, STATION, "connected_since"),
+    _row("lastSeen", DATETIME, STATION, "last_seen", notes="last message or pong", pushed=False),
+    _row("bootTime", DATETIME, STATION, "boot_time"),
+    _row("ocppVersion", STRING, STATION, "ocpp_version"),
+)
+
+_LINES = ("L1", "L2", "L3")
+_PHASES = tuple(
+    _row(f"{name}{line}", FLOAT, PORT, f"Port/phases/{line}/{path}", unit)
+    for name, path, unit in (
+        ("portLoad", "load_kw", "kW"),
+        ("voltage", "voltage_v", "V"),
+        ("current", "current_a", "A"),
+        ("temperature", "temperature_c", "Celsius"),
+    )
+    for line in _LINES
+)
+
+_LOAD = _rows(
+    "LoadRegister",
+    "getLoad",
+    _row(
+        "shedState",
+        INTEGER,
+        PORT,
+        "Port/shed",
+        "0 or 1",
+        "1 while a limit of ours is in force, of the connector or of the charge point",
+        write="shedLoad, clearShedState",
+        whole=Whole.ANY,
+    ),
+    _row("portLoad", FLOAT, PORT, "Port/load_kw", "kW"),
+    _row(
+        "portLoadEstimated",
+        INTEGER,
+        PORT,
+        "Port/load_estimated",
+        "0 or 1",
+        "1 when the load is worked out from voltage and current, or from the register",
+    ),
+    _own(
+        "allowedLoad",
+        FLOAT,
+        "allowed_kw",
+        "kW",
+        "limit in force, where the charge point keeps to it as it was asked for; None without",
+        write="shedLoad",
+    ),
+    _own(
+        "percentShed",
+        INTEGER,
+        "percent_shed",
+        "percent",
+        "share of shedBaseLoad that is shed; None without such a limit",
+        write="shedLoad",
+    ),
+    _row("stationLoad", FLOAT, STATION, "load_kw", "kW", "None unless every connector has a load"),
+    _own("requestedLoad", FLOAT, "limit/requested_kw", "kW", "the limit as it was asked for"),
+    _own("acceptedLoad", FLOAT, "limit/accepted_kw", "kW", "what the charge point took of it"),
+    _own("confirmedLoad", FLOAT, "limit/confirmed_kw", "kW", "what it shows to be in force"),
+    _own("confirmedBy", STRING, "limit/confirmed_by", notes="composite, offered or load"),
+    _own("effectiveLoad", FLOAT, "limit/effective_kw", "kW", "confirmed, else accepted"),
+    _own("limitRefused", STRING, "limit/refused", notes="the answer to a limit that was refused"),
+    _own("limitUntil", DATETIME, "limit/until", notes="when the limit ends by itself"),
+    _own("shedBaseLoad", FLOAT, "limit/base_kw", "kW", "load that percentShed is a share of"),
+    _row("energyRegister", FLOAT, PORT, "Port/energy_kwh", "kWh", "the meter's own register"),
+    _row("voltage", FLOAT, PORT, "Port/voltage_v", "V", "mean of the phases"),
+    _row("current", FLOAT, PORT, "Port/current_a", "A", "largest of the phases"),
+    _row("powerOffered", FLOAT, PORT, "Port/offered_kw", "kW"),
+    _row("SoC", FLOAT, PORT, "Port/soc_percent", "percent"),
+    _row("temperature", FLOAT, PORT, "Port/temperature_c", "Celsius"),
+    _row("meterTime", DATETIME, PORT, "Port/meter_time", pushed=False),
+    *_PHASES,
+    *(replace(row, pushed=True) for row in COMMANDED),
+)
+
+_ALARMS = _rows(
+    "AlarmRegister",
+    "getAlarms",
+    _row("alarmType", STRING, ALARM, "alarm/type", notes="newest error code, also a vendor's"),
+    _row("alarmTime", DATETIME, ALARM, "alarm/time", notes="when it was received"),
+    _row(
+        "clearAlarms",
+        INTEGER,
+        ALARM,
+        "",
+        "0 or 1",
+        "writing 1 puts the alarms until now away; always reads 0",
+        write="clearAlarms",
+        pushed=False,
+    ),
+)
+
+_SESSIONS = _rows(
+    "ChargingSessionRegister",
+    "getChargingSessionData",
+    _row("sessionID", STRING, SESSION, "session/id"),
+    _row("startTime", DATETIME, SESSION, "session/start"),
+    _row("endTime", DATETIME, SESSION, "session/end", notes="not reported while it lasts"),
+    _row("Energy", FLOAT, SESSION, "session/energy_kwh", "kWh"),
+    _row("rfidSerialNumber", STRING, SESSION, "session/id_tag", notes="idTag; personal data"),
+    _row("endedBy", STRING, SESSION, "session/reason"),
+)
+
+_STATIONS = _rows(
+    "StationRegister",
+    "getStations",
+    _row("stationID", STRING, STATION, "id"),
+    _row("stationManufacturer", STRING, STATION, "boot/vendor"),
+    _row("stationModel", STRING, STATION, "boot/model"),
+    _row("stationSerialNum", STRING, STATION, "boot/serial"),
+    _row("firmwareVersion", STRING, STATION, "boot/firmware"),
+    _row("numPorts", INTEGER, STATION, "connector_count"),
+    _row("portNumber", INTEGER, PORT, "Port/connector_id"),
+    _own("Voltage", FLOAT, "nominal_v", "V", "of the configuration"),
+    _own("phases", INTEGER, "phase_count", notes="of the configuration"),
+    _own("Power", FLOAT, "rated_kw", "kW", "of a connector, of the configuration"),
+    _row(
+        "configuration",
+        DICTIONARY,
+        STATION,
+        "configuration",
+        notes="the charge point's settings, without those whose names speak of keys",
+    ),
+)
+
+_COMMANDS = _rows(
+    COMMANDS,
+    "getStationStatus",
+    _own("remoteStart", STRING, "", "", "idTag to start with", write="remoteStart", pushed=False),
+    _own(
+        "remoteStop",
+        INTEGER,
+        "",
+        "0 or 1",
+        "writing 1 ends the transaction",
+        write="remoteStop",
+        pushed=False,
+    ),
+    _own(
+        "availability",
+        INTEGER,
+        "availability",
+        "0 or 1",
+        "1 in service, 0 taken out of it",
+        write="availability",
+    ),
+    _row("reset", STRING, STATION, "", "", "Soft or Hard", write="reset", pushed=False),
+    _row(
+        "unlock",
+        INTEGER,
+        PORT,
+        "",
+        "0 or 1",
+        "writing 1 releases the plug",
+        write="unlock",
+        pushed=False,
+    ),
+)
+
+ATTRIBUTES = (*_STATUS, *_LOAD, *_ALARMS, *_SESSIONS, *_STATIONS, *_COMMANDS)

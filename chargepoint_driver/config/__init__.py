@@ -1,0 +1,28 @@
+"""What a driver config may say, validated at the edge: all faults at once, with their cures.
+
+`device` tells which backend a driver config is of, `chargepoint` and `ocpp` (with
+`ocpp_device`) are the two of them,
+`agent` is the caching agent's, `words` what they share.
+"""
+
+from chargepoint_driver.config.agent import AgentConfig, Held
+from chargepoint_driver.config.chargepoint import AccountConfig, AgentAccount, DeviceConfig
+from chargepoint_driver.config.device import Account, Device, read_device
+from chargepoint_driver.config.ocpp_device import OcppAccount, OcppDevice
+from chargepoint_driver.config.shed import ShedSettings
+from chargepoint_driver.config.words import HOST_KEYS
+
+__all__ = [
+    "HOST_KEYS",
+    "Account",
+    "AccountConfig",
+    "AgentAccount",
+    "AgentConfig",
+    "Device",
+    "DeviceConfig",
+    "Held",
+    "OcppAccount",
+    "OcppDevice",
+    "ShedSettings",
+    "read_device",
+]

@@ -1,0 +1,84 @@
+"""The caching agent's config: accounts of any backend by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from chargepoint_driver.config.chargepoint import AgentAccount
+from chargepoint_driver.config.device import BACKENDS, unknown_backend
+from chargepoint_driver.config.ocpp import faults_of
+from chargepoint_driver.config.ocpp_device import OcppAccount
+from chargepoint_driver.config.words import explain, keys_of
+
+__all__ = ["AgentConfig", "Held"]
+
+Held: TypeAlias = AgentAccount | OcppAccount
+"""An account as the caching agent holds it."""
+
+
+class AgentConfig(BaseModel):
+    """The caching agent's config: its accounts by name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    accounts: dict[str, Held] = Field(description="name to account")
+
+    @classmethod
+    def from_dict(
+        cls, fields: Mapping[str, Any], source: str = "config"
+    ) -> tuple[AgentConfig, list[str]]:
+        """(the accounts that are good, what is wrong with the others and the rest)."""
+        faults = [
+            f"{source}: unknown key {key!r}; remove it" for key in fields if key != "accounts"
+        ]
+        given = fields.get("accounts")
+        if not isinstance(given, Mapping) or not given:
+            return cls(accounts={}), [*faults, f"{source}: accounts: is missing; name an account"]
+        good: dict[str, Held] = {}
+        for name, account in given.items():
+            where = f"{source}: accounts.{name}"
+            if not isinstance(account, Mapping):
+                faults.append(f"{where}: must be an object with the keys of an account")
+                continue
+            read, lines = _read(account)
+            if read is None:
+                faults += [f"{where}: {line}" for line in lines]
+                continue
+            clash = _clash(read, good)
+            if clash is None:
+                good[str(name)] = read
+            else:
+                faults.append(f"{where}: {clash}")
+        return cls(accounts=good), faults
+
+
+def _read(account: Mapping[str, Any]) -> tuple[Held | None, list[str]]:
+    """(the account, or what is wrong with it)."""
+    backend = account.get("backend", BACKENDS[0])
+    if backend not in BACKENDS:
+        return None, [unknown_backend(backend)]
+    if backend == "ocpp":
+        lines = faults_of(OcppAccount, account)
+        return (None, lines) if lines else (OcppAccount(**account), [])
+    try:
+        return AgentAccount.model_validate(account), []
+    except ValidationError as error:
+        known = keys_of(AgentAccount)
+        return None, [explain(fault, known) for fault in error.errors(include_url=False)]
+
+
+def _clash(account: Held, others: Mapping[str, Held]) -> str | None:
+    """Why an account cannot stand beside the others."""
+    for name, other in others.items():
+        if other.key == account.key:
+            # Its calls would be made twice, and the limit of calls per minute not be held; of a
+            # central system the database has one writer.
+            return f"is the same account as {name}; remove one of the two"
+        if isinstance(account, OcppAccount) or isinstance(other, OcppAccount):
+            continue
+        if account.cache_file is not None and other.cache_file == account.cache_file:
+            return f"cache_file is that of {name}; give each account its own"
+    return None

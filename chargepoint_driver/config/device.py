@@ -1,0 +1,33 @@
+"""A device of any backend: which model its driver config is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from chargepoint_driver.config.chargepoint import AccountConfig, DeviceConfig
+from chargepoint_driver.config.ocpp_device import OcppAccount, OcppDevice
+from chargepoint_driver.errors import BadConfiguration
+
+__all__ = ["BACKENDS", "Account", "Device", "read_device", "unknown_backend"]
+
+BACKENDS = ("chargepoint", "ocpp")
+
+Account: TypeAlias = AccountConfig | OcppAccount
+Device: TypeAlias = DeviceConfig | OcppDevice
+
+
+def read_device(fields: Mapping[str, Any], source: str = "driver_config") -> Device:
+    """The validated `driver_config` of a device. Raises BadConfiguration with every fault at
+    once; secrets do not show in it. The platform driver's own keys are left out."""
+    backend = fields.get("backend", BACKENDS[0])
+    if backend not in BACKENDS:
+        raise BadConfiguration(f"{source}: {unknown_backend(backend)}")
+    if backend == "ocpp":
+        return OcppDevice.from_dict(fields, source)
+    return DeviceConfig.from_dict(fields, source)
+
+
+def unknown_backend(backend: object) -> str:
+    """That there is no such backend."""
+    return f"backend: {backend!r} is none; write {' or '.join(BACKENDS)}"

@@ -1,0 +1,70 @@
+"""What the models of all backends share: the host's keys, names, and faults as sentences."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["HOST_KEYS", "DeviceKeys", "explain", "keys_of", "own_keys", "printable", "unknown_key"]
+
+# Keys of the platform driver's own that stand beside ours in a driver config.
+HOST_KEYS = frozenset({"debug", "driver_type", "heart_beat_point", "module", "plugins"})
+
+
+class DeviceKeys(BaseModel):
+    """What a device may say whatever its backend is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    cacheExpiration: float | None = Field(  # noqa: N815
+        None, ge=0, description="seconds that a value may be old, where its row does not say"
+    )
+    cache_agent: str | None = Field(
+        None, min_length=1, description="identity of the caching agent that holds the account"
+    )
+    account_name: str | None = Field(
+        None,
+        alias="account",
+        min_length=1,
+        description="name of the account in the caching agent, where it holds several",
+    )
+
+
+def own_keys(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """A driver config without the platform driver's own keys."""
+    return {key: value for key, value in fields.items() if key not in HOST_KEYS}
+
+
+def printable(text: str) -> str:
+    """A name without the blanks around it."""
+    text = text.strip()
+    if not text or not text.isprintable():
+        raise ValueError("must be printable text, and not empty")
+    return text
+
+
+def keys_of(*classes: type[BaseModel]) -> list[str]:
+    """The keys that models know, as configs spell them."""
+    return [field.alias or name for cls in classes for name, field in cls.model_fields.items()]
+
+
+def explain(fault: Any, known: Iterable[str]) -> str:
+    """One pydantic fault as a sentence that does not repeat the value; `known` are the keys
+    that a misspelt one may be meant for."""
+    key = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        return unknown_key(key, known)
+    if fault["type"] == "missing":
+        return f"{key!r} is missing; add it"
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{key}: {message}" if key else message
+
+
+def unknown_key(key: str, known: Iterable[str]) -> str:
+    """That a key means nothing, and which one may be meant."""
+    near = difflib.get_close_matches(key.rsplit(".", 1)[-1], known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else "remove it"
+    return f"unknown key {key!r}; {hint}"
