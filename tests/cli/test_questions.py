@@ -97,21 +97,21 @@ def test_of_the_web_services(soap: str) -> None:
 def test_what_cannot_be_answered_is_said(ocpp: str, words: tuple[str, str], said: str) -> None:
     question, subject = words
     code, text = run(question, ocpp, subject)
-    assert code == 1
+    assert code > 0
     assert said in text
 
 
 def test_nothing_is_made_where_there_is_no_record(tmp_path: Path, ocpp: str) -> None:
     (tmp_path / "ocpp.db").unlink()
     code, text = run("active", ocpp)
-    assert code == 1
+    assert code > 0
     assert "there is no database" in text
     assert not (tmp_path / "ocpp.db").exists()
 
 
 def test_reading_does_not_take_the_place_of_the_driver(ocpp: str) -> None:
     result = CliRunner().invoke(main, ["read", ocpp, "--registry", "registry_configs/ocpp.csv"])
-    assert result.exit_code == 1
+    assert result.exit_code > 0
     assert "connect to the platform driver" in result.output
 
 
