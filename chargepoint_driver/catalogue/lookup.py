@@ -39,8 +39,8 @@ class Catalogue:
         return tuple(self._by_name.get(name, ()))
 
     def of_call(self, call: str) -> tuple[Attribute, ...]:
-        """Every row that the call's reply holds."""
-        return tuple(row for row in self if row.call == call)
+        """Every row that the call's reply holds; not those that this driver answers."""
+        return tuple(row for row in self if row.call == call and not row.own)
 
     def closest(self, name: str) -> str | None:
         """The attribute name most like a misspelt one, None when nothing comes near."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from chargepoint_driver.backend import Target
 from chargepoint_driver.catalogue import Attribute, Kind, Scope, Whole
-from chargepoint_driver.errors import BadReply
+from chargepoint_driver.errors import BadReply, ChargePointError
 from chargepoint_driver.snapshot import StationRecord, Unreadable, Value
 
 __all__ = ["Point"]
@@ -61,9 +61,11 @@ class Point:
         """This point's value in a record of its call; None when it is not reported.
 
         Raises NothingThere when the port does not exist, BadReply when the reply holds
-        something that is not of the attribute's kind.
+        something that is not of the attribute's kind, ChargePointError for what no reply holds.
         """
         attribute = self.attribute
+        if attribute.own:
+            raise ChargePointError(f"{attribute.name} is answered by control, not by a reply")
         if not attribute.path[0]:
             # An attribute that is only written has no state of its own.
             return "" if attribute.kind is Kind.STRING else _declared(0, self.kind)

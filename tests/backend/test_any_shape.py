@@ -20,7 +20,7 @@ NAMES = {
     call: {
         row.name: row.path[0]
         for row in CHARGEPOINT.of_call(call)
-        if row.kind.value in {"string", "float", "integer"}
+        if row.kind.value in {"string", "float", "integer"} and row.path[0]
     }
     for call in ("getLoad", "getStationStatus")
 }
