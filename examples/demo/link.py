@@ -2,6 +2,7 @@
 
     in   {"id": 1, "peer": "platform.driver", "method": "get_point", "args": [...], "kwargs": {}}
          {"id": 2, "subscribe": "devices/campus"}
+         {"id": 3, "publish": "devices/campus/meter/all", "message": ...}
     out  {"id": 1, "result": ...}  or  {"id": 1, "error": "..."}
          {"topic": "devices/campus/...", "headers": {...}, "message": ...}
 
@@ -65,6 +66,10 @@ def answer(agent: Agent, line: dict[str, Any]) -> None:
     try:
         if "subscribe" in line:
             agent.vip.pubsub.subscribe("pubsub", line["subscribe"], forward).get(CALL_LIMIT_S)
+            result = None
+        elif "publish" in line:
+            published = agent.vip.pubsub.publish("pubsub", line["publish"], {}, line["message"])
+            published.get(CALL_LIMIT_S)
             result = None
         else:
             call = agent.vip.rpc.call(

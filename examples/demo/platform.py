@@ -52,6 +52,10 @@ class Link:
         """From now on messages() has what is published under this topic."""
         self._ask(f"Subscribing to {prefix}", {"subscribe": prefix})
 
+    def publish(self, topic: str, message: Any) -> None:
+        """Put a message on the bus, as any agent could."""
+        self._ask(f"Publishing on {topic}", {"publish": topic, "message": message})
+
     def messages(self) -> list[dict[str, Any]]:
         """What came in since the last call: dicts with topic, headers and message."""
         found = [*self._messages, *self._lines.waiting()]

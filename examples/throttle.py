@@ -1,0 +1,177 @@
+"""What the agents beside this file share: holding devices to a limit, and an agent's life.
+
+A device is a topic with the points allowedLoad, shedState and commandedLoad: a port, a station
+or a station group. What is in force is read from `commandedLoad`, never remembered, so that an
+agent that was restarted, or a shed that ran out, makes no difference.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import gevent
+from gevent.event import Event
+from volttron.client.known_identities import PLATFORM_DRIVER
+from volttron.client.messaging.health import STATUS_BAD, STATUS_GOOD
+from volttron.client.vip.agent import Agent, Core
+from volttron.client.vip.agent.errors import VIPError
+from volttron.utils import jsonrpc, load_config
+
+__all__ = ["RPC_ERRORS", "Throttle", "ThrottlingAgent", "check"]
+
+_log = logging.getLogger(__name__)
+
+RPC_LIMIT_S = 60
+# What a call may end in; gevent.Timeout is no Exception.
+RPC_ERRORS = (jsonrpc.Error, jsonrpc.RemoteError, VIPError, gevent.Timeout)
+RETRY_S = 5.0
+# Limits are written in steps of a tenth of a kW, rounded down.
+STEPS = 10
+
+
+class Throttle:
+    """A total over devices, each with an equal part. Nothing is raised for one device that does
+    not answer: the others are seen to, and the next call tries it again."""
+
+    def __init__(self, vip: Any, devices: Sequence[str]) -> None:
+        """`vip` is the agent's; `devices` are topics without `devices/`."""
+        self._vip = vip
+        self.devices = tuple(devices)
+        self._ours: set[str] = set()
+
+    def adopt(self, stopping: Event) -> float | None:
+        """Take over what is in force, of an earlier run: `release` gives it back too. Waits for
+        the platform driver. The total in kW; None unless every device is held to a limit."""
+        while not stopping.is_set():
+            try:
+                parts = {device: self._held_kw(device) for device in self.devices}
+            except RPC_ERRORS as error:
+                _log.warning("what is in force cannot be told yet: %s", error)
+                stopping.wait(RETRY_S)
+            else:
+                known = {device: kw for device, kw in parts.items() if kw is not None}
+                self._ours |= known.keys()
+                return sum(known.values()) if len(known) == len(parts) else None
+        return None
+
+    def hold(self, total_kw: float) -> bool:
+        """Hold the devices to a total; True when each of them was commanded its part."""
+        part_kw = math.floor(total_kw / len(self.devices) * STEPS + 1e-6) / STEPS
+        return self._each(self.devices, lambda device: self._hold_one(device, part_kw))
+
+    def release(self) -> bool:
+        """Give back to each device what was in force before; True when each of them was told.
+        Devices that were not held through here are left alone."""
+        return self._each(sorted(self._ours), self._release_one)
+
+    def _hold_one(self, device: str, kw: float) -> None:
+        if self._is_held(device, kw):
+            return
+        self._ours.add(device)  # Also when it fails: the limit may be in force all the same.
+        # Sent at once while a shed is in force, else kept for shedState.
+        self._call("set_point", device, "allowedLoad", kw)
+        if not self._is_held(device, kw):
+            self._call("set_point", device, "shedState", 1)
+        _log.info("%s is held to %g kW", device, kw)
+
+    def _release_one(self, device: str) -> None:
+        self._call("revert_point", device, "shedState")
+        self._ours.discard(device)
+        _log.info("%s is given back", device)
+
+    def _is_held(self, device: str, kw: float) -> bool:
+        held_kw = self._held_kw(device)
+        return held_kw is not None and abs(held_kw - kw) < 0.5 / STEPS
+
+    def _held_kw(self, device: str) -> float | None:
+        """The limit that was commanded and has not run out."""
+        held_kw = self._call("get_point", device, "commandedLoad")
+        return None if held_kw is None else float(held_kw)
+
+    def _each(self, devices: Iterable[str], act: Callable[[str], None]) -> bool:
+        good = True
+        for device in devices:
+            try:
+                act(device)
+            except RPC_ERRORS as error:
+                _log.warning("%s: %s; tried again", device, error)
+                good = False
+        return good
+
+    def _call(self, method: str, *arguments: Any) -> Any:
+        """Call the platform driver; raises what went wrong, also when it does not answer."""
+        return self._vip.rpc.call(PLATFORM_DRIVER, method, *arguments).get(timeout=RPC_LIMIT_S)
+
+
+class ThrottlingAgent(Agent):  # type: ignore[misc]  # the host has no types
+    """Holds `devices` to a limit, which `work` finds. Configured by `config` in the config store,
+    or by the file that AGENT_CONFIG names; a change counts at once."""
+
+    defaults: Mapping[str, Any] = {}
+
+    def __init__(self, config_path: str | dict[str, Any] = "", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.woken, self.stopping = Event(), Event()
+        self._throttle: Throttle | None = None
+        self._working = gevent.Greenlet()
+        self.vip.config.set_default("config", load_config(config_path))
+        self.vip.config.subscribe(self.configure, actions=["NEW", "UPDATE"], pattern="config")
+
+    def work(self, settings: dict[str, Any], throttle: Throttle) -> None:
+        """Do what the agent is for, until `stopping` is set; `woken` is set then too."""
+        raise NotImplementedError
+
+    def faults(self, settings: dict[str, Any]) -> list[str]:
+        """A sentence for each fault of the settings."""
+        return check(settings, self.defaults)
+
+    def configure(self, _name: str, _action: str, contents: dict[str, Any]) -> None:
+        """Begin to work, or begin anew, with these settings unless they have a fault."""
+        settings = {**self.defaults, **contents}
+        faults = "; ".join(self.faults(settings))
+        self.vip.health.set_status(STATUS_BAD if faults else STATUS_GOOD, faults)
+        if faults:
+            _log.error("config: %s. The one before stays in use.", faults)
+            return
+        self._working.kill()
+        self._working = gevent.spawn(self._work, settings)
+
+    def _work(self, settings: dict[str, Any]) -> None:
+        before = self._throttle
+        if before is None or list(before.devices) != settings["devices"]:
+            if before is not None:
+                before.release()
+            self._throttle = Throttle(self.vip, settings["devices"])
+        assert self._throttle is not None
+        self.work(settings, self._throttle)
+
+    def tell(self, settings: Mapping[str, Any], **facts: Any) -> None:
+        """Publish what was done."""
+        _log.info("%s", facts)
+        self.vip.pubsub.publish("pubsub", settings["results_topic"], {}, facts)
+
+    @Core.receiver("onstop")  # type: ignore[untyped-decorator]
+    def end(self, _sender: Any, **_kwargs: Any) -> None:
+        """Let `work` come to its end."""
+        self.stopping.set()
+        self.woken.set()
+        self._working.join(timeout=RPC_LIMIT_S)
+
+
+def check(settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[str]:
+    """A sentence for each setting that is of no use: unknown, no number above 0 where the
+    default is one, a list of devices that is none."""
+    faults = [f"{name}: unknown; remove it" for name in settings.keys() - defaults.keys()]
+    for name in defaults:
+        value = settings[name]
+        if isinstance(defaults[name], (int, float)) and not (
+            isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf
+        ):
+            faults.append(f"{name}: {value!r} is no number above 0")
+    devices = settings["devices"]
+    if not isinstance(devices, list) or not devices or not all(isinstance(d, str) for d in devices):
+        faults.append("devices: must be a list of device topics, like campus/garage/group")
+    return faults
