@@ -17,7 +17,10 @@ from rich.table import Table
 
 from bench.figure import Figure
 
-PARTS = ("calls", "replies", "points", "memory", "ocpp_rate", "ocpp_fleet", "ocpp_kills")
+PARTS = (
+    *("calls", "replies", "points", "memory", "writes"),
+    *("ocpp_rate", "ocpp_fleet", "ocpp_kills"),
+)
 PART_LIMIT_S = 600
 
 

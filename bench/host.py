@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
+import tempfile
 from types import SimpleNamespace
 from typing import Any
 
 from bench.site import Site
 from chargepoint_driver.adapters.interface import ChargePointInterface, ChargePointRemoteConfig
 from chargepoint_driver.adapters.register import ChargePointPointConfig
+
+# Files that the interface keeps go where the host says.
+os.environ["VOLTTRON_HOME"] = tempfile.mkdtemp()
+atexit.register(shutil.rmtree, os.environ["VOLTTRON_HOME"], ignore_errors=True)
 
 
 def interface(
@@ -33,7 +41,8 @@ def interface(
             cacheExpiration=1e9,
         )
         if driver is None:
-            driver = ChargePointInterface(config, SimpleNamespace(equipment_model=tree, vip=None))
+            agent = SimpleNamespace(equipment_model=tree, vip=None, core=None)
+            driver = ChargePointInterface(config, agent)
         for row in driver.prepare_registry_config([row for _, row in rows], config):
             register = driver.create_register(ChargePointPointConfig(**row))
             topic = f"devices/site/{station}"
