@@ -17,6 +17,9 @@ PORTS_PER_STATION = 2
 SEED = 7
 # A minute of the garage passes in a second, so that sessions are seen to grow.
 SPEED = 60
+# Stations take minutes to obey; here, seconds.
+SHED_DELAY_S = 4 * SPEED
+CLEAR_DELAY_S = 6 * SPEED
 
 TOPIC = "campus/garage"
 REGISTRY = Path(__file__).with_name("port.csv")
@@ -110,6 +113,8 @@ def launch_simulator(
         "--ports-per-station": PORTS_PER_STATION,
         "--seed": SEED,
         "--speed": SPEED,
+        "--shed-delay": SHED_DELAY_S,
+        "--clear-delay": CLEAR_DELAY_S,
         "--soap-port": 0,
     }
     command = [str(program), "sim", *(str(word) for pair in options.items() for word in pair)]

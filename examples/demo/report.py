@@ -7,15 +7,15 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from examples.demo.watch import Watch
 
 # What a meter may be off; the simulator rounds to watts.
 TOLERANCE_KW = 0.05
-# Polls that were under way when the limit was set, or served from the cache, do not show it yet.
-SETTLE = timedelta(seconds=3)
+# What shedStatus has to say, one after the other, while an event is carried out.
+COURSE = ["pending", "in force", "pending", "released"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,9 @@ class Report:
     port_load_kw_during: float | None  # the highest while the limit was in force
     port_load_kw_after: float | None  # the highest since it was cleared
     shed_at: str | None
+    in_force_at: str | None  # the first poll that reported the limit
     cleared_at: str | None
+    shed_statuses: list[str]  # of the port, each time that it changed
     historian_rows: int
     seconds_to_platform: float
     seconds_to_first_row: float
@@ -56,6 +58,11 @@ class Report:
                 f"The load did not come back above {allowed} kW after the limit was cleared "
                 f"(highest: {after} kW)."
             )
+        if self.shed_statuses[-len(COURSE) :] != COURSE:
+            faults.append(
+                f"shedStatus went {' → '.join(self.shed_statuses) or 'unseen'} instead of "
+                f"{' → '.join(COURSE)}."
+            )
         if not self.historian_rows:
             faults.append("The historian stored nothing.")
         if not (self.soap_calls or self.ocpp_messages):
@@ -70,6 +77,7 @@ class Report:
             ("allowed load", _kw(self.allowed_load_kw)),
             ("load during", _kw(self.port_load_kw_during)),
             ("load after", _kw(self.port_load_kw_after)),
+            ("shedStatus", " → ".join(self.shed_statuses)),
             ("historian rows", self.historian_rows),
             ("web service calls", self.soap_calls),
             ("OCPP messages", self.ocpp_messages),
@@ -95,7 +103,8 @@ def measure(
     """The report on what was seen. `calls`: field of the report to the number of calls."""
     shed_at, cleared_at = watch.time_of("shed"), watch.time_of("cleared")
     before = watch.chosen_loads(None, shed_at) if shed_at else []
-    during = watch.chosen_loads(shed_at + SETTLE, cleared_at) if shed_at else []
+    in_force_at = next((shed.time for shed in watch.sheds if shed.status == "in force"), None)
+    during = watch.chosen_loads(in_force_at, cleared_at) if in_force_at else []
     after = watch.chosen_loads(cleared_at) if cleared_at else []
     return Report(
         port=watch.device,
@@ -104,7 +113,9 @@ def measure(
         port_load_kw_during=max(during, default=None),
         port_load_kw_after=max(after, default=None),
         shed_at=_text(shed_at),
+        in_force_at=_text(in_force_at),
         cleared_at=_text(cleared_at),
+        shed_statuses=[shed.status for shed in watch.sheds],
         historian_rows=historian_rows,
         seconds_to_platform=round(seconds_to_platform, 2),
         seconds_to_first_row=round(seconds_to_first_row, 2),

@@ -33,11 +33,11 @@ CACHE = "platform.chargepoint"
 RESULTS_TOPIC = "demand_response/event"
 DATABASE = "historian.sqlite"
 
-HOLD_S = 12
+HOLD_S = 14
 FIRST_POLL_LIMIT_S = 45.0
 FIRST_ROW_LIMIT_S = 30.0
 EVENT_LIMIT_S = 40.0
-AFTER_LIMIT_S = 12.0
+AFTER_LIMIT_S = 25.0
 
 
 @dataclass(frozen=True)
@@ -171,11 +171,14 @@ class Demo:
             self._processes.check()  # Otherwise the report says what did not happen.
 
     def _load_is_back(self) -> bool:
-        """Whether the load is above the limit again, on the bus and in the historian."""
+        """Whether the shed is over and the load above the limit again, on the bus and in the
+        historian."""
         device, cleared_at = self._watch.device, self._watch.time_of("cleared")
         assert device is not None
         assert cleared_at is not None
         limit_kw = self._watch.phases["shed"]["allowed_load_kw"] + report.TOLERANCE_KW
+        if self._watch.sheds[-1].status != report.COURSE[-1]:
+            return False
         return max(self._watch.chosen_loads(cleared_at), default=0.0) > limit_kw and any(
             kw > limit_kw
             for stored_at, kw in report.stored_loads(self.database, device)

@@ -21,13 +21,17 @@ BAR_WIDTH = 8
 FULL_BAR_KW = 8.0
 PLAIN_EVERY_S = 6.0
 
+HEADINGS = (
+    *("Port", "Status", "", "Load\nkW"),
+    *("Commanded\nkW", "Allowed\nkW", "Shed", "Session\nkWh"),
+)
 # What each phase of the agent means to somebody who watches.
 PHASES = {
     "": "The ports are being polled.",
     "waiting": "The demand-response agent looks for the busiest port.",
     "before": "{device} has the highest load: {load_kw} kW.",
-    "shed": "{device} is limited to {allowed_load_kw} kW.",
-    "cleared": "{device} is free again.",
+    "shed": "{device} is limited to {allowed_load_kw} kW. The station takes a while to obey.",
+    "cleared": "{device} is set free again. The station takes a while to obey.",
     "failed": "The agent failed: {error}. To do: {cure}.",
 }
 
@@ -39,6 +43,7 @@ class Screen:
         self._console = console
         self._live: Live | None = None
         self._phase = ""
+        self._told = 0
         self._next_plain = time.monotonic() + PLAIN_EVERY_S / 2
 
     def __enter__(self) -> Self:
@@ -65,6 +70,9 @@ class Screen:
         if watch.phase != self._phase:
             self._phase = watch.phase
             self.say(describe_phase(watch))
+        for shed in watch.sheds[self._told :]:
+            self.say(f"{watch.device}  shedStatus {shed.status}{shed.reason and ': '}{shed.reason}")
+        self._told = len(watch.sheds)
         if self._live is not None:
             self._live.update(draw(watch), refresh=True)
         elif watch.ports and time.monotonic() >= self._next_plain:
@@ -81,8 +89,9 @@ def describe_phase(watch: Watch) -> str:
 def draw(watch: Watch) -> Table:
     """The table of all ports."""
     title, caption = "ChargePoint ports on VOLTTRON", describe_phase(watch)
-    table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD)
-    for heading in ("Port", "Status", "", "Load\nkW", "Limit\nkW", "Shed", "Session\nkWh"):
+    # Eight columns in a terminal of 80: every blank counts.
+    table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
+    for heading in HEADINGS:
         justify: JustifyMethod = "right" if "\nk" in heading else "left"
         table.add_column(heading, justify=justify, no_wrap=True)
     for device in sorted(watch.ports):
@@ -94,8 +103,9 @@ def draw(watch: Watch) -> Table:
             Text(str(values.get("Status", "?")), style=_status_style(values)),
             bar(load_kw),
             _number(load_kw),
-            _limit(values),
-            "yes" if values.get("shedState") else "",
+            _commanded(values),
+            _allowed(values),
+            _shed(values),
             _number(values.get("Energy")),
             style="bold" if device == watch.device else "",
         )
@@ -112,12 +122,26 @@ def plain_line(device: str, values: dict[str, Any]) -> str:
     """A port as a line of text."""
     return (
         f"{device}  {values.get('Status', '?'):11} {_number(values.get('portLoad')):>6} kW"
-        f"  limit {_limit(values) or 'none':>5}  session {_number(values.get('Energy')):>6} kWh"
+        f"  commanded {_commanded(values) or '-':>5}  allowed {_allowed(values) or '-':>5}"
+        f"  {_shed(values) or '-':9} session {_number(values.get('Energy')):>6} kWh"
     )
 
 
-def _limit(values: dict[str, Any]) -> str:
+def _commanded(values: dict[str, Any]) -> str:
+    """The limit that was commanded; empty for none."""
+    kw = values.get("commandedLoad")
+    return "" if kw is None else _number(kw)
+
+
+def _allowed(values: dict[str, Any]) -> str:
+    """The limit that the station reports; empty while it reports that none is in force."""
     return _number(values.get("allowedLoad")) if values.get("shedState") else ""
+
+
+def _shed(values: dict[str, Any]) -> str:
+    """The word of shedStatus; empty for none."""
+    status = str(values.get("shedStatus", "?"))
+    return "" if status == "none" else status
 
 
 def _number(value: float | None) -> str:

@@ -15,6 +15,15 @@ class Load:
     kw: float
 
 
+@dataclass(frozen=True)
+class Shed:
+    """What shedStatus and shedReason said, from a poll on."""
+
+    time: datetime
+    status: str
+    reason: str
+
+
 @dataclass
 class Watch:
     """Everything seen so far. Fed with take(), read by the table and the report."""
@@ -23,6 +32,7 @@ class Watch:
     ports: dict[str, dict[str, Any]] = field(default_factory=dict)
     loads: dict[str, list[Load]] = field(default_factory=dict)
     phases: dict[str, dict[str, Any]] = field(default_factory=dict)
+    statuses: dict[str, list[Shed]] = field(default_factory=dict)
 
     def take(self, message: dict[str, Any]) -> None:
         """Note one message; others than polls and phases are of no interest."""
@@ -35,8 +45,13 @@ class Watch:
             device = topic.removeprefix("devices/").removesuffix("/multi")
             values: dict[str, Any] = message["message"][0]
             self.ports.setdefault(device, {}).update(values)
+            time = datetime.fromisoformat(message["headers"]["TimeStamp"])
+            if values.get("shedStatus") is not None:
+                now = Shed(time, values["shedStatus"], values.get("shedReason") or "")
+                seen = self.statuses.setdefault(device, [])
+                if not seen or seen[-1].status != now.status:
+                    seen.append(now)
             if values.get("portLoad") is not None:
-                time = datetime.fromisoformat(message["headers"]["TimeStamp"])
                 self.loads.setdefault(device, []).append(Load(time, float(values["portLoad"])))
 
     @property
@@ -49,6 +64,11 @@ class Watch:
         """The port that the agent chose; None before."""
         chosen = self.phases.get("before")
         return chosen["device"] if chosen else None
+
+    @property
+    def sheds(self) -> list[Shed]:
+        """What became of the chosen port, one entry for each change; [] before it is chosen."""
+        return self.statuses.get(self.device or "", [])
 
     def time_of(self, phase: str) -> datetime | None:
         """When a phase began; None when it did not."""

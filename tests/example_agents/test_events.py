@@ -168,10 +168,14 @@ def test_a_restart_goes_on_where_it_was(events: Events) -> None:
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=8),
-        lambda inner: st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(["event_id", "start", "duration", "level", "status", "modification"]),
-            inner,
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(
+                    ["event_id", "start", "duration", "level", "status", "modification"]
+                ),
+                inner,
+            )
         ),
         max_leaves=8,
     )

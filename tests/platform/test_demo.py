@@ -111,6 +111,7 @@ def test_the_report_says_that_the_limit_worked(demo: Finished) -> None:
     assert said["port_load_kw_before"] > said["allowed_load_kw"] > 0
     assert said["port_load_kw_during"] <= said["allowed_load_kw"] + report.TOLERANCE_KW
     assert said["port_load_kw_after"] > said["allowed_load_kw"] + report.TOLERANCE_KW
+    assert said["shed_statuses"] == ["none", "pending", "in force", "pending", "released"]
     assert said["soap_calls"] > 0
     assert said["seconds"] < LIMIT_S
     assert said["port"] in demo.text
@@ -120,13 +121,14 @@ def test_the_historian_has_the_load_before_during_and_after(demo: Finished) -> N
     said = demo.report
     database = demo.output / "historian.sqlite"
     shed_at = datetime.fromisoformat(said["shed_at"])
+    in_force_at = datetime.fromisoformat(said["in_force_at"])
     cleared_at = datetime.fromisoformat(said["cleared_at"])
     limit_kw = said["allowed_load_kw"] + report.TOLERANCE_KW
 
     loads = report.stored_loads(database, said["port"])
     before = [kw for stored_at, kw in loads if stored_at < shed_at]
     # A row of /all repeats the last poll, so it may be as old as the poll interval.
-    settled_at = shed_at + report.SETTLE + timedelta(seconds=2)
+    settled_at = in_force_at + timedelta(seconds=2)
     during = [kw for stored_at, kw in loads if settled_at < stored_at < cleared_at]
     after = [kw for stored_at, kw in loads if stored_at > cleared_at]
 

@@ -34,7 +34,9 @@ GOOD = Report(
     port_load_kw_during=3.3,
     port_load_kw_after=6.6,
     shed_at="2026-03-01T12:00:10+00:00",
+    in_force_at="2026-03-01T12:00:14+00:00",
     cleared_at="2026-03-01T12:00:20+00:00",
+    shed_statuses=["none", "pending", "in force", "pending", "released"],
     historian_rows=100,
     soap_calls=50,
     seconds_to_platform=1.5,
@@ -84,6 +86,8 @@ def test_a_kept_promise_has_no_faults() -> None:
         ({"port_load_kw_during": None}, "not polled while"),
         ({"port_load_kw_after": 3.3}, "did not come back"),
         ({"port_load_kw_after": None}, "not polled after"),
+        ({"shed_statuses": []}, "shedStatus went unseen instead of pending → in force"),
+        ({"shed_statuses": ["none", "pending", "failed"]}, "went none → pending → failed instead"),
         ({"historian_rows": 0}, "historian stored nothing"),
         ({"soap_calls": 0}, "not asked for anything"),
     ],
@@ -97,16 +101,16 @@ def test_a_broken_promise_is_a_sentence(change: dict[str, Any], words: str) -> N
 
 def test_the_event_is_measured_by_the_clock_of_its_phases() -> None:
     seen = measured(
-        poll(0, 6.4),
+        poll(0, 6.4, shedStatus="none"),
         phase(1, "before"),
-        poll(2, 6.6),
+        poll(2, 6.6, shedStatus="none"),
         phase(3, "shed", allowed_load_kw=3.3),
-        poll(4, 6.6),  # under way when the limit was set
-        poll(8, 3.3),
-        poll(10, 3.2),
+        poll(4, 6.6, shedStatus="pending"),
+        poll(8, 3.3, shedStatus="in force"),
+        poll(10, 3.2, shedStatus="in force"),
         phase(11, "cleared"),
-        poll(12, 3.3),
-        poll(14, 6.5),
+        poll(12, 3.3, shedStatus="pending"),
+        poll(14, 6.5, shedStatus="released"),
     )
 
     assert seen.port_load_kw_before == 6.6
@@ -146,16 +150,39 @@ def test_the_table_tells_unknown_from_zero() -> None:
     assert "0.00" not in text
 
 
+SHED = {"allowedLoad": 3.3, "commandedLoad": 3.3, "shedStatus": "in force"}
+
+
 def test_the_table_fits_a_terminal_of_80_columns() -> None:
-    text = drawn(poll(0, 3.3, Status="UNREACHABLE", shedState=1, allowedLoad=3.3, Energy=12.5))
+    text = drawn(poll(0, 3.3, Status="UNREACHABLE", shedState=1, Energy=12.5, **SHED))
 
     assert "…" not in text
     assert "station1/port1" in text
 
 
-def test_a_limit_shows_only_while_it_is_in_force() -> None:
-    assert "limit  none" in table.plain_line(PORT, {"shedState": 0, "allowedLoad": 3.0})
-    assert "limit  3.00" in table.plain_line(PORT, {"shedState": 1, "allowedLoad": 3.0})
+def test_what_was_commanded_stands_beside_what_is_in_force() -> None:
+    pending = {"shedState": 0, "allowedLoad": 0.0, "commandedLoad": 3.0, "shedStatus": "pending"}
+    in_force = {"shedState": 1, "allowedLoad": 3.0, "commandedLoad": 3.0, "shedStatus": "in force"}
+    assert "commanded  3.00  allowed     -  pending" in table.plain_line(PORT, pending)
+    assert "commanded  3.00  allowed  3.00  in force" in table.plain_line(PORT, in_force)
+    assert "commanded     -  allowed     -  -" in table.plain_line(PORT, {"shedStatus": "none"})
+
+
+def test_each_change_of_the_chosen_port_is_said_once() -> None:
+    console = Console(width=200, file=io.StringIO())
+    screen = table.Screen(console)
+    watch = watched(poll(0, 6.4, shedStatus="none"), phase(1, "before", load_kw=6.4))
+    screen.show(watch)
+    for second, status in enumerate(("pending", "pending", "in force"), start=2):
+        watch.take(poll(second, 3.3, shedStatus=status, shedReason=f"{status} it is"))
+        screen.show(watch)
+    assert isinstance(console.file, io.StringIO)
+    said = [line for line in console.file.getvalue().splitlines() if "shedStatus" in line]
+    assert said == [
+        f"{PORT}  shedStatus none",
+        f"{PORT}  shedStatus pending: pending it is",
+        f"{PORT}  shedStatus in force: in force it is",
+    ]
 
 
 @pytest.mark.parametrize(("load_kw", "filled"), [(None, 0), (0.0, 0), (4.0, 4), (99.0, 8)])
