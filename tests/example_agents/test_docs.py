@@ -1,0 +1,49 @@
+"""What the guide shows is what the code takes and says."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime, timezone
+from pathlib import Path
+
+from chargepoint_driver.config import DeviceConfig
+from chargepoint_driver.service.control.held import Status
+from examples.events import Events
+
+ROOT = Path(__file__).parents[2]
+GUIDE = (ROOT / "docs" / "demand-response.md").read_text(encoding="utf-8")
+SHOWN = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", GUIDE, re.DOTALL)]
+
+
+def test_every_word_of_shed_status_is_explained() -> None:
+    explained = re.findall(r"^\| `([a-z ]+)` \|", GUIDE, re.MULTILINE)
+    assert {status.value for status in Status} <= set(explained)
+
+
+def test_the_group_that_is_shown_is_a_good_device() -> None:
+    (fields,) = (shown["driver_config"] for shown in SHOWN if "driver_config" in shown)
+    assert DeviceConfig.from_dict(fields).division == "load"
+
+
+def test_the_event_that_is_shown_is_accepted() -> None:
+    (message,) = (shown for shown in SHOWN if "event_id" in shown)
+    events = Events({"levels": {"2": 20.0}, "prices": {}}, [], datetime.now(timezone.utc))
+    before = datetime(2026, 7, 1, 20, 59, tzinfo=timezone.utc)
+    assert events.take(message, before) == "accepted"
+    assert events.allowed_kw(before.replace(hour=21)) == 20.0
+
+
+def test_every_key_of_a_device_is_in_the_readme() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    keys = {field.alias or name for name, field in DeviceConfig.model_fields.items()}
+    assert {key for key in keys if f"`{key}`" not in text} == set()
+
+
+def test_the_agents_are_short() -> None:
+    lines = {
+        path.name: len(path.read_text(encoding="utf-8").splitlines())
+        for path in (ROOT / "examples").glob("*_agent.py")
+    }
+    assert len(lines) == 3
+    assert max(lines.values()) < 150, lines
