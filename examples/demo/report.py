@@ -14,8 +14,8 @@ from examples.demo.watch import Watch
 
 # What a meter may be off; the simulator rounds to watts.
 TOLERANCE_KW = 0.05
-# What shedStatus has to say, one after the other, while an event is carried out.
-COURSE = ["pending", "in force", "pending", "released"]
+# What shedStatus has to say, one after the other. Who obeys at once is never seen to be pending.
+COURSE = ["in force", "released"]
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Report:
                 f"The load did not come back above {allowed} kW after the limit was cleared "
                 f"(highest: {after} kW)."
             )
-        if self.shed_statuses[-len(COURSE) :] != COURSE:
+        if [status for status in self.shed_statuses if status in COURSE] != COURSE:
             faults.append(
                 f"shedStatus went {' → '.join(self.shed_statuses) or 'unseen'} instead of "
                 f"{' → '.join(COURSE)}."

@@ -177,7 +177,7 @@ class Demo:
         assert device is not None
         assert cleared_at is not None
         limit_kw = self._watch.phases["shed"]["allowed_load_kw"] + report.TOLERANCE_KW
-        if self._watch.sheds[-1].status != report.COURSE[-1]:
+        if not self._watch.sheds or self._watch.sheds[-1].status != report.COURSE[-1]:
             return False
         return max(self._watch.chosen_loads(cleared_at), default=0.0) > limit_kw and any(
             kw > limit_kw

@@ -30,8 +30,8 @@ PHASES = {
     "": "The ports are being polled.",
     "waiting": "The demand-response agent looks for the busiest port.",
     "before": "{device} has the highest load: {load_kw} kW.",
-    "shed": "{device} is limited to {allowed_load_kw} kW. The station takes a while to obey.",
-    "cleared": "{device} is set free again. The station takes a while to obey.",
+    "shed": "{device} is limited to {allowed_load_kw} kW. It may take a while to obey.",
+    "cleared": "{device} is set free again. It may take a while to obey.",
     "failed": "The agent failed: {error}. To do: {cure}.",
 }
 

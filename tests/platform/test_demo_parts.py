@@ -86,7 +86,7 @@ def test_a_kept_promise_has_no_faults() -> None:
         ({"port_load_kw_during": None}, "not polled while"),
         ({"port_load_kw_after": 3.3}, "did not come back"),
         ({"port_load_kw_after": None}, "not polled after"),
-        ({"shed_statuses": []}, "shedStatus went unseen instead of pending → in force"),
+        ({"shed_statuses": []}, "shedStatus went unseen instead of in force → released"),
         ({"shed_statuses": ["none", "pending", "failed"]}, "went none → pending → failed instead"),
         ({"historian_rows": 0}, "historian stored nothing"),
         ({"soap_calls": 0}, "not asked for anything"),
