@@ -20,7 +20,7 @@ def table() -> str:
             f"{', newest by ' + call.time_field if call.time_field else ''}"
             f", every {call.scrape_interval_s or 'poll'}, current {call.currency_s:g} s"
         )
-        for row in CHARGEPOINT.of_call(call.name):
+        for row in (row for row in CHARGEPOINT if row.call == call.name):
             parts = (
                 f"{row.register}.{row.name}",
                 " or ".join(row.path) or "-",
