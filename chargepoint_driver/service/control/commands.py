@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from chargepoint_driver.backend import Backend, Limit, Target
@@ -17,7 +17,7 @@ from chargepoint_driver.cache.flight import within
 from chargepoint_driver.errors import BadValue, ChargePointError, FateUnknown, TryLater
 from chargepoint_driver.service.control.held import Doubt, Held, words
 from chargepoint_driver.service.control.ledger import Ledger
-from chargepoint_driver.service.control.report import Report, report_of
+from chargepoint_driver.service.control.report import UNREPORTED, PortReport, Report, report_of
 from chargepoint_driver.service.control.turns import Turns
 from chargepoint_driver.service.control.values import ShedOptions
 from chargepoint_driver.snapshot import StationRecord
@@ -58,11 +58,22 @@ class Commands:
 
     def record(self, station_id: str, currency_s: float = STATE_CURRENCY_S) -> StationRecord:
         """What getLoad reports of a station. Raises what reading it raises."""
-        key = (LOAD, station_id)
-        outcome = self.cache.get({key: currency_s})[key]
-        if outcome.record is None:
-            raise outcome.error or ChargePointError(f"{station_id}: the load is not known")
-        return outcome.record
+        found = self.records([station_id], currency_s)[station_id]
+        if isinstance(found, ChargePointError):
+            raise found
+        return found
+
+    def records(
+        self, stations: Iterable[str], currency_s: float = STATE_CURRENCY_S
+    ) -> dict[str, StationRecord | ChargePointError]:
+        """What getLoad reports of stations, read together, or why it is not known."""
+        outcomes = self.cache.get({(LOAD, station): currency_s for station in stations})
+        return {
+            station: outcome.record
+            or outcome.error
+            or ChargePointError(f"{station}: the load is not known")
+            for (_, station), outcome in outcomes.items()
+        }
 
     def report(self, target: Target, currency_s: float = STATE_CURRENCY_S) -> Report:
         """What is reported of a station's or port's limits. Raises what reading it raises."""
@@ -92,15 +103,15 @@ class Commands:
         was commanded before counts until a report shows it. Any other error means that
         nothing was changed.
         """
-        doubt = self.prepare(target, limit, options, group)
         rest = self.rest(target)
-        self.doubt({target: doubt})
+        doubt = self.prepare(target, limit, options, group)
+        before = self.doubt({target: doubt})
         try:
             self.send(target, limit, options)
         except FateUnknown:
             raise
         except ChargePointError as error:
-            self.refused({target: doubt}, error)
+            self.refused({target: doubt}, before, error)
             raise
         self.acknowledged({target: doubt}, rest=rest, restored=restored)
 
@@ -113,8 +124,8 @@ class Commands:
         if limit is not None:
             ceiling_kw = self._ceiling_kw(target, limit)
             check_floor(target, limit, ceiling_kw, options, len(report.ports) if report else 1)
-        self.ledger.begin_period(target, report)
-        return Doubt(limit, options, self.time_s(), ceiling_kw, group)
+        began = self.ledger.begin_period(target, report)
+        return Doubt(limit, options, self.time_s(), ceiling_kw, group, tuple(began))
 
     def _ceiling_kw(self, target: Target, limit: Limit) -> float | None:
         """What a percentage comes to, in kW; None for a limit in kW, and for an idle port.
@@ -140,45 +151,65 @@ class Commands:
         held = self.ledger.held(whole)
         if target.port is None or held is None:
             return {}
-        if not held.wanted or self.time_s() >= held.ends_s:
+        wanted = held.wanted and self.time_s() < held.ends_s
+        if not wanted and held.doubt is None:
             return {whole: None}
-        report = self.report(whole, _BEFORE_CURRENCY_S if held.seen else STATE_CURRENCY_S)
+        report = self.report_if_known(whole, _BEFORE_CURRENCY_S if held.seen else STATE_CURRENCY_S)
+        if report is None:
+            # A shed has to get through; the ports were noted when the station was commanded.
+            report = Report(dict.fromkeys(filter(None, self.ledger.before(whole)), UNREPORTED))
+        if not report.ports:
+            raise TryLater(
+                f"{target}: {whole} is held as a whole, and its ports are not known; nothing was "
+                "sent. Write the station, or wait until getLoad answers"
+            )
         rest: dict[Target, Held | None] = {whole: None}
         for port, found in report.ports.items():
             if port != target.port:
-                limit, ceiling_kw = _share(held, found.limit, found.load_kw, len(report.ports))
-                rest[Target(target.station_id, port)] = replace(
-                    held, limit=limit, ceiling_kw=ceiling_kw, seen=False, waits_s=self.time_s()
-                )
+                own = Held(seen=True)
+                if wanted:
+                    limit, ceiling_kw = _share(held, found, len(report.ports))
+                    own = replace(held, limit=limit, ceiling_kw=ceiling_kw, seen=False)
+                    own = replace(own, waits_s=self.time_s())
+                doubt = held.doubt and _share_of_doubt(held.doubt, len(report.ports))
+                rest[Target(target.station_id, port)] = replace(own, doubt=doubt)
         return rest
 
     # ---- the books -----------------------------------------------------------------------
 
-    def doubt(self, doubts: dict[Target, Doubt]) -> None:
-        """Write down what is about to be sent."""
+    def doubt(self, doubts: Mapping[Target, Doubt]) -> dict[Target, Held | None]:
+        """Write down what is about to be sent; what stood there before."""
+        before = {target: self.ledger.held(target) for target in doubts}
         self.ledger.put(
             {
-                target: replace(self.ledger.held(target) or Held(seen=True), doubt=doubt)
+                target: replace(before[target] or Held(seen=True), doubt=doubt)
                 for target, doubt in doubts.items()
             }
         )
+        return before
 
-    def refused(self, doubts: dict[Target, Doubt], error: ChargePointError) -> None:
-        """What was sent was not carried out: all stands as before, and says so."""
+    def refused(
+        self,
+        doubts: Mapping[Target, Doubt],
+        before: Mapping[Target, Held | None],
+        error: ChargePointError,
+    ) -> None:
+        """What was sent was not carried out: all stands as before, an older doubt too, and
+        says so."""
         changes: dict[Target, Held | None] = {}
         for target, doubt in doubts.items():
-            held = self.ledger.held(target) or Held(seen=True)
+            held = before[target] or Held(seen=True)
             changes[target] = replace(
                 held,
-                doubt=None,
-                failed=not held.wanted and not held.commanded_s,
+                failed=not held.wanted and not held.commanded_s and held.doubt is None,
                 note=f"{words(doubt.limit)} failed: {error.message}",
             )
+            self.ledger.forget(target.station_id, doubt.began)
         self.ledger.put(changes)
 
     def acknowledged(
         self,
-        doubts: dict[Target, Doubt],
+        doubts: Mapping[Target, Doubt],
         *,
         rest: dict[Target, Held | None] | None = None,
         restored: bool = False,
@@ -262,18 +293,28 @@ def check_floor(
     )
 
 
-def _share(
-    held: Held, reported: Limit | None, load_kw: float | None, ports: int
-) -> tuple[Limit, float | None]:
+def _share(held: Held, found: PortReport, ports: int) -> tuple[Limit, float | None]:
     """(one port's limit, what a percentage comes to) of a station's command."""
     assert held.limit is not None
     if held.limit.percent_shed is not None:
         if held.seen:
-            return held.limit, load_kw or None
+            return held.limit, found.load_kw or None
         kept = (100 - held.limit.percent_shed) / 100
-        return held.limit, (load_kw or 0.0) * kept or None
-    if held.seen and reported is not None and reported.allowed_load_kw is not None:
-        return reported, None
-    assert held.limit.allowed_load_kw is not None
+        return held.limit, (found.load_kw or 0.0) * kept or None
+    if held.seen and found.limit is not None and found.limit.allowed_load_kw is not None:
+        return found.limit, None
     # The service has not said yet how it divides the limit; equal parts do not exceed it.
-    return Limit(allowed_load_kw=held.limit.allowed_load_kw / ports), None
+    return _part(held.limit, ports), None
+
+
+def _share_of_doubt(doubt: Doubt, ports: int) -> Doubt:
+    """What a station's command in doubt comes to at one port."""
+    limit = None if doubt.limit is None else _part(doubt.limit, ports)
+    ceiling_kw = None if doubt.ceiling_kw is None else doubt.ceiling_kw / ports
+    return replace(doubt, limit=limit, ceiling_kw=ceiling_kw, began=())
+
+
+def _part(limit: Limit, ports: int) -> Limit:
+    if limit.allowed_load_kw is None:
+        return limit
+    return Limit(allowed_load_kw=limit.allowed_load_kw / ports)

@@ -19,7 +19,7 @@ from chargepoint_driver.registry import Point
 from chargepoint_driver.service.control import values
 from chargepoint_driver.service.control.commands import ALARMS, LOAD, Commands
 from chargepoint_driver.service.control.events import Events
-from chargepoint_driver.service.control.held import Held, judge
+from chargepoint_driver.service.control.held import Held, Status, judge, worst
 from chargepoint_driver.service.control.keeping import Keeping
 from chargepoint_driver.service.control.ledger import Ledger
 from chargepoint_driver.service.control.report import Report, report_of
@@ -191,9 +191,24 @@ class Control:
             return self._commanded(name, held)
         report = report_of(point.target, record)
         if name in _STATUS:
-            status, why = judge(held, report, self._time_s())
+            status, why = self._status(point.target, held, report)
             return status.value if name == "shedStatus" else why
         return self._of_report(name, held, report)
+
+    def _status(self, target: Target, held: Held | None, report: Report) -> tuple[Status, str]:
+        """(the status, why); of a station whose ports are commanded singly, out of theirs."""
+        now_s = self._time_s()
+        ports = self._ledger.of_station(target.station_id)
+        if held is not None or target.port is not None or not ports:
+            return judge(held, report, now_s)
+        return worst(
+            {
+                f"port {number}": judge(
+                    ports.get(Target(target.station_id, number)), Report({number: found}), now_s
+                )
+                for number, found in sorted(report.ports.items())
+            }
+        )
 
     def value_of_group(self, point: Point, records: Mapping[str, StationRecord] | None) -> Value:
         """The value of an attribute for a station group, out of what getLoad reports of its

@@ -7,6 +7,7 @@ to (`judge`). Times are seconds since the epoch on a clock that never jumps.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -14,11 +15,13 @@ from chargepoint_driver.backend import Limit
 from chargepoint_driver.service.control.report import Report
 from chargepoint_driver.service.control.values import ShedOptions
 
-__all__ = ["Doubt", "Held", "Status", "judge", "words"]
+__all__ = ["Doubt", "Held", "Status", "judge", "words", "worst"]
 
 # The most that a retry of a renewal waits, and the least.
 _RETRY_S = 60.0
 _SOONEST_S = 10.0
+# With less than this part of its time left a command has to be renewed whatever speaks for waiting.
+_SCARCE = 0.4
 # How often a command that is not yet reported is looked for.
 _LOOK_S = 30.0
 # How often a clear that does not show is sent again: whoever sheds again meanwhile may mean it.
@@ -37,15 +40,35 @@ class Status(str, Enum):
     EXPIRED = "expired"
 
 
+_WORST_FIRST = (
+    Status.FAILED,
+    Status.EXPIRED,
+    Status.PENDING,
+    Status.ADOPTED,
+    Status.IN_FORCE,
+    Status.RELEASED,
+    Status.NONE,
+)
+
+
 @dataclass(frozen=True)
 class Doubt:
-    """A command that got no answer: it may be carried out or not. `limit` None is a clear."""
+    """A command that got no answer: it may be carried out or not. `limit` None is a clear,
+    `began` the ports whose control period begins with it."""
 
     limit: Limit | None
     options: ShedOptions
     sent_s: float
     ceiling_kw: float | None = None
     group: str | None = None
+    began: tuple[int, ...] = ()
+
+    def most_kw(self) -> float:
+        """The limit that it comes to, infinite for none."""
+        if self.limit is None:
+            return math.inf
+        kw = self.limit.allowed_load_kw
+        return self.ceiling_kw or 0.0 if kw is None else kw
 
 
 @dataclass(frozen=True)
@@ -110,6 +133,15 @@ class Held:
             return True
         return self.limit is None and (self.seen or self.tries > _CLEARS)
 
+    def is_over(self, now_s: float) -> bool:
+        """Whether what is in force has nothing to do with it any more. The service may be as
+        late to end a shed as to begin one."""
+        if self.doubt is not None:
+            return False
+        if self.limit is None:
+            return self.failed or self.seen
+        return now_s >= self.ends_s + self.options.confirm_minutes * 60
+
     @property
     def is_looked_for(self) -> bool:
         """Whether a report has to show what became of it."""
@@ -121,6 +153,10 @@ class Held:
             return math.inf
         due_s = math.inf if self.limit is None else min(self.renews_s, self.ends_s)
         return min(due_s, now_s + _LOOK_S) if self.is_looked_for else due_s
+
+    def is_scarce(self, now_s: float) -> bool:
+        """Whether so little of its time is left that a failing renewal is worth an alert."""
+        return self.ends_s - now_s < _SCARCE * self.options.minutes * 60
 
     def later(self, now_s: float) -> Held:
         """With the next try of a renewal put off, not beyond a quarter of the time left."""
@@ -140,6 +176,9 @@ class Held:
         """The highest limit that may be in force, infinite for none."""
         if self.limit is None or self.expired:
             return math.inf
+        if self.doubt is not None:
+            doubted_kw = self.doubt.most_kw()
+            return max(doubted_kw, replace(self, doubt=None).most_kw())
         wanted_kw = self.limit.allowed_load_kw
         if wanted_kw is None:
             wanted_kw = self.ceiling_kw or 0.0
@@ -169,6 +208,8 @@ def judge(held: Held | None, report: Report, now_s: float) -> tuple[Status, str]
 def _judge_clear(held: Held, report: Report, now_s: float, note: str) -> tuple[Status, str]:
     if report.is_clear:
         return Status.RELEASED, held.note
+    if held.seen:
+        return Status.ADOPTED, f"found in force after ours was released: {report}"
     if now_s <= held.confirm_s:
         return Status.PENDING, f"cleared, and not yet reported so: {report}{note}"
     return Status.FAILED, f"cleared, and still {report}{note}"
@@ -178,7 +219,8 @@ def _judge_shed(
     held: Held, limit: Limit, report: Report, now_s: float, note: str
 ) -> tuple[Status, str]:
     if held.expired or now_s >= held.ends_s:
-        return Status.EXPIRED, held.note or "it was not renewed in time; charging is free again"
+        why = held.note or "it was not renewed in time"
+        return Status.EXPIRED, f"{why}; {report}"
     said = words(limit, held.ceiling_kw)
     if not report.shows(limit, held.ceiling_kw):
         pending = now_s <= held.confirm_s and not held.seen
@@ -188,6 +230,20 @@ def _judge_shed(
     if held.restored:
         said += ", restored: it was in force before"
     return Status.IN_FORCE, f"{said}{note}"
+
+
+def worst(each: Mapping[str, tuple[Status, str]]) -> tuple[Status, str]:
+    """(the status, why) of several things by name: the one that most needs to be known."""
+    for status in _WORST_FIRST:
+        found = [f"{name}: {why}" for name, (own, why) in each.items() if own is status]
+        if found:
+            return status, _in_short(found) if any(why for _, why in each.values()) else ""
+    return Status.NONE, ""
+
+
+def _in_short(texts: list[str]) -> str:
+    rest = len(texts) - 3
+    return "; ".join(texts[:3]) + (f"; and {rest} more" if rest > 0 else "")
 
 
 def words(limit: Limit | None, ceiling_kw: float | None = None) -> str:

@@ -11,19 +11,15 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
-from chargepoint_driver.backend import Target
-from chargepoint_driver.errors import (
-    BadValue,
-    ChargePointError,
-    NothingThere,
-    NotPermitted,
-    Refused,
-    WriteRejected,
-)
-from chargepoint_driver.service.control.commands import STATE_CURRENCY_S, Commands
-from chargepoint_driver.service.control.held import Held, words
-from chargepoint_driver.service.control.report import Report
+from chargepoint_driver.backend import Limit, Target
+from chargepoint_driver.errors import ChargePointError, Refused
+from chargepoint_driver.service.control.commands import Commands
+from chargepoint_driver.service.control.held import Doubt, Held, words
+from chargepoint_driver.service.control.report import Report, report_of
+from chargepoint_driver.service.control.shares import OF_ONE_STATION
 from chargepoint_driver.service.control.site import Sites
+from chargepoint_driver.service.control.turns import Busy
+from chargepoint_driver.snapshot import StationRecord
 
 __all__ = ["Alert", "Keeping"]
 
@@ -35,10 +31,13 @@ Alert = Callable[[str, str], None]
 # A bound of the sleep between two looks: never busy, and never deaf to a clock that jumps.
 _LEAST_S = 1.0
 _MOST_S = 60.0
-# Errors that say nothing of other stations.
-_OF_ONE_STATION = (BadValue, NothingThere, NotPermitted, WriteRejected)
-# With less than this part of its time left a command that cannot be renewed is worth an alert.
-_SCARCE = 0.4
+# The least after a service that did not answer, and how long a turn is waited for: whoever has
+# it writes, and there is another look.
+_PAUSE_S = 10.0
+_PATIENCE_S = 2.0
+# What an alert is about: what is in force, or that it cannot be renewed.
+_STATE = "state"
+_RENEWAL = "renewal"
 
 
 class Keeping:
@@ -48,11 +47,12 @@ class Keeping:
         self._commands = commands
         self._ledger = commands.ledger
         self._sites = sites
-        self._alerted: set[Target] = set()
+        self._alerted: set[tuple[Target, str]] = set()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
         self.alert: Alert = _no_alert
         sites.alert = self._alert
+        sites.resolved = self._resolved
 
     # ---- life ----------------------------------------------------------------------------
 
@@ -87,84 +87,118 @@ class Keeping:
 
     def look_after(self) -> float:
         """Do what is due; the seconds until something is due next, infinite for never."""
-        down: ChargePointError | None = None
-        for target in self._ledger.all():
+        now_s = self._commands.time_s()
+        due = [
+            (target, held)
+            for target, held in self._ledger.all().items()
+            if held.is_looked_for or held.due_s(now_s) <= now_s
+        ]
+        # Groups first: one call may renew all their stations.
+        due.sort(key=lambda each: each[0].group is None)
+        # One read for all, and before any turn is taken: no write waits for it.
+        stations = {target.station_id for target, _ in due if target.group is None}
+        records = self._commands.records(stations) if stations else {}
+        least_s = 0.0
+        for target, held in due:
             if self._stopped.is_set():
                 break
-            held = self._ledger.held(target)
-            if held is None:
-                continue
-            now_s = self._commands.time_s()
-            if not held.is_looked_for and held.due_s(now_s) > now_s:
-                continue
             try:
-                if target.group is not None:
-                    self._sites.look(target.group)
-                else:
-                    with self._commands.turns.of(target.station_id):
-                        self._look(target)
-            except _OF_ONE_STATION as error:
+                self._look_at(target, held, records.get(target.station_id))
+            except (*OF_ONE_STATION, Busy) as error:
                 _log.warning("%s: %s", target, error)
             except ChargePointError as error:
                 # The service does not answer, or not this account; the others are not to find
                 # that out one by one.
-                down = error
+                _log.warning("commands cannot be looked after at present: %s", error)
+                least_s = _PAUSE_S
                 break
-        if down is not None:
-            _log.warning("commands cannot be looked after at present: %s", down)
+            except Exception:  # noqa: BLE001 - logged
+                # Whatever it was must not end the renewals of all the others.
+                _log.exception("%s cannot be looked after", target)
+                least_s = _PAUSE_S
         now_s = self._commands.time_s()
-        return min(
-            (held.due_s(now_s) - now_s for held in self._ledger.all().values()), default=math.inf
+        return max(
+            least_s,
+            min(
+                (held.due_s(now_s) - now_s for held in self._ledger.all().values()),
+                default=math.inf,
+            ),
         )
 
-    def _look(self, target: Target) -> None:
-        held = self._ledger.held(target)
-        if held is None or held.is_settled:
+    def _look_at(
+        self, target: Target, held: Held, record: StationRecord | ChargePointError | None
+    ) -> None:
+        if target.group is not None:
+            self._sites.look(target.group)
             return
-        report = self._commands.report_if_known(target, STATE_CURRENCY_S)
+        report = None
+        try:
+            if not isinstance(record, StationRecord):
+                raise record or ChargePointError("not asked for")
+            report = report_of(target, record)
+        except ChargePointError as error:
+            _log.info("%s: what is in force cannot be told: %s", target, error)
+        with self._commands.turns.of(target.station_id, _PATIENCE_S):
+            # What was commanded, or renewed, meanwhile has its own time.
+            if self._ledger.held(target) is held:
+                self._look(target, held, report)
+
+    def _look(self, target: Target, held: Held, report: Report | None) -> None:
         if held.doubt is not None:
-            self._look_for(target, held, report)
+            self._look_for(target, held, held.doubt, report)
         elif held.limit is None:
             self._look_at_clear(target, held, report)
         else:
-            self._look_at_shed(target, held, report)
+            self._look_at_shed(target, held, held.limit, report)
 
-    def _look_for(self, target: Target, held: Held, report: Report | None) -> None:
+    def _look_for(self, target: Target, held: Held, doubt: Doubt, report: Report | None) -> None:
         """A command that got no answer: carried out, or not?"""
-        doubt = held.doubt
-        assert doubt is not None
         now_s = self._commands.time_s()
         over = now_s >= doubt.sent_s + doubt.options.confirm_minutes * 60
-        if report is not None:
+        if report is not None and (over or not _explains(held, report)):
             if doubt.limit is None:
                 shown = report.is_clear
             else:
                 shown = report.shows(doubt.limit, doubt.ceiling_kw)
-            if shown and (over or not _explains(held, report)):
+            if shown:
                 self._commands.acknowledged(
                     {target: doubt}, rest=self._commands.rest(target), seen=True
                 )
+                if doubt.limit is None:
+                    self._ledger.end_period(target, unless_restorable=True)
                 self._resolved(target)
                 return
         what = f"{words(doubt.limit)} got no answer"
         if over and report is not None:
-            held = replace(
-                held,
-                doubt=None,
-                failed=not held.wanted and not held.commanded_s,
-                note=f"{what} and was not seen within {doubt.options.confirm_minutes:g} min",
-            )
-            self._ledger.put({target: held})
-            self._alert(target, f"{held.note}; {report}")
-        elif held.limit is not None and now_s >= held.ends_s:
+            self._drop(target, held, doubt, f"{what} and was not seen", report)
+        elif held.wanted and now_s >= held.ends_s:
             self._expire(target, held)
-        elif held.renews_s <= now_s and doubt.limit is not None and report is not None:
+        elif held.wanted and doubt.limit is not None and held.is_scarce(now_s):
             # What was acknowledged last would run out while the other is looked for. A clear
             # in doubt lets it run out: charging comes back, as somebody wanted.
-            self._renew(target, replace(held, doubt=None), f"{what} and was not seen")
+            self._renew(target, held, f"{what} and was not seen")
+
+    def _drop(self, target: Target, held: Held, doubt: Doubt, what: str, report: Report) -> None:
+        """Give up a command that got no answer: what was acknowledged last counts on, and has
+        to be seen again, also where it is of a port and the doubt was of the station."""
+        now_s = self._commands.time_s()
+        note = f"{what} within {doubt.options.confirm_minutes:g} min"
+        failed = not held.wanted and not held.commanded_s
+        changes = {
+            other: replace(each, seen=False, waits_s=now_s)
+            for other, each in self._crossing(target).items()
+            if each.wanted and each.doubt is None
+        }
+        seen = held.seen and not held.wanted
+        changes[target] = replace(
+            held, doubt=None, failed=failed, note=note, seen=seen, waits_s=now_s
+        )
+        self._ledger.put(changes)
+        self._ledger.forget(target.station_id, doubt.began)
+        self._alert(target, f"{note}; {report}")
 
     def _look_at_clear(self, target: Target, held: Held, report: Report | None) -> None:
-        if report is None:
+        if report is None or self._is_crossed(target):
             return
         if report.is_clear:
             self._ledger.put({target: replace(held, seen=True)})
@@ -177,14 +211,21 @@ class Keeping:
             if not held.is_settled:
                 self._commands.send(target, None, held.options)
 
-    def _look_at_shed(self, target: Target, held: Held, report: Report | None) -> None:
-        assert held.limit is not None
+    def _look_at_shed(
+        self, target: Target, held: Held, limit: Limit, report: Report | None
+    ) -> None:
         now_s = self._commands.time_s()
         if now_s >= held.ends_s:
             self._expire(target, held)
             return
+        if self._is_crossed(target):
+            # What is reported may be the other command's. Nothing is concluded from it, and
+            # nothing sent over it that can wait, until its fate is known.
+            if held.renews_s <= now_s and held.is_scarce(now_s):
+                self._renew(target, held)
+            return
         if report is not None:
-            if report.shows(held.limit, held.ceiling_kw):
+            if report.shows(limit, held.ceiling_kw):
                 if not held.seen:
                     held = replace(held, seen=True, note="")
                     self._ledger.put({target: held})
@@ -194,54 +235,79 @@ class Keeping:
                 self._ledger.put({target: None})
                 return
             elif held.seen or now_s > held.confirm_s:
-                said = words(held.limit, held.ceiling_kw)
+                said = words(limit, held.ceiling_kw)
                 self._alert(target, f"{said} was commanded, and {report}; sent again")
                 # After reading back what is in force, and not before.
-                held = replace(held, seen=False, waits_s=now_s, retry_s=0.0, sent_s=held.sent_s)
+                held = replace(held, seen=False, waits_s=now_s, retry_s=0.0)
                 self._ledger.put({target: held})
                 self._renew(target, held)
                 return
         if held.renews_s <= now_s:
             self._renew(target, held)
 
+    def _crossing(self, target: Target) -> dict[Target, Held]:
+        """What was commanded of the same station that reaches the target, or that it reaches."""
+        return {
+            other: held
+            for other, held in self._ledger.of_station(target.station_id).items()
+            if other != target and None in (target.port, other.port)
+        }
+
+    def _is_crossed(self, target: Target) -> bool:
+        """Whether a command in doubt may have changed what is in force at the target."""
+        return any(held.doubt is not None for held in self._crossing(target).values())
+
     def _renew(self, target: Target, held: Held, note: str = "") -> None:
         """Send it again, so that its time begins anew. Raises what sending it raises."""
         now_s = self._commands.time_s()
+        if held.retry_s > now_s:
+            return
         try:
             self._commands.send(target, held.renewal(), held.options)
         except ChargePointError as error:
             held = replace(held.later(now_s), note=f"its renewal failed: {error.message}")
             self._ledger.put({target: held})
             left_s = held.ends_s - now_s
-            if isinstance(error, Refused) or left_s < _SCARCE * held.options.minutes * 60:
-                self._alert(target, f"{held.note}; charging comes back in {left_s / 60:.0f} min")
+            if isinstance(error, Refused) or held.is_scarce(now_s):
+                what = f"{held.note}; charging comes back in {left_s / 60:.0f} min"
+                self._alert(target, what, _RENEWAL)
             raise
-        self._ledger.put({target: replace(held, sent_s=now_s, retry_s=0.0, note=note)})
+        self._ledger.put({target: replace(held, sent_s=now_s, retry_s=0.0, note=note, doubt=None)})
+        self._resolved(target, _RENEWAL)
         _log.info("%s: %s renewed", target, words(held.limit, held.ceiling_kw))
 
     def _expire(self, target: Target, held: Held) -> None:
+        """It ran out. A later command that got no answer is looked for all the same."""
         note = held.note or "it was not renewed in time"
-        self._ledger.put({target: replace(held, expired=True, doubt=None, note=note)})
+        self._ledger.put({target: replace(held, expired=True, note=note)})
         said = words(held.limit, held.ceiling_kw)
-        self._alert(target, f"{said} has run out ({note}); charging is free again")
+        self._alert(target, f"{said} has run out ({note}); charging is free again", _RENEWAL)
 
     # ---- alerts --------------------------------------------------------------------------
 
-    def _alert(self, target: Target, what: str) -> None:
-        """Raise an alert, once until it is resolved."""
-        if target in self._alerted:
+    def _alert(self, target: Target, what: str, kind: str = _STATE) -> None:
+        """Raise an alert, once until what it is about is resolved. What befalls a station that
+        holds a share of a group's total befalls the group: a hundred stations are one alert."""
+        held = self._ledger.held(target)
+        about, text = target, what
+        if held is not None and held.group is not None:
+            about, text = Target("", group=held.group), f"{target}: {what}"
+        if (about, kind) in self._alerted:
+            _log.info("%s: %s", target, what)
             return
-        self._alerted.add(target)
+        self._alerted.add((about, kind))
         _log.error("%s: %s", target, what)
         try:
-            self.alert(str(target), what)
+            self.alert(str(about), text)
         except Exception:  # noqa: BLE001 - the host's, logged
             _log.exception("the alert could not be raised")
 
-    def _resolved(self, target: Target) -> None:
-        if target in self._alerted:
-            self._alerted.discard(target)
-            _log.info("%s: as commanded again", target)
+    def _resolved(self, target: Target, *kinds: str) -> None:
+        """What an alert was about is as it should be; of all kinds where none is named."""
+        for kind in kinds or (_STATE, _RENEWAL):
+            if (target, kind) in self._alerted:
+                self._alerted.discard((target, kind))
+                _log.info("%s: as commanded again", target)
 
 
 def _explains(held: Held, report: Report) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from chargepoint_driver.backend import Limit, Target
 from chargepoint_driver.snapshot import StationRecord, Unreadable, Values
 
-__all__ = ["PortReport", "Report", "report_of"]
+__all__ = ["UNREPORTED", "PortReport", "Report", "report_of"]
 
 # Services round: to 0.1 kW at most, and a station's limit once for each port.
 _ROUNDED_KW = 0.06
@@ -52,6 +52,9 @@ class PortReport:
         return f"allowedLoad {self.allowed_kw:g} kW is reported"
 
 
+UNREPORTED = PortReport(None, None, None, None)
+
+
 @dataclass(frozen=True)
 class Report:
     """The ports of one target, by number."""
@@ -91,8 +94,10 @@ class Report:
         a renewed one is reported as a limit in kW."""
         if not self.ports or not all(port.shed for port in self.ports.values()):
             return False
+        # Beside a limit in kW 0 per cent is reported, which is no shed by 0 per cent.
         if limit.percent_shed is not None and all(
-            port.percent == limit.percent_shed for port in self.ports.values()
+            port.percent == limit.percent_shed and not port.allowed_kw
+            for port in self.ports.values()
         ):
             return True
         wanted_kw = ceiling_kw if limit.allowed_load_kw is None else limit.allowed_load_kw

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import sqlite3
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,8 @@ from chargepoint_driver.service.control.held import Doubt, Held
 from chargepoint_driver.service.control.values import ShedOptions
 
 __all__ = ["CommandStore"]
+
+_log = logging.getLogger(__name__)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS commands (
@@ -58,6 +62,9 @@ class CommandStore:
             # missing, and then its shed ends by itself.
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.executescript(_SCHEMA)
+            ((state,),) = self._db.execute("PRAGMA quick_check(1)").fetchall()
+            if state != "ok":
+                raise sqlite3.DatabaseError(state)
         except (OSError, sqlite3.Error) as error:
             raise BadConfiguration(
                 f"command_file: {path} cannot be used ({error}); correct the path or its "
@@ -65,7 +72,8 @@ class CommandStore:
             ) from None
 
     def load(self) -> tuple[dict[Target, Held], dict[str, dict[int, Limit | None]]]:
-        """(the commands by target, the limits before by station and port)."""
+        """(the commands by target, the limits before by station and port). A row that cannot be
+        read is logged and left out. Raises sqlite3.Error."""
         with self._lock:
             rows = self._db.execute(
                 "SELECT station, port, station_group, held FROM commands WHERE account = ?",
@@ -74,16 +82,30 @@ class CommandStore:
             periods = self._db.execute(
                 "SELECT station, limits FROM periods WHERE account = ?", (self._account,)
             ).fetchall()
-        return (
-            {
-                Target(station, port or None, group or None): _held(json.loads(held))
-                for station, port, group, held in rows
-            },
-            {
-                station: {int(port): _limit(limit) for port, limit in json.loads(limits).items()}
-                for station, limits in periods
-            },
-        )
+        held: dict[Target, Held] = {}
+        before: dict[str, dict[int, Limit | None]] = {}
+        for station, port, group, text in rows:
+            with self._readable(station or group):
+                held[Target(station, port or None, group or None)] = _held(json.loads(text))
+        for station, text in periods:
+            with self._readable(station):
+                limits = json.loads(text).items()
+                before[station] = {int(port): _limit(limit) for port, limit in limits}
+        return held, before
+
+    @contextmanager
+    def _readable(self, about: str) -> Iterator[None]:
+        """A damaged row costs what it says, and nothing else."""
+        try:
+            yield
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            _log.error(
+                "command_file: what %s holds of %s cannot be read (%s); forgotten. A shed that is "
+                "in force there ends by itself",
+                self._path,
+                about,
+                error,
+            )
 
     def save(self, changes: Mapping[Target, Held | None]) -> None:
         """Keep these together; None forgets. Raises sqlite3.Error."""
@@ -132,6 +154,7 @@ def _held(fields: dict[str, Any]) -> Held:
     if doubt is not None:
         doubt["limit"] = _limit(doubt["limit"])
         doubt["options"] = ShedOptions(**doubt["options"])
+        doubt["began"] = tuple(doubt["began"])
         doubt = Doubt(**doubt)
     fields["limit"] = _limit(fields["limit"])
     fields["options"] = ShedOptions(**fields["options"])

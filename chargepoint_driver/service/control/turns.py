@@ -9,7 +9,11 @@ from contextlib import contextmanager
 
 from chargepoint_driver.errors import TryLater
 
-__all__ = ["Turns"]
+__all__ = ["Busy", "Turns"]
+
+
+class Busy(TryLater):
+    """The turn did not come in time; nothing was done."""
 
 
 class Turns:
@@ -22,9 +26,9 @@ class Turns:
         self._queues: dict[str, deque[threading.Event]] = {}
 
     @contextmanager
-    def of(self, name: str) -> Iterator[None]:
-        """Wait for the turn and hold it. Raises TryLater when it does not come in time; then
-        nothing was done."""
+    def of(self, name: str, limit_s: float | None = None) -> Iterator[None]:
+        """Wait for the turn, `limit_s` where that is given, and hold it. Raises Busy."""
+        limit_s = self._limit_s if limit_s is None else limit_s
         mine = threading.Event()
         with self._lock:
             queue = self._queues.setdefault(name, deque())
@@ -32,10 +36,10 @@ class Turns:
             if queue[0] is mine:
                 mine.set()
         try:
-            if not mine.wait(self._limit_s):
-                raise TryLater(
-                    f"{name}: the writes before this one have not ended within "
-                    f"{self._limit_s:g} s; nothing was sent"
+            if not mine.wait(limit_s):
+                raise Busy(
+                    f"{name}: the writes before this one have not ended within {limit_s:g} s; "
+                    "nothing was sent"
                 )
             yield
         finally:
