@@ -198,14 +198,19 @@ class Commands:
         says so."""
         changes: dict[Target, Held | None] = {}
         for target, doubt in doubts.items():
-            held = before[target] or Held(seen=True)
-            changes[target] = replace(
-                held,
-                failed=not held.wanted and not held.commanded_s and held.doubt is None,
-                note=f"{words(doubt.limit)} failed: {error.message}",
-            )
+            note = f"{words(doubt.limit)} failed: {error.message}"
+            changes |= self.stands(target, before[target] or Held(seen=True), note)
             self.ledger.forget(target.station_id, doubt.began)
         self.ledger.put(changes)
+
+    def stands(self, target: Target, held: Held, note: str) -> dict[Target, Held | None]:
+        """What is written down when a command came to nothing and `held` stands."""
+        whole = Target(target.station_id)
+        above = self.ledger.held(whole) if target.port is not None else None
+        never = not held.commanded_s and held.doubt is None
+        if never and above is not None:
+            return {target: None, whole: replace(above, note=note)}
+        return {target: replace(held, failed=never and not held.wanted, note=note)}
 
     def acknowledged(
         self,

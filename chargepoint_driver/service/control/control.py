@@ -189,9 +189,16 @@ class Control:
         held = self._ledger.covering(point.target)
         if record is None or not self.needs_report(point):
             return self._commanded(name, held)
-        report = report_of(point.target, record)
+        target = point.target
+        report = report_of(target, record)
+        own = self._ledger.held(target)
+        if own is not None and own.doubt is not None and name in _STATUS:
+            held = own
+        if held is not None and held is not own and name != "siteLoad":
+            # A port under its station's command: only all ports together show that.
+            report = report_of(Target(target.station_id), record)
         if name in _STATUS:
-            status, why = self._status(point.target, held, report)
+            status, why = self._status(target, held, report)
             return status.value if name == "shedStatus" else why
         return self._of_report(name, held, report)
 

@@ -183,17 +183,15 @@ class Keeping:
         to be seen again, also where it is of a port and the doubt was of the station."""
         now_s = self._commands.time_s()
         note = f"{what} within {doubt.options.confirm_minutes:g} min"
-        failed = not held.wanted and not held.commanded_s
-        changes = {
+        changes: dict[Target, Held | None] = {
             other: replace(each, seen=False, waits_s=now_s)
             for other, each in self._crossing(target).items()
             if each.wanted and each.doubt is None
         }
-        seen = held.seen and not held.wanted
-        changes[target] = replace(
-            held, doubt=None, failed=failed, note=note, seen=seen, waits_s=now_s
-        )
         self._ledger.put(changes)
+        seen = held.seen and not held.wanted
+        stands = replace(held, doubt=None, seen=seen, waits_s=now_s)
+        self._ledger.put(self._commands.stands(target, stands, note))
         self._ledger.forget(target.station_id, doubt.began)
         self._alert(target, f"{note}; {report}")
 

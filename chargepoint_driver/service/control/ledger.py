@@ -56,8 +56,9 @@ class Ledger:
     def covering(self, target: Target) -> Held | None:
         """What was commanded of the target, or else of the station that it is a port of."""
         found = self._held.get(target)
-        if found is None and target.port is not None:
-            found = self._held.get(Target(target.station_id))
+        if target.port is not None and (found is None or not found.commanded_s):
+            # A port's command that was never acknowledged does not hide the station's.
+            found = self._held.get(Target(target.station_id)) or found
         return found
 
     def of_station(self, station_id: str) -> dict[Target, Held]:
