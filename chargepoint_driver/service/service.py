@@ -131,7 +131,7 @@ class Service:
 
     def keep(self, alert: Alert) -> None:
         """Look after sheds from now on: confirm, renew, raise alerts. `close` ends it."""
-        self.control.keeping.alert = alert
+        self.control.alerts.host = alert
         self.control.keeping.start()
 
     def read(self, points: Mapping[str, Point]) -> Reading:

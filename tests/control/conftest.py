@@ -57,7 +57,7 @@ class Rig:
             now=lambda: self.now_s,
             commands=CommandStore(self.folder / "commands.sqlite", self.account.key),
         )
-        service.control.keeping.alert = lambda about, what: self.alerts.append((about, what))
+        service.control.alerts.host = lambda about, what: self.alerts.append((about, what))
         return service
 
     def restart(self, after_s: float = 0.0) -> None:

@@ -1,12 +1,12 @@
 """Control: what was commanded, what is reported, and what the two come to.
 
 `control` is the door; `values` checks what is written; `commands` sends; `ledger` and `store`
-keep the books; `held` and `report` judge; `keeping` confirms and renews; `site` and `division`
-hold station groups to a total; `reverting` takes back.
+keep the books; `held` and `report` judge; `keeping` confirms and renews; `alerts` tells the host;
+`site`, `shares` and `division` hold station groups to a total; `reverting` takes back.
 """
 
+from chargepoint_driver.service.control.alerts import Alert
 from chargepoint_driver.service.control.control import Control
-from chargepoint_driver.service.control.keeping import Alert
 from chargepoint_driver.service.control.store import CommandStore
 from chargepoint_driver.service.control.values import Division, ShedOptions
 

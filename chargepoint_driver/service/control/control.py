@@ -17,6 +17,7 @@ from chargepoint_driver.cache import SharedCache
 from chargepoint_driver.errors import BadValue, ChargePointError, Refused
 from chargepoint_driver.registry import Point
 from chargepoint_driver.service.control import values
+from chargepoint_driver.service.control.alerts import Alerts
 from chargepoint_driver.service.control.commands import ALARMS, LOAD, Commands
 from chargepoint_driver.service.control.events import Events
 from chargepoint_driver.service.control.held import Held, Status, judge, worst
@@ -58,9 +59,10 @@ class Control:
         self._time_s = time_s
         self._ledger = Ledger(time_s, store)
         self._commands = Commands(backend, cache, self._ledger, limit_s, time_s)
-        self._sites = Sites(self._commands)
+        self.alerts = Alerts(self._ledger)
+        self._sites = Sites(self._commands, self.alerts)
         self.events = Events(self._commands)
-        self.keeping = Keeping(self._commands, self._sites)
+        self.keeping = Keeping(self._commands, self._sites, self.alerts)
 
     def close(self) -> None:
         self.keeping.stop()

@@ -8,12 +8,12 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 
 from chargepoint_driver.backend import Limit, Target
 from chargepoint_driver.errors import ChargePointError, Refused
-from chargepoint_driver.service.control.commands import Commands
+from chargepoint_driver.service.control.alerts import About, Alerts
+from chargepoint_driver.service.control.commands import STATE_CURRENCY_S, Commands
 from chargepoint_driver.service.control.held import Doubt, Held, words
 from chargepoint_driver.service.control.report import Report, report_of
 from chargepoint_driver.service.control.shares import OF_ONE_STATION
@@ -21,12 +21,9 @@ from chargepoint_driver.service.control.site import Sites
 from chargepoint_driver.service.control.turns import Busy
 from chargepoint_driver.snapshot import StationRecord
 
-__all__ = ["Alert", "Keeping"]
+__all__ = ["Keeping"]
 
 _log = logging.getLogger(__name__)
-
-Alert = Callable[[str, str], None]
-"""Called with what an alert is about and what happened."""
 
 # A bound of the sleep between two looks: never busy, and never deaf to a clock that jumps.
 _LEAST_S = 1.0
@@ -35,24 +32,18 @@ _MOST_S = 60.0
 # it writes, and there is another look.
 _PAUSE_S = 10.0
 _PATIENCE_S = 2.0
-# What an alert is about: what is in force, or that it cannot be renewed.
-_STATE = "state"
-_RENEWAL = "renewal"
 
 
 class Keeping:
     """What has to happen without anybody asking."""
 
-    def __init__(self, commands: Commands, sites: Sites) -> None:
+    def __init__(self, commands: Commands, sites: Sites, alerts: Alerts) -> None:
         self._commands = commands
+        self._alerts = alerts
         self._ledger = commands.ledger
         self._sites = sites
-        self._alerted: set[tuple[Target, str]] = set()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
-        self.alert: Alert = _no_alert
-        sites.alert = self._alert
-        sites.resolved = self._resolved
 
     # ---- life ----------------------------------------------------------------------------
 
@@ -154,7 +145,8 @@ class Keeping:
     def _look_for(self, target: Target, held: Held, doubt: Doubt, report: Report | None) -> None:
         """A command that got no answer: carried out, or not?"""
         now_s = self._commands.time_s()
-        over = now_s >= doubt.sent_s + doubt.options.confirm_minutes * 60
+        # The report that decides may be as old as a look.
+        over = now_s >= doubt.sent_s + doubt.options.confirm_minutes * 60 + STATE_CURRENCY_S
         if report is not None and (over or not _explains(held, report)):
             if doubt.limit is None:
                 shown = report.is_clear
@@ -166,7 +158,7 @@ class Keeping:
                 )
                 if doubt.limit is None:
                     self._ledger.end_period(target, unless_restorable=True)
-                self._resolved(target)
+                self._alerts.resolved(target)
                 return
         what = f"{words(doubt.limit)} got no answer"
         if over and report is not None:
@@ -193,17 +185,19 @@ class Keeping:
         stands = replace(held, doubt=None, seen=seen, waits_s=now_s)
         self._ledger.put(self._commands.stands(target, stands, note))
         self._ledger.forget(target.station_id, doubt.began)
-        self._alert(target, f"{note}; {report}")
+        self._alerts.raise_(target, f"{note}; {report}")
 
     def _look_at_clear(self, target: Target, held: Held, report: Report | None) -> None:
         if report is None or self._is_crossed(target):
             return
         if report.is_clear:
             self._ledger.put({target: replace(held, seen=True)})
-            self._resolved(target)
+            self._alerts.resolved(target)
         elif self._commands.time_s() > held.confirm_s:
             now_s = self._commands.time_s()
-            self._alert(target, f"cleared, and after {held.options.confirm_minutes:g} min {report}")
+            self._alerts.raise_(
+                target, f"cleared, and after {held.options.confirm_minutes:g} min {report}"
+            )
             held = replace(held, waits_s=now_s, tries=held.tries + 1)
             self._ledger.put({target: held})
             if not held.is_settled:
@@ -227,14 +221,14 @@ class Keeping:
                 if not held.seen:
                     held = replace(held, seen=True, note="")
                     self._ledger.put({target: held})
-                    self._resolved(target)
+                    self._alerts.resolved(target)
             elif held.restored and held.seen:
                 # Somebody else has changed what was somebody else's.
                 self._ledger.put({target: None})
                 return
             elif held.seen or now_s > held.confirm_s:
                 said = words(limit, held.ceiling_kw)
-                self._alert(target, f"{said} was commanded, and {report}; sent again")
+                self._alerts.raise_(target, f"{said} was commanded, and {report}; sent again")
                 # After reading back what is in force, and not before.
                 held = replace(held, seen=False, waits_s=now_s, retry_s=0.0)
                 self._ledger.put({target: held})
@@ -268,10 +262,10 @@ class Keeping:
             left_s = held.ends_s - now_s
             if isinstance(error, Refused) or held.is_scarce(now_s):
                 what = f"{held.note}; charging comes back in {left_s / 60:.0f} min"
-                self._alert(target, what, _RENEWAL)
+                self._alerts.raise_(target, what, About.RENEWAL)
             raise
         self._ledger.put({target: replace(held, sent_s=now_s, retry_s=0.0, note=note, doubt=None)})
-        self._resolved(target, _RENEWAL)
+        self._alerts.resolved(target, About.RENEWAL)
         _log.info("%s: %s renewed", target, words(held.limit, held.ceiling_kw))
 
     def _expire(self, target: Target, held: Held) -> None:
@@ -279,33 +273,9 @@ class Keeping:
         note = held.note or "it was not renewed in time"
         self._ledger.put({target: replace(held, expired=True, note=note)})
         said = words(held.limit, held.ceiling_kw)
-        self._alert(target, f"{said} has run out ({note}); charging is free again", _RENEWAL)
-
-    # ---- alerts --------------------------------------------------------------------------
-
-    def _alert(self, target: Target, what: str, kind: str = _STATE) -> None:
-        """Raise an alert, once until what it is about is resolved. What befalls a station that
-        holds a share of a group's total befalls the group: a hundred stations are one alert."""
-        held = self._ledger.held(target)
-        about, text = target, what
-        if held is not None and held.group is not None:
-            about, text = Target("", group=held.group), f"{target}: {what}"
-        if (about, kind) in self._alerted:
-            _log.info("%s: %s", target, what)
-            return
-        self._alerted.add((about, kind))
-        _log.error("%s: %s", target, what)
-        try:
-            self.alert(str(about), text)
-        except Exception:  # noqa: BLE001 - the host's, logged
-            _log.exception("the alert could not be raised")
-
-    def _resolved(self, target: Target, *kinds: str) -> None:
-        """What an alert was about is as it should be; of all kinds where none is named."""
-        for kind in kinds or (_STATE, _RENEWAL):
-            if (target, kind) in self._alerted:
-                self._alerted.discard((target, kind))
-                _log.info("%s: as commanded again", target)
+        self._alerts.raise_(
+            target, f"{said} has run out ({note}); charging is free again", About.RENEWAL
+        )
 
 
 def _explains(held: Held, report: Report) -> bool:
@@ -313,7 +283,3 @@ def _explains(held: Held, report: Report) -> bool:
     if held.limit is None:
         return report.is_clear
     return not held.seen or report.shows(held.limit, held.ceiling_kw)
-
-
-def _no_alert(about: str, what: str) -> None:
-    """Where no host listens, the log has it."""

@@ -6,7 +6,7 @@ A group's command is kept beside the commands of its stations, which are its sha
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
@@ -18,6 +18,7 @@ from chargepoint_driver.errors import (
     NothingThere,
     TryLater,
 )
+from chargepoint_driver.service.control.alerts import About, Alerts
 from chargepoint_driver.service.control.commands import STATE_CURRENCY_S, Commands
 from chargepoint_driver.service.control.held import Doubt, Held, Status, judge, words, worst
 from chargepoint_driver.service.control.report import Report, report_of
@@ -30,20 +31,19 @@ __all__ = ["Sites"]
 
 _log = logging.getLogger(__name__)
 
-# How old the station list may be that says whether a station has left a group.
-_MEMBER_CURRENCY_S = 600.0
+# How old the station list may be that says who has come to a group that is held, or has left.
+_MEMBER_CURRENCY_S = 900.0
 _PATIENCE_S = 2.0
 
 
 class Sites:
     """The groups of one account."""
 
-    def __init__(self, commands: Commands) -> None:
+    def __init__(self, commands: Commands, alerts: Alerts) -> None:
         self._commands = commands
+        self._alerts = alerts
         self._ledger = commands.ledger
         self._shares = Shares(commands)
-        self.alert: Callable[[Target, str], None] = _nobody_listens
-        self.resolved: Callable[[Target], None] = _nobody_listens
 
     # ---- what is commanded ---------------------------------------------------------------
 
@@ -175,8 +175,8 @@ class Sites:
         records: dict[str, StationRecord] | None = None
         members: Set[str] = frozenset()
         try:
-            members = self._members(group)
-            records = self.records(group, STATE_CURRENCY_S)
+            members = self._current_members(group)
+            records = self.records(group, STATE_CURRENCY_S, members)
         except ChargePointError as error:
             _log.info("%s: its stations' loads are not known: %s", _whole(group), error)
         with self._turns(group, records or members, _PATIENCE_S):
@@ -248,7 +248,8 @@ class Sites:
         except ChargePointError as error:
             self._ledger.put({target: each.later(now_s) for target, each in shares.items()})
             if any(each.is_scarce(now_s) for each in shares.values()):
-                self.alert(_whole(group), f"its renewal failed: {error.message}")
+                what = f"its renewal failed: {error.message}"
+                self._alerts.raise_(_whole(group), what, About.RENEWAL)
             raise
         self._ledger.put(
             {target: replace(each, sent_s=now_s, retry_s=0.0) for target, each in shares.items()}
@@ -265,14 +266,18 @@ class Sites:
         try:
             shares = self._shares.divide(group, records, total_kw, held.options)
         except (BadValue, TryLater) as error:
-            self.alert(_whole(group), f"{words(held.limit)} cannot be divided anew: {error}")
+            self._alerts.raise_(
+                _whole(group), f"{words(held.limit)} cannot be divided anew: {error}"
+            )
             return
         failed = self._shares.approach(group, shares, total_kw, held.options)
         if failed:
             what = f"{len(failed)} stations did not take their share: {failed[0].message}"
-            self.alert(_whole(group), what)
-        elif all(each.seen and each.wanted for each in self._ledger.of_group(group).values()):
-            self.resolved(_whole(group))
+            self._alerts.raise_(_whole(group), what)
+            return
+        told = self._ledger.of_group(group).values()
+        if all(each.seen and each.wanted and not each.retry_s for each in told):
+            self._alerts.resolved(_whole(group))
 
     def _as_of_shares(self, group: str, held: Held) -> Held:
         shares = [each for each in self._ledger.of_group(group).values() if each.wanted]
@@ -288,26 +293,33 @@ class Sites:
     # ---- what is reported ----------------------------------------------------------------
 
     def _members(self, group: str) -> frozenset[str]:
-        """The stations of the group. One that holds a share and is missing from a reply has
-        left only when the station list says so: the others may not be given its share."""
-        members = self._commands.cache.members(group)
+        """The stations of the group, and those that hold a share of its total."""
         held = {target.station_id for target in self._ledger.of_group(group)}
-        asked = {(DIRECTORY, station): _MEMBER_CURRENCY_S for station in held - members}
+        return self._commands.cache.members(group) | held
+
+    def _current_members(self, group: str) -> frozenset[str]:
+        """Those of now. One that holds a share and is missing from a reply has left only when
+        the station list says so: the others may not be given its share."""
+        known = self._members(group)
+        asked = {(DIRECTORY, station): _MEMBER_CURRENCY_S for station in known}
         gone = set()
-        for (_, station), outcome in self._commands.cache.get(asked).items() if asked else ():
+        for (_, station), outcome in self._commands.cache.get(asked).items():
             if outcome.record is not None:
                 groups = str(outcome.record.values.get("sgID") or "").split(",")
                 if group not in {each.strip() for each in groups}:
                     gone.add(station)
             elif isinstance(outcome.error, NothingThere):
                 gone.add(station)
-        return members | held - gone
+        return self._members(group) - gone
 
-    def records(self, group: str, currency_s: float) -> dict[str, StationRecord]:
+    def records(
+        self, group: str, currency_s: float, members: Iterable[str] | None = None
+    ) -> dict[str, StationRecord]:
         """What getLoad reports of every station of the group. Raises the first error there is:
         a group without one of its stations is not the group."""
         found: dict[str, StationRecord] = {}
-        for station, record in self._commands.records(self._members(group), currency_s).items():
+        stations = self._members(group) if members is None else members
+        for station, record in self._commands.records(stations, currency_s).items():
             if isinstance(record, ChargePointError):
                 raise record
             found[station] = record
@@ -349,10 +361,6 @@ class Sites:
             for station in sorted(shares.union(stations)):
                 stack.enter_context(self._commands.turns.of(station, limit_s))
             yield
-
-
-def _nobody_listens(*_: object) -> None:
-    """Nobody looks after the commands yet."""
 
 
 def _whole(group: str) -> Target:
