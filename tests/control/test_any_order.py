@@ -97,9 +97,14 @@ class Model:
     before: float | None
     may: dict[int, set[float | str | None]] = field(default_factory=dict)
     dead: bool = False  # a time without renewals that was long enough for a shed to end
+    gap_minutes: float = 0.0
 
     def __post_init__(self) -> None:
         self.may = {port: {self.before} for port in PORTS}
+
+    def unattended(self, minutes: float) -> None:
+        self.gap_minutes += minutes
+        self.dead |= self.gap_minutes >= MINUTES / 2
 
     def write(self, ports: tuple[int, ...], now: float | str | None, *, sure: bool) -> None:
         for port in ports:
@@ -124,11 +129,13 @@ def of_ports(port: int | None) -> tuple[int, ...]:
 def carry_out(rig: Rig, model: Model, action: Any) -> None:
     if isinstance(action, Restart):
         rig.restart(action.minutes * 60)
-        model.dead |= action.minutes >= MINUTES / 2
+        model.unattended(action.minutes)
     elif isinstance(action, Live):
         if action.call is not None:
             rig.sim.faults.set(action.call, "http", status=503)
-            model.dead |= action.minutes > MINUTES / 4
+            model.unattended(action.minutes)
+        else:
+            model.gap_minutes = 0.0
         rig.live(action.minutes, step_s=60.0)
         rig.sim.faults.clear()
     elif isinstance(action, Revert):

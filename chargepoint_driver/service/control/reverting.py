@@ -23,7 +23,8 @@ def revert(commands: Commands, target: Target) -> bool:
     if before and options is not None:
         restore = {port: limit for port, limit in before.items() if limit is not None and port}
         if restore:
-            for port in before:
+            # The first dissolves the station's command, so that there are others' to clear.
+            for port in sorted(before, key=lambda port: (port not in restore, port)):
                 one = Target(target.station_id, port)
                 if port in restore or may_be_shed(commands, one):
                     commands.command(one, restore.get(port), options, restored=port in restore)
@@ -36,10 +37,11 @@ def revert(commands: Commands, target: Target) -> bool:
 
 
 def may_be_shed(commands: Commands, target: Target) -> bool:
-    """Whether a shed of ours may be in force at the target, or at a port of the station."""
+    """Whether a shed of ours may be in force at the target, or at a port of the station. What
+    was restored is not ours: the host reverts one point of a device after the other."""
     now_s = commands.time_s()
     return any(
-        (held.wanted and now_s < held.ends_s) or held.doubt is not None
+        (held.wanted and not held.restored and now_s < held.ends_s) or held.doubt is not None
         for held in _ours(commands, target)
     )
 
