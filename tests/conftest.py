@@ -18,7 +18,7 @@ from hypothesis import settings
 HERE = Path(__file__).parent
 UNDER_GEVENT = HERE / "interface"
 # What the platform driver runs below the interface: there it lives on greenlets.
-ALSO_UNDER_GEVENT = ("cache", "service")
+ALSO_UNDER_GEVENT = ("cache", "service", "control")
 LIMIT_S = 600
 
 settings.register_profile("project", deadline=None, database=None)
