@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
-from chargepoint_driver.service import ShedOptions
+from chargepoint_driver.config import AccountConfig
+from chargepoint_driver.registry import build
+from chargepoint_driver.service import Service, ShedOptions
 
 from .conftest import STATION, Rig
+
+DRIVER = """
+import json, sys, time
+from pathlib import Path
+from chargepoint_driver.service import Accounts, Service
+from chargepoint_driver.config import AccountConfig
+
+account = json.loads(sys.argv[1])
+accounts = Accounts(lambda config: Service.of_account(config, Path(sys.argv[2])))
+accounts.configure({"accounts": {"garage": account}})
+point = {"attribute": "allowedLoad", "register": "LoadRegister", "station": "1:34001", "port": 1}
+print(accounts.write(point, 3.0, shed_on_write=True), flush=True)
+time.sleep(600)
+"""
 
 
 def test_a_shed_is_renewed_before_it_runs_out(rig: Rig) -> None:
@@ -27,6 +49,37 @@ def test_when_the_driver_dies_charging_comes_back_by_itself(rig: Rig) -> None:
     rig.pass_(29 * 60)
     assert rig.ceiling() == 3.0
     rig.pass_(37 * 60)
+    assert rig.ceiling() is None
+
+
+def test_a_driver_that_is_killed_leaves_the_site_unshed(
+    make_rig: Callable[..., Rig], tmp_path: Path
+) -> None:
+    rig = make_rig(shed_delay_s=0.0)
+    account = {
+        "username": rig.sim.username,
+        "password": rig.sim.password,
+        "endpoint": rig.sim.soap_url,
+    }
+    file = tmp_path / "killed.sqlite"
+    with subprocess.Popen(
+        [sys.executable, "-c", DRIVER, json.dumps(account), str(file)],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as driver:
+        assert driver.stdout is not None
+        assert driver.stdout.readline().strip() == "3.0"
+        driver.kill()
+        assert driver.wait(20.0) == -9
+    rig.pass_(59 * 60)
+    assert rig.ceiling() == 3.0
+    # What the next one finds: the command, by an account of the same name.
+    heir = Service.of_account(AccountConfig(**account), file)
+    row = {"Volttron Point Name": "kw", "Attribute Name": "commandedLoad", "Port #": "1"}
+    point = build([(2, row)], "test", STATION).points["kw"]
+    assert heir.read({"kw": point}).values == {"kw": 3.0}
+    heir.close()
+    rig.pass_(61)
     assert rig.ceiling() is None
 
 
