@@ -82,6 +82,18 @@ def test_a_damaged_row_costs_what_it_says_and_nothing_else(
     assert (rig.ceiling(1), rig.ceiling(2)) == (None, 2.0)
 
 
+def test_what_was_before_is_lost_and_a_revert_clears_all_the_same(rig: Rig) -> None:
+    rig.write("allowedLoad", 3.0)
+    rig.live(6)
+    with sqlite3.connect(rig.folder / "commands.sqlite") as db:
+        db.execute("DELETE FROM periods")
+    db.close()
+    rig.restart()
+    assert rig.revert()
+    rig.live(11)
+    assert rig.ceiling() is None
+
+
 def test_a_full_disk_does_not_keep_a_shed_from_being_sent_and_renewed(
     rig: Rig, caplog: pytest.LogCaptureFixture
 ) -> None:

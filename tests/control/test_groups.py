@@ -370,3 +370,17 @@ class TestRevert:
         found = ceilings(many)
         assert found.pop(STATION) == 6.0
         assert set(found.values()) == {float("inf")}
+
+    def test_a_clear_ends_the_period(self, many: Rig) -> None:
+        hold(many, 16.0)
+        many.live(6)
+        many.write("shedState", 0, group=GROUP)
+        many.live(11)
+        stations = {station.station_id: station for station in many.sim.world.stations}
+        many.sim.world.shed([stations[STATION]], limit=Limit(allowed_kw=6.0))
+        many.live(6)
+        hold(many, 16.0)
+        many.live(6)
+        assert many.revert(group=GROUP)
+        many.live(12)
+        assert ceilings(many)[STATION] == 6.0

@@ -18,9 +18,7 @@ def revert(commands: Commands, target: Target) -> bool:
     before = ledger.before(target)
     options = _options_of(commands, target)
     sent = False
-    # Without a period there is nothing of ours: the host reverts point by point, and what the
-    # first of them put back must not be cleared by the second.
-    if before and options is not None:
+    if options is not None:
         restore = {port: limit for port, limit in before.items() if limit is not None and port}
         if restore:
             # The first dissolves the station's command, so that there are others' to clear.
@@ -38,7 +36,8 @@ def revert(commands: Commands, target: Target) -> bool:
 
 def may_be_shed(commands: Commands, target: Target) -> bool:
     """Whether a shed of ours may be in force at the target, or at a port of the station. What
-    was restored is not ours: the host reverts one point of a device after the other."""
+    was restored is not ours: the host reverts point by point, and what the first of them put
+    back must not be cleared by the second."""
     now_s = commands.time_s()
     return any(
         (held.wanted and not held.restored and now_s < held.ends_s) or held.doubt is not None

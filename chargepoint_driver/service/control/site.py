@@ -76,6 +76,9 @@ class Sites:
             held = self._new(limit, options)
             if limit is None or limit.allowed_load_kw is None:
                 self._all_alike(group, records, limit, held)
+                if limit is None:
+                    for station in records:
+                        self._ledger.end_period(Target(station), unless_restorable=True)
                 return
             shares = self._shares.divide(group, records, limit.allowed_load_kw, options)
             if self._shares.fit(shares) and _is_one_value(shares):
