@@ -1,0 +1,31 @@
+"""What may be in force, judged by what was commanded alone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from chargepoint_driver.backend import Limit
+from chargepoint_driver.service import ShedOptions
+from chargepoint_driver.service.control.held import Doubt, Held
+
+FIVE = Held(Limit(allowed_load_kw=5.0), seen=True)
+
+
+def doubted(kw: float | None) -> Held:
+    limit = None if kw is None else Limit(allowed_load_kw=kw)
+    return replace(FIVE, doubt=Doubt(limit, ShedOptions(), 0.0))
+
+
+def test_until_it_is_seen_the_limit_before_may_be_in_force() -> None:
+    assert FIVE.most_kw() == 5.0
+    assert replace(FIVE, seen=False, before_kw=8.0).most_kw() == 8.0
+    assert replace(FIVE, seen=False, before_kw=3.0).most_kw() == 5.0
+    assert replace(FIVE, seen=False).most_kw() == math.inf
+    assert replace(FIVE, expired=True).most_kw() == math.inf
+
+
+def test_what_is_in_doubt_may_be_in_force_too() -> None:
+    assert doubted(8.0).most_kw() == 8.0
+    assert doubted(3.0).most_kw() == 5.0
+    assert doubted(None).most_kw() == math.inf
