@@ -251,6 +251,18 @@ class TestRestart:
             assert rig.ceiling() == 3.0
         assert rig.status() == "adopted"
 
+    def test_a_clock_that_was_set_back_over_a_long_pause(self, rig: Rig) -> None:
+        """When the shed ends cannot be told any more: it is renewed at once."""
+        rig.write("allowedLoad", 3.0)
+        rig.live(6)
+        rig.service.close()
+        rig.sim.clock.advance(45 * 60)
+        rig.now_s -= 86_400
+        rig.restart()
+        for _ in range(60):
+            rig.live(1)
+            assert rig.ceiling() == 3.0
+
     def test_a_clock_that_was_set_back_in_a_doubt(self, rig: Rig) -> None:
         lose(rig, "shedLoad", "drop")
         with pytest.raises(FateUnknown):
