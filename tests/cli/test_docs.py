@@ -95,6 +95,9 @@ def test_the_examples_of_the_help_are_commands(name):
     for line in lines:
         words = shlex.split(line.partition(" >> ")[0])[1:]
         assert words[0] == name
-        parent = click.Context(main, **main.context_settings)
-        context = command.make_context(name, words[1:], parent=parent)
-        assert context.args == []
+        found = command
+        context = click.Context(main, **main.context_settings)
+        while isinstance(found, click.Group):
+            context = click.Context(found, context)
+            found, words = found.commands[words[1]], words[1:]
+        assert found.make_context(words[0], words[1:], parent=context).args == []
