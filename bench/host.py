@@ -18,6 +18,13 @@ os.environ["VOLTTRON_HOME"] = tempfile.mkdtemp()
 atexit.register(shutil.rmtree, os.environ["VOLTTRON_HOME"], ignore_errors=True)
 
 
+class _Core:
+    """What the interface touches of the host's core."""
+
+    identity = "bench"
+    onstop = SimpleNamespace(connect=lambda *_: None)
+
+
 def interface(
     here: Site, rows: list[tuple[int, dict[str, str]]]
 ) -> tuple[ChargePointInterface, list[str]]:
@@ -41,7 +48,7 @@ def interface(
             cacheExpiration=1e9,
         )
         if driver is None:
-            agent = SimpleNamespace(equipment_model=tree, vip=None, core=None)
+            agent = SimpleNamespace(equipment_model=tree, vip=None, core=_Core())
             driver = ChargePointInterface(config, agent)
         for row in driver.prepare_registry_config([row for _, row in rows], config):
             register = driver.create_register(ChargePointPointConfig(**row))

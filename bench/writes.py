@@ -101,7 +101,7 @@ def _looking_after() -> Iterator[Figure]:
         tracemalloc.stop()
         yield Figure(f"memory of {STATIONS:,} sheds held", held_bytes / 2**20, "MiB", at_most=8)
 
-        def cost(what: str, most: tuple[int | None, int]) -> Iterator[Figure]:
+        def cost(what: str, most: tuple[int, int]) -> Iterator[Figure]:
             calls, written = here.calls(), saves.number
             look_after()
             said = f"looking after {STATIONS:,} sheds, {what}"
@@ -110,7 +110,7 @@ def _looking_after() -> Iterator[Figure]:
                 f"{said}: writes to the file", saves.number - written, "writes", at_most=most[1]
             )
 
-        yield from cost("all to be confirmed", (None, STATIONS))
+        yield from cost("all to be confirmed", (20, STATIONS))
         yield from cost("nothing due", (0, 0))
         service.read(points)
         took = medians({"look": look_after, "read": lambda: service.read(points)})
@@ -121,7 +121,7 @@ def _looking_after() -> Iterator[Figure]:
             at_most=5,
         )
         here.clock.now += 30 * 60
-        yield from cost("all to be renewed", (None, STATIONS))
+        yield from cost("all to be renewed", (STATIONS + 20, STATIONS))
 
 
 class _Saves(CommandStore):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from chargepoint_driver.errors import ChargePointError
+from chargepoint_driver.service import ShedOptions
 from chargepoint_driver.simulator.limits import Limit
 
 from .conftest import AT_ONCE, STATION, Rig
@@ -47,8 +48,26 @@ def test_a_shed_that_never_shows_has_failed_and_raises_an_alert(
     rig.live(1)
     assert rig.alerts[0][0] == f"{STATION} port 1"
     assert "allowedLoad 3 kW was commanded, and no shed is reported" in rig.alerts[0][1]
-    rig.live(30)
+    # It is sent again, and says so no sooner than it shows.
+    for _ in range(60):
+        assert rig.status() == "failed"
+        rig.live(0.5)
+    assert rig.sent("shedLoad") > 1
     assert len(rig.alerts) == 1
+
+
+def test_a_clear_that_never_shows_has_failed_until_it_shows(make_rig: Callable[..., Rig]) -> None:
+    rig = make_rig(shed_delay_s=0.0, clear_delay_s=10_000.0)
+    rig.write("allowedLoad", 3.0, options=ShedOptions(minutes=0, on_write=True))
+    rig.live(1)
+    rig.write("shedState", 0)
+    assert rig.status() == "pending"
+    rig.live(11)
+    for _ in range(100):
+        assert rig.status() == "failed"
+        rig.live(0.5)
+    assert len(rig.alerts) == 1
+    assert 1 < rig.sent("clearShedState") <= 5
 
 
 def test_a_shed_that_somebody_else_made(rig: Rig) -> None:

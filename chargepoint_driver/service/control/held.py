@@ -80,7 +80,8 @@ class Held:
     percentage came to, None where that is zero or not known. `seen`: a report has shown it.
     `before_kw` is the highest limit that may be in force until then, None for no limit.
     `restored`: it was in force before this driver's control period. `failed`: the only command
-    there was came to nothing. `note` says what went wrong.
+    there was came to nothing. `tries`: how often it was sent again because it did not show.
+    `note` says what went wrong.
     """
 
     limit: Limit | None = None
@@ -210,7 +211,7 @@ def _judge_clear(held: Held, report: Report, now_s: float, note: str) -> tuple[S
         return Status.RELEASED, held.note
     if held.seen:
         return Status.ADOPTED, f"found in force after ours was released: {report}"
-    if now_s <= held.confirm_s:
+    if now_s <= held.confirm_s and not held.tries:
         return Status.PENDING, f"cleared, and not yet reported so: {report}{note}"
     return Status.FAILED, f"cleared, and still {report}{note}"
 
@@ -223,7 +224,7 @@ def _judge_shed(
         return Status.EXPIRED, f"{why}; {report}"
     said = words(limit, held.ceiling_kw)
     if not report.shows(limit, held.ceiling_kw):
-        pending = now_s <= held.confirm_s and not held.seen
+        pending = now_s <= held.confirm_s and not held.seen and not held.tries
         return Status.PENDING if pending else Status.FAILED, f"{said} commanded; {report}{note}"
     if held.adopted:
         return Status.ADOPTED, f"{said}, commanded before this driver started{note}"

@@ -219,7 +219,7 @@ class Keeping:
         if report is not None:
             if report.shows(limit, held.ceiling_kw):
                 if not held.seen:
-                    held = replace(held, seen=True, note="")
+                    held = replace(held, seen=True, tries=0, note="")
                     self._ledger.put({target: held})
                     self._alerts.resolved(target)
             elif held.restored and held.seen:
@@ -230,7 +230,7 @@ class Keeping:
                 said = words(limit, held.ceiling_kw)
                 self._alerts.raise_(target, f"{said} was commanded, and {report}; sent again")
                 # After reading back what is in force, and not before.
-                held = replace(held, seen=False, waits_s=now_s, retry_s=0.0)
+                held = replace(held, seen=False, waits_s=now_s, retry_s=0.0, tries=held.tries + 1)
                 self._ledger.put({target: held})
                 self._renew(target, held)
                 return
