@@ -83,9 +83,12 @@ class ShedEvents(Protocol):
 
 class Backend(Protocol):
     """Reads and writes of one account. Every method waits for a limited time, raises errors
-    of the tree, and may be called from several threads at once."""
+    of the tree, and may be called from several threads at once.
+
+    `group_calls`: whether one call can shed, or clear, all stations of a group."""
 
     name: str
+    group_calls: bool
 
     def fetch(self, request: Request) -> Reply:
         """Carry out one planned read, to the last page."""

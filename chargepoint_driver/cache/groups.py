@@ -23,8 +23,7 @@ class Groups:
         for record in records:
             text = record.values.get("sgID")
             for group in str(text).split(",") if text else ():
-                # The calls that take a group want an integer.
-                if group.strip().isdigit():
+                if group.strip():
                     self._members.setdefault(group.strip(), set()).add(record.station_id)
 
     def found(self, group: str, stations: Iterable[str]) -> None:
@@ -33,7 +32,11 @@ class Groups:
 
     def members(self, group: str) -> frozenset[str]:
         """The stations of a group, without those that its reply left out."""
-        return frozenset(self.usable().get(group, ()))
+        return frozenset(
+            station
+            for station in self._members.get(group, ())
+            if (group, station) not in self._astray
+        )
 
     def missing(self, group: str, stations: Iterable[str]) -> None:
         """Note stations that the group's reply left out; they are asked for singly until the
@@ -48,7 +51,5 @@ class Groups:
 
     def usable(self) -> Mapping[str, Set[str]]:
         """Group id to the stations that its reply can be trusted to hold."""
-        return {
-            group: {station for station in members if (group, station) not in self._astray}
-            for group, members in self._members.items()
-        }
+        # The calls that take a group want an integer.
+        return {group: set(self.members(group)) for group in self._members if group.isdigit()}

@@ -205,7 +205,9 @@ class SharedCache:
             # A list out of the file may hold some of the stations only.
             age_s = math.inf if self._listed_at is None else self._clock() - self._listed_at
             found = self._groups.members(group)
-        if age_s > _DIRECTORY_S or not found:
+        # A directory that is read from memory is never old, and never kept.
+        limit_s = min(_DIRECTORY_S, self._catalogue.calls[_DIRECTORY].currency_s)
+        if age_s > limit_s or not limit_s or not found:
             within(self._learn_groups, self._limit_s, _DIRECTORY)
             with self._lock:
                 found = self._groups.members(group)

@@ -65,6 +65,7 @@ def _row(
     write: str = "",
     whole: Whole = Whole.NOTHING,
     pushed: bool = True,
+    grouped: bool = False,
 ) -> Attribute:
     return Attribute(
         name,
@@ -76,9 +77,10 @@ def _row(
         unit,
         write,
         whole,
-        since="1.6",
         notes=notes,
+        since="1.6",
         pushed=pushed,
+        grouped=grouped,
     )
 
 
@@ -91,10 +93,13 @@ def _own(
     *,
     write: str = "",
     pushed: bool = True,
+    grouped: bool = False,
 ) -> Attribute:
     """A row that a connector and the charge point itself each have their own value of."""
     place = f"Port/{path}" if path else ""
-    return _row(name, kind, PORT, place, unit, notes, write=write, whole=OWN, pushed=pushed)
+    return _row(
+        name, kind, PORT, place, unit, notes, write=write, whole=OWN, pushed=pushed, grouped=grouped
+    )
 
 
 _STATUS = _rows(
@@ -158,6 +163,7 @@ _LOAD = _rows(
         "1 while a limit of ours is in force, of the connector or of the charge point",
         write="shedLoad, clearShedState",
         whole=Whole.ANY,
+        grouped=True,
     ),
     _row("portLoad", FLOAT, PORT, "Port/load_kw", "kW"),
     _row(
@@ -175,6 +181,7 @@ _LOAD = _rows(
         "kW",
         "limit in force, where the charge point keeps to it as it was asked for; None without",
         write="shedLoad",
+        grouped=True,
     ),
     _own(
         "percentShed",
@@ -183,6 +190,7 @@ _LOAD = _rows(
         "percent",
         "share of shedBaseLoad that is shed; None without such a limit",
         write="shedLoad",
+        grouped=True,
     ),
     _row("stationLoad", FLOAT, STATION, "load_kw", "kW", "None unless every connector has a load"),
     _own("requestedLoad", FLOAT, "limit/requested_kw", "kW", "the limit as it was asked for"),
@@ -241,6 +249,7 @@ _STATIONS = _rows(
     _row("stationSerialNum", STRING, STATION, "boot/serial"),
     _row("firmwareVersion", STRING, STATION, "boot/firmware"),
     _row("numPorts", INTEGER, STATION, "connector_count"),
+    _row("sgID", STRING, STATION, "station_groups", notes="station_groups, separated by commas"),
     _row("portNumber", INTEGER, PORT, "Port/connector_id"),
     _own("Voltage", FLOAT, "nominal_v", "V", "of the configuration"),
     _own("phases", INTEGER, "phase_count", notes="of the configuration"),

@@ -133,6 +133,10 @@ class OcppConfig(BaseModel):
     charge_points: Literal["*"] | dict[str, ChargePointConfig] = Field(
         default="*", description='"*" for any, or id to settings; the id "*" stands for all others'
     )
+    station_groups: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="name to the charge points that stationGroup devices hold to one total",
+    )
     voltage: float = Field(default=240.0, gt=0, le=1000, description="V between phase and neutral")
     phases: Literal[1, 2, 3] = Field(default=1, description="phases that a connector uses")
     tls: Tls | None = Field(default=None, description="encryption")
@@ -205,6 +209,31 @@ class OcppConfig(BaseModel):
                     f" {station_id[:40]!r} is none"
                 )
         return value
+
+    @field_validator("station_groups")
+    @classmethod
+    def _groups_can_be_used(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        for name, members in value.items():
+            if not name.strip() or not name.isprintable() or "," in name:
+                raise ValueError("a group's name is printable text without commas, and not empty")
+            if not members or len(set(members)) < len(members):
+                raise ValueError(f"{name}: must list charge point ids, each once")
+        return value
+
+    @model_validator(mode="after")
+    def _groups_are_of_charge_points(self) -> OcppConfig:
+        for name, members in self.station_groups.items():
+            strangers = [each for each in members if self.of(each) is None]
+            if strangers:
+                raise ValueError(
+                    f"station_groups.{name}: {', '.join(strangers)} may not connect; add to"
+                    " charge_points, or remove from the group"
+                )
+        return self
+
+    def groups_of(self, station_id: str) -> tuple[str, ...]:
+        """The names of the groups that a charge point is in."""
+        return tuple(name for name, members in self.station_groups.items() if station_id in members)
 
     @model_validator(mode="after")
     def _is_not_open_to_the_world(self) -> OcppConfig:

@@ -69,7 +69,12 @@ class OcppDevice(ShedSettings, DeviceKeys):
 
     backend: Literal["ocpp"] = "ocpp"
     chargePointID: str = Field(  # noqa: N815
-        min_length=1, max_length=LONGEST_ID, description="id that the charge point connects with"
+        "", max_length=LONGEST_ID, description="id that the charge point connects with"
+    )
+    stationGroup: str | None = Field(  # noqa: N815
+        None,
+        min_length=1,
+        description="makes the device this group of station_groups instead of a charge point",
     )
     connectorId: int | None = Field(  # noqa: N815
         None, ge=1, le=1_000, description="makes the device this connector of the charge point"
@@ -84,6 +89,10 @@ class OcppDevice(ShedSettings, DeviceKeys):
 
     @model_validator(mode="after")
     def _is_one_connector(self) -> OcppDevice:
+        if (not self.chargePointID) == (self.stationGroup is None):
+            raise ValueError("exactly one of chargePointID and stationGroup must be given")
+        if self.stationGroup is not None and self.portNumber is not None:
+            raise ValueError("connectorId: a station group has no connector; remove it")
         if None not in (self.connectorId, self.evseId) and self.connectorId != self.evseId:
             raise ValueError("connectorId and evseId differ; give one of them")
         return self
@@ -109,13 +118,10 @@ class OcppDevice(ShedSettings, DeviceKeys):
         return self.connectorId if self.evseId is None else self.evseId
 
     @property
-    def stationGroup(self) -> None:  # noqa: N802
-        """Station groups are ChargePoint's."""
-        return None
-
-    @property
     def name(self) -> str:
         """The device in words, for messages."""
+        if self.stationGroup is not None:
+            return f"station group {self.stationGroup}"
         port = "" if self.portNumber is None else f" connector {self.portNumber}"
         return f"{self.chargePointID}{port}"
 
@@ -175,4 +181,10 @@ class OcppDevice(ShedSettings, DeviceKeys):
         device = cls(**own)
         if device.cache_agent is None:
             device._central = OcppAccount(**rest)
+            group = device.stationGroup
+            if group is not None and group not in device._central.station_groups:
+                known_groups = ", ".join(device._central.station_groups) or "none"
+                raise BadConfiguration(
+                    f"{source}: stationGroup: {group!r} is not in station_groups ({known_groups})"
+                )
         return device

@@ -35,6 +35,7 @@ class OcppBackend:
     process, since it has one writer; `at` finds it."""
 
     name = "ocpp"
+    group_calls = False
     _running: dict[Path, OcppBackend] = {}  # noqa: RUF012 - the one place that knows them all
     _starting = threading.Lock()
 

@@ -112,6 +112,7 @@ def _facts(
         "session": _newest([facts["session"] for facts in ports.values()], "start"),
         "alarm": _alarm(list(view.connectors.values()), cleared),
         "connector_count": len(ports) or None,
+        "station_groups": ",".join(config.groups_of(view.id)) or None,
         "configuration": view.configuration or None,
         **rated,
     }

@@ -70,6 +70,7 @@ class SoapBackend:
     """ChargePoint's web services for one account; see `backend.Backend` for the promises."""
 
     name = "chargepoint"
+    group_calls = True
 
     def __init__(self, account: AccountConfig, now: Callable[[], datetime] = _utc_now) -> None:
         self._account = account

@@ -230,6 +230,8 @@ class Control:
         if name in _STATUS:
             status, why = self._sites.status(group, records)
             return status.value if name == "shedStatus" else why
+        if name == "allowedLoad":
+            return self._sites.allowed_kw(records)
         return self._of_report(name, held, self._sites.report(records))
 
     def records_of_group(self, group: str, currency_s: float) -> dict[str, StationRecord]:
@@ -263,8 +265,6 @@ class Control:
             return None if most_kw is None else most_kw - report.load_kw
         if name == "shedState":
             return 1 if report.is_shed else 0 if report.is_clear else None
-        if name == "allowedLoad":
-            return report.allowed_kw
         if name == "percentShed":
             percents = {port.percent for port in report.ports.values()}
             return percents.pop() if len(percents) == 1 else None

@@ -94,17 +94,20 @@ class Report:
         a renewed one is reported as a limit in kW."""
         if not self.ports or not all(port.shed for port in self.ports.values()):
             return False
+        is_same = limit.percent_shed is not None and all(
+            port.percent == limit.percent_shed for port in self.ports.values()
+        )
         # Beside a limit in kW 0 per cent is reported, which is no shed by 0 per cent.
-        if limit.percent_shed is not None and all(
-            port.percent == limit.percent_shed and not port.allowed_kw
-            for port in self.ports.values()
-        ):
+        if is_same and not any(port.allowed_kw for port in self.ports.values()):
             return True
         wanted_kw = ceiling_kw if limit.allowed_load_kw is None else limit.allowed_load_kw
-        return wanted_kw is not None and self._allows(wanted_kw)
+        return wanted_kw is not None and self._allows(wanted_kw, is_percent=is_same)
 
-    def _allows(self, wanted_kw: float) -> bool:
-        allowed = [port.allowed_kw for port in self.ports.values() if not port.percent]
+    def _allows(self, wanted_kw: float, *, is_percent: bool) -> bool:
+        # Some say what a percentage came to beside it; it is not another's limit in kW.
+        allowed = [
+            port.allowed_kw for port in self.ports.values() if is_percent or not port.percent
+        ]
         known = [kw for kw in allowed if kw is not None]
         if len(known) < len(self.ports):
             return False

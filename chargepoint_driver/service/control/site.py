@@ -81,7 +81,8 @@ class Sites:
                         self._ledger.end_period(Target(station), unless_restorable=True)
                 return
             shares = self._shares.divide(group, records, limit.allowed_load_kw, options)
-            if self._shares.fit(shares) and _is_one_value(shares):
+            in_one = self._commands.backend.group_calls and _is_one_value(shares)
+            if in_one and self._shares.fit(shares):
                 value = Limit(allowed_load_kw=next(iter(shares.values())))
                 self._all_alike(group, records, value, held)
                 return
@@ -111,7 +112,11 @@ class Sites:
     def _all_alike(
         self, group: str, stations: Iterable[str], value: Limit | None, held: Held
     ) -> None:
-        """One call with a value for each station; `held` is what the group is held to then."""
+        """One call with a value for each station; `held` is what the group is held to then.
+        Where the backend has no such call, one for each of them."""
+        if not self._commands.backend.group_calls:
+            self._each_alike(group, stations, value, held)
+            return
         whole, tag = _whole(group), None if value is None else group
         doubts: dict[Target, Doubt] = {}
         try:
@@ -136,6 +141,30 @@ class Sites:
             raise
         self._commands.acknowledged(doubts)
         self._ledger.put({whole: held})
+
+    def _each_alike(
+        self, group: str, stations: Iterable[str], value: Limit | None, held: Held
+    ) -> None:
+        """A call for each station with the same percentage, or a clear. Stations that could not
+        be reached are as before; a clear of them is tried again."""
+        whole, tag = _whole(group), None if value is None else group
+        failed: list[ChargePointError] = []
+        ceilings_kw = 0.0
+        ids = sorted(stations)
+        for station in ids:
+            target = Target(station)
+            try:
+                self._commands.command(target, value, held.options, group=tag)
+            except ChargePointError as error:
+                failed.append(error)
+            else:
+                own = self._ledger.held(target)
+                ceilings_kw += (own and own.ceiling_kw) or 0.0
+        if len(failed) == len(ids):
+            raise failed[0]
+        self._ledger.put({whole: replace(held, ceiling_kw=ceilings_kw or None)})
+        if failed:
+            raise _partly(whole, "did so", failed, len(ids), again=value is None)
 
     def revert(self, group: str) -> bool:
         """Take back what was commanded of the group's stations; True when a command was sent.
@@ -238,6 +267,8 @@ class Sites:
     def _renew_together(
         self, group: str, members: Set[str], shares: Mapping[Target, Held], held: Held
     ) -> None:
+        if not self._commands.backend.group_calls:
+            return
         now_s = self._commands.time_s()
         limits = {each.renewal() for each in shares.values() if each.wanted}
         due = any(each.renews_s <= now_s for each in shares.values())
@@ -328,6 +359,21 @@ class Sites:
             found[station] = record
         return found
 
+    def allowed_kw(self, records: Mapping[str, StationRecord]) -> float | None:
+        """The sum of the stations' limits that are reported; None unless each has one."""
+        total_kw = 0.0
+        for station, record in records.items():
+            report = report_of(Target(station), record)
+            held = self._ledger.held(Target(station))
+            own_kw = None if held is None or held.limit is None else held.limit.allowed_load_kw
+            # A station's limit may be reported once for each port.
+            shown = own_kw is not None and report.shows(Limit(allowed_load_kw=own_kw), None)
+            kw = own_kw if shown else report.allowed_kw
+            if kw is None:
+                return None
+            total_kw += kw
+        return total_kw
+
     def report(self, records: Mapping[str, StationRecord]) -> Report:
         """All ports of a group's stations, numbered through."""
         ports = [
@@ -375,11 +421,12 @@ def _is_one_value(shares: Mapping[str, float]) -> bool:
 
 
 def _partly(
-    whole: Target, done: str, failed: list[ChargePointError], stations: int
+    whole: Target, done: str, failed: list[ChargePointError], stations: int, *, again: bool = True
 ) -> ChargePointError:
     first = failed[0]
+    others = "are tried again" if again else "are as before"
     return type(first)(
-        f"{whole}: {stations - len(failed)} of {stations} stations {done}; the others are tried "
-        f"again: {first.message}",
+        f"{whole}: {stations - len(failed)} of {stations} stations {done}; the others {others}: "
+        f"{first.message}",
         service_code=first.service_code,
     )
