@@ -21,6 +21,7 @@ from chargepoint_driver.cli.screen import complain
 from chargepoint_driver.cli.sessions import sessions
 from chargepoint_driver.cli.sim import sim
 from chargepoint_driver.cli.watch import watch
+from chargepoint_driver.cli.web import web
 from chargepoint_driver.cli.write import write
 from chargepoint_driver.errors import ChargePointError
 
@@ -127,6 +128,7 @@ for _command in (
     sessions,
     sim,
     watch,
+    web,
     write,
 ):
     _command.params.append(_debug_option())

@@ -19,7 +19,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from chargepoint_driver.backend import Target
-from chargepoint_driver.catalogue import TABLES
+from chargepoint_driver.catalogue import TABLES, Catalogue
 from chargepoint_driver.config import Account, AgentConfig, Held, ShedSettings
 from chargepoint_driver.errors import BadConfiguration, BadValue, ChargePointError
 from chargepoint_driver.registry import Point, build
@@ -242,6 +242,12 @@ class Accounts:
         ]
 
     # ---- state -------------------------------------------------------------------------------
+
+    def tables(self) -> dict[str, Catalogue]:
+        """Account name to the table of what it has."""
+        return {
+            name: TABLES[account.backend] for name, (account, _) in self._snapshot().items()
+        }
 
     def stats(self) -> dict[str, Any]:
         """Account name to counts: calls sent by operation, their total, records kept."""

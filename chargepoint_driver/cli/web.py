@@ -1,0 +1,119 @@
+"""`chargepoint-driver web`: a page and a JSON API over accounts, without VOLTTRON."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import webbrowser
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from chargepoint_driver.errors import BadConfiguration
+
+__all__ = ["web"]
+
+
+@click.command(
+    epilog="\b\nExample:\n"
+    "  chargepoint-driver web --config accounts.json --listen 127.0.0.1:8080 --open"
+)
+@click.option(
+    "--config",
+    "config_file",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="JSON file of accounts by name, as the caching agent takes it.",
+)
+@click.option(
+    "--listen",
+    default="127.0.0.1:0",
+    show_default=True,
+    metavar="ADDRESS:PORT",
+    help="Where the page is served; port 0 takes any free one.",
+)
+@click.option("--open", "is_opened", is_flag=True, help="Show the page in a browser.")
+@click.option(
+    "--allow-remote", is_flag=True, help="Let --listen be an address that others can reach."
+)
+@click.option(
+    "--certificate", type=click.Path(dir_okay=False, path_type=Path), help="PEM file for TLS."
+)
+@click.option("--key", type=click.Path(dir_okay=False, path_type=Path), help="Its key, PEM.")
+def web(
+    config_file: Path,
+    listen: str,
+    is_opened: bool,
+    allow_remote: bool,
+    certificate: Path | None,
+    key: Path | None,
+) -> None:
+    """Serve a page of the chargers, and the same as JSON under /api/v1, until interrupted.
+
+    Prints one line of JSON when ready: url, and token where none was given. The token is that
+    of the environment variable CHARGEPOINT_WEB_TOKEN, else a new one at each start. It opens the
+    page's login form and, as X-API-Key, the API. Sheds made here are renewed while this runs.
+    """
+    try:
+        from chargepoint_driver.web import Settings, WebServer  # noqa: PLC0415 - needs the extra
+    except ModuleNotFoundError as error:
+        raise click.ClickException(
+            f"{error.name} is not installed: pip install 'volttron-lib-chargepoint-driver[web]'"
+        ) from None
+    settings = Settings.of(listen, allow_remote=allow_remote, certificate=certificate, key=key)
+    accounts = _read(config_file)
+    ended = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        ended.set()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        server = _server(WebServer, accounts, settings, config_file)
+        try:
+            server.start()
+            if settings.is_readable:
+                click.secho(
+                    "warning: without TLS, whoever is on the way can read the token; give "
+                    "--certificate and --key",
+                    fg="yellow",
+                    err=True,
+                )
+            ready = {"url": server.url}
+            if settings.is_generated:
+                ready["token"] = settings.token
+            click.echo(json.dumps(ready))
+            if is_opened:
+                webbrowser.open(server.url)
+            ended.wait()
+        finally:
+            server.stop()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _server(make: Any, accounts: dict[str, Any], settings: Any, path: Path) -> Any:
+    """The server of these accounts; faults name the file."""
+    try:
+        return make(accounts, settings)
+    except BadConfiguration as error:
+        lines = [f"{path}: {line.removeprefix('config: ')}" for line in str(error).splitlines()]
+        raise BadConfiguration("\n".join(lines)) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The configuration's content. Raises BadConfiguration."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeError) as error:
+        raise BadConfiguration(f"{path}: cannot be read ({error})") from None
+    except (ValueError, RecursionError) as error:
+        raise BadConfiguration(f"{path}: not JSON ({error})") from None
+    if not isinstance(content, dict):
+        raise BadConfiguration(f'{path}: must be a JSON object, like {{"accounts": {{…}}}}')
+    return content

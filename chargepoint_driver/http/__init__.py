@@ -1,0 +1,11 @@
+"""JSON over HTTP, once for everything that serves it: who may ask, and how errors look.
+
+Needs aiohttp and msgspec, which come with the extras `web` and `ocpp`. Nothing here knows what
+is asked for.
+"""
+
+from chargepoint_driver.http.answers import answering, json_answer, read_json, shown
+from chargepoint_driver.http.key import Key
+from chargepoint_driver.http.listener import Listener
+
+__all__ = ["Key", "Listener", "answering", "json_answer", "read_json", "shown"]

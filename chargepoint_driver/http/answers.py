@@ -1,0 +1,94 @@
+"""JSON bodies and answers, and the HTTP status of each error of the tree."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from chargepoint_driver.errors import (
+    BadConfiguration,
+    BadReply,
+    BadValue,
+    ChargePointError,
+    FateUnknown,
+    NothingThere,
+    Refused,
+    TryLater,
+    WriteRejected,
+)
+
+__all__ = ["STATUSES", "answering", "json_answer", "read_json", "refusal", "shown"]
+
+_log = logging.getLogger(__name__)
+
+# The first class that fits counts.
+STATUSES: tuple[tuple[type[ChargePointError], int, str], ...] = (
+    (BadValue, 400, "the request cannot be meant; nothing was sent"),
+    (BadConfiguration, 400, "the request names what is not configured; nothing was sent"),
+    (NothingThere, 404, "no such station, port or record"),
+    (Refused, 409, "refused; the same request will be refused again"),
+    (WriteRejected, 502, "the service or the charger did not carry it out"),
+    (BadReply, 502, "the answer of the service or the charger cannot be understood"),
+    (FateUnknown, 504, "sent, and no answer came: it may have been carried out"),
+    (TryLater, 503, "out of reach at present; nothing was sent"),
+)
+
+
+def shown(error: ChargePointError) -> dict[str, Any]:
+    """The error as answers carry it."""
+    return error.to_dict()
+
+
+def json_answer(content: object, status: int = 200) -> web.Response:
+    """An answer with this content as JSON. None becomes null; so does a number that is none."""
+    return web.Response(
+        body=msgspec.json.encode(content), status=status, content_type="application/json"
+    )
+
+
+def refusal(code: str, message: str, status: int) -> web.Response:
+    """The answer to a request that was not let through, or not understood."""
+    return json_answer({"error": {"code": code, "message": message}}, status)
+
+
+async def read_json(request: web.Request, kind: Any, what: str) -> Any:
+    """The body as that type (see msgspec); nothing counts as {}. Raises BadValue that says
+    where it is wrong."""
+    text = await request.read()
+    try:
+        return msgspec.json.decode(text if text.strip() else b"{}", type=kind)
+    except msgspec.ValidationError as error:
+        raise BadValue(f"the body must be {what}: {error}") from None
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        raise BadValue(f"the body must be {what}, as JSON") from None
+
+
+def answering(
+    describe: Callable[[ChargePointError], dict[str, Any]] = shown,
+) -> Middleware:
+    """The middleware that turns whatever goes wrong into a JSON answer."""
+
+    @web.middleware
+    async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPRedirection:
+            raise
+        except web.HTTPException as error:
+            return refusal("http", error.reason, error.status)
+        except ChargePointError as error:
+            status = next((code for cls, code, _ in STATUSES if isinstance(error, cls)), 500)
+            return json_answer({"error": describe(error)}, status)
+        except asyncio.CancelledError:
+            raise
+        except Exception:  # noqa: BLE001 - logged; the others go on
+            _log.exception("%s failed", request.path)
+            return refusal("error", "failed here; the log says why", 500)
+
+    return answer

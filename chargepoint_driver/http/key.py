@@ -1,0 +1,31 @@
+"""The secret that a request brings."""
+
+from __future__ import annotations
+
+import hmac
+
+from aiohttp import web
+
+__all__ = ["Key"]
+
+
+class Key:
+    """A secret; compared in constant time, never shown."""
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret.encode()
+
+    def __repr__(self) -> str:
+        return "Key(…)"
+
+    def is_right(self, given: str) -> bool:
+        """Whether this is the secret."""
+        return hmac.compare_digest(given.strip().encode("utf-8", "replace"), self._secret)
+
+    def opens(self, request: web.Request) -> bool:
+        """Whether the request brings it: as `X-API-Key`, or as `Authorization: Bearer`."""
+        given = request.headers.get("X-API-Key")
+        if given is not None:
+            return self.is_right(given)
+        kind, _, given = request.headers.get("Authorization", "").partition(" ")
+        return kind.lower() == "bearer" and self.is_right(given)

@@ -1,0 +1,155 @@
+"""The handlers of the API; which there are says `routes`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from datetime import datetime, timedelta, timezone
+from typing import Any, TypeVar
+
+from aiohttp import web
+
+from chargepoint_driver.errors import BadValue, ChargePointError
+from chargepoint_driver.http import json_answer, read_json
+from chargepoint_driver.web.board import Board
+from chargepoint_driver.web.openapi import document
+from chargepoint_driver.web.orders import Orders
+from chargepoint_driver.web.routes import BASE, ROUTES, Route
+from chargepoint_driver.web.shapes import Connectors, Loads, Problem, Session, Sessions, Stations
+from chargepoint_driver.web.stream import Stream
+from chargepoint_driver.web.watch import iso, problem
+
+__all__ = ["Api"]
+
+_MOST_SAMPLES = 600
+_Found = TypeVar("_Found")
+
+
+class Api:
+    """Answers requests from the board, and carries out orders on threads."""
+
+    def __init__(
+        self,
+        board: Board,
+        orders: Orders,
+        stream: Stream,
+        executor: Executor,
+        now: Callable[[], float],
+    ) -> None:
+        self._board = board
+        self._orders = orders
+        self._executor = executor
+        self._now = now
+        self._document = document()
+        self.events = stream.events
+
+    def add_to(self, app: web.Application) -> None:
+        """Serve every route of the table."""
+        for route in ROUTES:
+            handler = self._ordering(route) if route.body else getattr(self, route.name)
+            app.router.add_route(route.method, BASE + route.path, handler)
+
+    # ---- reading -------------------------------------------------------------------------
+
+    async def health(self, request: web.Request) -> web.Response:
+        del request
+        return json_answer(self._board.health())
+
+    async def stations(self, request: web.Request) -> web.Response:
+        del request
+        return json_answer(Stations(self._board.stations()))
+
+    async def status(self, request: web.Request) -> web.Response:
+        return json_answer(
+            Connectors(
+                [
+                    port
+                    for station in self._board.stations()
+                    if _is_wanted(request, station.account, station.cpid)
+                    for port in station.ports
+                ]
+            )
+        )
+
+    async def active(self, request: web.Request) -> web.Response:
+        found = self._board.sessions()
+        running = [
+            session
+            for session in found.sessions
+            if session.endTime is None and _is_wanted(request, session.account, session.cpid)
+        ]
+        return json_answer(Sessions(running, found.errors, found.readAt))
+
+    async def history(self, request: web.Request) -> web.Response:
+        query, now_s = request.query, self._now()
+        day_ago = datetime.fromtimestamp(now_s, timezone.utc) - timedelta(days=1)
+        start, end = query.get("start", day_ago.isoformat()), query.get("end")
+        cpid = query.get("cpid")
+        names = list(self._board.names)
+        if "account" in query or cpid is not None:
+            names = [self._board.account_of(query.get("account"), cpid, None)]
+        sessions: list[Session] = []
+        errors: dict[str, Problem] = {}
+        for name in names:
+            try:
+                found = await self._wait(
+                    lambda name=name: self._orders.sessions(name, cpid, start, end)  # type: ignore[misc]
+                )
+            except ChargePointError as error:
+                if len(names) == 1:
+                    raise
+                errors[name] = problem(error)
+            else:
+                sessions += found
+        sessions.sort(key=lambda session: session.startTime or "")
+        return json_answer(Sessions(sessions, errors, iso(now_s)))
+
+    async def state(self, request: web.Request) -> web.Response:
+        del request
+        return json_answer(self._board.state())
+
+    async def load(self, request: web.Request) -> web.Response:
+        try:
+            hours = float(request.query.get("hours", "24"))
+        except ValueError:
+            hours = 0.0
+        if not 0 < hours <= 24:
+            raise BadValue("hours must be a number above 0, at most 24")
+        since_s = self._now() - hours * 3600
+        return json_answer(Loads(self._board.record.since(since_s, _MOST_SAMPLES)))
+
+    async def openapi(self, request: web.Request) -> web.Response:
+        del request
+        return json_answer(self._document)
+
+    # ---- orders --------------------------------------------------------------------------
+
+    def _ordering(self, route: Route) -> Callable[[web.Request], Any]:
+        """The handler of a command: read the body, find the account, carry out, look again."""
+        carry_out = getattr(self._orders, route.name)
+
+        async def order(request: web.Request) -> web.Response:
+            assert route.body is not None
+            words = f"an object of {', '.join(route.body.__struct_fields__)}"  # type: ignore[attr-defined]
+            asked = await read_json(request, route.body, words)
+            account = self._board.account_of(
+                asked.account, asked.cpid, getattr(asked, "group", None)
+            )
+            try:
+                answer = await self._wait(lambda: carry_out(account, asked))
+            finally:
+                # Also after a failure: the command may have been carried out.
+                self._board.refresh_soon(account)
+            return json_answer(answer)
+
+        return order
+
+    async def _wait(self, ask: Callable[[], _Found]) -> _Found:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, ask)
+
+
+def _is_wanted(request: web.Request, account: str, cpid: str) -> bool:
+    """Whether the query's filters let this through."""
+    query = request.query
+    return query.get("account", account) == account and query.get("cpid", cpid) == cpid

@@ -1,0 +1,121 @@
+"""Who is let in: requests with the key, and browsers that were given it once.
+
+The cookie is a random number that only this process knows; the key itself never leaves the
+login form.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from chargepoint_driver.http import Key
+from chargepoint_driver.http.answers import refusal
+from chargepoint_driver.web.files import Files
+from chargepoint_driver.web.routes import BASE
+
+__all__ = ["Login"]
+
+_LASTS_S = 12 * 3600
+_MOST = 1_000
+_SAFE = {"GET", "HEAD"}
+
+
+class Login:
+    """The door of the page and the API."""
+
+    def __init__(
+        self,
+        key: Key,
+        files: Files,
+        *,
+        is_tls: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._key = key
+        self._files = files
+        self._is_tls = is_tls
+        self._clock = clock
+        self._ends_s: dict[str, float] = {}
+
+    def add_to(self, app: web.Application) -> None:
+        app.router.add_get("/login", self._show)
+        app.router.add_post("/login", self._log_in)
+        app.router.add_post("/logout", self._log_out)
+
+    def is_let_in(self, request: web.Request) -> bool:
+        """Whether the request comes with the key, or from a browser that was logged in."""
+        if "X-API-Key" in request.headers or "Authorization" in request.headers:
+            return self._key.opens(request)
+        end_s = self._ends_s.get(request.cookies.get(self._cookie(request), ""))
+        return end_s is not None and self._clock() < end_s
+
+    @web.middleware
+    async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Nobody gets past without key or cookie; with a cookie alone nothing is changed for a
+        page of somebody else's."""
+        if request.path == "/login" or request.path in self._files.public:
+            if request.method not in _SAFE and not _is_own(request):
+                return refusal("not_permitted", "this came from another page", 403)
+            return await handler(request)
+        if not self.is_let_in(request):
+            if request.path.startswith(BASE) or request.method not in _SAFE:
+                return refusal("not_permitted", "no key, or a wrong one", 401)
+            raise web.HTTPSeeOther("/login")
+        by_cookie = "X-API-Key" not in request.headers and "Authorization" not in request.headers
+        if by_cookie and request.method not in _SAFE and not _is_own(request):
+            return refusal("not_permitted", "this came from another page", 403)
+        return await handler(request)
+
+    async def _show(self, request: web.Request) -> web.StreamResponse:
+        if self.is_let_in(request):
+            raise web.HTTPSeeOther("/")
+        return self._files.login(wrong=False)
+
+    async def _log_in(self, request: web.Request) -> web.StreamResponse:
+        form = await request.post()
+        given = form.get("token", "")
+        if not isinstance(given, str) or not self._key.is_right(given):
+            return self._files.login(wrong=True)
+        now_s = self._clock()
+        self._ends_s = {name: end_s for name, end_s in self._ends_s.items() if end_s > now_s}
+        while len(self._ends_s) >= _MOST:
+            del self._ends_s[next(iter(self._ends_s))]
+        name = secrets.token_urlsafe(32)
+        self._ends_s[name] = now_s + _LASTS_S
+        answer = web.Response(status=303, headers={"Location": "/"})
+        answer.set_cookie(
+            self._cookie(request),
+            name,
+            max_age=_LASTS_S,
+            httponly=True,
+            samesite="Strict",
+            secure=self._is_tls,
+            path="/",
+        )
+        return answer
+
+    async def _log_out(self, request: web.Request) -> web.StreamResponse:
+        cookie = self._cookie(request)
+        self._ends_s.pop(request.cookies.get(cookie, ""), None)
+        answer = web.Response(status=303, headers={"Location": "/login"})
+        answer.del_cookie(cookie, path="/")
+        return answer
+
+    def _cookie(self, request: web.Request) -> str:
+        """Cookies know no ports: two of these on one machine need names of their own."""
+        if self._is_tls:
+            return "__Host-chargepoint"
+        return f"chargepoint_{request.url.port}"
+
+
+def _is_own(request: web.Request) -> bool:
+    """Whether the request was made by a page of ours. Another port of the same host is another
+    page, although cookies go there too."""
+    origin = request.headers.get("Origin")
+    return origin is not None and urlsplit(origin).netloc == request.host

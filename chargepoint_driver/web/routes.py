@@ -1,0 +1,125 @@
+"""The API as a table: what is served, and what the OpenAPI document says of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from chargepoint_driver.web import shapes
+
+__all__ = ["BASE", "ROUTES", "STREAM", "Query", "Route"]
+
+BASE = "/api/v1"
+STREAM = "text/event-stream"
+
+
+@dataclass(frozen=True)
+class Query:
+    """A parameter of a request's query; `schema` as JSON Schema says it."""
+
+    name: str
+    description: str
+    schema: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Route:
+    """One request. `name` is that of its handler in `api` and of the operation; `answer` None
+    stands for JSON of any shape, or for a stream."""
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    answer: type | None
+    body: type | None = None
+    queries: tuple[Query, ...] = ()
+    content: str = "application/json"
+
+
+def _text(name: str, description: str) -> Query:
+    return Query(name, description, {"type": "string"})
+
+
+_ACCOUNT = _text("account", "only of this account")
+_CPID = _text("cpid", "only of this station")
+
+ROUTES = (
+    Route("GET", "/health", "health", "What does not work at present", shapes.Health),
+    Route("GET", "/stations", "stations", "Every station with its ports", shapes.Stations),
+    Route(
+        "GET",
+        "/status",
+        "status",
+        "Every port: status, load, limits, shed, alarm",
+        shapes.Connectors,
+        queries=(_ACCOUNT, _CPID),
+    ),
+    Route(
+        "GET",
+        "/active",
+        "active",
+        "The sessions that run, as they were read last",
+        shapes.Sessions,
+        queries=(_ACCOUNT, _CPID),
+    ),
+    Route(
+        "GET",
+        "/history",
+        "history",
+        "The sessions that touch a time, asked anew",
+        shapes.Sessions,
+        queries=(
+            _ACCOUNT,
+            _CPID,
+            _text("start", "ISO 8601; a day ago where it is not given"),
+            _text("end", "ISO 8601; no end where it is not given"),
+        ),
+    ),
+    Route("GET", "/state", "state", "The site, groups, alarms, sessions at once", shapes.State),
+    Route(
+        "GET",
+        "/load",
+        "load",
+        "The site's load over time, since this process runs",
+        shapes.Loads,
+        queries=(
+            Query(
+                "hours",
+                "how far back",
+                {"type": "number", "exclusiveMinimum": 0, "maximum": 24, "default": 24},
+            ),
+        ),
+    ),
+    Route(
+        "GET",
+        "/events",
+        "events",
+        "Server-sent events `state` and `stations`, all at first, then what changes",
+        None,
+        content=STREAM,
+    ),
+    Route("GET", "/openapi.json", "openapi", "This document", None),
+    Route("POST", "/shed", "shed", "Shed now", shapes.Answer, shapes.ShedRequest),
+    Route("POST", "/clear", "clear", "Clear a shed", shapes.Answer, shapes.ClearRequest),
+    Route(
+        "POST",
+        "/clear-alarms",
+        "clear_alarms",
+        "Clear the alarms of a station",
+        shapes.Answer,
+        shapes.ClearAlarmsRequest,
+    ),
+    Route("POST", "/start", "start", "Begin a session", shapes.Answer, shapes.StartRequest),
+    Route("POST", "/stop", "stop", "End a session", shapes.Answer, shapes.StopRequest),
+    Route(
+        "POST",
+        "/availability",
+        "availability",
+        "Take a connector in or out of service",
+        shapes.Answer,
+        shapes.AvailabilityRequest,
+    ),
+    Route("POST", "/reset", "reset", "Restart a charger", shapes.Answer, shapes.ResetRequest),
+    Route("POST", "/release", "release", "Release the plug", shapes.Answer, shapes.ReleaseRequest),
+)

@@ -1,0 +1,153 @@
+"""Page and API put together, on a loop and a thread of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from aiohttp import web
+
+from chargepoint_driver.errors import BadConfiguration, TryLater
+from chargepoint_driver.http import Key, Listener, answering
+from chargepoint_driver.service import Accounts, Service
+from chargepoint_driver.web.api import Api
+from chargepoint_driver.web.board import Board
+from chargepoint_driver.web.files import Files, add_headers
+from chargepoint_driver.web.login import Login
+from chargepoint_driver.web.orders import Orders
+from chargepoint_driver.web.settings import Settings
+from chargepoint_driver.web.stream import Stream
+
+__all__ = ["WebServer"]
+
+_EVERY_S = 2.0
+_MOST_BYTES = 65_536
+_THREADS = 16
+_START_S = 30.0
+
+
+class WebServer:
+    """Serves the accounts of a caching agent's configuration from `start` to `stop`."""
+
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        settings: Settings,
+        *,
+        serve: Callable[..., Service] = Service.of_account,
+        every_s: float = _EVERY_S,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """`serve` makes the service of an account, `every_s` is the time between two looks.
+        Raises BadConfiguration with all that is wrong with the accounts."""
+        self._settings = settings
+        self._serve = serve
+        self._every_s = every_s
+        self._now = now
+        self._board: Board | None = None
+        self._ending: asyncio.Event | None = None
+        self._listener = Listener(settings.address, "--listen", settings.tls)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="chargepoint-web", daemon=True)
+        self._started = threading.Event()
+        self._failure: BaseException | None = None
+        self._accounts = Accounts(self._serve_kept)
+        faults = self._accounts.configure(config)
+        if faults:
+            self._close()
+            raise BadConfiguration("\n".join(faults))
+
+    @property
+    def url(self) -> str:
+        """Where the page is, once it was started."""
+        return f"{self._listener.url}/"
+
+    @property
+    def board(self) -> Board:
+        """What is shown; belongs to the server's loop."""
+        if self._board is None:
+            raise TryLater("the server is not running")
+        return self._board
+
+    def start(self) -> WebServer:
+        """Serve from now on. Raises BadConfiguration, and then nothing is left running."""
+        self._thread.start()
+        self._started.wait(_START_S)
+        if self._failure is not None or not self._started.is_set():
+            self.stop()
+            raise self._failure or TryLater(f"the server did not start within {_START_S:g} s")
+        return self
+
+    def stop(self) -> None:
+        """End every connection and command. Twice is once."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._end)
+            self._thread.join(_START_S)
+        self._close()
+
+    def run(self, ask: Callable[[], Coroutine[Any, Any, Any]], timeout_s: float = 30.0) -> Any:
+        """Have something done on the server's loop."""
+        return asyncio.run_coroutine_threadsafe(ask(), self._loop).result(timeout_s)
+
+    # ---- inside --------------------------------------------------------------------------
+
+    def _serve_kept(self, account: Any) -> Service:
+        """The service of an account, its sheds looked after while the server runs."""
+        service = self._serve(account)
+        service.keep(self._alert)
+        return service
+
+    def _alert(self, about: str, what: str) -> None:
+        board = self._board
+        if board is not None:
+            self._loop.call_soon_threadsafe(board.alert, about, what)
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_until_complete(self._live())
+        except BaseException as error:  # noqa: BLE001 - raised by start
+            self._failure = error
+        finally:
+            self._started.set()
+
+    async def _live(self) -> None:
+        self._ending = asyncio.Event()
+        with ThreadPoolExecutor(_THREADS, thread_name_prefix="chargepoint-web") as executor:
+            board = Board(self._accounts, executor, every_s=self._every_s, now=self._now)
+            files = Files()
+            login = Login(Key(self._settings.token), files, is_tls=self._settings.tls is not None)
+            stream = Stream(board, login.is_let_in)
+            app = web.Application(
+                middlewares=[answering(), login.guard], client_max_size=_MOST_BYTES
+            )
+            app.on_response_prepare.append(add_headers)
+            login.add_to(app)
+            files.add_to(app)
+            Api(board, Orders(self._accounts), stream, executor, self._now).add_to(app)
+            await self._listener.start(app)
+            try:
+                self._board = board
+                board.start()
+                self._started.set()
+                await self._ending.wait()
+            finally:
+                self._board = None
+                await board.stop()
+                await stream.stop()
+                await self._listener.stop()
+                # Whoever waits for an answer is told that there is none.
+                self._accounts.close()
+                executor.shutdown(wait=False, cancel_futures=True)
+
+    def _end(self) -> None:
+        if self._ending is not None:
+            self._ending.set()
+
+    def _close(self) -> None:
+        self._accounts.close()
+        if not self._thread.is_alive() and not self._loop.is_closed():
+            self._loop.close()

@@ -1,0 +1,318 @@
+"""What the API takes and answers: the bodies are checked by these, and the OpenAPI document is
+made of them. Names are those of the catalogue and of the central-system document.
+
+null means that the service or the charger does not report it; 0 is a measurement.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+__all__ = [
+    "AccountHealth",
+    "Alarm",
+    "Alert",
+    "Answer",
+    "AvailabilityRequest",
+    "ClearAlarmsRequest",
+    "ClearRequest",
+    "Connectors",
+    "Error",
+    "Group",
+    "Health",
+    "LastKnown",
+    "Loads",
+    "Maintenance",
+    "Port",
+    "Problem",
+    "ReleaseRequest",
+    "ResetRequest",
+    "Sample",
+    "Session",
+    "Sessions",
+    "ShedRequest",
+    "Site",
+    "StartRequest",
+    "State",
+    "Station",
+    "Stations",
+    "StopRequest",
+]
+
+Cpid = Annotated[str, Meta(min_length=1, max_length=255, description="id of the station")]
+Connector = Annotated[int, Meta(ge=0, le=1_000, description="port; 0 is the whole station")]
+Minutes = Annotated[
+    int, Meta(ge=0, le=525_600, description="after which it ends unless renewed; 0 never")
+]
+Time = Annotated[str, Meta(description="ISO 8601, UTC")]
+Account = Annotated[str, Meta(description="as the configuration names it; null: found by cpid")]
+Values = Annotated[dict[str, Any], Meta(description="attribute of the catalogue to its value")]
+
+
+class _Request(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    account: Account | None = None
+
+
+class StartRequest(_Request, kw_only=True):
+    """Begin a session on a charger that connects directly."""
+
+    cpid: Cpid
+    connectorId: Connector | None = None  # noqa: N815
+    id_tag: Annotated[str, Meta(min_length=1, max_length=36)]
+
+
+class StopRequest(_Request, kw_only=True):
+    """End a session: by connector, by transaction, or the only one that runs."""
+
+    cpid: Cpid
+    connectorId: Connector | None = None  # noqa: N815
+    transactionId: int | str | None = None  # noqa: N815
+
+
+class AvailabilityRequest(_Request, kw_only=True):
+    """Take a connector in or out of service."""
+
+    cpid: Cpid
+    connectorId: Connector = 0  # noqa: N815
+    type: Literal["Operative", "Inoperative"]
+
+
+class ResetRequest(_Request, kw_only=True):
+    """Restart a charger."""
+
+    cpid: Cpid
+    type: Literal["Soft", "Hard"] = "Soft"
+
+
+class ReleaseRequest(_Request, kw_only=True):
+    """Release the plug."""
+
+    cpid: Cpid
+    connectorId: Connector  # noqa: N815
+
+
+class ClearRequest(_Request, kw_only=True):
+    """Clear the shed of a port, a station or a station group."""
+
+    cpid: Cpid | None = None
+    connectorId: Connector | None = None  # noqa: N815
+    group: str | None = None
+
+
+class ShedRequest(ClearRequest, kw_only=True):
+    """Shed a port, a station or a station group: exactly one of the two limits."""
+
+    allowedLoad: Annotated[float, Meta(ge=0, le=10_000, description="kW")] | None = None  # noqa: N815
+    percentShed: Annotated[int, Meta(ge=0, le=100)] | None = None  # noqa: N815
+    minutes: Minutes | None = None
+
+
+class ClearAlarmsRequest(_Request, kw_only=True):
+    """Clear all alarms of a station."""
+
+    cpid: Cpid
+
+
+class Problem(msgspec.Struct):
+    """What went wrong: `code` for programs, `message` for people."""
+
+    code: str
+    message: str
+    service_code: str | None = None
+    retry_after_s: float | None = None
+
+
+class Error(msgspec.Struct):
+    """The answer to what failed."""
+
+    error: Problem
+
+
+class Answer(msgspec.Struct):
+    """The command was carried out; `reported` is what is reported since, null when that could
+    not be read back yet, `status` the charger's word."""
+
+    status: str
+    reported: Any = None
+
+
+class LastKnown(msgspec.Struct):
+    """A value that cannot be read at present, as it was read last."""
+
+    value: Any
+    readAt: Time  # noqa: N815
+
+
+class Port(msgspec.Struct):
+    """A port. What cannot be read stands in `errors` by attribute, and is not in `values`;
+    `readAt` is when the values of each call were reported. `station` are the facts of the
+    station list (Power, Level, Connector)."""
+
+    account: str
+    cpid: str
+    connectorId: int  # noqa: N815
+    name: str | None
+    station: Values
+    values: Values
+    errors: dict[str, Problem]
+    lastKnown: dict[str, LastKnown]  # noqa: N815
+    readAt: dict[str, Time]  # noqa: N815
+
+
+class Station(msgspec.Struct):
+    """A station and its ports; see Port."""
+
+    account: str
+    cpid: str
+    name: str | None
+    groups: list[str]
+    station: Values
+    values: Values
+    errors: dict[str, Problem]
+    lastKnown: dict[str, LastKnown]  # noqa: N815
+    readAt: dict[str, Time]  # noqa: N815
+    ports: list[Port]
+
+
+class Group(msgspec.Struct):
+    """A station group as one load; see Port."""
+
+    account: str
+    group: str
+    name: str | None
+    stations: list[str]
+    values: Values
+    errors: dict[str, Problem]
+    lastKnown: dict[str, LastKnown]  # noqa: N815
+    readAt: dict[str, Time]  # noqa: N815
+
+
+class Session(msgspec.Struct):
+    """A charging session; `endTime` null while it lasts. Meters and energy in Wh."""
+
+    account: str
+    cpid: str
+    connectorId: int | None  # noqa: N815
+    transactionId: int | str | None  # noqa: N815
+    startTime: Time | None  # noqa: N815
+    endTime: Time | None  # noqa: N815
+    durationSecs: float | None  # noqa: N815
+    energy: float | None
+    meterStart: float | None  # noqa: N815
+    meterStop: float | None  # noqa: N815
+
+
+class Sessions(msgspec.Struct):
+    """Charging sessions, oldest first; `errors` by account that could not be asked."""
+
+    sessions: list[Session]
+    errors: dict[str, Problem] = {}
+    readAt: Time | None = None  # noqa: N815
+
+
+class Alarm(msgspec.Struct):
+    """An alarm that nobody has cleared. `asOf`: when it was read, where that fails at present."""
+
+    account: str
+    cpid: str
+    name: str | None
+    connectorId: int | None  # noqa: N815
+    alarmType: str  # noqa: N815
+    alarmTime: Time | None  # noqa: N815
+    asOf: Time | None = None  # noqa: N815
+
+
+class Maintenance(msgspec.Struct):
+    """A charge point that needs somebody, and why."""
+
+    account: str
+    cpid: str
+    name: str | None
+    connectorId: int | None  # noqa: N815
+    reason: str
+
+
+class Alert(msgspec.Struct):
+    """A shed that is not as it was commanded."""
+
+    time: Time
+    about: str
+    what: str
+
+
+class Site(msgspec.Struct):
+    """All ports together. `load` and `allowed` in kW: what is drawn (of the ports that report
+    it, all but `portsUnknown`) and the most that may be drawn: limits in force, ratings
+    elsewhere; null when one of them is not known. The counts are of the ports that tell."""
+
+    load: float | None
+    allowed: float | None
+    ports: int
+    portsUnknown: int  # noqa: N815
+    portsCharging: int | None  # noqa: N815
+    portsShed: int | None  # noqa: N815
+    portsShedUnknown: int  # noqa: N815
+
+
+class AccountHealth(msgspec.Struct):
+    """An account. `direct`: its chargers connect to us and can be started and stopped."""
+
+    account: str
+    backend: str
+    direct: bool
+    errors: dict[str, Problem]
+
+
+class Health(msgspec.Struct):
+    """Whether all works; `faults` are those of the configuration."""
+
+    good: bool
+    faults: list[str]
+    accounts: list[AccountHealth]
+
+
+class Stations(msgspec.Struct):
+    """Every station with its ports."""
+
+    stations: list[Station]
+
+
+class Connectors(msgspec.Struct):
+    """Every port."""
+
+    connectors: list[Port]
+
+
+class Sample(msgspec.Struct, array_like=True):
+    """Time (seconds since 1970), load and most allowed in kW, ports that were not known."""
+
+    time: float
+    load: float | None
+    allowed: float | None
+    portsUnknown: int  # noqa: N815
+
+
+class Loads(msgspec.Struct):
+    """The site's load over time, oldest first; of each stretch of time its peak."""
+
+    samples: list[Sample]
+
+
+class State(msgspec.Struct):
+    """What the page shows beside the stations. `alarmsUnknown` and `maintenanceUnknown`: of how
+    many ports these cannot be read at present."""
+
+    time: Time
+    site: Site
+    health: Health
+    groups: list[Group]
+    alarms: list[Alarm]
+    alarmsUnknown: int  # noqa: N815
+    maintenance: list[Maintenance]
+    maintenanceUnknown: int  # noqa: N815
+    alerts: list[Alert]
+    sessions: Sessions
+    sample: Sample | None

@@ -1,0 +1,143 @@
+"""A real browser without a window, asked as a user would."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from selenium import webdriver
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+
+from .conftest import STATION, TOKEN, eventually
+
+_ARGUMENTS = (
+    "--headless=new",
+    "--no-sandbox",  # containers have no user namespaces
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--no-proxy-server",
+    "--disable-background-networking",
+    "--window-size=1280,1000",
+)
+
+
+class Page:
+    """The page in a browser."""
+
+    def __init__(self, paths: tuple[str, str]) -> None:
+        options = Options()
+        options.binary_location = paths[0]
+        for argument in _ARGUMENTS:
+            options.add_argument(argument)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        self.driver = webdriver.Chrome(options=options, service=Service(paths[1]))
+
+    def open(self, url: str, token: str = TOKEN) -> Page:
+        """Log in by the form."""
+        self.driver.get(url)
+        self.one("#token").send_keys(token)
+        self.button("Log in").click()
+        return self
+
+    def wait_live(self) -> Page:
+        eventually(lambda: self.text("#live") == "Connected" and self.tile())
+        return self
+
+    def one(self, selector: str) -> WebElement:
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def all(self, selector: str) -> list[WebElement]:
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def text(self, selector: str) -> str:
+        return self.one(selector).text
+
+    def lines(self) -> list[str]:
+        """What the chart draws; it is drawn anew all the time."""
+        found: list[str] = self.js(
+            "return [...document.querySelectorAll('#chart path')].map((e) => e.classList[0])"
+        )
+        return found
+
+    def button(self, words: str, within: str = "body") -> WebElement:
+        """The visible button of that name."""
+        (found,) = (
+            each
+            for each in self.all(f"{within} button")
+            if each.is_displayed() and words in (each.text, each.accessible_name)
+        )
+        return found
+
+    def tile(self, cpid: str = STATION, number: int = 1) -> WebElement:
+        (found,) = self.all(f'#ports > [data-key="garage {cpid} {number}"]')
+        return found
+
+    def fact(self, name: str, cpid: str = STATION, number: int = 1) -> str:
+        """What a tile says of something."""
+        words = self.tile(cpid, number).text.splitlines()
+        return words[words.index(name) + 1]
+
+    def do(self, order: str, cpid: str = STATION, number: int = 1) -> None:
+        """Press a button of a tile."""
+        self.tile(cpid, number).find_element(By.CSS_SELECTOR, f"[data-do={order}]").click()
+
+    def fill(self, name: str, words: str) -> None:
+        field = self.one(f"#ask [name={name}]")
+        field.clear()
+        field.send_keys(words)
+
+    @property
+    def is_asking(self) -> bool:
+        return self.one("#ask").is_displayed()
+
+    def keys(self, *keys: str) -> None:
+        """Press keys, wherever the focus is."""
+        webdriver.ActionChains(self.driver).send_keys(*keys).perform()
+
+    @property
+    def focused(self) -> WebElement:
+        return self.driver.switch_to.active_element
+
+    def tab_to(self, name: str, most: int = 80) -> None:
+        """Go on with the Tab key until what has the focus has that name."""
+        for _ in range(most):
+            if self.focused.accessible_name == name:
+                return
+            self.keys(Keys.TAB)
+        raise AssertionError(f"the Tab key never came to {name!r}")
+
+    def size(self, width: int, height: int) -> None:
+        """As a phone of that size shows it."""
+        self.driver.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": height, "deviceScaleFactor": 2, "mobile": True},
+        )
+
+    def prefer(self, **features: str) -> None:
+        """As for a user with these settings, like prefers_color_scheme="dark"."""
+        self.driver.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia",
+            {
+                "features": [
+                    {"name": name.replace("_", "-"), "value": value}
+                    for name, value in features.items()
+                ]
+            },
+        )
+
+    def js(self, code: str, *arguments: Any) -> Any:
+        return self.driver.execute_script(code, *arguments)
+
+    def complaints(self) -> list[str]:
+        """What the browser's console holds since it was asked last."""
+        return [
+            entry["message"]
+            for entry in self.driver.get_log("browser")
+            if entry["level"] in ("WARNING", "SEVERE")
+        ]
+
+    def close(self) -> None:
+        self.driver.quit()

@@ -1,0 +1,217 @@
+"""`chargepoint-driver web` as a process, and what it refuses."""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import requests
+from click.testing import CliRunner
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from chargepoint_driver.cli import main
+from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.simulator import ManualClock, Simulator
+from chargepoint_driver.web import TOKEN as VARIABLE
+from chargepoint_driver.web import Settings, WebServer
+
+TOKEN = "token-of-these-tests"
+
+
+@pytest.fixture
+def simulator():
+    with Simulator(stations=1, clock=ManualClock()) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def config(simulator, tmp_path):
+    path = tmp_path / "accounts.json"
+    account = {
+        "username": simulator.username,
+        "password": simulator.password,
+        "endpoint": simulator.soap_url,
+    }
+    path.write_text(json.dumps({"accounts": {"garage": account}}), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def command(config, tmp_path, monkeypatch):
+    """Starts the command; what it printed when it was ready."""
+    monkeypatch.delenv(VARIABLE, raising=False)
+    children = []
+    code = "import sys; from chargepoint_driver.cli import main; main(sys.argv[1:])"
+
+    def command(*arguments, **environment):
+        child = subprocess.Popen(
+            [sys.executable, "-c", code, "web", "--config", str(config), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **environment},
+        )
+        children.append(child)
+        return json.loads(child.stdout.readline()), child
+
+    yield command
+    for child in children:
+        child.kill()
+        child.communicate(timeout=20)
+
+
+def health(ready, token, **options):
+    with requests.Session() as session:
+        session.trust_env = False
+        return session.get(
+            f"{ready['url']}api/v1/health", headers={"X-API-Key": token}, timeout=10, **options
+        ).json()
+
+
+def test_it_says_where_and_the_token_that_it_made(command):
+    ready, child = command()
+    assert set(ready) == {"url", "token"}
+    assert ready["url"].startswith("http://127.0.0.1:")
+    assert health(ready, ready["token"])["accounts"][0]["account"] == "garage"
+    child.send_signal(signal.SIGTERM)
+    out, errors = child.communicate(timeout=30)
+    assert (child.returncode, out, errors) == (0, "", "")
+
+
+def test_a_token_of_the_environment_is_not_printed(command):
+    ready, _ = command(**{VARIABLE: TOKEN})
+    assert set(ready) == {"url"}
+    assert health(ready, TOKEN)["faults"] == []
+
+
+def test_tls(command, certificate):
+    ready, _ = command("--certificate", str(certificate[0]), "--key", str(certificate[1]))
+    assert ready["url"].startswith("https://")
+    assert health(ready, ready["token"], verify=str(certificate[0]))["good"] in (True, False)
+    with requests.Session() as session:
+        session.trust_env = False
+        origin = ready["url"].rstrip("/")
+        answer = session.post(
+            f"{origin}/login",
+            data={"token": ready["token"]},
+            headers={"Origin": origin},
+            verify=str(certificate[0]),
+            timeout=10,
+            allow_redirects=False,
+        )
+        assert answer.headers["Set-Cookie"].startswith("__Host-")
+        assert "Secure" in answer.headers["Set-Cookie"]
+
+
+def test_without_tls_beyond_loopback_it_warns(command):
+    ready, child = command("--listen", "0.0.0.0:0", "--allow-remote")
+    assert ready["url"].startswith("http://0.0.0.0:")
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate(timeout=30)
+    assert "warning: without TLS" in errors
+    assert child.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"listen": "0.0.0.0:0"}, "--allow-remote"),
+        ({"listen": "localhost"}, "address:port"),
+        ({"listen": "127.0.0.1:0", "token": "short"}, "shorter than 16"),
+        ({"listen": "127.0.0.1:0", "certificate": __file__}, "give both or none"),
+        ({"listen": "127.0.0.1:0", "certificate": __file__, "key": __file__}, "PEM files"),
+    ],
+)
+def test_settings_that_cannot_be_meant(options, says, monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    with pytest.raises(BadConfiguration, match=says):
+        Settings.of(**options)
+
+
+def test_every_fault_is_told_at_once(monkeypatch):
+    monkeypatch.setenv(VARIABLE, "short")
+    with pytest.raises(BadConfiguration) as raised:
+        Settings.of("0.0.0.0:0", certificate=__file__)
+    assert len(str(raised.value).splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("{", "not JSON"),
+        ("[]", "must be a JSON object"),
+        ("{}", "accounts: is missing"),
+        ('{"accounts": {"a": {"username": "x"}}}', "exactly one of password"),
+        ('{"accounts": {"a": {"username": "x", "password_env": "NO_SUCH"}}}', "NO_SUCH"),
+    ],
+)
+def test_accounts_that_cannot_be_used_are_refused_with_the_files_name(tmp_path, content, says):
+    path = tmp_path / "accounts.json"
+    path.write_text(content, encoding="utf-8")
+    before = set(threading.enumerate())
+    done = CliRunner().invoke(main, ["web", "--config", str(path)])
+    assert done.exit_code in (1, 2)
+    assert says in " ".join(done.output.split())
+    assert str(path) in done.output.replace("\n", "")
+    assert set(threading.enumerate()) <= before
+
+
+def test_a_port_that_is_taken(config):
+    accounts = json.loads(config.read_text(encoding="utf-8"))
+    first = WebServer(accounts, Settings.of("127.0.0.1:0", token=TOKEN)).start()
+    try:
+        port = first.url.rstrip("/").rpartition(":")[2]
+        second = WebServer(accounts, Settings.of(f"127.0.0.1:{port}", token=TOKEN))
+        with pytest.raises(BadConfiguration, match="cannot be used"):
+            second.start()
+    finally:
+        first.stop()
+
+
+def test_the_token_is_not_shown():
+    settings = Settings.of("127.0.0.1:0", token=TOKEN)
+    assert TOKEN not in repr(settings)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory) -> tuple[Path, Path]:
+    """A certificate of 127.0.0.1 and its key, as files."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = dt.datetime.now(dt.timezone.utc)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(hours=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+            critical=False,
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    folder = tmp_path_factory.mktemp("tls")
+    files = folder / "certificate.pem", folder / "key.pem"
+    files[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    files[1].write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return files

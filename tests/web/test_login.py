@@ -1,0 +1,115 @@
+"""The page's door: cookie, other pages, headers."""
+
+from __future__ import annotations
+
+import pytest
+import requests
+
+from chargepoint_driver.web import server as server_module
+
+from .conftest import STATION, TOKEN
+
+
+@pytest.fixture
+def browser(site):
+    """A browser that was logged in, without any window."""
+    session = requests.Session()
+    session.trust_env = False
+    session.headers["Origin"] = site.server.url.rstrip("/")
+    yield session
+    session.close()
+
+
+def log_in(site, browser, token=TOKEN):
+    return browser.post(
+        f"{site.server.url}login", data={"token": token}, timeout=10, allow_redirects=False
+    )
+
+
+def shed(site, browser, **options):
+    body = {"cpid": STATION, "connectorId": 1, "allowedLoad": 3}
+    return browser.post(f"{site.server.url}api/v1/shed", json=body, timeout=10, **options)
+
+
+def test_who_is_not_logged_in_is_shown_the_form(site, browser):
+    answer = browser.get(site.server.url, timeout=10)
+    assert answer.url.endswith("/login")
+    assert 'name="token"' in answer.text
+    assert shed(site, browser).status_code == 401
+    for name in ("app.js", "index.html"):
+        assert browser.get(f"{site.server.url}page/{name}", timeout=10).url.endswith("/login")
+
+
+def test_the_cookie(site, browser):
+    answer = log_in(site, browser)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+    cookie = answer.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    assert TOKEN not in cookie
+    assert "Connecting" in browser.get(site.server.url, timeout=10).text
+    assert shed(site, browser).status_code == 200
+
+
+def test_a_wrong_token(site, browser):
+    for token in ("", "not-this-one", TOKEN + "x"):
+        answer = log_in(site, browser, token)
+        assert answer.status_code == 401
+        assert "That is not the token" in answer.text
+        assert "Set-Cookie" not in answer.headers
+        assert token == "" or token not in answer.text
+
+
+def test_logging_out_ends_it_for_good(site, browser):
+    log_in(site, browser)
+    kept = dict(browser.cookies)
+    browser.post(f"{site.server.url}logout", timeout=10)
+    browser.cookies.update(kept)
+    assert shed(site, browser).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "origin", [None, "null", "http://evil.example", "http://127.0.0.1:1", "http://127.0.0.1"]
+)
+def test_another_page_can_do_nothing_with_the_cookie(site, browser, origin):
+    log_in(site, browser)
+    browser.headers["Origin"] = origin
+    answer = shed(site, browser)
+    assert answer.status_code == 403
+    assert browser.post(f"{site.server.url}logout", timeout=10).status_code == 403
+    assert log_in(site, browser).status_code == 403
+    assert site.sim.world.commands == []
+
+
+def test_a_wrong_key_is_not_helped_by_a_cookie(site, browser):
+    log_in(site, browser)
+    assert shed(site, browser, headers={"X-API-Key": "wrong"}).status_code == 401
+
+
+def test_headers_of_every_answer(site, browser):
+    log_in(site, browser)
+    for path in ("", "login", "page/app.js", "api/v1/health", "api/v1/nothing", "page/nothing"):
+        headers = browser.get(f"{site.server.url}{path}", timeout=10).headers
+        policy = headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Cache-Control"] == "no-store"
+        assert "Access-Control-Allow-Origin" not in headers
+
+
+def test_only_the_pages_own_files_are_served(site, browser):
+    log_in(site, browser)
+    for name in ("..%2fserver.py", "%2e%2e/server.py", "nothing.js"):
+        assert browser.get(f"{site.server.url}page/{name}", timeout=10).status_code == 404
+
+
+def test_the_page_has_nothing_inline_and_nothing_from_elsewhere():
+    files = server_module.Files()
+    for name, content in files._files.items():
+        text = content.decode()
+        assert "style=" not in text, name
+        assert not any(f" on{event}=" in text for event in ("click", "load", "error", "submit"))
+        assert "innerHTML" not in text
+        assert "http://" not in text.replace("http://www.w3.org/", ""), name
+        assert "https://" not in text, name

@@ -1,0 +1,64 @@
+"""The OpenAPI document is one, and says what is served."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from openapi_schema_validator import OAS31Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from chargepoint_driver.web.openapi import document
+from chargepoint_driver.web.routes import BASE, ROUTES
+
+from .conftest import STATION
+
+GETS = [route for route in ROUTES if route.method == "GET" and route.answer is not None]
+
+
+def test_it_is_valid():
+    assert [str(error) for error in OpenAPIV31SpecValidator(document()).iter_errors()] == []
+
+
+def test_it_lists_what_the_central_system_document_asks_for():
+    paths = {path.removeprefix(f"{BASE}/") for path in document()["paths"]}
+    assert paths >= {
+        "start",
+        "stop",
+        "active",
+        "history",
+        "status",
+        "availability",
+        "reset",
+        "release",
+        "stations",
+        "health",
+    }
+
+
+def test_it_is_served_as_it_is(site):
+    assert site.get("/openapi.json") == msgspec.json.decode(msgspec.json.encode(document()))
+
+
+@pytest.mark.parametrize("route", GETS, ids=lambda route: route.name)
+def test_answers_are_what_it_says(site, route):
+    check(site.get(route.path), route.answer.__name__)
+
+
+def test_a_commands_answer_and_an_error_are_what_it_says(site):
+    place = {"cpid": STATION, "connectorId": 1}
+    check({**place, "allowedLoad": 3}, "ShedRequest")
+    check(site.post("/shed", {**place, "allowedLoad": 3}), "Answer")
+    check(site.post("/start", {**place, "id_tag": "CARD"}, 409), "Error")
+
+
+def test_answers_that_are_not_so_are_found():
+    with pytest.raises(AssertionError):
+        check({"good": "yes"}, "Health")
+
+
+def check(content, name):
+    schema = {
+        "$ref": f"#/components/schemas/{name}",
+        "components": document()["components"],
+    }
+    assert [error.message for error in OAS31Validator(schema).iter_errors(content)] == []

@@ -1,0 +1,110 @@
+"""Server-sent events."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import pytest
+import requests
+
+from .conftest import STATION, TOKEN, eventually
+
+
+class Reader:
+    """Reads the stream on a thread; what it was told, by event."""
+
+    def __init__(self, site, **options):
+        self.told: list[tuple[str, dict]] = []
+        self.ended = threading.Event()
+        self._answer = requests.get(
+            f"{site.server.url}api/v1/events", stream=True, timeout=20, **options
+        )
+        self.headers = self._answer.headers
+        self._thread = threading.Thread(target=self._read)
+        self._thread.start()
+
+    def _read(self):
+        name = ""
+        try:
+            for line in self._answer.iter_lines():
+                word, _, rest = line.decode().partition(": ")
+                if word == "event":
+                    name = rest
+                elif word == "data":
+                    self.told.append((name, json.loads(rest)))
+        except requests.RequestException:
+            pass
+        finally:
+            self._answer.close()
+            self.ended.set()
+
+    def of(self, name):
+        return [content for told, content in self.told if told == name]
+
+    def wait_end(self):
+        assert self.ended.wait(20)
+        self._thread.join(5)
+
+
+@pytest.fixture
+def reader(site):
+    made = Reader(site, headers={"X-API-Key": TOKEN})
+    yield made
+    site.server.stop()
+    made.wait_end()
+
+
+def test_all_at_first_then_what_changes(site, reader):
+    assert reader.headers["Content-Type"].startswith("text/event-stream")
+    first = eventually(lambda: reader.of("stations"))[0]
+    assert len(first["changed"]) == 4
+    assert first["gone"] == []
+    assert eventually(lambda: reader.of("state"))[0]["site"]["ports"] == 8
+    site.post("/shed", {"cpid": STATION, "connectorId": 1, "allowedLoad": 3})
+    later = eventually(
+        lambda: [
+            station
+            for content in reader.of("stations")[1:]
+            for station in content["changed"]
+            if station["ports"][0]["values"].get("commandedLoad") == 3
+        ]
+    )
+    assert {station["cpid"] for station in later} == {STATION}
+
+
+def test_nothing_is_said_twice(site, reader):
+    eventually(lambda: len(reader.of("state")) > 4)
+    # Between two readings of the service nothing changes.
+    assert len(reader.of("stations")) <= 2
+
+
+def test_who_logs_out_is_told_no_more(site):
+    with requests.Session() as browser:
+        browser.trust_env = False
+        browser.headers["Origin"] = site.server.url.rstrip("/")
+        browser.post(f"{site.server.url}login", data={"token": TOKEN}, timeout=10)
+        reader = Reader(site, cookies=browser.cookies)
+        eventually(lambda: reader.of("state"))
+        browser.post(f"{site.server.url}logout", timeout=10)
+        reader.wait_end()
+
+
+def test_a_page_that_is_closed_is_forgotten(site):
+    readers = [
+        requests.get(
+            f"{site.server.url}api/v1/events",
+            stream=True,
+            timeout=20,
+            headers={"X-API-Key": TOKEN},
+        )
+        for _ in range(5)
+    ]
+    for each in readers:
+        next(each.iter_lines())
+        each.close()
+    assert site.get("/health")["good"] is True
+    reader = Reader(site, headers={"X-API-Key": TOKEN})
+    eventually(lambda: reader.of("state"))
+    site.server.stop()
+    reader.wait_end()
