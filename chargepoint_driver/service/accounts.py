@@ -245,9 +245,7 @@ class Accounts:
 
     def tables(self) -> dict[str, Catalogue]:
         """Account name to the table of what it has."""
-        return {
-            name: TABLES[account.backend] for name, (account, _) in self._snapshot().items()
-        }
+        return {name: TABLES[account.backend] for name, (account, _) in self._snapshot().items()}
 
     def stats(self) -> dict[str, Any]:
         """Account name to counts: calls sent by operation, their total, records kept."""

@@ -95,7 +95,9 @@ class Orders:
                 f"{station}: {name} is for chargers that connect directly; the chargers of "
                 f"account {account} are reached through ChargePoint. Nothing was sent"
             )
-        return Answer("Accepted")
+        # 0 is the whole station, which the layers below call None.
+        said = self._accounts.command(name, station, connector or None, value, account)
+        return Answer(said or "Accepted")
 
     def _connector_of(self, account: str, request: StopRequest) -> int:
         wanted = str(request.transactionId)

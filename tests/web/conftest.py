@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -108,11 +109,17 @@ def eventually(ask: Callable[[], Any], limit_s: float = PATIENCE_S) -> Any:
             found = ask()
             if found:
                 return found
-        except (AssertionError, LookupError):
+        except (AssertionError, LookupError, ValueError):
             if time.monotonic() > end_s:
                 raise
         assert time.monotonic() < end_s, "it did not come true in time"
         time.sleep(0.05)
+
+
+def free_port() -> int:
+    """A port that nobody listens on just now."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

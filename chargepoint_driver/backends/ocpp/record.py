@@ -56,6 +56,8 @@ def event_of(row: dict[str, Any]) -> Event:
             "Energy": None if energy_wh is None else energy_wh / 1000,
             "rfidSerialNumber": row["id_tag"] or None,
             "endedBy": row["reason"],
+            "meterStart": row["meter_start_wh"],
+            "meterStop": row["meter_stop_wh"],
         },
     )
 
