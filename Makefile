@@ -1,5 +1,6 @@
 # make demo   a real VOLTTRON platform polls simulated stations, sheds a port, ends by itself
 # make test   the tests     make check   lint, types, layers     make bench   measurements
+# make chromium  a browser for the tests of the page, where apt-get may install one
 # make fuzz   random input against the OCPP central system
 PYTHON ?= python3
 VENV   := .venv
@@ -7,7 +8,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 PYTEST ?=
 
-.PHONY: all venv demo test fuzz check bench clean
+.PHONY: all venv demo test chromium fuzz check bench clean
 all: check test
 venv: $(READY)
 
@@ -22,6 +23,14 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest $(PYTEST)
+
+# Without it the tests of the page are skipped, which their summary says.
+chromium:
+	@{ command -v chromium && command -v chromedriver; } >/dev/null || \
+	{ timeout 120 apt-get -qq update && \
+	  DEBIAN_FRONTEND=noninteractive timeout 300 apt-get -qq install --no-install-recommends \
+	      chromium chromium-driver; } || \
+	echo "Chromium cannot be installed here; as root: apt-get install chromium chromium-driver" >&2
 
 # For so long: make fuzz MINUTES=30
 fuzz: $(READY)

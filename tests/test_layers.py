@@ -64,7 +64,7 @@ PUBLIC = {
     "registry": ["Finding", "Point", "Registry", "Selection", "build", "read_csv"],
     "snapshot": ["Event", "StationRecord", "Unreadable", "Value", "Values", "newest_by_port"],
 }
-ALSO_LISTED = ("cache", "service", "simulator")
+ALSO_LISTED = ("cache", "http", "service", "simulator", "web")
 
 
 def test_imports_point_down():
@@ -133,6 +133,9 @@ def test_the_wheel_holds_every_module(wheel):
     [
         "chargepoint_driver/backends/soap/chargepoint.wsdl",
         "chargepoint_driver/py.typed",
+        "chargepoint_driver/web/page/app.js",
+        "chargepoint_driver/web/page/index.html",
+        "chargepoint_driver/web/page/style.css",
         f"{INTERFACE}/chargepoint.py",
     ],
 )

@@ -60,7 +60,7 @@ def web(
     try:
         from chargepoint_driver.web import Settings, WebServer  # noqa: PLC0415 - needs the extra
     except ModuleNotFoundError as error:
-        raise click.ClickException(
+        raise BadConfiguration(
             f"{error.name} is not installed: pip install 'volttron-lib-chargepoint-driver[web]'"
         ) from None
     settings = Settings.of(listen, allow_remote=allow_remote, certificate=certificate, key=key)
