@@ -30,6 +30,8 @@ __all__ = ["Board"]
 
 _log = logging.getLogger(__name__)
 _MOST_ALERTS = 50
+# How many times longer than a reading the rest after it is: thousands of ports take their time.
+_REST = 9
 
 
 class Board:
@@ -80,8 +82,10 @@ class Board:
 
     async def _run(self, name: str) -> None:
         while True:
+            began_s = time.monotonic()
             await self.refresh(name)
-            await asyncio.sleep(self._every_s)
+            took_s = time.monotonic() - began_s
+            await asyncio.sleep(max(self._every_s, _REST * took_s))
 
     async def refresh(self, name: str, *, sessions: bool = False) -> None:
         """Read an account now."""
