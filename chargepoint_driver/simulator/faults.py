@@ -51,8 +51,16 @@ def _is_span(value: Any) -> bool:
     return _is_number(value) and 0 <= value <= 3_600
 
 
+def _is_size(value: Any) -> bool:
+    return isinstance(value, int) and value is not True and 0 < value <= 1_024
+
+
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and value.isprintable()
+
+
+def _is_url(value: Any) -> bool:
+    return _is_text(value) and '"' not in value
 
 
 def _is_optional_text(value: Any) -> bool:
@@ -60,6 +68,7 @@ def _is_optional_text(value: Any) -> bool:
 
 
 _HTTP_STATUSES = (400, 401, 403, 404, 429, 500, 502, 503, 504)
+_MEBIBYTES = "whole MiB, 1 to 1024"
 _STATION = Parameter(_is_optional_text, "a station id or null (the first of the reply)", None)
 
 KINDS: Mapping[str, Mapping[str, Parameter]] = {
@@ -86,10 +95,28 @@ KINDS: Mapping[str, Mapping[str, Parameter]] = {
     # After the command is carried out: the reply is lost or damaged.
     "drop_reply": {},
     "drop_middle": {},
+    "reset_middle": {},
     "truncated_xml": {},
     "malformed_xml": {},
     "empty_body": {},
     "wrong_namespace": {},
+    "wrong_encoding": {},
+    # The reply is an attack; the defaults are beyond what parsers take by themselves.
+    "huge_xml": {"mebibytes": Parameter(_is_size, _MEBIBYTES, 65)},
+    "gzip_bomb": {"mebibytes": Parameter(_is_size, _MEBIBYTES, 256)},
+    "deep_nesting": {
+        "depth": Parameter(
+            lambda value: isinstance(value, int) and 0 < value <= 1_000_000,
+            "a whole number to 1000000",
+            100_000,
+        )
+    },
+    "giant_attribute": {"mebibytes": Parameter(_is_size, _MEBIBYTES, 11)},
+    "giant_text": {"mebibytes": Parameter(_is_size, _MEBIBYTES, 11)},
+    "entity_expansion": {},
+    "external_entity": {
+        "url": Parameter(_is_url, "a URL without quotes", "file:///etc/hostname"),
+    },
     # Odd replies, as the live service gives them.
     "endless_more": {},
     "repeated_page": {},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import socket
+import struct
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
@@ -20,6 +21,8 @@ VERSIONS = ("5.0", "5.1")
 
 MOST_REQUEST_BYTES = 1_000_000
 IDLE_CONNECTION_S = 60
+
+_RESET = struct.pack("ii", 1, 0)
 
 
 class Server(ThreadingHTTPServer):
@@ -70,7 +73,10 @@ class Server(ThreadingHTTPServer):
         """Close a connection for good."""
         with self._connections_lock:
             self._connections.discard(request)
-        super().shutdown_request(request)
+        if request.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, len(_RESET)) == _RESET:
+            self.close_request(request)  # an orderly shutdown would not be a reset
+        else:
+            super().shutdown_request(request)
 
     def handle_error(self, *_: object) -> None:
         """A client that went away is no error of ours; anything else is logged."""
@@ -162,9 +168,12 @@ class Handler(BaseHTTPRequestHandler):
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
-        half = len(answer.body) // 2
-        self.wfile.write(answer.body[:half] if answer.cut is Cut.IN_REPLY else answer.body)
+        end = len(answer.body) if answer.cut is Cut.NOWHERE else len(answer.body) // 2
+        self.wfile.write(answer.body[:end])
         self.wfile.flush()
+        if answer.cut is Cut.RESET:
+            # Nothing lingers: closing it resets it.
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base has it
         """Requests are of interest only when debugging."""

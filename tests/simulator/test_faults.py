@@ -75,6 +75,45 @@ def test_damaged_replies(client: Client) -> None:
     assert etree.QName(load(client).element).namespace == SERVICE_NS
 
 
+def test_a_reset_is_no_orderly_end(client: Client) -> None:
+    client.simulator.faults.set("getLoad", "reset_middle", times=1)
+    with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)) as e:
+        load(client)
+    assert "reset by peer" in str(e.value)
+    assert load(client).code == "100"
+
+
+@pytest.mark.parametrize(
+    ("kind", "params", "within"),
+    [
+        ("wrong_encoding", {}, b"Gr\xfc\xdfe"),
+        ("huge_xml", {"mebibytes": 2}, b" " * 2 * 2**20),
+        ("deep_nesting", {"depth": 1_000}, b"<a>" * 1_000),
+        ("giant_attribute", {"mebibytes": 2}, b'="' + b"x" * 2 * 2**20),
+        ("giant_text", {"mebibytes": 2}, b">" + b"x" * 2 * 2**20),
+        ("entity_expansion", {}, b'<!ENTITY a1 "&a0;&a0;'),
+        ("external_entity", {"url": "http://h/x"}, b'<!ENTITY a SYSTEM "http://h/x">'),
+    ],
+)
+def test_replies_that_mean_harm(
+    client: Client, kind: str, params: dict[str, Any], within: bytes
+) -> None:
+    plain = load(client).content
+    client.simulator.faults.set("getLoad", kind, times=1, **params)
+    spoilt = load(client).content
+    assert within in spoilt
+    assert spoilt.endswith(plain[-200:])
+    assert load(client).content == plain
+
+
+def test_a_gzip_bomb(client: Client) -> None:
+    plain = load(client).content
+    client.simulator.faults.set("getLoad", "gzip_bomb", mebibytes=3, times=1)
+    spoilt = load(client)
+    assert spoilt.content == plain + b" " * 3 * 2**20
+    assert int(spoilt.headers["Content-Length"]) < 100_000
+
+
 def test_endless_more_and_repeated_page(client: Client) -> None:
     client.simulator.faults.set("getStations", "endless_more")
     assert client.search("getStations").texts("moreFlag") == ["1"]

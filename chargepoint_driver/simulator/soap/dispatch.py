@@ -21,6 +21,7 @@ from .call import Call
 from .codes import NOT_PERMITTED, SUCCESS, TEXTS, Refusal, SoapFault
 from .distort import damage, distort
 from .envelope import Request, fault_content, read_request, wrap
+from .hostile import attack, compress
 from .operations import COMMANDS, OPERATIONS
 from .query import Query
 from .reply import Element, response
@@ -34,6 +35,7 @@ class Cut(enum.Enum):
     NOWHERE = "nowhere"
     BEFORE_REPLY = "before the reply"
     IN_REPLY = "in the middle of the reply"
+    RESET = "in the middle of the reply, reset and not closed"
 
 
 @dataclass(frozen=True)
@@ -101,13 +103,18 @@ class Service:
         if faults.has("security_header"):
             now_s = self.world.now_s() + faults.param("clock_skew", "seconds", 0)
             security_header_at = datetime.fromtimestamp(now_s, timezone.utc)
-        body = damage(wrap(reply, security_header_at), faults)
+        body = attack(damage(wrap(reply, security_header_at), faults), faults)
+        headers = {}
+        if faults.has("gzip_bomb"):
+            body, headers["Content-Encoding"] = compress(body, faults), "gzip"
         cut = Cut.NOWHERE
         if faults.has("drop_reply"):
             cut = Cut.BEFORE_REPLY
         elif faults.has("drop_middle"):
             cut = Cut.IN_REPLY
-        return Answer(200, body, cut=cut)
+        elif faults.has("reset_middle"):
+            cut = Cut.RESET
+        return Answer(200, body, headers=headers, cut=cut)
 
     def _authenticate(self, request: Request) -> Account:
         if request.username is None or request.password is None:
