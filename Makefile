@@ -2,13 +2,20 @@
 # make test   the tests     make check   lint, types, layers     make bench   measurements
 # make chromium  a browser for the tests of the page, where apt-get may install one
 # make fuzz   random input against the OCPP central system
+# make fuzz-xml MINUTES=30   what a coverage-guided fuzzer finds in replies, requests, registries
+# make faults every call with every fault, as a table
+# make soak MINUTES=30   a thousand stations on a real platform: flat memory, every session kept
+# make lowest the core tests on the lowest versions that setup.cfg allows
+# make beside whether the wheel changes a package of a volttron-core that is there
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+LOWEST ?= $(or $(TMPDIR),/tmp)/chargepoint-lowest
+CORE   := $(addprefix tests/,backend cache catalogue cli faults registry service simulator)
 PYTEST ?=
 
-.PHONY: all venv demo test chromium fuzz check bench clean
+.PHONY: all venv demo test chromium fuzz fuzz-xml faults soak lowest beside check bench clean
 all: check test
 venv: $(READY)
 
@@ -45,6 +52,31 @@ check: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m bench $(BENCH)
+
+faults: $(READY)
+	$(BIN)/python -m tests.faults
+
+# For so long in all, shared by the targets.
+fuzz-xml: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	for target in replies registry requests; do \
+	    $(BIN)/python -m tests.fuzz $$target $$(($(or $(MINUTES),10) * 20)) || exit 1; \
+	done
+
+soak: $(READY)
+	MINUTES=$(MINUTES) STATIONS=$(STATIONS) $(BIN)/python -m tests.soak
+
+# Without the platform, whose packages ask for newer versions of some. Old releases use what
+# Python has since deprecated.
+lowest: $(READY)
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(BIN)/python -m tests.supply.minima > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check \
+	    --constraint $(LOWEST)/constraints.txt --editable '.[test]'
+	$(LOWEST)/bin/python -m pytest -W ignore::DeprecationWarning $(CORE)
+
+beside: $(READY)
+	$(BIN)/python -m tests.supply.beside $(or $(TMPDIR),/tmp)/chargepoint-beside
 
 docs/points.md: $(READY) chargepoint_driver/catalogue/chargepoint.py chargepoint_driver/catalogue/ocpp.py
 	$(BIN)/python -m chargepoint_driver.catalogue.page docs/points.md
