@@ -67,10 +67,8 @@ def test_one_failed_call_that_takes_the_others_along(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failed = Backoff.failed
-    monkeypatch.setattr(
-        Backoff, "failed", lambda self, call, *rest: failed(self, "*", *rest[:2], ())
-    )
-    monkeypatch.setattr(Backoff, "worked", lambda self, call, stations=(): Backoff.forget(self))
+    monkeypatch.setattr(Backoff, "failed", lambda self, _, *rest: failed(self, "*", *rest[:2], ()))
+    monkeypatch.setattr(Backoff, "worked", lambda *_: None)
     assert "try_later" in found(rig, UNAVAILABLE)
 
 
