@@ -62,6 +62,11 @@ class _Account(BaseModel):
         None, description="full URL of the service instead of region and api_version"
     )
     api_version: Literal["5.0", "5.1"] = Field("5.0", description="version of the web services")
+    ca_file: Path | None = Field(
+        None,
+        description="PEM file with the authority of the endpoint's certificate, where it is a "
+        "private one; by default those that the machine knows",
+    )
     timeout: float = Field(
         20.0, gt=0, le=300, description="seconds that one call may take, answer included"
     )

@@ -75,7 +75,7 @@ class SoapBackend:
     def __init__(self, account: AccountConfig, now: Callable[[], datetime] = _utc_now) -> None:
         self._account = account
         self._now = now
-        self._wire = Wire(account.url, account.timeout)
+        self._wire = Wire(account.url, account.timeout, account.ca_file)
         self._pace = Pace(account.calls_per_minute)
         self._lock = threading.Lock()
         self._calls: Counter[str] = Counter()
@@ -86,7 +86,7 @@ class SoapBackend:
         assert isinstance(account, AccountConfig)
         self._pace.limit_to(account.calls_per_minute)
         self._account = account
-        self._wire = Wire(account.url, account.timeout)
+        self._wire = Wire(account.url, account.timeout, account.ca_file)
 
     def close(self) -> None:
         self._wire.close()

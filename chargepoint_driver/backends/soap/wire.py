@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import queue
-import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPResponse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -18,7 +18,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from chargepoint_driver.backends.soap import faults
+from chargepoint_driver.backends.soap import faults, tls
 from chargepoint_driver.backends.soap.faults import Caller
 from chargepoint_driver.errors import BadReply, Refused, TryLater
 
@@ -47,17 +47,21 @@ class Wire:
     """HTTP to one endpoint. Never retries, never follows a redirect: the request holds a
     password and may be a write."""
 
-    def __init__(self, url: str, timeout_s: float) -> None:
+    def __init__(self, url: str, timeout_s: float, ca_file: Path | None = None) -> None:
+        """`ca_file` holds the authorities that the server's certificate may come from, instead
+        of those that this machine knows. Certificates are always verified."""
         self._url = url
         self._timeout_s = timeout_s
+        self._ca_file = ca_file
         self._session = _Session()
 
     def post(self, content: bytes, soap_action: str, caller: Caller) -> Answer:
         """The answer, whatever its status. Raises TryLater or Refused when nothing arrived at
         the service, FateUnknown for a write that did and TryLater for a read, BadReply for an
-        answer beyond 64 MiB."""
+        answer beyond 64 MiB, BadConfiguration for a ca_file that is none."""
         headers = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": f'"{soap_action}"'}
         connect_s = min(_CONNECT_S, self._timeout_s)
+        verify = True if self._ca_file is None else tls.check_authority(self._ca_file)
         try:
             with (
                 self._connections(caller) as session,
@@ -69,6 +73,7 @@ class Wire:
                     timeout=urllib3.Timeout(connect=connect_s, total=self._timeout_s),  # type: ignore[arg-type]  # requests takes it
                     allow_redirects=False,
                     stream=True,
+                    verify=verify,  # the session's would give way to the environment
                 ) as response,
             ):
                 body = self._body(response, caller)
@@ -82,11 +87,8 @@ class Wire:
         except requests.exceptions.ConnectTimeout:
             raise TryLater(f"{caller}: no connection within {connect_s:g} s") from None
         except requests.exceptions.ConnectionError as error:
-            if _of_certificate(error):
-                raise Refused(
-                    f"{caller}: the server's certificate is not accepted; correct the endpoint, "
-                    "or name the certificate authority in REQUESTS_CA_BUNDLE"
-                ) from None
+            if (found := tls.of_certificate(error)) is not None:
+                raise Refused(f"{caller}: {tls.why_not(found)}") from None
             if _never_left(error):
                 raise TryLater(f"{caller}: no connection ({_short(error)})") from None
             raise self._broken(_short(error), caller) from None
@@ -255,12 +257,6 @@ _NO_ADDRESS = (
 
 def _reason(error: BaseException) -> object:
     return getattr(error.args[0] if error.args else None, "reason", None)
-
-
-def _of_certificate(error: requests.exceptions.ConnectionError) -> bool:
-    reason = _reason(error)
-    causes = reason.args if isinstance(reason, urllib3.exceptions.SSLError) else ()
-    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes)
 
 
 def _never_left(error: requests.exceptions.ConnectionError) -> bool:
