@@ -14,6 +14,7 @@ from chargepoint_driver.cli.csms import csms
 from chargepoint_driver.cli.discover import discover
 from chargepoint_driver.cli.exits import MEANINGS, exit_code
 from chargepoint_driver.cli.plot import plot
+from chargepoint_driver.cli.diagnostics import diagnostics
 from chargepoint_driver.cli.points import points
 from chargepoint_driver.cli.questions import ask
 from chargepoint_driver.cli.read import read
@@ -132,4 +133,5 @@ for _command in (
     write,
 ):
     _command.params.append(_debug_option())
+for _command in (check, csms, diagnostics, points, read, sim):
     main.add_command(_command)
