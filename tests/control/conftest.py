@@ -38,6 +38,7 @@ class Rig:
         delays = {"shed_delay_s": SHED_S, "clear_delay_s": CLEAR_S}
         self.sim = Simulator(**{"clock": ManualClock(), **delays, **options})
         self.now_s = 1_800_000_000.0
+        self.set_by_s = 0.0  # how much the time of day was set forwards since
         self.folder = folder
         self.account = AccountConfig(
             username=self.sim.username,
@@ -54,7 +55,7 @@ class Rig:
             SoapBackend(self.account),
             timeout_s=10.0,
             clock=lambda: self.now_s,
-            now=lambda: self.now_s,
+            now=lambda: self.now_s + self.set_by_s,
             commands=CommandStore(self.folder / "commands.sqlite", self.account.key),
         )
         service.control.alerts.host = lambda about, what: self.alerts.append((about, what))
