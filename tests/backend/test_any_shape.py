@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from chargepoint_driver.backend import Request
-from chargepoint_driver.backends.soap import SoapBackend
+from chargepoint_driver.backends.soap import SoapBackend, parse
 from chargepoint_driver.catalogue import CHARGEPOINT
 from chargepoint_driver.config import AccountConfig
 
@@ -146,3 +146,18 @@ def test_replies_one_after_another(line, replies, call):
     for trees, stray in replies:
         content = reply(call, stray + "".join(map(xml, trees)))
         assert read(backend, service, content, call) == plainly(content, call), content
+
+
+def test_what_is_remembered_does_not_grow_with_the_number_of_polls(line):
+    backend, service = line
+    parse._SEEN["getLoad"].clear()
+    for poll in range(50):
+        stations = "".join(
+            f"<stationData><stationID>1:{n}</stationID><stationLoad>{poll}.{n}</stationLoad>"
+            "</stationData>"
+            for n in range(20)
+        )
+        service.answers(reply("getLoad", stations))
+        records = backend.fetch(Request("getLoad", ("1:1",))).records
+        assert records["1:7"].values["stationLoad"] == float(f"{poll}.7")
+    assert len(parse._SEEN["getLoad"]) == 20

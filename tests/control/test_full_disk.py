@@ -7,7 +7,9 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,9 +27,14 @@ def fill(rig: Rig) -> None:
     (pages,) = store._db.execute("PRAGMA page_count").fetchone()
     store._db.execute(f"PRAGMA max_page_count = {pages}")
     for size in (900, 1):
+        rows = ([f"{size} {number}", size] for number in range(10_000))
         with pytest.raises(sqlite3.OperationalError, match="full"):
-            for number in range(10_000):
-                store._db.execute(other, [f"{size} {number}", size])
+            _fill_with(store._db, other, rows)
+
+
+def _fill_with(db: sqlite3.Connection, statement: str, rows: Iterable[list[Any]]) -> None:
+    for row in rows:  # each in a transaction of its own, so that what fits stays
+        db.execute(statement, row)
 
 
 def make_room(rig: Rig) -> None:
@@ -79,10 +86,10 @@ def test_no_file_may_grow_at_all(tmp_path: Path) -> None:
     kept = tmp_path / "cache.json"
     kept.write_text("{}")
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 0
+    program = textwrap.dedent(READ_AND_SHED)
     with Simulator(clock=ManualClock()) as sim:
         ran = subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(READ_AND_SHED)]
-            + [sim.soap_url, sim.password, str(tmp_path)],
+            [sys.executable, "-c", program, sim.soap_url, sim.password, str(tmp_path)],
             capture_output=True,
             text=True,
             timeout=60,

@@ -25,7 +25,7 @@ from examples.demo.processes import Processes
 from .verdict import TOLERANCES, growth, is_flat
 
 DRIVER, HISTORIAN = "platform.driver", "platform.historian"
-SPEED = 60.0
+SPEED = 30.0
 INTERVAL_S = 30
 PORTS = 2
 START_LIMIT_S = 300.0
@@ -101,7 +101,7 @@ class SoapFleet:
 
     def owed(self, from_s: float, settled_s: float) -> list[Ended]:
         """A session shows until the next one of its port begins."""
-        long_s = 4 * INTERVAL_S * SPEED
+        long_s = 6 * INTERVAL_S * SPEED
         ports: dict[tuple[str, int], list[Any]] = {}
         for entry in self._sim.world.sessions(from_s=from_s):
             ports.setdefault((entry.station.station_id, entry.port.number), []).append(entry)
