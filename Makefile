@@ -72,7 +72,7 @@ lowest: $(READY)
 	$(PYTHON) -m venv --clear $(LOWEST)
 	$(BIN)/python -m tests.supply.minima > $(LOWEST)/constraints.txt
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check \
-	    --constraint $(LOWEST)/constraints.txt --editable '.[test]'
+	    --constraint $(LOWEST)/constraints.txt --editable '.[test,ocpp]'
 	$(LOWEST)/bin/python -m pytest -W ignore::DeprecationWarning $(CORE)
 
 beside: $(READY)

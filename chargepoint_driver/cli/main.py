@@ -11,10 +11,10 @@ from click.shell_completion import get_completion_class
 from chargepoint_driver import __version__
 from chargepoint_driver.cli.check import check
 from chargepoint_driver.cli.csms import csms
+from chargepoint_driver.cli.diagnostics import diagnostics
 from chargepoint_driver.cli.discover import discover
 from chargepoint_driver.cli.exits import MEANINGS, exit_code
 from chargepoint_driver.cli.plot import plot
-from chargepoint_driver.cli.diagnostics import diagnostics
 from chargepoint_driver.cli.points import points
 from chargepoint_driver.cli.questions import ask
 from chargepoint_driver.cli.read import read
@@ -122,6 +122,7 @@ for _command in (
     check,
     completion,
     csms,
+    diagnostics,
     discover,
     plot,
     points,
@@ -133,5 +134,4 @@ for _command in (
     write,
 ):
     _command.params.append(_debug_option())
-for _command in (check, csms, diagnostics, points, read, sim):
     main.add_command(_command)

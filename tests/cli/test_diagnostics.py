@@ -131,7 +131,7 @@ def test_secrets_that_a_config_only_names(bundle, device, tmp_path, monkeypatch)
 
 def test_a_place_that_cannot_be_written(run, tmp_path) -> None:
     result = run("diagnostics", "--output", tmp_path / "no" / "bundle.zip")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "--output: " in result.output
 
 
