@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import threading
 import time
 import tracemalloc
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +16,7 @@ import requests
 
 from chargepoint_driver.backend import Request
 from chargepoint_driver.backends.soap import SoapBackend
+from chargepoint_driver.backends.soap.unpack import Unpacker
 from chargepoint_driver.config import AccountConfig
 from chargepoint_driver.errors import BadReply
 from chargepoint_driver.simulator import ManualClock, Simulator
@@ -143,3 +146,34 @@ def test_the_simulator_takes_no_endless_request(sim: Simulator) -> None:
     body = (ENVELOPE % (" " * 1_100_000)).encode()
     answer = requests.post(sim.soap_url, data=body, timeout=SOON_S)
     assert answer.status_code == 413
+
+
+PLAIN = b"<a>" + bytes(range(256)) * 400 + b"</a>"
+PACKED = {
+    "": PLAIN,
+    "identity": PLAIN,
+    "gzip": gzip.compress(PLAIN),
+    "x-gzip": gzip.compress(PLAIN[:100]) + gzip.compress(PLAIN[100:]),
+    "deflate": zlib.compress(PLAIN),
+}
+
+
+@pytest.mark.parametrize("encoding", PACKED)
+@pytest.mark.parametrize("piece", [1, 7, 4_096, 10**6])
+def test_what_is_packed_is_unpacked_whatever_the_pieces(encoding: str, piece: int) -> None:
+    unpacker, packed = Unpacker(encoding.upper()), PACKED[encoding]
+    parts = [packed[at : at + piece] for at in range(0, len(packed), piece)]
+    assert b"".join(unpacker.take(part, 10**7) for part in parts) == PLAIN
+    assert unpacker.whole
+
+
+def test_no_more_is_unpacked_than_is_allowed() -> None:
+    unpacker = Unpacker("gzip")
+    assert len(unpacker.take(gzip.compress(b" " * 10**7), 1_000)) == 1_000
+    cut_off = Unpacker("gzip")
+    cut_off.take(PACKED["gzip"][:-20], 10**7)
+    assert not cut_off.whole
+    with pytest.raises(zlib.error):
+        Unpacker("gzip").take(b"no gzip at all", 100)
+    with pytest.raises(ValueError, match="unknown Content-Encoding 'br'"):
+        Unpacker("br")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import queue
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from chargepoint_driver.backends.soap import faults, tls
 from chargepoint_driver.backends.soap.faults import Caller
+from chargepoint_driver.backends.soap.unpack import ACCEPTED, Unpacker
 from chargepoint_driver.errors import BadReply, Refused, TryLater
 
 if TYPE_CHECKING:
@@ -59,7 +61,11 @@ class Wire:
         """The answer, whatever its status. Raises TryLater or Refused when nothing arrived at
         the service, FateUnknown for a write that did and TryLater for a read, BadReply for an
         answer beyond 64 MiB, BadConfiguration for a ca_file that is none."""
-        headers = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": f'"{soap_action}"'}
+        headers = {
+            "Content-Type": "text/xml; charset=utf-8",
+            "SOAPAction": f'"{soap_action}"',
+            "Accept-Encoding": ACCEPTED,
+        }
         connect_s = min(_CONNECT_S, self._timeout_s)
         verify = True if self._ca_file is None else tls.check_authority(self._ca_file)
         try:
@@ -114,19 +120,25 @@ class Wire:
     def _body(self, response: requests.Response, caller: Caller) -> bytes:
         """The body, read piece by piece so that it cannot fill the memory."""
         parts: list[bytes] = []
-        size = 0
-        while True:
-            part = response.raw.read1(_CHUNK, decode_content=True)
-            if not part:
-                break
-            parts.append(part)
-            size += len(part)
+        size = received = 0
+        try:
+            unpacker = Unpacker(response.headers.get("Content-Encoding", ""))
+        except ValueError as error:
+            raise BadReply(f"{caller}: {error}") from None
+        while part := response.raw.read1(_CHUNK, decode_content=False):
+            received += len(part)
+            try:
+                parts.append(unpacker.take(part, MOST_BYTES + 1 - size))
+            except zlib.error:
+                raise self._broken("what was packed is garbled", caller) from None
+            size += len(parts[-1])
             if size > MOST_BYTES:
                 raise BadReply(f"{caller}: the answer is larger than {MOST_BYTES >> 20} MiB")
         promised = response.headers.get("Content-Length", "")
-        plain = "Content-Encoding" not in response.headers
-        if plain and promised.isascii() and promised.isdigit() and size != int(promised):
-            raise self._broken(f"it ended after {size} of {promised} bytes", caller)
+        if promised.isascii() and promised.isdigit() and received != int(promised):
+            raise self._broken(f"it ended after {received} of {promised} bytes", caller)
+        if received and not unpacker.whole:
+            raise self._broken("what was packed is cut off", caller)
         return b"".join(parts)
 
     @staticmethod
