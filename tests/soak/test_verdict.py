@@ -29,7 +29,7 @@ def test_flat(name: str) -> None:
 @pytest.mark.parametrize("name", TOLERANCES)
 def test_a_leak(name: str) -> None:
     mean, grown = growth(samples(name, 40.0, noise=0.5), name)
-    assert grown == pytest.approx(12.0, abs=1.0)
+    assert grown == pytest.approx(12.0, abs=1.5)
     assert not is_flat(name, mean, grown)
 
 
