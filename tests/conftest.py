@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -19,7 +20,7 @@ HERE = Path(__file__).parent
 UNDER_GEVENT = HERE / "interface"
 # What the platform driver runs below the interface: there it lives on greenlets.
 ALSO_UNDER_GEVENT = ("cache", "service", "control")
-LIMIT_S = 600
+LIMIT_S = 1_800
 
 settings.register_profile("project", deadline=None, database=None)
 settings.load_profile("project")
@@ -45,6 +46,24 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[name] = "127.0.0.1,localhost"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: isinstance(item, ChildRun))  # it is waited for last
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Iterator[Any]:
+    children = [item for item in session.items if isinstance(item, ChildRun)]
+    if session.config.option.collectonly:
+        children = []
+    try:
+        for child in children:
+            child.start()
+        return (yield)  # type: ignore[return-value]  # of a hook's wrapper
+    finally:
+        for child in children:
+            child.stop()
+
+
 def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Patched late, threads and locks of other tests would be of two kinds; so, where the run
     began without gevent, tests/interface becomes one item that runs it in a new process."""
@@ -67,28 +86,46 @@ class ChildRun(pytest.Item):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.add_marker(pytest.mark.timeout(LIMIT_S + 20))
+        self._process: subprocess.Popen[bytes] | None = None
+        self._printed: Any = None
 
-    def runtest(self) -> None:
+    def start(self) -> None:
+        """Begin beside the other tests: it is half of the work, and needs nothing of theirs."""
         if find_spec("platform_driver") is None:
-            pytest.skip("needs a platform driver: pip install '.[volttron]'")
+            return
         folders = [UNDER_GEVENT, *(HERE / name for name in ALSO_UNDER_GEVENT)]
         chosen = self.config.option
         options = [f"--rootdir={self.config.rootpath}", f"-c{self.config.inipath}", "-ra"]
         options += [f"--tb={chosen.tbstyle}", f"--show-capture={chosen.showcapture}"]
         keyword, marks = chosen.keyword, chosen.markexpr
         options += [f"-k{keyword}"] * bool(keyword) + [f"-m{marks}"] * bool(marks)
-        finished = subprocess.run(
+        self._printed = tempfile.TemporaryFile(  # noqa: SIM115 - `stop` closes it
+            "w+", encoding="utf-8", errors="replace"
+        )
+        self._process = subprocess.Popen(
             [sys.executable, "-m", "pytest", *options, *map(str, folders)],
             cwd=self.config.rootpath,
-            capture_output=True,
-            text=True,
-            timeout=LIMIT_S,
-            check=False,
+            stdout=self._printed,
+            stderr=subprocess.STDOUT,
         )
-        self.add_report_section("call", "child", finished.stdout)
-        nothing_selected = finished.returncode == pytest.ExitCode.NO_TESTS_COLLECTED
-        if finished.returncode and not nothing_selected:
-            raise ChildFailed(finished.stdout + finished.stderr)
+
+    def runtest(self) -> None:
+        if self._process is None:
+            pytest.skip("needs a platform driver: pip install '.[volttron]'")
+        code = self._process.wait(LIMIT_S)
+        self._printed.seek(0)
+        printed = self._printed.read()
+        self.add_report_section("call", "child", printed)
+        if code and code != pytest.ExitCode.NO_TESTS_COLLECTED:
+            raise ChildFailed(printed)
+
+    def stop(self) -> None:
+        """End it where the run is broken off."""
+        if self._process is not None:
+            if self._process.poll() is None:
+                self._process.terminate()
+            self._process.wait(LIMIT_S)
+            self._printed.close()
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         if isinstance(excinfo.value, ChildFailed):

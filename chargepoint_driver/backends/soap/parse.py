@@ -103,7 +103,9 @@ def payload(content: bytes, caller: Caller) -> tuple[etree._Element, bool]:
     try:
         root = etree.fromstring(content, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
-        raise BadReply(f"{caller}: the reply is not well-formed XML ({error})") from None
+        # Some versions of the XML library break the line in the middle.
+        why = " ".join(str(error).split())
+        raise BadReply(f"{caller}: the reply is not well-formed XML ({why})") from None
     if root.getroottree().docinfo.internalDTD is not None:
         raise BadReply(f"{caller}: the reply declares a document type, which SOAP forbids")
     body = root.find(f"{_ENVELOPE}Body")
