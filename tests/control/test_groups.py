@@ -404,3 +404,11 @@ class TestRevert:
         assert many.revert(group=GROUP)
         many.live(12)
         assert ceilings(many)[STATION] == 6.0
+
+
+def test_a_group_whose_ports_are_shed_singly_says_so(rig: Rig) -> None:
+    group = str(rig.sim.world.groups[0].group_id)
+    rig.write("allowedLoad", 3.0)
+    rig.live(6)
+    assert rig.status(group=group) == "in force"
+    assert "port 1: allowedLoad 3 kW" in str(rig.read("shedReason", group=group))

@@ -20,7 +20,7 @@ from chargepoint_driver.service.control import values
 from chargepoint_driver.service.control.alerts import Alerts
 from chargepoint_driver.service.control.commands import ALARMS, LOAD, Commands
 from chargepoint_driver.service.control.events import Events
-from chargepoint_driver.service.control.held import Held, Status, judge, worst
+from chargepoint_driver.service.control.held import Held, judge_station
 from chargepoint_driver.service.control.keeping import Keeping
 from chargepoint_driver.service.control.ledger import Ledger
 from chargepoint_driver.service.control.report import Report, report_of
@@ -200,24 +200,10 @@ class Control:
             # A port under its station's command: only all ports together show that.
             report = report_of(Target(target.station_id), record)
         if name in _STATUS:
-            status, why = self._status(target, held, report)
+            of_station = self._ledger.of_station(target.station_id)
+            status, why = judge_station(target, held, of_station, report, self._time_s())
             return status.value if name == "shedStatus" else why
         return self._of_report(name, held, report)
-
-    def _status(self, target: Target, held: Held | None, report: Report) -> tuple[Status, str]:
-        """(the status, why); of a station whose ports are commanded singly, out of theirs."""
-        now_s = self._time_s()
-        ports = self._ledger.of_station(target.station_id)
-        if held is not None or target.port is not None or not ports:
-            return judge(held, report, now_s)
-        return worst(
-            {
-                f"port {number}": judge(
-                    ports.get(Target(target.station_id, number)), Report({number: found}), now_s
-                )
-                for number, found in sorted(report.ports.items())
-            }
-        )
 
     def value_of_group(self, point: Point, records: Mapping[str, StationRecord] | None) -> Value:
         """The value of an attribute for a station group, out of what getLoad reports of its
@@ -228,15 +214,15 @@ class Control:
         if records is None or not self.needs_report(point):
             return self._commanded(name, held)
         if name in _STATUS:
-            status, why = self._sites.status(group, records)
+            status, why = self._sites.roster.status(held, records)
             return status.value if name == "shedStatus" else why
         if name == "allowedLoad":
-            return self._sites.allowed_kw(records)
-        return self._of_report(name, held, self._sites.report(records))
+            return self._sites.roster.allowed_kw(records)
+        return self._of_report(name, held, self._sites.roster.report(records))
 
     def records_of_group(self, group: str, currency_s: float) -> dict[str, StationRecord]:
         """What getLoad reports of every station of a group. Raises when one is missing."""
-        return self._sites.records(group, currency_s)
+        return self._sites.roster.records(group, currency_s)
 
     def _commanded(self, name: str, held: Held | None) -> Value:
         limit = self._limit(held)

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from chargepoint_driver.backend import Limit
+from chargepoint_driver.backend import Limit, Target
 from chargepoint_driver.service.control.report import Report
 from chargepoint_driver.service.control.values import ShedOptions
 
-__all__ = ["Doubt", "Held", "Status", "judge", "words", "worst"]
+__all__ = ["Doubt", "Held", "Status", "judge", "judge_station", "words", "worst"]
 
 # The most that a retry of a renewal waits, and the least.
 _RETRY_S = 60.0
@@ -204,6 +204,27 @@ def judge(held: Held | None, report: Report, now_s: float) -> tuple[Status, str]
     else:
         status = _judge_shed(held, held.limit, report, now_s, note)
     return status
+
+
+def judge_station(
+    target: Target,
+    held: Held | None,
+    commanded: Mapping[Target, Held],
+    report: Report,
+    now_s: float,
+) -> tuple[Status, str]:
+    """(the status, why) of what is held of a station or a port; of a station whose ports are
+    commanded singly out of theirs. `commanded`: everything of the station and of its ports."""
+    if held is not None or target.port is not None or not commanded:
+        return judge(held, report, now_s)
+    return worst(
+        {
+            f"port {number}": judge(
+                commanded.get(Target(target.station_id, number)), Report({number: found}), now_s
+            )
+            for number, found in sorted(report.ports.items())
+        }
+    )
 
 
 def _judge_clear(held: Held, report: Report, now_s: float, note: str) -> tuple[Status, str]:

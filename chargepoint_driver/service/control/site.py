@@ -20,10 +20,10 @@ from chargepoint_driver.errors import (
 )
 from chargepoint_driver.service.control.alerts import About, Alerts
 from chargepoint_driver.service.control.commands import STATE_CURRENCY_S, Commands
-from chargepoint_driver.service.control.held import Doubt, Held, Status, judge, words, worst
-from chargepoint_driver.service.control.report import Report, report_of
+from chargepoint_driver.service.control.held import Doubt, Held, words
 from chargepoint_driver.service.control.reverting import may_be_shed, revert
-from chargepoint_driver.service.control.shares import DIRECTORY, Shares
+from chargepoint_driver.service.control.roster import Roster
+from chargepoint_driver.service.control.shares import Shares
 from chargepoint_driver.service.control.values import ShedOptions
 from chargepoint_driver.snapshot import StationRecord
 
@@ -31,8 +31,6 @@ __all__ = ["Sites"]
 
 _log = logging.getLogger(__name__)
 
-# How old the station list may be that says who has come to a group that is held, or has left.
-_MEMBER_CURRENCY_S = 900.0
 _PATIENCE_S = 2.0
 
 
@@ -44,6 +42,7 @@ class Sites:
         self._alerts = alerts
         self._ledger = commands.ledger
         self._shares = Shares(commands)
+        self.roster = Roster(commands)
 
     # ---- what is commanded ---------------------------------------------------------------
 
@@ -71,7 +70,7 @@ class Sites:
         stations could not be reached, the error says how many: the others hold their shares,
         and those are tried again.
         """
-        records = self.records(group, STATE_CURRENCY_S)
+        records = self.roster.records(group, STATE_CURRENCY_S)
         with self._turns(group, records):
             held = self._new(limit, options)
             if limit is None or limit.allowed_load_kw is None:
@@ -169,7 +168,7 @@ class Sites:
     def revert(self, group: str) -> bool:
         """Take back what was commanded of the group's stations; True when a command was sent.
         Where some could not be reached the error says how many; those are tried again."""
-        records = self.records(group, STATE_CURRENCY_S)
+        records = self.roster.records(group, STATE_CURRENCY_S)
         with self._turns(group, records):
             ledger, held = self._ledger, self.held(group)
             stations = [Target(station) for station in sorted(records)]
@@ -207,8 +206,8 @@ class Sites:
         records: dict[str, StationRecord] | None = None
         members: Set[str] = frozenset()
         try:
-            members = self._current_members(group)
-            records = self.records(group, STATE_CURRENCY_S, members)
+            members = self.roster.current_members(group)
+            records = self.roster.records(group, STATE_CURRENCY_S, members)
         except ChargePointError as error:
             _log.info("%s: its stations' loads are not known: %s", _whole(group), error)
         with self._turns(group, records or members, _PATIENCE_S):
@@ -323,79 +322,6 @@ class Sites:
             sent_s=min(each.sent_s for each in shares),
             seen=False,  # looked at in each round: vehicles come and go
         )
-
-    # ---- what is reported ----------------------------------------------------------------
-
-    def _members(self, group: str) -> frozenset[str]:
-        """The stations of the group, and those that hold a share of its total."""
-        held = {target.station_id for target in self._ledger.of_group(group)}
-        return self._commands.cache.members(group) | held
-
-    def _current_members(self, group: str) -> frozenset[str]:
-        """Those of now. One that holds a share and is missing from a reply has left only when
-        the station list says so: the others may not be given its share."""
-        known = self._members(group)
-        asked = {(DIRECTORY, station): _MEMBER_CURRENCY_S for station in known}
-        gone = set()
-        for (_, station), outcome in self._commands.cache.get(asked).items():
-            if outcome.record is not None:
-                groups = str(outcome.record.values.get("sgID") or "").split(",")
-                if group not in {each.strip() for each in groups}:
-                    gone.add(station)
-            elif isinstance(outcome.error, NothingThere):
-                gone.add(station)
-        return self._members(group) - gone
-
-    def records(
-        self, group: str, currency_s: float, members: Iterable[str] | None = None
-    ) -> dict[str, StationRecord]:
-        """What getLoad reports of every station of the group. Raises the first error there is:
-        a group without one of its stations is not the group."""
-        found: dict[str, StationRecord] = {}
-        stations = self._members(group) if members is None else members
-        for station, record in self._commands.records(stations, currency_s).items():
-            if isinstance(record, ChargePointError):
-                raise record
-            found[station] = record
-        return found
-
-    def allowed_kw(self, records: Mapping[str, StationRecord]) -> float | None:
-        """The sum of the stations' limits that are reported; None unless each has one."""
-        total_kw = 0.0
-        for station, record in records.items():
-            report = report_of(Target(station), record)
-            held = self._ledger.held(Target(station))
-            own_kw = None if held is None or held.limit is None else held.limit.allowed_load_kw
-            # A station's limit may be reported once for each port.
-            shown = own_kw is not None and report.shows(Limit(allowed_load_kw=own_kw), None)
-            kw = own_kw if shown else report.allowed_kw
-            if kw is None:
-                return None
-            total_kw += kw
-        return total_kw
-
-    def report(self, records: Mapping[str, StationRecord]) -> Report:
-        """All ports of a group's stations, numbered through."""
-        ports = [
-            port
-            for station, record in sorted(records.items())
-            for port in report_of(Target(station), record).ports.values()
-        ]
-        return Report(dict(enumerate(ports, start=1)))
-
-    def status(self, group: str, records: Mapping[str, StationRecord]) -> tuple[Status, str]:
-        """(the status, why) of a group, out of those of its stations."""
-        now_s = self._commands.time_s()
-        held = self.held(group)
-        each: dict[str, tuple[Status, str]] = {}
-        for station, record in sorted(records.items()):
-            own = self._ledger.held(Target(station))
-            status, why = judge(own, report_of(Target(station), record), now_s)
-            if held is not None and held.wanted and status in (Status.NONE, Status.RELEASED):
-                # A station without a share of a total that is wanted is not held yet.
-                status, why = Status.PENDING, "has no share yet"
-            each[station] = status, why
-        return worst(each)
 
     # ---- inside --------------------------------------------------------------------------
 
