@@ -11,6 +11,7 @@ from typing import Any
 
 import gevent
 
+from chargepoint_driver.adapters.words import words
 from chargepoint_driver.backend import Target
 from chargepoint_driver.errors import ChargePointError
 
@@ -34,8 +35,7 @@ def _method(name: str, usual: object) -> Method:
                     raise TypeError(f"{name} needs a value")
                 answer = interface.command(target, name, value)
             except (ChargePointError, TypeError) as error:
-                code = f" [{error.code}]" if isinstance(error, ChargePointError) else ""
-                errors |= dict.fromkeys(named, f"{error}{code}")
+                errors |= dict.fromkeys(named, words(error))
             except gevent.Timeout as error:
                 errors |= dict.fromkeys(named, f"{name} was broken off: {error}")
             else:

@@ -25,9 +25,10 @@ from typing import Any
 import gevent
 from platform_driver.interfaces import BaseInterface, BaseRegister, DriverInterfaceError
 
+from chargepoint_driver.adapters.words import for_host, words
 from chargepoint_driver.catalogue import TABLES, Kind
 from chargepoint_driver.config import Account, Device, read_device
-from chargepoint_driver.errors import BadConfiguration, BadValue, ChargePointError
+from chargepoint_driver.errors import BadConfiguration, ChargePointError
 from chargepoint_driver.registry import Point, Selection, build
 from chargepoint_driver.service import Alert, Service, ShedOptions
 
@@ -132,7 +133,7 @@ class Interface(BaseInterface):  # type: ignore[misc]
         del kwargs
         values, errors = self._read({point_name: self.get_register_by_name(point_name).point})
         if point_name in errors:
-            raise _for_host(errors[point_name])
+            raise for_host(errors[point_name], DriverInterfaceError)
         return values[point_name]
 
     def get_multiple_points(
@@ -143,7 +144,7 @@ class Interface(BaseInterface):  # type: ignore[misc]
         wanted = list(point_names)
         known = {name: self._selection[name] for name in wanted if name in self._selection}
         values, failed = self._read(known)
-        errors = {f"{path}/{name}": _words(error) for name, error in failed.items()}
+        errors = {f"{path}/{name}": words(error) for name, error in failed.items()}
         for name in wanted:
             if name not in known:
                 errors[f"{path}/{name}"] = f"{name}: no such point is configured"
@@ -153,7 +154,7 @@ class Interface(BaseInterface):  # type: ignore[misc]
         """Every value that can be had: the host logs each point that is left out, and the
         reasons are logged here. Raises DriverInterfaceError when there is none at all."""
         values, errors = self._read(self._selection)
-        reasons = sorted({_words(error) for error in errors.values()})
+        reasons = sorted({words(error) for error in errors.values()})
         if errors and not values:
             raise DriverInterfaceError("; ".join(reasons))
         for reason in reasons:
@@ -178,7 +179,7 @@ class Interface(BaseInterface):  # type: ignore[misc]
         try:
             return self._service.write(point, value, self._options)
         except ChargePointError as error:
-            raise _for_host(error) from None
+            raise for_host(error, DriverInterfaceError) from None
         except gevent.Timeout as error:
             raise TimeoutError(f"the write was broken off and may be in force: {error}") from None
 
@@ -189,7 +190,7 @@ class Interface(BaseInterface):  # type: ignore[misc]
         try:
             self._service.revert(point)
         except ChargePointError as error:
-            raise _for_host(error) from None
+            raise for_host(error, DriverInterfaceError) from None
         except gevent.Timeout as error:
             raise TimeoutError(f"the revert was broken off: {error}") from None
 
@@ -221,17 +222,3 @@ class Interface(BaseInterface):  # type: ignore[misc]
 
 def _command_file() -> Path:
     return Path(os.environ.get("VOLTTRON_HOME", "~/.volttron")) / "chargepoint" / _FILE
-
-
-def _for_host(error: Exception) -> Exception:
-    if isinstance(error, BadValue):
-        return ValueError(str(error))
-    if isinstance(error, ChargePointError):
-        for_host: Exception = DriverInterfaceError(_words(error))
-        return for_host
-    return error
-
-
-def _words(error: Exception) -> str:
-    """The message, with the error's own code at its end for programs to find."""
-    return f"{error} [{error.code}]" if isinstance(error, ChargePointError) else str(error)

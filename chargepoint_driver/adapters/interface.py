@@ -21,10 +21,11 @@ from chargepoint_driver.adapters.polling import claim, mend_interval
 from chargepoint_driver.adapters.proxy import Proxy
 from chargepoint_driver.adapters.push import Push
 from chargepoint_driver.adapters.register import ChargePointPointConfig, ChargePointRegister
+from chargepoint_driver.adapters.words import for_host, words
 from chargepoint_driver.backend import Target
 from chargepoint_driver.catalogue import TABLES
 from chargepoint_driver.config import Device, OcppDevice, read_device
-from chargepoint_driver.errors import BadConfiguration, BadValue, ChargePointError
+from chargepoint_driver.errors import BadConfiguration, ChargePointError
 from chargepoint_driver.registry import Point, Selection, build
 from chargepoint_driver.registry import columns as col
 from chargepoint_driver.service import Service, ShedOptions, Stations
@@ -239,7 +240,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
             return self._heart_beats[beat]
         values, errors = self._read({topic: self.get_register_by_name(topic).point})
         if topic in errors:
-            raise _for_host(errors[topic])
+            raise for_host(errors[topic], DriverInterfaceError)
         return values[topic]
 
     def get_multiple_points(
@@ -261,7 +262,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
                     errors[topic] = f"{topic}: no such point is configured; check the topic"
         read, failed = self._read(points)
         read.update(values)
-        errors.update({topic: _words(error) for topic, error in failed.items()})
+        errors.update({topic: words(error) for topic, error in failed.items()})
         return read, errors
 
     def _selection(self, wanted: list[str]) -> Selection:
@@ -304,7 +305,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
             self._look(register.point.station_id)
             return written
         except ChargePointError as error:
-            raise _for_host(error) from None
+            raise for_host(error, DriverInterfaceError) from None
         except gevent.Timeout as error:
             raise TimeoutError(f"the write was broken off and may be in force: {error}") from None
 
@@ -329,7 +330,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         try:
             self._stations.revert(register.point)
         except ChargePointError as error:
-            raise _for_host(error) from None
+            raise for_host(error, DriverInterfaceError) from None
         except gevent.Timeout as error:
             raise TimeoutError(f"the revert was broken off: {error}") from None
 
@@ -375,18 +376,3 @@ def _plain(config: RemoteConfig) -> dict[str, Any]:
 
 def _device_of(config: RemoteConfig) -> Device:
     return read_device(_plain(config))
-
-
-def _for_host(error: Exception) -> Exception:
-    """The error as the RPC caller is to see it: its type's name crosses, and its arguments."""
-    if isinstance(error, BadValue):
-        return ValueError(str(error))
-    if isinstance(error, ChargePointError):
-        for_host: Exception = DriverInterfaceError(_words(error))
-        return for_host
-    return error
-
-
-def _words(error: Exception) -> str:
-    """The message, with the error's own code at its end for programs to find."""
-    return f"{error} [{error.code}]" if isinstance(error, ChargePointError) else str(error)
