@@ -1,5 +1,6 @@
 # make demo   a real VOLTTRON platform polls simulated stations, sheds a port, ends by itself
-# make test   the tests     make check   lint, types, layers     make bench   measurements
+# make test   the tests     make check   lint, types, layers, docs     make bench   measurements
+# make docs   the documentation, in build/docs
 # make chromium  a browser for the tests of the page, where apt-get may install one
 # make fuzz   random input against the OCPP central system
 # make fuzz-xml MINUTES=30   what a coverage-guided fuzzer finds in replies, requests, registries
@@ -15,7 +16,7 @@ LOWEST ?= $(or $(TMPDIR),/tmp)/chargepoint-lowest
 CORE   := $(addprefix tests/,backend cache catalogue cli faults registry service simulator)
 PYTEST ?=
 
-.PHONY: all venv demo test chromium fuzz fuzz-xml faults soak lowest beside check bench clean
+.PHONY: all venv demo test chromium fuzz fuzz-xml faults soak lowest beside check docs bench clean
 all: check test
 venv: $(READY)
 
@@ -49,6 +50,14 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m chargepoint_driver.catalogue.page --check docs/points.md
+	$(BIN)/python -m docs.generators --check
+	$(BIN)/python -m sphinx $(SPHINX) docs build/docs
+
+# What has not changed is not read again; warnings are errors.
+SPHINX := -b html -d build/doctrees -j 2 -q -n -W --keep-going
+docs: $(READY)
+	$(BIN)/python -m docs.generators
+	$(BIN)/python -m sphinx $(SPHINX) docs build/docs
 
 bench: $(READY)
 	$(BIN)/python -m bench $(BENCH)

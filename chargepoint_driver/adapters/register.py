@@ -16,15 +16,15 @@ from chargepoint_driver.service import ShedOptions
 
 __all__ = ["ChargePointPointConfig", "ChargePointRegister"]
 
-# The platform driver writes the names of these types into the metadata of each publish; a
-# time and a dictionary have no word there, text and their own type name are what it says.
-_TYPES: dict[Kind, type] = {
+# The platform driver writes the names of these types into the metadata of each publish. It has
+# no word for a time, which is published as text, and writes any other "type" as it is.
+_TYPES: dict[Kind, type | str] = {
     Kind.STRING: str,
     Kind.INTEGER: int,
     Kind.FLOAT: float,
     Kind.BOOLEAN: bool,
     Kind.DATETIME: str,
-    Kind.DICTIONARY: dict,
+    Kind.DICTIONARY: Kind.DICTIONARY.value,
 }
 
 _Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else str(value))]

@@ -1,0 +1,36 @@
+"""Sphinx: how the pages of this folder become a site. `make docs` builds it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from chargepoint_driver import __version__
+from docs.generators import quirks
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+project = "ChargePoint driver for VOLTTRON"
+release = version = __version__
+project_copyright = "the contributors, Apache License 2.0"
+
+extensions = ["myst_parser"]
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+exclude_patterns = ["generators"]
+
+html_theme = "furo"
+html_title = project
+html_static_path = ["static"]
+html_copy_source = False
+# Works without internet: no fonts, scripts or badges from elsewhere.
+html_theme_options = {"navigation_with_keys": True}
+
+
+def setup(app: Sphinx) -> None:
+    """Write the pages that are not kept in the repository before Sphinx looks for sources."""
+    app.connect("config-inited", lambda app, _config: quirks.write(Path(app.srcdir)))

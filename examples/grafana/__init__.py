@@ -1,0 +1,1 @@
+"""A Grafana dashboard of what SQL historians store."""

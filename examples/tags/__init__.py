@@ -1,0 +1,1 @@
+"""Tags of VOLTTRON's tagging service for the topics of this driver."""
