@@ -87,7 +87,7 @@ class Shell:
         self._bash.wait(timeout=5)
         self._bash.stdout.close()
 
-    def run(self, commands: str, stdin: str = "", limit_s: float = 60.0) -> str:
+    def run(self, commands: str, stdin: str = "", limit_s: float = 120.0) -> str:
         """What the commands print, errors included. Raises Failed when one of them fails."""
         self._count += 1
         folder = self.folder / ".story"
@@ -107,6 +107,7 @@ class Shell:
             try:
                 line = self._lines.get(timeout=max(0.01, end - time.monotonic()))
             except queue.Empty:
+                self._interrupt()
                 raise Failed(
                     f"not done within {limit_s:g} s:\n{commands}\n{said.read_text()}"
                 ) from None
@@ -134,6 +135,11 @@ class Shell:
             except OSError:
                 continue  # ended meanwhile, or somebody else's
         return [pid for pid in found if not _is_zombie(pid)]
+
+    def _interrupt(self) -> None:
+        """Ctrl-C for the block that is running; the shell goes on."""
+        for pid in self.children():
+            _signal(pid, signal.SIGINT)
 
     def _say(self, line: str) -> None:
         assert self._bash.stdin is not None

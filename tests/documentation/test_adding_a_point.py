@@ -1,0 +1,66 @@
+"""Adding a point is what the page says: a row and a recorded reply, in a copy of the project."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .blocks import DOCS, ROOT, blocks_of
+from .shell import Failed, Shell
+from .telling import story_of, tell
+
+PAGE = DOCS / "adding-a-point.md"
+TABLE = Path("chargepoint_driver") / "catalogue" / "chargepoint.py"
+COPIED = ("chargepoint_driver", "docs", "tests/backend", "tests/catalogue", "tests/data")
+FILES = ("setup.cfg", "tests/conftest.py")
+
+
+def project(here: Shell) -> Path:
+    """A copy of what the page touches, in the shell's folder."""
+    for name in COPIED:
+        leave = shutil.ignore_patterns("__pycache__", "quirks")
+        shutil.copytree(ROOT / name, here.folder / name, ignore=leave)
+    for name in FILES:
+        shutil.copy(ROOT / name, here.folder / name)
+    return here.folder
+
+
+def add_row(folder: Path) -> str:
+    """Put the page's row behind the last one of its table; the row's name."""
+    (block,) = (block for block in blocks_of(PAGE) if "row" in block.labels)
+    before = (folder / TABLE).read_text(encoding="utf-8")
+    begin = before.index(f"{block.labels['row']} = _rows(")
+    end = before.index("\n)\n", begin) + 1
+    row = "".join(f"    {line.strip()}\n" for line in block.text.splitlines())
+    (folder / TABLE).write_text(before[:end] + row + before[end:], encoding="utf-8")
+    return block.text.split('"')[1]
+
+
+def open_copy(shell: Callable[..., Shell]) -> Shell:
+    here = shell()
+    project(here)
+    # The copy is looked in before what is installed.
+    here.run(f"export PYTHONPATH={here.folder}")
+    return here
+
+
+def test_the_page_is_followed_and_the_point_is_read(shell: Callable[..., Shell]):
+    here = open_copy(shell)
+    name = add_row(here.folder)
+    tell(here, story_of(PAGE, "adding"))
+    # What the page promises besides: the reader's copy and the command know it.
+    assert f"| `{name}` | float | degC |" in (here.folder / "docs" / "points.md").read_text("utf-8")
+    assert name in here.run("chargepoint-driver points")
+    read = here.run(f"python -m pytest -rA tests/backend/test_recorded.py -k {name} | grep PASSED")
+    assert f"getStationStatus.{name}" in read
+
+
+def test_a_row_that_no_reply_holds_is_noticed(shell: Callable[..., Shell]):
+    here = open_copy(shell)
+    add_row(here.folder)
+    story = [block for block in story_of(PAGE, "adding") if "file" not in block.labels]
+    with pytest.raises(Failed, match="no recorded reply holds"):
+        tell(here, story)
