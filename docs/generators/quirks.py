@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from chargepoint_driver.backends.ocpp import ChargePointConfig
+from chargepoint_driver.simulator.ocpp.quirks import QUIRKS as OF_TWINS
 from docs.generators.configuration import usual_of, words_of
 from docs.generators.table import cells_of, table
 
@@ -121,13 +122,21 @@ def _page_of_field(row: list[str], keys: Mapping[str, Any]) -> str:
     what, handling, shown = row
     used = [name for name in keys if f"`{name}`" in handling]
     tests = list(_tests(shown))
+    twins = sorted({name for test in tests for name in _words_in(test)} & set(OF_TWINS))
     return (
         f"# {what[:1].upper()}{what[1:]}\n\n"
-        f"What is met: {what}.\n\nWhat is done about it: {handling}.\n"
+        f"What is done about it: {handling}.\n"
         + ("\nSettings:\n\n" if used else "")
         + "".join(f"- [`{name}`]({name}.md): {keys[name]['description']}\n" for name in used)
         + "\nShown by, in `tests/ocpp/csms`:\n\n"
         + "".join(f"- `{one}`{_says(one)}\n" for one in tests)
+        + (
+            "\nThey meet [twins](../twins.md#quirks), which you can meet too with "
+            "`chargepoint-driver sim --charge-points 1 --quirk NAME`:\n\n"
+            if twins
+            else ""
+        )
+        + "".join(f"- `{name}`: {OF_TWINS[name].effect}\n" for name in twins)
         + "\nThe whole guide: [Chargers that connect directly](../ocpp.md).\n"
     )
 
@@ -159,20 +168,34 @@ def _tests(cell: str) -> Iterator[str]:
 
 def _says(test: str) -> str:
     """The first sentence of a test's docstring; '' where it has none."""
+    says = ast.get_docstring(_node(test))
+    return f": {' '.join(says.split())}" if says and "::" in test else ""
+
+
+def _words_in(test: str) -> set[str]:
+    """The texts that stand in a test and in its parameters; of a whole file none."""
+    if "::" not in test:
+        return set()
+    return {
+        node.value
+        for node in ast.walk(_node(test))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+
+
+def _node(test: str) -> ast.Module | ast.FunctionDef | ast.AsyncFunctionDef:
+    """The source of a test, or of a file of tests. Raises ValueError when there is none."""
     file, _, name = test.partition("::")
     path = TESTS / f"{file}.py"
     if not path.is_file():
         raise ValueError(f"docs/ocpp.md names the test {test}, and there is no {path}")
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    found = [
-        node
-        for node in ast.walk(tree)
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == name
-    ]
-    if name and not found:
-        raise ValueError(f"docs/ocpp.md names the test {test}, which {path} does not have")
-    says = ast.get_docstring(found[0] if found else tree)
-    return f": {' '.join(says.split())}" if says else ""
+    if not name:
+        return tree
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name:
+            return node
+    raise ValueError(f"docs/ocpp.md names the test {test}, which {path} does not have")
 
 
 def _slug(text: str) -> str:

@@ -4,6 +4,9 @@
     <!-- output -->             what the commands above print; … stands for anything
     <!-- file NAME -->          written as a file before the story goes on
     <!-- load KIND -->          a config, loaded as the program does it
+    <!-- serve -->             a command that runs on: it says that it is ready, and ends when told
+    <!-- python -->            a program
+    <!-- make -->              targets of the Makefile; what they do has tests of its own
     <!-- install -->            pip commands: the requirements are looked at, nothing is fetched
     <!-- row TABLE -->          a row that test_adding_a_point.py adds to that table
     <!-- shown: REASON -->      neither run nor loaded, and why not
@@ -21,7 +24,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-KINDS = {"run", "output", "file", "load", "install", "row", "shown", "sphinx"}
+KINDS = {
+    "run", "output", "file", "load", "serve", "python", "make", "install", "row", "shown", "sphinx"
+}  # fmt: skip
 
 _FENCE = re.compile(r"^(\s*)(`{3,})\s*(\S*)\s*$")
 _LABEL = re.compile(r"^\s*<!--\s*(.+?)\s*-->\s*$")
@@ -91,16 +96,14 @@ def pages() -> list[Path]:
 
 
 ELSEWHERE = {
-    # Pages that other tests run, by name.
+    # Held by test_other_pages.py, and by tests of what they are about.
     "agent.md",
     "cli.md",
     "demand-response.md",
-    "demo.md",
     "measurements.md",
     "ocpp.md",
     "points.md",
     "quality.md",
-    "simulator.md",
     "twins.md",
     "web.md",
 }

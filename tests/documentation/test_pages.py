@@ -94,7 +94,17 @@ def _tags(block: Block, folder: Path) -> None:
     assert all(json.loads(block.text).values())  # test_the_ecosystem compares them
 
 
+def _demo_sql(block: Block, folder: Path) -> None:
+    program, path, sql = shlex.split(block.text.replace("\\\n", " "))
+    assert (program, path) == ("sqlite3", "build/demo/historian.sqlite")
+    assert _asked(sql)[0] == ("2026-02-01T00:00:00+00:00", "a/b/portLoad", "4.0")
+
+
 def _sql(block: Block, folder: Path) -> None:
+    assert _asked(block.text) == [("a/b/portLoad", 2, 4.0)]
+
+
+def _asked(sql: str) -> list[tuple[object, ...]]:
     # The tables as the SQLite historian makes them; test_historians.py has them made by it.
     with closing(sqlite3.connect(":memory:")) as database:
         database.executescript(
@@ -104,7 +114,7 @@ def _sql(block: Block, folder: Path) -> None:
             "INSERT INTO data VALUES ('2026-02-01T00:00:00+00:00', 1, '4.0'),"
             "                        ('2026-02-01T00:01:00+00:00', 1, 'null');"
         )
-        assert database.execute(block.text).fetchall() == [("a/b/portLoad", 2, 4.0)]
+        return database.execute(sql).fetchall()
 
 
 LOADERS = {
@@ -115,6 +125,7 @@ LOADERS = {
     "agent-env": _agent_env,
     "historian": _historian,
     "tags": _tags,
+    "demo-sql": _demo_sql,
     "sql": _sql,
 }
 

@@ -12,7 +12,7 @@ import pytest
 
 from chargepoint_driver.simulator import Simulator
 
-from .blocks import DOCS, ROOT, blocks_of, pages
+from .blocks import DOCS, ROOT, Block, blocks_of, pages
 from .shell import Failed, Shell
 from .telling import assert_said, story_of, tell
 
@@ -119,6 +119,37 @@ def test_the_ecosystem(shell: Open, simulator: Simulator):
         if block.labels.get("load") == "tags"
     )
     assert shown.items() <= tags.items()
+
+
+def with_label(kind: str) -> list[Block]:
+    return [block for path in pages() for block in blocks_of(path) if kind in block.labels]
+
+
+@pytest.mark.parametrize("block", with_label("serve"), ids=str)
+def test_what_serves_says_when_it_is_ready_and_ends_when_told(block: Block, shell: Open):
+    here = shell()
+    here.run(f"{block.text.strip()} > said 2>&1 &\nuntil [ -s said ]; do sleep 0.1; done")
+    assert json.loads((here.folder / "said").read_text(encoding="utf-8"))
+    here.run("kill -INT %1; wait %1")
+    assert here.children() == []
+
+
+@pytest.mark.parametrize("block", with_label("python"), ids=str)
+def test_programs_run(block: Block, shell: Open):
+    here = shell()
+    (here.folder / "program.py").write_text(block.text, encoding="utf-8")
+    here.run("python -W error program.py")
+
+
+@pytest.mark.parametrize("block", with_label("make"), ids=str)
+def test_targets_are_in_the_makefile(block: Block):
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for line in block.text.splitlines():
+        command, *words = line.partition("#")[0].split()
+        assert command == "make"
+        for word in words:
+            name, assigned, _ = word.partition("=")
+            assert (f"$(if $({name})" if assigned else f"\n{name}:") in makefile, line
 
 
 # ---- the teller itself ------------------------------------------------------------------
