@@ -12,7 +12,9 @@ from chargepoint_driver import __version__
 from docs.generators import quirks
 
 if TYPE_CHECKING:
+    from docutils import nodes
     from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
 
 project = "ChargePoint driver for VOLTTRON"
 release = version = __version__
@@ -34,3 +36,11 @@ html_theme_options = {"navigation_with_keys": True}
 def setup(app: Sphinx) -> None:
     """Write the pages that are not kept in the repository before Sphinx looks for sources."""
     app.connect("config-inited", lambda app, _config: quirks.write(Path(app.srcdir)))
+    app.connect("missing-reference", _folder)
+
+
+def _folder(
+    app: Sphinx, _env: BuildEnvironment, node: nodes.Element, words: nodes.Element
+) -> nodes.Element | None:
+    """A link to a folder of the repository, which a site has not: its words. Else None."""
+    return words if (Path(app.srcdir) / node.get("reftarget", "")).is_dir() else None

@@ -25,7 +25,7 @@ __all__ = ["OcppAccount", "OcppDevice"]
 class OcppAccount(OcppConfig):
     """A central system as VOLTTRON runs it, in the driver or in the caching agent."""
 
-    backend: Literal["ocpp"] = "ocpp"
+    backend: Literal["ocpp"] = Field("ocpp", description="says that it is a central system")
     bus_events: bool = Field(
         default=True, description="publish each message of a charge point on the platform's bus"
     )
@@ -67,7 +67,7 @@ class OcppDevice(ShedSettings, DeviceKeys):
     """The `driver_config` of one device: a charge point, or with `connectorId` (2.0.1: `evseId`)
     one connector of it."""
 
-    backend: Literal["ocpp"] = "ocpp"
+    backend: Literal["ocpp"] = Field("ocpp", description="says that the charger connects to us")
     chargePointID: str = Field(  # noqa: N815
         "", max_length=LONGEST_ID, description="id that the charge point connects with"
     )

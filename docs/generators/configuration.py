@@ -10,8 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from chargepoint_driver.backends.ocpp import OcppConfig
-from chargepoint_driver.config import AgentAccount, DeviceConfig
+from chargepoint_driver.config import AgentAccount, DeviceConfig, OcppAccount, OcppDevice
 from docs.generators.table import table
 
 
@@ -26,21 +25,30 @@ class Section:
 
 SECTIONS = (
     Section(
-        "A device",
-        "The `driver_config` of a device of ChargePoint's web services: a station, with "
-        "`portNumber` one port of it, with `stationGroup` a station group. Devices that name the "
-        "same account share one set of calls.",
+        "A device of ChargePoint's web services",
+        "The `driver_config` of a station, with `portNumber` of one port of it, with "
+        "`stationGroup` of a station group. Devices that name the same account share one set of "
+        "calls.",
         DeviceConfig,
     ),
     Section(
+        "A device that connects directly",
+        'The `driver_config` of a charge point or connector, with `"backend": "ocpp"`. Without '
+        "`cache_agent` the keys of the central system stand beside these, the same in every "
+        "device of it.",
+        OcppDevice,
+    ),
+    Section(
         "An account of the caching agent",
-        "One entry of `accounts` in the config of the [caching agent](agent.md).",
+        "One entry of `accounts` in the config of the [caching agent](agent.md). An entry with "
+        '`"backend": "ocpp"` is a central system, with the keys below.',
         AgentAccount,
     ),
     Section(
         "The OCPP central system",
-        "What `chargepoint-driver csms --config FILE` reads; see [the guide](ocpp.md).",
-        OcppConfig,
+        "Also what `chargepoint-driver csms --config FILE` reads, without `backend`, `bus_events` "
+        "and `command_file`; see [the guide](ocpp.md).",
+        OcppAccount,
     ),
 )
 

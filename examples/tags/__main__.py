@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from chargepoint_driver.catalogue import Kind
-from chargepoint_driver.config import DeviceConfig
-from chargepoint_driver.registry import Point, build, read_csv
+from chargepoint_driver.cli.files import load_device
+from chargepoint_driver.registry import Point
 
 Tags: TypeAlias = dict[str, "str | bool"]
 
@@ -64,16 +64,12 @@ def of_folder(folder: Path) -> dict[str, Tags]:
     """The tags of all devices in a folder. Raises ValueError for a config that is faulty."""
     found: dict[str, Tags] = {}
     for path in sorted((folder / "driver_configs").glob("*.config")):
-        content = json.loads(path.read_text(encoding="utf-8"))
-        device = DeviceConfig.from_dict(content["driver_config"], str(path))
-        csv = folder / "registry_configs" / content["registry_config"].removeprefix("config://")
-        registry = build(
-            read_csv(csv), str(csv), device.stationID, device.portNumber, group=device.stationGroup
-        )
+        file = load_device(path)
+        registry = file.registry(file.registry_path())
         registry.raise_faults()
         # discover writes the topic as the name of the file, with . for /
         topic = path.stem.replace(".", "/")
-        found |= tags_of(topic, device.portNumber is not None, registry.points)
+        found |= tags_of(topic, file.device.portNumber is not None, registry.points)
     return found
 
 
