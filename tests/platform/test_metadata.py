@@ -1,11 +1,15 @@
-"""What a real platform publishes with each value: unit, type and time zone of every attribute."""
+"""What a real platform publishes, and the sample historian stores, with each value: unit, type
+and time zone of every attribute."""
 
 from __future__ import annotations
 
 import csv
 import importlib.util
 import io
+import json
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +18,11 @@ import pytest
 from chargepoint_driver.catalogue import CHARGEPOINT, Attribute, Kind
 from chargepoint_driver.registry import columns as col
 from examples.demo import garage
-from examples.demo.platform import Platform, child_environment, temporary_home
+from examples.demo.platform import ROOT, Platform, child_environment, temporary_home
 from examples.demo.processes import Processes
-from examples.demo.run import DRIVER
+from examples.demo.run import DRIVER, HISTORIAN
 
+SAMPLE = ROOT / "examples" / "historians" / "sqlite.config"
 DEVICE = "campus/garage/station1"
 TYPES = {Kind.DATETIME: "string"}
 """What is published as something else than its kind says."""
@@ -52,10 +57,21 @@ def registry() -> str:
     return text.getvalue()
 
 
-def published(logs: Path) -> dict[str, list[Any]]:
-    """The first `/multi` and `/all` that have every point: topic to [values, metadata]."""
+def stored(database: Path) -> dict[str, Any]:
+    """Point to the metadata that the historian has of it; none while it has no tables."""
+    try:
+        with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
+            rows = connection.execute("SELECT topic_name, metadata FROM topics").fetchall()
+    except sqlite3.OperationalError:
+        return {}
+    return {topic.removeprefix(f"{DEVICE}/"): json.loads(metadata) for topic, metadata in rows}
+
+
+def told(logs: Path) -> dict[str, dict[str, Any]]:
+    """Metadata by point, of the first `/multi` and `/all` that have every point, and of what is
+    stored by a historian with the config of the examples."""
     wanted = {name_of(row) for row in CHARGEPOINT}
-    found: dict[str, list[Any]] = {}
+    found: dict[str, dict[str, Any]] = {}
     with temporary_home() as home, Processes(logs) as processes:
         platform = Platform(home, processes)
         program = Path(sys.executable).with_name("chargepoint-driver")
@@ -63,7 +79,11 @@ def published(logs: Path) -> dict[str, list[Any]]:
         platform.launch()
         place = garage.introduce(lines)
         platform.connect()
-        platform.add_credentials(DRIVER)
+        for identity in (DRIVER, HISTORIAN):
+            platform.add_credentials(identity)
+        platform.start_agent(
+            HISTORIAN, "historian.sql.historian", json.loads(SAMPLE.read_text(encoding="utf-8"))
+        )
         platform.store(DRIVER, "config", {})
         platform.store(DRIVER, garage.REGISTRY.name, registry())
         (config, *_) = place.devices(place.account()).values()
@@ -73,22 +93,25 @@ def published(logs: Path) -> dict[str, list[Any]]:
         password = {garage.PASSWORD_VARIABLE: place.password}
         platform.start_agent(DRIVER, "platform_driver.agent", env=password)
 
-        def both() -> bool:
+        def all_three() -> bool:
             for message in platform.link.messages():
-                if set(message["message"][0]) >= wanted:
-                    found[message["topic"].rpartition("/")[2]] = message["message"]
-            return {"multi", "all"} <= set(found)
+                values, metadata = message["message"]
+                if set(values) >= wanted:
+                    assert set(metadata) == set(values)
+                    found[message["topic"].rpartition("/")[2]] = metadata
+            if set(kept := stored(home / "historian.sqlite")) >= wanted:
+                found["historian"] = kept
+            return set(found) == {"multi", "all", "historian"}
 
-        processes.wait_for("A publish of every attribute", both, 90)
+        processes.wait_for("Every attribute, published and stored", all_three, 100)
     return found
 
 
-def test_every_publish_says_unit_type_and_time_zone(tmp_path: Path):
-    for kind, (values, metadata) in published(tmp_path).items():
-        assert set(metadata) == set(values), kind
+def test_every_value_comes_with_unit_type_and_time_zone(tmp_path: Path):
+    for where, metadata in told(tmp_path).items():
         for row in CHARGEPOINT:
             assert metadata[name_of(row)] == {
                 "units": row.unit,
                 "type": TYPES.get(row.kind, row.kind.value),
                 "tz": "UTC",
-            }, (kind, name_of(row))
+            }, (where, name_of(row))
