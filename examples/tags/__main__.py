@@ -82,10 +82,12 @@ def _of_point(name: str, point: Point) -> Tags:
         "kind": _KINDS.get(point.kind, "Str"),
         "tz": "UTC",
     }
-    if point.writable:
-        tags |= {"writable": True, "cmd" if point.attribute.truth else "sp": True}
+    if point.attribute.writable:
+        tags["cmd" if point.attribute.truth else "sp"] = True
     else:
         tags["sensor"] = True
+    if point.writable:
+        tags["writable"] = True
     unit, measured = _UNITS.get(point.unit, ("", ()))
     if unit:
         tags["unit"] = unit
