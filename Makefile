@@ -51,13 +51,15 @@ check: $(READY)
 	$(BIN)/lint-imports
 	$(BIN)/python -m chargepoint_driver.catalogue.page --check docs/points.md
 	$(BIN)/python -m docs.generators --check
-	$(BIN)/python -m sphinx $(SPHINX) docs build/docs
+	$(SITE)
 
-# What has not changed is not read again; warnings are errors.
-SPHINX := -b html -d build/doctrees -j 2 -q -n -W --keep-going
+# Warnings are errors. What has not changed is not read again, unless something was wrong: it
+# would be said once only.
+SITE = $(BIN)/python -m sphinx -b html -d build/doctrees -j 2 -q -n -W --keep-going docs build/docs \
+	|| { rm -rf build/doctrees; false; }
 docs: $(READY)
 	$(BIN)/python -m docs.generators
-	$(BIN)/python -m sphinx $(SPHINX) docs build/docs
+	$(SITE)
 
 bench: $(READY)
 	$(BIN)/python -m bench $(BENCH)

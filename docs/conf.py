@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from sphinx import addnodes
+
 from chargepoint_driver import __version__
 from docs.generators import quirks
 
 if TYPE_CHECKING:
     from docutils import nodes
     from sphinx.application import Sphinx
-    from sphinx.environment import BuildEnvironment
 
 project = "ChargePoint driver for VOLTTRON"
 release = version = __version__
@@ -36,11 +37,12 @@ html_theme_options = {"navigation_with_keys": True}
 def setup(app: Sphinx) -> None:
     """Write the pages that are not kept in the repository before Sphinx looks for sources."""
     app.connect("config-inited", lambda app, _config: quirks.write(Path(app.srcdir)))
-    app.connect("missing-reference", _folder)
+    app.connect("doctree-read", _folders)
 
 
-def _folder(
-    app: Sphinx, _env: BuildEnvironment, node: nodes.Element, words: nodes.Element
-) -> nodes.Element | None:
-    """A link to a folder of the repository, which a site has not: its words. Else None."""
-    return words if (Path(app.srcdir) / node.get("reftarget", "")).is_dir() else None
+def _folders(app: Sphinx, doctree: nodes.document) -> None:
+    """Links to folders of the repository, which the site does not have, become their words."""
+    page = Path(app.env.doc2path(app.env.docname))
+    for link in list(doctree.findall(addnodes.pending_xref)):
+        if link.get("reftype") == "myst" and (page.parent / link["reftarget"]).is_dir():
+            link.replace_self(link.children)
