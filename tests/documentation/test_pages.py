@@ -247,12 +247,8 @@ def test_the_picture_of_the_layers_is_setup_cfg():
 
 def test_the_words_about_the_layers_are_setup_cfg():
     (block,) = (b for b in blocks_of(DOCS / "architecture.md") if b.language == "text")
-    said = [
-        re.split(r"\s*\|\s*", line[:25].strip().rstrip("|").strip())
-        for line in block.text.splitlines()
-        if line[:1].strip()
-    ]
-    said = [[name.split()[0] for name in layer] for layer in said]
+    lines = (re.match(r"\w+(\s*\|\s*\w+)*", line) for line in block.text.splitlines())
+    said = [re.split(r"\s*\|\s*", line[0]) for line in lines if line]
     assert said == layers()
 
 
