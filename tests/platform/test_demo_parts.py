@@ -106,11 +106,12 @@ def test_the_event_is_measured_by_the_clock_of_its_phases() -> None:
         poll(2, 6.6, shedStatus="none"),
         phase(3, "shed", allowed_load_kw=3.3),
         poll(4, 6.6, shedStatus="pending"),
-        poll(8, 3.3, shedStatus="in force"),
-        poll(10, 3.2, shedStatus="in force"),
-        phase(11, "cleared"),
-        poll(12, 3.3, shedStatus="pending"),
-        poll(14, 6.5, shedStatus="released"),
+        poll(8, 6.6, shedStatus="in force"),  # taken, and not measured again yet
+        poll(13, 3.3, shedStatus="in force"),
+        poll(15, 3.2, shedStatus="in force"),
+        phase(16, "cleared"),
+        poll(17, 3.3, shedStatus="pending"),
+        poll(19, 6.5, shedStatus="released"),
     )
 
     assert seen.port_load_kw_before == 6.6
