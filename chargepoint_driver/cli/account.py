@@ -13,9 +13,9 @@ from typing import Any, Protocol
 import click
 from pydantic import SecretStr, ValidationError
 
-from chargepoint_driver.cli.files import DeviceFile, load_device, load_object
+from chargepoint_driver.cli.files import DeviceFile, is_agents, load_device, load_object
 from chargepoint_driver.cli.screen import can_ask
-from chargepoint_driver.config import Account, AccountConfig, AgentConfig
+from chargepoint_driver.config import Account, AccountConfig, AgentConfig, OcppDevice
 from chargepoint_driver.errors import BadConfiguration
 from chargepoint_driver.service import Service
 
@@ -189,7 +189,7 @@ def _default_password(username: str) -> dict[str, Any]:
 
 def _of_file(path: Path, name: str | None) -> tuple[AccountConfig, DeviceFile | None]:
     content = load_object(path)
-    if "accounts" in content:
+    if is_agents(content):
         config, faults = AgentConfig.from_dict(content, str(path))
         if faults:
             raise BadConfiguration("\n".join(faults))
@@ -204,6 +204,8 @@ def _of_file(path: Path, name: str | None) -> tuple[AccountConfig, DeviceFile | 
         fields = {key: getattr(chosen, key) for key in AccountConfig.model_fields}
         return AccountConfig(**fields), None
     file = load_device(path)
+    if isinstance(file.device, OcppDevice):
+        raise _direct(path)
     if file.device.cache_agent is not None:
         raise BadConfiguration(
             f"{path}: its account is in the caching agent {file.device.cache_agent}; give that "
@@ -216,7 +218,13 @@ def _web_services(account: Account, path: Path) -> AccountConfig:
     """An account of ChargePoint's; a command cannot stand in for a central system."""
     if isinstance(account, AccountConfig):
         return account
-    raise BadConfiguration(
-        f"{path}: charge points connect to the platform driver or the caching agent, and not to "
-        "this command; ask those, or: chargepoint-driver ask"
+    raise _direct(path)
+
+
+def _direct(path: Path) -> BadConfiguration:
+    return BadConfiguration(
+        f"{path}: these charge points connect to a central system, which runs in the platform "
+        "driver, the caching agent or csms; this command cannot be a second one in its place. "
+        "What it knows: read the points in the platform, or chargepoint-driver discover "
+        "--central-system URL (of csms --control); what it recorded: chargepoint-driver ask"
     )

@@ -8,9 +8,16 @@ import click
 from rich.markup import escape
 
 from chargepoint_driver.cli.exits import SOME_FAILED
-from chargepoint_driver.cli.files import DeviceFile, load_device, load_registry
+from chargepoint_driver.cli.files import (
+    DeviceFile,
+    is_agents,
+    load_device,
+    load_object,
+    load_registry,
+)
 from chargepoint_driver.cli.screen import as_json as json_option
 from chargepoint_driver.cli.screen import console, emit, progress
+from chargepoint_driver.config import AgentConfig
 from chargepoint_driver.errors import BadConfiguration
 from chargepoint_driver.registry import Registry
 
@@ -23,7 +30,7 @@ __all__ = ["check"]
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
 @json_option
 def check(files: tuple[Path, ...], as_json: bool) -> None:
-    """Check registry CSVs and driver configs.
+    """Check registry CSVs, driver configs and configs of the caching agent.
 
     A registry that one of the configs names is checked as that device's; any other on its own.
     Exit code 0 when there is no fault (warnings may be), 1 when there is one.
@@ -41,7 +48,10 @@ def _check(files: tuple[Path, ...]) -> _Report:
     for path in files:
         if path.suffix.lower() != ".csv":
             try:
-                devices.append(load_device(path))
+                if is_agents(content := load_object(path)):
+                    report.faults += AgentConfig.from_dict(content, str(path))[1]
+                else:
+                    devices.append(load_device(path))
             except BadConfiguration as error:
                 report.fault(error)
     seen = set()

@@ -14,7 +14,7 @@ from chargepoint_driver.errors import BadConfiguration
 from chargepoint_driver.registry import Registry, build, read_csv
 from chargepoint_driver.registry import columns as col
 
-__all__ = ["DeviceFile", "load_device", "load_object", "load_registry"]
+__all__ = ["DeviceFile", "is_agents", "load_device", "load_object", "load_registry"]
 
 _CONFIG = "config://"
 
@@ -82,6 +82,11 @@ def load_device(path: Path) -> DeviceFile:
     if faults:
         raise BadConfiguration("\n".join(faults))
     return DeviceFile(path, content, device)
+
+
+def is_agents(content: Mapping[str, Any]) -> bool:
+    """Whether it is a caching agent's config, not a driver's."""
+    return "accounts" in content
 
 
 def load_object(path: Path) -> dict[str, Any]:

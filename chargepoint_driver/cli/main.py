@@ -1,41 +1,87 @@
-"""`chargepoint-driver`: the group of commands and what they share."""
+"""`chargepoint-driver`: the group of commands and what they share.
+
+Commands are imported when they are called: what one needs (zeep, aiohttp, the simulator) is not
+waited for by the others, by --help or by completion.
+"""
 
 from __future__ import annotations
 
+import importlib
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import click
-from click.shell_completion import get_completion_class
+from click.shell_completion import CompletionItem
 
 from chargepoint_driver import __version__
-from chargepoint_driver.cli.check import check
-from chargepoint_driver.cli.csms import csms
-from chargepoint_driver.cli.diagnostics import diagnostics
-from chargepoint_driver.cli.discover import discover
 from chargepoint_driver.cli.exits import MEANINGS, exit_code
-from chargepoint_driver.cli.plot import plot
-from chargepoint_driver.cli.points import points
-from chargepoint_driver.cli.questions import ask
-from chargepoint_driver.cli.read import read
-from chargepoint_driver.cli.screen import complain
-from chargepoint_driver.cli.sessions import sessions
-from chargepoint_driver.cli.sim import sim
-from chargepoint_driver.cli.watch import watch
-from chargepoint_driver.cli.web import web
-from chargepoint_driver.cli.write import write
 from chargepoint_driver.errors import ChargePointError
 
 __all__ = ["main"]
 
-_PROGRAM = "chargepoint-driver"
+_COMMANDS: Mapping[str, tuple[str, str]] = {
+    "ask": ("questions", "Answer simple questions about charge points and transactions."),
+    "check": ("check", "Check registry CSVs, driver configs and configs of the caching agent."),
+    "completion": ("completion", "Print what makes a shell complete commands and options."),
+    "csms": ("csms", "Run the OCPP central system until interrupted."),
+    "diagnostics": (
+        "diagnostics",
+        "Write a bundle to hand on when something does not work, without secrets.",
+    ),
+    "discover": ("discover", "List what an account sees, and make devices of it."),
+    "plot": ("plot", "Draw what an SQLite historian recorded of a site or a port on one day."),
+    "points": ("points", "List every attribute that a registry may name."),
+    "read": ("read", "Read every point of a driver config once, as a platform would."),
+    "sessions": ("sessions", "List the charging sessions that touch a time, oldest first."),
+    "sim": ("sim", "Serve simulated stations, and twins of charge points, until interrupted."),
+    "watch": (
+        "watch",
+        "Show every port until q or Ctrl-C: status, load, limit, session, age, errors.",
+    ),
+    "web": (
+        "web",
+        "Serve a page of the chargers, and the same as JSON under /api/v1, until interrupted.",
+    ),
+    "write": ("write", "Send one command: a limit, the end of a shed, or clearing alarms."),
+}
+"""Command to (module of this package with a command of that name, first sentence of its help)."""
+
 _DEFECT = 70
 _INTERRUPTED = 130
 
 
 class _Group(click.Group):
-    """Errors end a command with a sentence and an exit code, never with a traceback, unless
-    --debug asks for one."""
+    """Loads a command when it is called. Errors end a command with a sentence and an exit code,
+    never with a traceback, unless --debug asks for one."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in self.commands and cmd_name in _COMMANDS:
+            module, _ = _COMMANDS[cmd_name]
+            loaded = importlib.import_module(f"chargepoint_driver.cli.{module}")
+            command: click.Command = getattr(loaded, cmd_name)
+            command.params.append(_debug_option())
+            self.add_command(command, cmd_name)
+        return self.commands.get(cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, words) for name, (_, words) in _COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        names = [
+            CompletionItem(name, help=words)
+            for name, (_, words) in _COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        # Only the options of the group itself: those of groups are added by click to its names.
+        return names + click.Command.shell_complete(self, ctx, incomplete)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -43,21 +89,27 @@ class _Group(click.Group):
         except ChargePointError as error:
             if _debugs(ctx):
                 raise
-            complain(str(error))
+            _complain(str(error))
             ctx.exit(exit_code(error))
         except (KeyboardInterrupt, click.Abort):
-            complain("interrupted", "warning")
+            _complain("interrupted", "warning")
             ctx.exit(_INTERRUPTED)
         except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
             raise
         except Exception as error:
             if _debugs(ctx):
                 raise
-            complain(
+            _complain(
                 f"{type(error).__name__}: {error} - this is a defect of the program; "
                 "run the command again with --debug to see where"
             )
             ctx.exit(_DEFECT)
+
+
+def _complain(text: str, kind: str = "error") -> None:
+    from chargepoint_driver.cli.screen import complain  # noqa: PLC0415 - rich, for errors only
+
+    complain(text, kind)
 
 
 def _debugs(ctx: click.Context) -> bool:
@@ -98,40 +150,3 @@ def main() -> None:
     if not _debugs(click.get_current_context()):
         level = logging.ERROR
     logging.getLogger().setLevel(level)
-
-
-@click.command(
-    epilog=f"""\b
-Example:
-  {_PROGRAM} completion bash
-\b
-To have it in every new shell:
-  echo 'eval "$({_PROGRAM} completion bash)"' >> ~/.bashrc
-"""
-)
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-def completion(shell: str) -> None:
-    """Print what makes a shell complete commands and options."""
-    kind = get_completion_class(shell)
-    assert kind is not None
-    click.echo(kind(main, {}, _PROGRAM, "_CHARGEPOINT_DRIVER_COMPLETE").source())
-
-
-for _command in (
-    ask,
-    check,
-    completion,
-    csms,
-    diagnostics,
-    discover,
-    plot,
-    points,
-    read,
-    sessions,
-    sim,
-    watch,
-    web,
-    write,
-):
-    _command.params.append(_debug_option())
-    main.add_command(_command)

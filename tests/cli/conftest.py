@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -18,7 +19,16 @@ HEAD = (
     "Volttron Point Name,Attribute Name,Register Name,Port #,Type,Units,Starting Value,Writable,"
     "Notes,Scrape Interval,Currency"
 )
+CONTEXT = click.Context(main)
+COMMANDS = sorted(main.list_commands(CONTEXT))
 Run = Callable[..., Result]
+
+
+def command(name: str) -> click.Command:
+    """A command of the program, which is imported for it."""
+    found = main.get_command(CONTEXT, name)
+    assert found is not None
+    return found
 
 
 @pytest.fixture(autouse=True)

@@ -125,3 +125,29 @@ def test_usage(run):
     assert run("check").exit_code == 2
     assert run("check", "--nope", "x.csv").exit_code == 2
     assert run("nope").exit_code == 2
+
+
+def test_configs_of_chargers_that_connect_directly(run, device, registry, tmp_path):
+    samples = sorted((ROOT / "driver_configs").glob("ocpp*.config"))
+    assert len(samples) == 2
+    done = run("check", "--json", *samples, ROOT / "registry_configs" / "ocpp.csv")
+    assert (done.exit_code, json.loads(done.stdout)["faults"]) == (0, [])
+    wrong = tmp_path / "wrong.config"
+    content = json.loads(samples[0].read_text())
+    content["driver_config"] |= {"chargePointID": "", "connectorId": 0, "listen": "here"}
+    wrong.write_text(json.dumps(content))
+    found = json.loads(run("check", "--json", wrong).stdout)["faults"]
+    for key in ("chargePointID", "connectorId", "listen"):
+        assert [line for line in found if f"driver_config: {key}: " in line], found
+
+
+def test_the_config_of_a_caching_agent(run, tmp_path):
+    path = tmp_path / "agent.config"
+    account = {"backend": "ocpp", "listen": "127.0.0.1:9000", "database": "ocpp.db"}
+    path.write_text(json.dumps({"accounts": {"chargers": account}}))
+    done = run("check", path)
+    assert (done.exit_code, "1 files, 0 points, 0 faults" in done.output) == (0, True)
+    path.write_text(json.dumps({"accounts": {"chargers": {**account, "listen": "here"}}}))
+    done = run("check", path)
+    assert done.exit_code == 1
+    assert f"{path}: accounts.chargers: listen: must be address:port" in done.output

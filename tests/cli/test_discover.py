@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -12,9 +13,11 @@ import pytest
 
 from chargepoint_driver.backends.ocpp import CentralSystem, OcppConfig
 from chargepoint_driver.catalogue import CHARGEPOINT
-from chargepoint_driver.cli.discovery import topics
+from chargepoint_driver.cli.discovery import central, topics
 from chargepoint_driver.cli.discovery.available import USUAL, is_personal
+from chargepoint_driver.cli.discovery.bundle import Wishes
 from chargepoint_driver.cli.discovery.central import charge_points
+from chargepoint_driver.cli.discovery.direct import bundle_of_charge_points
 from chargepoint_driver.cli.discovery.site import Group, Port, Station, stations_of
 from chargepoint_driver.config import AgentConfig
 from chargepoint_driver.errors import BadConfiguration
@@ -244,7 +247,8 @@ def test_only_one_group(run, site):
             ("--topic", "devices/{port}", "--per", "station", "--write", "x"),
             "{port} has no meaning",
         ),
-        (("--central-system", "x", "--write", "y"), "--central-system lists only"),
+        (("--central-system", "x", "--username", "y"), "leave --username out"),
+        (("--central-system", "http://x", "--config", "y"), "leave --config out"),
         (("--account", "x"), "give --config too"),
     ],
 )
@@ -365,6 +369,109 @@ def test_charge_points_of_a_central_system(run, tmp_path, monkeypatch):
     monkeypatch.delenv("CHARGEPOINT_CONTROL_TOKEN")
     done = run("discover", "--central-system", url)
     assert (done.exit_code, "set the environment variable" in done.output) == (2, True)
+
+
+@pytest.mark.parametrize("ocpp", ["1.6", "2.0.1"])
+def test_devices_of_a_central_system(ocpp, run, tmp_path, monkeypatch):
+    monkeypatch.setenv("CHARGEPOINT_CONTROL_TOKEN", "not-a-real-token")
+    monkeypatch.setenv("ONE_SECRET", "s3cr3t-of-one")
+    points = {"CP/0001": {"password_env": "ONE_SECRET"}, "*": {"rated_kw": 11}}
+    config = OcppConfig.from_dict(
+        {"listen": "127.0.0.1:0", "database": tmp_path / "o.db", "charge_points": points}
+    )
+    system = CentralSystem(config)
+    system.start(control="127.0.0.1:0")
+    site = tmp_path / "site"
+    ask = ("discover", "--central-system", system.control_url)
+    try:
+        described = [{"id": "CP/0001", "password": "s3cr3t-of-one"}, {"id": "CP0002"}]
+        with Twins(system.ocpp_url, described, ocpp=ocpp, connectors=[{}, {}], speed=1):
+            eventually(
+                lambda: [len(one.connectors) for one in charge_points(system.control_url)] == [2, 2]
+            )
+            assert run(*ask, "--write", site, "--interval", "30").exit_code == 0
+            again = run(*ask, "--write", site, "--interval", "30")
+            assert again.exit_code == 0, again.output
+            differs = run(*ask, "--write", site)
+            whole = run(*ask, "--write", tmp_path / "whole", "--per", "station", "--all-points")
+            assert whole.exit_code == 0, whole.output
+            alike = run(*ask, "--write", tmp_path / "no", "--topic", "devices/x/{station}")
+            unknown = run(*ask, "--write", tmp_path / "no", "--topic", "devices/{group}/{station}")
+            listen = system.ocpp_url.partition("://")[2].partition("/")[0]
+    finally:
+        system.stop()
+    assert (differs.exit_code, "is there already and differs" in differs.output) == (2, True)
+    assert (alike.exit_code, "gives 2 devices the one name" in alike.output) == (2, True)
+    assert (unknown.exit_code, "unknown field {group}" in unknown.output) == (2, True)
+    assert not (tmp_path / "no").exists()
+    for folder in (site, tmp_path / "whole"):
+        done = run("check", *folder.glob("*_configs/*"), "--json")
+        report = json.loads(done.stdout)
+        assert (done.exit_code, report["faults"], report["warnings"]) == (0, [], [])
+        assert "s3cr3t" not in "".join(path.read_text() for path in files_of(folder))
+    agent = json.loads((site / "caching-agent.config").read_text())
+    read, faults = AgentConfig.from_dict(agent)
+    assert faults == []
+    chargers = read.accounts["chargers"]
+    assert (chargers.listen, chargers.database) == (listen, tmp_path / "o.db")
+    assert agent["accounts"]["chargers"]["charge_points"] == points
+    devices = sorted((site / "driver_configs").iterdir())
+    assert [path.name for path in devices] == [
+        f"ocpp.{name}.connector{number}.config"
+        for name in ("CP0002", "CP_0001")
+        for number in (1, 2)
+    ]
+    device = json.loads(devices[2].read_text())
+    assert device["driver_config"] == {
+        "backend": "ocpp",
+        "cache_agent": "platform.chargepoint",
+        "account": "chargers",
+        "chargePointID": "CP/0001",
+        "connectorId" if ocpp == "1.6" else "evseId": 1,
+    }
+    assert (device["interval"], device["publish_depth_first_all"]) == (30, True)
+    (name,) = (path.name for path in (site / "registry_configs").iterdir())
+    rows = rows_of(site, name)
+    assert {"Status", "portLoad", "allowedLoad", "remoteStart", "Energy"} <= rows.keys()
+    assert not {"rfidSerialNumber", "SoC", "configuration"} & rows.keys()
+    # OCPP 2.0.1 has no error codes.
+    assert ("errorCode" in rows) is (ocpp == "1.6")
+    (name,) = (path.name for path in (tmp_path / "whole" / "registry_configs").iterdir())
+    rows = rows_of(tmp_path / "whole", name)
+    assert {
+        "Status",
+        "Status.1",
+        "Status.2",
+        "portLoad.2",
+        "stationModel",
+        "bootTime",
+    } <= rows.keys()
+
+
+def test_what_a_charge_point_measures_is_in_its_registry():
+    view = {
+        "id": "CP1",
+        "connected": True,
+        "ocpp_version": "1.6",
+        "boot": {"model": "X"},
+        "configuration": {"MeterValuesSampledData": "SoC, Voltage,Unknown"},
+        "connectors": {
+            "0": {"status": "AVAILABLE"},
+            "1": {"status": "INUSE", "energy_wh": 0.0, "phases": {"L2": {"current_a": 6.0}}},
+        },
+    }
+    (one,) = (central._charge_point(view),)
+    assert {"SoC", "voltage", "energyRegister", "currentL2", "stationModel"} <= set(one.reported)
+    assert not {"currentL1", "temperature", "powerOffered", "portLoad"} & set(one.reported)
+    never = dataclasses.replace(one, charge_point_id="CP2", connectors={})
+    wishes = Wishes(True, topics.PER_CONNECTOR, 60, False, "platform.other")
+    made = bundle_of_charge_points([one, never], {"listen": "127.0.0.1:9000"}, wishes)
+    assert [entry.name for entry in made.devices] == ["devices/ocpp/CP1/connector1"]
+    assert made.left_out == ("CP2: never told of a connector; let it connect once",)
+    (registry,) = (entry.text for entry in made.entries if entry.kind == "csv")
+    assert "\ncurrentL2," in registry
+    assert "\ntemperature," not in registry
+    assert {entry.identity for entry in made.entries} == {"platform.driver", "platform.other"}
 
 
 def test_what_is_no_central_system(run, simulator, monkeypatch):

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import sqlite3
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 import pytest
 
+from chargepoint_driver.backends.ocpp import CentralSystem, OcppConfig
 from chargepoint_driver.cli import main
 from chargepoint_driver.cli.exits import MEANINGS
 from chargepoint_driver.simulator import ManualClock, Simulator
+from chargepoint_driver.simulator.ocpp import Twins
+
+from .conftest import COMMANDS, command
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "cli.md"
@@ -49,13 +56,31 @@ def reader(tmp_path, monkeypatch) -> Iterator[Path]:
         monkeypatch.setenv("CHARGEPOINT_PASSWORD", simulator.password)
         monkeypatch.setenv("CHARGEPOINT_ENDPOINT", simulator.soap_url)
         monkeypatch.chdir(tmp_path)
-        yield tmp_path
+        with central_system(monkeypatch):
+            yield tmp_path
+
+
+@contextmanager
+def central_system(monkeypatch) -> Iterator[None]:
+    """A `csms` with a charge point."""
+    monkeypatch.setenv("CHARGEPOINT_CONTROL_TOKEN", "not-a-real-token")
+    system = CentralSystem(OcppConfig(listen="127.0.0.1:0", database=Path("ocpp.db")))
+    system.start(control="127.0.0.1:0")
+    told = threading.Event()
+    system.subscribe(lambda event: event["connector"] == 1 and told.set())
+    try:
+        with Twins(charge_points=1, csms_url=system.ocpp_url, speed=1):
+            assert told.wait(30), "the twin told nothing of its connector"
+            monkeypatch.setenv("CONTROL_URL", system.control_url)
+            yield
+    finally:
+        system.stop()
 
 
 def words_of(line: str) -> list[str]:
     """The words as a shell would hand them over."""
     found: list[str] = []
-    for word in shlex.split(line):
+    for word in shlex.split(os.path.expandvars(line)):
         paths = sorted(map(str, Path().glob(word))) if "*" in word else [word]
         assert paths, f"no file is like {word}"
         found += paths
@@ -76,7 +101,7 @@ def test_the_commands_of_a_document_work_as_they_follow_each_other(path, run, re
 
 def test_the_guide_shows_every_command():
     text = GUIDE.read_text(encoding="utf-8")
-    assert [name for name in main.commands if f"`{name}`" not in text] == []
+    assert [name for name in COMMANDS if f"`{name}`" not in text] == []
 
 
 def test_the_guide_shows_the_exit_codes():
@@ -85,17 +110,15 @@ def test_the_guide_shows_the_exit_codes():
     assert "\n".join(rows) in text
 
 
-@pytest.mark.parametrize("name", sorted(main.commands))
+@pytest.mark.parametrize("name", COMMANDS)
 def test_the_examples_of_the_help_are_commands(name):
-    command = main.commands[name]
-    lines = [
-        line.strip() for line in command.epilog.splitlines() if line.strip().startswith(PROGRAM)
-    ]
+    found = command(name)
+    lines = [line.strip() for line in found.epilog.splitlines() if line.strip().startswith(PROGRAM)]
     assert lines
     for line in lines:
         words = shlex.split(line.partition(" >> ")[0])[1:]
         assert words[0] == name
-        found = command
+        found = command(name)
         context = click.Context(main, **main.context_settings)
         while isinstance(found, click.Group):
             context = click.Context(found, context)

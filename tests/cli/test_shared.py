@@ -18,6 +18,8 @@ from chargepoint_driver.cli import account as account_module
 from chargepoint_driver.cli import main
 from chargepoint_driver.cli.exits import MEANINGS, exit_code
 
+from .conftest import command
+
 PROGRAM = Path(sys.executable).with_name("chargepoint-driver")
 ACCOUNT_COMMANDS = ("discover", "read", "sessions", "watch", "write")
 JSON_COMMANDS = (*ACCOUNT_COMMANDS, "check", "points", "plot")
@@ -25,7 +27,7 @@ STATION = ("--station", "1:34001", "--port", "1")
 
 
 def options(name: str) -> set[str]:
-    return {option for param in main.commands[name].params for option in param.opts}
+    return {option for param in command(name).params for option in param.opts}
 
 
 @pytest.mark.parametrize("name", ACCOUNT_COMMANDS)
@@ -173,7 +175,7 @@ def test_no_traceback(raised, code, said, run, monkeypatch):
     def fail(**_: object) -> None:
         raise raised
 
-    monkeypatch.setattr(main.commands["points"], "callback", fail)
+    monkeypatch.setattr(command("points"), "callback", fail)
     done = run("points")
     assert done.exit_code == code
     assert said in " ".join(done.output.split())
@@ -233,3 +235,28 @@ def test_a_shell_completes_commands_and_options():
     assert complete("chargepoint-driver d", 1) == {"discover"}
     assert "allowedLoad" in complete("chargepoint-driver write ", 2)
     assert {"--json", "--password-file"} <= complete("chargepoint-driver sessions --", 2)
+
+
+@pytest.mark.parametrize("sample", ["ocpp.config", "ocpp-agent.config", "agent"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("read",),
+        ("watch", "--once", "--config"),
+        ("sessions", "--since", "7d", "--config"),
+        ("write", "allowedLoad", "7", "--yes", "--config"),
+        ("discover", "--config"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_what_to_do_with_chargers_that_connect_directly(words, sample, run, tmp_path):
+    path = Path(__file__).parents[2] / "driver_configs" / sample
+    if sample == "agent":
+        path = tmp_path / "agent.config"
+        account = {"backend": "ocpp", "database": str(tmp_path / "ocpp.db")}
+        path.write_text(json.dumps({"accounts": {"chargers": account}}))
+    done = run(*words, path)
+    assert done.exit_code == 2
+    assert "cannot be a second one in its place" in done.output
+    assert "discover --central-system URL" in done.output
+    assert not (tmp_path / "ocpp.db").exists()

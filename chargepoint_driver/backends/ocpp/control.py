@@ -5,7 +5,9 @@ from __future__ import annotations
 import ipaddress
 import os
 import secrets
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -56,6 +58,7 @@ class Control:
         app.router.add_get("/transactions", self._transactions)
         app.router.add_get("/events", self._events)
         app.router.add_get("/counters", self._counters)
+        app.router.add_get("/settings", self._settings)
         await self._listener.start(app)
 
     async def stop(self) -> None:
@@ -103,6 +106,17 @@ class Control:
         del request
         return json_answer(dict(self._csms.counters))
 
+    async def _settings(self, request: web.Request) -> web.Response:
+        del request
+        csms = self._csms
+        given = csms.config.model_dump(exclude_defaults=True)
+        always = {
+            # The port that was really taken, where any free one was asked for.
+            "listen": urlsplit(csms.url).netloc,
+            "charge_points": given.get("charge_points", "*"),
+        }
+        return json_answer(_with_whole_paths({**given, **always}))
+
 
 def _number(request: web.Request, name: str, default: float, most: float) -> float:
     text = request.query.get(name)
@@ -115,6 +129,13 @@ def _number(request: web.Request, name: str, default: float, most: float) -> flo
     if not 0 <= number <= most:
         raise BadValue(f"{name} must be a number from 0 to {most:g}")
     return number
+
+
+def _with_whole_paths(content: Any) -> Any:
+    """Settings as JSON has them; whoever reads them may work in another folder."""
+    if isinstance(content, dict):
+        return {key: _with_whole_paths(value) for key, value in content.items()}
+    return str(content.expanduser().absolute()) if isinstance(content, Path) else content
 
 
 def _shown(error: ChargePointError) -> dict[str, Any]:

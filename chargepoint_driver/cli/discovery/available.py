@@ -91,7 +91,8 @@ def ports_of(row: Attribute, numbers: Sequence[int]) -> list[int | None]:
         return [None]
     if row.scope is Scope.PORT and row.whole is not Whole.NOTHING:
         # A limit can be set for the station and for each port; a name is the same for all.
-        return [None, *numbers] if row.writable or row.own else [None]
+        each = row.writable or row.own or row.whole is Whole.OWN
+        return [None, *numbers] if each else [None]
     return list(numbers)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,17 @@ from chargepoint_driver.cli.discovery.topics import topics
 from chargepoint_driver.errors import BadConfiguration
 from chargepoint_driver.registry import columns as col
 
-__all__ = ["AGENT", "DRIVER", "Bundle", "Entry", "Wishes", "bundle"]
+__all__ = [
+    "AGENT",
+    "DRIVER",
+    "Bundle",
+    "Device",
+    "Entry",
+    "Wishes",
+    "assemble",
+    "bundle",
+    "registry",
+]
 
 DRIVER = "platform.driver"
 AGENT = "platform.chargepoint"
@@ -87,6 +97,17 @@ class Bundle:
         return list(there)
 
 
+@dataclass(frozen=True)
+class Device:
+    """One device to be: its topic, the keys that are its own, and its registry, which is named
+    for `stem`."""
+
+    topic: str
+    own: Mapping[str, Any]
+    stem: str
+    registry: str
+
+
 def bundle(
     stations: Sequence[Station],
     available: Available,
@@ -106,40 +127,54 @@ def bundle(
     named = topics(wishes.template, devices)
     name = str(account["username"])
     access = {"cache_agent": wishes.cache_agent, "account": name} if wishes.cache_agent else account
-    registries: dict[str, str] = {}
-    configs = []
+    made = []
     for station, port in devices:
-        rows = available.attributes(station, wishes.everything)
-        kind = "port" if port is not None else f"station-{len(station.ports)}-ports"
-        registry = _registry(rows, [one.number for one in station.ports], port is not None)
-        csv_name = _name_of(registries, f"chargepoint-{kind}", registry)
-        topic = named[station.station_id, port]
-        configs.append(_device(topic, csv_name, access, station, port, wishes))
-    agent = _agent({name: dict(account)}, wishes.cache_agent or AGENT)
+        numbers = [one.number for one in station.ports]
+        kind = "port" if port is not None else f"station-{len(numbers)}-ports"
+        made.append(
+            Device(
+                named[station.station_id, port],
+                {"stationID": station.station_id} | ({} if port is None else {"portNumber": port}),
+                f"chargepoint-{kind}",
+                registry(
+                    available.attributes(station, wishes.everything),
+                    None if port is not None else numbers,
+                ),
+            )
+        )
+    return assemble(made, access, {name: dict(account)}, wishes, left_out)
+
+
+def assemble(
+    devices: Sequence[Device],
+    access: Mapping[str, Any],
+    accounts: Mapping[str, Any],
+    wishes: Wishes,
+    left_out: Sequence[str] = (),
+) -> Bundle:
+    """The entries of devices. `access` are the keys by which each of them finds its account,
+    `accounts` the caching agent's; equal registries are one."""
+    registries: dict[str, str] = {}
+    configs = [
+        _device(each, _name_of(registries, each.stem, each.registry), access, wishes)
+        for each in devices
+    ]
     return Bundle(
         (
             *(
                 Entry(DRIVER, csv_name, text, f"registry_configs/{csv_name}")
                 for text, csv_name in registries.items()
             ),
-            agent,
+            _agent(accounts, wishes.cache_agent or AGENT),
             *configs,
         ),
         tuple(left_out),
     )
 
 
-def _device(
-    topic: str,
-    csv_name: str,
-    access: Mapping[str, Any],
-    station: Station,
-    port: int | None,
-    wishes: Wishes,
-) -> Entry:
-    own = {"stationID": station.station_id} | ({} if port is None else {"portNumber": port})
+def _device(device: Device, csv_name: str, access: Mapping[str, Any], wishes: Wishes) -> Entry:
     content = {
-        "driver_config": {**access, **own},
+        "driver_config": {**access, **device.own},
         "driver_type": "chargepoint",
         "registry_config": f"config://{csv_name}",
         "interval": wishes.interval_s,
@@ -147,20 +182,22 @@ def _device(
         "publish_depth_first_all": True,
         "all_publish_interval": wishes.interval_s,
     }
-    file = topic.removeprefix("devices/").replace("/", ".")
-    return Entry(DRIVER, topic, _json(content), f"driver_configs/{file}.config")
+    file = device.topic.removeprefix("devices/").replace("/", ".")
+    return Entry(DRIVER, device.topic, _json(content), f"driver_configs/{file}.config")
 
 
 def _agent(accounts: Mapping[str, Any], identity: str) -> Entry:
     return Entry(identity, "config", _json({"accounts": accounts}), "caching-agent.config")
 
 
-def _registry(rows: Sequence[Attribute], numbers: Sequence[int], per_port: bool) -> str:
+def registry(rows: Iterable[Attribute], numbers: Sequence[int] | None) -> str:
+    """The CSV of attributes: for a whole station with ports of these numbers, or with None for
+    a device whose rows need no port."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
     for row in rows:
-        for port in [None] if per_port else ports_of(row, numbers):
+        for port in [None] if numbers is None else ports_of(row, numbers):
             cells = {
                 col.POINT_NAME: _point_name(row) if port is None else f"{_point_name(row)}.{port}",
                 col.ATTRIBUTE: row.name,
@@ -181,7 +218,7 @@ def _point_name(row: Attribute) -> str:
     key = row.register, row.name
     if key in _NAMES:
         return _NAMES[key]
-    if len(CHARGEPOINT.named(row.name)) == 1 or key in USUAL:
+    if key in USUAL or len(CHARGEPOINT.named(row.name)) <= 1:
         return row.name
     return f"{row.register.removesuffix('Register')}.{row.name}"
 

@@ -1,17 +1,21 @@
-"""Charge points and connectors of a running central system, by its control API."""
+"""Charge points and connectors of a running central system, and its settings, by its control
+API."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 
+from chargepoint_driver.catalogue import OCPP
+from chargepoint_driver.config import OcppAccount
 from chargepoint_driver.errors import BadConfiguration, BadReply, TryLater, WrongCredentials
 
-__all__ = ["TOKEN_ENV", "ChargePoint", "charge_points"]
+__all__ = ["TOKEN_ENV", "ChargePoint", "charge_points", "settings"]
 
 TOKEN_ENV = "CHARGEPOINT_CONTROL_TOKEN"  # noqa: S105 - the variable's name
 _LIMIT_S = 10.0
@@ -19,7 +23,9 @@ _LIMIT_S = 10.0
 
 @dataclass(frozen=True)
 class ChargePoint:
-    """One charge point; `connectors` maps number (from 1) to status. None: not reported."""
+    """One charge point; `connectors` maps number (from 1) to status. None: not reported.
+    `reported` are the attributes that it, or any of its connectors, has a value of, or that it
+    says it measures."""
 
     charge_point_id: str
     vendor: str | None
@@ -27,13 +33,52 @@ class ChargePoint:
     ocpp_version: str | None
     connected: bool
     connectors: dict[int, str | None]
+    reported: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
+# A measurand that charge points are set to sample, to what the registers call it. Many are sent
+# while a vehicle charges only, and a connector may be free now.
+_SAMPLED = ("MeterValuesSampledData", "SampledDataCtrlr.TxUpdatedMeasurands")
+_MEASURANDS = {
+    "Energy.Active.Import.Register": ("energyRegister",),
+    "Voltage": ("voltage",),
+    "Current.Import": ("current",),
+    "Current.Offered": ("powerOffered",),
+    "Power.Offered": ("powerOffered",),
+    "SoC": ("SoC",),
+    "Temperature": ("temperature",),
+}
+# What the registers say in another unit than the control API.
+_INSTEAD = {"energy_kwh": "energy_wh"}
+
+
 def charge_points(url: str) -> list[ChargePoint]:
     """What the central system with this control API knows. Raises errors of the tree."""
+    views, status = _ask(url, "charge-points")
+    try:
+        return [_charge_point(view) for view in views]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise _no_control_api(url, status) from None
+
+
+def settings(url: str) -> dict[str, Any]:
+    """The keys of an OCPP account with which that central system runs: its paths are whole, and
+    of secrets only the place is named. Raises errors of the tree."""
+    given, status = _ask(url, "settings")
+    if not isinstance(given, dict) or not {"listen", "database"} <= given.keys():
+        raise _no_control_api(url, status)
+    try:
+        OcppAccount.from_dict(given, url)
+    except BadConfiguration as error:
+        raise BadReply(f"{error}: the central system is of another version") from None
+    return given
+
+
+def _ask(url: str, path: str) -> tuple[Any, int]:
+    """(the JSON of the answer, its HTTP status)."""
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise BadConfiguration(
@@ -47,7 +92,7 @@ def charge_points(url: str) -> list[ChargePoint]:
         )
     try:
         answer = requests.get(
-            f"{url.rstrip('/')}/charge-points",
+            f"{url.rstrip('/')}/{path}",
             headers={"Authorization": f"Bearer {token}"},
             timeout=_LIMIT_S,
         )
@@ -59,25 +104,52 @@ def charge_points(url: str) -> list[ChargePoint]:
         raise WrongCredentials(f"{url} does not accept the token in {TOKEN_ENV}")
     try:
         answer.raise_for_status()
-        return [_charge_point(view) for view in answer.json()]
-    except (requests.RequestException, AttributeError, KeyError, TypeError, ValueError):
-        raise BadReply(
-            f"{url} is no control API of a central system (HTTP {answer.status_code})"
-        ) from None
+        return answer.json(), answer.status_code
+    except (requests.RequestException, ValueError):
+        raise _no_control_api(url, answer.status_code) from None
+
+
+def _no_control_api(url: str, status: int) -> BadReply:
+    return BadReply(f"{url} is no control API of a central system (HTTP {status})")
 
 
 def _charge_point(view: dict[str, Any]) -> ChargePoint:
     boot = view.get("boot") or {}
+    # 0 is the charge point itself.
+    connectors = {
+        int(number): connector
+        for number, connector in sorted(view["connectors"].items(), key=lambda one: int(one[0]))
+        if int(number) > 0
+    }
     return ChargePoint(
         str(view["id"]),
         boot.get("vendor"),
         boot.get("model"),
         view.get("ocpp_version"),
         bool(view["connected"]),
-        {
-            int(number): connector.get("status")
-            for number, connector in sorted(view["connectors"].items(), key=lambda one: int(one[0]))
-            # 0 is the charge point itself.
-            if int(number) > 0
-        },
+        {number: connector.get("status") for number, connector in connectors.items()},
+        _reported(view, list(connectors.values())),
     )
+
+
+def _reported(view: Mapping[str, Any], connectors: list[Mapping[str, Any]]) -> tuple[str, ...]:
+    found = {
+        row.name
+        for row in OCPP
+        for path in row.path
+        for place in (connectors if path.startswith("Port/") else [view])
+        if path and _at(path.removeprefix("Port/"), place) is not None
+    }
+    said = view.get("configuration") or {}
+    for setting in _SAMPLED:
+        for measurand in str(said.get(setting) or "").split(","):
+            found.update(_MEASURANDS.get(measurand.strip(), ()))
+    return tuple(sorted(found))
+
+
+def _at(path: str, facts: Mapping[str, Any]) -> Any:
+    """The value at a path like limit/accepted_kw; None where there is none."""
+    value: Any = facts
+    for step in path.split("/"):
+        value = value.get(_INSTEAD.get(step, step)) if isinstance(value, Mapping) else None
+    return value

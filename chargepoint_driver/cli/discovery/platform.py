@@ -194,13 +194,15 @@ def _twice(platform: Platform, others: Sequence[str], devices: Sequence[Entry]) 
 
 
 def _identity(text: str) -> tuple[Any, Any] | None:
-    """(stationID, portNumber) of a driver config of ours."""
+    """(station, port) of a driver config of ours."""
     content = _content(text, "json")
     if not isinstance(content, dict) or content.get("driver_type") != "chargepoint":
         return None
     given = content.get("driver_config", content.get("remote_config"))
     if not isinstance(given, dict):
         return None
+    if given.get("backend") == "ocpp":
+        return given.get("chargePointID"), given.get("connectorId", given.get("evseId"))
     return given.get("stationID"), given.get("portNumber")
 
 

@@ -10,11 +10,23 @@ from collections.abc import Sequence
 from chargepoint_driver.cli.discovery.site import Station
 from chargepoint_driver.errors import BadConfiguration
 
-__all__ = ["PER_PORT", "PER_STATION", "segment", "topics"]
+__all__ = [
+    "DIRECT",
+    "PER_CHARGE_POINT",
+    "PER_CONNECTOR",
+    "PER_PORT",
+    "PER_STATION",
+    "segment",
+    "topics",
+]
 
 PER_PORT = "devices/{org}/{group}/{station}/port{port}"
 PER_STATION = "devices/{org}/{group}/{station}"
+PER_CONNECTOR = "devices/ocpp/{station}/connector{port}"
+PER_CHARGE_POINT = "devices/ocpp/{station}"
 
+DIRECT = ("station", "station_id", "port")
+"""The fields that have a meaning for chargers that connect directly."""
 _FIELDS = ("org", "org_id", "group", "group_id", "station", "station_id", "port")
 _PLAIN = re.compile(r"[^A-Za-z0-9_-]+")
 _TEMPLATE = re.compile(r"devices(/[A-Za-z0-9_-]+)+")
@@ -27,13 +39,15 @@ def segment(text: str, otherwise: str) -> str:
 
 
 def topics(
-    template: str, devices: Sequence[tuple[Station, int | None]]
+    template: str,
+    devices: Sequence[tuple[Station, int | None]],
+    fields: Sequence[str] = _FIELDS,
 ) -> dict[tuple[str, int | None], str]:
     """(station id, port or None) to topic. Stations of one name get their id added to it.
 
     Raises BadConfiguration for a template that cannot be, or that names two devices alike.
     """
-    _check(template, any(port is not None for _, port in devices))
+    _check(template, any(port is not None for _, port in devices), fields)
     named = {
         (one.station_id, port): _fill(template, one, port, with_id=False) for one, port in devices
     }
@@ -60,16 +74,16 @@ def topics(
     return named
 
 
-def _check(template: str, per_port: bool) -> None:
+def _check(template: str, per_port: bool, fields: Sequence[str]) -> None:
     try:
         names = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
     except ValueError as error:
         raise BadConfiguration(f"--topic: {template!r}: {error}") from None
     for name in names:
-        if name not in _FIELDS:
+        if name not in fields:
             raise BadConfiguration(
                 f"--topic: unknown field {{{name}}}; there is "
-                + ", ".join(f"{{{one}}}" for one in _FIELDS)
+                + ", ".join(f"{{{one}}}" for one in fields)
             )
     if "port" in names and not per_port:
         raise BadConfiguration("--topic: {port} has no meaning with --per station; leave it out")

@@ -81,6 +81,30 @@ def test_reading(api, twins) -> None:
     assert api.get(f"/events?after={events[0]['id']}&limit=1") == events[1:2]
 
 
+def test_the_settings_without_any_secret(start, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("OF_A", "s3cr3t-of-a")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "secret").write_text("s3cr3t-of-b")
+    points = {"A": {"password_env": "OF_A"}, "B": {"password_file": "secret", "rated_kw": 11}}
+    site = start({"control": "127.0.0.1:0", "token": "secret"}, charge_points=points, phases=3)
+    api = Api(site)
+    try:
+        assert api.get("/settings") == {
+            "listen": site.system.ocpp_url.removeprefix("ws://").removesuffix("/ocpp"),
+            "database": str(tmp_path / "ocpp.db"),
+            "phases": 3,
+            "boot_grace_s": 60,
+            "configuration_delay_s": None,
+            "call_timeout_s": 5,
+            "charge_points": {
+                "A": {"password_env": "OF_A"},
+                "B": {"password_file": str(tmp_path / "secret"), "rated_kw": 11},
+            },
+        }
+    finally:
+        api.session.close()
+
+
 @pytest.mark.parametrize("query", ["month=2026-99", "", "month=x"])
 def test_bad_questions(api, query) -> None:
     assert api.get(f"/transactions?{query}", 400)["error"]["code"] == "bad_value"
