@@ -19,12 +19,14 @@ from chargepoint_driver.config import Account, AccountConfig, AgentConfig, OcppD
 from chargepoint_driver.errors import BadConfiguration
 from chargepoint_driver.service import Service
 
-__all__ = ["PASSWORD_ENV", "Access", "Find", "access_options", "serving"]
+__all__ = ["ACCOUNT_PARAMETERS", "PASSWORD_ENV", "Access", "Find", "access_options", "serving"]
 
 PASSWORD_ENV = "CHARGEPOINT_PASSWORD"  # noqa: S105 - the variable's name
 """The environment variable that holds the password where no option says otherwise."""
 
 _OVERRIDES = ("username", "password_env", "password_file", "endpoint", "region", "api_version")
+ACCOUNT_PARAMETERS = ("config", "name", *_OVERRIDES, "timeout")
+"""The parameters that `access_options` adds to a command."""
 
 
 @dataclass(frozen=True)

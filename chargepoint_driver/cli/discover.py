@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from chargepoint_driver.cli.account import Access, Find, access_options, serving
+from chargepoint_driver.cli.account import ACCOUNT_PARAMETERS, Access, Find, access_options, serving
 from chargepoint_driver.cli.discovery import topics
 from chargepoint_driver.cli.discovery.available import Available, look
 from chargepoint_driver.cli.discovery.bundle import AGENT, Wishes, bundle
 from chargepoint_driver.cli.discovery.central import TOKEN_ENV, charge_points, settings
 from chargepoint_driver.cli.discovery.direct import bundle_of_charge_points
-from chargepoint_driver.cli.discovery.site import in_groups, stations_of
+from chargepoint_driver.cli.discovery.site import groups_of, in_groups, stations_of
 from chargepoint_driver.cli.exits import SOME_FAILED
 from chargepoint_driver.cli.listing import show_charge_points, show_stations
 from chargepoint_driver.cli.screen import as_json as json_option
@@ -29,6 +29,7 @@ Example:
   chargepoint-driver discover --username api-user --password-env CHARGEPOINT_PASSWORD
 \b
   chargepoint-driver discover --write site --per port --group "Garage 1"
+  chargepoint-driver discover --write site --groups
   chargepoint-driver discover --deploy --dry-run
   chargepoint-driver discover --central-system http://127.0.0.1:41235 --write chargers
 """
@@ -41,6 +42,12 @@ Example:
     f"{TOKEN_ENV}.",
 )
 @click.option("--group", "groups", multiple=True, help="Only this group (id or name); repeatable.")
+@click.option(
+    "--groups",
+    "with_groups",
+    is_flag=True,
+    help="Also a device of each station group, whose allowedLoad is a total.",
+)
 @click.option(
     "--write",
     "folder",
@@ -93,6 +100,7 @@ def discover(
     find: Find,
     central_system: str | None,
     groups: tuple[str, ...],
+    with_groups: bool,
     folder: Path | None,
     deploy: bool,
     dry_run: bool,
@@ -128,7 +136,7 @@ def discover(
         answer = _of_central_system(central_system, storing, wishes)
         refused = False
     else:
-        answer, refused = _of_account(find(), groups, storing, wishes)
+        answer, refused = _of_account(find(), groups, with_groups, storing, wishes)
     if as_json:
         emit(answer)
     if refused:
@@ -138,7 +146,7 @@ def discover(
 def _refuse_account_options() -> None:
     """A central system says itself with which settings it runs."""
     context = click.get_current_context()
-    for name in ("config", "name", "username", "groups"):
+    for name in (*ACCOUNT_PARAMETERS, "groups", "with_groups"):
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
             (option,) = (one for one in context.command.params if one.name == name)
             raise click.UsageError(
@@ -147,7 +155,11 @@ def _refuse_account_options() -> None:
 
 
 def _of_account(
-    access: Access, groups: tuple[str, ...], storing: Storing, wishes: Wishes
+    access: Access,
+    groups: tuple[str, ...],
+    with_groups: bool,
+    storing: Storing,
+    wishes: Wishes,
 ) -> tuple[dict[str, object], bool]:
     """(the answer, whether the account was refused any of it)."""
     with serving(access) as service, progress(f"asking {access.account.place} …"):
@@ -161,7 +173,8 @@ def _of_account(
     if storing.is_wanted:
         if available.unclear:
             raise next(iter(available.unclear.values()))
-        made = bundle(stations, available, access.reference(), wishes)
+        devices = groups_of(stations, groups) if with_groups else []
+        made = bundle(stations, available, access.reference(), wishes, devices)
         made = replace(made, left_out=(*made.left_out, *available.notes()))
         answer |= storing.store(made, with_agent=wishes.cache_agent is not None)
         _say_password(access)

@@ -8,6 +8,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
+from chargepoint_driver.backend import Target
 from chargepoint_driver.catalogue import CHARGEPOINT
 from chargepoint_driver.cli.account import Access, Find, access_options, serving
 from chargepoint_driver.cli.discovery.available import USUAL
@@ -86,7 +87,7 @@ def _points(
         for row in CHARGEPOINT
         if (row.register, row.name) in USUAL and not row.own
     )
-    return points_of(reported, *station_and_port(access, station, port)).points
+    return points_of(reported, Target(*station_and_port(access, station, port))).points
 
 
 def _show(reading: Reading, points: dict[str, Point]) -> None:

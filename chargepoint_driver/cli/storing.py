@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from chargepoint_driver.cli.discovery.bundle import DRIVER, Bundle
-from chargepoint_driver.cli.discovery.platform import Change, changes, connected
+from chargepoint_driver.cli.discovery.platform import Change, beside_others, changes, connected
 from chargepoint_driver.cli.screen import complain, console, note, progress
 from chargepoint_driver.errors import BadConfiguration
 
@@ -58,7 +58,7 @@ def _deploy(
 ) -> list[dict[str, str]]:
     """Show, and unless `dry_run` store, what is new or (with force) differs."""
     with progress(f"asking the platform in {home} …"), connected(home) as platform:
-        found, warnings = changes(platform, made.entries)
+        found, warnings = changes(platform, beside_others(platform, made.entries))
         if not as_json:
             _show_changes(found)
         for warning in warnings:

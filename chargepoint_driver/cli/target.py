@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
+from chargepoint_driver.backend import Target
 from chargepoint_driver.catalogue import CHARGEPOINT
 from chargepoint_driver.cli.account import Access
 from chargepoint_driver.registry import Registry, build
 from chargepoint_driver.registry import columns as col
 
-__all__ = ["points_of", "station_and_port", "target_options"]
+__all__ = ["points_of", "station_and_port", "target_of", "target_options"]
 
 
 def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -41,11 +42,19 @@ def station_and_port(
     return device.stationID, device.portNumber if port is None else port
 
 
-def points_of(
-    names: Iterable[tuple[str, str]], station: str, port: int | None, writable: bool = False
-) -> Registry:
+def target_of(access: Access, station: str | None, port: int | None) -> Target:
+    """The station, the port, or the station group of the driver config. Raises UsageError."""
+    group = None if access.file is None else access.file.device.stationGroup
+    if group is None or station is not None:
+        return Target(*station_and_port(access, station, port))
+    if port is not None:
+        raise click.UsageError("a station group has no ports: leave --port out, or give --station")
+    return Target("", group=group)
+
+
+def points_of(names: Iterable[tuple[str, str]], target: Target, writable: bool = False) -> Registry:
     """The points of (register, attribute) pairs; those that need a port are left out where
-    none is meant."""
+    none is meant, and those that have no meaning for a station group where one is."""
     rows: list[tuple[int, dict[str, str]]] = []
     for register, name in names:
         row = CHARGEPOINT.find(register, name)
@@ -57,5 +66,5 @@ def points_of(
             col.WRITABLE: "TRUE" if writable else "FALSE",
         }
         rows.append((len(rows) + 1, fields))
-    built = build(rows, "command line", station, port)
+    built = build(rows, "command line", target.station_id, target.port, group=target.group)
     return Registry(points=built.points)

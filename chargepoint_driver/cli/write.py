@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -10,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from chargepoint_driver.backend import Target
-from chargepoint_driver.cli.account import Find, access_options, serving
+from chargepoint_driver.cli.account import Access, Find, access_options, serving
 from chargepoint_driver.cli.screen import as_json as json_option
 from chargepoint_driver.cli.screen import (
     can_ask,
@@ -21,7 +22,7 @@ from chargepoint_driver.cli.screen import (
     note,
     progress,
 )
-from chargepoint_driver.cli.target import points_of, station_and_port, target_options
+from chargepoint_driver.cli.target import points_of, target_of, target_options
 from chargepoint_driver.errors import BadValue, WrongCredentials
 from chargepoint_driver.service import Reading, Service, ShedOptions
 
@@ -35,11 +36,12 @@ _POINTS = {
     "shedState": _LOAD,
     "clearAlarms": _ALARM,
 }
-# What is shown before and after; those of a port are left out for a station.
+# What is shown before and after; those of a port are left out for a station, and so on.
 _SHOWN = {
     _LOAD: ("shedState", "allowedLoad", "percentShed", "portLoad", "stationLoad"),
     _ALARM: ("alarmType", "alarmTime"),
 }
+_OF_GROUP = ("shedState", "allowedLoad", "percentShed", "siteLoad")
 
 
 @click.command(
@@ -49,6 +51,7 @@ Example:
 \b
   chargepoint-driver write percentShed 50 --station 1:34003 --yes --json
   chargepoint-driver write shedState 0 --config driver_configs/port.config
+  chargepoint-driver write allowedLoad 20 --config driver_configs/group.config
   chargepoint-driver write clearAlarms 1 --station 1:34003
 """
 )
@@ -78,7 +81,8 @@ def write(
     """Send one command: a limit, the end of a shed, or clearing alarms.
 
     allowedLoad (kW) and percentShed (0 … 100) shed at once, for --minutes; shedState 0 ends a
-    shed, clearAlarms 1 clears the alarms of the whole station. The command is sent once, and
+    shed, clearAlarms 1 clears the alarms of the whole station. With --config of a station group
+    allowedLoad is its total, divided as the config says. The command is sent once, and
     nothing renews it: a shed ends after its minutes.
     """
     if point == "shedState" and value.strip().lower() in {"1", "true"}:
@@ -87,8 +91,12 @@ def write(
             "commands: write allowedLoad or percentShed, which shed at once"
         )
     access = find()
-    station_id, port = station_and_port(access, station, port)
-    target = Target(station_id, None if point == "clearAlarms" else port)
+    target = target_of(access, station, port)
+    if point == "clearAlarms":
+        if target.group is not None:
+            raise click.UsageError("clearAlarms is for one station: choose it with --station")
+        target = Target(target.station_id)
+    options = _options(access, station, minutes)
     if not yes and (as_json or not can_ask()):
         raise click.UsageError("there is nobody to ask: give --yes to send it without a question")
     register = _POINTS[point]
@@ -101,12 +109,10 @@ def write(
         if not yes and not click.confirm(f"{words}?", err=True):
             note("nothing was sent")
             raise SystemExit(1)
-        (row,) = points_of(
-            [(register, point)], target.station_id, target.port, writable=True
-        ).points.values()
+        (row,) = points_of([(register, point)], target, writable=True).points.values()
         sent_at = datetime.now(timezone.utc)
         with progress(f"sending to {target} …"):
-            service.write(row, value, ShedOptions(minutes, on_write=True))
+            service.write(row, value, options)
             after = _state(service, register, target)
     ends = _end(point, sent_at, minutes)
     if as_json:
@@ -114,8 +120,9 @@ def write(
             {
                 "point": point,
                 "value": value,
-                "station": target.station_id,
+                "station": target.station_id or None,
                 "port": target.port,
+                "group": target.group,
                 "sent_at": sent_at.isoformat(timespec="seconds"),
                 "ends_at": None if ends is None else ends.isoformat(timespec="seconds"),
                 "before": _plain(before),
@@ -133,10 +140,18 @@ def write(
         note("a station may take 5 minutes to follow a shed, and 10 a clear")
 
 
+def _options(access: Access, station: str | None, minutes: int) -> ShedOptions:
+    """As the driver config says, where it names the target; at once, and for these minutes."""
+    usual = ShedOptions()
+    if access.file is not None and station is None:
+        usual = ShedOptions.of(access.file.device)
+    return replace(usual, minutes=minutes, on_write=True)
+
+
 def _words(point: str, value: str, target: Target, minutes: int) -> str:
     time = f"for {minutes} minutes" if minutes else "with no end"
     return {
-        "allowedLoad": f"Limit {target} to {value} kW {time}",
+        "allowedLoad": f"Limit {target} to {value} kW {'in all ' if target.group else ''}{time}",
         "percentShed": f"Shed {value} % of the present load of {target} {time}",
         "shedState": f"End the shed of {target}",
         "clearAlarms": f"Clear all alarms of station {target.station_id}",
@@ -150,9 +165,8 @@ def _end(point: str, sent_at: datetime, minutes: int) -> datetime | None:
 
 def _state(service: Service, register: str, target: Target) -> Reading:
     """What is reported of the target. Raises WrongCredentials, for then no write can work."""
-    points = points_of(
-        [(register, name) for name in _SHOWN[register]], target.station_id, target.port
-    ).points
+    shown = _OF_GROUP if target.group is not None else _SHOWN[register]
+    points = points_of([(register, name) for name in shown], target).points
     reading = service.read(points)
     for error in reading.errors.values():
         if isinstance(error, WrongCredentials):

@@ -14,13 +14,13 @@ import pytest
 from chargepoint_driver.backends.ocpp import CentralSystem, OcppConfig
 from chargepoint_driver.catalogue import CHARGEPOINT
 from chargepoint_driver.cli.discovery import central, topics
-from chargepoint_driver.cli.discovery.available import USUAL, is_personal
-from chargepoint_driver.cli.discovery.bundle import Wishes
+from chargepoint_driver.cli.discovery.available import USUAL, Available, is_personal
+from chargepoint_driver.cli.discovery.bundle import Wishes, bundle
 from chargepoint_driver.cli.discovery.central import charge_points
 from chargepoint_driver.cli.discovery.direct import bundle_of_charge_points
 from chargepoint_driver.cli.discovery.site import Group, Port, Station, stations_of
 from chargepoint_driver.config import AgentConfig
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import BadConfiguration, NotPermitted
 from chargepoint_driver.registry import read_csv
 from chargepoint_driver.simulator import ManualClock, Simulator
 from chargepoint_driver.simulator.ocpp import Twins
@@ -258,6 +258,60 @@ def test_usage(options, words, run, site, tmp_path, monkeypatch):
     assert done.exit_code == 2
     assert words in " ".join(done.output.split())
     assert files_of(tmp_path) == []
+
+
+# ---- station groups -------------------------------------------------------------------------
+
+
+def group_configs(folder: Path) -> dict[str, dict[str, Any]]:
+    found = {}
+    for path in (folder / "driver_configs").iterdir():
+        content = json.loads(path.read_text())
+        if "stationGroup" in content["driver_config"]:
+            found[path.name] = content
+    return found
+
+
+def test_a_device_of_each_group(run, site, tmp_path):
+    done = run("discover", "--write", tmp_path / "all", "--groups")
+    assert done.exit_code == 0, done.output
+    assert "14 devices" in done.output
+    configs = group_configs(tmp_path / "all")
+    ids = {group.group_id for group in stations_in(run) for group in group.groups}
+    assert {one["driver_config"]["stationGroup"] for one in configs.values()} == ids
+    first = configs["Harbour_Hill_County_1.Garage_1.group_39491.config"]
+    assert first["registry_config"] == "config://chargepoint-group.csv"
+    assert "stationID" not in first["driver_config"]
+    assert rows_of(tmp_path / "all", "chargepoint-group.csv").keys() == {
+        row.name for row in CHARGEPOINT if row.grouped
+    }
+    report = json.loads(run("check", *(tmp_path / "all").glob("*_configs/*"), "--json").stdout)
+    assert (report["faults"], report["warnings"]) == ([], [])
+    only = ("--group", "Garage 1", "--groups", "--topic", "devices/campus/{station}/{port}")
+    assert run("discover", "--write", tmp_path / "one", *only).exit_code == 0
+    assert list(group_configs(tmp_path / "one")) == ["campus.group_39491.config"]
+    assert group_configs(tmp_path / "one") != {}
+    assert run("discover", "--write", tmp_path / "none").exit_code == 0
+    assert group_configs(tmp_path / "none") == {}
+
+
+def stations_in(run) -> list[Station]:
+    found = json.loads(run("discover", "--json").stdout)["stations"]
+    return [station(1, groups=tuple(Group(**group) for group in one["groups"])) for one in found]
+
+
+def test_groups_of_what_is_refused_or_named_like_a_station():
+    group = Group("7", "Block A")
+    account = {"username": "x", "password_env": "Y"}
+    wishes = Wishes(True, topics.PER_PORT, 60, False, None)
+    refused = Available(refused={("getLoad", "1:2"): NotPermitted("no getLoad")})
+    made = bundle([station(1), station(2)], refused, account, wishes, [group])
+    assert made.left_out == ("station group 7 (Block A): no load is permitted",)
+    assert not any("stationGroup" in entry.text for entry in made.devices)
+    named = station(1, name="group_7")
+    flat = Wishes(False, "devices/x/{station}", 60, False, None)
+    with pytest.raises(BadConfiguration, match="gives a station the name devices/x/group_7"):
+        bundle([named], Available(), account, flat, [group])
 
 
 # ---- names ----------------------------------------------------------------------------------

@@ -112,7 +112,7 @@ def test_nothing_is_made_where_there_is_no_record(tmp_path: Path, ocpp: str) -> 
 def test_reading_does_not_take_the_place_of_the_driver(ocpp: str) -> None:
     result = CliRunner().invoke(main, ["read", ocpp, "--registry", "registry_configs/ocpp.csv"])
     assert result.exit_code > 0
-    assert "connect to the platform driver" in result.output
+    assert "cannot be a second one in its place" in result.output
 
 
 def test_a_record_is_read_while_it_is_written(tmp_path: Path, ocpp: str) -> None:

@@ -76,6 +76,57 @@ def test_a_whole_station_and_its_alarms(run, account, sent):
     assert sent() == 2
 
 
+@pytest.fixture
+def group(run, account, tmp_path):
+    """The driver config of the station group, as discover writes it, with a floor."""
+    assert run("discover", "--write", tmp_path, "--groups").exit_code == 0
+    (path,) = (tmp_path / "driver_configs").glob("*group_*")
+    content = json.loads(path.read_text())
+    content["driver_config"] |= {"floor_kw": 1.4, "division": "rated"}
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_a_station_group(run, account, sent, group):
+    done = run("write", "allowedLoad", "8", "--config", group, "--minutes", "30", "--yes", "--json")
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout)
+    group_id = json.loads(group.read_text())["driver_config"]["stationGroup"]
+    assert (said["station"], said["port"], said["group"]) == (None, None, group_id)
+    assert (said["before"]["shedState"], said["after"]["shedState"]) == (0, 1)
+    # A total: the two stations share it, in whole watts per port.
+    assert said["after"]["allowedLoad"] == pytest.approx(8, abs=0.01)
+    assert said["after"]["siteLoad"] is not None
+    seen = json.loads(run("read", group, "--json").stdout)
+    assert seen["errors"] == {}
+    assert seen["values"]["allowedLoad"] == said["after"]["allowedLoad"]
+    text = " ".join(run("write", "shedState", "0", "--config", group, "--yes").output.split())
+    assert f"sent: end the shed of station group {group_id}" in text
+    assert json.loads(run("read", group, "--json").stdout)["values"]["shedState"] == 0
+    assert sent() >= 2
+
+
+def test_a_group_keeps_the_floor_of_its_config(run, account, sent, group):
+    done = run("write", "allowedLoad", "2", "--config", group, "--yes")
+    assert done.exit_code == 2
+    assert "floor" in done.output
+    assert sent() == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("clearAlarms", "1"), "clearAlarms is for one station"),
+        (("allowedLoad", "8", "--port", "1"), "a station group has no ports"),
+    ],
+)
+def test_what_a_group_has_not(words, said, run, sent, group):
+    done = run("write", *words, "--config", group, "--yes")
+    assert done.exit_code == 2
+    assert said in " ".join(done.output.split())
+    assert sent() == 0
+
+
 def test_the_target_of_a_driver_config(run, account, sent, device, registry):
     path = device(
         username=account.username,

@@ -18,7 +18,7 @@ from chargepoint_driver.cli.discovery.available import look
 from chargepoint_driver.cli.discovery.bundle import Bundle, Wishes, bundle
 from chargepoint_driver.cli.discovery.central import TOKEN_ENV, charge_points, settings
 from chargepoint_driver.cli.discovery.direct import bundle_of_charge_points
-from chargepoint_driver.cli.discovery.site import stations_of
+from chargepoint_driver.cli.discovery.site import groups_of, stations_of
 from chargepoint_driver.cli.discovery.topics import (
     PER_CHARGE_POINT,
     PER_CONNECTOR,
@@ -82,7 +82,8 @@ def test_the_driver_takes_it(
     finally:
         service.close()
     wishes = Wishes(template == PER_PORT, template, 60, everything, None)
-    made = bundle(stations, available, account, wishes)
+    made = bundle(stations, available, account, wishes, groups_of(stations, ()))
+    assert any("stationGroup" in entry.text for entry in made.devices)
     devices = devices_of(made)
     driver.start(devices)
     assert warnings_in(caplog) == []

@@ -141,12 +141,57 @@ def test_a_site_is_deployed_and_polled(site: Site) -> None:
 
     # The same ports under other names would be polled twice; through the agent, its config too.
     code, answer, said = site.deploy("--dry-run", "--per", "port", "--topic", f"{TOPIC}x")
-    assert f"{devices[0]} is the same station and port as {devices[0]}x" in said
+    assert f"{devices[0]} is the same device as {devices[0]}x" in said
     code, answer, said = site.deploy("--cache-agent", CACHE, "--force")
     assert code == 0, said
     assert site.stored(CACHE) == ["config"]
     account = site.content("config", CACHE)["accounts"]["simulator"]
     assert account["password_env"] == garage.PASSWORD_VARIABLE
+
+
+def test_charge_points_are_deployed_beside_the_account(site: Site, tmp_path: Path) -> None:
+    env = {**site.env, "CHARGEPOINT_CONTROL_TOKEN": "not-a-real-token"}
+
+    def start(*words: str) -> tuple[subprocess.Popen[str], dict[str, Any]]:
+        process = subprocess.Popen([PROGRAM, *words], env=env, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        return process, json.loads(process.stdout.readline())
+
+    place = ("--listen", "127.0.0.1:0", "--control", "127.0.0.1:0")
+    csms, urls = start("csms", *place, "--database", str(tmp_path / "ocpp.db"))
+    twins, _ = start("sim", "--stations", "0", "--charge-points", "2", "--csms", urls["ocpp_url"])
+    command = [PROGRAM, "discover", "--json", "--central-system", urls["control_url"]]
+
+    def run(*options: str) -> tuple[int, dict[str, Any], str]:
+        done = subprocess.run(
+            [*command, *options], env=env, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert "Traceback" not in done.stderr
+        assert "not-a-real-token" not in done.stdout + done.stderr
+        return done.returncode, json.loads(done.stdout or "{}"), " ".join(done.stderr.split())
+
+    def both_are_there() -> bool:
+        found = run()[1]["charge_points"]
+        return [list(one["connectors"]) for one in found] == [["1"], ["1"]]
+
+    before = site.content("config", CACHE)["accounts"]
+    try:
+        site.processes.wait_for("The charge points", both_are_there, 60)
+        code, answer, said = run("--deploy", "--dry-run")
+        assert code == 0, said
+        assert [one["change"] for one in answer["changes"]] == ["new", "differs", "new", "new"]
+        code, answer, said = run("--deploy")
+        assert (code, "1 entries of the store differ" in said) == (2, True)
+        code, answer, said = run("--deploy", "--force")
+        assert code == 0, said
+    finally:
+        for process in (twins, csms):
+            process.terminate()
+            process.communicate(timeout=30)
+    assert {"devices/ocpp/CP0001/connector1", "ocpp-connector.csv"} <= set(site.stored())
+    after = site.content("config", CACHE)["accounts"]
+    assert {name: after[name] for name in before} == before
+    assert after["chargers"]["database"] == str(tmp_path / "ocpp.db")
 
 
 def test_a_platform_that_does_not_run(site: Site, tmp_path: Path) -> None:

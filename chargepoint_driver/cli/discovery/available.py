@@ -67,6 +67,15 @@ class Available:
             and self._is_there(row)
         ]
 
+    def of_group(self, members: Iterable[Station]) -> list[Attribute]:
+        """What can be said of a station group, where it is permitted for every member."""
+        ids = [station.station_id for station in members]
+        return [
+            row
+            for row in CHARGEPOINT
+            if row.grouped and ids and not any((row.call, one) in self.refused for one in ids)
+        ]
+
     def _is_there(self, row: Attribute) -> bool:
         key = row.register, row.name
         # What the driver answers itself is there as soon as something is commanded.

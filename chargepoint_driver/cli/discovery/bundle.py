@@ -12,8 +12,8 @@ from typing import Any
 
 from chargepoint_driver.catalogue import CHARGEPOINT, Attribute
 from chargepoint_driver.cli.discovery.available import USUAL, Available, ports_of
-from chargepoint_driver.cli.discovery.site import Station
-from chargepoint_driver.cli.discovery.topics import topics
+from chargepoint_driver.cli.discovery.site import Group, Station
+from chargepoint_driver.cli.discovery.topics import group_topic, topics
 from chargepoint_driver.errors import BadConfiguration
 from chargepoint_driver.registry import columns as col
 
@@ -113,8 +113,10 @@ def bundle(
     available: Available,
     account: Mapping[str, Any],
     wishes: Wishes,
+    groups: Sequence[Group] = (),
 ) -> Bundle:
-    """The configs of the stations. `account` names the account; it holds no password."""
+    """The configs of the stations, and of these groups of theirs. `account` names the account;
+    it holds no password."""
     devices: list[tuple[Station, int | None]] = []
     left_out = []
     for station in stations:
@@ -142,6 +144,21 @@ def bundle(
                 ),
             )
         )
+    taken = {topic.lower() for topic in named.values()}
+    for group in groups:
+        members = [station for station in stations if group in station.groups and station.ports]
+        rows = available.of_group(members)
+        if not rows:
+            left_out.append(f"station group {group.group_id} ({group.name}): no load is permitted")
+            continue
+        topic = group_topic(wishes.template, members[0], group)
+        if topic.lower() in taken:
+            raise BadConfiguration(
+                f"--topic: {wishes.template!r} gives a station the name {topic} of its group; add "
+                "something before {station}"
+            )
+        text = registry(rows, None)
+        made.append(Device(topic, {"stationGroup": group.group_id}, "chargepoint-group", text))
     return assemble(made, access, {name: dict(account)}, wishes, left_out)
 
 

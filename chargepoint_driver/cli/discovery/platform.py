@@ -14,14 +14,14 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from chargepoint_driver.cli.discovery.bundle import DRIVER, Entry
 from chargepoint_driver.errors import BadConfiguration, ChargePointError, TryLater
 
-__all__ = ["Change", "Platform", "changes", "connected"]
+__all__ = ["Change", "Platform", "beside_others", "changes", "connected"]
 
 _STORE = "platform.config_store"
 _CHILD = "chargepoint_driver.adapters.store"
@@ -153,6 +153,24 @@ def connected(home: Path) -> Iterator[Platform]:
         platform.close()
 
 
+def beside_others(platform: Platform, entries: Sequence[Entry]) -> list[Entry]:
+    """The entries, with those accounts of a caching agent's stored config that the new one does
+    not name: they are somebody's devices too."""
+    return [_beside_others(platform, entry) for entry in entries]
+
+
+def _beside_others(platform: Platform, entry: Entry) -> Entry:
+    if entry.name != "config" or entry.name not in platform.names(entry.identity):
+        return entry
+    before = _content(platform.text(entry.identity, entry.name), entry.kind)
+    accounts = before.get("accounts") if isinstance(before, dict) else None
+    if not isinstance(accounts, dict):
+        return entry
+    ours = json.loads(entry.text)["accounts"]
+    content = {**before, "accounts": {**accounts, **ours}}
+    return replace(entry, text=json.dumps(content, indent=4) + "\n")
+
+
 def changes(platform: Platform, entries: Sequence[Entry]) -> tuple[list[Change], list[str]]:
     """(what storing each entry would do, what else is worth knowing before)."""
     found = []
@@ -187,14 +205,14 @@ def _twice(platform: Platform, others: Sequence[str], devices: Sequence[Entry]) 
         key = _identity(platform.text(DRIVER, name))
         if key is not None and key in wanted:
             said.append(
-                f"{name} is the same station and port as {wanted[key]}; to poll it once, "
+                f"{name} is the same device as {wanted[key]}; to poll it once, "
                 f"remove it: vctl config delete {DRIVER} {name}"
             )
     return said
 
 
 def _identity(text: str) -> tuple[Any, Any] | None:
-    """(station, port) of a driver config of ours."""
+    """(station, port), or which group, of a driver config of ours."""
     content = _content(text, "json")
     if not isinstance(content, dict) or content.get("driver_type") != "chargepoint":
         return None
@@ -203,6 +221,8 @@ def _identity(text: str) -> tuple[Any, Any] | None:
         return None
     if given.get("backend") == "ocpp":
         return given.get("chargePointID"), given.get("connectorId", given.get("evseId"))
+    if given.get("stationGroup"):
+        return "station group", str(given["stationGroup"])
     return given.get("stationID"), given.get("portNumber")
 
 

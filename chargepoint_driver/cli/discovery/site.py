@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from chargepoint_driver.errors import BadConfiguration
 from chargepoint_driver.snapshot import StationRecord, Unreadable, Values
 
-__all__ = ["Group", "Port", "Station", "in_groups", "stations_of"]
+__all__ = ["Group", "Port", "Station", "groups_of", "in_groups", "stations_of"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,15 @@ def in_groups(stations: Iterable[Station], wanted: Iterable[str]) -> list[Statio
         for station in stations
         if any({group.group_id, group.name} & set(names) for group in station.groups)
     ]
+
+
+def groups_of(stations: Iterable[Station], wanted: Collection[str]) -> list[Group]:
+    """The groups of the stations, by id; of those named only, where any is."""
+    known = {group for station in stations for group in station.groups}
+    return sorted(
+        (group for group in known if not wanted or {group.group_id, group.name} & set(wanted)),
+        key=lambda group: group.group_id,
+    )
 
 
 def _station(record: StationRecord) -> Station:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import string
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 
-from chargepoint_driver.cli.discovery.site import Station
+from chargepoint_driver.cli.discovery.site import Group, Station
 from chargepoint_driver.errors import BadConfiguration
 
 __all__ = [
@@ -16,6 +18,7 @@ __all__ = [
     "PER_CONNECTOR",
     "PER_PORT",
     "PER_STATION",
+    "group_topic",
     "segment",
     "topics",
 ]
@@ -28,6 +31,7 @@ PER_CHARGE_POINT = "devices/ocpp/{station}"
 DIRECT = ("station", "station_id", "port")
 """The fields that have a meaning for chargers that connect directly."""
 _FIELDS = ("org", "org_id", "group", "group_id", "station", "station_id", "port")
+_OF_STATION = re.compile(r"\{(station|station_id|port)\W")
 _PLAIN = re.compile(r"[^A-Za-z0-9_-]+")
 _TEMPLATE = re.compile(r"devices(/[A-Za-z0-9_-]+)+")
 
@@ -72,6 +76,14 @@ def topics(
             + (" and {port}" if first[1] is not None else "")
         )
     return named
+
+
+def group_topic(template: str, station: Station, group: Group) -> str:
+    """The topic of a station group: beside those of its stations, of which `station` is one."""
+    parts = template.split("/")
+    above = itertools.takewhile(lambda part: not _OF_STATION.search(part), parts)
+    ours = replace(station, groups=(group,))
+    return _fill("/".join([*above, "group_{group_id}"]), ours, None, with_id=False)
 
 
 def _check(template: str, per_port: bool, fields: Sequence[str]) -> None:
