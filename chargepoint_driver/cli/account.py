@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +15,19 @@ from pydantic import SecretStr, ValidationError
 
 from chargepoint_driver.cli.files import DeviceFile, is_agents, load_device, load_object
 from chargepoint_driver.cli.screen import can_ask
-from chargepoint_driver.config import Account, AccountConfig, AgentConfig, OcppDevice
+from chargepoint_driver.config import AccountConfig, AgentConfig, OcppAccount, OcppDevice
 from chargepoint_driver.errors import BadConfiguration
 from chargepoint_driver.service import Service
 
-__all__ = ["ACCOUNT_PARAMETERS", "PASSWORD_ENV", "Access", "Find", "access_options", "serving"]
+__all__ = [
+    "ACCOUNT_PARAMETERS",
+    "PASSWORD_ENV",
+    "Access",
+    "ConnectsDirectly",
+    "Find",
+    "access_options",
+    "serving",
+]
 
 PASSWORD_ENV = "CHARGEPOINT_PASSWORD"  # noqa: S105 - the variable's name
 """The environment variable that holds the password where no option says otherwise."""
@@ -202,31 +210,42 @@ def _of_file(path: Path, name: str | None) -> tuple[AccountConfig, DeviceFile | 
             raise BadConfiguration(
                 f"{path}: {said}; choose with --account: {', '.join(config.accounts)}"
             )
-        chosen = _web_services(config.accounts[name], path)
+        chosen = config.accounts[name]
+        if isinstance(chosen, OcppAccount):
+            raise ConnectsDirectly(path, chosen, name, content["accounts"][name])
         fields = {key: getattr(chosen, key) for key in AccountConfig.model_fields}
         return AccountConfig(**fields), None
     file = load_device(path)
     if isinstance(file.device, OcppDevice):
-        raise _direct(path)
+        if file.device.cache_agent is not None:
+            raise ConnectsDirectly(path)
+        account = file.device.account
+        given = account.model_dump(mode="json", exclude_unset=True)
+        raise ConnectsDirectly(path, account, None, given)
     if file.device.cache_agent is not None:
         raise BadConfiguration(
             f"{path}: its account is in the caching agent {file.device.cache_agent}; give that "
             "agent's config, or --username and the password's place"
         )
-    return _web_services(file.device.account, path), file
+    return file.device.account, file
 
 
-def _web_services(account: Account, path: Path) -> AccountConfig:
-    """An account of ChargePoint's; a command cannot stand in for a central system."""
-    if isinstance(account, AccountConfig):
-        return account
-    raise _direct(path)
+class ConnectsDirectly(BadConfiguration):
+    """The config is one of chargers that connect directly: a command cannot stand in for their
+    central system. `account` is that, None where the config does not hold it; `fields` are its
+    keys as they were given, and `name` is what the caching agent calls it."""
 
-
-def _direct(path: Path) -> BadConfiguration:
-    return BadConfiguration(
-        f"{path}: these charge points connect to a central system, which runs in the platform "
-        "driver, the caching agent or csms; this command cannot be a second one in its place. "
-        "What it knows: read the points in the platform, or chargepoint-driver discover "
-        "--central-system URL (of csms --control); what it recorded: chargepoint-driver ask"
-    )
+    def __init__(
+        self,
+        path: Path,
+        account: OcppAccount | None = None,
+        name: str | None = None,
+        fields: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(
+            f"{path}: these charge points connect to a central system, which runs in the platform "
+            "driver, the caching agent or csms; this command cannot be a second one in its "
+            "place. What it knows: read the points in the platform, or chargepoint-driver discover "
+            "--central-system URL (of csms --control); what it recorded: chargepoint-driver ask"
+        )
+        self.account, self.name, self.fields = account, name, dict(fields or {})

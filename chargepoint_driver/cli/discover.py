@@ -7,12 +7,19 @@ from pathlib import Path
 
 import click
 
-from chargepoint_driver.cli.account import ACCOUNT_PARAMETERS, Access, Find, access_options, serving
+from chargepoint_driver.cli.account import (
+    ACCOUNT_PARAMETERS,
+    Access,
+    ConnectsDirectly,
+    Find,
+    access_options,
+    serving,
+)
 from chargepoint_driver.cli.discovery import topics
 from chargepoint_driver.cli.discovery.available import Available, look
 from chargepoint_driver.cli.discovery.bundle import AGENT, Wishes, bundle
-from chargepoint_driver.cli.discovery.central import TOKEN_ENV, charge_points, settings
-from chargepoint_driver.cli.discovery.direct import bundle_of_charge_points
+from chargepoint_driver.cli.discovery.central import TOKEN_ENV, charge_points, of_record, settings
+from chargepoint_driver.cli.discovery.direct import ACCOUNT, bundle_of_charge_points
 from chargepoint_driver.cli.discovery.site import groups_of, in_groups, stations_of
 from chargepoint_driver.cli.exits import SOME_FAILED
 from chargepoint_driver.cli.listing import show_charge_points, show_stations
@@ -123,8 +130,16 @@ def discover(
     if dry_run and not deploy:
         raise click.UsageError("--dry-run shows what --deploy would do: give --deploy too")
     per_port = per == "port"
+    access, direct = None, None
     if central_system is not None:
-        _refuse_account_options()
+        _refuse(*ACCOUNT_PARAMETERS, "groups", "with_groups")
+    else:
+        try:
+            access = find()
+        except ConnectsDirectly as config:
+            _refuse("groups", "with_groups")
+            direct = config
+    if access is None:
         usual = topics.PER_CONNECTOR if per_port else topics.PER_CHARGE_POINT
     else:
         usual = topics.PER_PORT if per_port else topics.PER_STATION
@@ -132,25 +147,29 @@ def discover(
     storing = Storing(
         folder, volttron_home.expanduser() if deploy else None, dry_run, force, as_json
     )
-    if central_system is not None:
-        answer = _of_central_system(central_system, storing, wishes)
-        refused = False
+    refused = False
+    if access is not None:
+        answer, refused = _of_account(access, groups, with_groups, storing, wishes)
+    elif direct is not None:
+        answer = _of_record(direct, storing, wishes)
     else:
-        answer, refused = _of_account(find(), groups, with_groups, storing, wishes)
+        assert central_system is not None
+        answer = _of_central_system(central_system, storing, wishes)
     if as_json:
         emit(answer)
     if refused:
         raise SystemExit(SOME_FAILED)
 
 
-def _refuse_account_options() -> None:
-    """A central system says itself with which settings it runs."""
+def _refuse(*names: str) -> None:
+    """Options of an account: of chargers that connect directly the central system says what there
+    is."""
     context = click.get_current_context()
-    for name in (*ACCOUNT_PARAMETERS, "groups", "with_groups"):
+    for name in names:
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
             (option,) = (one for one in context.command.params if one.name == name)
             raise click.UsageError(
-                f"--central-system says itself what there is: leave {option.opts[0]} out"
+                f"the central system says itself what there is: leave {option.opts[0]} out"
             )
 
 
@@ -194,6 +213,25 @@ def _of_central_system(url: str, storing: Storing, wishes: Wishes) -> dict[str, 
             f"the caching agent listens at {account['listen']} in the place of this central "
             "system, with its database: end the one before the other starts"
         )
+    return answer
+
+
+def _of_record(config: ConnectsDirectly, storing: Storing, wishes: Wishes) -> dict[str, object]:
+    """Of the central system in a platform, which has no control API, by what it recorded."""
+    if config.account is None:
+        raise config
+    found = of_record(config.account)
+    answer: dict[str, object] = {"charge_points": [one.to_dict() for one in found]}
+    if not storing.as_json:
+        show_charge_points(found)
+    if storing.is_wanted:
+        made = bundle_of_charge_points(found, config.fields, wishes, config.name or ACCOUNT)
+        answer |= storing.store(made, with_agent=True)
+        if config.name is None:
+            note(
+                "the devices go through the caching agent: remove those of this central system "
+                "that hold its settings themselves, since of one database there is one"
+            )
     return answer
 
 

@@ -502,6 +502,46 @@ def test_devices_of_a_central_system(ocpp, run, tmp_path, monkeypatch):
     } <= rows.keys()
 
 
+def test_devices_of_what_a_central_system_recorded(run, tmp_path):
+    database = tmp_path / "ocpp.db"
+    account = {"backend": "ocpp", "database": str(database), "listen": "127.0.0.1:0"}
+    agent, driver = tmp_path / "agent.config", tmp_path / "driver.config"
+    agent.write_text(json.dumps({"accounts": {"garage": account}}))
+    device = {"driver_config": {**account, "chargePointID": "CP0001"}, "driver_type": "chargepoint"}
+    driver.write_text(json.dumps(device))
+    done = run("discover", "--config", agent)
+    assert (done.exit_code, "Traceback" in done.output) == (1, False)
+
+    system = CentralSystem(OcppConfig(listen="127.0.0.1:0", database=database))
+    system.start()
+    try:
+        with Twins(system.ocpp_url, 2, connectors=[{}, {}], speed=1):
+            ask = ("discover", "--config", agent)
+            eventually(lambda: "2 charge points, 4 connectors" in run(*ask).output)
+            while_it_runs = json.loads(run(*ask, "--json").stdout)["charge_points"]
+            assert [one["connected"] for one in while_it_runs] == [True, True]
+            eventually(lambda: "AVAILABLE" in run(*ask).output)
+    finally:
+        system.stop()
+    for config, name in ((agent, "garage"), (driver, "chargers")):
+        site = tmp_path / name
+        done = run("discover", "--config", config, "--write", site)
+        assert done.exit_code == 0, done.output
+        # The agent's own account, word for word: deployed again, it is the same.
+        content = json.loads((site / "caching-agent.config").read_text())
+        assert content == {"accounts": {name: account}}
+        report = json.loads(run("check", *site.glob("*_configs/*"), "--json").stdout)
+        assert (report["faults"], report["warnings"]) == ([], [])
+        assert len(list((site / "driver_configs").iterdir())) == 4
+        (registry,) = (path.name for path in (site / "registry_configs").iterdir())
+        assert {"Status", "portLoad", "errorCode"} <= rows_of(site, registry).keys()
+    refused = run("discover", "--config", agent, "--groups")
+    assert (refused.exit_code, "leave --groups out" in refused.output) == (2, True)
+    behind = Path(__file__).parents[2] / "driver_configs" / "ocpp-agent.config"
+    refused = run("discover", "--config", behind)
+    assert (refused.exit_code, "cannot be a second one" in refused.output) == (2, True)
+
+
 def test_what_a_charge_point_measures_is_in_its_registry():
     view = {
         "id": "CP1",

@@ -245,7 +245,6 @@ def test_a_shell_completes_commands_and_options():
         ("watch", "--once", "--config"),
         ("sessions", "--since", "7d", "--config"),
         ("write", "allowedLoad", "7", "--yes", "--config"),
-        ("discover", "--config"),
     ],
     ids=lambda words: words[0],
 )

@@ -12,7 +12,7 @@ from typing import Any
 from chargepoint_driver.backends.ocpp.state import ChargePoint, Connector, Transaction
 from chargepoint_driver.backends.ocpp.times import iso
 
-__all__ = ["ChargePointView", "ConnectorView", "TransactionView", "view_of"]
+__all__ = ["ChargePointView", "ConnectorView", "TransactionView", "register_status", "view_of"]
 
 HOUR_S = 3600.0
 # OCPP status -> (operative, what the registers call it)
@@ -189,7 +189,7 @@ def _connector_view(
 
     return ConnectorView(
         connector_id=connector.connector_id,
-        status=_register_status(up, status),
+        status=register_status(up, status),
         ocpp_status=status,
         status_time=iso(connector.status_s),
         error_code=connector.error_code,
@@ -239,7 +239,8 @@ def _operative(status: str | None) -> bool:
     return status is None or STATUSES.get(status, (False, ""))[0]
 
 
-def _register_status(up: bool, status: str | None) -> str:
+def register_status(up: bool, status: str | None) -> str:
+    """What the registers call a status of a connector."""
     if not up:
         return "UNREACHABLE"
     return STATUSES.get(status or "", (False, "UNKNOWN"))[1]

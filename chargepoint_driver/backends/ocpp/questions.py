@@ -17,6 +17,7 @@ from chargepoint_driver.errors import BadValue, NothingThere, TryLater
 
 __all__ = [
     "active_points",
+    "charge_points",
     "events",
     "last_contact",
     "last_energy",
@@ -161,6 +162,29 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
             yield db
     except sqlite3.Error as error:
         raise TryLater(f"{path}: cannot be read now ({error})") from None
+
+
+def charge_points(path: Path) -> list[dict[str, Any]]:
+    """What is kept of every charge point that was ever there, by id: `id`, `ocpp_version`,
+    `boot`, `configuration`, and of each of its `connectors`, by number, what it last said."""
+    with _reading(path) as db:
+        rows = db.execute(
+            "SELECT id, version, boot, configuration FROM charge_points ORDER BY id"
+        ).fetchall()
+        said = db.execute("SELECT charge_point, connector, data FROM connectors").fetchall()
+    connectors: dict[str, dict[int, Any]] = {}
+    for station_id, number, data in said:
+        connectors.setdefault(station_id, {})[number] = msgspec.json.decode(data)
+    return [
+        {
+            "id": station_id,
+            "ocpp_version": version,
+            "boot": msgspec.json.decode(boot or "{}"),
+            "configuration": msgspec.json.decode(configuration or "{}"),
+            "connectors": connectors.get(station_id, {}),
+        }
+        for station_id, version, boot, configuration in rows
+    ]
 
 
 def _row(row: tuple[Any, ...]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from chargepoint_driver.backends.ocpp import questions
+from chargepoint_driver.backends.ocpp.live import register_status
 from chargepoint_driver.config import OcppAccount
 from chargepoint_driver.snapshot import Event
 
@@ -32,6 +33,23 @@ class Record:
             station: (at, station in there)
             for station, at in questions.last_contact(self._path).items()
         }
+
+    def charge_points(self) -> list[dict[str, Any]]:
+        """Every charge point, as the control API shows it, with what is kept of it: no loads."""
+        there = {station for station, (_, is_there) in self.contacts().items() if is_there}
+        found = []
+        for kept in questions.charge_points(self._path):
+            up = kept["id"] in there
+            connectors = {
+                number: {
+                    "status": register_status(up, said.get("status")),
+                    "ocpp_status": said.get("status"),
+                    "error_code": said.get("error_code"),
+                }
+                for number, said in kept["connectors"].items()
+            }
+            found.append({**kept, "connected": up, "connectors": connectors})
+        return found
 
     def sessions(
         self, station_id: str | None, since: datetime, until: datetime | None

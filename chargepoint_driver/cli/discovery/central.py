@@ -1,5 +1,5 @@
 """Charge points and connectors of a running central system, and its settings, by its control
-API."""
+API; or what its database tells."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chargepoint_driver.catalogue import OCPP
 from chargepoint_driver.config import OcppAccount
 from chargepoint_driver.errors import BadConfiguration, BadReply, TryLater, WrongCredentials
 
-__all__ = ["TOKEN_ENV", "ChargePoint", "charge_points", "settings"]
+__all__ = ["TOKEN_ENV", "ChargePoint", "charge_points", "of_record", "settings"]
 
 TOKEN_ENV = "CHARGEPOINT_CONTROL_TOKEN"  # noqa: S105 - the variable's name
 _LIMIT_S = 10.0
@@ -62,6 +62,17 @@ def charge_points(url: str) -> list[ChargePoint]:
         return [_charge_point(view) for view in views]
     except (AttributeError, KeyError, TypeError, ValueError):
         raise _no_control_api(url, status) from None
+
+
+def of_record(account: OcppAccount) -> list[ChargePoint]:
+    """What the database of a central system tells, which may run meanwhile."""
+    try:
+        from chargepoint_driver.backends.ocpp.record import Record  # noqa: PLC0415 - the ocpp extra
+    except ModuleNotFoundError as error:
+        raise BadConfiguration(
+            f"{error.name} is not installed: pip install 'volttron-lib-chargepoint-driver[ocpp]'"
+        ) from None
+    return [_charge_point(view) for view in Record(account).charge_points()]
 
 
 def settings(url: str) -> dict[str, Any]:

@@ -77,10 +77,14 @@ _REPORTED = frozenset(
 
 
 def bundle_of_charge_points(
-    found: Sequence[ChargePoint], settings: Mapping[str, Any], wishes: Wishes
+    found: Sequence[ChargePoint],
+    settings: Mapping[str, Any],
+    wishes: Wishes,
+    name: str = ACCOUNT,
 ) -> Bundle:
     """The configs of charge points, or of their connectors, behind the caching agent, which
-    becomes their central system with these settings. Raises BadConfiguration."""
+    is their central system with these settings; `name` is its account's there. Raises
+    BadConfiguration."""
     left_out = [
         f"{one.charge_point_id}: never told of a connector; let it connect once"
         for one in found
@@ -114,8 +118,8 @@ def bundle_of_charge_points(
     agent = wishes.cache_agent or AGENT
     return assemble(
         devices,
-        {"backend": "ocpp", "cache_agent": agent, "account": ACCOUNT},
-        {ACCOUNT: {"backend": "ocpp", **settings}},
+        {"backend": "ocpp", "cache_agent": agent, "account": name},
+        {name: {"backend": "ocpp", **settings}},
         wishes,
         left_out,
     )
