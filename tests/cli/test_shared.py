@@ -232,7 +232,7 @@ def test_a_shell_completes_commands_and_options():
         )
         return {text.partition(",")[2] for text in done.stdout.split()}
 
-    assert complete("chargepoint-driver d", 1) == {"discover"}
+    assert complete("chargepoint-driver disc", 1) == {"discover"}
     assert "allowedLoad" in complete("chargepoint-driver write ", 2)
     assert {"--json", "--password-file"} <= complete("chargepoint-driver sessions --", 2)
 
