@@ -1,9 +1,10 @@
 """What holds for the whole run: hypothesis leaves nothing behind, local calls take no proxy,
-and the tests under gevent get a process of their own."""
+the tests under gevent get a process of their own, and so do those that mostly wait."""
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,20 +21,23 @@ HERE = Path(__file__).parent
 UNDER_GEVENT = HERE / "interface"
 # What the platform driver runs below the interface: there it lives on greenlets.
 ALSO_UNDER_GEVENT = ("cache", "service", "control")
+# Whole platforms as child processes: these tests wait for others nearly all of their time.
+ON_PLATFORMS = HERE / "platform"
+ALSO_ON_PLATFORMS = ("documentation",)
 LIMIT_S = 1_800
 
 settings.register_profile("project", deadline=None, database=None)
 settings.load_profile("project")
 
 
-def _named_on_the_command_line() -> bool:
-    """Whether tests/interface, or something in it, is asked for by name."""
+def _is_named(folder: Path) -> bool:
+    """Whether a folder, or something in it, is asked for by name on the command line."""
     paths = (Path(word.partition("::")[0]).resolve() for word in sys.argv[1:])
-    return any(UNDER_GEVENT in (path, *path.parents) for path in paths)
+    return any(folder in (path, *path.parents) for path in paths)
 
 
 # Then its tests run right here, and gevent patches before any other test imports anything.
-if _named_on_the_command_line() and find_spec("platform_driver") is not None:
+if _is_named(UNDER_GEVENT) and find_spec("platform_driver") is not None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pytest itself has imported much by now
         import platform_driver.agent  # noqa: F401  # patches everything
@@ -42,6 +46,10 @@ _PATCHED_FROM_THE_START = "gevent" in sys.modules
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # Begun in the background of a shell: every program that is started here, and is to end
+        # on an interrupt, would inherit that it is ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in ("NO_PROXY", "no_proxy"):
         os.environ[name] = "127.0.0.1,localhost"
 
@@ -66,25 +74,39 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[Any]:
 
 def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Patched late, threads and locks of other tests would be of two kinds; so, where the run
-    began without gevent, tests/interface becomes one item that runs it in a new process."""
-    if path != UNDER_GEVENT or _PATCHED_FROM_THE_START:
-        return None
-    return OwnProcess.from_parent(parent, name=path.name)
+    began without gevent, tests/interface becomes one item that runs it in a new process. The
+    tests on platforms become one as well, beside the others."""
+    if path == UNDER_GEVENT and not _PATCHED_FROM_THE_START:
+        folders = [path, *(HERE / name for name in ALSO_UNDER_GEVENT)]
+        return OwnProcess.from_parent(parent, name=path.name, folders=folders)
+    beside = [ON_PLATFORMS, *(HERE / name for name in ALSO_ON_PLATFORMS)]
+    if path in beside and not any(map(_is_named, beside)):
+        # Of several folders the first stands for all.
+        folders = beside if path == ON_PLATFORMS else []
+        return OwnProcess.from_parent(parent, name=path.name, folders=folders)
+    return None
 
 
 class OwnProcess(pytest.Collector):
     """A folder of tests that is run as one item. It has its parent's path: a node with the
     folder's own would make pytest import the conftest.py there, which patches."""
 
+    def __init__(self, *, folders: list[Path], **options: Any) -> None:
+        super().__init__(**options)
+        self._folders = folders
+
     def collect(self) -> Iterator[pytest.Item]:
-        yield ChildRun.from_parent(self, name="in-a-process-of-its-own")
+        if self._folders:
+            name = "in-a-process-of-its-own"
+            yield ChildRun.from_parent(self, name=name, folders=self._folders)
 
 
 class ChildRun(pytest.Item):
-    """A pytest process for the tests that need the platform driver, and for those below it."""
+    """A pytest process for the tests of some folders."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, folders: list[Path], **options: Any) -> None:
         super().__init__(**options)
+        self._folders = folders
         self.add_marker(pytest.mark.timeout(LIMIT_S + 20))
         self._process: subprocess.Popen[bytes] | None = None
         self._printed: Any = None
@@ -93,7 +115,6 @@ class ChildRun(pytest.Item):
         """Begin beside the other tests: it is half of the work, and needs nothing of theirs."""
         if find_spec("platform_driver") is None:
             return
-        folders = [UNDER_GEVENT, *(HERE / name for name in ALSO_UNDER_GEVENT)]
         chosen = self.config.option
         options = [f"--rootdir={self.config.rootpath}", f"-c{self.config.inipath}", "-ra"]
         options += [f"--tb={chosen.tbstyle}", f"--show-capture={chosen.showcapture}"]
@@ -103,7 +124,7 @@ class ChildRun(pytest.Item):
             "w+", encoding="utf-8", errors="replace"
         )
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "pytest", *options, *map(str, folders)],
+            [sys.executable, "-m", "pytest", *options, *map(str, self._folders)],
             cwd=self.config.rootpath,
             stdout=self._printed,
             stderr=subprocess.STDOUT,
@@ -133,7 +154,8 @@ class ChildRun(pytest.Item):
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, None, str]:
-        return self.path, None, "tests/interface in a process of its own"
+        names = ", ".join(folder.name for folder in self._folders)
+        return self.path, None, f"{names}, in a process of their own"
 
 
 class ChildFailed(Exception):

@@ -232,7 +232,8 @@ def _historian_dies(site: Site) -> None:
 
 def _driver_dies_while_it_sheds(site: Site, busy: str) -> None:
     site.set(busy, "allowedLoad", 2.0)
-    assert site.set(busy, "shedState", 1) == 1
+    site.set(busy, "shedState", 1)
+    site.wait_for("The shed", lambda: site.get(busy, "shedState") == 1)
     site.kill(DRIVER)
     site.start(DRIVER)
     site.wait_for_polls("Polls of the new driver")
@@ -240,7 +241,7 @@ def _driver_dies_while_it_sheds(site: Site, busy: str) -> None:
     assert site.get(busy, "portLoad") <= 2.0 + 1e-3
     assert "adopted 1 commands of an earlier run" in site.log(DRIVER)
     site.platform.link.call(DRIVER, "revert_point", f"{garage.TOPIC}/{busy}", "shedState")
-    assert site.get(busy, "shedState") == 0
+    site.wait_for("The end of the shed", lambda: site.get(busy, "shedState") == 0)
 
 
 def _service_is_down(site: Site) -> None:
