@@ -26,6 +26,7 @@ from chargepoint_driver.adapters.announce import Announcer
 from chargepoint_driver.adapters.answers import answered as _answered
 from chargepoint_driver.adapters.ocpp_rpc import OcppRpc
 from chargepoint_driver.config import Account
+from chargepoint_driver.errors import BadConfiguration
 from chargepoint_driver.service import Accounts, Service
 
 __all__ = ["IDENTITY", "ChargePointAgent"]
@@ -78,8 +79,15 @@ class ChargePointAgent(OcppRpc, Agent):  # type: ignore[misc]  # the host has no
 
     @RPC.export  # type: ignore[untyped-decorator]
     def read(self, points: dict[str, dict[str, Any]], account: str | None = None) -> dict[str, Any]:
-        """{"values", "errors", "ages_s"} by the names of `points`; see `service.accounts`."""
-        return dict(_answered(lambda: self._accounts.read(points, account)))
+        """{"values", "errors", "ages_s"} by the names of `points`; see `service.accounts`. Where
+        there is no such account, as before the configuration has come, that is each one's
+        error."""
+        try:
+            return dict(_answered(lambda: self._accounts.read(points, account)))
+        except BadConfiguration as error:
+            if not isinstance(points, dict):
+                raise
+            return {"values": {}, "errors": dict.fromkeys(points, error.to_dict()), "ages_s": {}}
 
     @RPC.export  # type: ignore[untyped-decorator]
     def write(
