@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from chargepoint_driver.backend import Backend, Request
-from chargepoint_driver.cache.backoff import Backoff
 from chargepoint_driver.cache.disk import Disk
 from chargepoint_driver.cache.flight import Flight, in_background, within
+from chargepoint_driver.cache.gate import Gate
 from chargepoint_driver.cache.groups import Groups
 from chargepoint_driver.cache.plan import plan
 from chargepoint_driver.catalogue import CHARGEPOINT, Batch, Catalogue
@@ -26,7 +26,6 @@ from chargepoint_driver.errors import (
     ChargePointError,
     NothingThere,
     TryLater,
-    WrongCredentials,
 )
 from chargepoint_driver.snapshot import StationRecord
 
@@ -42,7 +41,6 @@ _DIRECTORY = "getStations"
 _DIRECTORY_S = 86_400.0
 _RELEARN_S = 600.0
 _KEPT_S = 3_600.0
-_GOOD_S = 10.0
 
 _Answer = TypeVar("_Answer")
 
@@ -90,15 +88,10 @@ class SharedCache:
         # that it leaves out are known to have nothing.
         self._whole: dict[str, tuple[float, int]] = {}
         self._begun = 0
-        self._backoff = Backoff(jitter)
+        self._gate = Gate(limit_s, clock, jitter)
         self._groups = Groups()
         self._groups_at: float | None = None
         self._listed_at: float | None = None
-        # When the account last proved good. Where that is not just now, requests go out one at
-        # a time: wrong credentials then cost one request, and the others share its error.
-        self._good_at = -math.inf
-        self._probe: threading.Event | None = None
-        self.requests = 0
         self._disk = disk
         self._saving = threading.Lock()  # the last to write the file knows everything
         if disk is not None:
@@ -136,7 +129,7 @@ class SharedCache:
                     stale.setdefault(key[0], set()).add(key[1])
             started = []
             for call, stations in stale.items():
-                held = self._backoff.error(call, now)
+                held = self._gate.error(call)
                 if held is not None:
                     for station in stations:
                         outcomes[call, station] = self._failed((call, station), held, now)
@@ -239,14 +232,11 @@ class SharedCache:
 
     def forget_failures(self) -> None:
         """Try everything again: the configuration changed."""
-        with self._lock:
-            self._backoff.forget()
-            self._good_at = -math.inf
+        self._gate.forget()
 
     def down(self) -> dict[str, ChargePointError]:
         """Call name to error, for the calls that do not work at present."""
-        with self._lock:
-            return self._backoff.down()
+        return self._gate.down()
 
     # ---- in the background ---------------------------------------------------------------
 
@@ -353,45 +343,7 @@ class SharedCache:
     ) -> _Answer:
         """Ask the backend once, in this thread, unless the call is held back. Raises what the
         backend raises, or the error that the call is held with."""
-        held: ChargePointError | None = None
-        probe = self._turn()
-        try:
-            with self._lock:
-                held = self._backoff.error(call, self._clock(), stations)
-                self.requests += held is None
-            if held is not None:
-                raise held
-            answer = ask()
-        except ChargePointError as error:
-            if error is not held:
-                with self._lock:
-                    self._backoff.failed(call, error, self._clock(), stations)
-                    if isinstance(error, WrongCredentials):
-                        self._good_at = -math.inf
-            raise
-        finally:
-            if probe is not None:
-                with self._lock:
-                    self._probe = None
-                probe.set()
-        with self._lock:
-            self._good_at = self._clock()
-            self._backoff.worked(call, stations)
-        return answer
-
-    def _turn(self) -> threading.Event | None:
-        """Wait, while the account has not proved good, until no other request is out. The
-        event is to be set and taken away by whoever got it."""
-        while True:
-            with self._lock:
-                if self._clock() - self._good_at <= _GOOD_S:
-                    return None
-                if self._probe is None:
-                    self._probe = threading.Event()
-                    return self._probe
-                probe = self._probe
-            if not probe.wait(self._limit_s):
-                raise TryLater(f"another request has not ended within {self._limit_s:g} s")
+        return self._gate.once(call, ask, stations)
 
     def _keep(self, flight: Flight, records: dict[str, StationRecord], at: float) -> None:
         """Store what a flight brought, unless a write or a later flight has overtaken it."""

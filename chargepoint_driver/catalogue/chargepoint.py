@@ -7,10 +7,8 @@ reported). To add a point, add a row and record a reply that holds it.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from chargepoint_driver.catalogue.commanded import COMMANDED
-from chargepoint_driver.catalogue.model import Attribute, Batch, Call, Kind, Scope, Whole
+from chargepoint_driver.catalogue.model import Attribute, Batch, Call, Kind, Scope, Whole, rows_of
 
 STRING, INTEGER, FLOAT = Kind.STRING, Kind.INTEGER, Kind.FLOAT
 BOOLEAN, DATETIME, DICTIONARY = Kind.BOOLEAN, Kind.DATETIME, Kind.DICTIONARY
@@ -64,18 +62,7 @@ _CALLS = {call.name: call for call in CALLS}
 
 
 def _rows(register: str, call: str, *rows: Attribute) -> tuple[Attribute, ...]:
-    """The rows of one register, with what its call gives them all."""
-    timing = _CALLS[call]
-    return tuple(
-        replace(
-            row,
-            register=register,
-            call=call,
-            scrape_interval_s=timing.scrape_interval_s,
-            currency_s=timing.currency_s,
-        )
-        for row in rows
-    )
+    return rows_of(_CALLS[call], register, *rows)
 
 
 def _row(

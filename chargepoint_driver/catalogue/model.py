@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 COMMANDS = "CommandRegister"
@@ -109,3 +109,17 @@ class Attribute:
     @property
     def writable(self) -> bool:
         return bool(self.write)
+
+
+def rows_of(call: Call, register: str, *rows: Attribute) -> tuple[Attribute, ...]:
+    """The rows of one register, with what their call gives them all."""
+    return tuple(
+        replace(
+            row,
+            register=register,
+            call=call.name,
+            scrape_interval_s=call.scrape_interval_s,
+            currency_s=call.currency_s,
+        )
+        for row in rows
+    )

@@ -6,7 +6,6 @@ read when needed, from where the config says they are, and never shown.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -24,7 +23,14 @@ from pydantic import (
 
 from chargepoint_driver.catalogue import CHARGEPOINT
 from chargepoint_driver.config.shed import ShedSettings
-from chargepoint_driver.config.words import DeviceKeys, explain, keys_of, own_keys, printable
+from chargepoint_driver.config.words import (
+    DeviceKeys,
+    explain,
+    keys_of,
+    own_keys,
+    printable,
+    read_secret,
+)
 from chargepoint_driver.errors import BadConfiguration
 
 __all__ = ["AccountConfig", "AgentAccount", "DeviceConfig"]
@@ -157,25 +163,7 @@ class AccountConfig(_Account):
         """The password as it stands now. Raises BadConfiguration when it cannot be had."""
         if self.password is not None:
             return self.password.get_secret_value()
-        if self.password_env is not None:
-            found = os.environ.get(self.password_env)
-            if not found:
-                raise BadConfiguration(
-                    f"password_env: the environment variable {self.password_env!r} is not set in "
-                    "this process; set it where the platform starts, or use password_file"
-                )
-            return found
-        assert self.password_file is not None
-        try:
-            lines = self.password_file.expanduser().read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeError) as error:
-            raise BadConfiguration(
-                f"password_file: {self.password_file} cannot be read ({type(error).__name__}); "
-                "correct the path or its permissions"
-            ) from None
-        if not lines or not lines[0].strip():
-            raise BadConfiguration(f"password_file: {self.password_file} holds no password")
-        return lines[0].strip()
+        return read_secret(self.password_env, self.password_file)
 
 
 class DeviceConfig(ShedSettings, DeviceKeys, _Account):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +18,7 @@ from pydantic import (
 )
 
 from chargepoint_driver.config.quirks import MEASURANDS, Quirks
-from chargepoint_driver.config.words import explain, keys_of
+from chargepoint_driver.config.words import explain, keys_of, read_secret
 from chargepoint_driver.errors import BadConfiguration
 
 __all__ = [
@@ -97,25 +96,7 @@ class ChargePointConfig(BaseModel):
 
     def read_password(self) -> str:
         """The password as it stands now. Raises BadConfiguration when it cannot be had."""
-        if self.password_env is not None:
-            found = os.environ.get(self.password_env)
-            if not found:
-                raise BadConfiguration(
-                    f"password_env: the environment variable {self.password_env!r} is not set; "
-                    "set it where this process starts, or use password_file"
-                )
-            return found
-        assert self.password_file is not None
-        try:
-            lines = self.password_file.expanduser().read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeError) as error:
-            raise BadConfiguration(
-                f"password_file: {self.password_file} cannot be read ({type(error).__name__}); "
-                "correct the path or its permissions"
-            ) from None
-        if not lines or not lines[0].strip():
-            raise BadConfiguration(f"password_file: {self.password_file} holds no password")
-        return lines[0].strip()
+        return read_secret(self.password_env, self.password_file)
 
 
 _ANYONE = ChargePointConfig()

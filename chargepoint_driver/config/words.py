@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["HOST_KEYS", "DeviceKeys", "explain", "keys_of", "own_keys", "printable", "unknown_key"]
+from chargepoint_driver.errors import BadConfiguration
+
+__all__ = [
+    "HOST_KEYS",
+    "DeviceKeys",
+    "explain",
+    "keys_of",
+    "own_keys",
+    "printable",
+    "read_secret",
+    "unknown_key",
+]
 
 # Keys of the platform driver's own that stand beside ours in a driver config.
 HOST_KEYS = frozenset({"debug", "driver_type", "heart_beat_point", "module", "plugins"})
@@ -68,3 +81,27 @@ def unknown_key(key: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(key.rsplit(".", 1)[-1], known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else "remove it"
     return f"unknown key {key!r}; {hint}"
+
+
+def read_secret(variable: str | None, file: Path | None) -> str:
+    """What the environment variable of `password_env`, or else the first line of the file of
+    `password_file`, holds now. Raises BadConfiguration when it cannot be had."""
+    if variable is not None:
+        found = os.environ.get(variable)
+        if not found:
+            raise BadConfiguration(
+                f"password_env: the environment variable {variable!r} is not set in this "
+                "process; set it where the process starts, or use password_file"
+            )
+        return found
+    assert file is not None
+    try:
+        lines = file.expanduser().read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeError) as error:
+        raise BadConfiguration(
+            f"password_file: {file} cannot be read ({type(error).__name__}); correct the path or "
+            "its permissions"
+        ) from None
+    if not lines or not lines[0].strip():
+        raise BadConfiguration(f"password_file: {file} holds no password")
+    return lines[0].strip()

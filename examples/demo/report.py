@@ -143,11 +143,13 @@ def count_rows(database: Path, topic: str) -> int:
 
 
 def stored_loads(database: Path, device: str) -> list[tuple[datetime, float]]:
-    """(time, kW) of a device's portLoad in the historian, oldest first."""
+    """(time, kW) of a device's portLoad in the historian, oldest first; a poll that found none
+    reported is left out."""
     query = "SELECT ts, value_string FROM data NATURAL JOIN topics WHERE topic_name = ? ORDER BY ts"
     with closing(_open(database)) as connection:
         rows = connection.execute(query, [f"{device}/portLoad"]).fetchall()
-    return [(datetime.fromisoformat(time), float(json.loads(value))) for time, value in rows]
+    loads = [(datetime.fromisoformat(time), json.loads(value)) for time, value in rows]
+    return [(time, float(kw)) for time, kw in loads if kw is not None]
 
 
 def copy_database(source: Path, target: Path) -> None:

@@ -213,11 +213,12 @@ def test_rows_are_counted_below_a_topic_only(tmp_path: Path) -> None:
             "INSERT INTO topics VALUES (1, ?), (2, 'datalogger/x')", [f"{PORT}/portLoad"]
         )
         connection.execute("INSERT INTO data VALUES (?, 1, '6.6'), (?, 2, '1')", [at(0), at(0)])
+        connection.execute("INSERT INTO data VALUES (?, 1, 'null')", [at(1)])  # none reported
 
     copy = tmp_path / "copy.sqlite"
     report.copy_database(database, copy)
 
-    assert report.count_rows(copy, "campus") == 1
+    assert report.count_rows(copy, "campus") == 2
     assert report.stored_loads(copy, PORT) == [(START, 6.6)]
 
 

@@ -1,0 +1,95 @@
+"""When a request may go out: not while its call is held back, and one at a time until the
+account has proved good."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Collection
+from typing import TypeVar
+
+from chargepoint_driver.cache.backoff import Backoff
+from chargepoint_driver.errors import ChargePointError, TryLater, WrongCredentials
+
+__all__ = ["Gate"]
+
+_GOOD_S = 10.0
+
+_Answer = TypeVar("_Answer")
+
+
+class Gate:
+    """One account's. The lock guards tables only; requests go out without it."""
+
+    def __init__(
+        self, limit_s: float, clock: Callable[[], float], jitter: Callable[[], float]
+    ) -> None:
+        """`limit_s` is how long a request waits for the one before it."""
+        self._limit_s = limit_s
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._backoff = Backoff(jitter)
+        # When the account last proved good. Where that is not just now, requests go out one at
+        # a time: wrong credentials then cost one request, and the others share its error.
+        self._good_at = -math.inf
+        self._probe: threading.Event | None = None
+
+    def error(self, call: str) -> ChargePointError | None:
+        """The error that a call is held back with; None when it may be made."""
+        with self._lock:
+            return self._backoff.error(call, self._clock())
+
+    def down(self) -> dict[str, ChargePointError]:
+        """Call name to error, for the calls that do not work at present."""
+        with self._lock:
+            return self._backoff.down()
+
+    def forget(self) -> None:
+        """Try everything again: the configuration changed."""
+        with self._lock:
+            self._backoff.forget()
+            self._good_at = -math.inf
+
+    def once(
+        self, call: str, ask: Callable[[], _Answer], stations: Collection[str] = ()
+    ) -> _Answer:
+        """Ask once, in this thread, unless the call is held back. Raises what `ask` raises, or
+        the error that the call is held with."""
+        held: ChargePointError | None = None
+        probe = self._turn()
+        try:
+            with self._lock:
+                held = self._backoff.error(call, self._clock(), stations)
+            if held is not None:
+                raise held
+            answer = ask()
+        except ChargePointError as error:
+            if error is not held:
+                with self._lock:
+                    self._backoff.failed(call, error, self._clock(), stations)
+                    if isinstance(error, WrongCredentials):
+                        self._good_at = -math.inf
+            raise
+        finally:
+            if probe is not None:
+                with self._lock:
+                    self._probe = None
+                probe.set()
+        with self._lock:
+            self._good_at = self._clock()
+            self._backoff.worked(call, stations)
+        return answer
+
+    def _turn(self) -> threading.Event | None:
+        """Wait, while the account has not proved good, until no other request is out. The
+        event is to be set and taken away by whoever got it."""
+        while True:
+            with self._lock:
+                if self._clock() - self._good_at <= _GOOD_S:
+                    return None
+                if self._probe is None:
+                    self._probe = threading.Event()
+                    return self._probe
+                probe = self._probe
+            if not probe.wait(self._limit_s):
+                raise TryLater(f"another request has not ended within {self._limit_s:g} s")
