@@ -51,17 +51,22 @@ class _Ages(Mapping[str, float]):
         points: Mapping[str, Point],
         outcomes: Mapping[Key, Outcome],
         values: Mapping[str, Value],
+        groups_s: Mapping[str, float],
     ) -> None:
+        """`groups_s`: name to age of the values of station groups that their stations report."""
         self._points = points
         self._outcomes = outcomes
         self._values = values
+        self._groups_s = groups_s
 
     def __getitem__(self, name: str) -> float:
         if name not in self._values:
             raise KeyError(name)
         outcome = self._outcomes.get(self._points[name].key)
-        # A station group's values are put together when they are read.
-        return 0.0 if outcome is None else outcome.age_s or 0.0
+        if outcome is None:
+            # A station group's; what was commanded of it is known without asking.
+            return self._groups_s.get(name, 0.0)
+        return outcome.age_s or 0.0
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
@@ -167,9 +172,10 @@ class Service:
                     )
                 except ChargePointError as found:
                     errors[name] = found
+        groups_s: dict[str, float] = {}
         for group_id, members in selection.of_station_groups.items():
-            self._read_group(group_id, members, values, errors)
-        return Reading(values, errors, _Ages(selection, outcomes, values))
+            groups_s |= self._read_group(group_id, members, values, errors)
+        return Reading(values, errors, _Ages(selection, outcomes, values, groups_s))
 
     def _read_group(
         self,
@@ -177,21 +183,23 @@ class Service:
         points: Mapping[str, Point],
         values: dict[str, Value],
         errors: dict[str, ChargePointError],
-    ) -> None:
-        """The points of a station group, out of its stations."""
+    ) -> dict[str, float]:
+        """The points of a station group, out of its stations. Name to age in seconds of those
+        that the stations report: that of the oldest report."""
         reported = {name: p for name, p in points.items() if self.control.needs_report(p)}
         for name in points.keys() - reported.keys():
             values[name] = self.control.value_of_group(points[name], None)
         if not reported:
-            return
+            return {}
         currency_s = min(point.currency_s for point in reported.values())
         try:
-            records = self.control.records_of_group(group, currency_s)
+            records, age_s = self.control.records_of_group(group, currency_s)
         except ChargePointError as error:
             errors.update(dict.fromkeys(reported, error))
-            return
+            return {}
         for name, point in reported.items():
             values[name] = self.control.value_of_group(point, records)
+        return dict.fromkeys(reported, age_s)
 
     def write(self, point: Point, value: object, options: ShedOptions) -> Value:
         """Carry out a write and read back what the service reports then.

@@ -202,14 +202,16 @@ def check(rig: Rig, model: Model) -> None:
         status, why = rig.status(port), rig.read("shedReason", port)
         kw, percent = rig.read("commandedLoad", port), rig.read("commandedPercent", port)
         said = FREE if ceiling is None else SHED
-        if ceiling is not None and (kw, percent) == (None, None):
+        total = rig.read("commandedLoad", None)
+        if ceiling is not None and (kw, percent, total) == (None, None, None):
             said = "adopted", "failed"  # somebody else's, and ours came to nothing
         assert status in said, (port, ceiling, status, why)
         if ceiling is None:
             assert (kw, percent) == (None, None), (port, why)
         elif kw is not None:
-            whole = rig.read("commandedLoad", None) is not None
-            assert kw / (len(PORTS) if whole else 1) == pytest.approx(ceiling, abs=0.07), why
+            assert kw == pytest.approx(ceiling, abs=0.07), why
+        elif total is not None:
+            assert total / len(PORTS) == pytest.approx(ceiling, abs=0.07), why
         elif percent is None:
             # Nothing of ours: what was in force before anything was written.
             assert ceiling == model.before, why

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -48,6 +49,21 @@ def live_below(rig: Rig, total_kw: float, minutes: float) -> None:
     for _ in range(int(minutes * 2)):
         rig.live(0.5)
         assert sum(ceilings(rig).values()) <= total_kw + 1e-6
+
+
+def test_a_value_of_a_group_is_as_old_as_its_oldest_station(many: Rig) -> None:
+    whole = {
+        name: replace(many.point(name, group=GROUP), currency_s=60.0)
+        for name in ("siteLoad", "commandedLoad")
+    }
+    many.read("portLoad")
+    many.pass_(45.0)
+    for station in STATIONS[1:]:
+        many.read("portLoad", station=station)
+    reading = many.service.read(whole)
+    assert reading.ages_s == pytest.approx({"siteLoad": 45.0, "commandedLoad": 0.0})
+    many.pass_(30.0)
+    assert many.service.read(whole).ages_s["siteLoad"] == pytest.approx(30.0)
 
 
 class TestOneCall:

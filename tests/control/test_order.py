@@ -88,7 +88,11 @@ def test_a_station_s_command_takes_the_place_of_its_ports(rig: Rig) -> None:
     rig.write("allowedLoad", 9.0, None)
     rig.live(100)
     assert [rig.ceiling(port) for port in (1, 2)] == [4.5, 4.5]
-    assert [rig.read("commandedLoad", port) for port in (None, 1, 2)] == [9.0, 9.0, 9.0]
+    # A total is no limit of one port: its status says what it is under.
+    assert [rig.read("commandedLoad", port) for port in (None, 1, 2)] == [9.0, None, None]
+    assert rig.read("siteHeadroom", None) is not None
+    assert rig.read("siteHeadroom", 1) is None
+    assert "9 kW" in str(rig.read("shedReason", 1))
     assert [rig.status(port) for port in (None, 1, 2)] == ["in force"] * 3
 
 

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
-import json
-import os
 import signal
-import subprocess
 import sys
-import tempfile
 import time
-import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from demos import LIMIT_S, Mark, finished_demo
 
 from examples.demo import garage
 from examples.demo.platform import Platform, child_environment, temporary_home
@@ -24,10 +19,7 @@ from examples.demo.report import TOLERANCE_KW
 from examples.demo.run import CACHE, DRIVER
 from examples.demo.watch import Watch
 
-ROOT = Path(__file__).resolve().parents[2]
-LIMIT_S = 115
 GONE = f"the caching agent {CACHE} "  # did not answer, or is not reachable
-MARK = "CHARGEPOINT_AGENT_TEST"
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("platform_driver") is None,
@@ -35,41 +27,11 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def alive(mark: str) -> list[str]:
-    """The command lines of all living processes that inherited the mark."""
-    wanted = f"{MARK}={mark}".encode()
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if wanted in (folder / "environ").read_bytes().split(b"\0"):
-                found.append((folder / "cmdline").read_text().replace("\0", " "))
-        except OSError:
-            continue  # Ended meanwhile, or somebody else's.
-    return found
-
-
 def test_the_demo_through_the_agent(tmp_path: Path) -> None:
-    mark = str(uuid.uuid4())
-    with tempfile.TemporaryDirectory() as homes:
-        demo = subprocess.Popen(
-            [sys.executable, "-m", "examples.demo", "--agent", "--output", str(tmp_path)],
-            cwd=ROOT,
-            env={**os.environ, MARK: mark, "TMPDIR": homes},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        try:
-            text, _ = demo.communicate(timeout=LIMIT_S)
-        finally:
-            if demo.poll() is None:
-                demo.terminate()  # It ends its children before it ends.
-                demo.communicate(timeout=60)
-        assert list(Path(homes).iterdir()) == []
-    assert demo.returncode == 0, text
-    assert alive(mark) == []
-    said: dict[str, Any] = json.loads((tmp_path / "report.json").read_text())
+    demo = finished_demo(tmp_path, "--agent")
+    assert demo.code == 0, demo.text
+    assert (demo.homes_left, demo.processes_left) == ([], [])
+    said = demo.report
     assert said["port_load_kw_before"] > said["allowed_load_kw"] > 0
     assert said["port_load_kw_during"] <= said["allowed_load_kw"] + TOLERANCE_KW
     assert said["port_load_kw_after"] > said["allowed_load_kw"] + TOLERANCE_KW
@@ -145,8 +107,8 @@ class Site:
 def test_a_killed_agent_that_comes_back_is_used_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mark = str(uuid.uuid4())
-    monkeypatch.setenv(MARK, mark)
+    mark = Mark()
+    monkeypatch.setenv(mark.name, mark.value)
     began = time.monotonic()
     with temporary_home() as home, Processes(tmp_path) as processes:
         site = Site(home, processes)
@@ -169,5 +131,5 @@ def test_a_killed_agent_that_comes_back_is_used_again(
         health = site.platform.link.call(CACHE, "health")
         assert health == {"good": True, "faults": [], "accounts": {"garage": {}}}
         assert site.platform.link.call(CACHE, "stats")["garage"]["total"] > 0
-    assert alive(mark) == []
+    assert mark.alive() == []
     assert time.monotonic() - began < LIMIT_S

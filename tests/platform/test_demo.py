@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
-import json
-import os
 import signal
-import subprocess
-import sys
-import tempfile
 import time
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
+from demos import LIMIT_S, Finished, Mark, finished_demo, running_demo
 
 from examples.demo import report
-
-ROOT = Path(__file__).resolve().parents[2]
-LIMIT_S = 115
-MARK = "CHARGEPOINT_DEMO_TEST"
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("platform_driver") is None,
@@ -32,73 +19,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@dataclass(frozen=True)
-class Finished:
-    """A demo that has ended by itself."""
-
-    code: int
-    text: str
-    output: Path
-    homes_left: list[str]
-    processes_left: list[str]
-
-    @property
-    def report(self) -> dict[str, Any]:
-        """What report.json says."""
-        found: dict[str, Any] = json.loads((self.output / "report.json").read_text())
-        return found
-
-
-@contextmanager
-def running_demo(output: Path, mark: str, **env: str) -> Iterator[subprocess.Popen[str]]:
-    """The demo as a child process; its output in one pipe; gone afterwards."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "examples.demo", "--output", str(output)],
-        cwd=ROOT,
-        # A home and an identity of somebody else's must not matter.
-        env={
-            **os.environ,
-            **env,
-            MARK: mark,
-            "VOLTTRON_HOME": "/nonexistent",
-            "AGENT_CONFIG": "none",
-        },
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.terminate()  # It ends its children before it ends.
-                process.wait(timeout=60)
-
-
-def processes_of(mark: str) -> list[str]:
-    """The command lines of all living processes that inherited the mark."""
-    wanted = f"{MARK}={mark}".encode()
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if wanted in (folder / "environ").read_bytes().split(b"\0"):
-                found.append((folder / "cmdline").read_text().replace("\0", " "))
-        except OSError:
-            continue  # Ended meanwhile, or somebody else's.
-    return found
-
-
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    output = tmp_path_factory.mktemp("demo")
-    mark = str(uuid.uuid4())
-    # The platform's home must be short, which a folder of pytest's is not.
-    with tempfile.TemporaryDirectory() as homes:
-        with running_demo(output, mark, TMPDIR=homes) as process:
-            text, _ = process.communicate(timeout=LIMIT_S)
-        left = [str(home) for home in Path(homes).iterdir()]
-    return Finished(process.returncode, text, output, left, processes_of(mark))
+    return finished_demo(tmp_path_factory.mktemp("demo"))
 
 
 def test_it_ends_by_itself_and_well(demo: Finished) -> None:
@@ -162,7 +85,7 @@ def test_the_password_is_in_no_file(demo: Finished) -> None:
 
 
 def test_interrupted_during_the_event_it_clears_and_ends_everything(tmp_path: Path) -> None:
-    mark = str(uuid.uuid4())
+    mark = Mark()
     with running_demo(tmp_path, mark) as process:
         assert process.stdout is not None
         end = time.monotonic() + LIMIT_S
@@ -174,6 +97,6 @@ def test_interrupted_during_the_event_it_clears_and_ends_everything(tmp_path: Pa
         process.communicate(timeout=60)
 
     assert process.returncode == 130
-    assert processes_of(mark) == []
+    assert mark.alive() == []
     assert "'cleared'" in (tmp_path / "logs" / "demand.response.log").read_text()
     assert not (tmp_path / "report.json").exists()

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-import json
-import os
-import subprocess
 import sys
-import tempfile
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from demos import Mark, finished_demo
 
 from examples.demo import garage, report
 from examples.demo.chargers import Chargers
@@ -21,10 +17,8 @@ from examples.demo.platform import Platform, child_environment, temporary_home
 from examples.demo.processes import Processes
 from examples.demo.run import CACHE, DRIVER
 
-ROOT = Path(__file__).resolve().parents[2]
-LIMIT_S = 115
 ONE = f"{garage.TOPIC}/charger1"
-MARK = "CHARGEPOINT_OCPP_TEST"
+EVERY = [f"CP000{n}" for n in range(1, 5)]
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("platform_driver") is None,
@@ -32,43 +26,12 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def alive(mark: str) -> list[str]:
-    """The command lines of all living processes that inherited the mark."""
-    wanted = f"{MARK}={mark}".encode()
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if wanted in (folder / "environ").read_bytes().split(b"\0"):
-                found.append((folder / "cmdline").read_text().replace("\0", " "))
-        except OSError:
-            continue  # Ended meanwhile, or somebody else's.
-    return found
-
-
 @pytest.mark.parametrize("place", ["driver", "agent"])
 def test_the_demo_with_chargers_that_connect(tmp_path: Path, place: str) -> None:
-    mark = str(uuid.uuid4())
-    words = ["--ocpp", *(["--agent"] if place == "agent" else [])]
-    with tempfile.TemporaryDirectory() as homes:
-        demo = subprocess.Popen(
-            [sys.executable, "-m", "examples.demo", *words, "--output", str(tmp_path)],
-            cwd=ROOT,
-            env={**os.environ, MARK: mark, "TMPDIR": homes},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        try:
-            text, _ = demo.communicate(timeout=LIMIT_S)
-        finally:
-            if demo.poll() is None:
-                demo.terminate()  # It ends its children before it ends.
-                demo.communicate(timeout=60)
-        assert list(Path(homes).iterdir()) == []
-    assert demo.returncode == 0, text
-    assert alive(mark) == []
-    said: dict[str, Any] = json.loads((tmp_path / "report.json").read_text())
+    demo = finished_demo(tmp_path, "--ocpp", *(["--agent"] if place == "agent" else []))
+    assert demo.code == 0, demo.text
+    assert (demo.homes_left, demo.processes_left) == ([], [])
+    said = demo.report
     assert said["port_load_kw_before"] > said["allowed_load_kw"] > 0
     assert said["port_load_kw_during"] <= said["allowed_load_kw"] + report.TOLERANCE_KW
     assert said["port_load_kw_after"] > said["allowed_load_kw"] + report.TOLERANCE_KW
@@ -130,6 +93,13 @@ class Site:
     def wait_for(self, what: str, probe: Callable[[], bool], limit_s: float = 30.0) -> None:
         self._processes.wait_for(what, probe, limit_s)
 
+    def charged(self) -> set[str]:
+        """The charge points with a session, running or not."""
+        return {row["station"] for row in self.call(CACHE, "sessions", None, "2020-01-01")}
+
+    def completed(self, month: str) -> set[str]:
+        return {row["station"] for row in self.call(CACHE, "completed_sessions", month)}
+
     def call(self, peer: str, method: str, *arguments: Any) -> Any:
         return self.platform.link.call(peer, method, *arguments)
 
@@ -137,16 +107,17 @@ class Site:
 def test_chargers_stay_connected_while_the_driver_restarts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mark = str(uuid.uuid4())
-    monkeypatch.setenv(MARK, mark)
+    mark = Mark()
+    monkeypatch.setenv(mark.name, mark.value)
     with temporary_home() as home, Processes(tmp_path) as processes:
         site = Site(home, processes)
         site.wait_for("AVAILABLE on the bus", site.pushed("Status", lambda it: it == "AVAILABLE"))
         site.chargers.begin()
         site.wait_for("A load on the bus", site.pushed("portLoad", lambda kw: (kw or 0) > 5))
+        site.wait_for("All of them", lambda: site.charged() == set(EVERY))
         topics = {topic for topic, _ in site.seen}
         assert {"ocpp/CP0001/BootNotification", "ocpp/CP0001/StartTransaction"} <= topics
-        assert site.call(CACHE, "active_charge_points") == [f"CP000{n}" for n in range(1, 5)]
+        assert site.call(CACHE, "active_charge_points") == EVERY
 
         processes.stop(DRIVER)
         site.start_driver()
@@ -159,7 +130,6 @@ def test_chargers_stay_connected_while_the_driver_restarts(
         assert (list(answers.values()), errors) == (["Accepted"], {})
         site.wait_for("The end of the session", site.pushed("portLoad", lambda kw: kw == 0))
         assert site.call(CACHE, "remote_stop", "CP0002", 1) == "Accepted"
-        seen_at = site.call(CACHE, "last_contact", "CP0001")
-        rows = site.call(CACHE, "completed_sessions", seen_at[:7])
-        assert {row["station"] for row in rows} >= {"CP0001"}
-    assert alive(mark) == []
+        month = site.call(CACHE, "last_contact", "CP0001")[:7]
+        site.wait_for("Both sessions", lambda: {"CP0001", "CP0002"} <= site.completed(month))
+    assert mark.alive() == []

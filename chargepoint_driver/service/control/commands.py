@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from chargepoint_driver.backend import Backend, Limit, Target
-from chargepoint_driver.cache import SharedCache
+from chargepoint_driver.cache import Outcome, SharedCache
 from chargepoint_driver.cache.flight import within
 from chargepoint_driver.errors import BadValue, ChargePointError, FateUnknown, TryLater
 from chargepoint_driver.service.control.held import Doubt, Held, words
@@ -67,13 +67,17 @@ class Commands:
         self, stations: Iterable[str], currency_s: float = STATE_CURRENCY_S
     ) -> dict[str, StationRecord | ChargePointError]:
         """What getLoad reports of stations, read together, or why it is not known."""
-        outcomes = self.cache.get({(LOAD, station): currency_s for station in stations})
         return {
             station: outcome.record
             or outcome.error
             or ChargePointError(f"{station}: the load is not known")
-            for (_, station), outcome in outcomes.items()
+            for station, outcome in self.outcomes(stations, currency_s).items()
         }
+
+    def outcomes(self, stations: Iterable[str], currency_s: float) -> dict[str, Outcome]:
+        """As `records`, with the age of each."""
+        asked = {(LOAD, station): currency_s for station in stations}
+        return {station: outcome for (_, station), outcome in self.cache.get(asked).items()}
 
     def report(self, target: Target, currency_s: float = STATE_CURRENCY_S) -> Report:
         """What is reported of a station's or port's limits. Raises what reading it raises."""

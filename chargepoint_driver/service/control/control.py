@@ -188,22 +188,24 @@ class Control:
         `record` is what getLoad reports; None where `needs_report` is False.
         """
         name = point.attribute.name
-        held = self._ledger.covering(point.target)
-        if record is None or not self.needs_report(point):
-            return self._commanded(name, held)
         target = point.target
+        own, held = self._ledger.held(target), self._ledger.covering(target)
+        is_of_station = held is not None and held is not own
+        if record is None or not self.needs_report(point):
+            if is_of_station and name == "commandedLoad":
+                return None  # a total for all ports is no limit of one of them
+            return self._commanded(name, held)
         report = report_of(target, record)
-        own = self._ledger.held(target)
-        if own is not None and own.doubt is not None and name in _STATUS:
+        if name not in _STATUS:
+            return self._of_report(name, None if is_of_station else held, report)
+        if own is not None and own.doubt is not None:
             held = own
-        if held is not None and held is not own and name != "siteLoad":
+        elif is_of_station:
             # A port under its station's command: only all ports together show that.
             report = report_of(Target(target.station_id), record)
-        if name in _STATUS:
-            of_station = self._ledger.of_station(target.station_id)
-            status, why = judge_station(target, held, of_station, report, self._time_s())
-            return status.value if name == "shedStatus" else why
-        return self._of_report(name, held, report)
+        of_station = self._ledger.of_station(target.station_id)
+        status, why = judge_station(target, held, of_station, report, self._time_s())
+        return status.value if name == "shedStatus" else why
 
     def value_of_group(self, point: Point, records: Mapping[str, StationRecord] | None) -> Value:
         """The value of an attribute for a station group, out of what getLoad reports of its
@@ -220,9 +222,12 @@ class Control:
             return self._sites.roster.allowed_kw(records)
         return self._of_report(name, held, self._sites.roster.report(records))
 
-    def records_of_group(self, group: str, currency_s: float) -> dict[str, StationRecord]:
-        """What getLoad reports of every station of a group. Raises when one is missing."""
-        return self._sites.roster.records(group, currency_s)
+    def records_of_group(
+        self, group: str, currency_s: float
+    ) -> tuple[dict[str, StationRecord], float]:
+        """(what getLoad reports of every station of a group, the age in seconds of the oldest
+        of that). Raises when one is missing."""
+        return self._sites.roster.records_and_age(group, currency_s)
 
     def _commanded(self, name: str, held: Held | None) -> Value:
         limit = self._limit(held)
