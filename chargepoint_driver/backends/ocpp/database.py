@@ -8,6 +8,7 @@ written with the commit.
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 import time
 from collections.abc import Callable
@@ -21,6 +22,8 @@ import msgspec
 from chargepoint_driver.errors import BadConfiguration
 
 __all__ = ["Database"]
+
+_log = logging.getLogger(__name__)
 
 # Ids of a new file begin at the seconds since then: a charge point that still holds one of a
 # lost file cannot be taken for another. 31 bits last until 2088.
@@ -60,7 +63,9 @@ class Database:
                 f"database: {path} cannot be used ({error}); correct the path or its rights"
             ) from None
         path.chmod(0o600)
+        self._path = path
         self._open = False
+        self._failing = False
         self._waiting: asyncio.Future[None] | None = None
         self._rows: list[tuple[Any, ...]] = []
         self._registers: dict[int, tuple[float, float]] = {}
@@ -76,7 +81,27 @@ class Database:
         return self._waiting
 
     def flush(self) -> None:
-        """Commit now. Raises sqlite3.Error."""
+        """Commit now. Raises sqlite3.Error, and then nothing of it is stored."""
+        try:
+            self._flush()
+        except sqlite3.Error as error:
+            if not self._failing:
+                _log.error(
+                    "database: %s cannot be written (%s); no message is acknowledged that it "
+                    "does not hold. Make room, or correct its rights",
+                    self._path,
+                    error,
+                )
+            self._failing = True
+            self._open = False
+            with suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+            raise
+        if self._failing:
+            self._failing = False
+            _log.warning("database: %s can be written again", self._path)
+
+    def _flush(self) -> None:
         if (self._rows or self._registers) and not self._open:
             # Survives the end of the process, however sudden; a loss of power may cost the
             # last events, which is not worth a flush of the disk for each meter value.
@@ -115,7 +140,6 @@ class Database:
         try:
             self.flush()
         except sqlite3.Error as error:
-            self._give_up()
             failed: Exception | None = error
         else:
             failed = None
@@ -126,11 +150,6 @@ class Database:
         else:
             waiting.set_exception(failed)
             waiting.exception()  # no complaint where nobody waits
-
-    def _give_up(self) -> None:
-        self._open = False
-        with suppress(sqlite3.Error):
-            self._db.execute("ROLLBACK")
 
     def _safely(self, synchronous: str) -> None:
         """How far the next commit goes: FULL survives a loss of power too."""

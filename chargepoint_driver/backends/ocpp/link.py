@@ -10,6 +10,7 @@ import itertools
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from websockets.protocol import State
 from chargepoint_driver.backends.ocpp import frames, schemas
 from chargepoint_driver.backends.ocpp.frames import WireError
 from chargepoint_driver.backends.ocpp.requests import Desk, Dialect, Request
+from chargepoint_driver.backends.ocpp.restore import restore_running
 from chargepoint_driver.backends.ocpp.state import ChargePoint
 from chargepoint_driver.errors import BadValue, FateUnknown, TryLater, WriteRejected
 
@@ -127,7 +129,7 @@ class Link:
                     await store.committed()
                 except sqlite3.Error as error:
                     # Not stored, so not acknowledged: the charge point sends it again.
-                    self._desk.count(self.point, "not_stored", type(error).__name__)
+                    self._desk.count(self.point, "not_stored", str(error))
                     answer = self._not_stored(text)
                     after.clear()
                 await self._send(answer)
@@ -244,6 +246,8 @@ class Link:
         frame = frames.read_frame(text)
         if self._recent is not None:
             self._recent.pop(frame.message_id, None)
+        with suppress(sqlite3.Error):
+            restore_running(self._desk.store, self.point)
         error = WireError("InternalError", "not stored; send it again")
         return frames.error_text(frame.message_id, error, self.dialect.version)
 

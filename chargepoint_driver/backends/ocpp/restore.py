@@ -1,4 +1,5 @@
-"""What the database tells of charge points when the central system starts."""
+"""What the database tells of charge points, when the central system starts and when a message
+could not be stored."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from chargepoint_driver.backends.ocpp.limit import LimitState
 from chargepoint_driver.backends.ocpp.state import ChargePoint
 from chargepoint_driver.backends.ocpp.store import Store
 
-__all__ = ["restore"]
+__all__ = ["restore", "restore_running"]
 
 
 def restore(
@@ -51,3 +52,13 @@ def restore(
     for station_id, transaction in store.active():
         connector = point_of(station_id).connector(transaction.connector_id)
         connector.begin(transaction)
+
+
+def restore_running(store: Store, point: ChargePoint) -> None:
+    """What runs at a charge point as the file has it: a message could not be stored, so it was
+    not acknowledged, and what it began or ended has not happened until it comes again."""
+    stored = {found.connector_id: found for _, found in store.active(point.station_id)}
+    for number, connector in point.connectors.items():
+        here, there = connector.transaction, stored.get(number)
+        if (here and here.transaction_id) != (there and there.transaction_id):
+            connector.transaction = there

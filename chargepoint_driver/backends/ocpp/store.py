@@ -96,10 +96,12 @@ class Store(Database):
         ).fetchone()
         return row is not None and row[0] == "active"
 
-    def active(self) -> list[tuple[str, Transaction]]:
-        """(charge point, transaction) of all that have not ended."""
+    def active(self, station_id: str | None = None) -> list[tuple[str, Transaction]]:
+        """(charge point, transaction) of all that have not ended, or of those of one."""
         rows = self._db.execute(
-            f"SELECT charge_point, {_COLUMNS} FROM transactions WHERE state = 'active' ORDER BY id"
+            f"SELECT charge_point, {_COLUMNS} FROM transactions WHERE state = 'active'"
+            " AND charge_point = coalesce(?, charge_point) ORDER BY id",
+            (station_id,),
         )
         return [(row[0], _transaction(row[1:])) for row in rows]
 

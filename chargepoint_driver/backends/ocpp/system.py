@@ -393,7 +393,7 @@ class Csms:
                     self.store.save_point(point.station_id, last_seen=point.last_seen_s)
             self.store.flush()
         except sqlite3.Error as error:
-            self.count(None, "not_stored", type(error).__name__)
+            self.count(None, "not_stored", str(error))
 
     async def _prune(self) -> None:
         """Delete what is older than it should be, in small steps."""
