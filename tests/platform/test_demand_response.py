@@ -115,7 +115,7 @@ class Site:
                 stationID=self.slow.facts["stations"][0],
                 portNumber=1,
                 shed_on_write=True,
-                shed_confirm_timeout=0.05,
+                shed_confirm_timeout=0.2,
             ),
         }.items():
             self.platform.store(DRIVER, f"devices/{topic}", config)
@@ -194,7 +194,7 @@ def test_the_site_cap_throttles_fails_safe_and_gives_back(site: Site) -> None:
     settings = {
         "meter_topic": METER,
         "devices": [GROUP],
-        "meter_timeout_seconds": 4,
+        "meter_timeout_seconds": 10,
         "raise_seconds": 1,
         "look_seconds": 0.5,
         "results_topic": CAP,
@@ -257,7 +257,7 @@ def test_the_event_follower_sheds_and_gives_back_over_its_own_death(site: Site) 
     site.wait_until_heard(FOLLOWER, allowed_kw=3.0, done=True)
     assert ceiling_kw() == 3.0
 
-    publish("brief", "PT3S", level=2)
+    publish("brief", "PT6S", level=2)
     site.wait_until_heard(FOLLOWER, allowed_kw=2.0, done=True)
     site.kill(FOLLOWER)
     start_agent(FOLLOWER, "examples.event_follower_agent", settings)
@@ -268,10 +268,10 @@ def test_the_event_follower_sheds_and_gives_back_over_its_own_death(site: Site) 
     site.wait_until_heard(FOLLOWER, allowed_kw=None, done=True)
     assert ceiling_kw() is None
 
-    publish("last", "PT3S", level=1)
+    publish("last", "PT6S", level=1)
     site.wait_until_heard(FOLLOWER, allowed_kw=3.0, done=True)
     site.kill(FOLLOWER)
-    time.sleep(3)  # It ends while nobody follows.
+    time.sleep(6)  # It ends while nobody follows.
     assert ceiling_kw() == 3.0
     start_agent(FOLLOWER, "examples.event_follower_agent", settings)
     site.wait_until_heard(FOLLOWER, allowed_kw=None, done=True)

@@ -247,17 +247,22 @@ def _driver_dies_while_it_sheds(site: Site, busy: str) -> None:
 def _service_is_down(site: Site) -> None:
     """Nothing is published of a point that cannot be read, above all no zero."""
     with site.fault("*", kind="http", status=503):
-        # What was read just before may still be on its way.
-        time.sleep(2 * garage.POLL_S)
-        site.platform.link.messages()
         with pytest.raises(DemoError, match="503"):
             site.get("station1/port1", "portLoad")
-        time.sleep(2 * garage.POLL_S)
-        watch = Watch("")
-        for message in site.platform.link.messages():
-            if message["topic"].endswith("/multi"):
-                watch.take(message)
-        assert watch.loads == {}
+        # What was read just before may still be on its way; then there is silence.
+        silent_since = time.monotonic()
+
+        def is_silent() -> bool:
+            nonlocal silent_since
+            watch = Watch("")
+            for message in site.platform.link.messages():
+                if message["topic"].endswith("/multi"):
+                    watch.take(message)
+            if watch.loads:
+                silent_since = time.monotonic()
+            return time.monotonic() - silent_since > 3 * garage.POLL_S
+
+        site.wait_for("The end of the loads", is_silent)
     site.wait_for_polls("Polls after the outage")
 
 
