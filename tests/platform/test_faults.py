@@ -192,6 +192,7 @@ def test_a_life_with_faults(tmp_path: Path) -> None:
         _driver_dies_while_it_sheds(site, busy)
         assert "Traceback" not in site.log(DRIVER)
         _service_is_down(site)  # the host logs what it answers a call with as a traceback
+        _config_is_changed(site)
         _config_is_deleted(site)
         site.restart_all()
         site.wait_for_polls("Polls after the platform's restart")
@@ -264,6 +265,20 @@ def _service_is_down(site: Site) -> None:
 
         site.wait_for("The end of the loads", is_silent)
     site.wait_for_polls("Polls after the outage")
+
+
+def _config_is_changed(site: Site) -> None:
+    """For the worse, and back: the fault is named, the other devices go on, no restart."""
+    device = f"{garage.TOPIC}/station3/port2"
+    right = site.ports.pop(device)
+    wrong = {**right["driver_config"], "shed_durration": 30}
+    site.platform.store(DRIVER, f"devices/{device}", {**right, "driver_config": wrong})
+    said = "unknown key 'shed_durration'; did you mean 'shed_duration'?"
+    site.wait_for("What is wrong", lambda: said in site.log(DRIVER))
+    site.wait_for_polls("Polls of the others")
+    site.ports[device] = right
+    site.platform.store(DRIVER, f"devices/{device}", right)
+    site.wait_for_polls("Polls of all")
 
 
 def _config_is_deleted(site: Site) -> None:
