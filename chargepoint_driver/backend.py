@@ -108,6 +108,10 @@ class Backend(Protocol):
     def clear_alarms(self, station_id: str) -> None:
         """Clear all alarms of the station. Sent once."""
 
+    def secret_digest(self) -> bytes | None:
+        """What tells the password that a call would use now from another one, and cannot be
+        turned back into it. None where there is no password, or it cannot be had."""
+
     def calls(self) -> dict[str, int]:
         """Operation to the number of calls that were sent so far."""
 

@@ -30,12 +30,15 @@ class _Hold:
     error: ChargePointError
     failures: int
     until: float
+    secret: bytes | None
 
 
 class Backoff:
     """Which calls are held, until when, and with which error they answer meanwhile.
 
-    Not locked: the owner calls it under its own lock. `random` gives 0..1.
+    Not locked: the owner calls it under its own lock. `random` gives 0..1, `secret` is the
+    digest of the password that is in use (`Backend.secret_digest`): wrong credentials hold calls
+    with that password only.
     """
 
     def __init__(self, random: Callable[[], float]) -> None:
@@ -43,22 +46,38 @@ class Backoff:
         self._holds: dict[str, _Hold] = {}
 
     def error(
-        self, call: str, now: float, stations: Collection[str] = ()
+        self,
+        call: str,
+        now: float,
+        stations: Collection[str] = (),
+        secret: bytes | None = None,
     ) -> ChargePointError | None:
         """The error to answer with instead of calling; None when the call may be made. A call
         for one station may be held for that station alone."""
         for name in (_EVERYTHING, call, *_alone(call, stations)):
             hold = self._holds.get(name)
-            if hold is not None and now < hold.until:
+            if hold is None or now >= hold.until:
+                continue
+            if name != _EVERYTHING or hold.secret == secret:
                 return hold.error
         return None
+
+    @property
+    def is_without_access(self) -> bool:
+        """Whether the account's credentials were refused last."""
+        return _EVERYTHING in self._holds
 
     def down(self) -> dict[str, ChargePointError]:
         """Call name (`*`: the account) to the error of every call that is not working."""
         return {name: hold.error for name, hold in self._holds.items()}
 
     def failed(
-        self, call: str, error: ChargePointError, now: float, stations: Collection[str] = ()
+        self,
+        call: str,
+        error: ChargePointError,
+        now: float,
+        stations: Collection[str] = (),
+        secret: bytes | None = None,
     ) -> None:
         """Note a failure. What is refused to one station does not hold the others."""
         if not isinstance(error, (TryLater, Refused)):
@@ -74,8 +93,8 @@ class Backoff:
             pause_s = min(MOST_S, FIRST_S * 2.0 ** min(failures - 1, 10))
             pause_s *= 0.75 + 0.25 * self._random()
             pause_s = max(pause_s, error.retry_after_s or 0.0)
-        self._holds[name] = _Hold(error, failures, now + pause_s)
-        if known is None:
+        self._holds[name] = _Hold(error, failures, now + pause_s, secret)
+        if known is None or (name == _EVERYTHING and known.secret != secret):
             _log.error("%s is down: %s", "the account" if name == _EVERYTHING else call, error)
 
     def worked(self, call: str, stations: Collection[str] = ()) -> None:

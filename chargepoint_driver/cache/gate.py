@@ -22,10 +22,16 @@ class Gate:
     """One account's. The lock guards tables only; requests go out without it."""
 
     def __init__(
-        self, limit_s: float, clock: Callable[[], float], jitter: Callable[[], float]
+        self,
+        limit_s: float,
+        clock: Callable[[], float],
+        jitter: Callable[[], float],
+        secret: Callable[[], bytes | None],
     ) -> None:
-        """`limit_s` is how long a request waits for the one before it."""
+        """`limit_s` is how long a request waits for the one before it; `secret` gives the digest
+        of the password that the next one would use."""
         self._limit_s = limit_s
+        self._secret = secret
         self._clock = clock
         self._lock = threading.Lock()
         self._backoff = Backoff(jitter)
@@ -34,10 +40,17 @@ class Gate:
         self._good_at = -math.inf
         self._probe: threading.Event | None = None
 
-    def error(self, call: str) -> ChargePointError | None:
+    def secret(self) -> bytes | None:
+        """What `error` is to be told. It may be read from a file, which nobody's lock should
+        wait for; where it does not matter it is not read, and None."""
+        with self._lock:
+            matters = self._backoff.is_without_access
+        return self._secret() if matters else None
+
+    def error(self, call: str, secret: bytes | None) -> ChargePointError | None:
         """The error that a call is held back with; None when it may be made."""
         with self._lock:
-            return self._backoff.error(call, self._clock())
+            return self._backoff.error(call, self._clock(), secret=secret)
 
     def down(self) -> dict[str, ChargePointError]:
         """Call name to error, for the calls that do not work at present."""
@@ -56,17 +69,21 @@ class Gate:
         """Ask once, in this thread, unless the call is held back. Raises what `ask` raises, or
         the error that the call is held with."""
         held: ChargePointError | None = None
+        secret: bytes | None = None
         probe = self._turn()
         try:
+            # Read before the request reads it: where it is changed in between, the new one is
+            # taken for the old, and tried once more.
+            secret = self._secret()
             with self._lock:
-                held = self._backoff.error(call, self._clock(), stations)
+                held = self._backoff.error(call, self._clock(), stations, secret)
             if held is not None:
                 raise held
             answer = ask()
         except ChargePointError as error:
             if error is not held:
                 with self._lock:
-                    self._backoff.failed(call, error, self._clock(), stations)
+                    self._backoff.failed(call, error, self._clock(), stations, secret)
                     if isinstance(error, WrongCredentials):
                         self._good_at = -math.inf
             raise

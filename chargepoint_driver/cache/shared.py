@@ -88,7 +88,7 @@ class SharedCache:
         # that it leaves out are known to have nothing.
         self._whole: dict[str, tuple[float, int]] = {}
         self._begun = 0
-        self._gate = Gate(limit_s, clock, jitter)
+        self._gate = Gate(limit_s, clock, jitter, backend.secret_digest)
         self._groups = Groups()
         self._groups_at: float | None = None
         self._listed_at: float | None = None
@@ -103,6 +103,7 @@ class SharedCache:
         outcomes: dict[Key, Outcome] = {}
         waiting: dict[Key, Flight] = {}
         stale: dict[str, set[str]] = {}
+        secret = self._gate.secret()
         with self._lock:
             now = self._clock()
             for key, currency_s in wanted.items():
@@ -129,7 +130,7 @@ class SharedCache:
                     stale.setdefault(key[0], set()).add(key[1])
             started = []
             for call, stations in stale.items():
-                held = self._gate.error(call)
+                held = self._gate.error(call, secret)
                 if held is not None:
                     for station in stations:
                         outcomes[call, station] = self._failed((call, station), held, now)

@@ -45,6 +45,7 @@ class FakeBackend:
         self.absent: dict[str, set[str]] = {}  # call, or group id, to stations
         self.failure: Callable[[Request], BaseException | None] = lambda request: None
         self.requests: list[Request] = []
+        self.secret: bytes | None = None
         self._made = 0
         self.alive: weakref.WeakValueDictionary[int, _Values] = weakref.WeakValueDictionary()
         self._clock = clock
@@ -122,6 +123,9 @@ class FakeBackend:
 
     def reconfigure(self, account: AccountConfig) -> None:
         raise NotImplementedError
+
+    def secret_digest(self) -> bytes | None:
+        return self.secret
 
     def close(self) -> None:
         pass

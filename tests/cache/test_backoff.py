@@ -101,6 +101,29 @@ def test_wrong_credentials_hold_every_call() -> None:
     assert backoff.error(CALL, 1.0) is None
 
 
+def test_wrong_credentials_hold_calls_with_that_password_only(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    backoff, error = Backoff(lambda: 1.0), WrongCredentials("who are you")
+    backoff.failed(CALL, error, 0.0, secret=b"first")
+    assert backoff.is_without_access
+    assert backoff.error(OTHER, 1.0, secret=b"first") is error
+    assert backoff.error(OTHER, 1.0, secret=b"second") is None
+    assert backoff.error(OTHER, 1.0, secret=None) is None
+    backoff.failed(CALL, error, 2.0, secret=b"second")
+    backoff.failed(CALL, error, 3.0, secret=b"second")
+    assert backoff.error(OTHER, 4.0, secret=b"second") is error
+    assert backoff.error(OTHER, 4.0, secret=b"first") is None
+    assert len(caplog.records) == 2
+
+
+def test_other_failures_hold_whatever_the_password_is() -> None:
+    backoff, error = Backoff(lambda: 1.0), NotPermitted("no")
+    backoff.failed(CALL, error, 0.0, secret=b"first")
+    assert not backoff.is_without_access
+    assert backoff.error(CALL, 1.0, secret=b"second") is error
+
+
 @pytest.mark.parametrize("error", [NothingThere("no such station"), BadReply("what?")])
 def test_what_concerns_a_station_holds_nothing(error: ChargePointError) -> None:
     backoff = Backoff(lambda: 1.0)

@@ -276,3 +276,22 @@ def test_a_request_names_its_stations() -> None:
     assert Request(LOAD).whole_account
     assert not Request(LOAD, (A,)).whole_account
     assert not Request(LOAD, group="7").whole_account
+
+
+def test_a_password_that_is_changed_while_a_request_is_out_is_tried_too(
+    cache: SharedCache, backend: FakeBackend, read: Callable[..., Reader]
+) -> None:
+    """Several calls wait behind the one that is refused: with the new one, one of them goes out,
+    and the others share its error again."""
+    backend.secret = b"old"
+    backend.fail_with(WrongCredentials("who are you"))
+    backend.hold()
+    readers = [read((call, A)) for call in (STATUS, LOAD, ALARMS)]
+    backend.wait_for_requests(1)
+    backend.secret = b"new"
+    backend.release()
+    outcomes = [outcome for reader in readers for outcome in reader.outcomes().values()]
+    assert [type(outcome.error) for outcome in outcomes] == [WrongCredentials] * 3
+    assert len(backend.requests) == 2
+    assert type(ask(cache, RIGHTS).error) is WrongCredentials
+    assert len(backend.requests) == 2

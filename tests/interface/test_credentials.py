@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from volttron.driver.base.interfaces import DriverInterfaceError
@@ -177,3 +178,108 @@ def test_a_password_from_a_file_that_changes(
     file.write_text(f"{CORRECTED}\n", encoding="utf-8")
     clock.pass_(60.0)
     assert driver.poll()[1] == {}
+
+
+class TestAPasswordThatIsCorrectedAfterARefusal:
+    """In the file, or the variable, alone: nobody stores a config."""
+
+    @pytest.fixture
+    def file(self, tmp_path: Path) -> Path:
+        return tmp_path / "password"
+
+    @pytest.fixture
+    def refused(self, driver: Driver, sim: Simulator, file: Path, clock: Time) -> Driver:
+        """Two devices whose password was refused once."""
+        file.write_text("first wrong\n", encoding="utf-8")
+        driver.start({f"a/{n}": from_file(sim, f"1:3400{n}", file) for n in (1, 2)})
+        assert driver.poll()[0] == {}
+        assert sim.calls.total == 1
+        return driver
+
+    def test_is_tried_with_the_next_reading(
+        self, refused: Driver, sim: Simulator, file: Path
+    ) -> None:
+        file.write_text(f"{SECRET}\n", encoding="utf-8")
+        values, errors = refused.poll()
+        assert not errors
+        assert values.keys() == set(refused.topics())
+
+    def test_another_wrong_one_costs_one_request_and_the_same_none(
+        self,
+        refused: Driver,
+        sim: Simulator,
+        file: Path,
+        clock: Time,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        caplog.clear()
+        file.write_text("second wrong\n", encoding="utf-8")
+        for _ in range(5):
+            assert refused.poll()[0] == {}
+            clock.pass_(60.0)
+            file.touch()
+        assert sim.calls.total == 2
+        file.write_text("first wrong\n", encoding="utf-8")
+        assert refused.poll()[0] == {}
+        assert sim.calls.total == 3
+        # One line for each password that was refused.
+        assert len([r for r in caplog.records if r.levelno >= logging.ERROR]) == 2
+        clock.pass_(900.0)
+        assert refused.poll()[0] == {}
+        assert sim.calls.total == 4
+
+    def test_a_file_without_one_says_so_and_sends_nothing(
+        self, refused: Driver, sim: Simulator, file: Path
+    ) -> None:
+        file.write_text("", encoding="utf-8")
+        _, errors = refused.poll()
+        assert errors.keys() == set(refused.topics())
+        assert all("holds no password" in text for text in errors.values())
+        file.unlink()
+        _, errors = refused.poll()
+        assert all("cannot be read" in text for text in errors.values())
+        assert sim.calls.total == 1
+        file.write_text("first wrong\n", encoding="utf-8")
+        _, errors = refused.poll()
+        assert all("[wrong_credentials]" in text for text in errors.values())
+        assert sim.calls.total == 1
+
+    def test_a_write_goes_out_with_it_and_is_read_back(
+        self, refused: Driver, sim: Simulator, file: Path
+    ) -> None:
+        with pytest.raises(DriverInterfaceError, match="wrong_credentials"):
+            refused.set("a/1", "allowedLoad", 3.0)  # what is in force cannot be told
+        assert sim.calls.total == 1
+        file.write_text(f"{SECRET}\n", encoding="utf-8")
+        assert refused.set("a/1", "allowedLoad", 3.0) == 3.0
+        assert refused.set("a/1", "shedState", 1) == 1
+        assert sim.calls.count("shedLoad") == 1
+
+    def test_the_variable_of_this_process_likewise(
+        self, driver: Driver, sim: Simulator, monkeypatch: pytest.MonkeyPatch, clock: Time
+    ) -> None:
+        monkeypatch.setenv("CHARGEPOINT_TEST_PASSWORD", "wrong")
+        content = device(sim, "1:34001", password_env="CHARGEPOINT_TEST_PASSWORD")
+        del content["driver_config"]["password"]
+        driver.start({"a/one": content})
+        assert driver.poll()[0] == {}
+        monkeypatch.setenv("CHARGEPOINT_TEST_PASSWORD", SECRET)
+        assert driver.poll()[1] == {}
+
+    def test_it_is_kept_nowhere(
+        self, refused: Driver, sim: Simulator, file: Path, logged: Everything
+    ) -> None:
+        file.write_text(f"{CORRECTED}\n", encoding="utf-8")
+        assert refused.poll()[0] == {}
+        (remote,) = refused.remotes
+        gate = remote.interface._stations.cache._gate
+        kept = repr([vars(gate), vars(gate._backoff), gate.down()])
+        assert "secret=b" in kept
+        for text in (kept, *logged.lines):
+            assert CORRECTED not in text
+
+
+def from_file(sim: Simulator, station: str, file: Path) -> dict[str, Any]:
+    content = device(sim, station, password_file=str(file))
+    del content["driver_config"]["password"]
+    return content

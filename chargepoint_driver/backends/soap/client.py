@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import secrets
 import threading
 from collections import Counter
 from collections.abc import Callable, Hashable
@@ -80,6 +82,7 @@ class SoapBackend:
         self._lock = threading.Lock()
         self._calls: Counter[str] = Counter()
         self._zeep: Any = None
+        self._salt = secrets.token_bytes(16)
 
     def reconfigure(self, account: Account) -> None:
         """Go on with other settings; calls under way end with the old ones."""
@@ -90,6 +93,17 @@ class SoapBackend:
 
     def close(self) -> None:
         self._wire.close()
+
+    def secret_digest(self) -> bytes | None:
+        """A digest of the password as it stands now, with a salt of this object's own; None when
+        the password cannot be had."""
+        try:
+            password = self._account.read_password()
+        except BadConfiguration:
+            return None
+        # What no request can hold, like half a surrogate pair, is refused where one is made.
+        content = password.encode(errors="surrogatepass")
+        return hashlib.blake2b(content, digest_size=16, key=self._salt).digest()
 
     def calls(self) -> dict[str, int]:
         """Operation to the number of calls that were sent."""

@@ -77,6 +77,24 @@ def test_another_ones_password_is_of_no_use(start, monkeypatch, tmp_path) -> Non
         site.charger("CP2", password=PASSWORD)
 
 
+def test_a_password_file_that_changes_counts_at_the_next_connection(start, tmp_path) -> None:
+    """Of that charge point; who is connected stays."""
+    file = tmp_path / "key"
+    file.write_text("old\n")
+    site = start(charge_points={**GUARDED, "CP3": {"password_file": file}})
+    connected = site.charger("CP3", password="old")
+    connected.boot()
+    file.write_text("new\n")
+    with pytest.raises(InvalidStatus, match="401"):
+        site.charger("CP3", password="old")
+    connected.status("Available")
+    site.charger("CP3", password="new").boot()
+    site.charger("CP2", password=PASSWORD).boot()
+    file.unlink()
+    with pytest.raises(InvalidStatus, match="401"):
+        site.charger("CP3", password="new")
+
+
 def test_unknown_charge_points_stay_out(start) -> None:
     site = start(charge_points=GUARDED)
     with pytest.raises(InvalidStatus, match="404"):

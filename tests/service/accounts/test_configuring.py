@@ -143,3 +143,25 @@ def test_a_restart_does_not_ask_again_and_keeps_no_password(sim: Simulator, tmp_
 def test_closing_twice_does_no_harm(garage: Accounts) -> None:
     garage.close()
     garage.close()
+
+
+def test_a_password_file_that_is_corrected_after_a_refusal_is_tried_at_once(
+    accounts: Accounts, sim: Simulator, tmp_path: Path
+) -> None:
+    """Of that account alone, with one request for each password."""
+    file = tmp_path / "password"
+    file.write_text("wrong\n", encoding="utf-8")
+    garage = account(sim, password_file=str(file))
+    del garage["password"]
+    assert accounts.configure({"accounts": {"garage": garage}}) == []
+    points = {str(port): load(port=port) for port in (1, 2)}
+    for password, sent in (("wrong", 1), ("wrong again", 2), ("wrong again", 2)):
+        file.write_text(f"{password}\n", encoding="utf-8")
+        errors = asked(accounts, points)["errors"]
+        assert {error["code"] for error in errors.values()} == {"wrong_credentials"}
+        assert sim.calls.total == sent
+    assert not accounts.health()["good"]
+    file.write_text(f"{PASSWORD}\n", encoding="utf-8")
+    assert accounts.write({**load(), "attribute": "allowedLoad"}, 3.0, shed_on_write=True) == 3.0
+    assert asked(accounts, points)["errors"] == {}
+    assert accounts.health()["good"]
