@@ -1,4 +1,4 @@
-"""Which station is in which station group, learned from the station list."""
+"""Which station is in which station group, and has which ports, learned from the station list."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ class Groups:
     def __init__(self) -> None:
         self._members: dict[str, set[str]] = {}
         self._astray: set[tuple[str, str]] = set()
+        self._ports: dict[str, frozenset[int]] = {}
 
     def learn(self, records: Iterable[StationRecord]) -> None:
         """Replace what is known by the `sgID` of each station (a comma-separated list)."""
         self._members = {}
         self._astray = set()
+        self._ports = {}
         for record in records:
+            self._ports[record.station_id] = frozenset(record.ports)
             text = record.values.get("sgID")
             for group in str(text).split(",") if text else ():
                 if group.strip():
@@ -43,6 +46,10 @@ class Groups:
         groups are learned again."""
         for station in stations:
             self._astray.add((group, station))
+
+    def ports(self, station: str) -> frozenset[int]:
+        """The ports of a station; none where the list does not say."""
+        return self._ports.get(station, frozenset())
 
     @property
     def doubtful(self) -> bool:

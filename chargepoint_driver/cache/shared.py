@@ -212,6 +212,11 @@ class SharedCache:
             )
         return found
 
+    def ports(self, station: str) -> frozenset[int]:
+        """The ports of a station by the last station list; none where that does not say."""
+        with self._lock:
+            return self._groups.ports(station)
+
     def _learn_groups(self) -> None:
         reply = self.once(_DIRECTORY, lambda: self._backend.fetch(Request(_DIRECTORY)))
         with self._lock:

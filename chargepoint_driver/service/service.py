@@ -174,18 +174,20 @@ class Service:
                     errors[name] = found
         groups_s: dict[str, float] = {}
         for group_id, members in selection.of_station_groups.items():
-            groups_s |= self._read_group(group_id, members, values, errors)
+            groups_s |= self._read_group(group_id, members, outcomes, values, errors)
         return Reading(values, errors, _Ages(selection, outcomes, values, groups_s))
 
     def _read_group(
         self,
         group: str,
         points: Mapping[str, Point],
+        outcomes: Mapping[Key, Outcome],
         values: dict[str, Value],
         errors: dict[str, ChargePointError],
     ) -> dict[str, float]:
         """The points of a station group, out of its stations. Name to age in seconds of those
-        that the stations report: that of the oldest report."""
+        that the stations report: that of the oldest report. `outcomes` is what was read of
+        stations before: what has just failed is not asked for again."""
         reported = {name: p for name, p in points.items() if self.control.needs_report(p)}
         for name in points.keys() - reported.keys():
             values[name] = self.control.value_of_group(points[name], None)
@@ -193,7 +195,7 @@ class Service:
             return {}
         currency_s = min(point.currency_s for point in reported.values())
         try:
-            records, age_s = self.control.records_of_group(group, currency_s)
+            records, age_s = self.control.records_of_group(group, currency_s, outcomes)
         except ChargePointError as error:
             errors.update(dict.fromkeys(reported, error))
             return {}

@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from chargepoint_driver.errors import BadValue, ChargePointError, FateUnknown, Refused, TryLater
+from chargepoint_driver.errors import (
+    BadValue,
+    ChargePointError,
+    FateUnknown,
+    NothingThere,
+    Refused,
+    TryLater,
+)
 from chargepoint_driver.service import ShedOptions
 from chargepoint_driver.simulator.limits import Limit
 
@@ -428,3 +435,39 @@ def test_a_group_whose_ports_are_shed_singly_says_so(rig: Rig) -> None:
     rig.live(6)
     assert rig.status(group=group) == "in force"
     assert "port 1: allowedLoad 3 kW" in str(rig.read("shedReason", group=group))
+
+
+class TestAReplyThatLeavesOutAPort:
+    def test_has_no_sum_and_the_others_values_stand(self, many: Rig) -> None:
+        whole_kw = many.read("siteLoad", group=GROUP)
+        many.pass_(60)
+        many.sim.faults.set("getLoad", "missing_port")
+        wanted = {
+            "group": many.point("siteLoad", group=GROUP),
+            "station": many.point("siteLoad", port=None),
+            "other": many.point("siteLoad", port=None, station=OTHER),
+            "port": many.point("portLoad"),
+        }
+        reading = many.service.read(wanted)
+        assert reading.errors.keys() == {"group", "station"}
+        for error in reading.errors.values():
+            assert isinstance(error, NothingThere)
+            assert f"port 2 of station {STATION}" in str(error)
+        assert 0 < reading.values["other"] < whole_kw
+
+    def test_hinders_no_shed(self, many: Rig) -> None:
+        many.read("siteLoad", group=GROUP)
+        many.pass_(60)
+        many.sim.faults.set("getLoad", "missing_port")
+        assert hold(many, 16.0) is None
+        assert many.sent("shedLoad") == 1
+
+    def test_costs_one_request_for_the_stations_and_their_group(self, many: Rig) -> None:
+        many.read("siteLoad", group=GROUP)
+        many.pass_(60)
+        many.sim.faults.set("getLoad", "truncated_xml")
+        many.sim.calls.reset()
+        wanted = {"group": many.point("siteLoad", group=GROUP)}
+        wanted |= {station: many.point("portLoad", station=station) for station in STATIONS}
+        assert many.service.read(wanted).errors.keys() == wanted.keys()
+        assert many.sim.calls.counts() == {"getLoad": 1}

@@ -17,8 +17,21 @@ from chargepoint_driver.errors import ChargePointError
 from chargepoint_driver.registry import Point
 from chargepoint_driver.simulator.picture import picture
 
-from .rig import FIRST, HASTY_S, PATIENT_S, POINTS, PORTS, TARGET, Agent, Embedded, Rig, of_call
-from .table import FINE, INTERVAL_S, READS, RETRY_AFTER_S, Fault, Reach, expected
+from .rig import (
+    FIRST,
+    GROUP,
+    HASTY_S,
+    PATIENT_S,
+    POINTS,
+    PORTS,
+    STATIONS,
+    TARGET,
+    Agent,
+    Embedded,
+    Rig,
+    of_call,
+)
+from .table import FINE, INTERVAL_S, READS, RETRY_AFTER_S, Fault, Reach, expected, operation
 
 OUTAGE_S = 300
 POLL_S = 15
@@ -59,7 +72,7 @@ class Cell(NamedTuple):
             else:
                 _writing(self, rig, door, timeout_s)
         finally:
-            rig.end()
+            rig.restore()
             rig.settle()
             door.close()
             rig.clock.now_s += 10_000
@@ -97,11 +110,11 @@ def _reading(cell: Cell, rig: Rig, door: Door, timeout_s: float, down_polls: int
         values, errors = door.read(POINTS)
     _judge(cell, good, values, errors)
 
-    rig.end()
+    rig.end(fault)
     if fault.back_s is None:
         # An operator corrects what was wrong and configures anew: another limit will do.
         door.configure(rig.account(timeout_s + 0.5))
-    rig.pass_(fault.back_s or INTERVAL_S)
+    rig.pass_(INTERVAL_S if fault.back_s is None else fault.back_s)
     values, errors = door.read(POINTS)
     assert not errors, f"errors an interval after the fault: {_codes(errors)}"
     _same(good, values)
@@ -143,13 +156,16 @@ def _judge(
 
 def _is_hit(fault: Fault, call: str, point: Point) -> bool:
     """Whether the point is one that the fault takes away."""
+    if point.attribute.name.startswith("commanded"):
+        return False  # what this driver did itself
     if fault.reach is Reach.ACCOUNT:
         return True
     if point.attribute.call != call or fault.reach is Reach.CALL:
         return point.attribute.call == call
-    if point.station_id != FIRST or point.port is None:
-        return False
-    return fault.reach is Reach.PORTS or point.port == PORTS[-1]
+    if point.group is not None or point.attribute.name == "siteLoad":
+        return point.station_id in ("", FIRST)  # a sum without one of its ports is none
+    of_port = fault.reach is Reach.PORTS or point.port == PORTS[-1]
+    return point.station_id == FIRST and point.port is not None and of_port
 
 
 def _skewed(text: str | None, skew_s: int) -> str | None:
@@ -170,8 +186,8 @@ def _most_calls(fault: Fault, polls: int) -> int:
     if fault.name == "connection refused":
         return 0  # nobody is there to count
     seconds = polls * POLL_S
-    if fault.back_s is None:
-        return 0  # waits for the configuration
+    if fault.back_s is None or fault.by_file:
+        return 0  # waits for the configuration, or for another password
     if not fault.held:
         # Each poll asks, with a page for the flag that goes up for ever.
         return polls * (2 if fault.name in {"endless more", "repeated page"} else 1)
@@ -190,6 +206,7 @@ def _writing(cell: Cell, rig: Rig, door: Door, timeout_s: float) -> None:
     fault, call = cell.fault, cell.call
     write = _WRITES[call]
     code = expected(fault, call)
+    name = operation(call)
     _clean(rig)
     do = write(rig, door)
     _, errors = door.read(POINTS)
@@ -201,7 +218,7 @@ def _writing(cell: Cell, rig: Rig, door: Door, timeout_s: float) -> None:
         _ends_with(code, do)
     rig.settle()
     arrived = 0 if fault.name == "connection refused" else 1
-    assert rig.sim.calls.count(call) == arrived, "not sent once"
+    assert rig.sim.calls.count(name) == arrived, "not sent once"
 
     # Nothing is sent again by itself, and reading goes on.
     rig.pass_(INTERVAL_S)
@@ -209,12 +226,13 @@ def _writing(cell: Cell, rig: Rig, door: Door, timeout_s: float) -> None:
     if fault.reach is not Reach.ACCOUNT:
         assert not errors, f"errors of reads: {_codes(errors)}"
         _as_in_the_world(rig, values)
-    assert rig.sim.calls.count(call) == arrived, "sent again by itself"
+    assert rig.sim.calls.count(name) == arrived, "sent again by itself"
 
-    rig.end()
+    rig.end(fault)
     if fault.back_s is None:
         door.configure(rig.account(timeout_s + 0.5))
-    rig.pass_(INTERVAL_S)
+    if not fault.by_file:
+        rig.pass_(INTERVAL_S)
     if code:
         if call == "removeLoadShedEvent":
             do = write(rig, door)  # the event may be gone
@@ -238,7 +256,7 @@ def _ends_with(code: str, do: Callable[[], Any]) -> None:
 
 def _clean(rig: Rig) -> None:
     world = rig.sim.world
-    world.clear_shed([station for station in world.stations if station.station_id == TARGET])
+    world.clear_shed(world.stations)
     if not world.select_alarms(lambda alarm: alarm.station_id == TARGET):
         world.raise_alarm(TARGET, "GFCI Trip", 1)
 
@@ -272,33 +290,68 @@ def _remove(rig: Rig, door: Door) -> Callable[[], Any]:
     return lambda: door.remove(event_id)
 
 
+def _of_group(attribute: str) -> Point:
+    return POINTS[f"{attribute} of {GROUP}"]
+
+
+def _shed_group(rig: Rig, door: Door) -> Callable[[], Any]:
+    door.write(_of_group("allowedLoad"), 12.0)
+    return lambda: door.write(_of_group("shedState"), 1)
+
+
+def _clear_group(rig: Rig, door: Door) -> Callable[[], Any]:
+    _shed_group(rig, door)()
+    return lambda: door.write(_of_group("shedState"), 0)
+
+
 _WRITES: dict[str, Callable[[Rig, Door], Callable[[], Any]]] = {
     "shedLoad": _shed,
     "clearShedState": _clear,
     "clearAlarms": _clear_alarms,
     "createLoadShedEvent": _create,
     "removeLoadShedEvent": _remove,
+    "shedLoad of a group": _shed_group,
+    "clearShedState of a group": _clear_group,
 }
 
 
-def _truth(rig: Rig) -> dict[int, dict[str, Any]]:
-    (station,) = (s for s in picture(rig.sim.world)["stations"] if s["stationID"] == TARGET)
-    return dict(enumerate(station["ports"], 1))
+def _truth(rig: Rig) -> dict[tuple[str, int], dict[str, Any]]:
+    return {
+        (station["stationID"], number): port
+        for station in picture(rig.sim.world)["stations"]
+        for number, port in enumerate(station["ports"], 1)
+    }
 
 
 def _as_in_the_world(rig: Rig, values: dict[str, Any]) -> None:
     """Load and shed are what is so at the service, never what was wished."""
-    for port, truth in _truth(rig).items():
-        assert values[f"shedState of {TARGET} {port}"] == truth["shedState"]
-        assert abs(values[f"portLoad of {TARGET} {port}"] - truth["load_kw"]) < 0.001
+    ports = _truth(rig)
+    for (station, port), truth in ports.items():
+        assert values[f"shedState of {station} {port}"] == truth["shedState"]
+        assert abs(values[f"portLoad of {station} {port}"] - truth["load_kw"]) < 0.001
+    total_kw = sum(truth["load_kw"] for truth in ports.values())
+    assert abs(values[f"siteLoad of {GROUP}"] - total_kw) < 0.01
+    assert values[f"shedState of {GROUP}"] == max(truth["shedState"] for truth in ports.values())
 
 
 def _is_shed(rig: Rig) -> None:
-    assert _truth(rig)[1]["shedState"] == 1, "no shed in force"
+    assert _truth(rig)[TARGET, 1]["shedState"] == 1, "no shed in force"
 
 
 def _is_clear(rig: Rig) -> None:
-    assert _truth(rig)[1]["shedState"] == 0, "the shed is still in force"
+    assert _truth(rig)[TARGET, 1]["shedState"] == 0, "the shed is still in force"
+
+
+def _is_group_shed(rig: Rig) -> None:
+    ports = _truth(rig)
+    assert {truth["shedState"] for truth in ports.values()} == {1}, "not all are shed"
+    for station in STATIONS:
+        kw = sum(ports[station, port]["allowed_kw"] for port in PORTS)
+        assert abs(kw - 12.0 / len(STATIONS)) < 0.01, f"{station} is held to {kw} kW"
+
+
+def _is_group_clear(rig: Rig) -> None:
+    assert {truth["shedState"] for truth in _truth(rig).values()} == {0}, "some are still shed"
 
 
 def _no_alarms(rig: Rig) -> None:
@@ -316,6 +369,8 @@ _DONE: dict[str, Callable[[Rig], None]] = {
     "clearAlarms": _no_alarms,
     "createLoadShedEvent": _last_command_is_done,
     "removeLoadShedEvent": _last_command_is_done,
+    "shedLoad of a group": _is_group_shed,
+    "clearShedState of a group": _is_group_clear,
 }
 
 

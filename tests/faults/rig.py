@@ -7,9 +7,11 @@ a caching agent, whose questions and answers are JSON.
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 from chargepoint_driver.backend import Target
@@ -20,12 +22,14 @@ from chargepoint_driver.registry import Point, build
 from chargepoint_driver.service import Accounts, Service, ShedOptions, describe
 from chargepoint_driver.simulator import ManualClock, Simulator
 
-from .table import Fault, Reach
+from .table import Fault, Reach, operation
 
 STATIONS = ("1:34001", "1:34002", "1:34003", "1:34004")
 PORTS = (1, 2)
 FIRST, TARGET = STATIONS[0], STATIONS[3]
+GROUP = "39491"  # of all four
 PATIENT_S, HASTY_S = 10.0, 1.0
+ANOTHER = "changed meanwhile"
 
 _OF_PORT = {
     "Status": "StationStatusRegister",
@@ -44,25 +48,42 @@ _OF_PORT = {
 }
 _OF_STATION = {
     "stationLoad": "LoadRegister",
+    "siteLoad": "LoadRegister",
     "stationRightsProfile": "StationRightsRegister",
     "stationModel": "StationRegister",
     "numPorts": "StationRegister",
     "clearAlarms": "AlarmRegister",
 }
+_OF_GROUP = dict.fromkeys(
+    (
+        "siteLoad",
+        "siteHeadroom",
+        "shedState",
+        "allowedLoad",
+        "percentShed",
+        "shedStatus",
+        "commandedLoad",
+    ),
+    "LoadRegister",
+)
 _WRITABLE = {"shedState", "allowedLoad", "percentShed", "clearAlarms"}
 
 
 def _points() -> dict[str, Point]:
-    """Some points of every call, of four stations; a value may be half an interval old."""
+    """Some points of every call, of four stations and the group that they are; a value may be
+    half an interval old."""
     found: dict[str, Point] = {}
-    for station in STATIONS:
+    for station in (*STATIONS, ""):
         wanted = [(a, r, port) for a, r in _OF_PORT.items() for port in PORTS]
         wanted += [(a, r, None) for a, r in _OF_STATION.items()]
+        if not station:
+            wanted = [(a, r, None) for a, r in _OF_GROUP.items()]
+        of = station or GROUP
         rows = [
             (
                 line,
                 {
-                    "Volttron Point Name": f"{attribute} of {station} {port or ''}".strip(),
+                    "Volttron Point Name": f"{attribute} of {of} {port or ''}".strip(),
                     "Attribute Name": attribute,
                     "Register Name": register,
                     "Port #": "" if port is None else str(port),
@@ -72,7 +93,7 @@ def _points() -> dict[str, Point]:
             )
             for line, (attribute, register, port) in enumerate(wanted, 2)
         ]
-        registry = build(rows, "faults", station)
+        registry = build(rows, "faults", station, group=None if station else GROUP)
         registry.raise_faults()
         found |= registry.points
     return found
@@ -164,7 +185,6 @@ class Agent:
 
     def configure(self, account: AccountConfig) -> None:
         fields = account.model_dump(exclude_none=True, mode="json")
-        fields["password"] = account.read_password()
         assert self._accounts.configure({"accounts": {"garage": fields}}) == []
 
     def close(self) -> None:
@@ -183,6 +203,8 @@ class Rig:
 
     def __init__(self) -> None:
         self.clock = Clock()
+        self._folder = tempfile.TemporaryDirectory()
+        self._file = Path(self._folder.name, "password")
         self._port = 0
         self.sim = self._start()
         self._port = int(self.sim.control_url.rpartition(":")[2])
@@ -193,10 +215,12 @@ class Rig:
         for station in STATIONS[1:]:
             sim.world.raise_alarm(station, "GFCI Trip", 1)
         self._is_up = True
+        self._file.write_text(f"{sim.password}\n", encoding="utf-8")
         return sim.start()
 
     def stop(self) -> None:
         self.sim.stop()
+        self._folder.cleanup()
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(self.sim.clock.now_s(), timezone.utc)
@@ -204,7 +228,7 @@ class Rig:
     def account(self, timeout_s: float = PATIENT_S) -> AccountConfig:
         return AccountConfig(
             username=self.sim.username,
-            password=self.sim.password,
+            password_file=self._file,
             endpoint=self.sim.soap_url,
             timeout=timeout_s,
         )
@@ -223,19 +247,26 @@ class Rig:
         if fault.name == "connection refused":
             self.sim.stop()
             self._is_up = False
-        elif fault.name == "wrong password":
-            self.sim.accounts.add(self.sim.username, "changed meanwhile")
+        elif fault.kind is None:
+            self.sim.accounts.add(self.sim.username, ANOTHER)
         else:
-            assert fault.kind is not None
-            where = "*" if fault.reach is Reach.ACCOUNT else call
+            where = "*" if fault.reach is Reach.ACCOUNT else operation(call)
             self.sim.faults.set(where, fault.kind, **fault.params)
 
-    def end(self) -> None:
-        """All is well again at the service."""
+    def end(self, fault: Fault) -> None:
+        """All is well again at the service, or in the account's file."""
+        if fault.by_file:
+            self._file.write_text(f"{ANOTHER}\n", encoding="utf-8")
+        else:
+            self.restore()
+
+    def restore(self) -> None:
+        """As it was at the start."""
         if not self._is_up:
             self.sim = self._start()
         self.sim.faults.clear()
         self.sim.accounts.add(self.sim.username, self.sim.password)
+        self._file.write_text(f"{self.sim.password}\n", encoding="utf-8")
 
     def settle(self, limit_s: float = 10.0) -> None:
         """Wait until the service has nothing left to answer, also of what nobody waits for."""

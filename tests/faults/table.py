@@ -26,6 +26,8 @@ WRITES = (
     "clearAlarms",
     "createLoadShedEvent",
     "removeLoadShedEvent",
+    "shedLoad of a group",
+    "clearShedState of a group",
 )
 
 INTERVAL_S = 60
@@ -45,14 +47,15 @@ class Reach(str, Enum):
     CALL = "call"  # those of the call
     ACCOUNT = "account"  # all
     PORT = "port"  # those of the last port of the first station, where the call tells of ports
-    PORTS = "ports"  # those of all its ports
+    PORTS = "ports"  # those of all its ports; both with the group that the station is in
 
 
 @dataclass(frozen=True)
 class Fault:
     """One row. `kind` None is no fault of a reply: see `rig.Rig.begin`. `back_s` is the time
     after the end of the fault by which everything is read again, None where the driver waits
-    for a changed configuration and is given one. `unreported` names attributes of the call
+    for a changed configuration and is given one; `by_file`: what ends it is another password in
+    the account's file. `unreported` names attributes of the call
     that the reply leaves out; `held` is whether the failing call is held back. `large` rows
     move many megabytes, `slow` ones wait in real time: a short run has fewer of them."""
 
@@ -64,6 +67,7 @@ class Fault:
     reach: Reach = Reach.CALL
     back_s: int | None = INTERVAL_S
     held: bool = True
+    by_file: bool = False
     unreported: frozenset[str] = frozenset()
     skew_s: int = 0
     large: bool = False
@@ -115,6 +119,7 @@ FAULTS = (
     _fault(500, "wsse:InvalidSecurity", WRONG, WRONG, reach=Reach.ACCOUNT, back_s=None),
     _fault(200, "wsse:FailedAuthentication", WRONG, WRONG, reach=Reach.ACCOUNT, back_s=None),
     Fault("wrong password", None, WRONG, WRONG, reach=Reach.ACCOUNT, back_s=None),
+    Fault("changed password", None, WRONG, WRONG, reach=Reach.ACCOUNT, back_s=0, by_file=True),
     Fault("not in the plan", "refused", NOT_PERMITTED, NOT_PERMITTED, back_s=None),
     Fault("unknown code", "refused", BAD, REJECTED, {"code": "999"}, held=False),
     _damage("truncated_xml"),
@@ -150,6 +155,11 @@ OF_PORTS = frozenset({"getStationStatus", "getLoad", "getStations"})
 
 OTHERWISE: Mapping[tuple[str, str], str] = MappingProxyType({})
 """(call, fault): the code, where one call differs from its row."""
+
+
+def operation(call: str) -> str:
+    """The service's name of a call."""
+    return call.partition(" ")[0]
 
 
 def expected(fault: Fault, call: str) -> str:

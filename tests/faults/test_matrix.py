@@ -37,7 +37,7 @@ def test_each_fault_meets_a_reading_call_and_all_calls_are_met() -> None:
     read = [cell.fault.name for cell in matrix.short() if cell.call in READS]
     assert sorted(read) == sorted(fault.name for fault in FAULTS)
     assert {cell.call for cell in matrix.short()} == {*READS, *WRITES}
-    assert len(matrix.CELLS) == len({cell.key for cell in matrix.CELLS}) == len(FAULTS) * 22
+    assert len(matrix.CELLS) == len({cell.key for cell in matrix.CELLS}) == len(FAULTS) * 26
 
 
 # ---- a driver that does one thing wrong does not pass ------------------------------------
@@ -67,7 +67,11 @@ def test_one_failed_call_that_takes_the_others_along(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failed = Backoff.failed
-    monkeypatch.setattr(Backoff, "failed", lambda self, _, *rest: failed(self, "*", *rest[:2], ()))
+    monkeypatch.setattr(
+        Backoff,
+        "failed",
+        lambda self, call, error, now, stations, secret: failed(self, "*", error, now, (), secret),
+    )
     monkeypatch.setattr(Backoff, "worked", lambda *_: None)
     assert "try_later" in found(rig, UNAVAILABLE)
 

@@ -14,7 +14,13 @@ from dataclasses import replace
 from chargepoint_driver.backend import Backend, Limit, Target
 from chargepoint_driver.cache import Outcome, SharedCache
 from chargepoint_driver.cache.flight import within
-from chargepoint_driver.errors import BadValue, ChargePointError, FateUnknown, TryLater
+from chargepoint_driver.errors import (
+    BadValue,
+    ChargePointError,
+    FateUnknown,
+    NothingThere,
+    TryLater,
+)
 from chargepoint_driver.service.control.held import Doubt, Held, words
 from chargepoint_driver.service.control.ledger import Ledger
 from chargepoint_driver.service.control.report import UNREPORTED, PortReport, Report, report_of
@@ -78,6 +84,17 @@ class Commands:
         """As `records`, with the age of each."""
         asked = {(LOAD, station): currency_s for station in stations}
         return {station: outcome for (_, station), outcome in self.cache.get(asked).items()}
+
+    def check_is_whole(self, record: StationRecord) -> None:
+        """Raises NothingThere when what getLoad reports of a station lacks one of its ports: a
+        sum over the others would be too low."""
+        missing = self.cache.ports(record.station_id) - record.ports.keys()
+        if missing:
+            ports = ", ".join(map(str, sorted(missing)))
+            raise NothingThere(
+                f"getLoad: the reply leaves out port {ports} of station {record.station_id}, so "
+                "that there is no sum over its ports; read the ports singly"
+            )
 
     def report(self, target: Target, currency_s: float = STATE_CURRENCY_S) -> Report:
         """What is reported of a station's or port's limits. Raises what reading it raises."""

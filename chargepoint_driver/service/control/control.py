@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timezone
 
 from chargepoint_driver.backend import Backend, Limit, Target
-from chargepoint_driver.cache import SharedCache
+from chargepoint_driver.cache import Key, Outcome, SharedCache
 from chargepoint_driver.errors import BadValue, ChargePointError, Refused
 from chargepoint_driver.registry import Point
 from chargepoint_driver.service.control import values
@@ -33,6 +33,7 @@ from chargepoint_driver.snapshot import StationRecord, Value
 __all__ = ["Control"]
 
 _STATUS = ("shedStatus", "shedReason")
+_SUMS = ("siteLoad", "siteHeadroom")
 
 
 class Control:
@@ -185,7 +186,8 @@ class Control:
     def value_of(self, point: Point, record: StationRecord | None) -> Value:
         """The value of an attribute that this driver answers itself, for a station or a port.
 
-        `record` is what getLoad reports; None where `needs_report` is False.
+        `record` is what getLoad reports; None where `needs_report` is False. Raises
+        NothingThere for a port that it lacks, and for a sum without one.
         """
         name = point.attribute.name
         target = point.target
@@ -195,6 +197,8 @@ class Control:
             if is_of_station and name == "commandedLoad":
                 return None  # a total for all ports is no limit of one of them
             return self._commanded(name, held)
+        if target.port is None and name in _SUMS:
+            self._commands.check_is_whole(record)
         report = report_of(target, record)
         if name not in _STATUS:
             return self._of_report(name, None if is_of_station else held, report)
@@ -223,11 +227,20 @@ class Control:
         return self._of_report(name, held, self._sites.roster.report(records))
 
     def records_of_group(
-        self, group: str, currency_s: float
+        self, group: str, currency_s: float, outcomes: Mapping[Key, Outcome]
     ) -> tuple[dict[str, StationRecord], float]:
         """(what getLoad reports of every station of a group, the age in seconds of the oldest
-        of that). Raises when one is missing."""
-        return self._sites.roster.records_and_age(group, currency_s)
+        of that). Raises when one is missing, or one of its ports, or has failed in `outcomes`."""
+        roster = self._sites.roster
+        members = roster.members(group)
+        for station in sorted(members):
+            outcome = outcomes.get((LOAD, station))
+            if outcome is not None and outcome.error is not None:
+                raise outcome.error
+        records, age_s = roster.records_and_age(group, currency_s, members)
+        for record in records.values():
+            self._commands.check_is_whole(record)
+        return records, age_s
 
     def _commanded(self, name: str, held: Held | None) -> Value:
         limit = self._limit(held)
