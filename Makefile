@@ -4,7 +4,7 @@
 # make chromium  a browser for the tests of the page, where apt-get may install one
 # make fuzz   random input against the OCPP central system
 # make fuzz-xml MINUTES=30   what a coverage-guided fuzzer finds in replies, requests, registries
-# make faults every call with every fault, as a table
+# make faults every call with every fault, as tables
 # make soak MINUTES=30   a thousand stations on a real platform: flat memory, every session kept
 # make lowest the core tests on the lowest versions that setup.cfg allows
 # make beside whether the wheel changes a package of a volttron-core that is there

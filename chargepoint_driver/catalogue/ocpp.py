@@ -158,7 +158,8 @@ _LOAD = _rows(
         PORT,
         "Port/shed",
         "0 or 1",
-        "1 while a limit of ours is in force, of the connector or of the charge point",
+        "1 while a limit of ours is in force, of the connector or of the charge point; None while "
+        "one was sent, got no answer, and may be",
         write="shedLoad, clearShedState",
         whole=Whole.ANY,
         grouped=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chargepoint_driver.backends.ocpp.outbound import Ask
+from chargepoint_driver.backends.ocpp.outbound import Ask, status_of
 from chargepoint_driver.backends.ocpp.state import ChargePoint
 from chargepoint_driver.backends.ocpp.system import Csms
 from chargepoint_driver.errors import NothingThere, WriteRejected
@@ -67,7 +67,7 @@ async def unlock(csms: Csms, point: ChargePoint, connector_id: int) -> None:
 
 async def _accepted(csms: Csms, point: ChargePoint, ask: Ask) -> str:
     answer: dict[str, Any] = await csms.ask(point, ask)
-    status = str(answer.get("status"))
+    status = status_of(answer, ask[0], point.station_id)
     if status not in _DONE:
         raise WriteRejected(
             f"{point.station_id}: the charge point answered {status} to {ask[0]}",

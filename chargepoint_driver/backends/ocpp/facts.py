@@ -134,12 +134,15 @@ def _live(view: ConnectorView, up: bool) -> dict[str, Any]:
 
 
 def _limits(own: Mapping[str, Any] | None, above: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The limit in force: its own or the one above it, whichever is lower."""
-    active = [limit for limit in (own, above) if limit is not None and limit["active"]]
+    """The limit in force: its own or the one above it, whichever is lower. Whether there is one
+    is not reported where all that is known is that one was sent."""
+    known = [limit for limit in (own, above) if limit is not None]
+    active = [limit for limit in known if limit["active"]]
+    in_doubt = any(limit["in_doubt"] for limit in known)
     percents = [limit["percent_shed"] for limit in active if limit["percent_shed"] is not None]
     return {
         "limit": own,
-        "shed": int(bool(active)),
+        "shed": 1 if active else None if in_doubt else 0,
         "allowed_kw": min(map(_kept, active), default=None),
         "percent_shed": max(percents, default=None),
     }

@@ -9,6 +9,7 @@ from typing import Any
 from chargepoint_driver.backends.ocpp.outbound import Composite
 from chargepoint_driver.backends.ocpp.state import Electrical
 from chargepoint_driver.backends.ocpp.times import iso
+from chargepoint_driver.errors import FateUnknown
 
 __all__ = ["LimitState", "kw_of", "rate", "units_of"]
 
@@ -37,12 +38,18 @@ class LimitState:
     def is_over(self, now_s: float) -> bool:
         return self.until_s is not None and now_s >= self.until_s
 
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether it was sent, nothing is known of what became of it, and there was none before."""
+        return self.accepted_kw is None and self.refused == FateUnknown.code
+
     def to_dict(self, now_s: float) -> dict[str, Any]:
         """As the control API and the registers show it."""
         over = self.is_over(now_s)
         effective = self.accepted_kw if self.confirmed_kw is None else self.confirmed_kw
         return {
             "active": self.accepted_kw is not None and not over,
+            "in_doubt": self.is_in_doubt and not over,
             "allowed_load_kw": self.allowed_load_kw,
             "percent_shed": self.percent_shed,
             "base_kw": self.base_kw,

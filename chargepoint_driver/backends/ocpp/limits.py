@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sqlite3
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
@@ -228,7 +229,7 @@ class Limiter:
         except CallRefused as error:
             if error.service_code in NEVER:
                 point.worked["composite"] = False
-                self._store.save_point(point.station_id, worked=point.worked)
+                self._save(point, self._save_worked)
             return state
         except ChargePointError:
             return state
@@ -255,8 +256,22 @@ class Limiter:
             return
         point.connector(connector_id).limit = state
         data = None if state is None else asdict(state)
-        self._store.save("limits", point.station_id, connector_id, data)
-        self._store.committed()
+        self._save(
+            point, lambda _: self._store.save("limits", point.station_id, connector_id, data)
+        )
+
+    def _save(self, point: ChargePoint, save: Callable[[ChargePoint], None]) -> None:
+        """Have something stored. Where it cannot be, it is in force all the same, and a restart
+        will not know of it."""
+        try:
+            save(point)
+        except sqlite3.Error as error:
+            self._count(point, "not_stored", type(error).__name__)
+        else:
+            self._store.committed()
+
+    def _save_worked(self, point: ChargePoint) -> None:
+        self._store.save_point(point.station_id, worked=point.worked)
 
     def _note_refusal(
         self, point: ChargePoint, connector_id: int, state: LimitState, error: ChargePointError
@@ -275,7 +290,7 @@ class Limiter:
         found = [form.unit, form.kind, form.level]
         if point.worked.get("form") != found:
             point.worked["form"] = found
-            self._store.save_point(point.station_id, worked=point.worked)
+            self._save(point, self._save_worked)
 
     def _turn(self, point: ChargePoint) -> asyncio.Lock:
         return self._turns.setdefault(point.station_id, asyncio.Lock())

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from chargepoint_driver.backends.ocpp.quirks import Purpose
+from chargepoint_driver.errors import FateUnknown
 
-__all__ = ["Ask", "Composite", "Outbound", "Profile", "composite_of"]
+__all__ = ["Ask", "Composite", "Outbound", "Profile", "composite_of", "status_of"]
 
 Ask = tuple[str, dict[str, Any]]
 """(action, payload) of a request."""
@@ -102,6 +103,18 @@ class Outbound(Protocol):
     """Measurands of other versions that this one does not know."""
     asks_all: bool
     """Whether all settings can be had at once."""
+
+
+def status_of(answer: dict[str, Any], action: str, station_id: str) -> str:
+    """The status in an answer. Raises FateUnknown where it has none: the request arrived, and
+    what became of it is not said."""
+    status = answer.get("status")
+    if isinstance(status, str) and status.strip():
+        return status
+    raise FateUnknown(
+        f"{station_id}: the answer to {action} has no status; it may have been carried out: read "
+        "the point before writing again"
+    )
 
 
 def composite_of(answer: dict[str, Any], name: str) -> Composite | None:

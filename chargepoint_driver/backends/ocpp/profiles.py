@@ -12,12 +12,12 @@ from typing import Any
 
 from chargepoint_driver.backends.ocpp.forms import Form, forms_of
 from chargepoint_driver.backends.ocpp.limit import LimitState, rate
-from chargepoint_driver.backends.ocpp.outbound import Ask, Outbound, Profile
+from chargepoint_driver.backends.ocpp.outbound import Ask, Outbound, Profile, status_of
 from chargepoint_driver.backends.ocpp.prepare import NEVER
 from chargepoint_driver.backends.ocpp.quirks import Purpose
 from chargepoint_driver.backends.ocpp.state import ChargePoint, Transaction
 from chargepoint_driver.backends.ocpp.times import iso
-from chargepoint_driver.errors import WriteRejected
+from chargepoint_driver.errors import FateUnknown, WriteRejected
 
 __all__ = ["Profiles", "transaction_on"]
 
@@ -124,9 +124,10 @@ class Profiles:
     async def _set(self, point: ChargePoint, profile: Profile) -> None:
         ask = self._outbound(point).set_profile(profile)
         answer = await self._call(point, ask)
-        status = str(answer.get("status"))
+        status = status_of(answer, ask[0], point.station_id)
         if status != "Accepted":
-            reason = (answer.get("statusInfo") or {}).get("reasonCode", "")
+            info = answer.get("statusInfo")
+            reason = f"({info.get('reasonCode')}) " if isinstance(info, dict) else ""
             raise WriteRejected(
                 f"{point.station_id} connector {profile.connector_id}: the charge point answered"
                 f" {status} {reason}to {profile.unit} {profile.limit:g}",
@@ -154,14 +155,16 @@ class Profiles:
         )
         try:
             await self._set(point, profile)
-        except WriteRejected as error:
+        except (WriteRejected, FateUnknown) as error:
+            # The shed has to get through; where nothing does any more, it says so itself.
             self._count(point, "base_refused", str(error))
 
     async def remove(self, point: ChargePoint, connector_id: int, purpose: str) -> None:
         """Remove one of ours; nothing there is a success. Raises WriteRejected."""
         profile_id = _FIRST_ID + connector_id * 10 + _KINDS[purpose]
-        answer = await self._call(point, self._outbound(point).clear_profile(profile_id))
-        status = str(answer.get("status"))
+        ask = self._outbound(point).clear_profile(profile_id)
+        answer = await self._call(point, ask)
+        status = status_of(answer, ask[0], point.station_id)
         if status not in {"Accepted", "Unknown"}:
             raise WriteRejected(
                 f"{point.station_id}: the charge point answered {status} to the end of a limit",

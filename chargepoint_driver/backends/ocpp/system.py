@@ -175,7 +175,7 @@ class Csms:
         if before is not None:
             self.count(point, "replaced_sockets")
             self.spawn(before.close(1000, "replaced by a newer connection"))
-        self.store.save_point(station_id, last_seen=point.last_seen_s, version=version)
+        self._save(point, last_seen=point.last_seen_s, version=version)
         self._event(
             point, "Connected", None, point.connected_s, point.connected_s, {"version": version}
         )
@@ -192,8 +192,7 @@ class Csms:
                 point.link = None
                 now_s = self.now()
                 self._event(point, "Disconnected", None, now_s, now_s, {})
-                self.store.save_point(station_id, last_seen=point.last_seen_s)
-                self.store.committed()
+                self._save(point, last_seen=point.last_seen_s)
 
     # ---- the desk of the handlers --------------------------------------------------------
 
@@ -227,8 +226,7 @@ class Csms:
         point.booted_s, point.booted_on = self.now(), link
         point.lag_s = None
         self._look_up_quirks(point)
-        self.store.save_point(point.station_id, boot=point.boot)
-        self.store.committed()
+        self._save(point, boot=point.boot)
         await self.limiter.put_back(point)
         delay_s = self.config.configuration_delay_s
         if delay_s is not None and link is not None and point.quirks.read_configuration:
@@ -281,10 +279,7 @@ class Csms:
         interval = found.get(self.outbound(point).interval, "")
         if interval.isdecimal() and int(interval) > 0:
             point.interval_s = float(interval)
-        self.store.save_point(
-            point.station_id, configuration=point.configuration, worked=point.worked
-        )
-        self.store.committed()
+        self._save(point, configuration=point.configuration, worked=point.worked)
 
     async def _set_up(self, point: ChargePoint) -> None:
         """Have it measure what is needed."""
@@ -336,6 +331,14 @@ class Csms:
         point.worked[ALARMS_CLEARED] = self.now()
         self.store.save_point(point.station_id, worked=point.worked)
         await self.store.committed()
+
+    def _save(self, point: ChargePoint, **columns: Any) -> None:
+        """Keep what is known of a charge point. Where that cannot be, it goes on all the same."""
+        try:
+            self.store.save_point(point.station_id, **columns)
+        except sqlite3.Error as error:
+            self.count(point, "not_stored", type(error).__name__)
+        self.store.committed()
 
     # ---- events and regular work ---------------------------------------------------------
 
