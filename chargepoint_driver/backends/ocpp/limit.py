@@ -38,6 +38,11 @@ class LimitState:
     def is_over(self, now_s: float) -> bool:
         return self.until_s is not None and now_s >= self.until_s
 
+    def is_kept_by(self, kw: float) -> bool:
+        """Whether who is held to so many kW keeps to this limit."""
+        most_kw = self.requested_kw if self.accepted_kw is None else self.accepted_kw
+        return kw <= most_kw * 1.01 + 0.01
+
     @property
     def is_in_doubt(self) -> bool:
         """Whether it was sent, nothing is known of what became of it, and there was none before."""

@@ -101,11 +101,15 @@ class Limiter:
                 await self._profiles.put_base(point, number)
 
     async def put_back(self, point: ChargePoint, connector_id: int | None = None) -> None:
-        """Install the limits again that a restart (or a new transaction) may have undone."""
+        """Install the limits again that a restart (or a new transaction) may have undone. Of one
+        that got no answer it is asked what became of it, and nothing is sent again."""
         for number, connector in point.connectors.items():
             if connector_id is not None and number != connector_id:
                 continue
             state = connector.limit
+            if state is not None and state.is_in_doubt:
+                await self._find(point, number)
+                continue
             if state is None or state.accepted_kw is None:
                 continue
             if state.is_over(self._now()):
@@ -116,6 +120,24 @@ class Limiter:
                     self._keep(point, number, await self._install(point, number, state))
                 except ChargePointError as error:
                     self._count(point, "limits_not_put_back", str(error))
+
+    async def _find(self, point: ChargePoint, connector_id: int) -> None:
+        """Ask for the schedule in force: it shows a limit in doubt, or, while a transaction runs,
+        that there is none. Else it stays in doubt."""
+        async with self._turn(point):
+            state = point.connector(connector_id).limit
+            if state is None or not state.is_in_doubt or state.is_over(self._now()):
+                return
+            unit = next(forms_of(point, self._outbound(point))).unit
+            found = await self._composite(point, connector_id, unit)
+            if found is None:
+                return
+            kw = kw_of(found, point.electrical)
+            if state.is_kept_by(kw):
+                state = replace(state, accepted_kw=kw, confirmed_kw=kw, confirmed_by="composite")
+            elif connector_id and transaction_on(point, connector_id) is None:
+                return  # a default profile need not show before a transaction
+            self._keep(point, connector_id, replace(state, refused=None))
 
     def observe(self, point: ChargePoint, connector: Connector) -> None:
         """A new meter value: it may confirm a limit that nothing else did."""
@@ -221,20 +243,26 @@ class Limiter:
         self, point: ChargePoint, connector_id: int, state: LimitState, form: Form
     ) -> LimitState:
         """Ask what is in force. What cannot be found out stays None."""
+        found = await self._composite(point, connector_id, form.unit)
+        return state if found is None else self._compare(point, connector_id, state, found)
+
+    async def _composite(
+        self, point: ChargePoint, connector_id: int, unit: str
+    ) -> Composite | None:
+        """What a charge point says is in force; None where it does not say."""
         if not point.quirks.composite or point.worked.get("composite") is False:
-            return state
+            return None
         out = self._outbound(point)
         try:
-            answer = await self._call(point, out.composite(connector_id, form.unit, 300))
+            answer = await self._call(point, out.composite(connector_id, unit, 300))
         except CallRefused as error:
             if error.service_code in NEVER:
                 point.worked["composite"] = False
                 self._save(point, self._save_worked)
-            return state
+            return None
         except ChargePointError:
-            return state
-        found = out.read_composite(answer)
-        return state if found is None else self._compare(point, connector_id, state, found)
+            return None
+        return out.read_composite(answer)
 
     def _compare(
         self, point: ChargePoint, connector_id: int, state: LimitState, found: Composite
@@ -242,7 +270,7 @@ class Limiter:
         """What a composite schedule says of a limit."""
         assert state.accepted_kw is not None
         kw = kw_of(found, point.electrical)
-        if kw <= state.accepted_kw * 1.01 + 0.01:
+        if state.is_kept_by(kw):
             return replace(state, confirmed_kw=kw, confirmed_by="composite")
         if transaction_on(point, connector_id) is None and connector_id:
             return state  # a default profile need not show before a transaction

@@ -23,6 +23,7 @@ LIMIT_KW, PERCENT = 2.0, 40
 # machine takes to compute.
 LIMITS_OF_A_WRITE, SLACK_S = 4, 10.0
 
+SHEDS = ("allowedLoad", "percentShed", "shedState 1")
 DOWN = {
     "Status": "UNREACHABLE",
     "available_for_charging": -1,
@@ -108,6 +109,9 @@ def _run(cell: Cell, rig: Rig, peer: Peer, other: Peer) -> None:
     peer.introduce()
     assert len(peer.sent(action)) - before == len(told) or not code, "sent again by itself"
     _judge_again(good, _read(door, points))
+    if code == UNKNOWN and call in SHEDS:
+        # What became of the limit is asked when the charge point is back, and found.
+        eventually(lambda: _read(door, points)["shedState 1"] == 1, "the limit was not found")
     if code or (fault.name, call) in OTHERWISE:
         do()
     _is_done(call, peer)
@@ -230,7 +234,7 @@ def _judge(cell: Cell, good: dict[str, Any], values: dict[str, Any]) -> None:
 def _judge_limits(cell: Cell, code: str, good: dict[str, Any], values: dict[str, Any]) -> None:
     """A limit that was not taken is not in force; whether one is, that got no answer, is not
     known, which is not 0."""
-    sheds = cell.call in READS or cell.call in ("allowedLoad", "percentShed", "shedState 1")
+    sheds = cell.call in READS or cell.call in SHEDS
     for name in (f"{attribute} {place}" for attribute in LIMITS for place in CONNECTORS):
         attribute, _, place = name.partition(" ")
         value = values[name]

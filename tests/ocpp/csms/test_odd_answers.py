@@ -90,6 +90,41 @@ def test_a_status_that_is_none_leaves_the_fate_unknown(
     assert port(site)["shedState"] == 1
 
 
+def schedule(kw: float | None) -> dict[str, Any]:
+    """A composite schedule; None for a charge point that tells none."""
+    if kw is None:
+        return {"status": "Rejected"}
+    periods = [{"startPeriod": 0, "limit": kw * 1000}]
+    found = {"chargingRateUnit": "W", "chargingSchedulePeriod": periods}
+    return {**ACCEPTED, "connectorId": 1, "chargingSchedule": found}
+
+
+@pytest.mark.parametrize("charges", [False, True])
+@pytest.mark.parametrize(
+    ("shown_kw", "shed_state"), [(7.2, 1), (6.0, 1), (22.0, None), (None, None)]
+)
+def test_a_limit_in_doubt_is_asked_for_when_the_charge_point_is_back(
+    site: Site, charger: Charger, shown_kw: float | None, shed_state: int | None, charges: bool
+) -> None:
+    if charges:
+        charger.start(site.clock.iso())
+        # While it charges, a schedule above the limit says that it is not there.
+        shed_state = 0 if shown_kw == 22.0 else shed_state
+    assert isinstance(answered(charger, shed(site), limits({})), FateUnknown)
+    charger.close()
+    eventually(lambda: not site.point().connected)
+    back = site.charger()
+    back.boot()
+    _, message_id, action, _ = back.receive()
+    assert action == "GetCompositeSchedule"
+    back.ws.send(json.dumps([3, message_id, schedule(shown_kw)]))
+    back.ask("Heartbeat", {})
+    eventually(lambda: port(site)["shedState"] == shed_state)
+    assert port(site)["acceptedLoad"] == (shown_kw if shed_state else None)
+    back.ws.send(json.dumps([2, "last", "Heartbeat", {}]))
+    assert back.receive()[1] == "last"  # nothing is sent again
+
+
 @pytest.mark.parametrize("info", ["why", ["why"], 1, None, {"reasonCode": None}])
 def test_a_reason_of_any_type_does_not_hide_the_refusal(
     site: Site, charger: Charger, info: Any
