@@ -3,20 +3,26 @@
 # make docs   the documentation, in build/docs
 # make chromium  a browser for the tests of the page, where apt-get may install one
 # make fuzz   random input against the OCPP central system
-# make fuzz-xml MINUTES=30   what a coverage-guided fuzzer finds in replies, requests, registries
+# make fuzz-xml MINUTES=30   what a coverage-guided fuzzer finds in replies, requests, registries,
+#             OCPP messages
 # make faults every call with every fault, as tables
 # make soak MINUTES=30   a thousand stations on a real platform: flat memory, every session kept
 # make lowest the core tests on the lowest versions that setup.cfg allows
+# make pythons the tests under each of PYTHONS that is here, in an environment of its own
+# make audit  known vulnerabilities of what is installed, and of the lowest versions allowed
 # make beside whether the wheel changes a package of a volttron-core that is there
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 LOWEST ?= $(or $(TMPDIR),/tmp)/chargepoint-lowest
+PYTHONS ?= python3.10 python3.11 python3.12 python3.13
+EACH   ?= $(or $(TMPDIR),/tmp)/chargepoint-pythons
+AUDIT  ?= $(or $(TMPDIR),/tmp)/chargepoint-audit
 CORE   := $(addprefix tests/,backend cache catalogue cli faults registry service simulator)
 PYTEST ?=
 
-.PHONY: all venv demo test chromium fuzz fuzz-xml faults soak lowest beside check docs bench clean
+.PHONY: all venv demo test chromium fuzz fuzz-xml faults soak lowest pythons audit beside check docs bench clean
 all: check test
 venv: $(READY)
 
@@ -70,8 +76,8 @@ faults: $(READY)
 # For so long in all, shared by the targets.
 fuzz-xml: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
-	for target in replies registry requests; do \
-	    $(BIN)/python -m tests.fuzz $$target $$(($(or $(MINUTES),10) * 20)) || exit 1; \
+	for target in replies registry requests frames; do \
+	    $(BIN)/python -m tests.fuzz $$target $$(($(or $(MINUTES),10) * 15)) || exit 1; \
 	done
 
 soak: $(READY)
@@ -85,6 +91,17 @@ lowest: $(READY)
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check \
 	    --constraint $(LOWEST)/constraints.txt --editable '.[test,ocpp]'
 	$(LOWEST)/bin/python -m pytest -W ignore::DeprecationWarning $(CORE)
+
+# Of pyenv or another manager by their paths: make pythons PYTHONS=/path/to/bin/python3.12
+pythons:
+	$(PYTHON) -m tests.supply.pythons $(EACH) $(PYTHONS)
+
+# Both, also when the first has found something. pip-audit asks the package index.
+audit: $(READY)
+	test -x $(AUDIT)/bin/pip-audit || { $(PYTHON) -m venv $(AUDIT) && \
+	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check pip-audit; }
+	$(BIN)/python -m tests.supply.audit installed $(AUDIT)/bin/pip-audit; first=$$?; \
+	$(BIN)/python -m tests.supply.audit lowest $(AUDIT)/bin/pip-audit && exit $$first
 
 beside: $(READY)
 	$(BIN)/python -m tests.supply.beside $(or $(TMPDIR),/tmp)/chargepoint-beside

@@ -24,6 +24,11 @@ WORDS = (
     *("<stationID>1</stationID>", "<portLoad>1</portLoad>", "<responseCode>100</responseCode>"),
     *("<!-- -->", "<![CDATA[", "]]>", "<?p ?>", "<!DOCTYPE a>", "&amp;", "&#0;", ' xmlns=""'),
     *("Port #", "Volttron Point Name", "Attribute Name", "LoadRegister", "1e999", "NaN"),
+    *('[2,"1","', '",{', "}]", '[3,"1",{}]', '[4,"1","GenericError","",{}]', '"Heartbeat"'),
+    *('"TransactionEvent"', '"StatusNotification"', '"MeterValues"', '"meterValue":[{'),
+    *('"sampledValue":[{', '"value":"1"', '"measurand":"', '"phase":"L1"', '"unit":"kWh"'),
+    *('"eventType":"Ended"', '"connectorId":0', '"evseId":1', '"transactionId":1', '"seqNo":'),
+    *('"timestamp":"2026-01-01T00:00:00Z"', '"9999-12-31T23:59:59+23:59"', "null", "1e308"),
 )
 
 

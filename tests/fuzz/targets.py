@@ -2,12 +2,13 @@
 
 Each has an oracle beside "it does not fall over": the quick way of reading a reply is held
 against the plain one, a registry against its own promise, an answer of the simulator against
-XML.
+XML, an answer of the central system against OCPP's schemas.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import tempfile
 from collections.abc import Callable
@@ -22,7 +23,9 @@ from chargepoint_driver.catalogue import CHARGEPOINT
 from chargepoint_driver.errors import BadConfiguration, ChargePointError
 from chargepoint_driver.registry import build, read_csv
 from chargepoint_driver.simulator import ManualClock, Simulator
-from chargepoint_driver.snapshot import Unreadable
+
+from .central import MOST, VERSIONS, frames
+from .oracles import are_values, is_said
 
 DATA = Path(__file__).parent.parent / "data"
 ROOT = DATA.parents[1]
@@ -39,38 +42,23 @@ def replies(data: bytes) -> None:
     try:
         answer, _ = parse.payload(content, Caller(call.name, "u", "region na"))
     except ChargePointError as error:
-        _is_said(error)
+        is_said(error)
         return
     parse.wants_more(answer)
     if call.name == "getStationRights":
         parse.rights(answer, call)
     elif call.time_field:
         for event in parse.events(answer, call):
-            _are_values(event.values)
+            are_values(event.values)
     else:
         quickly = parse.stations(answer, call, content)
         plainly = parse.stations(answer, call)
         if quickly != plainly:
             raise AssertionError(f"{quickly} is not {plainly}")
         for record in quickly:
-            _are_values(record.values)
+            are_values(record.values)
             for port in record.ports.values():
-                _are_values(port)
-
-
-def _are_values(values: Any) -> None:
-    for name, value in values.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise AssertionError(f"{name} is {value}")
-        if not isinstance(value, (str, int, float, bool, dict, Unreadable, type(None))):
-            raise AssertionError(f"{name} is a {type(value).__name__}")
-
-
-def _is_said(error: ChargePointError) -> None:
-    """A message is one line and not endless, whatever the service wrote."""
-    text = str(error)
-    if not text.strip() or len(text) > 2_000:
-        raise AssertionError(f"no message to show: {text[:300]!r}")
+                are_values(port)
 
 
 def registry(data: bytes) -> None:
@@ -136,10 +124,26 @@ _QUERIES = {
     "<allowedLoadPerPort>2</allowedLoadPerPort></shedEvent>",
 }
 
+
+def _frames() -> list[bytes]:
+    """Each message by itself, and all of a version one after the other."""
+    requests = json.loads((DATA / "ocpp-requests.json").read_text(encoding="utf-8"))
+    found = []
+    for number, version in enumerate(VERSIONS):
+        texts = [
+            json.dumps([2, str(place), action, payload], separators=(",", ":")).encode()
+            for place, (action, payload) in enumerate(requests[f"ocpp{version}"].items())
+        ]
+        some = [b"\n".join(texts[at : at + MOST]) for at in range(0, len(texts), MOST)]
+        found += [bytes([number]) + text for text in [*texts, *some]]
+    return found
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "replies": replies,
     "registry": registry,
     "requests": requests,
+    "frames": frames,
 }
 
 
@@ -151,5 +155,6 @@ def seeds(target: str) -> list[bytes]:
             path.read_bytes() for path in sorted((ROOT / "registry_configs").glob("*.csv"))
         ],
         "requests": lambda: [_REQUEST.format(*query).encode() for query in _QUERIES.items()],
+        "frames": _frames,
     }[target]()
     return good + [path.read_bytes() for path in sorted(FOUND.glob(f"{target}-*"))]

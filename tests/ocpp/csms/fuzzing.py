@@ -3,91 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
 
-AT = "2026-01-01T00:00:00Z"
-_METER = [{"timestamp": AT, "sampledValue": [{"value": "1", "unit": "Wh", "phase": "L1"}]}]
-_METER_201 = [
-    {
-        "timestamp": AT,
-        "sampledValue": [
-            {"value": 1.5, "measurand": "Voltage", "unitOfMeasure": {"unit": "V", "multiplier": 0}}
-        ],
-    }
-]
-_WHERE = {"component": {"name": "c", "evse": {"id": 1}}, "variable": {"name": "AvailabilityState"}}
-_EVENT = {
-    "eventId": 1,
-    "timestamp": AT,
-    "trigger": "Alerting",
-    "actualValue": "Faulted",
-    "eventNotificationType": "HardWiredMonitor",
-    **_WHERE,
-}
-
-REQUESTS: dict[str, dict[str, dict[str, Any]]] = {
-    "ocpp1.6": {
-        "Authorize": {"idTag": "a"},
-        "BootNotification": {"chargePointVendor": "v", "chargePointModel": "m"},
-        "DataTransfer": {"vendorId": "v", "data": "x"},
-        "DiagnosticsStatusNotification": {"status": "Idle"},
-        "FirmwareStatusNotification": {"status": "Installed"},
-        "Heartbeat": {},
-        "LogStatusNotification": {"status": "Uploaded", "requestId": 1},
-        "MeterValues": {"connectorId": 1, "transactionId": 1, "meterValue": _METER},
-        "SecurityEventNotification": {"type": "x", "timestamp": AT},
-        "SignCertificate": {"csr": "x"},
-        "StartTransaction": {"connectorId": 1, "idTag": "a", "timestamp": AT, "meterStart": 0},
-        "StatusNotification": {
-            "connectorId": 1,
-            "errorCode": "NoError",
-            "status": "Charging",
-            "timestamp": AT,
-        },
-        "StopTransaction": {
-            "transactionId": 1,
-            "timestamp": AT,
-            "meterStop": 0,
-            "transactionData": _METER,
-        },
-    },
-    "ocpp2.0.1": {
-        "Authorize": {"idToken": {"idToken": "a", "type": "Local"}},
-        "BootNotification": {
-            "reason": "PowerUp",
-            "chargingStation": {"vendorName": "v", "model": "m"},
-        },
-        "DataTransfer": {"vendorId": "v"},
-        "Heartbeat": {},
-        "MeterValues": {"evseId": 1, "meterValue": _METER_201},
-        "NotifyEvent": {"generatedAt": AT, "seqNo": 0, "eventData": [_EVENT]},
-        "NotifyReport": {
-            "requestId": 1,
-            "generatedAt": AT,
-            "seqNo": 0,
-            "reportData": [{**_WHERE, "variableAttribute": [{"value": "x"}]}],
-        },
-        "SecurityEventNotification": {"type": "x", "timestamp": AT},
-        "StatusNotification": {
-            "timestamp": AT,
-            "connectorStatus": "Occupied",
-            "evseId": 1,
-            "connectorId": 1,
-        },
-        "TransactionEvent": {
-            "eventType": "Started",
-            "timestamp": AT,
-            "triggerReason": "Authorized",
-            "seqNo": 0,
-            "transactionInfo": {"transactionId": "t", "chargingState": "Charging"},
-            "evse": {"id": 1},
-            "idToken": {"idToken": "a", "type": "Local"},
-            "meterValue": _METER_201,
-        },
-    },
-}
+REQUESTS: dict[str, dict[str, dict[str, Any]]] = json.loads(
+    (Path(__file__).parents[2] / "data" / "ocpp-requests.json").read_text(encoding="utf-8")
+)
 # Texts that have broken servers before.
 NASTY = st.sampled_from(
     [

@@ -1,0 +1,65 @@
+"""The check for known vulnerabilities sees an old version, and what it could not ask about."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from . import audit
+
+OLD = "urllib3==2.6.0"
+
+
+def pip_audit(folder: Path, answer: str, code: int = 0) -> str:
+    """A program in the place of pip-audit."""
+    program = folder / "pip-audit"
+    program.write_text(f"#!{sys.executable}\nprint({answer!r})\nraise SystemExit({code})\n")
+    program.chmod(0o755)
+    return str(program)
+
+
+def of(*dependencies: dict[str, object]) -> str:
+    return json.dumps({"dependencies": dependencies, "fixes": []})
+
+
+def test_the_lowest_versions_have_no_vulnerability_that_is_listed() -> None:
+    assert len(audit.lowest()) > 15
+    assert audit.listed(audit.lowest()) == []
+
+
+def test_an_old_version_is_seen() -> None:
+    (line,) = audit.listed([OLD, "urllib3==2.7.0", "click==1.0"])
+    assert line.startswith(f"{OLD}: CVE-2026-44432")
+    assert line.endswith("fixed in 2.7.0")
+
+
+def test_what_is_installed_is_looked_at() -> None:
+    names = {pin.partition("==")[0] for pin in audit.installed()}
+    assert {"lxml", "pytest", "typing-extensions"} <= names
+    assert audit.OURS not in names
+
+
+def test_what_the_index_knows_fails_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = {"id": "PYSEC-1", "fix_versions": ["3.2"], "aliases": []}
+    answer = of({"name": "rich", "version": "13", "vulns": [found]})
+    assert audit.main("lowest", pip_audit(tmp_path, answer, code=1)) == 1
+    assert "rich==13: PYSEC-1, fixed in 3.2" in capsys.readouterr().out
+
+
+def test_what_could_not_be_asked_about_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = of({"name": "rich", "skip_reason": "not found"})
+    assert audit.main("lowest", pip_audit(tmp_path, answer)) == 2
+    assert "says nothing of 1: rich" in capsys.readouterr().out
+    assert audit.main("lowest", pip_audit(tmp_path, "no JSON")) == 2
+    assert "lowest: not asked: pip-audit failed" in capsys.readouterr().out
+
+
+def test_all_is_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    answer = of({"name": "rich", "version": "13", "vulns": []})
+    assert audit.main("lowest", pip_audit(tmp_path, answer)) == 0
+    assert "0 advisories" in capsys.readouterr().out
