@@ -86,6 +86,15 @@ def read(content, call):
         READERS.get(call.name, parse.events if call.time_field else parse.stations)(answer, call)
 
 
+def test_what_the_xml_library_says_stands_on_one_line(monkeypatch):
+    def two_lines(*_):
+        raise ValueError("not\n  at once")
+
+    monkeypatch.setattr(parse.etree, "fromstring", two_lines)
+    with pytest.raises(BadReply, match=r"well-formed XML \(not at once\)"):
+        parse.payload(b"<x/>", Caller("getLoad", "u", "region na"))
+
+
 @given(st.binary(max_size=300), CALLS)
 def test_random_bytes(content, call):
     read(content, call)

@@ -48,9 +48,10 @@ def install(python: str, folder: Path) -> str:
 
 def _pip(folder: Path, what: str) -> str:
     """Install. Returns what pip says is wrong, "" for nothing."""
-    options = ["--quiet", "--disable-pip-version-check", "--prefer-binary", "--editable", what]
+    # volttron-core names one release of gevent; under a Python that is newer, it does not compile.
+    options = ["--quiet", "--disable-pip-version-check", "--only-binary", "gevent"]
     done = subprocess.run(
-        [folder / "bin" / "python", "-m", "pip", "install", *options],
+        [folder / "bin" / "python", "-m", "pip", "install", *options, "--editable", what],
         cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,
@@ -60,7 +61,7 @@ def _pip(folder: Path, what: str) -> str:
     if done.returncode == 0:
         return ""
     lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
-    return (lines or ["pip failed"])[0].removeprefix("ERROR: ")
+    return (lines or ["pip failed"])[-1].removeprefix("ERROR: ")
 
 
 def run(python: str, folder: Path) -> tuple[bool | None, str]:
