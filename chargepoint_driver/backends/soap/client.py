@@ -68,6 +68,11 @@ def _utc_now() -> datetime:
     return datetime.now(timezone.utc)
 
 
+def _utc(moment: datetime) -> str:
+    """As xsd:dateTime, to the second. Releases of zeep write one in different ways."""
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 class SoapBackend:
     """ChargePoint's web services for one account; see `backend.Backend` for the promises."""
 
@@ -142,11 +147,11 @@ class SoapBackend:
         """The charging sessions of a station, or of all that the account may see, that touch
         the time from `since` to `until` (None: no end), oldest first."""
         call = CHARGEPOINT.calls["getChargingSessionData"]
-        query: dict[str, Any] = {"fromTimeStamp": since.replace(microsecond=0)}
+        query: dict[str, Any] = {"fromTimeStamp": _utc(since)}
         if station_id is not None:
             query["stationID"] = station_id
         if until is not None:
-            query["toTimeStamp"] = until.replace(microsecond=0)
+            query["toTimeStamp"] = _utc(until)
         found = self._pages(call, query, parse.events, _event_key, station_id is None)
         return sorted(found, key=lambda event: event.time)
 
@@ -160,7 +165,7 @@ class SoapBackend:
             # Only one station fits: the planner never joins more for these calls.
             (query["stationID"],) = request.stations
         if request.call == "getChargingSessionData":
-            query["fromTimeStamp"] = (self._now() - SESSION_WINDOW).replace(microsecond=0)
+            query["fromTimeStamp"] = _utc(self._now() - SESSION_WINDOW)
         return query
 
     def _pages(
@@ -230,7 +235,7 @@ class SoapBackend:
         allow_opt_out: bool | None,
     ) -> int:
         """createLoadShedEvent; allowedLoad is per port, a percentage per station."""
-        event: dict[str, Any] = {"eventStartTime": start.replace(microsecond=0)}
+        event: dict[str, Any] = {"eventStartTime": _utc(start)}
         event |= {"eventDuration": minutes}
         event |= {"sgID": target.group} if target.group else {"stationID": target.station_id}
         if limit.allowed_load_kw is not None:
