@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from click.testing import CliRunner
 
 from chargepoint_driver.backends.ocpp.store import Store
 from chargepoint_driver.cli import main
-from chargepoint_driver.simulator import Simulator
+from chargepoint_driver.simulator import ManualClock, Simulator
 
 
 def run(*words: str) -> tuple[int, str]:
@@ -44,9 +45,12 @@ def ocpp(tmp_path: Path) -> str:
 
 @pytest.fixture
 def soap(tmp_path: Path) -> str:
-    """A driver config of a simulated station."""
+    """A driver config of a simulated station that has been watched for ten days: on a single one
+    there may be no session."""
     path = tmp_path / "soap.config"
-    with Simulator(speed=60) as sim:
+    clock = ManualClock(datetime.now(timezone.utc) - timedelta(days=10))
+    with Simulator(clock=clock) as sim:
+        clock.advance(10 * 86_400 - 3_600)
         config = {
             "username": sim.username,
             "password": sim.password,
@@ -79,7 +83,8 @@ def test_of_the_web_services(soap: str) -> None:
     code, text = run("contact", soap, "1:34001")
     assert (code, json.loads(text)["station"]) == (0, "1:34001")
     assert json.loads(text)["time"] is not None
-    rows = json.loads(run("sessions", soap, time.strftime("%Y-%m", time.gmtime()))[1])
+    five_days_ago = time.gmtime(time.time() - 5 * 86_400)
+    rows = json.loads(run("sessions", soap, time.strftime("%Y-%m", five_days_ago))[1])
     assert rows
     assert all(row["duration_s"] > 0 and row["energy_kwh"] >= 0 for row in rows)
     code, text = run("energy", soap, rows[-1]["transaction"])

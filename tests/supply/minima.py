@@ -33,4 +33,4 @@ def minima(*names: str) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    print("\n".join(minima("install_requires", "ocpp", "test")))
+    print("\n".join(minima("install_requires", "ocpp", "plot", "web", "test")))

@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-ALL = ".[all,test]"
-WITHOUT_PLATFORM = ".[ocpp,plot,web,test]"
+ALL = ".[all,test,check]"
+WITHOUT_PLATFORM = ".[ocpp,plot,web,test,check]"
 START_S, INSTALL_S, TESTS_S = 30, 1_800, 3_600
 _TELL = "import sys; print('%d.%d.%d' % sys.version_info[:3])"
 
