@@ -68,9 +68,9 @@ def _utc_now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-def _utc(moment: datetime) -> str:
+def _written(moment: datetime) -> str:
     """As xsd:dateTime, to the second. Releases of zeep write one in different ways."""
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 class SoapBackend:
@@ -147,11 +147,11 @@ class SoapBackend:
         """The charging sessions of a station, or of all that the account may see, that touch
         the time from `since` to `until` (None: no end), oldest first."""
         call = CHARGEPOINT.calls["getChargingSessionData"]
-        query: dict[str, Any] = {"fromTimeStamp": _utc(since)}
+        query: dict[str, Any] = {"fromTimeStamp": _written(since)}
         if station_id is not None:
             query["stationID"] = station_id
         if until is not None:
-            query["toTimeStamp"] = _utc(until)
+            query["toTimeStamp"] = _written(until)
         found = self._pages(call, query, parse.events, _event_key, station_id is None)
         return sorted(found, key=lambda event: event.time)
 
@@ -165,7 +165,7 @@ class SoapBackend:
             # Only one station fits: the planner never joins more for these calls.
             (query["stationID"],) = request.stations
         if request.call == "getChargingSessionData":
-            query["fromTimeStamp"] = _utc(self._now() - SESSION_WINDOW)
+            query["fromTimeStamp"] = _written(self._now() - SESSION_WINDOW)
         return query
 
     def _pages(
@@ -235,7 +235,7 @@ class SoapBackend:
         allow_opt_out: bool | None,
     ) -> int:
         """createLoadShedEvent; allowedLoad is per port, a percentage per station."""
-        event: dict[str, Any] = {"eventStartTime": _utc(start)}
+        event: dict[str, Any] = {"eventStartTime": _written(start)}
         event |= {"eventDuration": minutes}
         event |= {"sgID": target.group} if target.group else {"stationID": target.station_id}
         if limit.allowed_load_kw is not None:
