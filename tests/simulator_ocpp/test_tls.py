@@ -18,6 +18,12 @@ x509 = pytest.importorskip("cryptography.x509")
 CP = "CP0001"
 
 
+KEY_USES = (
+    *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment"),
+    *("key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only"),
+)
+
+
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
     """A CA, a certificate for 127.0.0.1 and one for the charge point, as PEM files."""
@@ -41,7 +47,15 @@ def certificates(tmp_path_factory):
             .not_valid_before(now - timedelta(days=1))
             .not_valid_after(now + timedelta(days=1))
             .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), True)
+            # Asked for from Python 3.13 on.
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key()), False
+            )
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
         )
+        if issuer is None:
+            uses = dict.fromkeys(KEY_USES, False) | {"key_cert_sign": True}
+            builder = builder.add_extension(x509.KeyUsage(**uses), True)
         if address:
             names = x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))])
             builder = builder.add_extension(names, False)

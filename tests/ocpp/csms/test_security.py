@@ -119,6 +119,12 @@ def test_listening_to_the_world_needs_a_word_and_warns(start, caplog) -> None:
     assert "password" in caplog.text
 
 
+_KEY_USES = (
+    *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment"),
+    *("key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only"),
+)
+
+
 class Authority:
     """Makes certificates."""
 
@@ -161,6 +167,7 @@ class Authority:
         from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
 
         key = ec.generate_private_key(ec.SECP256R1())
+        signer = key if issuer is None else issuer.key
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
         now = dt.datetime.now(dt.timezone.utc)
         builder = (
@@ -172,11 +179,22 @@ class Authority:
             .not_valid_before(now - dt.timedelta(days=1))
             .not_valid_after(now + dt.timedelta(days=1))
             .add_extension(x509.BasicConstraints(issuer is None, None), critical=True)
+            # Asked for from Python 3.13 on.
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()),
+                critical=False,
+            )
+            .add_extension(
+                x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
+            )
         )
+        if issuer is None:
+            uses = dict.fromkeys(_KEY_USES, False) | {"key_cert_sign": True}
+            builder = builder.add_extension(x509.KeyUsage(**uses), critical=True)
         if server:
             names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        return key, builder.sign(key if issuer is None else issuer.key, hashes.SHA256())
+        return key, builder.sign(signer, hashes.SHA256())
 
 
 @pytest.fixture
