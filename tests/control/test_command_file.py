@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from chargepoint_driver.backend import Limit, Target
+from chargepoint_driver.backends.ocpp.store import Store
 from chargepoint_driver.backends.soap import SoapBackend
 from chargepoint_driver.config import AccountConfig
 from chargepoint_driver.errors import BadConfiguration
@@ -70,7 +72,7 @@ def test_a_damaged_row_costs_what_it_says_and_nothing_else(
     rig.write("allowedLoad", 3.0, 1)
     rig.write("allowedLoad", 2.0, 2)
     rig.live(6)
-    with sqlite3.connect(rig.folder / "commands.sqlite") as db:
+    with closing(sqlite3.connect(rig.folder / "commands.sqlite")) as db, db:
         db.execute("UPDATE commands SET held = '{\"limit\": 3' WHERE port = 1")
         db.execute("UPDATE periods SET limits = '[1]'")
     db.close()
@@ -85,7 +87,7 @@ def test_a_damaged_row_costs_what_it_says_and_nothing_else(
 def test_what_was_before_is_lost_and_a_revert_clears_all_the_same(rig: Rig) -> None:
     rig.write("allowedLoad", 3.0)
     rig.live(6)
-    with sqlite3.connect(rig.folder / "commands.sqlite") as db:
+    with closing(sqlite3.connect(rig.folder / "commands.sqlite")) as db, db:
         db.execute("DELETE FROM periods")
     db.close()
     rig.restart()
@@ -184,3 +186,16 @@ def test_the_service_may_be_closed_twice(rig: Rig) -> None:
     backend = SoapBackend(rig.account)
     backend.close()
     assert rig.sent() == 0
+
+
+@pytest.mark.parametrize("kept_in", [Store, lambda path: CommandStore(path, ACCOUNT)])
+def test_a_file_that_is_none_is_let_go_of(
+    tmp_path: Path, kept_in: Callable[[Path], object]
+) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("no database\n" * 1000)
+    with pytest.raises(BadConfiguration, match=r"notes\.txt cannot be used") as caught:
+        kept_in(path)
+    held = {str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()}
+    assert str(path) not in held
+    assert caught.tb is not None  # which keeps everything that was not let go of

@@ -41,23 +41,11 @@ class Database:
             self._db = sqlite3.connect(
                 path, timeout=5, isolation_level=None, check_same_thread=False
             )
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._synchronous = ""
-            self._safely("FULL")
-            self._db.execute("PRAGMA wal_autocheckpoint = 4000")
-            self._db.executescript(
-                files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
-            )
-            first = max(1, int(wall()) - _IDS_SINCE_S)
-            self._db.execute(
-                "INSERT INTO sqlite_sequence (name, seq) SELECT 'transactions', ? WHERE NOT"
-                " EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'transactions')",
-                (first,),
-            )
-            self._last_event: int = self._db.execute(
-                "SELECT max(coalesce((SELECT max(id) FROM events), 0),"
-                " coalesce((SELECT id FROM last_event), 0))"
-            ).fetchone()[0]
+            try:
+                self._last_event = self._prepare(max(1, int(wall()) - _IDS_SINCE_S))
+            except BaseException:
+                self._db.close()
+                raise
         except (sqlite3.Error, OSError) as error:
             raise BadConfiguration(
                 f"database: {path} cannot be used ({error}); correct the path or its rights"
@@ -69,6 +57,26 @@ class Database:
         self._waiting: asyncio.Future[None] | None = None
         self._rows: list[tuple[Any, ...]] = []
         self._registers: dict[int, tuple[float, float]] = {}
+
+    def _prepare(self, first_id: int) -> int:
+        """Make what is missing in the file; the id of the last event that was ever in it."""
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._synchronous = ""
+        self._safely("FULL")
+        self._db.execute("PRAGMA wal_autocheckpoint = 4000")
+        self._db.executescript(
+            files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
+        )
+        self._db.execute(
+            "INSERT INTO sqlite_sequence (name, seq) SELECT 'transactions', ? WHERE NOT"
+            " EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'transactions')",
+            (first_id,),
+        )
+        last: int = self._db.execute(
+            "SELECT max(coalesce((SELECT max(id) FROM events), 0),"
+            " coalesce((SELECT id FROM last_event), 0))"
+        ).fetchone()[0]
+        return last
 
     # ---- commits -------------------------------------------------------------------------
 

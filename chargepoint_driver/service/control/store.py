@@ -57,19 +57,26 @@ class CommandStore:
             self._db = sqlite3.connect(
                 path.expanduser(), timeout=_WAIT_S, isolation_level=None, check_same_thread=False
             )
-            self._db.execute("PRAGMA journal_mode=WAL")
-            # Safe when the process is killed; after a power failure the last command may be
-            # missing, and then its shed ends by itself.
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(_SCHEMA)
-            ((state,),) = self._db.execute("PRAGMA quick_check(1)").fetchall()
-            if state != "ok":
-                raise sqlite3.DatabaseError(state)
+            try:
+                self._prepare()
+            except BaseException:
+                self._db.close()
+                raise
         except (OSError, sqlite3.Error) as error:
             raise BadConfiguration(
                 f"command_file: {path} cannot be used ({error}); correct the path or its "
                 "permissions, or move a file that is no SQLite database away"
             ) from None
+
+    def _prepare(self) -> None:
+        self._db.execute("PRAGMA journal_mode=WAL")
+        # Safe when the process is killed; after a power failure the last command may be
+        # missing, and then its shed ends by itself.
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.executescript(_SCHEMA)
+        ((state,),) = self._db.execute("PRAGMA quick_check(1)").fetchall()
+        if state != "ok":
+            raise sqlite3.DatabaseError(state)
 
     def load(self) -> tuple[dict[Target, Held], dict[str, dict[int, Limit | None]]]:
         """(the commands by target, the limits before by station and port). A row that cannot be

@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
@@ -140,7 +141,7 @@ def test_old_records_go_and_running_ones_stay(start, clock) -> None:
 def test_what_cannot_be_stored_is_not_acknowledged(site, clock) -> None:
     charger = site.charger()
     charger.boot()
-    with sqlite3.connect(site.config.database) as other:
+    with closing(sqlite3.connect(site.config.database)) as other, other:
         other.execute("DROP TABLE events")
     other.close()
     at = clock.iso()
@@ -226,7 +227,7 @@ def test_kill_9_loses_and_doubles_nothing_that_was_acknowledged(command, clock, 
         charger.close()
         process.kill()
         process.wait()
-    with sqlite3.connect(tmp_path / "k.db") as db:
+    with closing(sqlite3.connect(tmp_path / "k.db")) as db, db:
         rows = db.execute("SELECT id, meter_start, state FROM transactions").fetchall()
     db.close()
     assert {row[0]: int(row[1]) for row in rows} == acknowledged
