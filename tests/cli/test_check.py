@@ -93,7 +93,7 @@ def test_the_shipped_samples(run):
     ("content", "words"),
     [
         ("", "line 1, column 1: not JSON"),
-        ('{"a": 1,\n}', "line 2, column 1: not JSON"),
+        ('{"a": 1\n"b": 2}', "line 2, column 1: not JSON"),
         ("[]", "must be a JSON object"),
         ("[" * 100_000, "brackets"),
         ("{}", "driver_config: is missing"),
