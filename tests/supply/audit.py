@@ -2,30 +2,24 @@
 
     python -m tests.supply.audit installed|lowest PIP_AUDIT
 
-pip-audit asks the package index about each release. Besides, `advisories.csv` is a list by hand
-of what concerns the direct requirements: for where the index does not answer, and for `make test`.
+pip-audit asks the package index about each release.
 Ends with 1 when something is vulnerable, with 2 when something could not be asked about.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from packaging.utils import canonicalize_name
-from packaging.version import Version
 
 from .minima import minima, sections
 
-LIST = Path(__file__).with_name("advisories.csv")
-LISTED = "2026-11"
 OURS = "volttron-lib-chargepoint-driver"
 LIMIT_S = 900
 
@@ -39,19 +33,6 @@ def installed() -> list[str]:
 def lowest() -> list[str]:
     """`name==version` of each requirement that names its lowest version."""
     return sorted({pin.lower() for pin in minima(*sections())})
-
-
-def listed(pins: Iterable[str]) -> list[str]:
-    """What the list knows of these."""
-    with LIST.open(encoding="utf-8", newline="") as file:
-        rows = {row["package"]: row for row in csv.DictReader(file)}
-    found = []
-    for pin in pins:
-        name, _, version = pin.partition("==")
-        row = rows.get(canonicalize_name(name))
-        if row is not None and Version(version) < Version(row["fixed"]):
-            found.append(f"{pin}: {row['advisory']}, {row['what']}; fixed in {row['fixed']}")
-    return found
 
 
 def asked(pins: Iterable[str], pip_audit: str) -> tuple[list[str], list[str]]:
@@ -85,20 +66,17 @@ def asked(pins: Iterable[str], pip_audit: str) -> tuple[list[str], list[str]]:
 
 def main(which: str, pip_audit: str) -> int:
     pins = {"installed": installed, "lowest": lowest}[which]()
-    by_hand = listed(pins)
-    print(f"{which}: {len(pins)} packages; the list of {LISTED}: {len(by_hand)} vulnerable")
-    print(*(f"  {line}" for line in by_hand), sep="\n", end="\n" if by_hand else "")
     try:
         vulnerable, unknown = asked(pins, pip_audit)
     except (RuntimeError, OSError, subprocess.TimeoutExpired) as error:
         print(f"{which}: not asked: {error}")
-        return 1 if by_hand else 2
+        return 2
     known = len(pins) - len(unknown)
     print(f"{which}: the index, today: {len(vulnerable)} advisories for {known} packages")
     print(*(f"  {line}" for line in vulnerable), sep="\n", end="\n" if vulnerable else "")
     if unknown:
         print(f"{which}: the index says nothing of {len(unknown)}: {', '.join(unknown)}")
-    return 1 if by_hand or vulnerable else 2 if unknown else 0
+    return 1 if vulnerable else 2 if unknown else 0
 
 
 if __name__ == "__main__":

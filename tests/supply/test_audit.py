@@ -1,4 +1,4 @@
-"""The check for known vulnerabilities sees an old version, and what it could not ask about."""
+"""The check for known vulnerabilities fails on what pip-audit finds, and on what it cannot ask."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 
 from . import audit
-
-OLD = "urllib3==2.6.0"
 
 
 def pip_audit(folder: Path, answer: str, code: int = 0) -> str:
@@ -25,21 +23,11 @@ def of(*dependencies: dict[str, object]) -> str:
     return json.dumps({"dependencies": dependencies, "fixes": []})
 
 
-def test_the_lowest_versions_have_no_vulnerability_that_is_listed() -> None:
-    assert len(audit.lowest()) > 15
-    assert audit.listed(audit.lowest()) == []
-
-
-def test_an_old_version_is_seen() -> None:
-    (line,) = audit.listed([OLD, "urllib3==2.7.0", "click==1.0"])
-    assert line.startswith(f"{OLD}: CVE-2026-44432")
-    assert line.endswith("fixed in 2.7.0")
-
-
 def test_what_is_installed_is_looked_at() -> None:
     names = {pin.partition("==")[0] for pin in audit.installed()}
     assert {"lxml", "pytest", "typing-extensions"} <= names
     assert audit.OURS not in names
+    assert len(audit.lowest()) > 15
 
 
 def test_what_the_index_knows_fails_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
