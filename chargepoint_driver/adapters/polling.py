@@ -5,7 +5,8 @@ from midnight: beside a daily row nothing is polled before the next midnight, an
 publishing waits as long. Here every interval of a remote is a series of its own: the first
 poll comes within the remote's shortest interval, and `/all` starts one such interval later.
 A point that has no value when its turn is over (its device is new, or the service was down) is
-polled along with the shortest interval until it has one.
+polled along with the shortest interval until it has one. With each poll the host's schedule is
+made to forget the calls that are over.
 
 The host finds the scheduler by the group of a row; `claim` puts a row into that group.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import gevent
 from platform_driver.config import GroupConfig
 from platform_driver.poll_scheduler import PollScheduler, PollSet
 
@@ -100,6 +102,7 @@ class ScrapeScheduler(PollScheduler):  # type: ignore[misc]  # the host has no t
             # The host begins a series anew only for an interval that it does not know.
             by_interval.pop(interval_s, None)
             return
+        _forget_past_calls()
         now = _utc_now()
         # After a pause of the host, one poll makes up for all that were missed.
         missed = max(0.0, (now - due).total_seconds()) // interval_s
@@ -140,6 +143,18 @@ class ScrapeScheduler(PollScheduler):  # type: ignore[misc]  # the host has no t
                     str(remote.unique_id)
                 ] = topics if full_topics else [topic.rsplit("/", 1)[-1] for topic in topics]
         return found
+
+
+def _forget_past_calls() -> None:
+    """Free what the host's schedule keeps of every call that it ever made, its `/all` publishes
+    above all. To be called by a scheduled call.
+
+    volttron-core 2.0.0rc38 links a callback to its schedule for each (`schedule_loop`), so as to
+    end the call when the agent ends; all of them end the newest one.
+    """
+    schedule: Any = getattr(gevent.getcurrent(), "spawning_greenlet", lambda: None)()
+    if getattr(getattr(schedule, "_run", None), "__name__", "") == "schedule_loop":
+        schedule.unlink_all()
 
 
 def _next_turn(now: datetime, interval_s: float) -> datetime:
