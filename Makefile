@@ -6,7 +6,7 @@
 # make fuzz-xml MINUTES=30   what a coverage-guided fuzzer finds in replies, requests, registries,
 #             OCPP messages
 # make faults every call with every fault, as tables
-# make soak MINUTES=30   a thousand stations on a real platform: flat memory, every session kept
+# make soak MINUTES=30   1,000 stations, 500 chargers on a platform: flat memory, every session kept
 # make lowest the core tests on the lowest versions that setup.cfg allows
 # make pythons the tests under each of PYTHONS that is here, in an environment of its own
 # make audit  known vulnerabilities of what is installed, and of the lowest versions allowed
@@ -81,7 +81,7 @@ fuzz-xml: $(READY)
 	done
 
 soak: $(READY)
-	MINUTES=$(MINUTES) STATIONS=$(STATIONS) $(BIN)/python -m tests.soak
+	MINUTES=$(MINUTES) STATIONS=$(STATIONS) CHARGERS=$(CHARGERS) $(BIN)/python -m tests.soak
 
 # Without the platform, whose packages ask for newer versions of some. Old releases use what
 # Python has since deprecated.
