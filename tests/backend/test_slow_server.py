@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from chargepoint_driver.backend import Limit, Request, Target
-from chargepoint_driver.backends.soap import SoapBackend
+from chargepoint_driver.backends.soap import SoapBackend, wire
 from chargepoint_driver.backends.soap.wire import _Deadline
 from chargepoint_driver.errors import BadReply, FateUnknown, TryLater
 
@@ -189,6 +189,21 @@ def test_a_write_does_not_go_over_a_connection_that_was_kept(server, slow):
     with pytest.raises(FateUnknown, match="not shedLoadResponse"):
         slow.shed(Target("1:1"), Limit(percent_shed=10), 60)
     assert server.requests == 2
+
+
+def test_a_connection_that_was_idle_for_long_is_made_anew(server, slow, monkeypatch):
+    """The server may be about to close it. This one answers once over each."""
+    body = reply("getLoad").encode()
+    server.script = [HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body, 60.0]
+    question = Request("getLoad", ("1:1",))
+    slow.fetch(question)
+    with pytest.raises(TryLater):
+        slow.fetch(question)  # at once: over the same
+    assert server.requests == 1
+    slow.fetch(question)
+    monkeypatch.setattr(wire, "_IDLE_S", 0.0)
+    slow.fetch(question)
+    assert server.requests == 3
 
 
 def test_nobody_listens(account):

@@ -34,6 +34,8 @@ __all__ = ["Answer", "Wire"]
 MOST_BYTES = 64 * 2**20
 _CONNECT_S = 10.0
 _CHUNK = 65_536
+# Less than servers usually keep an idle connection (Apache 5 s, many load balancers 60 s).
+_IDLE_S = 4.0
 
 
 @dataclass(frozen=True)
@@ -201,20 +203,26 @@ class _Https(HTTPSConnection):
 class _Shelf(queue.LifoQueue[Any]):
     """Idle connections, newest first. The queue that urllib3 takes otherwise tries its own
     lock twice with each use; under gevent each try gives the turn away, and in rare cases it
-    was never given back. Nobody ever waits here: see `pool_block` of requests."""
+    was never given back. Nobody ever waits here: see `pool_block` of requests.
+
+    One that was idle for long is made anew: a server that closes it after a minute would do so
+    just when the next poll is sent."""
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
         del block, timeout
         try:
-            return self.queue.pop()
+            connection, since_s = self.queue.pop()
         except IndexError:
             raise queue.Empty from None
+        if connection is not None and time.monotonic() - since_s > _IDLE_S:
+            connection.close()  # urllib3 connects it again
+        return connection
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
         del block, timeout
         if len(self.queue) >= self.maxsize:
             raise queue.Full
-        self.queue.append(item)
+        self.queue.append((item, time.monotonic()))
 
     def qsize(self) -> int:
         return len(self.queue)
