@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import heapq
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 
 from ..clock import Clock
@@ -68,6 +69,17 @@ class Agenda:
             return self._running_at_s
         self.catch_up()
         return self._last_s
+
+    @contextmanager
+    def standing_still(self) -> Iterator[float]:
+        """The present, which stays what it is until the block ends: what happens at once is
+        recorded and told with one time."""
+        before_s, now_s = self._running_at_s, self.now_s()
+        self._running_at_s = now_s
+        try:
+            yield now_s
+        finally:
+            self._running_at_s = before_s
 
     def at(self, due_s: float, callback: Callable[[], None]) -> Entry:
         """Call back at `due_s` (at once when that is past)."""

@@ -122,7 +122,10 @@ class Station:
 
     def begin_transaction(self, connector: Connector) -> Transaction:
         """Start charging for the token at a connector."""
-        now_s = self.begin()
+        with self.agenda.standing_still():
+            return self._begin_transaction(connector, self.begin())
+
+    def _begin_transaction(self, connector: Connector, now_s: float) -> Transaction:
         self._numbers += 1
         if self.quirks.has("session_register"):
             connector.register_wh = 0.0
@@ -150,7 +153,12 @@ class Station:
     def end_transaction(self, connector: Connector, reason: str, *, quietly: bool = False) -> None:
         """Stop charging. Raises NotNow without a transaction. `quietly` leaves it to the caller
         to refresh."""
-        now_s = self.begin()
+        with self.agenda.standing_still():
+            self._end_transaction(connector, reason, self.begin())
+            if not quietly:
+                self.refresh(self.begin())
+
+    def _end_transaction(self, connector: Connector, reason: str, now_s: float) -> None:
         transaction = connector.transaction
         if transaction is None:
             raise NotNow(f"no transaction at connector {connector.connector_id}")
@@ -165,8 +173,6 @@ class Station:
         self._forget_transaction_profiles(connector)
         if connector.wanted_operative is not None:
             connector.operative, connector.wanted_operative = connector.wanted_operative, None
-        if not quietly:
-            self.refresh(now_s)
 
     def set_fault(self, connector_id: int, fault: Fault | None) -> None:
         """Break a connector (0: the charge point), or mend it."""
