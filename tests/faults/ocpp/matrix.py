@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from rich.console import Console
 from rich.table import Table
 
+from chargepoint_driver.errors import ChargePointError
+
 from .cells import Cell
 from .rig import DOORS, Rig
 from .table import FAULTS, READS, VERSIONS, WRITES
@@ -42,7 +44,7 @@ def run(cells: Iterable[Cell], say: Callable[[str], None]) -> Found:
         rig = Rig(cell.door) if cell.fault.database else rigs[cell.door]
         try:
             cell.run(rig)
-        except AssertionError as error:
+        except (AssertionError, ChargePointError) as error:
             wrong = str(error) or "assertion failed"
             say(f"{cell.name}: {wrong}")
             return cell.key, wrong
