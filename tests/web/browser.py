@@ -47,7 +47,9 @@ class Page:
         return self
 
     def one(self, selector: str) -> WebElement:
-        return self.driver.find_element(By.CSS_SELECTOR, selector)
+        """The first that fits, as soon as there is one: a click may lead to another page."""
+        found: list[WebElement] = eventually(lambda: self.all(selector))
+        return found[0]
 
     def all(self, selector: str) -> list[WebElement]:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)

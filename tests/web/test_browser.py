@@ -45,7 +45,7 @@ def test_logging_in_and_out(window, site):
     window.driver.delete_all_cookies()
     window.open(site.server.url, "not-the-token")
     assert "That is not the token" in window.text("[role=alert]")
-    assert window.focused.get_attribute("id") == "token"
+    eventually(lambda: window.focused.get_attribute("id") == "token")
     window.open(site.server.url).wait_live()
     assert "token" not in window.driver.current_url
     assert window.js("return document.cookie") == ""
