@@ -1,0 +1,1 @@
+"""Floods, half-sent requests and signals: what they may not stop."""
