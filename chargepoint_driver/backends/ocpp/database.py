@@ -13,12 +13,17 @@ import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from chargepoint_driver.backends.ocpp.migrations import (
+    VERSION,
+    NewerSchemaError,
+    migrate,
+    version_of,
+)
 from chargepoint_driver.errors import BadConfiguration
 
 __all__ = ["Database"]
@@ -46,6 +51,8 @@ class Database:
             except BaseException:
                 self._db.close()
                 raise
+        except NewerSchemaError as error:
+            raise BadConfiguration(f"database: {path} cannot be used: {error}") from None
         except (sqlite3.Error, OSError) as error:
             raise BadConfiguration(
                 f"database: {path} cannot be used ({error}); correct the path or its rights"
@@ -60,13 +67,13 @@ class Database:
 
     def _prepare(self, first_id: int) -> int:
         """Make what is missing in the file; the id of the last event that was ever in it."""
+        if (found := version_of(self._db)) > VERSION:
+            raise NewerSchemaError(found)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._synchronous = ""
         self._safely("FULL")
         self._db.execute("PRAGMA wal_autocheckpoint = 4000")
-        self._db.executescript(
-            files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
-        )
+        migrate(self._db)
         self._db.execute(
             "INSERT INTO sqlite_sequence (name, seq) SELECT 'transactions', ? WHERE NOT"
             " EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'transactions')",

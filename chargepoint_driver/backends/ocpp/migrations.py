@@ -1,0 +1,67 @@
+"""Numbered migrations of the central system's SQLite file.
+
+`PRAGMA user_version` holds the version of the schema. `schema.sql` makes version 1; files from
+before there were versions have that schema too. Every later version has one entry here. Never
+change an entry that was released, and never change `schema.sql`: add the next number.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+
+__all__ = ["MIGRATIONS", "VERSION", "NewerSchemaError", "migrate", "version_of"]
+
+MIGRATIONS: Mapping[int, Sequence[str]] = {}
+"""Version to the statements that make it of the version before. One transaction each."""
+
+VERSION = max(MIGRATIONS, default=1)
+"""The version that this release reads and writes."""
+
+
+class NewerSchemaError(sqlite3.DatabaseError):
+    """The file was written by a newer release."""
+
+    def __init__(self, found: int) -> None:
+        super().__init__(
+            f"its schema has version {found} and this release knows versions up to {VERSION}; "
+            "use the release that wrote it, or another file"
+        )
+
+
+def version_of(db: sqlite3.Connection) -> int:
+    """Return the version of the schema; 0 means that the file names none."""
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def migrate(db: sqlite3.Connection) -> None:
+    """Bring the file to `VERSION`, one step at a time. A step is done whole or not at all.
+
+    The connection must be in autocommit mode (isolation_level None). Raises NewerSchemaError,
+    and sqlite3.Error when a step fails; then the file has the version of the step before.
+    """
+    found = version_of(db)
+    if found > VERSION:
+        raise NewerSchemaError(found)
+    for version in range(found + 1, VERSION + 1):
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            # Another process may have taken the step while this one waited for the file.
+            if version_of(db) < version:
+                for statement in _statements(version):
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version = {version}")
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+
+
+def _statements(version: int) -> Sequence[str]:
+    if version > 1:
+        return MIGRATIONS[version]
+    text = files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if not line.startswith("--")]
+    return [each for each in "\n".join(lines).split(";") if each.strip()]
