@@ -13,7 +13,6 @@ from pathlib import Path
 from examples.demo.watch import Watch
 
 # What a meter may be off; the simulator rounds to watts.
-_SETTLES = timedelta(seconds=4)
 TOLERANCE_KW = 0.05
 # What shedStatus has to say, one after the other. Who obeys at once is never seen to be pending.
 COURSE = ["in force", "released"]
@@ -26,7 +25,7 @@ class Report:
     port: str | None
     port_load_kw_before: float | None
     allowed_load_kw: float | None
-    port_load_kw_during: float | None  # the highest while the limit was in force
+    port_load_kw_during: float | None  # the highest measured while the limit was in force
     port_load_kw_after: float | None  # the highest since it was cleared
     shed_at: str | None
     in_force_at: str | None  # the first poll that reported the limit
@@ -49,7 +48,7 @@ class Report:
         if before <= allowed + TOLERANCE_KW:
             faults.append(f"The load before ({before} kW) was not above the limit ({allowed} kW).")
         if during is None:
-            faults.append("The port was not polled while the limit was in force.")
+            faults.append("No load was measured while the limit was in force.")
         elif during > allowed + TOLERANCE_KW:
             faults.append(f"The load stayed at {during} kW, above the limit of {allowed} kW.")
         if after is None:
@@ -98,20 +97,22 @@ class Report:
 
 def measure(
     watch: Watch,
+    hold_s: float,
     historian_rows: int,
     calls: Mapping[str, int],
     seconds_to_platform: float,
     seconds_to_first_row: float,
     seconds: float,
 ) -> Report:
-    """The report on what was seen. `calls`: field of the report to the number of calls."""
+    """The report on what was seen.
+
+    `hold_s`: how long the agent keeps the limit, in seconds. `calls`: field of the report to the
+    number of calls.
+    """
     shed_at, cleared_at = watch.time_of("shed"), watch.time_of("cleared")
     before = watch.chosen_loads(None, shed_at) if shed_at else []
     in_force_at = next((shed.time for shed in watch.sheds if shed.status == "in force"), None)
-    during: list[float] = []
-    if in_force_at is not None:
-        # A charger that connects directly says that it took the limit before it measures again.
-        during = watch.chosen_loads(in_force_at + _SETTLES, cleared_at)
+    during = watch.shed_loads(shed_at + timedelta(seconds=hold_s)) if shed_at else []
     after = watch.chosen_loads(cleared_at) if cleared_at else []
     return Report(
         port=watch.device,

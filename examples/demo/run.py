@@ -33,10 +33,10 @@ CACHE = "platform.chargepoint"
 RESULTS_TOPIC = "demand_response/event"
 DATABASE = "historian.sqlite"
 
-HOLD_S = 14
+HOLD_S = 18
 FIRST_POLL_LIMIT_S = 45.0
 FIRST_ROW_LIMIT_S = 30.0
-EVENT_LIMIT_S = 40.0
+EVENT_LIMIT_S = 44.0
 AFTER_LIMIT_S = 25.0
 
 
@@ -202,6 +202,7 @@ class Demo:
     def _measure(self, place: Place) -> Report:
         return report.measure(
             self._watch,
+            HOLD_S,
             historian_rows=self._count_rows(),
             calls=place.count_calls(),
             seconds_to_platform=self._to_platform_s,

@@ -9,10 +9,16 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Load:
-    """The load of a port at a poll."""
+    """The load of a port at a poll, or when it changed.
+
+    `status` is the shedStatus of the same message. `measured_at` is the time that the charger's
+    own meter gave. None: not in the message.
+    """
 
     time: datetime
     kw: float
+    status: str | None = None
+    measured_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,14 @@ class Watch:
                 if not seen or seen[-1].status != now.status:
                     seen.append(now)
             if values.get("portLoad") is not None:
-                self.loads.setdefault(device, []).append(Load(time, float(values["portLoad"])))
+                measured = values.get("meterTime")
+                load = Load(
+                    time,
+                    float(values["portLoad"]),
+                    values.get("shedStatus"),
+                    datetime.fromisoformat(measured) if measured else None,
+                )
+                self.loads.setdefault(device, []).append(load)
 
     @property
     def phase(self) -> str:
@@ -81,4 +94,24 @@ class Watch:
             load.kw
             for load in self.loads.get(self.device or "", [])
             if (since is None or load.time >= since) and (until is None or load.time < until)
+        ]
+
+    def shed_loads(self, until: datetime) -> list[float]:
+        """Loads of the chosen port in kW that show whether it obeys, oldest first.
+
+        Only polls count that follow the first one with "in force". A charger that connects
+        directly takes a limit before it measures again, and may still have a measurement to
+        send. So its first measurement after that poll does not count either; later ones do.
+        """
+        loads = [load for load in self.loads.get(self.device or "", []) if load.time < until]
+        metered = any(load.measured_at for load in loads)
+        polls = [load for load in loads if load.measured_at or not metered]
+        first = next((i for i, load in enumerate(polls) if load.status == "in force"), None)
+        if first is None:
+            return []
+        if not metered:
+            return [load.kw for load in polls[first + 1 :]]
+        times = sorted({load.measured_at for load in polls[first:] if load.measured_at})
+        return [
+            load.kw for load in polls[first:] if load.measured_at and load.measured_at in times[2:]
         ]

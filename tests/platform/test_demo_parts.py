@@ -25,6 +25,7 @@ from examples.demo.processes import JsonLines, Processes
 from examples.demo.report import Report
 from examples.demo.watch import Watch
 
+HOLD_S = 14
 PORT = "campus/garage/station1/port1"
 START = datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
 GOOD = Report(
@@ -70,7 +71,7 @@ def watched(*messages: dict[str, Any]) -> Watch:
 
 
 def measured(*messages: dict[str, Any]) -> Report:
-    return report.measure(watched(*messages), 100, {"soap_calls": 50}, 1.5, 5.0, 30.0)
+    return report.measure(watched(*messages), HOLD_S, 100, {"soap_calls": 50}, 1.5, 5.0, 30.0)
 
 
 def test_a_kept_promise_has_no_faults() -> None:
@@ -83,7 +84,7 @@ def test_a_kept_promise_has_no_faults() -> None:
         ({"allowed_load_kw": None}, "did not limit any port"),
         ({"port_load_kw_before": 3.3}, "was not above the limit"),
         ({"port_load_kw_during": 6.6}, "stayed at 6.6 kW"),
-        ({"port_load_kw_during": None}, "not polled while"),
+        ({"port_load_kw_during": None}, "No load was measured while"),
         ({"port_load_kw_after": 3.3}, "did not come back"),
         ({"port_load_kw_after": None}, "not polled after"),
         ({"shed_statuses": []}, "shedStatus went unseen instead of in force → released"),
@@ -106,18 +107,67 @@ def test_the_event_is_measured_by_the_clock_of_its_phases() -> None:
         poll(2, 6.6, shedStatus="none"),
         phase(3, "shed", allowed_load_kw=3.3),
         poll(4, 6.6, shedStatus="pending"),
-        poll(8, 6.6, shedStatus="in force"),  # taken, and not measured again yet
+        poll(8, 6.6, shedStatus="in force"),  # the reply may have been under way
         poll(13, 3.3, shedStatus="in force"),
         poll(15, 3.2, shedStatus="in force"),
-        phase(16, "cleared"),
-        poll(17, 3.3, shedStatus="pending"),
-        poll(19, 6.5, shedStatus="released"),
+        poll(18, 6.6, shedStatus="in force"),  # cleared already, and not said yet
+        phase(19, "cleared"),
+        poll(20, 3.3, shedStatus="pending"),
+        poll(22, 6.5, shedStatus="released"),
     )
 
     assert seen.port_load_kw_before == 6.6
     assert seen.port_load_kw_during == 3.3
     assert seen.port_load_kw_after == 6.5
     assert seen.faults() == []
+
+
+def ocpp_event(*during: dict[str, Any]) -> Report:
+    """An event at a charger that connects directly."""
+    return measured(
+        phase(1, "before"),
+        poll(2, 11.0, shedStatus="none", meterTime=at(1)),
+        phase(3, "shed", allowed_load_kw=5.5),
+        *during,
+        phase(18, "cleared"),
+        poll(20, 11.0, shedStatus="released", meterTime=at(19)),
+    )
+
+
+def test_a_charger_is_judged_by_what_it_measured_after_it_took_the_limit() -> None:
+    seen = ocpp_event(
+        poll(9, 11.0, shedStatus="in force"),  # a push: it took the limit
+        poll(10, 11.0, shedStatus="pending", meterTime=at(8)),  # begun before, published late
+        poll(14, 11.0, shedStatus="in force", meterTime=at(8)),  # not measured again yet
+        poll(15, 11.0, shedStatus="in force", meterTime=at(9)),  # measured before, sent late
+        poll(15.5, 11.0),  # a push says no time
+        poll(16, 5.5, shedStatus="in force", meterTime=at(12)),
+        poll(17.5, 11.0, shedStatus="in force", meterTime=at(17)),  # the hold is over
+    )
+
+    assert seen.port_load_kw_during == 5.5
+    assert seen.faults() == []
+
+
+def test_a_charger_that_does_not_obey_is_found() -> None:
+    seen = ocpp_event(
+        *(
+            poll(second, 11.0, shedStatus="in force", meterTime=at(second))
+            for second in range(6, 16, 2)
+        )
+    )
+
+    assert seen.port_load_kw_during == 11.0
+    assert "stayed at 11.0 kW" in seen.faults()[0]
+
+
+def test_a_charger_that_measures_no_more_has_kept_no_promise() -> None:
+    seen = ocpp_event(
+        *(poll(second, 5.5, shedStatus="in force", meterTime=at(5)) for second in range(6, 16, 2))
+    )
+
+    assert seen.port_load_kw_during is None
+    assert "No load was measured" in seen.faults()[0]
 
 
 def test_nothing_seen_is_not_zero() -> None:
