@@ -15,8 +15,13 @@ class Catalogue:
     def __init__(self, attributes: Iterable[Attribute], calls: Iterable[Call]) -> None:
         self._by_key = {(row.register, row.name): row for row in attributes}
         self._by_name: dict[str, list[Attribute]] = {}
+        self._by_alias: dict[tuple[str, str], Attribute] = {}
         for row in self._by_key.values():
             self._by_name.setdefault(row.name, []).append(row)
+            self._by_alias.update({(row.register, alias): row for alias in row.aliases})
+        self._named_before: dict[str, list[Attribute]] = {}
+        for (_, alias), row in self._by_alias.items():
+            self._named_before.setdefault(alias, []).append(row)
         self.calls: Mapping[str, Call] = MappingProxyType({call.name: call for call in calls})
 
     def __iter__(self) -> Iterator[Attribute]:
@@ -31,12 +36,13 @@ class Catalogue:
         return tuple(dict.fromkeys(row.register for row in self))
 
     def find(self, register: str, name: str) -> Attribute | None:
-        """The row of that register and name, None when there is none."""
-        return self._by_key.get((register, name))
+        """Return the row of that register and name or former name, None when there is none."""
+        return self._by_key.get((register, name)) or self._by_alias.get((register, name))
 
     def named(self, name: str) -> tuple[Attribute, ...]:
-        """Every row of that name, whatever its register."""
-        return tuple(self._by_name.get(name, ()))
+        """Return every row of that name, whatever its register; else those with that former
+        name."""
+        return tuple(self._by_name.get(name) or self._named_before.get(name) or ())
 
     def of_call(self, call: str) -> tuple[Attribute, ...]:
         """Every row that the call's reply holds; not those that this driver answers."""

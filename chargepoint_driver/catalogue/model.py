@@ -72,7 +72,8 @@ class Attribute:
 
     `path` holds the places of the value below the call's record element, the first one
     that is there counts (`Port/…` is read for each port); an empty one: nothing is there to be
-    read. `write` names the write operations, empty for what can only be read; in the
+    read. `aliases` are former names: they find the row for one more release. `write` names the
+    write operations, empty for what can only be read; in the
     CommandRegister it is the backend's command. Intervals in seconds; None for the scrape
     interval means the interval of the device. `own`: answered by this driver, from what was
     commanded and what the call reports. `grouped`: has a meaning for a station group. `pushed`:
@@ -95,6 +96,7 @@ class Attribute:
     own: bool = False
     grouped: bool = False
     pushed: bool = False
+    aliases: tuple[str, ...] = ()
 
     @property
     def is_command(self) -> bool:

@@ -64,7 +64,9 @@ def _row(
     whole: Whole = Whole.NOTHING,
     pushed: bool = True,
     grouped: bool = False,
+    formerly: str = "",
 ) -> Attribute:
+    """Return one row; `formerly` is the name that it had in the release before."""
     return Attribute(
         name,
         "",
@@ -79,6 +81,7 @@ def _row(
         since="1.6",
         pushed=pushed,
         grouped=grouped,
+        aliases=(formerly,) if formerly else (),
     )
 
 
@@ -92,11 +95,21 @@ def _own(
     write: str = "",
     pushed: bool = True,
     grouped: bool = False,
+    formerly: str = "",
 ) -> Attribute:
-    """A row that a connector and the charge point itself each have their own value of."""
-    place = f"Port/{path}" if path else ""
+    """Return a row that a connector and the charge point itself each have their own value of."""
     return _row(
-        name, kind, PORT, place, unit, notes, write=write, whole=OWN, pushed=pushed, grouped=grouped
+        name,
+        kind,
+        PORT,
+        f"Port/{path}" if path else "",
+        unit,
+        notes,
+        write=write,
+        whole=OWN,
+        pushed=pushed,
+        grouped=grouped,
+        formerly=formerly,
     )
 
 
@@ -117,20 +130,28 @@ _STATUS = _rows(
     _own("vendorErrorCode", STRING, "vendor_error_code"),
     _own("errorInfo", STRING, "info"),
     _own(
-        "composite_status",
+        "compositeStatus",
         STRING,
         "composite_status",
         notes="up; down when out of reach, inoperative, or with errors in the last hour",
+        formerly="composite_status",
     ),
-    _own("available_for_charging", INTEGER, "available_for_charging", "1 or -1"),
     _own(
-        "requires_maintenance",
+        "availableForCharging",
+        INTEGER,
+        "available_for_charging",
+        "1 or -1",
+        formerly="available_for_charging",
+    ),
+    _own(
+        "requiresMaintenance",
         INTEGER,
         "requires_maintenance",
         "1 or -1",
         "1 after errors in the last hour, and while Faulted",
+        formerly="requires_maintenance",
     ),
-    _row("connected", INTEGER, STATION, "connected", "0 or 1"),
+    _row("Connected", INTEGER, STATION, "connected", "0 or 1", formerly="connected"),
     _row("connectedSince", DATETIME, STATION, "connected_since"),
     _row("lastSeen", DATETIME, STATION, "last_seen", notes="last message or pong", pushed=False),
     _row("bootTime", DATETIME, STATION, "boot_time"),
@@ -201,11 +222,21 @@ _LOAD = _rows(
     _own("limitUntil", DATETIME, "limit/until", notes="when the limit ends by itself"),
     _own("shedBaseLoad", FLOAT, "limit/base_kw", "kW", "load that percentShed is a share of"),
     _row("energyRegister", FLOAT, PORT, "Port/energy_kwh", "kWh", "the meter's own register"),
-    _row("voltage", FLOAT, PORT, "Port/voltage_v", "V", "mean of the phases"),
-    _row("current", FLOAT, PORT, "Port/current_a", "A", "largest of the phases"),
+    _row(
+        "portVoltage", FLOAT, PORT, "Port/voltage_v", "V", "mean of the phases", formerly="voltage"
+    ),
+    _row(
+        "portCurrent",
+        FLOAT,
+        PORT,
+        "Port/current_a",
+        "A",
+        "largest of the phases",
+        formerly="current",
+    ),
     _row("powerOffered", FLOAT, PORT, "Port/offered_kw", "kW"),
     _row("SoC", FLOAT, PORT, "Port/soc_percent", "percent"),
-    _row("temperature", FLOAT, PORT, "Port/temperature_c", "Celsius"),
+    _row("Temperature", FLOAT, PORT, "Port/temperature_c", "Celsius", formerly="temperature"),
     _row("meterTime", DATETIME, PORT, "Port/meter_time", pushed=False),
     *_PHASES,
     *(replace(row, pushed=True) for row in COMMANDED),
@@ -251,14 +282,15 @@ _STATIONS = _rows(
     _row("sgID", STRING, STATION, "station_groups", notes="station_groups, separated by commas"),
     _row("portNumber", INTEGER, PORT, "Port/connector_id"),
     _own("Voltage", FLOAT, "nominal_v", "V", "of the configuration"),
-    _own("phases", INTEGER, "phase_count", notes="of the configuration"),
+    _own("Phases", INTEGER, "phase_count", notes="of the configuration", formerly="phases"),
     _own("Power", FLOAT, "rated_kw", "kW", "of a connector, of the configuration"),
     _row(
-        "configuration",
+        "Configuration",
         DICTIONARY,
         STATION,
         "configuration",
         notes="the charge point's settings, without those whose names speak of keys",
+        formerly="configuration",
     ),
 )
 
@@ -276,16 +308,27 @@ _COMMANDS = _rows(
         pushed=False,
     ),
     _own(
-        "availability",
+        "Availability",
         INTEGER,
         "availability",
         "0 or 1",
         "1 in service, 0 taken out of it",
         write="availability",
+        formerly="availability",
     ),
-    _row("reset", STRING, STATION, "", "", "Soft or Hard", write="reset", pushed=False),
     _row(
-        "unlock",
+        "Reset",
+        STRING,
+        STATION,
+        "",
+        "",
+        "Soft or Hard",
+        write="reset",
+        pushed=False,
+        formerly="reset",
+    ),
+    _row(
+        "Unlock",
         INTEGER,
         PORT,
         "",
@@ -293,6 +336,7 @@ _COMMANDS = _rows(
         "writing 1 releases the plug",
         write="unlock",
         pushed=False,
+        formerly="unlock",
     ),
 )
 

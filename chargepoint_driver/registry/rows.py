@@ -213,7 +213,7 @@ class _Row:
             return None
         if not register:
             if len(named) == 1:
-                return named[0]
+                return self._current(name, named[0])
             choice = " or ".join(row.register for row in named)
             self._fault(col.REGISTER, f"is empty and {name!r} stands in several", f"write {choice}")
             return None
@@ -226,6 +226,16 @@ class _Row:
                 )
             else:
                 self._unknown_register(register)
+        return found and self._current(name, found)
+
+    def _current(self, name: str, found: Attribute) -> Attribute:
+        """Return the row found, with a warning when `name` is its former name."""
+        if name != found.name:
+            self._warning(
+                col.ATTRIBUTE,
+                f"{name!r} is the former name of {found.name!r}; it works until the next release",
+                f"write {found.name}",
+            )
         return found
 
     def _unknown_register(self, register: str) -> None:

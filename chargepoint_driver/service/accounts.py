@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
@@ -216,9 +216,15 @@ class Accounts:
     # ---- stations and sessions ---------------------------------------------------------------
 
     def stations(self, account: str | None = None) -> list[dict[str, Any]]:
-        """Every station of the account: {"station", "values", "ports": {number: values}}."""
-        _, _, service = self._find(account)
-        return [_station(record) for record in service.stations()]
+        """Every station of the account: {"station", "values", "ports": {number: values}}.
+        A value stands under the former names of its attribute too."""
+        _, settings, service = self._find(account)
+        former = [
+            (row.name, alias)
+            for row in TABLES[settings.backend].of_call("getStations")
+            for alias in row.aliases
+        ]
+        return [_station(record, former) for record in service.stations()]
 
     def sessions(
         self,
@@ -322,6 +328,9 @@ class Accounts:
         )
         registry.raise_faults()
         (point,) = registry.points.values()
+        if attribute != point.attribute.name:
+            for warning in registry.warnings:
+                _log.warning("%s", warning)
         currency_s = point.currency_s
         if fields.get("currency") is None:
             currency_s = settings.currencies.get(point.attribute.call, currency_s)
@@ -351,12 +360,16 @@ def _moment(name: str, text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
-def _station(record: StationRecord) -> dict[str, Any]:
-    return {
+def _station(record: StationRecord, former: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """One station as JSON; `former` pairs a name with a former name to repeat its value under."""
+    found: dict[str, Any] = {
         "station": record.station_id,
         "values": _plain(record.values),
         "ports": {str(port): _plain(values) for port, values in sorted(record.ports.items())},
     }
+    for values in (found["values"], *found["ports"].values()):
+        values.update({alias: values[name] for name, alias in former if name in values})
+    return found
 
 
 def _plain(values: Values) -> dict[str, Any]:

@@ -14,10 +14,10 @@ Table = Mapping[str, tuple[str, ...]]
 OF_STATION: Table = {
     "StationStatusRegister": (
         "networkStatus",
-        "connected",
+        "Connected",
         "lastSeen",
-        "composite_status",
-        "requires_maintenance",
+        "compositeStatus",
+        "requiresMaintenance",
     ),
     "LoadRegister": ("shedStatus", "siteLoad", "siteHeadroom"),
 }
@@ -30,9 +30,9 @@ OF_PORT: Table = {
         "errorCode",
         "vendorErrorCode",
         "errorInfo",
-        "available_for_charging",
-        "composite_status",
-        "requires_maintenance",
+        "availableForCharging",
+        "compositeStatus",
+        "requiresMaintenance",
     ),
     "LoadRegister": (
         "portLoad",

@@ -128,7 +128,7 @@ def _of_station(station: Station, reasons: set[str | None]) -> str | None:
         return reasons.pop()
     if station.values.get("networkStatus") not in (None, "", "Reachable"):
         return f"out of reach ({station.values['networkStatus']})"
-    if station.values.get("connected") == 0:
+    if station.values.get("Connected") == 0:
         return "not connected"
     return None
 
@@ -139,7 +139,7 @@ def _reason(values: dict[str, Any]) -> str | None:
     fault = values.get("faultReason")
     if fault not in _NO_FAULT:
         return str(fault)
-    if values.get("requires_maintenance") != 1:
+    if values.get("requiresMaintenance") != 1:
         return None
     told = [
         values.get(name)

@@ -149,18 +149,16 @@ class Watch:
             told = error.to_dict()
             reading = {"values": {}, "errors": dict.fromkeys(self._plan, told), "ages_s": {}}
         for name, point in self._plan.items():
-            cell, attribute = cells[self._places[name]], point["attribute"]
-            if name in reading["errors"]:
-                cell.failed(attribute, reading["errors"][name])
-            else:
-                call = self._call_of(point)
-                age_s = reading["ages_s"].get(name, 0.0)
-                cell.read(attribute, call, reading["values"][name], age_s)
-
-    def _call_of(self, point: Mapping[str, Any]) -> str:
-        row = self._catalogue.find(point["register"], point["attribute"])
-        assert row is not None
-        return row.call
+            cell = cells[self._places[name]]
+            row = self._catalogue.find(point["register"], point["attribute"])
+            assert row is not None
+            # Readers of the JSON API may still look under a former name.
+            for attribute in (row.name, *row.aliases):
+                if name in reading["errors"]:
+                    cell.failed(attribute, reading["errors"][name])
+                else:
+                    age_s = reading["ages_s"].get(name, 0.0)
+                    cell.read(attribute, row.call, reading["values"][name], age_s)
 
     def _station(
         self, listed: Mapping[str, Any], cells: Mapping[tuple[str, ...], _Cell]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 import pytest
@@ -47,14 +48,44 @@ def test_a_register_is_read_by_one_call():
 def test_commands_are_the_rows_of_their_register():
     commands = [row for row in OCPP if row.is_command]
     assert {row.name for row in commands} == {
-        "remoteStart", "remoteStop", "availability", "reset", "unlock"
+        "remoteStart", "remoteStop", "Availability", "Reset", "Unlock"
     }  # fmt: skip
-    assert all(row.write == row.name for row in commands)
+    assert all(row.write.lower() == row.name.lower() for row in commands)
     assert [row for row in CHARGEPOINT if row.is_command] == []
 
 
 def test_the_live_status_of_the_specification_is_there():
-    for name in ("composite_status", "available_for_charging", "requires_maintenance"):
+    for name in ("compositeStatus", "availableForCharging", "requiresMaintenance"):
         row = OCPP.find("StationStatusRegister", name)
         assert row is not None
         assert row.whole is Whole.OWN
+
+
+@pytest.mark.parametrize("row", [*OCPP, *CHARGEPOINT], ids=lambda row: row.name)
+def test_names_follow_the_rule_of_the_specification(row):
+    """Multi-word names are camel-cased and start with a lowercase letter; single words start
+    with an uppercase letter."""
+    assert re.fullmatch(r"[A-Za-z][A-Za-z0-9]*", row.name)
+    several = len(re.findall(r"[A-Z]", row.name[1:])) > 0
+    if row.name not in {"SoC", "TimeStamp"}:  # an abbreviation; the specification's own exception
+        assert row.name[0].islower() == several
+
+
+def test_no_two_names_differ_by_case_only():
+    folded = Counter(row.name.lower() for row in OCPP)
+    assert [name for name, count in folded.items() if count > 1] == []
+
+
+def test_a_former_name_finds_the_row():
+    row = OCPP.find("StationStatusRegister", "composite_status")
+    assert row is OCPP.find("StationStatusRegister", "compositeStatus")
+    assert OCPP.named("composite_status") == OCPP.named("compositeStatus") == (row,)
+    assert row is not None
+    assert row.name == "compositeStatus"
+    assert len({id(row) for row in OCPP}) == len(list(OCPP)) == len(OCPP)
+
+
+def test_former_names_are_nobody_elses_name():
+    former = [alias for row in OCPP for alias in row.aliases]
+    assert len(former) == len(set(former)) > 0
+    assert not set(former) & {row.name for row in OCPP}

@@ -487,7 +487,7 @@ def test_devices_of_a_central_system(ocpp, run, tmp_path, monkeypatch):
     (name,) = (path.name for path in (site / "registry_configs").iterdir())
     rows = rows_of(site, name)
     assert {"Status", "portLoad", "allowedLoad", "remoteStart", "Energy"} <= rows.keys()
-    assert not {"rfidSerialNumber", "SoC", "configuration"} & rows.keys()
+    assert not {"rfidSerialNumber", "SoC", "Configuration"} & rows.keys()
     # OCPP 2.0.1 has no error codes.
     assert ("errorCode" in rows) is (ocpp == "1.6")
     (name,) = (path.name for path in (tmp_path / "whole" / "registry_configs").iterdir())
@@ -555,8 +555,10 @@ def test_what_a_charge_point_measures_is_in_its_registry():
         },
     }
     (one,) = (central._charge_point(view),)
-    assert {"SoC", "voltage", "energyRegister", "currentL2", "stationModel"} <= set(one.reported)
-    assert not {"currentL1", "temperature", "powerOffered", "portLoad"} & set(one.reported)
+    assert {"SoC", "portVoltage", "energyRegister", "currentL2", "stationModel"} <= set(
+        one.reported
+    )
+    assert not {"currentL1", "Temperature", "powerOffered", "portLoad"} & set(one.reported)
     never = dataclasses.replace(one, charge_point_id="CP2", connectors={})
     wishes = Wishes(True, topics.PER_CONNECTOR, 60, False, "platform.other")
     made = bundle_of_charge_points([one, never], {"listen": "127.0.0.1:9000"}, wishes)

@@ -26,16 +26,17 @@ SAMPLES = Path(__file__).parents[2] / "registry_configs"
 
 
 def rows(**ports: str) -> list[dict[str, str]]:
-    """Every attribute as a point of its own name, without register; `ports`: attribute to
-    Port #."""
+    """Every attribute as a point of its own name, and of each former name, without register;
+    `ports`: attribute to Port #."""
     return [
         {
-            "Volttron Point Name": row.name,
-            "Attribute Name": row.name,
+            "Volttron Point Name": name,
+            "Attribute Name": name,
             "Port #": ports.get(row.name, ""),
             "Writable": "TRUE" if row.writable else "FALSE",
         }
         for row in OCPP
+        for name in (row.name, *row.aliases)
     ]
 
 

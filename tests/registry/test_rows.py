@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chargepoint_driver.backend import Target
-from chargepoint_driver.catalogue import CHARGEPOINT, Kind
+from chargepoint_driver.catalogue import CHARGEPOINT, OCPP, Kind
 from chargepoint_driver.registry import columns
 
 from .rows import of, row
@@ -136,3 +136,13 @@ def test_of_a_name_used_twice_the_later_row_counts():
     assert registry.points["x"].attribute.name == "shedState"
     (warning,) = registry.warnings
     assert str(warning).startswith("device.csv: row 3: Volttron Point Name: 'x' is used by row 2")
+
+
+@pytest.mark.parametrize("register", ["", "StationStatusRegister"])
+def test_a_former_name_is_the_attribute_with_a_warning_that_names_the_new_one(register):
+    registry = of(row("composite_status", register, port="1"), catalogue=OCPP)
+    assert registry.faults == []
+    assert [found.attribute.name for found in registry.points.values()] == ["compositeStatus"]
+    (warning,) = map(str, registry.warnings)
+    assert "row 2: Attribute Name: 'composite_status' is the former name" in warning
+    assert warning.endswith("write compositeStatus")

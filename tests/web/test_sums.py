@@ -98,10 +98,10 @@ def test_maintenance():
         "out of reach": port(1, Status="UNREACHABLE"),
         "GroundFailure": port(1, faultReason="GroundFailure"),
         "OtherError, E42": port(
-            1, requires_maintenance=1, errorCode="OtherError", vendorErrorCode="E42"
+            1, requiresMaintenance=1, errorCode="OtherError", vendorErrorCode="E42"
         ),
-        "faulted": port(1, requires_maintenance=1, errorCode="NoError", ocppStatus="Faulted"),
-        "errors in the last hour": port(1, requires_maintenance=1, errorCode="NoError"),
+        "faulted": port(1, requiresMaintenance=1, errorCode="NoError", ocppStatus="Faulted"),
+        "errors in the last hour": port(1, requiresMaintenance=1, errorCode="NoError"),
     }
     for reason, each in reasons.items():
         (found,) = maintenance([station(each, port(2, Status="AVAILABLE"))])
@@ -111,7 +111,7 @@ def test_maintenance():
         ("out of reach", None)
     ]
     assert maintenance([station(port(1), networkStatus="Unreachable")])[0].connectorId is None
-    assert maintenance([station(port(1), connected=0)])[0].reason == "not connected"
+    assert maintenance([station(port(1), Connected=0)])[0].reason == "not connected"
 
 
 def samples(loads, spacing_s=20.0, allowed_kw=50.0):

@@ -44,12 +44,12 @@ class ChargePoint:
 _SAMPLED = ("MeterValuesSampledData", "SampledDataCtrlr.TxUpdatedMeasurands")
 _MEASURANDS = {
     "Energy.Active.Import.Register": ("energyRegister",),
-    "Voltage": ("voltage",),
-    "Current.Import": ("current",),
+    "Voltage": ("portVoltage",),
+    "Current.Import": ("portCurrent",),
     "Current.Offered": ("powerOffered",),
     "Power.Offered": ("powerOffered",),
     "SoC": ("SoC",),
-    "Temperature": ("temperature",),
+    "Temperature": ("Temperature",),
 }
 # What the registers say in another unit than the control API.
 _INSTEAD = {"energy_kwh": "energy_wh"}

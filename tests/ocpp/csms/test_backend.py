@@ -64,7 +64,7 @@ def test_it_is_a_backend_that_tells(backend: OcppBackend) -> None:
 def test_one_that_never_connected_is_out_of_reach(backend: OcppBackend) -> None:
     found = status(backend)
     assert found["Status"] == "UNREACHABLE"
-    assert found["available_for_charging"] == -1
+    assert found["availableForCharging"] == -1
     assert found["ocppStatus"] is None
     assert port(backend, "getLoad")["portLoad"] is None
 
@@ -81,21 +81,21 @@ def test_an_error_counts_for_an_hour_by_the_receipt(
     backend: OcppBackend, charger: Charger, clock: Clock
 ) -> None:
     charger.status("Available")
-    assert status(backend)["composite_status"] == "up"
+    assert status(backend)["compositeStatus"] == "up"
     # The charger's own clock is a day behind.
     charger.status("Faulted", errorCode="HighTemperature", timestamp=clock.iso(86_400))
     charger.status("Available", timestamp=clock.iso(86_300))
     found = status(backend)
-    assert (found["composite_status"], found["requires_maintenance"]) == ("down", 1)
-    assert found["available_for_charging"] == 1
+    assert (found["compositeStatus"], found["requiresMaintenance"]) == ("down", 1)
+    assert found["availableForCharging"] == 1
     assert port(backend, "getAlarms")["alarmType"] == "HighTemperature"
     clock.ahead_s += 3_590
     charger.ask("Heartbeat", {})
-    assert status(backend)["requires_maintenance"] == 1
+    assert status(backend)["requiresMaintenance"] == 1
     clock.ahead_s += 20
     charger.ask("Heartbeat", {})
     found = status(backend)
-    assert (found["composite_status"], found["requires_maintenance"]) == ("up", -1)
+    assert (found["compositeStatus"], found["requiresMaintenance"]) == ("up", -1)
     assert port(backend, "getAlarms")["alarmType"] == "HighTemperature"  # until it is cleared
 
 
