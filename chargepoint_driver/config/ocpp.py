@@ -145,7 +145,7 @@ class OcppConfig(BaseModel):
         default=30.0,
         gt=0,
         le=600,
-        description="seconds for a charge point's answer; then it is dropped",
+        description="seconds for a charge point's answer; dropped if nothing else came meanwhile",
     )
     boot_grace_s: float = Field(
         default=5.0,

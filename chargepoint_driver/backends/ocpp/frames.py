@@ -1,10 +1,11 @@
-"""OCPP-J frames: arrays in JSON text. Cutting them up, and writing them. No actions here.
+"""OCPP-J frames: arrays in JSON text, read and written. No actions here.
 
-What cannot be read is a BadFrame; it says what may be answered, and under which message id.
+What cannot be read is a BadFrame. It says what to answer, or which request of ours it answers.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +34,12 @@ _head = msgspec.json.Decoder(tuple[int, str, str, msgspec.Raw])
 _any = msgspec.json.Decoder()
 _encode = msgspec.json.Encoder().encode
 _salvage = re.compile(r'^\s*\[\s*2\s*,\s*"([^"\\]{1,36})"')
+# The head of an answer, as far as a charger got it right: its type, then what is left of the id.
+_answer_head = re.compile(
+    r"""^[\s\ufeff\[,{(]*["']?([34])["']?\s*(?:[,:;]\s*["']?([^"',\]\s]{0,255})|\]?\s*$)"""
+)
+# Outside of texts: a comma with nothing before or behind it.
+_spare_comma = re.compile(r'("(?:[^"\\]|\\.)*")|(?<=[\[{])(\s*,)+|,(?=\s*[,\]}])', re.DOTALL)
 # The names that OCPP 1.6 gives to codes of 2.x; its document spells two of them in its own way.
 _CODES_16 = {
     "FormatViolation": "FormationViolation",
@@ -52,27 +59,39 @@ class WireError(Exception):
 
 
 class BadFrame(WireError):
-    """Text that is no frame. `message_id` is what an answer goes to; None: answer nothing,
-    because it was an answer itself."""
+    """Text that is not a frame.
 
-    def __init__(self, code: str, description: str, message_id: str | None = NO_ID) -> None:
+    `message_id` is the id that a CALLERROR goes to. None: it was itself an answer, so nothing
+    is sent; `answers` is then what could be read of the id of our request, perhaps nothing.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        description: str,
+        message_id: str | None = NO_ID,
+        *,
+        answers: str = "",
+    ) -> None:
         super().__init__(code, description)
         self.message_id = message_id
+        self.answers = answers
 
 
 @dataclass(slots=True)
 class Frame:
     """One frame. Of a CALL, `payload` is JSON that was not looked into yet; of an answer it
-    is the answer: an object, or (code, description, details) of a CALLERROR."""
+    is the answer: an object, or (code, description, details) of a CALLERROR. A CALL whose id is
+    a number is answered with that number."""
 
     kind: int
-    message_id: str
+    message_id: str | int
     action: str
     payload: Any
 
 
 def read_frame(text: bytes) -> Frame:
-    """The frame in the text. Raises BadFrame."""
+    """Return the frame in the text. Raises BadFrame."""
     try:
         kind, message_id, action, raw = _head.decode(text)
         if kind == CALL and len(message_id) <= _LONGEST_ID and len(action) <= _LONGEST_ACTION:
@@ -83,7 +102,7 @@ def read_frame(text: bytes) -> Frame:
 
 
 def read_payload(raw: Any) -> Any:
-    """The value of a payload. Raises WireError."""
+    """Return the value of a payload. Raises WireError."""
     try:
         return _any.decode(raw)
     except (msgspec.MsgspecError, RecursionError, ValueError) as error:
@@ -91,20 +110,22 @@ def read_payload(raw: Any) -> Any:
 
 
 def _read_slowly(text: bytes) -> Frame:
-    """Everything but a well-formed CALL."""
+    """Read everything but a well-formed CALL."""
     try:
         parts = _any.decode(text)
     except (msgspec.MsgspecError, RecursionError, ValueError) as error:
-        raise BadFrame("RpcFrameworkError", _why(error), _salvaged(text)) from None
+        parts = _broken_answer(text, _why(error))
+        if parts is None:
+            raise BadFrame("RpcFrameworkError", _why(error), _salvaged(text)) from None
     if not isinstance(parts, list) or not parts:
         raise BadFrame("RpcFrameworkError", "a message is an array of 3 to 6 elements")
     kind, message_id = parts[0], parts[1] if len(parts) > 1 else None
-    known = isinstance(message_id, str) and 0 < len(message_id) <= _LONGEST_ID
     if type(kind) is int and kind in (RESULT, ERROR):
-        if not known:
-            raise BadFrame("RpcFrameworkError", "an answer without message id", None)
-        return _answer(kind, str(message_id), parts)
-    answer_to = str(message_id) if known else NO_ID
+        return _answer(kind, message_id, parts)
+    known = (isinstance(message_id, str) and 0 < len(message_id) <= _LONGEST_ID) or (
+        type(message_id) is int and abs(message_id) < 1 << 63
+    )
+    answer_to: Any = message_id if known else NO_ID
     if type(kind) is not int or kind != CALL:
         raise BadFrame("MessageTypeNotSupported", "message types are 2, 3 and 4", answer_to)
     if not known:
@@ -117,19 +138,53 @@ def _read_slowly(text: bytes) -> Frame:
     return Frame(CALL, answer_to, action, _encode(payload))
 
 
-def _answer(kind: int, message_id: str, parts: list[Any]) -> Frame:
+def _answer(kind: int, given_id: Any, parts: list[Any]) -> Frame:
+    """Return the answer in the parts of a frame. Raises BadFrame when it says nothing."""
+    is_id = isinstance(given_id, str) or type(given_id) is int
+    message_id = str(given_id)[:_LONGEST_ID] if is_id else ""
     if kind == RESULT:
-        if len(parts) != 3 or not isinstance(parts[2], dict):
-            raise BadFrame("RpcFrameworkError", "a CALLRESULT has 3 elements", None)
-        return Frame(RESULT, message_id, "", parts[2])
+        payload = parts[2] if len(parts) > 2 else ""
+        payload = {} if payload is None else payload
+        if not message_id or not isinstance(payload, dict):
+            raise BadFrame(
+                "RpcFrameworkError",
+                "a CALLRESULT has 3 elements: 3, the message id and an object",
+                None,
+                answers=message_id,
+            )
+        return Frame(RESULT, message_id, "", payload)
     # Chargers leave out the last elements; what is there is enough to go on.
     code, description, details = (*parts[2:5], "", "", {})[:3]
-    if not code and len(parts) < 3:
-        code = "GenericError"
-    return Frame(ERROR, message_id, "", (str(code)[:64], str(description)[:255], details))
+    texts = str(code or "GenericError")[:64], str(description or "")[:255]
+    if not message_id:
+        raise BadFrame("RpcFrameworkError", f"a CALLERROR without message id: {texts[0]}", None)
+    return Frame(ERROR, message_id, "", (*texts, details))
 
 
-def result_text(message_id: str, payload: Any) -> bytes:
+def _broken_answer(text: bytes, why: str) -> list[Any] | None:
+    """Return the elements of an answer that is not quite JSON; None for any other text.
+
+    Spare commas and NaN lose nothing. A CALLERROR has said enough with its type and id. Of
+    anything else only the id counts: BadFrame names it.
+    """
+    shown = text.decode("utf-8", "replace")
+    head = _answer_head.match(shown[:400])
+    if head is None:
+        return None
+    try:
+        readable = _spare_comma.sub(lambda found: found[1] or "", shown)
+        parts = json.loads(readable.strip("\ufeff\0 \r\n\t"), parse_constant=lambda _: None)
+    except (ValueError, RecursionError):
+        parts = None
+    if isinstance(parts, list) and parts and parts[0] in (RESULT, ERROR):
+        return parts
+    message_id = head[2] or ""
+    if head[1] == str(ERROR):
+        return [ERROR, message_id, "GenericError", why]
+    raise BadFrame("RpcFrameworkError", why, None, answers=message_id)
+
+
+def result_text(message_id: str | int, payload: Any) -> bytes:
     return _encode((RESULT, message_id, payload))
 
 
@@ -137,7 +192,7 @@ def call_text(message_id: str, action: str, payload: Any) -> bytes:
     return _encode((CALL, message_id, action, payload))
 
 
-def error_text(message_id: str, error: WireError, version: str) -> bytes:
+def error_text(message_id: str | int, error: WireError, version: str) -> bytes:
     code = _CODES_16.get(error.code, error.code) if version == "1.6" else error.code
     return _encode((ERROR, message_id, code, error.description[:255], {}))
 

@@ -63,6 +63,7 @@ class Link:
         "_bad",
         "_before_s",
         "_desk",
+        "_frames",
         "_ids",
         "_limits",
         "_now",
@@ -99,8 +100,9 @@ class Link:
         self._ids = itertools.count(1)
         self._turn = asyncio.Lock()
         self._bad = 0
+        self._frames = 0  # that came in, readable or not
         # message id -> (hash of the frame, its answer): a repeated request is answered again
-        self._recent: OrderedDict[str, tuple[int, bytes]] | None = None
+        self._recent: OrderedDict[str | int, tuple[int, bytes]] | None = None
         self._allowance = 2 * limits.messages_per_second
         self._time = asyncio.get_running_loop().time
         self._before_s = self._time()
@@ -172,15 +174,12 @@ class Link:
         point = self.point
         received_s = self._now()
         point.last_seen_s = received_s
+        self._frames += 1
         version = self.dialect.version
         try:
             frame = frames.read_frame(text)
         except frames.BadFrame as error:
-            self._bad += 1
-            self._desk.count(point, "bad_frames", error.description)
-            if error.message_id is None:
-                return None
-            return frames.error_text(error.message_id, error, version)
+            return self._refuse_frame(error)
         if frame.kind != frames.CALL:
             self._answered(frame)
             return None
@@ -251,12 +250,45 @@ class Link:
         error = WireError("InternalError", "not stored; send it again")
         return frames.error_text(frame.message_id, error, self.dialect.version)
 
+    def _refuse_frame(self, error: frames.BadFrame) -> bytes | None:
+        if error.message_id is None and self._fail_call(error):
+            return None
+        self._bad += 1
+        self._desk.count(self.point, "bad_frames", error.description)
+        if error.message_id is None:
+            return None
+        return frames.error_text(error.message_id, error, self.dialect.version)
+
     def _answered(self, frame: frames.Frame) -> None:
-        waiting = self._answers.pop(frame.message_id, None)
-        if waiting is None or waiting.done():
-            self._desk.count(self.point, "unmatched_answers", repr(frame.message_id[:40]))
+        waiting = self._waiting(str(frame.message_id))
+        if waiting is None:
+            self._desk.count(self.point, "unmatched_answers", repr(str(frame.message_id)[:40]))
             return
         waiting.set_result(frame)
+
+    def _fail_call(self, error: frames.BadFrame) -> bool:
+        """Fail the call that an unreadable answer belongs to; False where there is none.
+
+        An answer whose id is cut off or missing belongs to the one call that is out.
+        """
+        waiting = self._waiting(error.answers)
+        if waiting is None:
+            out = [each for each, it in self._answers.items() if not it.done()]
+            if len(out) != 1 or not out[0].startswith(error.answers):
+                return False
+            waiting = self._answers.pop(out[0])
+        self._desk.count(self.point, "broken_answers", error.description)
+        waiting.set_result(error)
+        return True
+
+    def _waiting(self, message_id: str) -> asyncio.Future[Any] | None:
+        """The call of that id that is out, case and blanks around aside."""
+        written = message_id.strip().casefold()
+        for known in (message_id, *(each for each in self._answers if each == written)):
+            found = self._answers.pop(known, None)
+            if found is not None and not found.done():
+                return found
+        return None
 
     # ---- our calls -----------------------------------------------------------------------
 
@@ -266,8 +298,9 @@ class Link:
         """Send a request and return the payload of its answer.
 
         Raises BadValue before anything is sent, TryLater when it could not be sent in time,
-        CallRefused for a CALLERROR, FateUnknown when no answer came. A charge point that does
-        not answer at all is dropped (`drop`): a socket that only seems to live.
+        CallRefused for a CALLERROR, FateUnknown when no answer came, or one that cannot be
+        read. A charge point that sends nothing at all meanwhile is dropped (`drop`): its socket
+        only seems to live.
         """
         version = self.dialect.version
         fault = schemas.check_outgoing(version, action, payload)
@@ -296,6 +329,7 @@ class Link:
             message_id = f"{id(self) & 0xFFFFFF:x}-{next(self._ids)}"
             waiting: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
             self._answers[message_id] = waiting
+            frames_before = self._frames
             try:
                 await self.connection.send(frames.call_text(message_id, action, payload), text=True)
             except ConnectionClosed:
@@ -309,12 +343,16 @@ class Link:
                 self._answers.pop(message_id, None)
             if not waiting.done():
                 self._desk.count(self.point, "calls_without_answer", action)
-                if drop:
+                if drop and self._frames == frames_before:
                     self._spawn(self.close(1011, "no answer to a call"))
                 raise FateUnknown(f"{station_id}: no answer to {action} within {limit_s:g} s")
             frame = waiting.result()
         if frame is None:
             raise FateUnknown(f"{station_id}: the connection broke while {action} was out")
+        if isinstance(frame, frames.BadFrame):
+            raise FateUnknown(
+                f"{station_id}: the answer to {action} cannot be read ({frame.description})"
+            )
         if frame.kind == frames.ERROR:
             raise CallRefused(action, *frame.payload)
         self._check_answer(action, frame.payload)

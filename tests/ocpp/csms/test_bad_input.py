@@ -18,7 +18,6 @@ FRAMES = [
     ('[2,"i","Heartbeat"]', "ProtocolError"),
     ('[2,"i","Heartbeat",{},1]', "ProtocolError"),
     ('[2,"i",5,{}]', "ProtocolError"),
-    ('[2,7,"Heartbeat",{}]', "ProtocolError"),
     ('["2","i","Heartbeat",{}]', "ProtocolError"),
     ('[true,"i","Heartbeat",{}]', "ProtocolError"),
     ('[9,"i","Heartbeat",{}]', "ProtocolError"),

@@ -14,7 +14,6 @@ import pytest
 from chargepoint_driver.backends.ocpp import quirks
 from chargepoint_driver.backends.ocpp.prepare import read_settings
 from chargepoint_driver.backends.ocpp.quirks import Quirks, quirks_of
-from chargepoint_driver.errors import FateUnknown
 from chargepoint_driver.simulator.ocpp import Twins
 
 from .conftest import eventually
@@ -224,15 +223,6 @@ def test_a_late_answer_is_awaited_where_the_model_is_known_for_it(meet) -> None:
     twins.wait_connected()
     site.system.call("T1", "ClearCache", {}, timeout_s=10)
     assert site.point("T1").connected
-
-
-def test_a_charger_that_answers_no_calls_is_dropped_although_its_own_messages_flow(meet) -> None:
-    site, twins = meet("1.6", {"deaf": {}}, call_timeout_s=0.3)
-    twins.wait_connected()
-    with pytest.raises(FateUnknown):
-        site.system.call("T1", "ClearCache", {}, timeout_s=5)
-    eventually(lambda: twins.state("T1")["connections"] == 2)
-    assert site.point("T1").counters["calls_without_answer"] == 1
 
 
 def test_a_socket_without_pong_is_dropped(start) -> None:
