@@ -135,6 +135,15 @@ KINDS: Mapping[str, Mapping[str, Parameter]] = {
         ),
     },
     "security_header": {},
+    # The command is carried out, but not by everyone.
+    "ignores_shed": {
+        "station": Parameter(_is_optional_text, "a station id or null (all that it is for)", None),
+        "obeys_after_s": Parameter(
+            lambda value: value is None or (_is_number(value) and 0 < value <= 86_400),
+            "simulated seconds until it obeys, or null (never)",
+            None,
+        ),
+    },
     "clock_skew": {"seconds": Parameter(_is_number, "seconds, negative when behind")},
 }
 

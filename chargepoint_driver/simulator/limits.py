@@ -23,13 +23,15 @@ class Limit:
 class Hold:
     """A limit in force from `start_s` up to, not including, `end_s`.
 
-    `ceiling_kw` None means: not known yet, to be taken from the load at the start.
+    `obeyed_from_s`: a station may say that a limit is in force and obey it only later, or never
+    (infinity). `ceiling_kw` None means: not known yet, to be taken from the load at the start.
     """
 
     limit: Limit
     start_s: float
     end_s: float
     ceiling_kw: float | None
+    obeyed_from_s: float = 0.0
 
 
 @dataclass
@@ -70,7 +72,9 @@ class LimitTimeline:
         if not self._orders and not self._events:
             return math.inf
         moments = [start_s for start_s, _ in self._orders]
-        moments += [hold.end_s for _, hold in self._orders if hold]
+        for _, hold in self._orders:
+            if hold is not None:
+                moments += [hold.end_s, hold.obeyed_from_s]
         for hold in self._events.values():
             moments += [hold.start_s, hold.end_s]
         return min((moment for moment in moments if moment > now_s), default=math.inf)

@@ -134,7 +134,8 @@ class Port:
                 hold.ceiling_kw = shed_by_percent_kw(
                     self._load_under_kw(ceiling_kw), hold.limit.percent or 0
                 )
-            ceiling_kw = min(ceiling_kw, hold.ceiling_kw)
+            if hold.obeyed_from_s <= self._time_s:
+                ceiling_kw = min(ceiling_kw, hold.ceiling_kw)
         return ceiling_kw
 
     def order(self, hold: Hold) -> None:

@@ -9,12 +9,33 @@ nothing flows then gets a ceiling of zero.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from .limits import Hold, Limit
 from .ports import Port, shed_by_percent_kw
+from .site import Station
 
 WATT_KW = 0.001
+
+
+@dataclass(frozen=True)
+class Disobeyed:
+    """A shed that is accepted and shown, but not obeyed: at one station (None: at all that it
+    is for), for so many simulated seconds (None: never)."""
+
+    station_id: str | None = None
+    seconds: float | None = None
+
+    def ports(self, stations: Iterable[Station], start_s: float) -> dict[int, float]:
+        """From when on each port that this concerns obeys, by the port's index."""
+        from_s = math.inf if self.seconds is None else start_s + self.seconds
+        return {
+            port.index: from_s
+            for station in stations
+            if self.station_id in (None, station.station_id)
+            for port in station.ports
+        }
 
 
 def check_limit(limit: Limit) -> str | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from random import Random
 from threading import RLock
@@ -20,7 +20,7 @@ from .alarms import Alarm, AlarmBook, opening_alarms
 from .clock import Clock
 from .limits import Hold, Limit
 from .ports import Port, Session
-from .sheds import announce, check_limit, divide
+from .sheds import Disobeyed, announce, check_limit, divide
 from .site import Group, Station, build_site
 from .vehicles import Visit, make_visit
 
@@ -154,11 +154,13 @@ class World:
         limit: Limit,
         interval_min: int = 0,
         ports: Sequence[tuple[Port, Limit]] = (),
+        disobeyed: Disobeyed | None = None,
     ) -> None:
         """Shed each station as a whole, or the given ports one by one.
 
         `ports`, when given, are single ports with a limit each, and `limit` is
         ignored. `interval_min` counts from the moment of effect; 0 means no end.
+        `disobeyed`: the limit shows as ever, but stations do not obey it, or only later.
         Raises ValueError for a limit or interval that makes no sense.
         """
         with self.lock:
@@ -168,6 +170,7 @@ class World:
             start_s = self.advance(stations) + self.shed_delay_s
             end_s = start_s + 60 * interval_min if interval_min else math.inf
             holds: list[tuple[Port, Hold]] = []
+            deaf = {} if disobeyed is None else disobeyed.ports(stations, start_s)
             if ports:
                 for port, port_limit in ports:
                     holds += divide(port_limit, [port], start_s, end_s)
@@ -175,7 +178,7 @@ class World:
                 for station in stations:
                     holds += divide(limit, station.ports, start_s, end_s)
             for port, hold in holds:
-                port.order(hold)
+                port.order(replace(hold, obeyed_from_s=deaf.get(port.index, 0.0)))
 
     def clear_shed(self, stations: Sequence[Station], ports: Sequence[Port] = ()) -> None:
         """End what was commanded: for the given ports, else for all ports of the stations."""

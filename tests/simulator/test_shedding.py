@@ -234,3 +234,45 @@ def test_events_over_the_wire(client: Client, clock: ManualClock) -> None:
     assert client.call("createLoadShedEvent", both).code == "187"
     without_limit = event.format(STATION).replace("allowedLoadPerPort", "allowOptOut")
     assert client.call("createLoadShedEvent", without_limit.replace("1.5", "0")).code == "171"
+
+
+def test_a_station_that_accepts_and_shows_a_shed_and_does_not_obey(
+    client: Client, clock: ManualClock
+) -> None:
+    client.simulator.faults.set("shedLoad", "ignores_shed", station=STATION, times=1)
+    before = client.loads(stationID=STATION)
+    limit = station_shed("", port_limit(1, "<allowedLoadPerPort>3.0</allowedLoadPerPort>"))
+    reply = client.shed(limit)
+    assert (reply.code, reply.texts("Ports/Port/allowedLoadPerPort")) == ("100", ["3.000"])
+    after = client.loads(stationID=STATION)
+    assert (after[PORT_1]["shedState"], after[PORT_1]["allowedLoad"]) == ("1", "3.000")
+    assert after[PORT_1]["portLoad"] == before[PORT_1]["portLoad"]
+    assert float(after[PORT_1]["portLoad"]) > 3
+    clock.advance(60)
+    assert float(client.loads(stationID=STATION)[PORT_1]["portLoad"]) > 3
+    # The next command is obeyed.
+    client.shed(limit)
+    assert client.loads(stationID=STATION)[PORT_1]["portLoad"] == "3.000"
+
+
+def test_a_station_that_obeys_a_shed_only_later(client: Client, clock: ManualClock) -> None:
+    client.simulator.faults.set("shedLoad", "ignores_shed", obeys_after_s=90)
+    client.shed(station_shed("", port_limit(1, "<allowedLoadPerPort>3.0</allowedLoadPerPort>")))
+    for seconds, load_is_held in ((0, False), (89, False), (1, True)):
+        clock.advance(seconds)
+        port = client.loads(stationID=STATION)[PORT_1]
+        assert port["shedState"] == "1"
+        assert (port["portLoad"] == "3.000") == load_is_held
+
+
+def test_one_station_of_a_group_that_does_not_obey(client: Client) -> None:
+    client.simulator.faults.set("shedLoad", "ignores_shed", station=STATION)
+    limit = "<allowedLoadPerStation>4.0</allowedLoadPerStation>"
+    assert client.shed(f"<shedGroup><sgID>{GROUP}</sgID>{limit}</shedGroup>").code == "100"
+    loads = client.loads(sgID=GROUP)
+    assert {port["shedState"] for port in loads.values()} == {"1"}
+    of_station: dict[str, float] = {}
+    for (station, _), port in loads.items():
+        of_station[station] = of_station.get(station, 0.0) + float(port["portLoad"])
+    assert of_station.pop(STATION) > 4.0
+    assert all(load <= 4.0 for load in of_station.values())

@@ -10,7 +10,7 @@ import math
 
 from ...limits import Limit
 from ...ports import Port
-from ...sheds import check_limit
+from ...sheds import Disobeyed, check_limit
 from ...site import Group, Station
 from ..call import Call
 from ..codes import BAD_SHED, GROUP_AND_STATION, Refusal
@@ -36,7 +36,7 @@ def _shed_group(call: Call, query: Query, group_query: Query) -> Element:
     group = _group(call, group_query.allow({"sgID", *STATION_LIMIT}))
     limit = _limit(group_query, STATION_LIMIT, call.arguments)
     interval_min = _interval_min(call, query)
-    call.world.shed(call.world.members(group), limit, interval_min)
+    call.world.shed(call.world.members(group), limit, interval_min, disobeyed=_disobeyed(call))
     reply = _success(call, group=group)
     _echo(reply, limit, STATION_LIMIT)
     return reply
@@ -48,7 +48,7 @@ def _shed_station(call: Call, query: Query, station_query: Query) -> Element:
     if ports_query is None:
         limit = _limit(station_query, STATION_LIMIT, call.arguments)
         interval_min = _interval_min(call, query)
-        call.world.shed([station], limit, interval_min)
+        call.world.shed([station], limit, interval_min, disobeyed=_disobeyed(call))
         reply = _success(call, station=station)
         _echo(reply, limit, STATION_LIMIT)
         return reply
@@ -56,7 +56,7 @@ def _shed_station(call: Call, query: Query, station_query: Query) -> Element:
         raise Refusal(GROUP_AND_STATION, "Give a limit for the station or for its ports.")
     limits = _port_limits(call, station, ports_query)
     interval_min = _interval_min(call, query)
-    call.world.shed([station], Limit(), interval_min, limits)
+    call.world.shed([station], Limit(), interval_min, limits, _disobeyed(call))
     reply = _success(call, station=station)
     ports_element = nest(reply, "Ports")
     for port, limit in limits:
@@ -88,6 +88,13 @@ def clear_shed_state(call: Call) -> Element:
             raise Refusal(BAD_SHED, "Ports needs at least one Port.")
     call.world.clear_shed([station], ports)
     return _success(call, station=station)
+
+
+def _disobeyed(call: Call) -> Disobeyed | None:
+    kind = "ignores_shed"
+    if not call.faults.has(kind):
+        return None
+    return Disobeyed(call.faults.param(kind, "station"), call.faults.param(kind, "obeys_after_s"))
 
 
 def _refuse_unless_one_target(query: Query) -> None:
