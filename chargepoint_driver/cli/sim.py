@@ -101,6 +101,11 @@ __all__ = ["sim"]
     show_default=True,
     help="Vehicles that come to each connector by themselves.",
 )
+@click.option(
+    "--plug-on-remote-start",
+    is_flag=True,
+    help="A vehicle comes where a remote start waits for one.",
+)
 @click.option("--control-port", type=click.IntRange(0, 65_535), default=0, show_default=True)
 def sim(password: str | None, stations: int, **options: Any) -> None:
     """Serve simulated stations, and twins of charge points, until interrupted.
@@ -133,7 +138,8 @@ def twin_options(options: dict[str, Any]) -> dict[str, Any] | None:
     twins["connectors"] = [known] * int(options.pop("connectors"))
     twins["quirks"] = dict(_quirk(text) for text in options.pop("quirks"))
     twins["control_port"] = options.pop("control_port")
-    twins["visits_per_day"] = options.pop("visits_per_day")
+    for name in ("visits_per_day", "plug_on_remote_start"):
+        twins[name] = options.pop(name)
     variable = options.pop("csms_password_env")
     if variable is not None:
         if not os.environ.get(variable):

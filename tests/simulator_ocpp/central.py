@@ -101,9 +101,10 @@ class Central:
     def ask(self, identity: str, action: str, /, **payload: Any) -> Future[Any]:
         """The same without waiting."""
         unique_id = f"c{next(self._numbers)}"
-        self._waiting[unique_id] = Future()
+        answered: Future[Any] = Future()
+        self._waiting[unique_id] = answered
         self._send(identity, json.dumps([2, unique_id, action, payload]))
-        return self._waiting[unique_id]
+        return answered
 
     def send(self, identity: str, frame: Any, unique_id: str | None = None) -> Any:
         future: Future[Any] = Future()

@@ -41,7 +41,7 @@ def book_of(*profiles):
 # -- the rules ----------------------------------------------------------------------------
 
 
-def test_the_minimum_over_purposes_and_the_highest_level_within_one():
+def test_a_transaction_overrules_the_default_and_the_station_caps_both():
     book = book_of(
         profile(9000, profile_id=1, stack_level=1),
         profile(4000, profile_id=2, stack_level=0),
@@ -51,10 +51,34 @@ def test_the_minimum_over_purposes_and_the_highest_level_within_one():
     assert book.cap(1, T0, T0).power_w == 7000
     assert book.cap(0, T0, None).power_w == 8000
     assert book.cap(2, T0, T0).power_w == 8000
-    book.transaction_overrules = True
-    book.remove(lambda one: one.purpose is Purpose.STATION_MAX)
+    # Also where the transaction is allowed more, as OCPP 1.6 says in 3.13.1.
     book.put(profile(9500, Purpose.TX, profile_id=3))
+    assert book.cap(1, T0, T0).power_w == 8000
+    book.remove(lambda one: one.purpose is Purpose.STATION_MAX)
     assert book.cap(1, T0, T0).power_w == 9500
+    book.minimum_of_purposes = True
+    assert book.cap(1, T0, T0).power_w == 9000
+
+
+def test_a_default_profile_counts_again_where_the_one_of_the_transaction_does_not():
+    over = profile(9500, Purpose.TX, profile_id=3, duration_s=60)
+    book = book_of(profile(4000, profile_id=1), over)
+    assert [book.cap(1, T0 + at, T0).power_w for at in (0, 59, 60)] == [9500, 9500, 4000]
+    book = book_of(
+        profile(4000, profile_id=1), profile(9500, Purpose.TX, valid_to_s=T0 + 60, profile_id=3)
+    )
+    assert [book.cap(1, T0 + at, T0).power_w for at in (0, 59, 60)] == [9500, 9500, 4000]
+    assert book.next_change_s(1, T0, T0) == T0 + 60
+
+
+def test_profiles_that_work_late():
+    book = book_of(profile(4000, received_s=T0))
+    book.obeys_after_s = 30
+    assert [book.cap(1, T0 + at, T0).power_w for at in (0, 29, 30)] == [math.inf, math.inf, 4000]
+    assert book.next_change_s(1, T0, T0) == T0 + 30
+    with book.obeyed():
+        assert book.cap(1, T0, T0).power_w == 4000
+    assert book.obeys_after_s == 30
 
 
 def test_a_higher_level_gives_way_when_its_time_is_over():

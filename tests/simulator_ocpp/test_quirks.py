@@ -52,9 +52,9 @@ def test_all_faults_are_named_at_once():
 
 
 def test_every_quirk_is_tested_here():
-    text = Path(__file__).read_text(encoding="utf-8")
-    missing = [name for name in QUIRKS if f'"{name}"' not in text]
-    assert missing == []
+    folder = Path(__file__).parent
+    text = "".join(one.read_text(encoding="utf-8") for one in folder.glob("test_*quirks.py"))
+    assert [name for name in QUIRKS if f'"{name}"' not in text] == []
 
 
 def test_on_and_off_while_it_runs(central, twins_of):
@@ -123,15 +123,17 @@ def test_it_accepts_and_does_nothing(central, twins_of, composite, shown_w):
     assert twins.state(CP)["power_kw"] == pytest.approx(5)
 
 
-def test_a_transaction_profile_may_overrule(central, twins_of):
-    twins = twins_of()
+def test_a_transaction_profile_overrules_the_default_one(central, twins_of):
+    twins = twins_of(quirks={"tx_profile_overrules": {}})
     charging(twins, central)
     assert set_profile(central, 5000, unit="W") == "Accepted"
     more = {"purpose": "TxProfile", "unit": "W", "transactionId": 100, "chargingProfileId": 2}
     assert set_profile(central, 9000, **more) == "Accepted"
-    assert twins.state(CP)["power_kw"] == pytest.approx(5)
-    twins.quirk(CP, "tx_profile_overrules")
     assert twins.state(CP)["power_kw"] == pytest.approx(9)
+    twins.act(CP, "quirk_off", name="tx_profile_overrules")
+    assert twins.state(CP)["power_kw"] == pytest.approx(9)
+    twins.quirk(CP, "min_of_purposes")
+    assert twins.state(CP)["power_kw"] == pytest.approx(5)
 
 
 @pytest.mark.parametrize("forgets", [False, True])

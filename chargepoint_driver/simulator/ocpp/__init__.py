@@ -4,8 +4,8 @@ Part of the simulator, and free of the driver and of its OCPP library: framing, 
 profiles are its own, so that the two can never agree on the same mistake.
 
 Layers, top to bottom: twins; server, control; scenario; fleet; v16 and v201 (siblings that
-never meet); actions; point; composite, link; station; flow; connector, profiles; vehicle,
-supply. Beside them, used by all: agenda, quirks, spec, wire, fields, moments.
+never meet); actions; point; composite, link; metered; station; flow; connector, profiles; vehicle,
+supply. Beside them, used by all: agenda, quirks, mutations, kinds, spec, wire, fields, moments.
 """
 
 from __future__ import annotations

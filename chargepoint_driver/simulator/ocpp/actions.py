@@ -213,6 +213,12 @@ def _reboot(point: ChargePoint, reason: str) -> Result:
     return {}
 
 
+def _plug_on_remote_start(point: ChargePoint, on: bool, vehicle: Any) -> Result:
+    point.plugs_on_remote_start = on
+    point.arriving_vehicle = read_vehicle(vehicle)
+    return {}
+
+
 def _sample(point: ChargePoint, connector: int) -> Result:
     one = point.connector(connector)
     if one.transaction is None:
@@ -307,6 +313,14 @@ ACTIONS: Mapping[str, Action] = {
     "drop": Action("cut the connection; it comes back by itself", _drop, {}),
     "reboot": Action(
         "restart", _reboot, {"reason": Parameter(_is_text, "OCPP's reason", "PowerLoss")}
+    ),
+    "plug_on_remote_start": Action(
+        "let a vehicle come where a remote start waits for one; it leaves after the transaction",
+        _plug_on_remote_start,
+        {
+            "on": Parameter(lambda value: isinstance(value, bool), "true or false", True),
+            "vehicle": _VEHICLE,
+        },
     ),
     "sample": Action("send meter values now", _sample, {"connector": _CONNECTOR}),
     "quirk": Action(

@@ -18,15 +18,10 @@ def composite(
 
     It is what is really in force, unless the twin only pretends to follow its profiles.
     """
-    book = station.book
-    ignored, book.ignored = (
-        book.ignored,
-        (station.quirks.get("ignores_profiles", "composite") == "truth"),
-    )
-    try:
-        return _periods(station, connector_id, duration_s, unit)
-    finally:
-        book.ignored = ignored
+    if station.quirks.get("ignores_profiles", "composite") == "echo":
+        with station.book.obeyed():
+            return _periods(station, connector_id, duration_s, unit)
+    return _periods(station, connector_id, duration_s, unit)
 
 
 def _periods(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import Enum
 
 from .supply import LEAST_CURRENT_A, Cap, Supply
 from .vehicle import Charge
+
+# Beyond all that is looked at, seconds.
+FAR_S = 1e9
 
 
 class Phase(Enum):
@@ -57,6 +61,11 @@ class Transaction:
     remote_start_id: int | None = None
     reservation_id: int | None = None
     started_offline: bool = False
+    # Counted from the last boot.
+    own_number: int = 0
+    # What the meter really had at the begin, Wh; `meter_start_wh` is what it showed.
+    register_start_wh: float = 0.0
+    samples: int = 0
     seq_no: int = 0
     stop_s: float | None = None
     meter_stop_wh: int | None = None
@@ -68,6 +77,7 @@ class Reading:
     """What the meter of a connector shows. None: it has no such thing (or nothing to show)."""
 
     energy_wh: float
+    exported_wh: float
     power_w: float
     current_a: tuple[float, ...]
     voltage_v: tuple[float, ...]
@@ -85,7 +95,14 @@ class Connector:
     connector_id: int
     supply: Supply
     register_wh: float
+    # How far the register has fallen since, Wh (a quirk), and what vehicles have fed back.
+    fallen_wh: float = 0.0
+    exported_wh: float = 0.0
+    # What a vehicle feeds back in a transaction, W (a quirk).
+    feeds_back_w: float = 0.0
     charge: Charge | None = None
+    # The vehicle came because of a remote start, and leaves after the transaction.
+    leaves: bool = False
     token: str | None = None
     remote_start_id: int | None = None
     transaction: Transaction | None = None
@@ -106,22 +123,43 @@ class Connector:
 
     @property
     def power_w(self) -> float:
-        """What flows at this moment, W."""
+        """What flows at this moment, W; negative where the vehicle feeds back."""
         if not self.wants_power or self.charge is None:
             return 0.0
+        if self.feeds_back_w:
+            return -self.feeds_back_w if self.charge.soc > 0 else 0.0
         return self.charge.power_w(self.ceiling_w)
 
     @property
     def energy_wh(self) -> int:
-        """The meter's register, whole Wh."""
-        return int(self.register_wh)
+        """What the meter's register shows, whole Wh."""
+        return int(self.register_wh - self.fallen_wh)
+
+    def move(self, span_s: float) -> None:
+        """Charge (or feed back) for that long."""
+        if not self.wants_power or self.charge is None:
+            return
+        if self.feeds_back_w:
+            self.exported_wh += self.charge.give(self.feeds_back_w, span_s)
+        else:
+            self.register_wh += self.charge.deliver(self.ceiling_w, span_s)
+
+    def next_change_s(self) -> float:
+        """Seconds until the demand ends or the battery is empty; infinite for never."""
+        if not self.wants_power or self.charge is None:
+            return math.inf
+        if self.feeds_back_w:
+            left_s = self.charge.giving_s(self.feeds_back_w)
+        else:
+            left_s = self.charge.flowing_s(self.ceiling_w, FAR_S) if self.ceiling_w > 0 else 0.0
+        return left_s + 1e-6 if 0 < left_s < FAR_S else math.inf
 
     def phase(self) -> Phase:  # noqa: PLR0911 - one for each phase
         """What it is doing, by what it has."""
         if self.fault is not None:
             return Phase.FAULTED
         if self.transaction is not None:
-            if self.charge is None or self.charge.is_full:
+            if self.charge is None or (self.charge.is_full and not self.feeds_back_w):
                 return Phase.SUSPENDED_EV
             return Phase.CHARGING if self.ceiling_w > 0 else Phase.SUSPENDED_EVSE
         if not self.operative:
@@ -132,8 +170,9 @@ class Connector:
             return Phase.PREPARING
         return Phase.RESERVED if self.reservation is not None else Phase.AVAILABLE
 
-    def reading(self, cap: Cap) -> Reading:
-        """What the meter shows now; `cap` is the bound in force."""
+    def reading(self, cap: Cap, claimed_w: float | None = None) -> Reading:
+        """What the meter shows now; `cap` is the bound in force. `claimed_w` stands for the
+        power that is offered where the charge point does not tell the truth (W)."""
         supply, charge = self.supply, self.charge
         power_w = self.power_w
         vehicle_phases = charge.vehicle.ac_phases if charge is not None else supply.phases
@@ -144,18 +183,30 @@ class Connector:
             voltage_v: tuple[float, ...] = (350.0 + 60.0 * soc if charge is not None else 0.0,)
             current_a: tuple[float, ...] = (power_w / voltage_v[0] if voltage_v[0] else 0.0,)
         else:
-            voltage_v = (supply.voltage_v,) * supply.phases
+            live = [index for index in range(supply.phases) if index + 1 != supply.dead_phase]
             each_a = power_w / (supply.voltage_v * phases)
-            current_a = tuple(each_a if index < phases else 0.0 for index in range(supply.phases))
-        offered_a = self.ceiling_w / (supply.voltage_v * phases)
+            voltage_v = tuple(
+                supply.voltage_v if index in live else 0.0 for index in range(supply.phases)
+            )
+            current_a = tuple(
+                each_a if index in live[:phases] else 0.0 for index in range(supply.phases)
+            )
+        offered_w = self.ceiling_w if claimed_w is None else claimed_w
+        # What is offered to the vehicle: per phase with AC, on the side of the battery with DC.
+        offered_a = offered_w / (supply.voltage_v * phases)
+        if supply.kind == "DC":
+            offered_a = offered_w / voltage_v[0] if voltage_v[0] else 0.0
+        elif offered_a < LEAST_CURRENT_A - 0.01:
+            offered_a = 0.0
         return Reading(
             energy_wh=self.energy_wh,
+            exported_wh=self.exported_wh,
             power_w=power_w,
             current_a=current_a,
             voltage_v=voltage_v,
-            offered_w=self.ceiling_w,
-            offered_a=offered_a if offered_a >= LEAST_CURRENT_A - 0.01 else 0.0,
+            offered_w=offered_w,
+            offered_a=offered_a,
             soc=None if charge is None or supply.kind == "AC" else 100 * charge.soc,
-            temperature_c=25.0 + 20.0 * power_w / supply.rated_w,
+            temperature_c=25.0 + 20.0 * abs(power_w) / supply.rated_w,
             transaction=self.transaction,
         )

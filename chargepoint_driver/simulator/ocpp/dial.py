@@ -21,13 +21,19 @@ def path_segment(identity: str, *, every_byte: bool = False) -> str:
 
 
 async def dial(
-    url: str, offered: list[str], security: Security, identity: str, *, open_timeout_s: float
+    url: str,
+    offered: list[str],
+    security: Security,
+    identity: str,
+    *,
+    open_timeout_s: float,
+    hex_key: bool = False,
 ) -> ClientConnection:
     """A connection. No compression and no pings of its own: thousands share one process."""
     return await connect(
         url,
         subprotocols=[Subprotocol(name) for name in offered] or None,
-        additional_headers=security.headers(identity),
+        additional_headers=security.headers(identity, hex_key=hex_key),
         compression=None,
         ping_interval=None,
         open_timeout=open_timeout_s,

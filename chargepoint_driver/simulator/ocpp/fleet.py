@@ -40,7 +40,7 @@ class Fleet:
         self.points: dict[str, ChargePoint] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._gate = asyncio.Semaphore(MOST_HANDSHAKES)
-        self._numbers = itertools.count(1)
+        self._next_number = 1
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self._checking = False
 
@@ -58,11 +58,16 @@ class Fleet:
 
     def create(self, given: Mapping[str, Any]) -> str:
         """A new twin, connecting at once; without an id it gets the next one. Raises BadSpec."""
+        number = None
         if isinstance(given, Mapping) and "id" not in given:
-            given = {**given, "id": self._free_id()}
+            number = self._free_number()
+            given = {**given, "id": _name(number)}
         spec = read_spec(given, self.defaults)
         if spec.identity in self.points:
             raise ValueError(f"id: there is a charge point {spec.identity!r} already")
+        if number is not None:
+            # Only now: a description that is refused costs no id.
+            self._next_number = number + 1
         return self.add(spec)
 
     def add(self, spec: TwinSpec) -> str:
@@ -154,7 +159,10 @@ class Fleet:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.agenda.errors.append(error)
 
-    def _free_id(self) -> str:
-        return next(
-            name for number in self._numbers if (name := f"CP{number:04d}") not in self.points
-        )
+    def _free_number(self) -> int:
+        numbers = itertools.count(self._next_number)
+        return next(number for number in numbers if _name(number) not in self.points)
+
+
+def _name(number: int) -> str:
+    return f"CP{number:04d}"

@@ -32,8 +32,7 @@ class Flow:
             end_s = min(to_s, self.next_change_s())
             span_s = end_s - self._at_s
             for connector in self._connectors:
-                if connector.wants_power and connector.charge is not None:
-                    connector.register_wh += connector.charge.deliver(connector.ceiling_w, span_s)
+                connector.move(span_s)
             # The clock's resolution is about a microsecond: never stand still.
             self._at_s = end_s if span_s > 0 else math.nextafter(self._at_s, math.inf)
         self.set_ceilings()
@@ -48,10 +47,7 @@ class Flow:
                 soonest_s,
                 self._book.next_change_s(connector.connector_id, at_s, _started_s(connector)),
             )
-            if connector.wants_power and connector.charge is not None and connector.ceiling_w > 0:
-                flowing_s = connector.charge.flowing_s(connector.ceiling_w, 1e9)
-                if 0 < flowing_s < 1e9:
-                    soonest_s = min(soonest_s, at_s + flowing_s + 1e-6)
+            soonest_s = min(soonest_s, at_s + connector.next_change_s())
         return soonest_s
 
     def cap(self, connector_id: int) -> Cap:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
+from uuid import uuid4
 
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, WebSocketException
@@ -22,6 +23,7 @@ from . import wire
 from .dial import dial, path_segment
 from .journal import Journal
 from .message import Message, Reply
+from .mutations import broken, shaped
 from .quirks import Quirks
 from .security import Security
 
@@ -42,14 +44,15 @@ class Pace:
 
 @dataclass
 class Owner:
-    """What the link tells the charge point. `on_call` answers a CALL with a frame and with
-    what to do once that is sent; `rest` calls back after a failed attempt's pause."""
+    """What the link tells the charge point. `on_call` answers a CALL with a frame (None: it
+    does not answer) and with what to do once that is sent; `rest` calls back after a failed
+    attempt's pause."""
 
     on_open: Callable[[], None]
     on_close: Callable[[], None]
-    on_call: Callable[[wire.Call], tuple[str, list[Callable[[], None]]]]
+    on_call: Callable[[wire.Call], tuple[str | None, list[Callable[[], None]]]]
     rest: Callable[[int, Callable[[], None]], None]
-    most_attempts: Callable[[], int]
+    max_attempts: Callable[[], int]
 
 
 @dataclass
@@ -84,7 +87,6 @@ class Link:
         self._tasks: set[asyncio.Task[None]] = set()
         self._pumping: asyncio.Task[None] | None = None
         self._waiting: tuple[str, asyncio.Future[Reply]] | None = None
-        self._numbers = iter(_unique_ids(self.random))
         self._sockets: set[ClientConnection] = set()
         self._leave = asyncio.Event()
 
@@ -165,7 +167,12 @@ class Link:
         segment = path_segment(self.identity, every_byte=self.quirks.has("encodes_whole_id"))
         url = f"{self.url.rstrip('/')}/{segment}"
         return await dial(
-            url, offered, self.security, self.identity, open_timeout_s=self.pace.open_timeout_s
+            url,
+            offered,
+            self.security,
+            self.identity,
+            open_timeout_s=self.pace.open_timeout_s,
+            hex_key=self.subprotocol == "ocpp1.6",
         )
 
     def _offered(self) -> list[str]:
@@ -267,6 +274,15 @@ class Link:
         if self.quirks.has("deaf"):
             return
         text, then = self.owner.on_call(frame)
+        if text is None:
+            for follow_up in then:
+                follow_up()
+            return
+        form = self.quirks.get("broken_answers", "form")
+        if form and frame.action in (
+            self.quirks.get("broken_answers", "actions") or [frame.action]
+        ):
+            text = broken(form, text, frame.unique_id)
         late_s = self.quirks.get("late_answers", "seconds")
         if late_s is not None:
             self._spawn(self._answer_late(socket, late_s, text, then))
@@ -304,17 +320,18 @@ class Link:
                 return
             if isinstance(reply, wire.Refused) and message.lasting:
                 message.attempts += reply.code != NO_ANSWER
-                if message.attempts < self.owner.most_attempts():
+                if message.attempts < self.owner.max_attempts():
                     self._resting = True
                     self.owner.rest(max(1, message.attempts), self._rested)
                     continue
             self._done(message, reply)
 
     async def _exchange(self, socket: ClientConnection, message: Message) -> Reply:
-        unique_id = "1" if self.quirks.has("same_message_ids") else next(self._numbers)
+        unique_id = "1" if self.quirks.has("same_message_ids") else str(uuid4())
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._waiting = (unique_id, future)
-        text = wire.call(unique_id, message.action, message.payload())
+        payload = shaped(self.quirks.active, message.action, message.payload())
+        text = wire.call(unique_id, message.action, payload)
         self.sent[message.action] += 1
         self.journal.note("out", text)
         try:
@@ -363,8 +380,3 @@ async def _wait(event: asyncio.Event) -> None:
 async def _quietly(work: Any) -> None:
     with suppress(WebSocketException, OSError):
         await work
-
-
-def _unique_ids(random: Random) -> Iterator[str]:
-    while True:
-        yield f"{random.getrandbits(64):016x}"

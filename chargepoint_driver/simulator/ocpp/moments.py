@@ -1,4 +1,4 @@
-"""Times as texts."""
+"""Times as texts, and back."""
 
 from __future__ import annotations
 
@@ -11,3 +11,12 @@ def iso(seconds: float) -> str:
     """`2026-03-03T18:00:00.000Z` for seconds since the epoch."""
     moment = EPOCH + timedelta(milliseconds=round(1000 * seconds))
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def seconds_of(text: str) -> float | None:
+    """Seconds since the epoch of such a text (UTC, Z); None for anything else."""
+    try:
+        moment = datetime.fromisoformat(text.removesuffix("Z"))
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=timezone.utc).timestamp() if text.endswith("Z") else None

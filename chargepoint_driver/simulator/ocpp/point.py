@@ -9,19 +9,22 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from random import Random
 from typing import Any
 
 from . import wire
 from .agenda import Agenda, Entry
+from .connector import Connector
 from .fields import Fault as Wrong
 from .fields import Fields, Refusal
 from .journal import Journal
 from .link import Link, Owner
 from .message import Message, Reply
+from .metered import MeteredStation
 from .moments import iso
 from .spec import TwinSpec
-from .station import News, NotNow, Station
+from .station import News, NotNow
 from .truth import truth
 
 log = logging.getLogger(__name__)
@@ -30,7 +33,7 @@ LEAST_RETRY_S = 5.0
 Handler = Callable[[Fields], dict[str, Any]]
 
 
-class ChargePoint(Station):
+class ChargePoint(MeteredStation):
     """A twin. `run` it as a task; everything else is called on the same loop."""
 
     # Filled in by each version.
@@ -42,7 +45,6 @@ class ChargePoint(Station):
         self, spec: TwinSpec, agenda: Agenda, seed: int, gate: asyncio.Semaphore, news: News
     ) -> None:
         super().__init__(spec, agenda, Random(f"{seed}/{spec.identity}"), news)
-        self.heartbeat_s = 0.0
         self.boot_status = ""
         self.boot_reason = "PowerUp"
         self.rebooting = False
@@ -53,7 +55,7 @@ class ChargePoint(Station):
         self._then: list[Callable[[], None]] = []
         self._heart: Entry | None = None
         self._beating = False
-        owner = Owner(self._opened, self._closed, self._on_call, self._rest, self.most_attempts)
+        owner = Owner(self._opened, self._closed, self._on_call, self._rest, self.max_attempts)
         self.link = Link(
             spec.identity,
             spec.csms_url,
@@ -122,6 +124,8 @@ class ChargePoint(Station):
         self.begin()
         self.say_all_statuses()
         self.link.held = False
+        if self.quirks.has("sends_data_transfer"):
+            self.tell("DataTransfer", dict(self.quirks.get("sends_data_transfer", "payload")))
         self.link.kick()
         self._beat_later()
 
@@ -129,6 +133,21 @@ class ChargePoint(Station):
         """Take over the central system's interval, simulated seconds (0: keep ours)."""
         if interval_s > 0:
             self.heartbeat_s = interval_s
+            self.settings.changed[self.names.heartbeat] = str(int(interval_s))
+
+    def change_setting(self, name: str, value: str) -> bool:
+        """Take a new value of a known setting; False when it is refused."""
+        if self.refuses_setting(name, value):
+            return False
+        self.settings.changed[name] = value
+        if name == self.names.heartbeat:
+            self.heartbeat_s = float(self.settings.count(name))
+            self.then(self.beat_anew)
+        elif name == self.names.aligned_interval:
+            self.then(self.align)
+        elif name == self.names.sample_interval:
+            self.then(self.sample_anew)
+        return True
 
     def beat_anew(self) -> None:
         """The interval has changed."""
@@ -181,7 +200,22 @@ class ChargePoint(Station):
 
     # -- requests -------------------------------------------------------------------------
 
-    def _on_call(self, call: wire.Call) -> tuple[str, list[Callable[[], None]]]:
+    def _on_call(self, call: wire.Call) -> tuple[str | None, list[Callable[[], None]]]:
+        if call.action in self.quirks.get("reboots_on", "actions", ()):
+            return self._reboot_on(call)
+        return self._answer(call)
+
+    def _reboot_on(self, call: wire.Call) -> tuple[str | None, list[Callable[[], None]]]:
+        answer: str | None = None
+        then: list[Callable[[], None]] = [partial(self.reboot)]
+        if self.quirks.get("reboots_on", "answers"):
+            answer, follow_up = self._answer(call)
+            then = [*follow_up, *then]
+        if self.quirks.get("reboots_on", "forgets"):
+            self.settings.changed = dict(self.spec.configuration)
+        return answer, then
+
+    def _answer(self, call: wire.Call) -> tuple[str, list[Callable[[], None]]]:
         self._then = []
         try:
             answer = wire.result(call.unique_id, self._handle(call))
@@ -239,6 +273,23 @@ class ChargePoint(Station):
             done(status)
 
         self.authorize(id_tag, decided)
+
+    def start_remotely(
+        self, connector: Connector, id_tag: str, remote_start_id: int | None = None
+    ) -> None:
+        """Carry out an accepted remote start; ask for authorisation first where the settings say
+        so. Where no vehicle is plugged in, one comes if the twin is told to let it."""
+
+        def decided(status: str) -> None:
+            if status == "Accepted" and connector.transaction is None:
+                self.accept(connector, id_tag, remote_start_id)
+                if self.plugs_on_remote_start:
+                    self.arrive(connector)
+
+        if self.settings.flag(self.names.authorize_remote_start):
+            self.authorize(id_tag, decided)
+        else:
+            decided("Accepted")
 
     def authorize(self, id_tag: str, done: Callable[[str], None]) -> None:
         """Ask whether an idTag may charge; without a connection, ask the local list."""
@@ -300,6 +351,7 @@ class ChargePoint(Station):
 
     def _power_up(self) -> None:
         self.booted_s = self.begin()
+        self.number_since_boot = 0
         self.refresh(self.booted_s)
         if not self.stays_offline:
             self.link.go_online()
@@ -324,16 +376,4 @@ class ChargePoint(Station):
 
     def say_all_statuses(self) -> None:
         """Tell the status of everything, after a boot."""
-        raise NotImplementedError
-
-    def accepts_unknown_offline(self) -> bool:
-        """AllowOfflineTxForUnknownId."""
-        raise NotImplementedError
-
-    def most_attempts(self) -> int:
-        """How often a transaction's message is sent before it is given up."""
-        raise NotImplementedError
-
-    def retry_interval_s(self) -> float:
-        """Simulated seconds between those."""
         raise NotImplementedError

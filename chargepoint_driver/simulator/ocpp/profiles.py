@@ -1,13 +1,15 @@
 """Charging profiles in neutral form, and the ceiling they put on a connector.
 
-Within a purpose the highest stack level that is in force wins; over the purposes the
-minimum does. Each version of OCPP reads its messages into `Profile`.
+Within a purpose the highest stack level in force wins. A TxProfile in force overrules the
+TxDefaultProfile (OCPP 1.6 section 3.13.1, 2.0.1 K01). The maximum of the charge point caps both.
+Each version of OCPP reads its messages into `Profile`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 
@@ -108,10 +110,20 @@ class ProfileBook:
 
     def __init__(self) -> None:
         self.profiles: list[Profile] = []
-        # A quirk: they are kept, shown, and do nothing.
-        self.ignored = False
-        # A quirk: a TX profile stands in for the default ones instead of beside them.
-        self.transaction_overrules = False
+        # A quirk: profiles are kept and shown, but a profile works only after so many seconds
+        # (infinite: never). 0 is what the specification asks for.
+        self.obeys_after_s = 0.0
+        # A quirk: a TX profile caps together with the default one instead of overruling it.
+        self.minimum_of_purposes = False
+
+    @contextmanager
+    def obeyed(self) -> Iterator[None]:
+        """Answer as if every profile worked at once, until the block ends."""
+        before, self.obeys_after_s = self.obeys_after_s, 0.0
+        try:
+            yield
+        finally:
+            self.obeys_after_s = before
 
     def put(self, profile: Profile) -> None:
         """Keep it, in place of one with its id or its place in the stack."""
@@ -134,8 +146,6 @@ class ProfileBook:
 
     def cap(self, connector_id: int, at_s: float, transaction_start_s: float | None) -> Cap:
         """The bound on a connector (0: on the charge point as a whole)."""
-        if self.ignored:
-            return Cap()
         bound = Cap()
         caps = {
             purpose: self._strongest(
@@ -145,7 +155,7 @@ class ProfileBook:
             )
             for purpose in Purpose
         }
-        if self.transaction_overrules and caps[Purpose.TX] is not None:
+        if not self.minimum_of_purposes and caps[Purpose.TX] is not None:
             caps[Purpose.TX_DEFAULT] = None
         for cap in caps.values():
             if cap is not None:
@@ -156,29 +166,29 @@ class ProfileBook:
         self, connector_id: int, after_s: float, transaction_start_s: float | None
     ) -> float:
         """When the bound may change next; infinite when it never does."""
-        return min(
-            (
-                time_s
-                for profile in self._for(connector_id)
-                for time_s in profile.changes(after_s, transaction_start_s)
-            ),
-            default=math.inf,
-        )
+        soonest_s = math.inf
+        for profile in self._for(connector_id):
+            times = profile.changes(after_s, transaction_start_s)
+            if self.obeys_after_s:
+                times.append(profile.received_s + self.obeys_after_s)
+            soonest_s = min((soonest_s, *(time_s for time_s in times if time_s > after_s)))
+        return soonest_s
 
     def _for(self, connector_id: int) -> list[Profile]:
         if connector_id == 0:
             return [one for one in self.profiles if one.purpose is Purpose.STATION_MAX]
         return [one for one in self.profiles if one.connector_id in (0, connector_id)]
 
-    @staticmethod
     def _strongest(
-        profiles: Iterable[Profile], at_s: float, transaction_start_s: float | None
+        self, profiles: Iterable[Profile], at_s: float, transaction_start_s: float | None
     ) -> Cap | None:
         # One for the connector itself comes before one for all of them.
         ranked = sorted(
             profiles, key=lambda one: (one.connector_id > 0, one.stack_level), reverse=True
         )
         for profile in ranked:
+            if at_s < profile.received_s + self.obeys_after_s:
+                continue
             cap = profile.cap(at_s, transaction_start_s)
             if cap is not None:
                 return cap

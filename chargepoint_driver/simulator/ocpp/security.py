@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from base64 import b64encode
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 LEAST_TLS = ssl.TLSVersion.TLSv1_2
+# An AuthorizationKey of 16 to 20 bytes in hexadecimal digits (OCPP 1.6-J security, A00.FR.205).
+HEX_KEY = re.compile(r"(?:[0-9A-Fa-f]{2}){16,20}")
 
 
 @dataclass(frozen=True)
@@ -22,12 +25,16 @@ class Security:
     certificate_file: str | None = None
     key_file: str | None = field(default=None, repr=False)
 
-    def headers(self, identity: str) -> dict[str, str]:
-        """The headers of the upgrade request."""
+    def headers(self, identity: str, *, hex_key: bool = False) -> dict[str, str]:
+        """The headers of the upgrade request. `hex_key`: a password of 32 to 40 hexadecimal
+        digits is the AuthorizationKey of OCPP 1.6 and is sent as the bytes that it stands for."""
         if self.password is None:
             return {}
-        secret = b64encode(f"{identity}:{self.password}".encode()).decode()
-        return {"Authorization": f"Basic {secret}"}
+        secret = self.password.encode()
+        if hex_key and HEX_KEY.fullmatch(self.password):
+            secret = bytes.fromhex(self.password)
+        credentials = b64encode(identity.encode() + b":" + secret).decode()
+        return {"Authorization": f"Basic {credentials}"}
 
     def context(self, url: str) -> ssl.SSLContext | None:
         """What TLS needs; None for a plain connection. Raises OSError, ssl.SSLError."""

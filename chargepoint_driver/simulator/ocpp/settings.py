@@ -45,6 +45,29 @@ def fixed(value: str) -> Row:
     return Row(value, readonly=True)
 
 
+@dataclass(frozen=True)
+class SettingNames:
+    """What a version of OCPP calls the settings that a twin obeys."""
+
+    aligned_interval: str
+    aligned_measurands: str
+    attempts: str
+    authorize_remote_start: str
+    connection_timeout: str
+    heartbeat: str
+    list_enabled: str
+    list_items: str
+    max_periods: str
+    max_profiles: str
+    max_stack_level: str
+    retry_interval: str
+    sample_interval: str
+    sampled_measurands: str
+    stops_on_invalid_id: str
+    stops_on_unplug: str
+    unknown_offline: str
+
+
 @dataclass
 class Settings:
     """The rows of a table with the values of one charge point."""

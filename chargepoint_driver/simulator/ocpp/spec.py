@@ -41,6 +41,8 @@ class TwinSpec:
     shared_clock: bool = False
     journal: int = 50
     visits_per_day: float = 0.0
+    # A vehicle comes by itself where a remote start waits for one.
+    plug_on_remote_start: bool = False
 
 
 class BadSpec(ValueError):
@@ -63,6 +65,7 @@ KEYS = {
     "shared_clock",
     "journal",
     "visits_per_day",
+    "plug_on_remote_start",
 }
 _SUPPLY = {"kind", "rated_kw", "phases", "voltage_v"}
 
@@ -95,8 +98,9 @@ def read_spec(  # noqa: PLR0912 - one for each key
     for key in (*_PACE, "reboot_s"):
         if key in data and not _is_number(data[key], 0, 86_400):
             faults.append(f"{key}: must be seconds from 0 to 86400, not {data[key]!r}")
-    if not isinstance(data.get("shared_clock", False), bool):
-        faults.append("shared_clock: must be true or false")
+    for key in ("shared_clock", "plug_on_remote_start"):
+        if not isinstance(data.get(key, False), bool):
+            faults.append(f"{key}: must be true or false")
     if type(data.get("journal", 0)) is not int or not 0 <= data.get("journal", 0) <= 100_000:
         faults.append("journal: must be a whole number from 0 to 100000")
     if not _is_number(data.get("visits_per_day", 0), 0, 1_000):
@@ -127,6 +131,7 @@ def read_spec(  # noqa: PLR0912 - one for each key
                 "shared_clock",
                 "journal",
                 "visits_per_day",
+                "plug_on_remote_start",
             )
             if key in data
         },

@@ -8,18 +8,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from random import Random
 from typing import Any
 
 from .agenda import Agenda, Entry
-from .connector import IN_TRANSACTION, Connector, Fault, Phase, Reservation, Transaction
+from .connector import (
+    IN_TRANSACTION,
+    Connector,
+    Fault,
+    Phase,
+    Reservation,
+    Transaction,
+)
 from .flow import Flow
-from .moments import iso
+from .moments import iso, seconds_of
 from .profiles import ProfileBook, Purpose
 from .quirks import Quirks
 from .spec import TwinSpec
 from .supply import Supply
 from .vehicle import Charge, Vehicle, draw_vehicle
+
+# How long a vehicle that came because of a remote start stays after its transaction, simulated.
+LEAVES_AFTER_S = 30.0
 
 # Called whenever something may look different from before.
 News = Callable[[], None]
@@ -52,6 +63,10 @@ class Station:
         self._change: Entry | None = None
         self._timers: dict[tuple[str, int], Entry] = {}
         self._numbers = 0
+        self.number_since_boot = 0
+        # Whether a vehicle comes by itself to a remote start, and which (None: one of the fleet).
+        self.plugs_on_remote_start = spec.plug_on_remote_start
+        self.arriving_vehicle: Vehicle | None = None
         self._obey_quirks()
 
     # -- looking ------------------------------------------------------------------
@@ -75,7 +90,16 @@ class Station:
         """A time as the charge point's own clock has it."""
         if self.quirks.has("clock_1970"):
             seconds -= self.booted_s
+        start = self.quirks.get("clock_never_set", "start")
+        if start is not None:
+            stands = self.quirks.get("clock_never_set", "stands")
+            seconds = (seconds_of(start) or 0.0) + (0.0 if stands else seconds - self.booted_s)
         return iso(seconds + self.quirks.get("local_time_as_utc", "offset_s", 0.0))
+
+    def status_stamp(self, connector_id: int) -> str:
+        """The time in a StatusNotification of a connector (0: the charge point)."""
+        age_s = self.quirks.get("old_status_times", "age_s", 0.0) if connector_id else 0.0
+        return self.stamp(self.begin() - age_s)
 
     # -- what people do -----------------------------------------------------------
 
@@ -102,7 +126,7 @@ class Station:
         if connector.transaction is not None and self.stops_on_unplug():
             self.end_transaction(connector, "EVDisconnected", quietly=True)
         connector.charge = None
-        connector.finished = False
+        connector.finished = connector.leaves = False
         connector.token = None
         self.refresh(now_s)
 
@@ -127,8 +151,9 @@ class Station:
 
     def _begin_transaction(self, connector: Connector, now_s: float) -> Transaction:
         self._numbers += 1
+        self.number_since_boot += 1
         if self.quirks.has("session_register"):
-            connector.register_wh = 0.0
+            connector.register_wh = connector.fallen_wh = 0.0
         reservation, connector.reservation = connector.reservation, None
         transaction = Transaction(
             number=self._numbers,
@@ -136,6 +161,10 @@ class Station:
             id_tag=connector.token or "",
             start_s=now_s,
             meter_start_wh=connector.energy_wh,
+            register_start_wh=connector.register_wh,
+            own_number=1
+            if self.quirks.get("numbers_from_one", "always_one")
+            else self.number_since_boot,
             remote_start_id=connector.remote_start_id,
             reservation_id=reservation.reservation_id if reservation else None,
             started_offline=not self.is_connected(),
@@ -144,10 +173,11 @@ class Station:
         connector.token = connector.remote_start_id = None
         self.transactions.append(transaction)
         self.drop_timer("wait", connector)
+        self.drop_timer("leave", connector)
         self.flow.set_ceilings()
         self.say_started(connector, transaction)
         self.refresh(now_s)
-        self._sample_later(connector, now_s)
+        self.sample_later(connector, now_s)
         return transaction
 
     def end_transaction(self, connector: Connector, reason: str, *, quietly: bool = False) -> None:
@@ -171,6 +201,8 @@ class Station:
         connector.transaction = None
         connector.finished = connector.charge is not None
         self._forget_transaction_profiles(connector)
+        if connector.leaves:
+            self.timer("leave", connector, LEAVES_AFTER_S, self._leave)
         if connector.wanted_operative is not None:
             connector.operative, connector.wanted_operative = connector.wanted_operative, None
 
@@ -229,8 +261,14 @@ class Station:
         self.refresh(now_s)
 
     def _obey_quirks(self) -> None:
-        self.book.ignored = self.quirks.has("ignores_profiles")
-        self.book.transaction_overrules = self.quirks.has("tx_profile_overrules")
+        after_s = self.quirks.get("ignores_profiles", "obeys_after_s", 0.0)
+        self.book.obeys_after_s = math.inf if after_s is None else after_s
+        self.book.minimum_of_purposes = self.quirks.has("min_of_purposes")
+        dead_phase = self.quirks.get("dead_phase", "phase")
+        for connector in self.connectors:
+            connector.feeds_back_w = 1000 * self.quirks.get("feeds_back", "kw", 0.0)
+            if connector.supply.kind == "AC" and connector.supply.phases > 1:
+                connector.supply = replace(connector.supply, dead_phase=dead_phase)
 
     # -- time -----------------------------------------------------------------------
 
@@ -280,23 +318,15 @@ class Station:
         self._change = None
         self.refresh(self.begin())
 
-    def _sample_later(self, connector: Connector, from_s: float) -> None:
-        interval_s = self.sample_interval_s()
-        if interval_s > 0:
-            self.timer("sample", connector, from_s + interval_s - self.agenda.now_s(), self._sample)
+    def _leave(self, connector: Connector) -> None:
+        if connector.charge is not None and connector.transaction is None:
+            self.unplug(connector.connector_id)
 
-    def sample_anew(self) -> None:
-        """The interval has changed."""
-        for connector in self.connectors:
-            self.drop_timer("sample", connector)
-            if connector.transaction is not None:
-                self._sample_later(connector, self.begin())
-
-    def _sample(self, connector: Connector) -> None:
-        now_s = self.begin()
-        if connector.transaction is not None:
-            self.say_sample(connector, connector.transaction)
-            self._sample_later(connector, now_s)
+    def arrive(self, connector: Connector) -> None:
+        """Let a vehicle come to where an idTag waits; it leaves after the transaction."""
+        if connector.charge is None:
+            connector.leaves = True
+            self.plug(connector.connector_id, self.arriving_vehicle)
 
     def _forget_token(self, connector: Connector) -> None:
         connector.token = None
@@ -328,8 +358,8 @@ class Station:
         """How long an accepted idTag waits for a vehicle."""
         raise NotImplementedError
 
-    def sample_interval_s(self) -> float:
-        """Between two samples of a transaction; 0 for none."""
+    def sample_later(self, connector: Connector, from_s: float) -> None:
+        """Tell what the meter shows from time to time, counted from then."""
         raise NotImplementedError
 
     def say_status(self, connector: Connector) -> None:

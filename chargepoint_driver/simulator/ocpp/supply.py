@@ -43,6 +43,8 @@ class Supply:
     rated_kw: float = 22.0
     phases: int = 3
     voltage_v: float = 230.0
+    # The number of a phase of an AC connector that carries nothing (a quirk).
+    dead_phase: int | None = None
 
     @property
     def rated_w(self) -> float:
@@ -58,7 +60,8 @@ class Supply:
         """How many phases carry current."""
         if self.kind == "DC":
             return self.phases
-        return max(1, min(cap.phases, self.phases, vehicle_phases))
+        live = self.phases - (self.dead_phase is not None and self.dead_phase <= self.phases)
+        return max(1, min(cap.phases, live, vehicle_phases))
 
     def deliverable_w(self, cap: Cap, vehicle_phases: int = USUAL_PHASES) -> float:
         """The most that may flow under the cap, W; 0 when that is below 6 A."""

@@ -46,6 +46,7 @@ def truth(point: ChargePoint) -> dict[str, Any]:
         "queued": [one.action for one in (*link.urgent, *link.queue)],
         "connections": link.connections,
         "local_list_version": point.local_list_version,
+        "plug_on_remote_start": point.plugs_on_remote_start,
         "quirks": point.quirks.as_json(),
     }
 
@@ -61,7 +62,7 @@ def _connector(point: ChargePoint, connector: Connector) -> dict[str, Any]:
     transaction, supply = connector.transaction, connector.supply
     energy_kwh = None
     if transaction is not None:
-        energy_kwh = (connector.register_wh - transaction.meter_start_wh) / 1000
+        energy_kwh = (connector.register_wh - transaction.register_start_wh) / 1000
     return {
         "connector_id": connector.connector_id,
         "kind": supply.kind,
@@ -74,6 +75,7 @@ def _connector(point: ChargePoint, connector: Connector) -> dict[str, Any]:
         "soc_percent": None if connector.charge is None else 100 * connector.charge.soc,
         "power_kw": connector.power_w / 1000,
         "register_wh": connector.register_wh,
+        "exported_wh": connector.exported_wh,
         "energy_kwh": energy_kwh,
         "limit_kw": limit_kw(point, connector.connector_id),
         "effective_limit_kw": connector.ceiling_w / 1000 if transaction else None,

@@ -39,7 +39,7 @@ class Vehicle:
 
     def soc_after(self, energy_kwh: float) -> float:
         """State of charge after that much energy, a share from 0 to 1."""
-        return min(1.0, self.soc + energy_kwh / self.battery_kwh)
+        return max(0.0, min(1.0, self.soc + energy_kwh / self.battery_kwh))
 
 
 def draw_vehicle(random: Random) -> Vehicle:
@@ -88,6 +88,16 @@ class Charge:
         if self.curve is None or self.is_full:
             return 0.0
         return self.curve.deliver(self.energy_kwh, ceiling_w / 1000, span_s)[1]
+
+    def giving_s(self, power_w: float) -> float:
+        """For how long it can feed back that much, seconds."""
+        return 3_600_000 * self.soc * self.vehicle.battery_kwh / power_w
+
+    def give(self, power_w: float, span_s: float) -> float:
+        """Feed back for that long, until the battery is empty; returns the energy, Wh."""
+        given_wh = power_w * min(span_s, self.giving_s(power_w)) / 3600
+        self.energy_kwh -= given_wh / 1000
+        return given_wh
 
     def deliver(self, ceiling_w: float, span_s: float) -> float:
         """Charge for that long; returns the energy it took, Wh."""

@@ -62,27 +62,9 @@ def change_configuration(point: ChargePoint16, fields: Fields) -> dict[str, Any]
     """ChangeConfiguration."""
     key, value = fields.text("key", 50), fields.text("value", 500)
     fields.done()
-    settings = point.settings
-    if key not in settings:
+    if key not in point.settings:
         return {"status": "NotSupported"}
-    row = settings.rows.get(key)
-    if row is not None and (row.readonly or not row.fits(value)):
-        return {"status": "Rejected"}
-    if key == "MeterValuesSampledData" and point.quirks.has("sampled_data_as_a_whole"):
-        names = [name.strip() for name in value.split(",")]
-        known = point.quirks.get("sampled_data_as_a_whole", "known")
-        most = point.quirks.get("sampled_data_as_a_whole", "most")
-        if len(names) > most or any(name not in known for name in names):
-            return {"status": "Rejected"}
-    settings.changed[key] = value
-    if key == "HeartbeatInterval":
-        point.heartbeat_s = float(settings.count(key))
-        point.then(point.beat_anew)
-    elif key == "ClockAlignedDataInterval":
-        point.then(point.align)
-    elif key == "MeterValueSampleInterval":
-        point.then(point.sample_anew)
-    return {"status": "Accepted"}
+    return {"status": "Accepted" if point.change_setting(key, value) else "Rejected"}
 
 
 def get_configuration(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
@@ -152,10 +134,7 @@ def remote_start(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
     connector = free[0]
     if profile is not None:
         point.book.put(profile)
-    if point.settings.flag("AuthorizeRemoteTxRequests"):
-        point.then(lambda: point.start(connector.connector_id, id_tag, _ignore))
-    else:
-        point.then(lambda: point.accept(connector, id_tag))
+    point.then(lambda: point.start_remotely(connector, id_tag))
     return {"status": "Accepted"}
 
 
@@ -228,6 +207,10 @@ def trigger(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
     if connector_id is not None and connector_id > len(point.connectors):
         return {"status": "Rejected"}
     chosen = [one for one in point.connectors if connector_id in (None, 0, one.connector_id)]
+    if connector_id == 0 and wanted == "StatusNotification":
+        pretends = point.quirks.get("connector_0_unavailable", "trigger", "truth")
+        if pretends != "truth":
+            return {"status": "Accepted" if pretends == "silent" else "Rejected"}
 
     def send() -> None:
         if wanted == "BootNotification":

@@ -3,10 +3,30 @@
 from __future__ import annotations
 
 from ..samples import KNOWN
-from ..settings import Row, count, fixed, flag
+from ..settings import Row, SettingNames, count, fixed, flag
 
 SAMPLED = (
     "Energy.Active.Import.Register,Power.Active.Import,Current.Import,Voltage,Current.Offered,SoC"
+)
+
+NAMES = SettingNames(
+    aligned_interval="ClockAlignedDataInterval",
+    aligned_measurands="MeterValuesAlignedData",
+    attempts="TransactionMessageAttempts",
+    authorize_remote_start="AuthorizeRemoteTxRequests",
+    connection_timeout="ConnectionTimeOut",
+    heartbeat="HeartbeatInterval",
+    list_enabled="LocalAuthListEnabled",
+    list_items="SendLocalListMaxLength",
+    max_periods="ChargingScheduleMaxPeriods",
+    max_profiles="MaxChargingProfilesInstalled",
+    max_stack_level="ChargeProfileMaxStackLevel",
+    retry_interval="TransactionMessageRetryInterval",
+    sample_interval="MeterValueSampleInterval",
+    sampled_measurands="MeterValuesSampledData",
+    stops_on_invalid_id="StopTransactionOnInvalidId",
+    stops_on_unplug="StopTransactionOnEVSideDisconnect",
+    unknown_offline="AllowOfflineTxForUnknownId",
 )
 
 

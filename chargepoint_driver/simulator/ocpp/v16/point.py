@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import wire
-from ..agenda import Agenda, Entry
+from ..agenda import Agenda
 from ..connector import Connector, Fault, Phase, Transaction
 from ..fields import Fault as Wrong
 from ..message import Message, Reply
 from ..point import ChargePoint
-from ..settings import Settings
+from ..samples import REGISTER
 from ..spec import TwinSpec
 from ..station import News
 from . import commands, firmware, keys, local, smart
-from .values import sampled_values
+from .values import written
 
 ERROR_CODES = {
     Wrong.MISSING: "OccurenceConstraintViolation",
@@ -51,17 +51,17 @@ class ChargePoint16(ChargePoint):
 
     subprotocol = "ocpp1.6"
     error_codes = ERROR_CODES
+    names = keys.NAMES
+    rows = staticmethod(keys.rows)
+    written = staticmethod(written)
 
     def __init__(
         self, spec: TwinSpec, agenda: Agenda, seed: int, gate: asyncio.Semaphore, news: News
     ) -> None:
         super().__init__(spec, agenda, seed, gate, news)
-        self.settings = Settings(keys.rows(len(self.connectors)), dict(spec.configuration))
-        self.heartbeat_s = float(self.settings.count("HeartbeatInterval"))
         self.firmware_status = "Idle"
         self.diagnostics_status = "Idle"
         self.announced_station: object = None
-        self._aligned: Entry | None = None
         for module in (commands, smart, local, firmware):
             self.handlers.update(module.handlers(self))
         self.align()
@@ -87,11 +87,6 @@ class ChargePoint16(ChargePoint):
         info = reply.get("idTagInfo")
         return str(info.get("status")) if isinstance(info, Mapping) else "Invalid"
 
-    def set_heartbeat(self, interval_s: float) -> None:
-        """Take over the central system's interval."""
-        super().set_heartbeat(interval_s)
-        self.settings.changed["HeartbeatInterval"] = str(int(self.heartbeat_s))
-
     def say_all_statuses(self) -> None:
         """StatusNotification of connector 0 and of each other."""
         self.announced_station = None
@@ -113,6 +108,8 @@ class ChargePoint16(ChargePoint):
         phase = Phase.AVAILABLE if self.operative else Phase.UNAVAILABLE
         if self.station_fault is not None:
             phase = Phase.FAULTED
+        if self.quirks.has("connector_0_unavailable"):
+            phase = Phase.UNAVAILABLE
         told = (phase, self.station_fault)
         if told != self.announced_station:
             self.announced_station = told
@@ -132,7 +129,7 @@ class ChargePoint16(ChargePoint):
             "connectorId": connector_id,
             "errorCode": "NoError" if fault is None else fault.error_code,
             "status": phase.value,
-            "timestamp": self.stamp(self.begin()),
+            "timestamp": self.status_stamp(connector_id),
         }
         if fault is not None and fault.info:
             payload["info"] = fault.info
@@ -145,6 +142,8 @@ class ChargePoint16(ChargePoint):
 
     def say_started(self, connector: Connector, transaction: Transaction) -> None:
         """StartTransaction; its answer names the transaction."""
+        if self.quirks.has("loses_start"):
+            return
         payload = {
             "connectorId": connector.connector_id,
             "idTag": transaction.id_tag,
@@ -162,11 +161,7 @@ class ChargePoint16(ChargePoint):
                 transaction.wire_id = named
             status = self.id_status(reply)
             refused = status not in ("Accepted", "ConcurrentTx")
-            if (
-                refused
-                and connector.transaction is transaction
-                and self.settings.flag("StopTransactionOnInvalidId")
-            ):
+            if refused and connector.transaction is transaction and self.stops_on_invalid_id():
                 self.end_transaction(connector, "DeAuthorized")
 
         self.tell("StartTransaction", payload, answered, lasting=True)
@@ -181,11 +176,13 @@ class ChargePoint16(ChargePoint):
             "timestamp": self.stamp(transaction.stop_s or 0.0),
             "reason": transaction.reason if transaction.reason in REASONS else "Other",
         }
-        names = self._measurands("StopTxnSampledData")
+        names = self.measurands("StopTxnSampledData")
+        if not names and self.quirks.has("begin_beside_values"):
+            names = [REGISTER]
         if names:
             payload["transactionData"] = [self.meter_value(connector, names, "Transaction.End")]
         self._about(transaction, "StopTransaction", payload)
-        sampled = self._measurands("MeterValuesSampledData")
+        sampled = self.measurands("MeterValuesSampledData")
         for _ in range(self.quirks.get("meter_values_after_stop", "times", 0)):
             late = self.meter_value(connector, sampled, "Sample.Periodic")
             content = {"connectorId": connector.connector_id, "meterValue": [late]}
@@ -193,7 +190,7 @@ class ChargePoint16(ChargePoint):
 
     def say_sample(self, connector: Connector, transaction: Transaction) -> None:
         """MeterValues of a transaction."""
-        names = self._measurands("MeterValuesSampledData")
+        names = self.measurands("MeterValuesSampledData")
         value = self.meter_value(connector, names, "Sample.Periodic")
         if value["sampledValue"]:
             payload = {"connectorId": connector.connector_id, "meterValue": [value]}
@@ -202,82 +199,19 @@ class ChargePoint16(ChargePoint):
     def _about(self, transaction: Transaction, action: str, payload: dict[str, Any]) -> None:
         # The id is known only once StartTransaction is answered: it is put in when this is sent.
         def content() -> dict[str, Any]:
-            wire_id = transaction.wire_id
+            wire_id = NEVER_NAMED if transaction.wire_id is None else transaction.wire_id
+            if self.quirks.has("numbers_from_one"):
+                wire_id = transaction.own_number
             if action in self.quirks.get("transaction_id", "actions", ()):
                 wire_id = self.quirks.get("transaction_id", "value")
-            return {**payload, "transactionId": NEVER_NAMED if wire_id is None else wire_id}
+            return {**payload, "transactionId": wire_id}
 
         self.link.send(Message(action, content, lasting=True))
 
-    def meter_value(
-        self, connector: Connector, measurands: list[str], context: str
-    ) -> dict[str, Any]:
-        """One MeterValue of a connector, now."""
-        now_s = self.begin()
-        reading = connector.reading(self.flow.cap(connector.connector_id))
-        return {
-            "timestamp": self.stamp(now_s),
-            "sampledValue": sampled_values(reading, measurands, context, self.quirks),
-        }
-
-    def say_meter(self, connector: Connector, context: str) -> None:
-        """MeterValues outside the rhythm of a transaction (triggered, or by the clock)."""
-        key = "MeterValuesAlignedData" if context == "Sample.Clock" else "MeterValuesSampledData"
-        value = self.meter_value(connector, self._measurands(key), context)
-        if not value["sampledValue"]:
-            return
+    def say_meter_value(self, connector: Connector, value: dict[str, Any]) -> None:
+        """MeterValues outside the rhythm of a transaction."""
         payload = {"connectorId": connector.connector_id, "meterValue": [value]}
         if connector.transaction is not None:
             self._about(connector.transaction, "MeterValues", payload)
         else:
             self.tell("MeterValues", payload)
-
-    def _measurands(self, key: str) -> list[str]:
-        return [name.strip() for name in self.settings[key].split(",") if name.strip()]
-
-    def align(self) -> None:
-        """Send meter values at round times when ClockAlignedDataInterval says so."""
-        if self._aligned is not None:
-            self._aligned.cancel()
-            self._aligned = None
-        interval_s = self.settings.count("ClockAlignedDataInterval")
-        if interval_s:
-            next_s = (self.agenda.now_s() // interval_s + 1) * interval_s
-            self._aligned = self.agenda.at(next_s, self._on_the_clock)
-
-    def _on_the_clock(self) -> None:
-        for connector in self.connectors:
-            self.say_meter(connector, "Sample.Clock")
-        self.align()
-
-    def drop_timers(self) -> None:
-        """Forget all timers."""
-        super().drop_timers()
-        if self._aligned is not None:
-            self._aligned.cancel()
-
-    # -- what the configuration says ------------------------------------------------------
-
-    def stops_on_unplug(self) -> bool:
-        """StopTransactionOnEVSideDisconnect."""
-        return self.settings.flag("StopTransactionOnEVSideDisconnect")
-
-    def connection_timeout_s(self) -> float:
-        """ConnectionTimeOut."""
-        return float(self.settings.count("ConnectionTimeOut"))
-
-    def sample_interval_s(self) -> float:
-        """MeterValueSampleInterval."""
-        return float(self.settings.count("MeterValueSampleInterval"))
-
-    def accepts_unknown_offline(self) -> bool:
-        """AllowOfflineTxForUnknownId."""
-        return self.settings.flag("AllowOfflineTxForUnknownId")
-
-    def most_attempts(self) -> int:
-        """TransactionMessageAttempts."""
-        return self.settings.count("TransactionMessageAttempts")
-
-    def retry_interval_s(self) -> float:
-        """TransactionMessageRetryInterval."""
-        return float(self.settings.count("TransactionMessageRetryInterval"))

@@ -137,8 +137,11 @@ def get_composite(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
     duration_s = min(fields.integer("duration", least=0), MOST_SECONDS)
     unit = fields.maybe_choice("chargingRateUnit", ("A", "W"))
     only = point.quirks.get("limit_unit", "unit")
+    pretends = point.quirks.get("ignores_profiles", "composite")
     if connector_id > len(point.connectors) or (only and unit not in (None, only)):
         return {"status": "Rejected"}
+    if pretends in ("empty", "rejected"):
+        return {"status": "Accepted" if pretends == "empty" else "Rejected"}
     now_s = point.begin()
     unit = unit or only or "A"
     periods = composite(point, connector_id, duration_s, unit)

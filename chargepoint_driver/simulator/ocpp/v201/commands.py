@@ -116,14 +116,7 @@ def request_start(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
     if profile is not None:
         point.book.put(profile)
 
-    def decided(status: str) -> None:
-        if status == "Accepted":
-            point.accept(connector, token, remote_start_id)
-
-    if point.settings.flag("AuthCtrlr.AuthorizeRemoteStart"):
-        point.then(lambda: point.authorize(token, decided))
-    else:
-        point.then(lambda: decided("Accepted"))
+    point.then(lambda: point.start_remotely(connector, token, remote_start_id))
     return {"status": "Accepted"}
 
 
@@ -216,7 +209,15 @@ def trigger(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
     if wanted == "TransactionEvent" and all(one.transaction is None for one in chosen):
         return {"status": "Rejected"}
 
+    pretends = None
+    if evse_id == 0 and wanted == "StatusNotification":
+        pretends = point.quirks.get("connector_0_unavailable", "trigger")
+        if pretends in ("silent", "rejected"):
+            return {"status": "Accepted" if pretends == "silent" else "Rejected"}
+
     def send() -> None:
+        if pretends == "truth":
+            point.notify_station("Available" if point.operative else "Unavailable")
         if wanted == "BootNotification":
             point.boot_reason = "Triggered"
             point.boot()

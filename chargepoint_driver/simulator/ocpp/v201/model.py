@@ -107,7 +107,7 @@ def set_variables(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
         if status is None and attribute != "Actual":
             status = "NotSupportedAttributeType"
         if status is None:
-            status = _set(point, name, value)
+            status = "Accepted" if point.change_setting(name, value) else "Rejected"
         results.append(
             {
                 "attributeStatus": status,
@@ -117,27 +117,6 @@ def set_variables(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
             }
         )
     return {"setVariableResult": results}
-
-
-def _set(point: ChargePoint201, name: str, value: str) -> str:
-    row = point.settings.rows.get(name)
-    if row is not None and (row.readonly or not row.fits(value)):
-        return "Rejected"
-    quirk = "sampled_data_as_a_whole"
-    if name == "SampledDataCtrlr.TxUpdatedMeasurands" and point.quirks.has(quirk):
-        names = [one.strip() for one in value.split(",")]
-        known = point.quirks.get(quirk, "known")
-        if len(names) > point.quirks.get(quirk, "most") or any(one not in known for one in names):
-            return "Rejected"
-    point.settings.changed[name] = value
-    if name == "OCPPCommCtrlr.HeartbeatInterval":
-        point.heartbeat_s = float(point.settings.count(name))
-        point.then(point.beat_anew)
-    elif name == "AlignedDataCtrlr.Interval":
-        point.then(point.align)
-    elif name == "SampledDataCtrlr.TxUpdatedInterval":
-        point.then(point.sample_anew)
-    return "Accepted"
 
 
 def get_base_report(point: ChargePoint201, fields: Fields) -> dict[str, Any]:

@@ -6,17 +6,17 @@ import asyncio
 from collections.abc import Mapping
 from itertools import count
 from typing import Any
+from uuid import uuid4
 
 from .. import wire
-from ..agenda import Agenda, Entry
+from ..agenda import Agenda
 from ..connector import Connector, Fault, Reservation, Transaction
 from ..message import Message, Reply
 from ..point import ChargePoint
-from ..settings import Settings
 from ..spec import TwinSpec
 from ..station import News
 from . import commands, firmware, local, model, smart, variables
-from .values import sampled_values
+from .values import written
 from .words import BOOT_REASONS, CHARGING_STATE, ERROR_CODES, REASONS, STATUS, TRIGGERS
 
 
@@ -26,13 +26,14 @@ class ChargePoint201(ChargePoint):
     subprotocol = "ocpp2.0.1"
     error_codes = ERROR_CODES
     ignored_fields = ("customData",)
+    names = variables.NAMES
+    rows = staticmethod(variables.rows)
+    written = staticmethod(written)
 
     def __init__(
         self, spec: TwinSpec, agenda: Agenda, seed: int, gate: asyncio.Semaphore, news: News
     ) -> None:
         super().__init__(spec, agenda, seed, gate, news)
-        self.settings = Settings(variables.rows(len(self.connectors)), dict(spec.configuration))
-        self.heartbeat_s = float(self.settings.count("OCPPCommCtrlr.HeartbeatInterval"))
         self.firmware_status: dict[str, Any] = {"status": "Idle"}
         self.log_status: dict[str, Any] = {"status": "Idle"}
         self.raw_profiles: dict[int, dict[str, Any]] = {}
@@ -40,7 +41,6 @@ class ChargePoint201(ChargePoint):
         self._states: dict[int, str] = {}
         self._events = count(1)
         self._seen_faults: dict[int, Fault | None] = {}
-        self._aligned: Entry | None = None
         for module in (commands, smart, local, firmware, model):
             self.handlers.update(module.handlers(self))
         self.align()
@@ -68,16 +68,13 @@ class ChargePoint201(ChargePoint):
         info = reply.get("idTokenInfo")
         return str(info.get("status")) if isinstance(info, Mapping) else "Invalid"
 
-    def set_heartbeat(self, interval_s: float) -> None:
-        """Take over the central system's interval."""
-        super().set_heartbeat(interval_s)
-        self.settings.changed["OCPPCommCtrlr.HeartbeatInterval"] = str(int(self.heartbeat_s))
-
     def say_all_statuses(self) -> None:
         """StatusNotification of each connector."""
         for connector in self.connectors:
             connector.announced = None
             self._say_connector(connector, urgent=True)
+        if self.quirks.has("connector_0_unavailable"):
+            self.notify_station("Unavailable", urgent=True)
 
     def say_status(self, connector: Connector) -> None:
         """StatusNotification, TransactionEvent and NotifyEvent where something has changed."""
@@ -102,10 +99,20 @@ class ChargePoint201(ChargePoint):
     def notify_status(self, connector: Connector, *, urgent: bool = False) -> None:
         """Send a StatusNotification."""
         payload = {
-            "timestamp": self.stamp(self.begin()),
+            "timestamp": self.status_stamp(connector.connector_id),
             "connectorStatus": self.connector_status(connector),
             "evseId": connector.connector_id,
             "connectorId": 1,
+        }
+        self.link.send(Message("StatusNotification", lambda: payload), urgent=urgent)
+
+    def notify_station(self, status: str, *, urgent: bool = False) -> None:
+        """Send a StatusNotification of the whole charging station (EVSE 0), as some do."""
+        payload = {
+            "timestamp": self.stamp(self.begin()),
+            "connectorStatus": status,
+            "evseId": 0,
+            "connectorId": 0,
         }
         self.link.send(Message("StatusNotification", lambda: payload), urgent=urgent)
 
@@ -143,7 +150,9 @@ class ChargePoint201(ChargePoint):
 
     def say_started(self, connector: Connector, transaction: Transaction) -> None:
         """TransactionEvent Started; the charging station names the transaction."""
-        transaction.wire_id = f"{self.random.getrandbits(128):032x}"
+        transaction.wire_id = str(uuid4())
+        if self.quirks.has("numbers_from_one"):
+            transaction.wire_id = str(transaction.own_number)
         state = CHARGING_STATE.get(connector.phase(), "EVConnected")
         self._states[transaction.number] = state
         remote = transaction.remote_start_id is not None
@@ -239,16 +248,19 @@ class ChargePoint201(ChargePoint):
         if named and transaction.id_tag:
             payload |= self.authorize_payload(transaction.id_tag)
         if measurands is not None:
-            value = self.meter_value(connector, self._measurands(measurands), context)
+            value = self.meter_value(connector, self.measurands(measurands), context)
             if value["sampledValue"]:
                 payload["meterValue"] = [value]
+
+        if kind == "Started" and self.quirks.has("loses_start"):
+            return
 
         def answered(reply: Reply) -> None:
             if isinstance(reply, wire.Refused) or "idTokenInfo" not in reply:
                 return
             refused = self.id_status(reply) not in ("Accepted", "ConcurrentTx")
             running = connector.transaction is transaction
-            if refused and running and self.settings.flag("TxCtrlr.StopTxOnInvalidId"):
+            if refused and running and self.stops_on_invalid_id():
                 self.end_transaction(connector, "DeAuthorized")
 
         self.tell("TransactionEvent", payload, answered, lasting=True)
@@ -260,74 +272,13 @@ class ChargePoint201(ChargePoint):
             {"reservationId": reservation.reservation_id, "reservationUpdateStatus": "Expired"},
         )
 
-    def meter_value(
-        self, connector: Connector, measurands: list[str], context: str
-    ) -> dict[str, Any]:
-        """One MeterValue of a connector, now."""
-        now_s = self.begin()
-        reading = connector.reading(self.flow.cap(connector.connector_id))
-        return {
-            "timestamp": self.stamp(now_s),
-            "sampledValue": sampled_values(reading, measurands, context, self.quirks),
-        }
+    def say_meter_value(self, connector: Connector, value: dict[str, Any]) -> None:
+        """MeterValues outside a transaction's events."""
+        self.tell("MeterValues", {"evseId": connector.connector_id, "meterValue": [value]})
 
-    def say_meter(self, connector: Connector, context: str) -> None:
-        """MeterValues outside a transaction's events (triggered, or by the clock)."""
-        aligned = context == "Sample.Clock"
-        names = "AlignedDataCtrlr.Measurands" if aligned else "SampledDataCtrlr.TxUpdatedMeasurands"
-        value = self.meter_value(connector, self._measurands(names), context)
-        if value["sampledValue"]:
-            self.tell("MeterValues", {"evseId": connector.connector_id, "meterValue": [value]})
-
-    def _measurands(self, name: str) -> list[str]:
-        return [one.strip() for one in self.settings[name].split(",") if one.strip()]
-
-    def align(self) -> None:
-        """Send meter values at round times when AlignedDataCtrlr.Interval says so."""
-        if self._aligned is not None:
-            self._aligned.cancel()
-            self._aligned = None
-        interval_s = self.settings.count("AlignedDataCtrlr.Interval")
-        if interval_s:
-            next_s = (self.agenda.now_s() // interval_s + 1) * interval_s
-            self._aligned = self.agenda.at(next_s, self._on_the_clock)
-
-    def _on_the_clock(self) -> None:
-        for connector in self.connectors:
-            if connector.transaction is not None:
-                self.say_update(connector, connector.transaction, "MeterValueClock", "Sample.Clock")
-            else:
-                self.say_meter(connector, "Sample.Clock")
-        self.align()
-
-    def drop_timers(self) -> None:
-        """Forget all timers."""
-        super().drop_timers()
-        if self._aligned is not None:
-            self._aligned.cancel()
-
-    # -- what the configuration says ------------------------------------------------------
-
-    def stops_on_unplug(self) -> bool:
-        """StopTxOnEVSideDisconnect."""
-        return self.settings.flag("TxCtrlr.StopTxOnEVSideDisconnect")
-
-    def connection_timeout_s(self) -> float:
-        """EVConnectionTimeOut."""
-        return float(self.settings.count("TxCtrlr.EVConnectionTimeOut"))
-
-    def sample_interval_s(self) -> float:
-        """TxUpdatedInterval."""
-        return float(self.settings.count("SampledDataCtrlr.TxUpdatedInterval"))
-
-    def accepts_unknown_offline(self) -> bool:
-        """OfflineTxForUnknownIdEnabled."""
-        return self.settings.flag("AuthCtrlr.OfflineTxForUnknownIdEnabled")
-
-    def most_attempts(self) -> int:
-        """MessageAttempts."""
-        return self.settings.count("OCPPCommCtrlr.MessageAttempts")
-
-    def retry_interval_s(self) -> float:
-        """MessageAttemptInterval."""
-        return float(self.settings.count("OCPPCommCtrlr.MessageAttemptInterval"))
+    def say_aligned(self, connector: Connector) -> None:
+        """TransactionEvent in a transaction, else MeterValues."""
+        if connector.transaction is not None:
+            self.say_update(connector, connector.transaction, "MeterValueClock", "Sample.Clock")
+        else:
+            super().say_aligned(connector)

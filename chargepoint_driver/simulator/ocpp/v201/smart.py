@@ -217,6 +217,11 @@ def get_composite(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
         return rejected("UnknownEvse", f"there is no EVSE {evse_id}")
     if only and unit not in (None, only):
         return rejected("UnsupportedRateUnit", f"only {only}")
+    pretends = point.quirks.get("ignores_profiles", "composite")
+    if pretends == "empty":
+        return {"status": "Accepted"}
+    if pretends == "rejected":
+        return rejected("Unspecified", "there is no composite schedule here")
     unit = unit or only or "W"
     return {
         "status": "Accepted",

@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 from ..samples import KNOWN
-from ..settings import Row, count, fixed, flag
+from ..settings import Row, SettingNames, count, fixed, flag
 
-NAMES = tuple(name for name in KNOWN if name != "Temperature")
+MEASURANDS = tuple(name for name in KNOWN if name != "Temperature")
 SAMPLED = (
     "Energy.Active.Import.Register,Power.Active.Import,Current.Import,Voltage,Current.Offered,SoC"
 )
 
+NAMES = SettingNames(
+    aligned_interval="AlignedDataCtrlr.Interval",
+    aligned_measurands="AlignedDataCtrlr.Measurands",
+    attempts="OCPPCommCtrlr.MessageAttempts",
+    authorize_remote_start="AuthCtrlr.AuthorizeRemoteStart",
+    connection_timeout="TxCtrlr.EVConnectionTimeOut",
+    heartbeat="OCPPCommCtrlr.HeartbeatInterval",
+    list_enabled="LocalAuthListCtrlr.Enabled",
+    list_items="LocalAuthListCtrlr.ItemsPerMessage",
+    max_periods="SmartChargingCtrlr.PeriodsPerSchedule",
+    max_profiles="SmartChargingCtrlr.Entries",
+    max_stack_level="SmartChargingCtrlr.ProfileStackLevel",
+    retry_interval="OCPPCommCtrlr.MessageAttemptInterval",
+    sample_interval="SampledDataCtrlr.TxUpdatedInterval",
+    sampled_measurands="SampledDataCtrlr.TxUpdatedMeasurands",
+    stops_on_invalid_id="TxCtrlr.StopTxOnInvalidId",
+    stops_on_unplug="TxCtrlr.StopTxOnEVSideDisconnect",
+    unknown_offline="AuthCtrlr.OfflineTxForUnknownIdEnabled",
+)
+
 
 def _fits_measurands(value: str) -> bool:
-    return all(name.strip() in NAMES for name in value.split(",") if name.strip())
+    return all(name.strip() in MEASURANDS for name in value.split(",") if name.strip())
 
 
 def rows(connectors: int) -> dict[str, Row]:
