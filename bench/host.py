@@ -10,7 +10,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from bench.site import Site
-from chargepoint_driver.adapters.interface import ChargePointInterface, ChargePointRemoteConfig
+from chargepoint_driver.adapters.driver_interface import (
+    ChargePointInterface,
+    ChargePointRemoteConfig,
+)
 from chargepoint_driver.adapters.register import ChargePointPointConfig
 
 # Files that the interface keeps go where the host says.

@@ -11,10 +11,10 @@ from lxml import etree
 
 from bench.figure import Figure, medians
 from bench.site import live_rows, site
-from chargepoint_driver.backends.soap import client, parse, wire
-from chargepoint_driver.backends.soap.faults import Caller
+from chargepoint_driver.backends.soap import client, parser, transport
+from chargepoint_driver.backends.soap.error_codes import Caller
 from chargepoint_driver.catalogue import CHARGEPOINT
-from chargepoint_driver.snapshot import StationRecord
+from chargepoint_driver.records import StationRecord
 
 STATIONS = 1_000
 MINUTES = 6
@@ -34,14 +34,14 @@ def figures() -> Iterator[Figure]:
     caller = Caller("getLoad", "bench", "loopback")
 
     def snapshots(content: bytes, known: bytes = b"") -> list[StationRecord]:
-        return parse.stations(parse.payload(content, caller)[0], call, known)
+        return parser.stations(parser.payload(content, caller)[0], call, known)
 
     for content in contents:
         assert snapshots(content, content) == snapshots(content)
         assert len(snapshots(content)) == STATIONS
 
     def polls() -> object:
-        for seen in parse._SEEN.values():
+        for seen in parser._SEEN.values():
             seen.clear()
         snapshots(contents[0], contents[0])
         return [snapshots(content, content) for content in contents]
@@ -82,7 +82,7 @@ def figures() -> Iterator[Figure]:
 
 
 def _zeep_processing(content: bytes) -> Any:
-    description = zeep.Client(str(parse.__file__).replace("parse.py", "chargepoint.wsdl"))
+    description = zeep.Client(str(parser.__file__).replace("parse.py", "chargepoint.wsdl"))
     service = description.create_service(client._BINDING, "http://127.0.0.1/")
     operation = service._binding.get("getLoad")
     reply = SimpleNamespace(
@@ -95,17 +95,19 @@ class recording:  # noqa: N801  # reads as what it does
     """Keeps the content of every answer by operation while it is entered."""
 
     def __enter__(self) -> dict[str, list[bytes]]:
-        self._post = wire.Wire.post
+        self._post = transport.Wire.post
         post = self._post
         kept: dict[str, list[bytes]] = {}
 
-        def keep(self: wire.Wire, content: bytes, action: str, caller: Caller) -> wire.Answer:
+        def keep(
+            self: transport.Wire, content: bytes, action: str, caller: Caller
+        ) -> transport.Answer:
             answer = post(self, content, action, caller)
             kept.setdefault(caller.call, []).append(answer.content)
             return answer
 
-        wire.Wire.post = keep  # type: ignore[method-assign]
+        transport.Wire.post = keep  # type: ignore[method-assign]
         return kept
 
     def __exit__(self, *_: object) -> None:
-        wire.Wire.post = self._post  # type: ignore[method-assign]
+        transport.Wire.post = self._post  # type: ignore[method-assign]

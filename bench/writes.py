@@ -21,8 +21,8 @@ from bench.figure import Figure, medians
 from bench.host import interface
 from bench.site import Site, account_of, site
 from chargepoint_driver.backend import Limit, Target
-from chargepoint_driver.backends.soap import SoapBackend, wire
-from chargepoint_driver.backends.soap.faults import Caller
+from chargepoint_driver.backends.soap import SoapBackend, transport
+from chargepoint_driver.backends.soap.error_codes import Caller
 from chargepoint_driver.service import CommandStore, Service, ShedOptions
 
 ROUNDS = 101
@@ -154,15 +154,15 @@ def _with_file(here: Site) -> Iterator[tuple[Service, _Saves]]:
 @contextmanager
 def leaving() -> Iterator[dict[str, float]]:
     """Operation to the moment (of perf_counter) at which its last request left."""
-    post = wire.Wire.post
+    post = transport.Wire.post
     left: dict[str, float] = {}
 
-    def note(self: wire.Wire, content: bytes, action: str, caller: Caller) -> wire.Answer:
+    def note(self: transport.Wire, content: bytes, action: str, caller: Caller) -> transport.Answer:
         left[caller.call] = time.perf_counter()
         return post(self, content, action, caller)
 
-    wire.Wire.post = note  # type: ignore[method-assign]
+    transport.Wire.post = note  # type: ignore[method-assign]
     try:
         yield left
     finally:
-        wire.Wire.post = post  # type: ignore[method-assign]
+        transport.Wire.post = post  # type: ignore[method-assign]

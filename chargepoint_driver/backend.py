@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
 from chargepoint_driver.config import Account
-from chargepoint_driver.snapshot import Event, StationRecord
+from chargepoint_driver.records import Event, StationRecord
 
 __all__ = ["Backend", "DirectBackend", "Limit", "Reply", "Request", "ShedEvents", "Target"]
 

@@ -13,7 +13,7 @@
     └── BadReply             the reply cannot be understood
 
 Which of the service's reply codes and faults leads to which class stands in one table,
-`backends/soap/faults.py`. `code` is the class's own word and survives RPC; `service_code`
+`backends/soap/error_codes.py`. `code` is the class's own word and survives RPC; `service_code`
 is what the service said.
 """
 

@@ -62,7 +62,7 @@ PUBLIC = {
         "error_from_dict",
     ],
     "registry": ["Finding", "Point", "Registry", "Selection", "build", "read_csv"],
-    "snapshot": ["Event", "StationRecord", "Unreadable", "Value", "Values", "newest_by_port"],
+    "records": ["Event", "StationRecord", "Unreadable", "Value", "Values", "newest_by_port"],
 }
 ALSO_LISTED = ("cache", "http", "service", "simulator", "web")
 

@@ -21,7 +21,7 @@ from volttron.client.vip.agent import RPC, Agent, Core
 from volttron.utils import load_config, vip_main
 
 from chargepoint_driver import __version__
-from chargepoint_driver.adapters import home
+from chargepoint_driver.adapters import platform
 from chargepoint_driver.adapters.announce import Announcer
 from chargepoint_driver.adapters.answers import answered as _answered
 from chargepoint_driver.adapters.ocpp_rpc import OcppRpc
@@ -52,8 +52,8 @@ class ChargePointAgent(OcppRpc, Agent):  # type: ignore[misc]  # the host has no
 
     def _serve(self, account: Account) -> Service:
         """The service of an account, its sheds looked after while the agent runs."""
-        service = Service.of_account(account, home.command_file(self))
-        service.keep(home.alert_of(self))
+        service = Service.of_account(account, platform.command_file(self))
+        service.keep(platform.alert_of(self))
         return service
 
     def _configure(self, name: str, action: str, contents: Any) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from chargepoint_driver.adapters.event_queue import Inbox
 from chargepoint_driver.adapters.events import changes_topic, publish, publish_event
-from chargepoint_driver.adapters.inbox import Inbox
 from chargepoint_driver.service import Accounts
 
 __all__ = ["Announcer"]

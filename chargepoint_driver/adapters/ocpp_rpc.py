@@ -8,7 +8,7 @@ from volttron.client.vip.agent import RPC
 
 from chargepoint_driver.adapters.answers import answered
 from chargepoint_driver.errors import BadValue
-from chargepoint_driver.service import Accounts, questions
+from chargepoint_driver.service import Accounts, session_reports
 
 __all__ = ["OcppRpc"]
 
@@ -58,12 +58,14 @@ class OcppRpc:
     @RPC.export  # type: ignore[untyped-decorator]
     def active_charge_points(self, account: str | None = None) -> list[str]:
         """The charge points that can be reached now; of any backend."""
-        return list(answered(lambda: questions.active(self._source(account))))
+        return list(answered(lambda: session_reports.active(self._source(account))))
 
     @RPC.export  # type: ignore[untyped-decorator]
     def last_contact(self, station: str, account: str | None = None) -> str | None:
         """When a charge point last sent something, ISO 8601."""
-        found: str | None = answered(lambda: questions.last_contact(self._source(account), station))
+        found: str | None = answered(
+            lambda: session_reports.last_contact(self._source(account), station)
+        )
         return found
 
     @RPC.export  # type: ignore[untyped-decorator]
@@ -72,7 +74,7 @@ class OcppRpc:
     ) -> dict[str, Any]:
         """The last known energy of a transaction (a sessionID), running or not."""
         return dict(
-            answered(lambda: questions.last_energy(self._source(account), transaction, days))
+            answered(lambda: session_reports.last_energy(self._source(account), transaction, days))
         )
 
     @RPC.export  # type: ignore[untyped-decorator]
@@ -83,11 +85,11 @@ class OcppRpc:
         or with `form` csv as one text."""
         if form not in {"json", "csv"}:
             raise BadValue(f"form: {form!r} is none; write json or csv")
-        rows = list(answered(lambda: questions.completed(self._source(account), month)))
-        return questions.as_csv(rows) if form == "csv" else rows
+        rows = list(answered(lambda: session_reports.completed(self._source(account), month)))
+        return session_reports.as_csv(rows) if form == "csv" else rows
 
-    def _source(self, account: str | None) -> questions.Source:
-        return questions.of_service(self._accounts.service_of(account))
+    def _source(self, account: str | None) -> session_reports.Source:
+        return session_reports.of_service(self._accounts.service_of(account))
 
     def _command(
         self, name: str, station: str, port: int | None, value: Any, account: str | None

@@ -6,6 +6,6 @@ fetch, `plan` joins stations into the fewest requests, `gate` says when a reques
 what hardly ever changes.
 """
 
-from chargepoint_driver.cache.shared import Key, Outcome, SharedCache
+from chargepoint_driver.cache.cache import Key, Outcome, SharedCache
 
 __all__ = ["Key", "Outcome", "SharedCache"]

@@ -2,7 +2,8 @@
 
 Sources: the driver specification (names and registers that are shared with ChargePoint's table),
 its live status (`composite_status` and its neighbours). A path is a place in what
-`backends/ocpp/facts.py` says of a charge point, `Port/…` of a connector. To add a point, add a row.
+`backends/ocpp/registers.py` says of a charge point, `Port/…` of a connector. To add a point, add
+a row.
 """
 
 from __future__ import annotations

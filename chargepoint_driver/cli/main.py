@@ -15,13 +15,13 @@ import click
 from click.shell_completion import CompletionItem
 
 from chargepoint_driver import __version__
-from chargepoint_driver.cli.exits import MEANINGS, exit_code
+from chargepoint_driver.cli.support.exit_codes import MEANINGS, exit_code
 from chargepoint_driver.errors import ChargePointError
 
 __all__ = ["main"]
 
 _COMMANDS: Mapping[str, tuple[str, str]] = {
-    "ask": ("questions", "Answer simple questions about charge points and transactions."),
+    "ask": ("ask", "Answer simple questions about charge points and transactions."),
     "check": ("check", "Check registry CSVs, driver configs and configs of the caching agent."),
     "completion": ("completion", "Print what makes a shell complete commands and options."),
     "csms": ("csms", "Run the OCPP central system until interrupted."),
@@ -63,7 +63,7 @@ class _Group(click.Group):
         del ctx
         if cmd_name not in self.commands and cmd_name in _COMMANDS:
             module, _ = _COMMANDS[cmd_name]
-            loaded = importlib.import_module(f"chargepoint_driver.cli.{module}")
+            loaded = importlib.import_module(f"chargepoint_driver.cli.commands.{module}")
             command: click.Command = getattr(loaded, cmd_name)
             command.params.append(_debug_option())
             self.add_command(command, cmd_name)
@@ -107,7 +107,7 @@ class _Group(click.Group):
 
 
 def _complain(text: str, kind: str = "error") -> None:
-    from chargepoint_driver.cli.screen import complain  # noqa: PLC0415 - rich, for errors only
+    from chargepoint_driver.cli.support.console import complain  # noqa: PLC0415 - rich, for errors only
 
     complain(text, kind)
 

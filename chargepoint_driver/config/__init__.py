@@ -6,11 +6,11 @@
 """
 
 from chargepoint_driver.config.agent import AgentConfig, Held
-from chargepoint_driver.config.chargepoint import AccountConfig, AgentAccount, DeviceConfig
+from chargepoint_driver.config.common import HOST_KEYS
 from chargepoint_driver.config.device import Account, Device, read_device
 from chargepoint_driver.config.ocpp_device import OcppAccount, OcppDevice
 from chargepoint_driver.config.shed import ShedSettings
-from chargepoint_driver.config.words import HOST_KEYS
+from chargepoint_driver.config.soap_account import AccountConfig, AgentAccount, DeviceConfig
 
 __all__ = [
     "HOST_KEYS",

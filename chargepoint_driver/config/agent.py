@@ -7,11 +7,11 @@ from typing import Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from chargepoint_driver.config.chargepoint import AgentAccount
+from chargepoint_driver.config.common import explain, keys_of
 from chargepoint_driver.config.device import BACKENDS, unknown_backend
 from chargepoint_driver.config.ocpp import faults_of
 from chargepoint_driver.config.ocpp_device import OcppAccount
-from chargepoint_driver.config.words import explain, keys_of
+from chargepoint_driver.config.soap_account import AgentAccount
 
 __all__ = ["AgentConfig", "Held"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from chargepoint_driver.config.chargepoint import AccountConfig, DeviceConfig
 from chargepoint_driver.config.ocpp_device import OcppAccount, OcppDevice
+from chargepoint_driver.config.soap_account import AccountConfig, DeviceConfig
 from chargepoint_driver.errors import BadConfiguration
 
 __all__ = ["BACKENDS", "Account", "Device", "read_device", "unknown_backend"]

@@ -17,8 +17,8 @@ from pydantic import (
     model_validator,
 )
 
+from chargepoint_driver.config.common import explain, keys_of, read_secret
 from chargepoint_driver.config.quirks import MEASURANDS, Quirks
-from chargepoint_driver.config.words import explain, keys_of, read_secret
 from chargepoint_driver.errors import BadConfiguration
 
 __all__ = [

@@ -8,15 +8,9 @@ from typing import Any, Literal
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
+from chargepoint_driver.config.common import DeviceKeys, keys_of, own_keys, printable, unknown_key
 from chargepoint_driver.config.ocpp import LONGEST_ID, OcppConfig, faults_of
 from chargepoint_driver.config.shed import ShedSettings
-from chargepoint_driver.config.words import (
-    DeviceKeys,
-    keys_of,
-    own_keys,
-    printable,
-    unknown_key,
-)
 from chargepoint_driver.errors import BadConfiguration
 
 __all__ = ["OcppAccount", "OcppDevice"]

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from chargepoint_driver.config.words import explain, keys_of
+from chargepoint_driver.config.common import explain, keys_of
 from chargepoint_driver.errors import BadValue
 
 __all__ = ["ShedSettings"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from chargepoint_driver.backend import Target
 from chargepoint_driver.catalogue import Attribute, Kind, Scope, Whole
 from chargepoint_driver.errors import BadReply, ChargePointError
-from chargepoint_driver.snapshot import StationRecord, Unreadable, Value
+from chargepoint_driver.records import StationRecord, Unreadable, Value
 
 __all__ = ["Point"]
 

@@ -5,8 +5,8 @@ several services for the caching agent.
 """
 
 from chargepoint_driver.service.accounts import Accounts, describe
-from chargepoint_driver.service.control import Alert, CommandStore, Control, ShedOptions
 from chargepoint_driver.service.service import READ_TIMEOUTS, Reading, Service, Stations
+from chargepoint_driver.service.shed_control import Alert, CommandStore, Control, ShedOptions
 
 __all__ = [
     "READ_TIMEOUTS",

@@ -22,11 +22,11 @@ from chargepoint_driver.backend import Target
 from chargepoint_driver.catalogue import TABLES, Catalogue
 from chargepoint_driver.config import Account, AgentConfig, Held, ShedSettings
 from chargepoint_driver.errors import BadConfiguration, BadValue, ChargePointError
+from chargepoint_driver.records import StationRecord, Unreadable, Value, Values
 from chargepoint_driver.registry import Point, build
 from chargepoint_driver.registry import columns as col
-from chargepoint_driver.service.control import ShedOptions
 from chargepoint_driver.service.service import Service
-from chargepoint_driver.snapshot import StationRecord, Unreadable, Value, Values
+from chargepoint_driver.service.shed_control import ShedOptions
 
 __all__ = ["Accounts", "describe"]
 

@@ -12,15 +12,15 @@ from typing import Any, Protocol
 
 from chargepoint_driver.backend import Backend, DirectBackend, Request, Target
 from chargepoint_driver.cache import Key, Outcome, SharedCache
-from chargepoint_driver.cache.disk import Disk
-from chargepoint_driver.cache.flight import within
+from chargepoint_driver.cache.file_store import Disk
+from chargepoint_driver.cache.single_flight import within
 from chargepoint_driver.catalogue import CHARGEPOINT, TABLES, Catalogue
 from chargepoint_driver.config import Account, AccountConfig
 from chargepoint_driver.errors import BadConfiguration, BadValue, ChargePointError, FateUnknown
+from chargepoint_driver.records import Event, StationRecord, Unreadable, Value
 from chargepoint_driver.registry import Point, Selection
-from chargepoint_driver.service.control import Alert, CommandStore, Control, ShedOptions
-from chargepoint_driver.service.kinds import backend_of
-from chargepoint_driver.snapshot import Event, StationRecord, Unreadable, Value
+from chargepoint_driver.service.backend_factory import backend_of
+from chargepoint_driver.service.shed_control import Alert, CommandStore, Control, ShedOptions
 
 __all__ = ["READ_TIMEOUTS", "Reading", "Service", "Stations"]
 

@@ -10,10 +10,10 @@ Beside them, and used by all: clock, faults, calls, accounts.
 
 from __future__ import annotations
 
-from .clock import Clock, ManualClock, ScaledClock
 from .faults import Faults
 from .simulator import DEFAULT_PASSWORD, DEFAULT_USERNAME, Simulator
-from .world import World
+from .world.clock import Clock, ManualClock, ScaledClock
+from .world.world import World
 
 __all__ = [
     "DEFAULT_PASSWORD",

@@ -11,9 +11,9 @@ from contextlib import ExitStack
 from threading import Event, Thread, current_thread, main_thread
 from typing import Any
 
-from .clock import ScaledClock
 from .ocpp import BadScenario, Scenario, Twins
 from .simulator import DEFAULT_PASSWORD, DEFAULT_USERNAME, Simulator
+from .world.clock import ScaledClock
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from .calls import Calls
 from .faults import Faults
-from .picture import iso, picture
-from .world import World
+from .world.state_json import iso, picture
+from .world.world import World
 
 MOST_ADVANCE_S = 31 * 86_400
 

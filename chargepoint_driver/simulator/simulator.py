@@ -7,12 +7,12 @@ from types import TracebackType
 
 from .accounts import Accounts
 from .calls import Calls
-from .clock import Clock, ScaledClock
 from .control import Control
 from .faults import Faults
 from .server import SOAP_PATH, Server
 from .soap.dispatch import Service
-from .world import World
+from .world.clock import Clock, ScaledClock
+from .world.world import World
 
 DEFAULT_USERNAME = "simulator"
 DEFAULT_PASSWORD = "not-a-real-password"  # noqa: S105 - and that is the point

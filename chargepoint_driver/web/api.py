@@ -12,13 +12,13 @@ from aiohttp import web
 
 from chargepoint_driver.errors import BadValue, ChargePointError
 from chargepoint_driver.http import json_answer, read_json
-from chargepoint_driver.web.board import Board
+from chargepoint_driver.web.account_poller import iso, problem
+from chargepoint_driver.web.commands import Orders
+from chargepoint_driver.web.dashboard import Board
 from chargepoint_driver.web.openapi import document
-from chargepoint_driver.web.orders import Orders
 from chargepoint_driver.web.routes import BASE, ROUTES, Route
-from chargepoint_driver.web.shapes import Connectors, Loads, Problem, Session, Sessions, Stations
+from chargepoint_driver.web.schemas import Connectors, Loads, Problem, Session, Sessions, Stations
 from chargepoint_driver.web.stream import Stream
-from chargepoint_driver.web.watch import iso, problem
 
 __all__ = ["Api"]
 

@@ -16,8 +16,8 @@ from aiohttp.typedefs import Handler
 
 from chargepoint_driver.http import Key
 from chargepoint_driver.http.answers import refusal
-from chargepoint_driver.web.files import Files
 from chargepoint_driver.web.routes import BASE
+from chargepoint_driver.web.static_files import Files
 
 __all__ = ["Login"]
 

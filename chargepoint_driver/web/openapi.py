@@ -9,7 +9,7 @@ import msgspec
 from chargepoint_driver import __version__
 from chargepoint_driver.http.answers import STATUSES
 from chargepoint_driver.web.routes import BASE, ROUTES, STREAM, Route
-from chargepoint_driver.web.shapes import Error
+from chargepoint_driver.web.schemas import Error
 
 __all__ = ["document"]
 

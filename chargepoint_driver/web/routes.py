@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from chargepoint_driver.web import shapes
+from chargepoint_driver.web import schemas
 
 __all__ = ["BASE", "ROUTES", "STREAM", "Query", "Route"]
 
@@ -45,14 +45,14 @@ _ACCOUNT = _text("account", "only of this account")
 _CPID = _text("cpid", "only of this station")
 
 ROUTES = (
-    Route("GET", "/health", "health", "What does not work at present", shapes.Health),
-    Route("GET", "/stations", "stations", "Every station with its ports", shapes.Stations),
+    Route("GET", "/health", "health", "What does not work at present", schemas.Health),
+    Route("GET", "/stations", "stations", "Every station with its ports", schemas.Stations),
     Route(
         "GET",
         "/status",
         "status",
         "Every port: status, load, limits, shed, alarm",
-        shapes.Connectors,
+        schemas.Connectors,
         queries=(_ACCOUNT, _CPID),
     ),
     Route(
@@ -60,7 +60,7 @@ ROUTES = (
         "/active",
         "active",
         "The sessions that run, as they were read last",
-        shapes.Sessions,
+        schemas.Sessions,
         queries=(_ACCOUNT, _CPID),
     ),
     Route(
@@ -68,7 +68,7 @@ ROUTES = (
         "/history",
         "history",
         "The sessions that touch a time, asked anew",
-        shapes.Sessions,
+        schemas.Sessions,
         queries=(
             _ACCOUNT,
             _CPID,
@@ -76,13 +76,13 @@ ROUTES = (
             _text("end", "ISO 8601; no end where it is not given"),
         ),
     ),
-    Route("GET", "/state", "state", "The site, groups, alarms, sessions at once", shapes.State),
+    Route("GET", "/state", "state", "The site, groups, alarms, sessions at once", schemas.State),
     Route(
         "GET",
         "/load",
         "load",
         "The site's load over time, since this process runs",
-        shapes.Loads,
+        schemas.Loads,
         queries=(
             Query(
                 "hours",
@@ -100,26 +100,28 @@ ROUTES = (
         content=STREAM,
     ),
     Route("GET", "/openapi.json", "openapi", "This document", None),
-    Route("POST", "/shed", "shed", "Shed now", shapes.Answer, shapes.ShedRequest),
-    Route("POST", "/clear", "clear", "Clear a shed", shapes.Answer, shapes.ClearRequest),
+    Route("POST", "/shed", "shed", "Shed now", schemas.Answer, schemas.ShedRequest),
+    Route("POST", "/clear", "clear", "Clear a shed", schemas.Answer, schemas.ClearRequest),
     Route(
         "POST",
         "/clear-alarms",
         "clear_alarms",
         "Clear the alarms of a station",
-        shapes.Answer,
-        shapes.ClearAlarmsRequest,
+        schemas.Answer,
+        schemas.ClearAlarmsRequest,
     ),
-    Route("POST", "/start", "start", "Begin a session", shapes.Answer, shapes.StartRequest),
-    Route("POST", "/stop", "stop", "End a session", shapes.Answer, shapes.StopRequest),
+    Route("POST", "/start", "start", "Begin a session", schemas.Answer, schemas.StartRequest),
+    Route("POST", "/stop", "stop", "End a session", schemas.Answer, schemas.StopRequest),
     Route(
         "POST",
         "/availability",
         "availability",
         "Take a connector in or out of service",
-        shapes.Answer,
-        shapes.AvailabilityRequest,
+        schemas.Answer,
+        schemas.AvailabilityRequest,
     ),
-    Route("POST", "/reset", "reset", "Restart a charger", shapes.Answer, shapes.ResetRequest),
-    Route("POST", "/release", "release", "Release the plug", shapes.Answer, shapes.ReleaseRequest),
+    Route("POST", "/reset", "reset", "Restart a charger", schemas.Answer, schemas.ResetRequest),
+    Route(
+        "POST", "/release", "release", "Release the plug", schemas.Answer, schemas.ReleaseRequest
+    ),
 )

@@ -15,11 +15,11 @@ from chargepoint_driver.errors import BadConfiguration, TryLater
 from chargepoint_driver.http import Key, Listener, answering
 from chargepoint_driver.service import Accounts, Service
 from chargepoint_driver.web.api import Api
-from chargepoint_driver.web.board import Board
-from chargepoint_driver.web.files import Files, add_headers
+from chargepoint_driver.web.commands import Orders
+from chargepoint_driver.web.dashboard import Board
 from chargepoint_driver.web.login import Login
-from chargepoint_driver.web.orders import Orders
 from chargepoint_driver.web.settings import Settings
+from chargepoint_driver.web.static_files import Files, add_headers
 from chargepoint_driver.web.stream import Stream
 
 __all__ = ["WebServer"]

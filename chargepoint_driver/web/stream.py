@@ -10,9 +10,9 @@ import msgspec
 from aiohttp import web
 
 from chargepoint_driver.http.answers import refusal
-from chargepoint_driver.web.board import Board
+from chargepoint_driver.web.dashboard import Board
 from chargepoint_driver.web.routes import STREAM
-from chargepoint_driver.web.shapes import Station
+from chargepoint_driver.web.schemas import Station
 
 __all__ = ["Stream"]
 

@@ -78,7 +78,7 @@ def sample(key: str) -> dict[str, Any]:
 
 def _index(keys: Mapping[str, Any], met: list[list[str]]) -> str:
     entries = json.loads(
-        files("chargepoint_driver.backends.ocpp").joinpath("quirks.json").read_text("utf-8")
+        files("chargepoint_driver.backends.ocpp.model").joinpath("quirks.json").read_text("utf-8")
     )["entries"]
     known = "".join(
         f"- vendor `{one.get('vendor', '')}`, model `{one.get('model', '')}`: "
@@ -88,7 +88,7 @@ def _index(keys: Mapping[str, Any], met: list[list[str]]) -> str:
     return (
         "# Quirks, one by one\n\n"
         "Chargers differ. Most of it is met by rule; the rest are keys, set for a model in\n"
-        "`backends/ocpp/quirks.json` or under `quirks` of one charge point.\n\n"
+        "`backends/ocpp/model/quirks.json` or under `quirks` of one charge point.\n\n"
         "## Keys\n\n"
         + table(
             ("Key", "Meaning"),

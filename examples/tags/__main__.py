@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from chargepoint_driver.catalogue import Kind
-from chargepoint_driver.cli.files import load_device
+from chargepoint_driver.cli.support.config_files import load_device
 from chargepoint_driver.registry import Point
 
 Tags: TypeAlias = dict[str, "str | bool"]

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chargepoint_driver.backend import Limit, Request, Target
-from chargepoint_driver.backends.soap import parse
-from chargepoint_driver.backends.soap.faults import Caller
+from chargepoint_driver.backends.soap import parser
+from chargepoint_driver.backends.soap.error_codes import Caller
 from chargepoint_driver.catalogue import CHARGEPOINT
 from chargepoint_driver.errors import BadReply, ChargePointError, FateUnknown
 
@@ -75,24 +75,24 @@ def test_a_reply_in_another_encoding_is_read(encoding, backend, service):
 
 
 CALLS = st.sampled_from(list(CHARGEPOINT.calls.values()))
-READERS = {"getStationRights": parse.rights}
+READERS = {"getStationRights": parser.rights}
 
 
 def read(content, call):
     caller = Caller(call.name, "u", "region na")
     with contextlib.suppress(ChargePointError):
-        answer, _ = parse.payload(content, caller)
-        parse.wants_more(answer)
-        READERS.get(call.name, parse.events if call.time_field else parse.stations)(answer, call)
+        answer, _ = parser.payload(content, caller)
+        parser.wants_more(answer)
+        READERS.get(call.name, parser.events if call.time_field else parser.stations)(answer, call)
 
 
 def test_what_the_xml_library_says_stands_on_one_line(monkeypatch):
     def two_lines(*_):
         raise ValueError("not\n  at once")
 
-    monkeypatch.setattr(parse.etree, "fromstring", two_lines)
+    monkeypatch.setattr(parser.etree, "fromstring", two_lines)
     with pytest.raises(BadReply, match=r"well-formed XML \(not at once\)"):
-        parse.payload(b"<x/>", Caller("getLoad", "u", "region na"))
+        parser.payload(b"<x/>", Caller("getLoad", "u", "region na"))
 
 
 @given(st.binary(max_size=300), CALLS)
@@ -138,5 +138,5 @@ def xml(tree):
 def test_known_names_in_any_place(call, rows):
     inner = "".join(f"<{call.record}>{xml(row)}</{call.record}>" for row in rows)
     content = reply(call.name, inner).encode()
-    answer, _ = parse.payload(content, Caller(call.name, "u", "region na"))
-    READERS.get(call.name, parse.events if call.time_field else parse.stations)(answer, call)
+    answer, _ = parser.payload(content, Caller(call.name, "u", "region na"))
+    READERS.get(call.name, parser.events if call.time_field else parser.stations)(answer, call)

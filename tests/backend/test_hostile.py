@@ -16,7 +16,7 @@ import requests
 
 from chargepoint_driver.backend import Request
 from chargepoint_driver.backends.soap import SoapBackend
-from chargepoint_driver.backends.soap.unpack import Unpacker
+from chargepoint_driver.backends.soap.decompress import Unpacker
 from chargepoint_driver.config import AccountConfig
 from chargepoint_driver.errors import BadReply
 from chargepoint_driver.simulator import ManualClock, Simulator

@@ -10,7 +10,7 @@ import responses
 import urllib3.exceptions
 
 from chargepoint_driver.backend import Limit, Request, Target
-from chargepoint_driver.backends.soap import SoapBackend, wire
+from chargepoint_driver.backends.soap import SoapBackend, transport
 from chargepoint_driver.errors import (
     BadReply,
     FateUnknown,
@@ -156,7 +156,7 @@ def test_an_endpoint_that_is_none(url, account):
 
 
 def test_a_huge_answer_is_refused(backend, service, monkeypatch):
-    monkeypatch.setattr(wire, "MOST_BYTES", 100_000)
+    monkeypatch.setattr(transport, "MOST_BYTES", 100_000)
     service.answers(reply("getLoad", "<x/>" * 50_000))
     with pytest.raises(BadReply, match="larger than"):
         load(backend)

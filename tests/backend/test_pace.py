@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from chargepoint_driver.backend import Request, Target
 from chargepoint_driver.backends.soap import SoapBackend
-from chargepoint_driver.backends.soap.pace import Pace
+from chargepoint_driver.backends.soap.rate_limit import Pace
 from chargepoint_driver.config import AccountConfig
 from chargepoint_driver.errors import TryLater
 

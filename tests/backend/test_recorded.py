@@ -11,8 +11,8 @@ import pytest
 from chargepoint_driver.backend import Request
 from chargepoint_driver.backends.soap import SoapBackend
 from chargepoint_driver.catalogue import CHARGEPOINT, Attribute, Kind
+from chargepoint_driver.records import StationRecord, Value
 from chargepoint_driver.registry import build
-from chargepoint_driver.snapshot import StationRecord, Value
 
 from .service import DATA, Service, recorded
 
@@ -160,14 +160,14 @@ row = replace(like, name="reactiveLoad", path=("Port/Meter/reactiveLoad",), unit
 catalogue.CHARGEPOINT = catalogue.Catalogue((*catalogue.ATTRIBUTES, row), catalogue.CALLS)
 
 from lxml import etree
-from chargepoint_driver.backends.soap import parse
+from chargepoint_driver.backends.soap import parser
 from chargepoint_driver.catalogue.page import page
 from chargepoint_driver.registry import build
 answer = etree.fromstring(
     "<r><stationData><stationID>1:1</stationID><Port><portNumber>1</portNumber>"
     "<Meter><reactiveLoad>0.25</reactiveLoad></Meter></Port></stationData></r>"
 )
-(record,) = parse.stations(answer, catalogue.CHARGEPOINT.calls["getLoad"])
+(record,) = parser.stations(answer, catalogue.CHARGEPOINT.calls["getLoad"])
 rows = [(2, {"Attribute Name": "reactiveLoad", "Register Name": "LoadRegister", "Port #": 1})]
 point = build(rows, "rows", "1:1").points["reactiveLoad"]
 print(point.value_of(record), point.unit, "`reactiveLoad`" in page())

@@ -8,8 +8,8 @@ import pickle
 import pytest
 
 from chargepoint_driver.backend import Limit, Request, Target
-from chargepoint_driver.backends.soap import faults
-from chargepoint_driver.backends.soap.faults import Caller, wrong_credentials
+from chargepoint_driver.backends.soap import error_codes
+from chargepoint_driver.backends.soap.error_codes import Caller, wrong_credentials
 from chargepoint_driver.config import AccountConfig
 from chargepoint_driver.errors import (
     BadReply,
@@ -48,7 +48,7 @@ def load(backend):
 
 
 def test_every_code_of_the_table_is_held_here():
-    assert {code for code, *_ in CODES} == set(faults._CODES)
+    assert {code for code, *_ in CODES} == set(error_codes._CODES)
 
 
 @pytest.mark.parametrize(("code", "kind", "cure"), CODES)

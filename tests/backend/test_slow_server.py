@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from chargepoint_driver.backend import Limit, Request, Target
-from chargepoint_driver.backends.soap import SoapBackend, wire
-from chargepoint_driver.backends.soap.wire import _Deadline
+from chargepoint_driver.backends.soap import SoapBackend, transport
+from chargepoint_driver.backends.soap.transport import _Deadline
 from chargepoint_driver.errors import BadReply, FateUnknown, TryLater
 
 from .service import reply
@@ -201,7 +201,7 @@ def test_a_connection_that_was_idle_for_long_is_made_anew(server, slow, monkeypa
         slow.fetch(question)  # at once: over the same
     assert server.requests == 1
     slow.fetch(question)
-    monkeypatch.setattr(wire, "_IDLE_S", 0.0)
+    monkeypatch.setattr(transport, "_IDLE_S", 0.0)
     slow.fetch(question)
     assert server.requests == 3
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from chargepoint_driver.cache import Key, Outcome, SharedCache
-from chargepoint_driver.cache.flight import Flight
+from chargepoint_driver.cache.single_flight import Flight
 
 from .fake import LIMIT_S, FakeBackend, Time, ids
 

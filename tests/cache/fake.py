@@ -10,7 +10,7 @@ from typing import Any
 from chargepoint_driver.backend import Limit, Reply, Request, Target
 from chargepoint_driver.catalogue import CHARGEPOINT
 from chargepoint_driver.config import AccountConfig
-from chargepoint_driver.snapshot import StationRecord
+from chargepoint_driver.records import StationRecord
 
 LIMIT_S = 20.0
 """How long anything in these tests may take before it counts as hung."""

@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chargepoint_driver.cache import SharedCache
-from chargepoint_driver.cache.disk import Disk
-from chargepoint_driver.snapshot import StationRecord, Unreadable
+from chargepoint_driver.cache.file_store import Disk
+from chargepoint_driver.records import StationRecord, Unreadable
 
 from .fake import ALARMS, LOAD, RIGHTS, STATIONS, STATUS, FakeBackend, Time
 

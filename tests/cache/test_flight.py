@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from chargepoint_driver.cache.flight import Flight, within
+from chargepoint_driver.cache.single_flight import Flight, within
 from chargepoint_driver.errors import BadReply, FateUnknown, NothingThere, TryLater
-from chargepoint_driver.snapshot import StationRecord
+from chargepoint_driver.records import StationRecord
 
 from .fake import LIMIT_S
 

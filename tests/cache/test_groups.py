@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from chargepoint_driver.cache.groups import Groups
-from chargepoint_driver.snapshot import StationRecord, Value
+from chargepoint_driver.cache.station_groups import Groups
+from chargepoint_driver.records import StationRecord, Value
 
 
 def station(station_id: str, groups: Value) -> StationRecord:

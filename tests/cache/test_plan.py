@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chargepoint_driver.backend import Request
-from chargepoint_driver.cache.plan import plan
+from chargepoint_driver.cache.batching import plan
 from chargepoint_driver.catalogue import CHARGEPOINT, Batch
 
 from .fake import ALARMS, LOAD, STATIONS, STATUS, ids

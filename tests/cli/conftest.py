@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from chargepoint_driver.cli import main
-from chargepoint_driver.cli.account import PASSWORD_ENV
+from chargepoint_driver.cli.support.account import PASSWORD_ENV
 from chargepoint_driver.simulator import ManualClock, Simulator
 
 HEAD = (

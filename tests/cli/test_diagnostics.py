@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chargepoint_driver.cli.redact import REMOVED, plain, scrub, secrets_of
+from chargepoint_driver.cli.support.redact import REMOVED, plain, scrub, secrets_of
 from chargepoint_driver.simulator import ManualClock, Simulator
 
 SECRET = "s3cr3t-<&>\"'é phrase"

@@ -21,10 +21,10 @@ from chargepoint_driver.cli.discovery.direct import bundle_of_charge_points
 from chargepoint_driver.cli.discovery.site import Group, Port, Station, stations_of
 from chargepoint_driver.config import AgentConfig
 from chargepoint_driver.errors import BadConfiguration, NotPermitted
+from chargepoint_driver.records import StationRecord
 from chargepoint_driver.registry import read_csv
 from chargepoint_driver.simulator import ManualClock, Simulator
 from chargepoint_driver.simulator.ocpp import Twins
-from chargepoint_driver.snapshot import StationRecord
 
 
 @pytest.fixture

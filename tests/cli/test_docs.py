@@ -17,7 +17,7 @@ import pytest
 
 from chargepoint_driver.backends.ocpp import CentralSystem, OcppConfig
 from chargepoint_driver.cli import main
-from chargepoint_driver.cli.exits import MEANINGS
+from chargepoint_driver.cli.support.exit_codes import MEANINGS
 from chargepoint_driver.simulator import ManualClock, Simulator
 from chargepoint_driver.simulator.ocpp import Twins
 

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from chargepoint_driver.cli.history import day_of, last_day, merged, read, total
+from chargepoint_driver.cli.support.history import day_of, last_day, merged, read, total
 from chargepoint_driver.errors import BadConfiguration, NothingThere
 
 UTC = timezone.utc

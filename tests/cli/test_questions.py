@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from chargepoint_driver.backends.ocpp.store import Store
+from chargepoint_driver.backends.ocpp.storage.store import Store
 from chargepoint_driver.cli import main
 from chargepoint_driver.simulator import ManualClock, Simulator
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from chargepoint_driver.cli.sessions import moment
+from chargepoint_driver.cli.commands.sessions import moment
 from chargepoint_driver.errors import BadValue
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=timezone.utc)

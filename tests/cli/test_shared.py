@@ -14,9 +14,9 @@ import pytest
 from click.testing import CliRunner
 
 from chargepoint_driver import errors
-from chargepoint_driver.cli import account as account_module
 from chargepoint_driver.cli import main
-from chargepoint_driver.cli.exits import MEANINGS, exit_code
+from chargepoint_driver.cli.support import account as account_module
+from chargepoint_driver.cli.support.exit_codes import MEANINGS, exit_code
 
 from .conftest import command
 

@@ -21,9 +21,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from chargepoint_driver.cli.board import Picture, PortState
-from chargepoint_driver.cli.screen import bar
-from chargepoint_driver.cli.watch import render
+from chargepoint_driver.cli.commands.watch import render
+from chargepoint_driver.cli.support.console import bar
+from chargepoint_driver.cli.support.status_board import Picture, PortState
 from chargepoint_driver.simulator import Simulator
 
 PROGRAM = Path(sys.executable).with_name("chargepoint-driver")

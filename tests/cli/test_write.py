@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from chargepoint_driver.cli import main
-from chargepoint_driver.cli import write as module
+from chargepoint_driver.cli.commands import write as module
 
 STATION = "1:34001"
 WRITES = ("shedLoad", "clearShedState", "clearAlarms")

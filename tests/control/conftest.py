@@ -16,11 +16,11 @@ import pytest
 
 from chargepoint_driver.backends.soap import SoapBackend
 from chargepoint_driver.config import AccountConfig
+from chargepoint_driver.records import Value
 from chargepoint_driver.registry import Point, build
 from chargepoint_driver.service import CommandStore, Service, ShedOptions
 from chargepoint_driver.simulator import ManualClock, Simulator
-from chargepoint_driver.simulator.picture import picture
-from chargepoint_driver.snapshot import Value
+from chargepoint_driver.simulator.world.state_json import picture
 
 STATION = "1:34001"  # both ports charge with about 6.4 kW
 OTHER = "1:34004"  # so do these

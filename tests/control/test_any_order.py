@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from chargepoint_driver.errors import ChargePointError, FateUnknown
 from chargepoint_driver.service import ShedOptions
-from chargepoint_driver.simulator.limits import Limit
+from chargepoint_driver.simulator.world.ceilings import Limit
 
 from .conftest import STATION, Rig
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from chargepoint_driver.backend import Limit, Target
-from chargepoint_driver.backends.ocpp.store import Store
+from chargepoint_driver.backends.ocpp.storage.store import Store
 from chargepoint_driver.backends.soap import SoapBackend
 from chargepoint_driver.config import AccountConfig
 from chargepoint_driver.errors import BadConfiguration
 from chargepoint_driver.service import CommandStore, Service, ShedOptions
-from chargepoint_driver.service.control.held import Doubt, Held
+from chargepoint_driver.service.shed_control.command_state import Doubt, Held
 
 from .conftest import STATION, Rig
 

@@ -9,7 +9,7 @@ import pytest
 
 from chargepoint_driver.errors import ChargePointError, FateUnknown
 from chargepoint_driver.service import ShedOptions
-from chargepoint_driver.simulator.limits import Limit
+from chargepoint_driver.simulator.world.ceilings import Limit
 
 from .conftest import AT_ONCE, STATION, Rig
 

@@ -17,7 +17,7 @@ from chargepoint_driver.errors import (
     TryLater,
 )
 from chargepoint_driver.service import ShedOptions
-from chargepoint_driver.simulator.limits import Limit
+from chargepoint_driver.simulator.world.ceilings import Limit
 
 from .conftest import OTHER, STATION, Rig
 

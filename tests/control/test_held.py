@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from chargepoint_driver.backend import Limit
 from chargepoint_driver.service import ShedOptions
-from chargepoint_driver.service.control.held import Doubt, Held
+from chargepoint_driver.service.shed_control.command_state import Doubt, Held
 
 FIVE = Held(Limit(allowed_load_kw=5.0), seen=True)
 

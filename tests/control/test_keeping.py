@@ -11,8 +11,8 @@ import pytest
 
 from chargepoint_driver.backend import Limit, Reply, Request, Target
 from chargepoint_driver.errors import NotPermitted, TryLater
+from chargepoint_driver.records import StationRecord
 from chargepoint_driver.service import Service, ShedOptions
-from chargepoint_driver.snapshot import StationRecord
 
 from .conftest import AT_ONCE, OTHER, STATION, Rig
 

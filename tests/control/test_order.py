@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from chargepoint_driver.errors import ChargePointError, TryLater
-from chargepoint_driver.service.control.turns import Turns
+from chargepoint_driver.service.shed_control.station_locks import Turns
 
 from .conftest import AT_ONCE, OTHER, STATION, Rig
 

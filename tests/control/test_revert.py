@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chargepoint_driver.errors import TryLater
-from chargepoint_driver.simulator.limits import Limit
+from chargepoint_driver.simulator.world.ceilings import Limit
 
 from .conftest import Rig
 

@@ -11,7 +11,7 @@ import click
 import pytest
 
 from chargepoint_driver.cli import main
-from chargepoint_driver.cli.files import load_device
+from chargepoint_driver.cli.support.config_files import load_device
 from chargepoint_driver.config import AgentConfig
 from chargepoint_driver.simulator.ocpp.scenario import load_scenario
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 import chargepoint_driver.config
 from chargepoint_driver import errors
 from chargepoint_driver.backends.ocpp import ChargePointConfig, OcppConfig
-from chargepoint_driver.cli.files import load_device, load_registry
+from chargepoint_driver.cli.support.config_files import load_device, load_registry
 from chargepoint_driver.config import AgentConfig
 from docs.generators import __main__ as generators
 from docs.generators import configuration, quirks

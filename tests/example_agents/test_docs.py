@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from chargepoint_driver.config import DeviceConfig
-from chargepoint_driver.service.control.held import Status
+from chargepoint_driver.service.shed_control.command_state import Status
 from examples.events import Events
 
 ROOT = Path(__file__).parents[2]

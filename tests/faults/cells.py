@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from chargepoint_driver.errors import ChargePointError
 from chargepoint_driver.registry import Point
-from chargepoint_driver.simulator.picture import picture
+from chargepoint_driver.simulator.world.state_json import picture
 
 from .rig import (
     FIRST,

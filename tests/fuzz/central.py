@@ -17,11 +17,12 @@ from typing import Any
 from websockets.exceptions import ConnectionClosedOK
 from websockets.protocol import State
 
-from chargepoint_driver.backends.ocpp import OcppConfig, schemas
-from chargepoint_driver.backends.ocpp.facts import record_of
-from chargepoint_driver.backends.ocpp.questions import newest_sessions
-from chargepoint_driver.backends.ocpp.restore import restore
-from chargepoint_driver.backends.ocpp.system import Csms
+from chargepoint_driver.backends.ocpp import OcppConfig
+from chargepoint_driver.backends.ocpp.csms import Csms
+from chargepoint_driver.backends.ocpp.registers import record_of
+from chargepoint_driver.backends.ocpp.storage.queries import newest_sessions
+from chargepoint_driver.backends.ocpp.storage.restore import restore
+from chargepoint_driver.backends.ocpp.wire import schemas
 from chargepoint_driver.catalogue import OCPP
 
 from .oracles import are_values

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from chargepoint_driver.errors import ChargePointError
-from chargepoint_driver.snapshot import Unreadable
+from chargepoint_driver.records import Unreadable
 
 
 def are_values(values: Any) -> None:

@@ -17,8 +17,8 @@ from typing import Any
 
 from lxml import etree
 
-from chargepoint_driver.backends.soap import parse
-from chargepoint_driver.backends.soap.faults import Caller
+from chargepoint_driver.backends.soap import parser
+from chargepoint_driver.backends.soap.error_codes import Caller
 from chargepoint_driver.catalogue import CHARGEPOINT
 from chargepoint_driver.errors import BadConfiguration, ChargePointError
 from chargepoint_driver.registry import build, read_csv
@@ -40,19 +40,19 @@ def replies(data: bytes) -> None:
         return
     call, content = _CALLS[data[0] % len(_CALLS)], data[1:]
     try:
-        answer, _ = parse.payload(content, Caller(call.name, "u", "region na"))
+        answer, _ = parser.payload(content, Caller(call.name, "u", "region na"))
     except ChargePointError as error:
         is_said(error)
         return
-    parse.wants_more(answer)
+    parser.wants_more(answer)
     if call.name == "getStationRights":
-        parse.rights(answer, call)
+        parser.rights(answer, call)
     elif call.time_field:
-        for event in parse.events(answer, call):
+        for event in parser.events(answer, call):
             are_values(event.values)
     else:
-        quickly = parse.stations(answer, call, content)
-        plainly = parse.stations(answer, call)
+        quickly = parser.stations(answer, call, content)
+        plainly = parser.stations(answer, call)
         if quickly != plainly:
             raise AssertionError(f"{quickly} is not {plainly}")
         for record in quickly:

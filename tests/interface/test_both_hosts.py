@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from chargepoint_driver.simulator import Simulator
-from chargepoint_driver.simulator.limits import Limit
+from chargepoint_driver.simulator.world.ceilings import Limit
 
 from . import classic_host
 from .conftest import Driver, writes
@@ -98,7 +98,7 @@ def classic(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[types.M
     """The classic interface on a stub of its host."""
     monkeypatch.setenv("VOLTTRON_HOME", str(tmp_path))
     classic_host.install()
-    from chargepoint_driver.adapters import classic as module  # noqa: PLC0415
+    from chargepoint_driver.adapters import classic_interface as module  # noqa: PLC0415
 
     yield module
     module.shared.close()

@@ -10,8 +10,8 @@ import pytest
 from volttron.utils import format_timestamp, get_aware_utc_now
 
 from chargepoint_driver.simulator import Simulator
-from chargepoint_driver.simulator.limits import Limit
-from chargepoint_driver.simulator.picture import picture
+from chargepoint_driver.simulator.world.ceilings import Limit
+from chargepoint_driver.simulator.world.state_json import picture
 
 from .conftest import Driver, writes
 from .devices import device, row, rows

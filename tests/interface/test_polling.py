@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chargepoint_driver.adapters import polling
-from chargepoint_driver.adapters.interface import ChargePointInterface
+from chargepoint_driver.adapters import poll_scheduler
+from chargepoint_driver.adapters.driver_interface import ChargePointInterface
 
 from .conftest import Driver
 from .devices import device, row
@@ -62,7 +62,7 @@ class Rig:
 
     @property
     def series(self) -> int:
-        ours = polling.ScrapeScheduler._poll
+        ours = poll_scheduler.ScrapeScheduler._poll
         return sum(getattr(event[2], "__func__", None) is ours for event in self._events)
 
     def seconds(self, point: str, since: datetime) -> list[float]:
@@ -78,7 +78,7 @@ class Rig:
 def rig(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> Rig:
     rig = Rig(driver)
     monkeypatch.setattr(driver.agent.core, "schedule", rig.schedule)
-    monkeypatch.setattr(polling, "_utc_now", lambda: rig.now)
+    monkeypatch.setattr(poll_scheduler, "_utc_now", lambda: rig.now)
     monkeypatch.setattr(host, "get_aware_utc_now", lambda: rig.now)
     monkeypatch.setattr(
         ChargePointInterface, "get_multiple_points", lambda self, topics, **_: rig.poll(topics)
@@ -154,7 +154,7 @@ def test_intervals_that_are_no_multiples_of_each_other(rig: Rig) -> None:
 @given(st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1)), st.integers(1, DAY))
 def test_the_next_turn_is_within_one_interval(now: datetime, interval_s: int) -> None:
     now = now.replace(tzinfo=timezone.utc)
-    turn = polling._next_turn(now, interval_s)
+    turn = poll_scheduler._next_turn(now, interval_s)
     assert timedelta() < turn - now <= timedelta(seconds=interval_s)
 
 
@@ -315,10 +315,10 @@ def test_a_row_that_names_a_group_of_the_host_is_left_to_it(rig: Rig) -> None:
     registry = rows(30)
     registry.append(row(Volttron_Point_Name="theirs", Scrape_Interval="60", group="default"))
     rig.driver.start({"a/one": device(SIM, "1:34001", registry)})
-    assert set(rig.driver.agent.poll_schedulers) == {polling.GROUP, "default"}
-    ours = rig.driver.agent.poll_schedulers[polling.GROUP]
+    assert set(rig.driver.agent.poll_schedulers) == {poll_scheduler.GROUP, "default"}
+    ours = rig.driver.agent.poll_schedulers[poll_scheduler.GROUP]
     theirs = rig.driver.agent.poll_schedulers["default"]
-    assert isinstance(ours, polling.ScrapeScheduler)
+    assert isinstance(ours, poll_scheduler.ScrapeScheduler)
     assert isinstance(theirs, host.StaticCyclicPollScheduler)
     rig.pass_(120)
     assert all(len(topics) == 1 for _, topics in rig.polls)
@@ -330,7 +330,7 @@ def test_the_schedule_can_be_asked_for(rig: Rig, full: bool) -> None:
     name = "devices/a/one/every{}" if full else "every{}"
     remote = str(rig.driver.remotes[0].unique_id)
     due = str(datetime(2026, 3, 3, 10, 0, 30, tzinfo=timezone.utc))
-    assert rig.driver.agent.get_poll_schedule(full)[polling.GROUP] == {
+    assert rig.driver.agent.get_poll_schedule(full)[poll_scheduler.GROUP] == {
         "30 s": {due: {remote: [name.format(30)]}},
         "86400 s": {due: {remote: [name.format(DAY)]}},
     }

@@ -7,7 +7,7 @@ import pytest
 from volttron.driver.base.interfaces import DriverInterfaceError
 
 from chargepoint_driver.simulator import Simulator
-from chargepoint_driver.simulator.limits import Limit
+from chargepoint_driver.simulator.world.ceilings import Limit
 
 from .conftest import Driver, Time, writes
 from .devices import POINTS, device

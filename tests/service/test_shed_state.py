@@ -8,7 +8,7 @@ import pytest
 
 from chargepoint_driver.errors import BadValue, ChargePointError
 from chargepoint_driver.service import ShedOptions
-from chargepoint_driver.simulator.limits import Limit
+from chargepoint_driver.simulator.world.ceilings import Limit
 
 from .conftest import OTHER, STATION, Rig
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chargepoint_driver.simulator.charging import ChargeCurve
-from chargepoint_driver.simulator.clock import ManualClock
-from chargepoint_driver.simulator.limits import Limit
-from chargepoint_driver.simulator.world import World
+from chargepoint_driver.simulator.world.ceilings import Limit
+from chargepoint_driver.simulator.world.charging import ChargeCurve
+from chargepoint_driver.simulator.world.clock import ManualClock
+from chargepoint_driver.simulator.world.world import World
 
 # A slow machine is no failure, and nothing is to be left behind.
 settings.register_profile("simulator", deadline=None, database=None)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from chargepoint_driver.simulator import ManualClock
-from chargepoint_driver.simulator.limits import Limit
+from chargepoint_driver.simulator.world.ceilings import Limit
 
 from .conftest import Client
 

@@ -7,10 +7,10 @@ from itertools import pairwise
 
 import pytest
 
-from chargepoint_driver.simulator.clock import ManualClock, ScaledClock
-from chargepoint_driver.simulator.limits import Limit
-from chargepoint_driver.simulator.picture import picture
-from chargepoint_driver.simulator.world import World
+from chargepoint_driver.simulator.world.ceilings import Limit
+from chargepoint_driver.simulator.world.clock import ManualClock, ScaledClock
+from chargepoint_driver.simulator.world.state_json import picture
+from chargepoint_driver.simulator.world.world import World
 
 HOUR_S = 3600
 EVERY_THREE_HOURS = [datetime(2026, 7, 4, hour, tzinfo=timezone.utc) for hour in range(0, 24, 3)]

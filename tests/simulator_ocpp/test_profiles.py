@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chargepoint_driver.simulator.ocpp.connector import Connector, Transaction
-from chargepoint_driver.simulator.ocpp.flow import Flow
+from chargepoint_driver.simulator.ocpp.electrical import Cap, Supply
+from chargepoint_driver.simulator.ocpp.power_sharing import Flow
 from chargepoint_driver.simulator.ocpp.profiles import Period, Profile, ProfileBook, Purpose
-from chargepoint_driver.simulator.ocpp.supply import Cap, Supply
 from chargepoint_driver.simulator.ocpp.vehicle import Charge, Vehicle
 
 CP = "CP0001"

@@ -19,8 +19,8 @@ from .wheel import ROOT, build
 NEEDED = {
     "chargepoint_driver/py.typed",
     "chargepoint_driver/backends/soap/chargepoint.wsdl",
-    "chargepoint_driver/backends/ocpp/schema.sql",
-    "chargepoint_driver/backends/ocpp/quirks.json",
+    "chargepoint_driver/backends/ocpp/storage/schema.sql",
+    "chargepoint_driver/backends/ocpp/model/quirks.json",
     "volttron/driver/interfaces/chargepoint/chargepoint.py",
 }
 

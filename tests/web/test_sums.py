@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from chargepoint_driver.web.record import Record
-from chargepoint_driver.web.shapes import Group, LastKnown, Port, Problem, Site, Station
-from chargepoint_driver.web.sums import alarms, maintenance, site
+from chargepoint_driver.web.aggregates import alarms, maintenance, site
+from chargepoint_driver.web.load_history import Record
+from chargepoint_driver.web.schemas import Group, LastKnown, Port, Problem, Site, Station
 
 FREE = {"portLoad": 5.0, "shedState": 0, "allowedLoad": 0.0, "percentShed": 0}
 

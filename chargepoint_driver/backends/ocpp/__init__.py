@@ -7,8 +7,8 @@ know the messages of their version and nothing else does; `sessions`, `reading`,
 """
 
 from chargepoint_driver.backends.ocpp.backend import OcppBackend
-from chargepoint_driver.backends.ocpp.facade import CentralSystem
-from chargepoint_driver.backends.ocpp.live import ChargePointView, ConnectorView, TransactionView
+from chargepoint_driver.backends.ocpp.central_system import CentralSystem
+from chargepoint_driver.backends.ocpp.status import ChargePointView, ConnectorView, TransactionView
 from chargepoint_driver.config.ocpp import ChargePointConfig, OcppConfig, read_charge_points
 
 __all__ = [

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from chargepoint_driver.backend import Limit, Reply, Request, Target
-from chargepoint_driver.backends.ocpp.facade import CentralSystem
-from chargepoint_driver.backends.ocpp.facts import Sessions, record_of
-from chargepoint_driver.backends.ocpp.live import ChargePointView, view_of
-from chargepoint_driver.backends.ocpp.orders import ORDERS
-from chargepoint_driver.backends.ocpp.record import event_of
-from chargepoint_driver.backends.ocpp.state import ChargePoint, Electrical
+from chargepoint_driver.backends.ocpp.central_system import CentralSystem
+from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Electrical
+from chargepoint_driver.backends.ocpp.register_commands import ORDERS
+from chargepoint_driver.backends.ocpp.registers import Sessions, record_of
+from chargepoint_driver.backends.ocpp.status import ChargePointView, view_of
+from chargepoint_driver.backends.ocpp.storage.offline import event_of
 from chargepoint_driver.config import Account, OcppAccount
 from chargepoint_driver.errors import BadConfiguration, BadValue, NothingThere
-from chargepoint_driver.snapshot import Event
+from chargepoint_driver.records import Event
 
 __all__ = ["OcppBackend"]
 

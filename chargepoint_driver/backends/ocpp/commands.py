@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from chargepoint_driver.backends.ocpp.outbound import Ask, status_of
-from chargepoint_driver.backends.ocpp.state import ChargePoint
-from chargepoint_driver.backends.ocpp.system import Csms
+from chargepoint_driver.backends.ocpp.csms import Csms
+from chargepoint_driver.backends.ocpp.model.charger import ChargePoint
+from chargepoint_driver.backends.ocpp.protocol.requests import Ask, status_of
 from chargepoint_driver.errors import NothingThere, WriteRejected
 
 __all__ = ["availability", "remote_start", "remote_stop", "reset", "unlock"]

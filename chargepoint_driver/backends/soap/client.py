@@ -19,10 +19,10 @@ from zeep.transports import Transport
 from zeep.wsse.username import UsernameToken
 
 from chargepoint_driver.backend import Limit, Reply, Request, Target
-from chargepoint_driver.backends.soap import faults, parse
-from chargepoint_driver.backends.soap.faults import Caller
-from chargepoint_driver.backends.soap.pace import Pace
-from chargepoint_driver.backends.soap.wire import Wire
+from chargepoint_driver.backends.soap import error_codes, parser
+from chargepoint_driver.backends.soap.error_codes import Caller
+from chargepoint_driver.backends.soap.rate_limit import Pace
+from chargepoint_driver.backends.soap.transport import Wire
 from chargepoint_driver.catalogue import CHARGEPOINT, Call
 from chargepoint_driver.config import Account, AccountConfig
 from chargepoint_driver.errors import (
@@ -34,7 +34,7 @@ from chargepoint_driver.errors import (
     WriteRejected,
     WrongCredentials,
 )
-from chargepoint_driver.snapshot import Event, StationRecord, newest_by_port
+from chargepoint_driver.records import Event, StationRecord, newest_by_port
 
 __all__ = ["SESSION_WINDOW", "SoapBackend"]
 
@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 SESSION_WINDOW = timedelta(hours=24)
 """How far back the newest session of a port is looked for."""
 
-_BINDING = f"{{{parse.NAMESPACE}}}ChargePointSoap"
+_BINDING = f"{{{parser.NAMESPACE}}}ChargePointSoap"
 _MOST_PAGES = 500
 
 # The two calls whose query has no field for the length of a page.
@@ -123,7 +123,7 @@ class SoapBackend:
         query = self._query(request)
         whole = call.absent_is_empty and request.whole_account
         if call.name == "getStationRights":
-            rows = self._pages(call, query, parse.rights, lambda row: row, whole)
+            rows = self._pages(call, query, parser.rights, lambda row: row, whole)
             profiles: dict[str, dict[str, Any]] = {}
             for station_id, group, profile in rows:
                 profiles.setdefault(station_id, {})[group] = profile
@@ -136,9 +136,9 @@ class SoapBackend:
                 }
             )
         if call.time_field:
-            found = self._pages(call, query, parse.events, _event_key, whole)
+            found = self._pages(call, query, parser.events, _event_key, whole)
             return Reply(newest_by_port(found))
-        records = self._pages(call, query, parse.stations, lambda row: row.station_id, whole)
+        records = self._pages(call, query, parser.stations, lambda row: row.station_id, whole)
         return Reply({record.station_id: record for record in records})
 
     def sessions(
@@ -152,7 +152,7 @@ class SoapBackend:
             query["stationID"] = station_id
         if until is not None:
             query["toTimeStamp"] = _written(until)
-        found = self._pages(call, query, parse.events, _event_key, station_id is None)
+        found = self._pages(call, query, parser.events, _event_key, station_id is None)
         return sorted(found, key=lambda event: event.time)
 
     def _query(self, request: Request) -> dict[str, Any]:
@@ -189,7 +189,7 @@ class SoapBackend:
                 answer, holds_rows, content = self._call(call.name, searchQuery=query)
             except NothingThere as error:
                 # Behind the last row there is no match either.
-                if (no_match_is_empty or received) and error.service_code == faults.NO_MATCH:
+                if (no_match_is_empty or received) and error.service_code == error_codes.NO_MATCH:
                     break
                 raise
             page = read(answer, call, content) if holds_rows else []
@@ -197,7 +197,7 @@ class SoapBackend:
             for row in page:
                 rows.setdefault(key(row), row)
             received += sum(1 for _ in answer.iterchildren(call.record))
-            if call.name not in _PAGED or not parse.wants_more(answer):
+            if call.name not in _PAGED or not parser.wants_more(answer):
                 break
             if len(rows) == known:
                 _log.warning(
@@ -291,13 +291,13 @@ class SoapBackend:
         with self._lock:
             self._calls[operation] += 1
         answer = self._wire.post(envelope, action, caller)
-        refused = faults.of_http_status(answer.status, answer.retry_after_s, caller)
+        refused = error_codes.of_http_status(answer.status, answer.retry_after_s, caller)
         if refused is None:
-            return (*parse.payload(answer.content, caller), answer.content)
+            return (*parser.payload(answer.content, caller), answer.content)
         # A SOAP fault says more than the HTTP status that carries it, but for 'who are you'.
         if not isinstance(refused, WrongCredentials):
             try:
-                parse.payload(answer.content, caller)
+                parser.payload(answer.content, caller)
             except BadReply:
                 pass
             except ChargePointError as error:

@@ -67,7 +67,7 @@ def charge_points(url: str) -> list[ChargePoint]:
 def of_record(account: OcppAccount) -> list[ChargePoint]:
     """What the database of a central system tells, which may run meanwhile."""
     try:
-        from chargepoint_driver.backends.ocpp.record import Record  # noqa: PLC0415 - the ocpp extra
+        from chargepoint_driver.backends.ocpp.storage.offline import Record  # noqa: PLC0415 - the ocpp extra
     except ModuleNotFoundError as error:
         raise BadConfiguration(
             f"{error.name} is not installed: pip install 'volttron-lib-chargepoint-driver[ocpp]'"

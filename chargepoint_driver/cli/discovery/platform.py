@@ -24,7 +24,7 @@ from chargepoint_driver.errors import BadConfiguration, ChargePointError, TryLat
 __all__ = ["Change", "Platform", "beside_others", "changes", "connected"]
 
 _STORE = "platform.config_store"
-_CHILD = "chargepoint_driver.adapters.store"
+_CHILD = "chargepoint_driver.adapters.config_store_bridge"
 _START_LIMIT_S = 30.0
 _CALL_LIMIT_S = 30.0
 

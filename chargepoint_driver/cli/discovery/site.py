@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from chargepoint_driver.errors import BadConfiguration
-from chargepoint_driver.snapshot import StationRecord, Unreadable, Values
+from chargepoint_driver.records import StationRecord, Unreadable, Values
 
 __all__ = ["Group", "Port", "Station", "groups_of", "in_groups", "stations_of"]
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from ..faults import Parameter
 from . import wire
+from .charge_point import ChargePoint
 from .connector import Fault
 from .message import Message, Reply
-from .point import ChargePoint
+from .state_json import vehicle_truth
 from .station import NotNow
-from .truth import vehicle_truth
 from .vehicle import Vehicle
 
 # What a driver holds to the reader unless told otherwise.

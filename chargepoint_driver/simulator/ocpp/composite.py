@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from .electrical import Cap
 from .station import Station
-from .supply import Cap
 
 MOST_PERIODS = 1_000
 

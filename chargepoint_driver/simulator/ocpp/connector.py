@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from enum import Enum
 
-from .supply import LEAST_CURRENT_A, Cap, Supply
+from .electrical import LEAST_CURRENT_A, Cap, Supply
 from .vehicle import Charge
 
 # Beyond all that is looked at, seconds.

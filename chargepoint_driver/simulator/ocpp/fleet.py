@@ -7,15 +7,15 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..clock import Clock
+from ..world.clock import Clock
 from .actions import act
-from .agenda import Agenda
-from .course import Course
+from .charge_point import ChargePoint
 from .moments import iso
-from .point import ChargePoint
+from .scheduler import Agenda
 from .spec import TwinSpec, read_spec
 from .v16 import ChargePoint16
 from .v201 import ChargePoint201
+from .visits import Course
 
 # Handshakes at the same time: thousands at once only get in each other's way.
 MOST_HANDSHAKES = 128

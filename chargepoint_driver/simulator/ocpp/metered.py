@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
-from .agenda import Agenda, Entry
 from .connector import Connector, Reading
 from .samples import Sample, sampled_values
+from .scheduler import Agenda, Entry
 from .settings import Row, SettingNames, Settings
 from .spec import TwinSpec
 from .station import News, Station

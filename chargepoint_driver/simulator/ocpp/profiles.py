@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 
-from .supply import USUAL_PHASES, Cap
+from .electrical import USUAL_PHASES, Cap
 
 DAY_S = 86_400.0
 RECURRENCE_S = {"Daily": DAY_S, "Weekly": 7 * DAY_S}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from .agenda import Agenda
+from .scheduler import Agenda
 
 
 def play(

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .link import Pace
+from .connection import Pace
+from .electrical import Supply
 from .quirks import quirk_faults
 from .security import Security
-from .supply import Supply
 
 VERSIONS = ("1.6", "2.0.1")
 MOST_CONNECTORS = 32

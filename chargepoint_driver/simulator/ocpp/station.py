@@ -12,7 +12,6 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from .agenda import Agenda, Entry
 from .connector import (
     IN_TRANSACTION,
     Connector,
@@ -21,12 +20,13 @@ from .connector import (
     Reservation,
     Transaction,
 )
-from .flow import Flow
+from .electrical import Supply
 from .moments import iso, seconds_of
+from .power_sharing import Flow
 from .profiles import ProfileBook, Purpose
 from .quirks import Quirks
+from .scheduler import Agenda, Entry
 from .spec import TwinSpec
-from .supply import Supply
 from .vehicle import Charge, Vehicle, draw_vehicle
 
 # How long a vehicle that came because of a remote start stays after its transaction, simulated.

@@ -9,9 +9,9 @@ from threading import Event, Thread
 from types import TracebackType
 from typing import Any, TypeVar
 
-from ..clock import Clock, ScaledClock
-from .control import Control
+from ..world.clock import Clock, ScaledClock
 from .fleet import Fleet
+from .http_api import Control
 from .scenario import Scenario, play
 from .server import Server
 from .spec import read_spec

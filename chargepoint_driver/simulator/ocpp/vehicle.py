@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from random import Random
 
-from ..charging import ChargeCurve
-from ..vehicles import FLEET
+from ..world.charging import ChargeCurve
+from ..world.vehicles import FLEET
 
 DC_KNEE_SOC = 0.8
 AC_KNEE_SOC = 0.95

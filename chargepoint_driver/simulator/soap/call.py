@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from ..faults import FaultsOfCall
-from ..world import World
+from ..world.world import World
 from .codes import NOT_FOUND, Refusal
 from .query import Query
 from .reply import stamp

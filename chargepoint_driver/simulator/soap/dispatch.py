@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from ..accounts import Account, Accounts
 from ..calls import CallRecord, Calls
 from ..faults import Faults, FaultsOfCall
-from ..world import Command, World
+from ..world.world import Command, World
 from .call import Call
 from .codes import NOT_PERMITTED, SUCCESS, TEXTS, Refusal, SoapFault
 from .distort import damage, distort

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from chargepoint_driver.backends.ocpp import facts
-from chargepoint_driver.backends.ocpp.link import Link
+from chargepoint_driver.backends.ocpp import registers
+from chargepoint_driver.backends.ocpp.transport.connection import Link
 from chargepoint_driver.errors import ChargePointError, FateUnknown, WriteRejected
 from chargepoint_driver.registry import Point
 from chargepoint_driver.service import Reading, Service
@@ -70,13 +70,13 @@ def test_a_load_without_a_socket(rigs: dict[str, Rig], monkeypatch: pytest.Monke
 def test_a_limit_in_doubt_that_is_called_none(
     rigs: dict[str, Rig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limits = facts._limits
+    limits = registers._limits
 
     def sure(own: Any, above: Any) -> dict[str, Any]:
         found = limits(own, above)
         return {**found, "shed": found["shed"] or 0}
 
-    monkeypatch.setattr(facts, "_limits", sure)
+    monkeypatch.setattr(registers, "_limits", sure)
     assert "shedState 1 is 0, not None" in found(rigs, "no answer", "allowedLoad")
 
 

@@ -14,7 +14,7 @@ from chargepoint_driver.backends.ocpp import OcppBackend
 from chargepoint_driver.catalogue import OCPP
 from chargepoint_driver.config import OcppAccount
 from chargepoint_driver.errors import BadConfiguration, BadValue, NothingThere, TryLater
-from chargepoint_driver.service import Service, questions
+from chargepoint_driver.service import Service, session_reports
 
 from .conftest import Charger, Clock, eventually
 
@@ -221,23 +221,23 @@ def test_the_simple_questions_live_and_from_the_record(
     month = clock.iso()[:7]
     backend.system._loop.run(_save(backend), 10)  # as it does every half minute
     for source in (
-        questions.of_service(Service(backend, catalogue=OCPP)),
-        questions.of_record(account(tmp_path)),
+        session_reports.of_service(Service(backend, catalogue=OCPP)),
+        session_reports.of_record(account(tmp_path)),
     ):
-        assert questions.active(source) == ["CP1"]
-        assert str(questions.last_contact(source, "CP1"))[:16] == clock.iso()[:16]
-        assert questions.last_energy(source, str(running))["energy_kwh"] == 0.8
-        (row,) = questions.completed(source, month)
+        assert session_reports.active(source) == ["CP1"]
+        assert str(session_reports.last_contact(source, "CP1"))[:16] == clock.iso()[:16]
+        assert session_reports.last_energy(source, str(running))["energy_kwh"] == 0.8
+        (row,) = session_reports.completed(source, month)
         assert (row["duration_s"], row["energy_kwh"], row["id_tag"]) == (1800, 3.2, "=ANNA")
-        text = questions.as_csv([row])
+        text = session_reports.as_csv([row])
         assert text.splitlines()[0].startswith("transaction,station,port")
         assert "'=ANNA" in text  # no formula
         with pytest.raises(NothingThere):
-            questions.last_contact(source, "CP9")
+            session_reports.last_contact(source, "CP9")
         with pytest.raises(NothingThere, match="31 days"):
-            questions.last_energy(source, "1")
+            session_reports.last_energy(source, "1")
         with pytest.raises(BadValue, match="like 2026-03"):
-            questions.completed(source, "March")
+            session_reports.completed(source, "March")
 
 
 def _save(backend: OcppBackend) -> Any:

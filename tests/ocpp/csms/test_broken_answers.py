@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chargepoint_driver.backends.ocpp.link import CallRefused
+from chargepoint_driver.backends.ocpp.transport.connection import CallRefused
 from chargepoint_driver.errors import FateUnknown
 
 from .conftest import eventually

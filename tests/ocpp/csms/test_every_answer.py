@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from chargepoint_driver.backends.ocpp import schemas, v16, v201
+from chargepoint_driver.backends.ocpp.protocol import v16, v201
+from chargepoint_driver.backends.ocpp.wire import schemas
 
 DIALECTS = {"1.6": v16.DIALECT, "2.0.1": v201.DIALECT}
 EACH = [(version, action) for version, it in DIALECTS.items() for action in sorted(it.handlers)]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from chargepoint_driver.backends.ocpp.outbound import Outbound
-from chargepoint_driver.backends.ocpp.system import _OUTBOUND
+from chargepoint_driver.backends.ocpp.csms import _OUTBOUND
+from chargepoint_driver.backends.ocpp.protocol.requests import Outbound
 from chargepoint_driver.config.quirks import MEASURANDS
 from chargepoint_driver.simulator.ocpp import Twins
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from chargepoint_driver.backends.ocpp import migrations
-from chargepoint_driver.backends.ocpp.database import Database
-from chargepoint_driver.backends.ocpp.migrations import VERSION, migrate, version_of
+from chargepoint_driver.backends.ocpp.storage import migrations
+from chargepoint_driver.backends.ocpp.storage.database import Database
+from chargepoint_driver.backends.ocpp.storage.migrations import VERSION, migrate, version_of
 from chargepoint_driver.errors import BadConfiguration
 
 V1 = Path(__file__).with_name("schema_v1.sql")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from chargepoint_driver.backend import Limit, Target
-from chargepoint_driver.backends.ocpp.facts import record_of
+from chargepoint_driver.backends.ocpp.registers import record_of
 from chargepoint_driver.errors import ChargePointError, FateUnknown, WriteRejected
 
 from .conftest import LIMIT_S, Charger, Site, eventually

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from chargepoint_driver.backends.ocpp import quirks
-from chargepoint_driver.backends.ocpp.prepare import read_settings
-from chargepoint_driver.backends.ocpp.quirks import Quirks, quirks_of
+from chargepoint_driver.backends.ocpp.model import quirks
+from chargepoint_driver.backends.ocpp.model.quirks import Quirks, quirks_of
+from chargepoint_driver.backends.ocpp.protocol.provisioning import read_settings
 from chargepoint_driver.simulator.ocpp import Twins
 
 from .conftest import eventually

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chargepoint_driver.backends.ocpp.reading import Meter, Raw, raw_values, sample
-from chargepoint_driver.backends.ocpp.times import historic, iso, parse
+from chargepoint_driver.backends.ocpp.model.metering import Meter, Raw, raw_values, sample
+from chargepoint_driver.backends.ocpp.model.timestamps import historic, iso, parse
 
 P, A, V, E = "Power.Active.Import", "Current.Import", "Voltage", "Energy.Active.Import.Register"
 

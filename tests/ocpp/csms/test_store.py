@@ -14,12 +14,12 @@ from contextlib import closing
 
 import pytest
 
-from chargepoint_driver.backends.ocpp import questions
+from chargepoint_driver.backends.ocpp.storage import queries
 from chargepoint_driver.errors import BadConfiguration, BadValue, NothingThere
 
 from .conftest import Charger, eventually
 
-COMMAND = [sys.executable, "-c", "from chargepoint_driver.cli.csms import csms; csms()"]
+COMMAND = [sys.executable, "-c", "from chargepoint_driver.cli.commands.csms import csms; csms()"]
 
 
 def test_a_transaction_goes_on_after_a_restart(start, clock) -> None:
@@ -75,7 +75,7 @@ def test_months_in_json_and_csv(site, clock) -> None:
     assert site.system.transactions("2026-01") == []
     rows = site.system.transactions("2026-02")
     assert [row["duration_s"] for row in rows] == [3600, 90_000 - 1 + 0]
-    read = list(csv.DictReader(io.StringIO(questions.transactions_csv(rows))))
+    read = list(csv.DictReader(io.StringIO(queries.transactions_csv(rows))))
     assert [row["id_tag"] for row in read] == ["'=1+1", "b"]
     for wrong in ("2026-13", "2026", "", "2026-1", "abcd-ef", "2026-01'--"):
         with pytest.raises(BadValue):
@@ -92,8 +92,8 @@ def test_simple_questions(site, clock) -> None:
     with pytest.raises(NothingThere):
         site.system.last_energy(5)
     path = site.config.database
-    assert list(questions.last_contact(path)) == ["CP1"]
-    assert questions.active_points(path, clock(), 60) == ["CP1"]
+    assert list(queries.last_contact(path)) == ["CP1"]
+    assert queries.active_points(path, clock(), 60) == ["CP1"]
 
 
 def test_events_have_rising_ids_and_both_times(site, clock) -> None:

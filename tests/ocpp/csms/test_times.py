@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chargepoint_driver.backends.ocpp import times
-from chargepoint_driver.backends.ocpp.times import historic, iso, parse, parse_slowly
+from chargepoint_driver.backends.ocpp.model import timestamps
+from chargepoint_driver.backends.ocpp.model.timestamps import historic, iso, parse, parse_slowly
 
 TEN = datetime(2026, 11, 28, 10, 11, 12, tzinfo=timezone.utc).timestamp()
 
@@ -98,7 +98,7 @@ def test_any_time_however_it_is_written(moment, offset, between, point, compact,
     assert parse(written) == parse_slowly(written) == moment.timestamp()
 
 
-@given(st.text() | st.from_regex(times._ISO, fullmatch=True))
+@given(st.text() | st.from_regex(timestamps._ISO, fullmatch=True))
 @example("2026-11-28T10:11:12.9999999Z")
 def test_the_quick_way_reads_what_the_slow_one_does(text) -> None:
     quick = parse(text)
@@ -107,5 +107,7 @@ def test_the_quick_way_reads_what_the_slow_one_does(text) -> None:
 
 
 def test_the_parser_depends_on_no_version_of_python() -> None:
-    names = {getattr(node, "attr", "") for node in ast.walk(ast.parse(inspect.getsource(times)))}
+    names = {
+        getattr(node, "attr", "") for node in ast.walk(ast.parse(inspect.getsource(timestamps)))
+    }
     assert "fromisoformat" not in names

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ..charge_point import Handler
 from ..connector import Phase, Reservation
-from ..fields import Fault as Wrong
-from ..fields import Fields, Refusal
-from ..point import Handler
+from ..payload_reader import Fault as Wrong
+from ..payload_reader import Fields, Refusal
 from ..profiles import Purpose
-from ..rules import free_connectors, has_transaction
+from ..validation import free_connectors, has_transaction
 from .smart import read_profile, refused_because
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import wire
-from ..agenda import Agenda
+from ..charge_point import ChargePoint
 from ..connector import Connector, Fault, Phase, Transaction
-from ..fields import Fault as Wrong
 from ..message import Message, Reply
-from ..point import ChargePoint
+from ..payload_reader import Fault as Wrong
 from ..samples import REGISTER
+from ..scheduler import Agenda
 from ..spec import TwinSpec
 from ..station import News
 from . import commands, firmware, keys, local, smart

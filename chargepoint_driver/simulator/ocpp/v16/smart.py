@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ..charge_point import Handler
 from ..composite import composite
-from ..fields import Fault as Wrong
-from ..fields import Fields, Refusal
 from ..moments import iso
-from ..point import Handler
+from ..payload_reader import Fault as Wrong
+from ..payload_reader import Fields, Refusal
 from ..profiles import Profile, Purpose
-from ..rules import KINDS, ProfileLimits, read_periods, why_refused
+from ..validation import KINDS, ProfileLimits, read_periods, why_refused
 
 if TYPE_CHECKING:
     from .point import ChargePoint16

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ..charge_point import Handler
 from ..connector import Connector, Phase, Reservation
-from ..fields import Fields
-from ..point import Handler
+from ..payload_reader import Fields
 from ..profiles import Purpose
-from ..rules import free_connectors, has_transaction
+from ..validation import free_connectors, has_transaction
 from .local import read_token
 from .smart import read_profile, rejected, why_not
 

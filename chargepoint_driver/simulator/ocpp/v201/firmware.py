@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..fields import Fields
-from ..point import Handler
+from ..charge_point import Handler
+from ..payload_reader import Fields
 from ..sequence import play
 
 if TYPE_CHECKING:

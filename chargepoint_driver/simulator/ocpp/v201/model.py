@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..fields import Fault as Wrong
-from ..fields import Fields, Refusal
-from ..point import Handler
+from ..charge_point import Handler
+from ..payload_reader import Fault as Wrong
+from ..payload_reader import Fields, Refusal
 from .variables import data_type
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import Any
 from uuid import uuid4
 
 from .. import wire
-from ..agenda import Agenda
+from ..charge_point import ChargePoint
 from ..connector import Connector, Fault, Reservation, Transaction
 from ..message import Message, Reply
-from ..point import ChargePoint
+from ..scheduler import Agenda
 from ..spec import TwinSpec
 from ..station import News
 from . import commands, firmware, local, model, smart, variables

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..connector import Phase
-from ..fields import Fault as Wrong
+from ..payload_reader import Fault as Wrong
 
 ERROR_CODES = {
     Wrong.MISSING: "OccurrenceConstraintViolation",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ...alarms import Alarm
-from ...site import Station
+from ...world.alarms import Alarm
+from ...world.site import Station
 from ..call import Call, page_size
 from ..codes import NO_ALARMS, Refusal
 from ..query import Query

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...limits import Limit
+from ...world.ceilings import Limit
 from ..call import Call
 from ..codes import BAD_SHED, RESTORE_FAILED, Refusal
 from ..reply import Element, put, response

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ...ports import Port
-from ...site import Group, Station
+from ...world.ports import Port
+from ...world.site import Group, Station
 from ..call import Call
 from ..codes import GROUP_AND_STATION, NOT_FOUND, Refusal
 from ..reply import Element, kw, nest, put, response

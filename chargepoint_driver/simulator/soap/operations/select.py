@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ...site import Group, Station
-from ...world import World
+from ...world.site import Group, Station
+from ...world.world import World
 from ..codes import GROUP_AND_STATION, INVALID_STATION, NOT_FOUND, Refusal, SoapFault
 from ..query import Query
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...world import StationSession
+from ...world.world import StationSession
 from ..call import Call
 from ..codes import NO_SESSIONS, Refusal
 from ..reply import Element, kwh, nest, put, response, span

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 
-from ...limits import Limit
-from ...ports import Port
-from ...sheds import Disobeyed, check_limit
-from ...site import Group, Station
+from ...world.ceilings import Limit
+from ...world.ports import Port
+from ...world.sheds import Disobeyed, check_limit
+from ...world.site import Group, Station
 from ..call import Call
 from ..codes import BAD_SHED, GROUP_AND_STATION, Refusal
 from ..query import Query

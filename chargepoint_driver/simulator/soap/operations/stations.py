@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ...ports import Port
-from ...site import Station
+from ...world.ports import Port
+from ...world.site import Station
 from ..call import Call, page_size
 from ..reply import Element, kw, nest, put, response
 from .select import (

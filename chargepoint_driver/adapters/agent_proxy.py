@@ -1,0 +1,121 @@
+"""The account of a device behind the caching agent: the same promises as `Service`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import gevent
+from volttron.client.vip.agent.errors import VIPError
+from volttron.utils.jsonrpc import Error, RemoteError
+
+from chargepoint_driver.backend import Target
+from chargepoint_driver.errors import (
+    BadConfiguration,
+    BadValue,
+    ChargePointError,
+    FateUnknown,
+    TryLater,
+    error_from_dict,
+)
+from chargepoint_driver.records import Value
+from chargepoint_driver.registry import Point
+from chargepoint_driver.service import READ_TIMEOUTS, Reading, ShedOptions, describe
+
+__all__ = ["Proxy"]
+
+_MARGIN_S = 5.0
+
+
+class Proxy:
+    """`service.Stations` over RPC. Keeps nothing: an agent that comes back is used at once."""
+
+    def __init__(self, vip: Any, agent: str, account: str | None, timeout_s: float) -> None:
+        """`vip` is the calling agent's, `agent` the identity of the caching agent."""
+        self._vip = vip
+        self._agent = agent
+        self._account = account
+        self._limit_s = READ_TIMEOUTS * timeout_s + _MARGIN_S
+
+    def read(self, points: Mapping[str, Point]) -> Reading:
+        """The values of points; when the agent does not answer, its error stands for each."""
+        described = {name: describe(point) for name, point in points.items()}
+        try:
+            answer = self._call("read", TryLater, described, self._account)
+            values = dict(answer["values"])
+            errors = {name: error_from_dict(fields) for name, fields in answer["errors"].items()}
+            for name in points.keys() - values.keys() - errors.keys():
+                errors[name] = ChargePointError(f"the caching agent {self._agent} left it out")
+            return Reading(values, errors, answer["ages_s"])
+        except ChargePointError as error:
+            return Reading(errors=dict.fromkeys(points, error))
+        except (AttributeError, KeyError, TypeError, ValueError):
+            other = self._no_such_agent("its answer is no reading")
+            return Reading(errors=dict.fromkeys(points, other))
+
+    def write(self, point: Point, value: object, options: ShedOptions) -> Value:
+        """Carry out a write; what is reported then. Raises FateUnknown when the agent took the
+        write and did not answer."""
+        if not point.writable:
+            # The row of this driver says so; the agent knows only what the attribute allows.
+            raise BadValue(f"{point.name} ({point.attribute.name}) can only be read")
+        return self._call(  # type: ignore[no-any-return]
+            "write",
+            FateUnknown,
+            describe(point),
+            value,
+            self._account,
+            shed_duration=options.minutes,
+            shed_on_write=options.on_write,
+            shed_confirm_timeout=options.confirm_minutes,
+            floor_kw=options.floor_kw,
+            division=options.division,
+        )
+
+    def revert(self, point: Point) -> bool:
+        """Take back what was done to the point's target; True when a command was sent."""
+        return bool(self._call("revert", FateUnknown, describe(point), self._account))
+
+    def command(self, target: Target, name: str, value: object) -> str:
+        """Carry out a command of the CommandRegister; the charger's answer."""
+        return str(
+            self._call(
+                "command", FateUnknown, name, target.station_id, target.port, value, self._account
+            )
+        )
+
+    def _call(
+        self, method: str, late: type[ChargePointError], *arguments: Any, **options: Any
+    ) -> Any:
+        try:
+            asked = self._vip.rpc.call(self._agent, method, *arguments, **options)
+            return asked.get(timeout=self._limit_s)
+        except RemoteError as error:
+            raise _of_remote(error, self._agent) from None
+        except gevent.Timeout:
+            raise late(
+                f"the caching agent {self._agent} did not answer {method} within "
+                f"{self._limit_s:g} s"
+            ) from None
+        except VIPError as error:
+            # The bus has no such peer, or lost it.
+            raise TryLater(
+                f"the caching agent {self._agent} is not reachable ({type(error).__name__}); "
+                "start it, or correct cache_agent"
+            ) from None
+        except Error as error:
+            raise self._no_such_agent(str(error)) from None
+
+    def _no_such_agent(self, why: str) -> ChargePointError:
+        return BadConfiguration(
+            f"{self._agent} is no caching agent of this version ({why}); correct cache_agent"
+        )
+
+
+def _of_remote(error: RemoteError, agent: str) -> ChargePointError:
+    """The error that the agent raised: its arguments are message, code, the service's code."""
+    arguments = list(error.exc_info.get("exc_args") or [])
+    if len(arguments) == 3:
+        message, code, service_code = arguments
+        return error_from_dict({"message": message, "code": code, "service_code": service_code})
+    return ChargePointError(f"the caching agent {agent} failed: {error}")

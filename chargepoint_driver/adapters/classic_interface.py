@@ -1,0 +1,224 @@
+"""The driver interface of classic VOLTTRON 8 and 9: the same service behind the class that the
+monolithic platform driver looks for.
+
+The platform driver imports `Interface` from a module of its own package: see classic/README.md.
+Each device has its own instance there; those of one account share a service, and with it the
+cache and the sheds.
+"""
+
+from __future__ import annotations
+
+# First of all: the host patches sockets and not threads, and a pooled socket of gevent's cannot
+# be used by a thread other than the one that made it.
+from gevent import monkey
+
+if not monkey.is_module_patched("threading"):
+    monkey.patch_all()
+
+import logging
+import os
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import gevent
+from platform_driver.interfaces import BaseInterface, BaseRegister, DriverInterfaceError
+
+from chargepoint_driver.adapters.host_errors import for_host, words
+from chargepoint_driver.catalogue import TABLES, Kind
+from chargepoint_driver.config import Account, Device, read_device
+from chargepoint_driver.errors import BadConfiguration, ChargePointError
+from chargepoint_driver.registry import Point, Selection, build
+from chargepoint_driver.service import Alert, Service, ShedOptions
+
+__all__ = ["Interface"]
+
+_log = logging.getLogger(__name__)
+
+_TYPES: dict[Kind, type] = {
+    Kind.STRING: str,
+    Kind.INTEGER: int,
+    Kind.FLOAT: float,
+    Kind.BOOLEAN: bool,
+    Kind.DATETIME: str,
+    Kind.DICTIONARY: dict,
+}
+_FILE = "platform.driver.sqlite"
+
+
+class _Shared:
+    """The services of this process, one for each account. The host makes an instance of
+    `Interface` for each device and tells nobody when one is no longer used, so they stay."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._services: dict[tuple[str, ...], tuple[Account, Service]] = {}
+
+    def of(self, device: Device, alert: Alert) -> Service:
+        """The service of a device's account. The settings read last are used for all."""
+        account = device.account
+        with self._lock:
+            known = self._services.get(device.key)
+            if known is None:
+                service = Service.of_account(account, _command_file())
+                service.keep(alert)
+            else:
+                settings, service = known
+                if settings != account:
+                    _log.warning(
+                        "%s: the settings of the account's devices differ; those read last are "
+                        "used for all",
+                        device.name,
+                    )
+                    service.reconfigure(account)
+            self._services[device.key] = account, service
+            return service
+
+    def close(self) -> None:
+        """Let go of everything; for tests."""
+        with self._lock:
+            for _, service in self._services.values():
+                service.close()
+            self._services.clear()
+
+
+shared = _Shared()
+
+
+class ChargePointRegister(BaseRegister):  # type: ignore[misc]  # the host has no types
+    """One point as the host sees it."""
+
+    def __init__(self, point: Point) -> None:
+        super().__init__("byte", not point.writable, point.name, point.unit, point.notes)
+        self.python_type = _TYPES[point.kind]
+        self.point = point
+
+
+class Interface(BaseInterface):  # type: ignore[misc]
+    """A ChargePoint station, one of its ports, or a station group."""
+
+    def configure(self, config_dict: dict[str, Any], registry_config: Any) -> None:
+        """Take a device in. Raises BadConfiguration, a ValueError, with every fault at once."""
+        device = read_device(config_dict)
+        if device.cache_agent is not None:
+            raise BadConfiguration(
+                "driver_config: cache_agent: the caching agent needs modular VOLTTRON; remove it"
+            )
+        if not isinstance(registry_config, list):
+            raise BadConfiguration("registry_config: is missing; name a CSV of the config store")
+        registry = build(
+            # The first data row of a CSV file is its row 2.
+            enumerate(registry_config, start=2),
+            f"registry of {device.name}",
+            device.stationID,
+            device.portNumber,
+            device.cacheExpiration,
+            TABLES[device.backend],
+            device.stationGroup,
+        )
+        registry.raise_faults()
+        for warning in registry.warnings:
+            _log.warning("%s", warning)
+        for point in registry.points.values():
+            self.insert_register(ChargePointRegister(point))
+        self._selection = Selection(registry.points)
+        self._options = ShedOptions.of(device)
+        self._service = shared.of(device, self._alert)
+
+    # ---- reading -----------------------------------------------------------------------------
+
+    def get_point(self, point_name: str, **kwargs: Any) -> Any:
+        """One value. Raises DriverInterfaceError when it cannot be had."""
+        del kwargs
+        values, errors = self._read({point_name: self.get_register_by_name(point_name).point})
+        if point_name in errors:
+            raise for_host(errors[point_name], DriverInterfaceError)
+        return values[point_name]
+
+    def get_multiple_points(
+        self, path: str, point_names: Iterable[str], **kwargs: Any
+    ) -> tuple[dict[str, Any], dict[str, str]]:
+        """(values, errors) by `path`/name: each name asked for is in one of the two."""
+        del kwargs
+        wanted = list(point_names)
+        known = {name: self._selection[name] for name in wanted if name in self._selection}
+        values, failed = self._read(known)
+        errors = {f"{path}/{name}": words(error) for name, error in failed.items()}
+        for name in wanted:
+            if name not in known:
+                errors[f"{path}/{name}"] = f"{name}: no such point is configured"
+        return {f"{path}/{name}": value for name, value in values.items()}, errors
+
+    def scrape_all(self) -> dict[str, Any]:
+        """Every value that can be had: the host logs each point that is left out, and the
+        reasons are logged here. Raises DriverInterfaceError when there is none at all."""
+        values, errors = self._read(self._selection)
+        reasons = sorted({words(error) for error in errors.values()})
+        if errors and not values:
+            raise DriverInterfaceError("; ".join(reasons))
+        for reason in reasons:
+            _log.warning("%s", reason)
+        return values
+
+    def _read(self, points: Mapping[str, Point]) -> tuple[dict[str, Any], Mapping[str, Exception]]:
+        try:
+            reading = self._service.read(points)
+        except gevent.Timeout as error:
+            late = TimeoutError(f"the reading was broken off: {error}")
+            return {}, dict.fromkeys(points, late)
+        return reading.values, reading.errors
+
+    # ---- writing -----------------------------------------------------------------------------
+
+    def set_point(self, point_name: str, value: Any, **kwargs: Any) -> Any:
+        """Write one point; the value read back. Raises ValueError for a value that cannot be
+        meant and DriverInterfaceError for a write that failed."""
+        del kwargs
+        point = self.get_register_by_name(point_name).point
+        try:
+            return self._service.write(point, value, self._options)
+        except ChargePointError as error:
+            raise for_host(error, DriverInterfaceError) from None
+        except gevent.Timeout as error:
+            raise TimeoutError(f"the write was broken off and may be in force: {error}") from None
+
+    def revert_point(self, point_name: str, **kwargs: Any) -> None:
+        """Put back what was in force before the first write, or clear; sends nothing else."""
+        del kwargs
+        point = self.get_register_by_name(point_name).point
+        try:
+            self._service.revert(point)
+        except ChargePointError as error:
+            raise for_host(error, DriverInterfaceError) from None
+        except gevent.Timeout as error:
+            raise TimeoutError(f"the revert was broken off: {error}") from None
+
+    def revert_all(self, **kwargs: Any) -> None:
+        """Take back every shed of this device. Every target is tried; the first failure is
+        raised at the end."""
+        del kwargs
+        failed: list[Exception] = []
+        for name, point in self._selection.items():
+            if point.attribute.call != "getLoad":
+                continue
+            try:
+                self.revert_point(name)
+            except (DriverInterfaceError, TimeoutError) as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]
+
+    # ---- the host ----------------------------------------------------------------------------
+
+    def _alert(self, about: str, what: str) -> None:
+        """Raise an alert through the platform's health system."""
+        # Imported here: a module of the host's that does not exist on modular VOLTTRON.
+        from volttron.platform.messaging.health import STATUS_BAD, Status  # noqa: PLC0415
+
+        status = Status.build(STATUS_BAD, f"{about}: {what}")
+        self.vip.health.send_alert(f"chargepoint/shed/{about}", status)
+
+
+def _command_file() -> Path:
+    return Path(os.environ.get("VOLTTRON_HOME", "~/.volttron")) / "chargepoint" / _FILE

@@ -1,0 +1,73 @@
+"""Commands to chargers as methods for the platform driver's `call`.
+
+The host calls them with the interface, the caller's arguments, and `topics` by name, and wants
+(results, errors) by topic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+
+from chargepoint_driver.adapters.host_errors import words
+from chargepoint_driver.backend import Target
+from chargepoint_driver.errors import ChargePointError
+
+__all__ = ["CALLS"]
+
+Method = Callable[..., tuple[dict[str, Any], dict[str, str]]]
+_MUST = object()
+
+
+def _method(name: str, usual: object) -> Method:
+    """A method that carries out the command of that name; `usual` stands for a missing value."""
+
+    def method(
+        interface: Any, value: Any = usual, *, topics: list[str]
+    ) -> tuple[dict[str, Any], dict[str, str]]:
+        results: dict[str, Any] = {}
+        errors: dict[str, str] = {}
+        for target, named in _targets(interface, name, topics).items():
+            try:
+                if value is _MUST:
+                    raise TypeError(f"{name} needs a value")
+                answer = interface.command(target, name, value)
+            except (ChargePointError, TypeError) as error:
+                errors |= dict.fromkeys(named, words(error))
+            except gevent.Timeout as error:
+                errors |= dict.fromkeys(named, f"{name} was broken off: {error}")
+            else:
+                results |= dict.fromkeys(named, answer)
+        return results, errors
+
+    return method
+
+
+def _targets(interface: Any, name: str, topics: list[str]) -> dict[Target, list[str]]:
+    """What a call is for: the points of this command where there are any among the topics, else
+    each device that the topics are of, once."""
+    registers = {topic: interface.get_register_by_name(topic) for topic in topics}
+    own = {
+        topic: register
+        for topic, register in registers.items()
+        if register.point.attribute.is_command and register.point.attribute.name == name
+    }
+    found: dict[Target, list[str]] = {}
+    for topic, register in (own or registers).items():
+        target = register.point.target if own else register.device
+        found.setdefault(target, []).append(topic)
+    return found
+
+
+CALLS: dict[str, Method] = {
+    name: _method(name, usual)
+    for name, usual in {
+        "remoteStart": _MUST,
+        "remoteStop": 1,
+        "availability": _MUST,
+        "reset": "Soft",
+        "unlock": 1,
+    }.items()
+}

@@ -1,0 +1,378 @@
+"""The driver interface of modular VOLTTRON: thin, everything it knows is the host's ways.
+
+All devices of an account share one instance, so that one poll of a hundred stations is a
+handful of calls. Of chargers that connect directly the account is the central system.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import gevent
+from pydantic import ConfigDict
+from volttron.driver.base.config import PointConfig, RemoteConfig
+from volttron.driver.base.interfaces import BaseInterface, DriverInterfaceError
+
+from chargepoint_driver.adapters import platform
+from chargepoint_driver.adapters.agent_proxy import Proxy
+from chargepoint_driver.adapters.driver_commands import CALLS
+from chargepoint_driver.adapters.host_errors import for_host, words
+from chargepoint_driver.adapters.poll_scheduler import claim, mend_interval
+from chargepoint_driver.adapters.push_publisher import Push
+from chargepoint_driver.adapters.register import ChargePointPointConfig, ChargePointRegister
+from chargepoint_driver.backend import Target
+from chargepoint_driver.catalogue import TABLES
+from chargepoint_driver.config import Device, OcppDevice, read_device
+from chargepoint_driver.errors import BadConfiguration, ChargePointError
+from chargepoint_driver.registry import Point, Selection, build
+from chargepoint_driver.registry import columns as col
+from chargepoint_driver.service import Service, ShedOptions, Stations
+
+__all__ = ["ChargePointInterface"]
+
+_log = logging.getLogger(__name__)
+
+_BEAT = "chargepoint/heart_beat"
+
+
+class ChargePointRemoteConfig(RemoteConfig):  # type: ignore[misc]  # the host has no types
+    """The driver_config of the first device of an account, as it came: `DeviceConfig` checks
+    it. Devices of one account differ in station and port, which is no mismatch."""
+
+    model_config = ConfigDict(extra="allow", populate_by_name=True, validate_assignment=True)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ChargePointRemoteConfig):
+            return NotImplemented
+        return _device_of(self).shared == _device_of(other).shared
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        return ((key, value) for key, value in super().__repr_args__() if key != "password")
+
+
+class ChargePointInterface(BaseInterface):  # type: ignore[misc]
+    """ChargePoint stations as register-based devices."""
+
+    REGISTER_CONFIG_CLASS = ChargePointPointConfig
+    INTERFACE_CONFIG_CLASS = ChargePointRemoteConfig
+    default_config: dict[str, Any] = {}  # noqa: RUF012  # the host assigns to it
+    interface_callable_methods = set(CALLS)  # noqa: RUF012  # the host's, for its `call`
+
+    remoteStart = staticmethod(CALLS["remoteStart"])  # noqa: N815  # as the attributes are named
+    remoteStop = staticmethod(CALLS["remoteStop"])  # noqa: N815
+    availability = staticmethod(CALLS["availability"])
+    reset = staticmethod(CALLS["reset"])
+    unlock = staticmethod(CALLS["unlock"])
+
+    def __init__(self, config: RemoteConfig, driver_agent: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(config, driver_agent, *args, **kwargs)
+        device = _device_of(self.config)
+        self._settings = device.shared
+        self._stations: Stations = self._reach(device)
+        self._last: tuple[list[str], Selection] = ([], Selection())
+        # By the name in heart_beat_point. The host writes the point that the first device of
+        # the account names; it is given one that is no point of any device.
+        self._heart_beats: dict[str, Any] = {}
+        if self.config.heart_beat_point:
+            self.config.heart_beat_point = _BEAT
+        self._push = self._pushing(device)
+        driver_agent.core.onstop.connect(self._on_stop, self)
+
+    @classmethod
+    def unique_remote_id(cls, config_name: str, config: RemoteConfig) -> tuple[str, ...]:
+        """The account and its endpoint: devices of the same one share an instance."""
+        del config_name
+        return ("chargepoint", *_device_of(config).key)
+
+    # ---- set-up ----------------------------------------------------------------------------
+
+    def prepare_registry_config(
+        self, registry_config: list[dict[str, Any]], remote_config: RemoteConfig | None = None
+    ) -> list[dict[str, Any]]:
+        """The rows of one device, checked and completed. Raises BadConfiguration (a
+        ValueError: the host skips this device alone) naming every fault at once."""
+        config = remote_config if remote_config is not None else self.config
+        device = _device_of(config)
+        source = f"registry of {device.name}"
+        # The first data row of a CSV file is its row 2.
+        registry = build(
+            enumerate(registry_config, start=2),
+            source,
+            device.stationID,
+            device.portNumber,
+            device.cacheExpiration,
+            TABLES[device.backend],
+            group=device.stationGroup,
+        )
+        registry.raise_faults()
+        for warning in registry.warnings:
+            _log.warning("%s", warning)
+        self._heed_heart_beat(getattr(config, "heart_beat_point", None), source, registry.points)
+        self._take_over(device)
+        options = ShedOptions.of(device)
+        return [
+            {
+                # The host stores None for columns whose model takes none.
+                **{column: value for column, value in row.items() if value is not None},
+                col.POINT_NAME: name,
+                col.WRITABLE: registry.points[name].writable,
+                col.UNITS: registry.points[name].unit,
+                **_interval(row, registry.points[name]),
+                "point": registry.points[name],
+                "options": options,
+                "device": Target(device.stationID, device.portNumber),
+            }
+            for name, row in registry.rows.items()
+        ]
+
+    def _reach(self, device: Device) -> Stations:
+        """The account in this process, or behind the caching agent."""
+        if device.cache_agent is None:
+            service = Service.of_account(device.account, platform.command_file(self.driver_agent))
+            service.keep(platform.alert_of(self.driver_agent))
+            return service
+        if any(device.shared.get(key) for key in ("password", "password_env", "password_file")):
+            _log.warning(
+                "account %s: a password beside cache_agent is not used; the agent holds its own. "
+                "Remove it from the driver config",
+                device.account_label,
+            )
+        return Proxy(
+            self.driver_agent.vip,
+            device.cache_agent,
+            device.account_label,
+            device.timeout,
+        )
+
+    def _pushing(self, device: Device) -> Push | None:
+        """What publishes changes at once; None where the service does not tell of them."""
+        if not isinstance(device, OcppDevice):
+            return None
+        push = Push(self.driver_agent, self.point_map, lambda points: self._read(points)[0])
+        if isinstance(self._stations, Service):
+            push.follow(self._stations, bus_events=device.account.bus_events)
+        else:
+            assert device.cache_agent is not None
+            push.follow_agent(device.cache_agent)
+        return push
+
+    def _on_stop(self, *_: Any, **__: Any) -> None:
+        """The driver ends: charge points are told so by a closed socket."""
+        if self._push is not None:
+            self._push.stop()
+        if isinstance(self._stations, Service):
+            self._stations.close()
+
+    def _take_over(self, device: Device) -> None:
+        """The settings stored last are the account's: a corrected password counts at once."""
+        settings = device.shared
+        if settings == self._settings:
+            return
+        _log.warning(
+            "%s: the settings of the account's devices differ; those read last are used for all",
+            device.name,
+        )
+        self._settings = settings
+        if isinstance(self._stations, Service):
+            self._stations.reconfigure(device.account)
+        else:
+            self._stations = self._reach(device)
+
+    def _heed_heart_beat(
+        self, heart_beat: str | None, source: str, points: Mapping[str, Point]
+    ) -> None:
+        if not heart_beat:
+            return
+        name = heart_beat.rsplit("/", 1)[-1]
+        if name in points:
+            raise BadConfiguration(
+                f"{source}: heart_beat_point {heart_beat!r} is a point of the station, which each "
+                "beat would write; leave heart_beat_point out (the service has no heart beat)"
+            )
+        if name == heart_beat:
+            _log.warning(
+                "%s: heart_beat_point %r is a bare name; it is answered in the driver and shown "
+                "nowhere. Write a full topic (devices/…/%s), or leave it out",
+                source,
+                name,
+                name,
+            )
+        self._heart_beats.setdefault(name, 0)
+
+    def create_register(self, register_definition: PointConfig) -> ChargePointRegister:
+        """The register of a row that `prepare_registry_config` has completed."""
+        point = getattr(register_definition, "point", None)
+        if not isinstance(point, Point):
+            raise BadConfiguration(
+                f"{register_definition.volttron_point_name}: the row did not pass "
+                "prepare_registry_config; volttron-lib-base-driver 2.0.0rc7 or newer is needed"
+            )
+        return ChargePointRegister(point, register_definition.options, register_definition.device)
+
+    def insert_register(self, register: ChargePointRegister, base_topic: str) -> None:
+        """Take a register in, and its point into this driver's polling."""
+        super().insert_register(register, base_topic)
+        self._last = [], Selection()
+        tree = self.driver_agent.equipment_model
+        node = tree.get_node(f"{base_topic}/{register.point_name}")
+        claim(node, tree.agent.config)
+        wrong = mend_interval(node, tree)
+        if wrong is not None:
+            _log.warning(
+                "%s/%s: an interval of %g s cannot be scheduled; it is polled every %g s. Write "
+                "whole seconds, 1 or more, as Scrape Interval of the row or interval of the device",
+                base_topic,
+                register.point_name,
+                wrong,
+                node.config.polling_interval,
+            )
+
+    # ---- reading -----------------------------------------------------------------------------
+
+    def get_point(self, topic: str, **kwargs: Any) -> Any:
+        """One value. Raises DriverInterfaceError when it cannot be had."""
+        del kwargs
+        if (beat := self._heart_beat(topic)) is not None:
+            return self._heart_beats[beat]
+        values, errors = self._read({topic: self.get_register_by_name(topic).point})
+        if topic in errors:
+            raise for_host(errors[topic], DriverInterfaceError)
+        return values[topic]
+
+    def get_multiple_points(
+        self, topics: Iterable[str], **kwargs: Any
+    ) -> tuple[dict[str, Any], dict[str, str]]:
+        """(values, errors) by topic: each topic asked for is in one of the two."""
+        del kwargs
+        wanted = list(topics)
+        points = self._selection(wanted)
+        values: dict[str, Any] = {}
+        errors: dict[str, str] = {}
+        if len(points) < len(wanted):
+            for topic in wanted:
+                if topic in points:
+                    continue
+                if (beat := self._heart_beat(topic)) is not None:
+                    values[topic] = self._heart_beats[beat]
+                else:
+                    errors[topic] = f"{topic}: no such point is configured; check the topic"
+        read, failed = self._read(points)
+        read.update(values)
+        errors.update({topic: words(error) for topic, error in failed.items()})
+        return read, errors
+
+    def _selection(self, wanted: list[str]) -> Selection:
+        """The points of the topics that have one; that of the last poll where it was the same."""
+        last_wanted, selection = self._last
+        if wanted != last_wanted:
+            registers = self.point_map
+            selection = Selection(
+                {topic: registers[topic].point for topic in wanted if topic in registers}
+            )
+            self._last = wanted, selection
+        return selection
+
+    def _read(self, points: Mapping[str, Point]) -> tuple[dict[str, Any], Mapping[str, Exception]]:
+        try:
+            reading = self._stations.read(points)
+        except gevent.Timeout as error:
+            # Timeout is no Exception: let out, it would leave the RPC caller without answer.
+            late = TimeoutError(f"the reading was broken off: {error}")
+            return {}, dict.fromkeys(points, late)
+        except ChargePointError as error:
+            return {}, dict.fromkeys(points, error)
+        return reading.values, reading.errors
+
+    # ---- writing -----------------------------------------------------------------------------
+
+    def set_point(self, topic: str, value: Any, **kwargs: Any) -> Any:
+        """Write one point; the value read back. Raises ValueError for a value that cannot be
+        meant and DriverInterfaceError for a write that failed."""
+        del kwargs
+        if topic == _BEAT:
+            self._heart_beats = dict.fromkeys(self._heart_beats, value)
+            return value
+        if (beat := self._heart_beat(topic)) is not None:
+            self._heart_beats[beat] = value
+            return value
+        register = self.get_register_by_name(topic)
+        try:
+            written = self._stations.write(register.point, value, register.options)
+            self._look(register.point.station_id)
+            return written
+        except ChargePointError as error:
+            raise for_host(error, DriverInterfaceError) from None
+        except gevent.Timeout as error:
+            raise TimeoutError(f"the write was broken off and may be in force: {error}") from None
+
+    def command(self, target: Target, name: str, value: Any) -> str:
+        """A command to a charger that connects directly; its answer. For `calls`."""
+        try:
+            return self._stations.command(target, name, value)
+        finally:
+            self._look(target.station_id)
+
+    def _look(self, station_id: str) -> None:
+        """What a write changed is published at once, where changes are."""
+        if self._push is not None:
+            self._push.look(station_id)
+
+    def revert_point(self, topic: str, **kwargs: Any) -> None:
+        """Clear a shed that this driver made with the point's target; sends nothing else."""
+        del kwargs
+        if self._heart_beat(topic) is not None:
+            return
+        register = self.get_register_by_name(topic)
+        try:
+            self._stations.revert(register.point)
+        except ChargePointError as error:
+            raise for_host(error, DriverInterfaceError) from None
+        except gevent.Timeout as error:
+            raise TimeoutError(f"the revert was broken off: {error}") from None
+
+    def revert_all(self, **kwargs: Any) -> None:
+        """Clear every shed that this driver made. Every target is tried; the first failure is
+        raised at the end."""
+        del kwargs
+        failed: list[Exception] = []
+        # One point of each target is enough; behind the caching agent each costs a call.
+        by_target = {
+            register.point.target: topic
+            for topic, register in self.point_map.items()
+            if register.point.attribute.call == "getLoad"
+        }
+        for topic in by_target.values():
+            try:
+                self.revert_point(topic)
+            except (DriverInterfaceError, TimeoutError) as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]
+
+    def _heart_beat(self, topic: str) -> str | None:
+        """The heart beat that a topic names, None for any other point. It is answered here:
+        the service has none."""
+        name = topic.rsplit("/", 1)[-1]
+        return name if name in self._heart_beats and topic not in self.point_map else None
+
+
+def _interval(row: Mapping[str, Any], point: Point) -> dict[str, int]:
+    """The host's column for a scrape interval: the row's own, else one of the host's columns
+    as the row gives it, else the catalogue's."""
+    named = row.get("interval") or row.get("polling_interval")
+    if point.scrape_interval_s is None or (named and not row.get(col.SCRAPE_INTERVAL)):
+        return {}
+    return {"interval": point.scrape_interval_s}
+
+
+def _plain(config: RemoteConfig) -> dict[str, Any]:
+    """A remote config as a dictionary, the host's own keys included."""
+    return dict(config.model_dump())
+
+
+def _device_of(config: RemoteConfig) -> Device:
+    return read_device(_plain(config))

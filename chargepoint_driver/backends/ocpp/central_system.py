@@ -1,0 +1,307 @@
+"""The central system for everyone else: plain calls from any thread, waits with a limit."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from chargepoint_driver.backend import Limit, Target
+from chargepoint_driver.backends.ocpp import commands
+from chargepoint_driver.backends.ocpp.csms import ALARMS_CLEARED, Csms
+from chargepoint_driver.backends.ocpp.loop_thread import NativeLoop, Signal
+from chargepoint_driver.backends.ocpp.model.timestamps import iso
+from chargepoint_driver.backends.ocpp.status import ChargePointView
+from chargepoint_driver.backends.ocpp.storage import queries
+from chargepoint_driver.config.ocpp import OcppConfig
+from chargepoint_driver.errors import TryLater
+
+__all__ = ["CentralSystem"]
+
+_log = logging.getLogger(__name__)
+_MOST_PENDING = 10_000
+
+
+class CentralSystem:
+    """OCPP chargers that connect to us. Thread-safe; `start` first, `stop` at the end."""
+
+    name = "ocpp"
+
+    def __init__(self, config: OcppConfig, now: Callable[[], float] = time.time) -> None:
+        self.config = config
+        self._now = now
+        self._loop = NativeLoop("OCPP central system")
+        self._csms: Csms | None = None
+        self._control: Any = None
+        self._followers: list[_Follower] = []
+
+    # ---- life ----------------------------------------------------------------------------
+
+    def start(self, *, control: str | None = None, token: str | None = None) -> None:
+        """Open the database and listen; `control` (address:port) opens the control API too.
+        Raises BadConfiguration; then nothing is left running."""
+        make: Any = None
+        if control is not None:
+            # Imported here and not on the loop's thread, where gevent's import locks hurt.
+            from chargepoint_driver.backends.ocpp.http_api import Control  # noqa: PLC0415
+
+            make = lambda csms: Control(csms, control, token)  # noqa: E731
+        self._loop.start()
+        try:
+            self._loop.run(lambda: self._begin(make), 30)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Close every socket and the database. Twice is once."""
+        try:
+            self._loop.run(self._end, 20)
+        except TryLater:
+            pass
+        finally:
+            self._loop.stop()
+            for follower in self._followers:
+                follower.stop()
+            self._followers.clear()
+            self._csms = None
+
+    async def _begin(self, make_control: Any) -> None:
+        csms = Csms(self.config, self._now)
+        self._csms = csms
+        await csms.start()
+        if make_control is not None:
+            self._control = make_control(csms)
+            await self._control.start()
+
+    async def _end(self) -> None:
+        if self._control is not None:
+            await self._control.stop()
+            self._control = None
+        if self._csms is not None:
+            await self._csms.stop()
+
+    @property
+    def ocpp_url(self) -> str:
+        """Where charge points connect to, without their id."""
+        return self._running.url
+
+    @property
+    def control_url(self) -> str | None:
+        """The control API; None where it was not opened."""
+        return None if self._control is None else str(self._control.url)
+
+    @property
+    def _running(self) -> Csms:
+        if self._csms is None:
+            raise TryLater("the OCPP central system is not running")
+        return self._csms
+
+    # ---- reading -------------------------------------------------------------------------
+
+    def charge_points(self) -> list[ChargePointView]:
+        """Every charge point that is known, connected or not."""
+        csms = self._running
+        return [csms.view(point) for _, point in sorted(csms.points.copy().items())]
+
+    def charge_point(self, station_id: str) -> ChargePointView:
+        """One charge point. Raises NothingThere."""
+        csms = self._running
+        return csms.view(csms.point(station_id))
+
+    def counters(self) -> dict[str, int]:
+        """What was out of order, by name, over all charge points."""
+        return dict(self._running.counters.copy())
+
+    def active_charge_points(self, within_s: float | None = None) -> list[str]:
+        """The charge points that sent something within that time (two heartbeats)."""
+        limit_s = 2 * self.config.heartbeat_s if within_s is None else within_s
+        now_s = self._now()
+        return [
+            station_id
+            for station_id, point in sorted(self._running.points.copy().items())
+            if point.last_seen_s is not None and now_s - point.last_seen_s <= limit_s
+        ]
+
+    def last_energy(self, transaction_id: int) -> dict[str, Any]:
+        """The last known energy of a transaction, Wh. Raises NothingThere."""
+        return queries.last_energy(self.config.database, transaction_id)
+
+    def last_contact(self, station_id: str) -> str | None:
+        """When the charge point last sent something, ISO 8601. Raises NothingThere."""
+        return self.charge_point(station_id).last_seen
+
+    def transactions(self, month: str) -> list[dict[str, Any]]:
+        """Final duration and energy of every transaction completed in YYYY-MM (UTC)."""
+        return queries.transactions(self.config.database, month)
+
+    def events(self, after: int = 0, most: int = 1_000) -> list[dict[str, Any]]:
+        """Stored events with ids above `after`, oldest first."""
+        return queries.events(self.config.database, after, most)
+
+    def subscribe(self, callback: Callable[[dict[str, Any]], None]) -> Callable[[], None]:
+        """Have each message told as an event, in order, on a thread (under gevent: a greenlet)
+        of its own; a callback that is too slow loses the oldest. Returns how to end it."""
+        csms = self._running
+        follower = _Follower(callback)
+        self._followers.append(follower)
+        csms.listeners = [*csms.listeners, follower.put]
+
+        def end() -> None:
+            csms.listeners = [each for each in csms.listeners if each != follower.put]
+            follower.stop()
+
+        return end
+
+    def listen(self, callback: Callable[[dict[str, Any]], None]) -> None:
+        """Have each message told on the loop's own thread, before it is answered: for what
+        takes no time and never waits."""
+        csms = self._running
+        csms.listeners = [*csms.listeners, callback]
+
+    def newest_sessions(self, station_ids: list[str]) -> dict[str, dict[int, dict[str, Any]]]:
+        """Charge point to the newest transaction of each connector, all messages counted."""
+        self._loop.run(self._flush, 30)
+        return queries.newest_sessions(self.config.database, station_ids)
+
+    def sessions(
+        self, station_id: str | None, since_s: float, until_s: float | None
+    ) -> list[dict[str, Any]]:
+        """The transactions that touch a time, oldest first."""
+        self._loop.run(self._flush, 30)
+        return queries.sessions(self.config.database, station_id, since_s, until_s)
+
+    def clear_alarms(self, station_id: str) -> None:
+        """Put the errors received until now away; the live status counts them all the same."""
+        csms = self._running
+        point = csms.point(station_id)
+        self._loop.run(lambda: csms.clear_alarms(point), 30)
+
+    def alarms_cleared(self, station_id: str) -> str | None:
+        """When `clear_alarms` was last done, ISO 8601. Raises NothingThere."""
+        return iso(self._running.point(station_id).worked.get(ALARMS_CLEARED))
+
+    async def _flush(self) -> None:
+        self._running.store.flush()
+
+    # ---- calls ---------------------------------------------------------------------------
+
+    def call(
+        self, station_id: str, action: str, payload: dict[str, Any], timeout_s: float = 30.0
+    ) -> dict[str, Any]:
+        """Send any request and return the payload of its answer.
+
+        Raises NothingThere, BadValue (nothing was sent), TryLater (not sent), WriteRejected
+        (a CALLERROR: `service_code`), FateUnknown (no answer in time)."""
+        csms = self._running
+        point = csms.point(station_id)
+        answer: dict[str, Any] = self._loop.run(
+            lambda: csms.call(point, action, payload, timeout_s), timeout_s + 5
+        )
+        return answer
+
+    def shed(self, target: Target, limit: Limit, minutes: int) -> None:
+        """Limit the load of a charge point or connector for so many minutes (0 = no end).
+        WriteRejected when it does not take the limit."""
+        csms = self._running
+        point = csms.point(target.station_id)
+        self._loop.run(
+            lambda: csms.limiter.shed(point, target.port or 0, limit, minutes), self._patience
+        )
+
+    def clear(self, target: Target) -> None:
+        """End our limits there; of a charge point those of its connectors too."""
+        csms = self._running
+        point = csms.point(target.station_id)
+        self._loop.run(lambda: csms.limiter.clear(point, target.port or 0), self._patience)
+
+    def remote_start(self, station_id: str, connector_id: int | None, id_tag: str) -> None:
+        """Begin a transaction. Raises WriteRejected."""
+        start_id = random.SystemRandom().randrange(1, 1 << 31)
+        self._command(
+            station_id,
+            lambda csms, point: commands.remote_start(csms, point, connector_id, id_tag, start_id),
+        )
+
+    def remote_stop(self, station_id: str, connector_id: int | None = None) -> None:
+        """End the transaction that runs there. Raises NothingThere, WriteRejected."""
+        self._command(
+            station_id, lambda csms, point: commands.remote_stop(csms, point, connector_id)
+        )
+
+    def availability(self, station_id: str, connector_id: int, operative: bool) -> str:
+        """Take a connector (0: all) in or out of service: Accepted or Scheduled."""
+        return str(
+            self._command(
+                station_id,
+                lambda csms, point: commands.availability(csms, point, connector_id, operative),
+            )
+        )
+
+    def reset(self, station_id: str, hard: bool = False) -> None:
+        """Restart the charge point. Raises WriteRejected."""
+        self._command(station_id, lambda csms, point: commands.reset(csms, point, hard))
+
+    def unlock(self, station_id: str, connector_id: int) -> None:
+        """Release the plug. Raises WriteRejected."""
+        self._command(station_id, lambda csms, point: commands.unlock(csms, point, connector_id))
+
+    def _command(self, station_id: str, make: Callable[[Csms, Any], Any]) -> Any:
+        csms = self._running
+        point = csms.point(station_id)
+        return self._loop.run(lambda: make(csms, point), self._patience)
+
+    @property
+    def _patience(self) -> float:
+        """Several calls in a row, each within its own limit."""
+        return 4 * self.config.call_timeout_s + 10
+
+
+class _Follower:
+    """Hands events over to a callback on a thread, or greenlet, of its own."""
+
+    def __init__(self, callback: Callable[[dict[str, Any]], None]) -> None:
+        self._callback = callback
+        self._events: deque[dict[str, Any]] = deque(maxlen=_MOST_PENDING)
+        self._stopped = False
+        self._wake: Signal | None = None
+        self._ready = Signal()
+        # Under gevent a Thread is a greenlet, which is what its callbacks need.
+        self._thread = threading.Thread(target=self._run, name="OCPP events", daemon=True)
+        self._thread.start()
+        self._ready.wait(10)
+        self._ready.close()
+
+    def put(self, event: dict[str, Any]) -> None:
+        self._events.append(event)
+        wake = self._wake
+        if wake is not None:
+            wake.set()
+
+    def stop(self) -> None:
+        if self._stopped:
+            return
+        self._stopped = True
+        wake = self._wake
+        if wake is not None:
+            wake.set()
+        self._thread.join(5)
+
+    def _run(self) -> None:
+        while not self._stopped:
+            wake = Signal()
+            self._wake = wake
+            self._ready.set()
+            if not self._events and not self._stopped:
+                wake.wait(60.0)
+            self._wake = None
+            while self._events:
+                try:
+                    self._callback(self._events.popleft())
+                except Exception:  # noqa: BLE001 - logged; the others go on
+                    _log.exception("a subscriber failed")
+            wake.close()

@@ -1,0 +1,411 @@
+"""The central system: what is known of all charge points, on one asyncio loop.
+
+Everything here runs on the loop's thread, but for reading views. `facade.py` is the way in from
+other threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from websockets.asyncio.server import ServerConnection
+
+from chargepoint_driver.backends.ocpp.model.authorization import IdTags
+from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Electrical
+from chargepoint_driver.backends.ocpp.model.quirks import quirks_of
+from chargepoint_driver.backends.ocpp.model.timestamps import iso
+from chargepoint_driver.backends.ocpp.protocol import v16, v201
+from chargepoint_driver.backends.ocpp.protocol.dispatch import Request
+from chargepoint_driver.backends.ocpp.protocol.measurands import set_meter_values
+from chargepoint_driver.backends.ocpp.protocol.provisioning import ask_for, read_settings
+from chargepoint_driver.backends.ocpp.protocol.requests import Ask, Outbound
+from chargepoint_driver.backends.ocpp.protocol.v16.outbound import Outbound16
+from chargepoint_driver.backends.ocpp.protocol.v201.outbound import Outbound201
+from chargepoint_driver.backends.ocpp.smart_charging.limiter import Limiter
+from chargepoint_driver.backends.ocpp.status import ChargePointView, view_of
+from chargepoint_driver.backends.ocpp.storage.restore import restore
+from chargepoint_driver.backends.ocpp.storage.store import Store
+from chargepoint_driver.backends.ocpp.transport.connection import Link, LinkLimits
+from chargepoint_driver.backends.ocpp.transport.websocket_server import Front, every
+from chargepoint_driver.config.ocpp import OcppConfig
+from chargepoint_driver.errors import ChargePointError, NothingThere, TryLater
+
+__all__ = ["ALARMS_CLEARED", "Csms"]
+
+ALARMS_CLEARED = "alarms_cleared_s"
+"""Where a charge point's record keeps when its alarms were last put away."""
+
+_log = logging.getLogger(__name__)
+_DIALECTS = {"1.6": v16.DIALECT, "2.0.1": v201.DIALECT, "2.1": v201.DIALECT_21}
+_OUTBOUND: dict[str, Outbound] = {
+    "1.6": Outbound16(), "2.0.1": Outbound201(), "2.1": Outbound201()
+}  # fmt: skip
+_DAY_S = 86_400.0
+# Log lines about the same fault of the same charge point; the counter goes on.
+_MOST_LINES = 5
+# Charge points that may be known at once where any may come.
+_MOST_POINTS = 20_000
+
+Listener = Callable[[dict[str, Any]], None]
+
+
+class Csms:
+    """See the module. Also the `Desk` of the handlers."""
+
+    def __init__(self, config: OcppConfig, now: Callable[[], float] = time.time) -> None:
+        """Opens the database and loads what is in it. Raises BadConfiguration."""
+        self.config = config
+        self.now = now
+        self.tags = IdTags(config.accept_id_tags)
+        self.store = Store(config.database, now)
+        self.points: dict[str, ChargePoint] = {}
+        self.counters: Counter[str] = Counter()
+        self.listeners: list[Listener] = []
+        self.limiter = Limiter(self.store, self.ask, self.outbound, self.learn, now, self.count)
+        self._front = Front(config, self._take, self._count_outside)
+        self._tasks: set[asyncio.Future[Any]] = set()
+        self._link_limits = LinkLimits(config.call_timeout_s, config.messages_per_second)
+        restore(self.store, self._new_point, self.limiter.restore)
+
+    # ---- life ----------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        """Where charge points connect to, without their id."""
+        return self._front.url
+
+    @property
+    def heartbeat_s(self) -> int:
+        return self.config.heartbeat_s
+
+    async def start(self) -> None:
+        """Listen. Raises BadConfiguration."""
+        await self._front.start()
+        self.spawn(every(min(1.0, self.config.ping_s), self._ping))
+        self.spawn(every(30.0, self._save_contacts))
+        self.spawn(every(3_600.0, self._prune))
+
+    async def stop(self) -> None:
+        """Close sockets and the database; nothing is left running."""
+        await self._front.stop()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._save_contacts()
+        self.store.close()
+
+    def spawn(self, work: Awaitable[Any]) -> None:
+        """Do something beside; what goes wrong in it is counted."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Future[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.count(None, "failed_tasks", f"{type(error).__name__}: {error}")
+
+    # ---- charge points -------------------------------------------------------------------
+
+    def point(self, station_id: str) -> ChargePoint:
+        """A known charge point. Raises NothingThere."""
+        found = self.points.get(station_id)
+        if found is None:
+            raise NothingThere(f"no charge point {station_id[:128]!r} was ever connected here")
+        return found
+
+    def view(self, point: ChargePoint) -> ChargePointView:
+        """As it stands; may be called from any thread."""
+        return view_of(point, self.now(), self.config.heartbeat_s)
+
+    def _new_point(self, station_id: str) -> ChargePoint:
+        config = self.config.of(station_id)
+        voltage, phases, is_dc, rated_kw, quirks = (
+            (None, None, False, None, None)
+            if config is None
+            else (
+                config.voltage,
+                config.phases,
+                config.current == "DC",
+                config.rated_kw,
+                config.quirks,
+            )
+        )
+        point = ChargePoint(
+            station_id,
+            Electrical(
+                voltage or self.config.voltage, phases or self.config.phases, is_dc, rated_kw
+            ),
+            model=None if config is None else config.model,
+            interval_s=self.config.meter_interval_s,
+        )
+        if quirks is not None:
+            point.own_quirks = quirks
+        self._look_up_quirks(point)
+        self.points[station_id] = point
+        return point
+
+    @staticmethod
+    def _look_up_quirks(point: ChargePoint) -> None:
+        model = point.boot.get("model") or point.model
+        point.quirks = quirks_of(point.boot.get("vendor"), model, point.own_quirks)
+
+    async def _take(self, connection: ServerConnection, station_id: str, version: str) -> None:
+        """One socket, from its handshake to its end. The newest one of a charge point counts."""
+        point = self.points.get(station_id)
+        if point is None:
+            if len(self.points) >= _MOST_POINTS:
+                self.count(None, "too_many_charge_points")
+                return
+            point = self._new_point(station_id)
+        link = Link(
+            connection, point, _DIALECTS[version], self, self._link_limits, self.now, self.spawn
+        )
+        before, point.link = point.link, link
+        point.version = version
+        point.connected_s = point.last_seen_s = self.now()
+        if before is not None:
+            self.count(point, "replaced_sockets")
+            self.spawn(before.close(1000, "replaced by a newer connection"))
+        self._save(point, last_seen=point.last_seen_s, version=version)
+        self._event(
+            point, "Connected", None, point.connected_s, point.connected_s, {"version": version}
+        )
+        self.store.committed()
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(
+            self.config.boot_grace_s, lambda: self.spawn(self._miss_boot(point, link))
+        )
+        try:
+            await link.run()
+        finally:
+            timer.cancel()
+            if point.link is link:
+                point.link = None
+                now_s = self.now()
+                self._event(point, "Disconnected", None, now_s, now_s, {})
+                self._save(point, last_seen=point.last_seen_s)
+
+    # ---- the desk of the handlers --------------------------------------------------------
+
+    def note(self, request: Request, connector: int | None, time_s: float, data: Any) -> None:
+        point = request.point
+        if request.action != "Heartbeat":
+            self._event(point, request.action, connector, time_s, request.received_s, data)
+        elif self.listeners:
+            self._tell(point, request.action, connector, time_s, request.received_s, data)
+        if connector is not None and connector in point.connectors:
+            found = point.connectors[connector]
+            if found.limit is not None:
+                self.limiter.observe(point, found)
+
+    def count(self, point: ChargePoint | None, name: str, detail: str = "") -> None:
+        self.counters[name] += 1
+        where = "central system"
+        times = self.counters[name]
+        if point is not None:
+            point.counters[name] += 1
+            times, where = point.counters[name], repr(point.station_id)
+        level = logging.WARNING if times <= _MOST_LINES else logging.DEBUG
+        shown = detail if detail.isprintable() else repr(detail)
+        _log.log(level, "%s: %s (%d) %s", where, name, times, shown[:200])
+
+    def _count_outside(self, name: str, detail: str) -> None:
+        self.count(None, name, detail)
+
+    async def booted(self, point: ChargePoint) -> None:
+        link = point.link
+        point.booted_s, point.booted_on = self.now(), link
+        point.lag_s = None
+        self._look_up_quirks(point)
+        self._save(point, boot=point.boot)
+        await self.limiter.put_back(point)
+        delay_s = self.config.configuration_delay_s
+        if delay_s is not None and link is not None and point.quirks.read_configuration:
+            asyncio.get_running_loop().call_later(
+                delay_s, lambda: self.spawn(self._get_to_know(point, link))
+            )
+
+    async def began(self, point: ChargePoint, connector_id: int) -> None:
+        await self.limiter.put_back(point, connector_id)
+
+    async def _miss_boot(self, point: ChargePoint, link: Link) -> None:
+        """No boot data came on a new connection: ask for it, and go on without it."""
+        if link.closed or point.booted_on is link:
+            return
+        out = self.outbound(point)
+        if point.quirks.trigger_boot:
+            await ask_for(point, out, self._ask_gently, "BootNotification")
+            await asyncio.sleep(self.config.boot_grace_s)
+        if not link.closed and point.booted_on is not link:
+            self.count(point, "connections_without_boot")
+            await self.limiter.put_back(point)
+            await self._get_to_know(point, link)
+
+    async def _get_to_know(self, point: ChargePoint, link: Link) -> None:
+        if link.closed:
+            return
+        await self.learn(point)
+        await self._set_up(point)
+        connected_s = point.connected_s or 0.0
+        if not any(
+            (each.status_received_s or 0) >= connected_s for each in point.connectors.values()
+        ):
+            out = self.outbound(point)
+            await ask_for(point, out, self._ask_gently, "StatusNotification")
+
+    async def learn(self, point: ChargePoint) -> None:
+        """Read the settings of a charge point; those that it does not tell stay unknown."""
+        out = self.outbound(point)
+        try:
+            found = await read_settings(point, out, self._ask_gently)
+        except ChargePointError as error:
+            if point.connected:
+                self.count(point, "settings_not_read", str(error))
+            return
+        point.settings_read = True
+        self._take_settings(point, found)
+
+    def _take_settings(self, point: ChargePoint, found: dict[str, str]) -> None:
+        point.configuration = {**point.configuration, **found}
+        interval = found.get(self.outbound(point).interval, "")
+        if interval.isdecimal() and int(interval) > 0:
+            point.interval_s = float(interval)
+        self._save(point, configuration=point.configuration, worked=point.worked)
+
+    async def _set_up(self, point: ChargePoint) -> None:
+        """Have it measure what is needed."""
+        try:
+            changed = await set_meter_values(
+                point,
+                self.outbound(point),
+                self._ask_gently,
+                self.config.measurands,
+                self.config.meter_interval_s,
+            )
+        except ChargePointError as error:
+            if point.connected:
+                self.count(point, "meter_values_not_set", str(error))
+            return
+        self._take_settings(point, changed)
+
+    # ---- calls ---------------------------------------------------------------------------
+
+    def outbound(self, point: ChargePoint) -> Outbound:
+        """The requests of the version that it speaks (or spoke last)."""
+        return _OUTBOUND[point.version or "1.6"]
+
+    async def call(
+        self,
+        point: ChargePoint,
+        action: str,
+        payload: dict[str, Any],
+        timeout_s: float,
+        *,
+        drop: bool = True,
+    ) -> dict[str, Any]:
+        """Send any request; the errors are those of `Link.call`."""
+        link = point.link
+        if link is None:
+            raise TryLater(f"{point.station_id} is not connected; {action} was not sent")
+        return await link.call(action, payload, timeout_s, drop=drop)
+
+    async def ask(self, point: ChargePoint, ask: Ask) -> dict[str, Any]:
+        timeout_s = point.quirks.call_timeout_s or self.config.call_timeout_s
+        return await self.call(point, *ask, timeout_s + 5)
+
+    async def _ask_gently(self, point: ChargePoint, ask: Ask) -> dict[str, Any]:
+        """A request that a charge point may pass over without losing its connection."""
+        return await self.call(point, *ask, self.config.call_timeout_s + 5, drop=False)
+
+    async def clear_alarms(self, point: ChargePoint) -> None:
+        """Put the errors received until now away, for good."""
+        point.worked[ALARMS_CLEARED] = self.now()
+        self.store.save_point(point.station_id, worked=point.worked)
+        await self.store.committed()
+
+    def _save(self, point: ChargePoint, **columns: Any) -> None:
+        """Keep what is known of a charge point. Where that cannot be, it goes on all the same."""
+        try:
+            self.store.save_point(point.station_id, **columns)
+        except sqlite3.Error as error:
+            self.count(point, "not_stored", type(error).__name__)
+        self.store.committed()
+
+    # ---- events and regular work ---------------------------------------------------------
+
+    def _event(
+        self,
+        point: ChargePoint,
+        action: str,
+        connector: int | None,
+        time_s: float,
+        received_s: float,
+        data: Any,
+    ) -> None:
+        self.store.event(
+            received_s, time_s, point.station_id, connector, action, msgspec.json.encode(data)
+        )
+        if self.listeners:
+            self._tell(point, action, connector, time_s, received_s, data)
+
+    def _tell(
+        self,
+        point: ChargePoint,
+        action: str,
+        connector: int | None,
+        time_s: float,
+        received_s: float,
+        data: Any,
+    ) -> None:
+        event = {
+            "charge_point": point.station_id,
+            "action": action,
+            "connector": connector,
+            "time": iso(time_s),
+            "received": iso(received_s),
+            "data": msgspec.to_builtins(data),
+        }
+        for listener in self.listeners:
+            listener(event)
+
+    async def _ping(self) -> None:
+        """Ping the sockets that are due; drop those that did not answer the one before."""
+        due_s = asyncio.get_running_loop().time() - self.config.ping_s
+        for point in list(self.points.values()):
+            link = point.link
+            if link is None or link.closed or link.pinged_s > due_s:
+                continue
+            if not await link.ping():
+                self.count(point, "pings_without_answer")
+                self.spawn(link.close(1011, "no pong"))
+
+    def _save_contacts(self) -> None:
+        try:
+            for point in self.points.values():
+                if point.last_seen_s is not None and point.last_seen_s != point.saved_seen_s:
+                    point.saved_seen_s = point.last_seen_s
+                    self.store.save_point(point.station_id, last_seen=point.last_seen_s)
+            self.store.flush()
+        except sqlite3.Error as error:
+            self.count(None, "not_stored", str(error))
+
+    async def _prune(self) -> None:
+        """Delete what is older than it should be, in small steps."""
+        keep, now_s = self.config.retention, self.now()
+        for table, where, days in (
+            ("events", "action <> 'MeterValues' AND received < ?", keep.events_days),
+            ("events", "action = 'MeterValues' AND received < ?", keep.meter_values_days),
+            ("transactions", "state <> 'active' AND received < ?", keep.transactions_days),
+        ):
+            while days is not None and self.store.prune(table, where, now_s - days * _DAY_S):
+                await self.store.committed()
+                await asyncio.sleep(0.05)

@@ -1,0 +1,149 @@
+"""The control API: HTTP and JSON on loopback, behind a token. For scripts and conformance kits."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from chargepoint_driver.backends.ocpp.csms import Csms
+from chargepoint_driver.backends.ocpp.storage import queries
+from chargepoint_driver.backends.ocpp.transport.connection import CallRefused
+from chargepoint_driver.config.ocpp import parse_address
+from chargepoint_driver.errors import BadConfiguration, BadValue, ChargePointError
+from chargepoint_driver.http import Key, Listener, answering, json_answer, read_json, shown
+from chargepoint_driver.http.answers import refusal
+
+__all__ = ["TOKEN", "Control"]
+
+TOKEN = "CHARGEPOINT_CONTROL_TOKEN"  # noqa: S105 - the variable's name
+_MOST_BYTES = 262_144
+_LONGEST_WAIT_S = 300.0
+
+
+class Control:
+    """The API of one central system, on its loop."""
+
+    def __init__(self, csms: Csms, listen: str, token: str | None = None) -> None:
+        """Without a token given, or in the environment, nobody gets in."""
+        self._csms = csms
+        self._key = Key(token or os.environ.get(TOKEN) or secrets.token_hex(32))
+        try:
+            address = parse_address(listen)
+        except ValueError as error:
+            raise BadConfiguration(f"control: {error}") from None
+        if not ipaddress.ip_address(address[0]).is_loopback:
+            raise BadConfiguration("control: only loopback, like 127.0.0.1:0")
+        self._listener = Listener(address, "control")
+
+    @property
+    def url(self) -> str:
+        """Where it listens; '' before."""
+        return self._listener.url
+
+    async def start(self) -> None:
+        """Listen. Raises BadConfiguration."""
+        app = web.Application(
+            middlewares=[answering(_shown), self._guard], client_max_size=_MOST_BYTES
+        )
+        app.router.add_get("/charge-points", self._points)
+        app.router.add_get("/charge-points/{id}", self._point)
+        app.router.add_post("/charge-points/{id}/{action}", self._call)
+        app.router.add_get("/transactions", self._transactions)
+        app.router.add_get("/events", self._events)
+        app.router.add_get("/counters", self._counters)
+        app.router.add_get("/settings", self._settings)
+        await self._listener.start(app)
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        await self._listener.stop()
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not self._key.opens(request):
+            return refusal("not_permitted", "wrong token", 401)
+        return await handler(request)
+
+    async def _points(self, request: web.Request) -> web.Response:
+        del request
+        csms = self._csms
+        return json_answer([csms.view(point) for _, point in sorted(csms.points.items())])
+
+    async def _point(self, request: web.Request) -> web.Response:
+        csms = self._csms
+        return json_answer(csms.view(csms.point(request.match_info["id"])))
+
+    async def _call(self, request: web.Request) -> web.Response:
+        csms = self._csms
+        point = csms.point(request.match_info["id"])
+        payload = await read_json(request, dict[str, Any], "the payload of the request")
+        limit_s = _number(request, "timeout", csms.config.call_timeout_s, _LONGEST_WAIT_S)
+        answer = await csms.call(point, request.match_info["action"], payload, limit_s)
+        return json_answer(answer)
+
+    async def _transactions(self, request: web.Request) -> web.Response:
+        month = request.query.get("month", "")
+        self._csms.store.flush()
+        rows = queries.transactions(self._csms.config.database, month)
+        if request.query.get("format") == "csv":
+            return web.Response(text=queries.transactions_csv(rows), content_type="text/csv")
+        return json_answer(rows)
+
+    async def _events(self, request: web.Request) -> web.Response:
+        after = int(_number(request, "after", 0, float(1 << 62)))
+        most = int(_number(request, "limit", 1_000, 1_000))
+        self._csms.store.flush()
+        return json_answer(queries.events(self._csms.config.database, after, most))
+
+    async def _counters(self, request: web.Request) -> web.Response:
+        del request
+        return json_answer(dict(self._csms.counters))
+
+    async def _settings(self, request: web.Request) -> web.Response:
+        del request
+        csms = self._csms
+        given = csms.config.model_dump(exclude_defaults=True)
+        always = {
+            # The port that was really taken, where any free one was asked for.
+            "listen": urlsplit(csms.url).netloc,
+            "charge_points": given.get("charge_points", "*"),
+        }
+        return json_answer(_with_whole_paths({**given, **always}))
+
+
+def _number(request: web.Request, name: str, default: float, most: float) -> float:
+    text = request.query.get(name)
+    if text is None:
+        return default
+    try:
+        number = float(text) if "." in text else int(text)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= most:
+        raise BadValue(f"{name} must be a number from 0 to {most:g}")
+    return number
+
+
+def _with_whole_paths(content: Any) -> Any:
+    """Settings as JSON has them; whoever reads them may work in another folder."""
+    if isinstance(content, dict):
+        return {key: _with_whole_paths(value) for key, value in content.items()}
+    return str(content.expanduser().absolute()) if isinstance(content, Path) else content
+
+
+def _shown(error: ChargePointError) -> dict[str, Any]:
+    fields = shown(error)
+    if isinstance(error, CallRefused):
+        fields["ocpp"] = {
+            "code": error.service_code,
+            "description": error.description,
+            "details": error.details,
+        }
+    return fields

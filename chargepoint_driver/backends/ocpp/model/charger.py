@@ -1,0 +1,169 @@
+"""What is known of a charge point: changed on the loop's thread only. No messages, no sockets.
+
+Connector 0 is the charge point itself. In OCPP 2.x a connector here is an EVSE.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from chargepoint_driver.backends.ocpp.model.metering import Meter
+from chargepoint_driver.backends.ocpp.model.quirks import Quirks
+
+if TYPE_CHECKING:
+    from chargepoint_driver.backends.ocpp.model.limit import LimitState
+    from chargepoint_driver.backends.ocpp.transport.connection import Link
+
+__all__ = ["ChargePoint", "Connector", "Electrical", "Transaction"]
+
+# An errorCode, or a vendor's, that says there is no error.
+NO_ERROR = {"", "0", "0x0", "0x0000", "noerror", "no error", "none", "ok"}
+
+
+@dataclass(frozen=True, slots=True)
+class Electrical:
+    """What the configuration says of the connectors of a charge point."""
+
+    voltage: float
+    phases: int
+    is_dc: bool = False
+    rated_kw: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """One charging session. `transaction_id` is ours; `wire_id` is what the charge point says,
+    and in OCPP 1.6 mostly the same. `alias` is what some say instead while it runs."""
+
+    transaction_id: int
+    wire_id: str
+    connector_id: int
+    id_tag: str
+    start_s: float
+    start_wh: float | None
+    last_wh: float | None = None
+    last_s: float | None = None
+    alias: str | None = None
+
+    @property
+    def energy_wh(self) -> float | None:
+        """What was delivered so far; None when a register is missing."""
+        if self.last_wh is None or self.start_wh is None or self.last_wh < self.start_wh:
+            return None
+        return self.last_wh - self.start_wh
+
+
+class Connector:
+    """One connector, or EVSE."""
+
+    __slots__ = (
+        "charging_state",
+        "connector_id",
+        "error_code",
+        "faults",
+        "info",
+        "limit",
+        "meter",
+        "parts",
+        "status",
+        "status_received_s",
+        "status_s",
+        "stopped",
+        "transaction",
+        "vendor_error_code",
+        "vendor_id",
+    )
+
+    def __init__(self, connector_id: int) -> None:
+        self.connector_id = connector_id
+        self.status: str | None = None
+        self.status_s: float | None = None
+        self.status_received_s: float | None = None
+        self.error_code: str | None = None
+        self.vendor_error_code: str | None = None
+        self.vendor_id: str | None = None
+        self.info: str | None = None
+        self.faults: deque[tuple[float, str]] = deque(maxlen=32)  # (received, code)
+        self.meter = Meter()
+        self.transaction: Transaction | None = None
+        self.charging_state: str | None = None
+        self.stopped = False
+        self.parts: dict[int, str] = {}
+        self.limit: LimitState | None = None
+
+    def note_fault(self, received_s: float, *codes: str | None) -> None:
+        for code in codes:
+            if code is not None and code.strip().lower() not in NO_ERROR:
+                self.faults.append((received_s, code))
+
+    def begin(self, transaction: Transaction) -> None:
+        self.transaction = transaction
+        self.stopped = False
+        self.meter.restart()
+
+    def end(self) -> None:
+        self.transaction = None
+        self.stopped = True
+        self.charging_state = None
+
+
+@dataclass(eq=False)
+class ChargePoint:
+    """One charge point, connected or not."""
+
+    station_id: str
+    electrical: Electrical
+    own_quirks: Quirks = field(default_factory=Quirks)
+    model: str | None = None
+    link: Link | None = None
+    version: str | None = None
+    connected_s: float | None = None
+    last_seen_s: float | None = None
+    booted_s: float | None = None
+    booted_on: Link | None = None  # the connection that its boot data came over
+    boot: dict[str, Any] = field(default_factory=dict)
+    configuration: dict[str, Any] = field(default_factory=dict)
+    # What a charge point refused or took before, so that it is not tried again.
+    worked: dict[str, Any] = field(default_factory=dict)
+    connectors: dict[int, Connector] = field(default_factory=dict)
+    last_status_connector: int | None = None
+    quirks: Quirks = field(default_factory=Quirks)
+    counters: Counter[str] = field(default_factory=Counter)
+    interval_s: float = 60.0
+    settings_read: bool = False
+    saved_seen_s: float | None = None
+    # How far its messages' times are behind their receipt at least: a clock that is slow.
+    lag_s: float | None = None
+
+    @property
+    def connected(self) -> bool:
+        return self.link is not None
+
+    def connector(self, connector_id: int) -> Connector:
+        """The connector, known before or not."""
+        found = self.connectors.get(connector_id)
+        if found is None:
+            found = Connector(connector_id)
+            # Replaced, not changed: other threads read it meanwhile.
+            self.connectors = dict(sorted({**self.connectors, connector_id: found}.items()))
+        return found
+
+    def is_late(self, time_s: float, received_s: float) -> bool:
+        """Whether a message lay in a queue before it was sent. Learns from the message how
+        slow the charge point's clock is; one without a time of its own teaches nothing."""
+        lag_s = received_s - time_s
+        if lag_s == 0:
+            return False
+        if self.lag_s is None or lag_s < self.lag_s:
+            self.lag_s = lag_s
+        return lag_s - self.lag_s > max(3 * self.interval_s, 60.0)
+
+    def running(self, wire_id: str) -> Connector | None:
+        """The connector on which that transaction runs."""
+        for connector in self.connectors.values():
+            transaction = connector.transaction
+            if transaction is not None and transaction.wire_id == wire_id:
+                return connector
+        return None

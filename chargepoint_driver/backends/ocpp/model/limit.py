@@ -1,0 +1,105 @@
+"""One limit: how far it got, and how kW become the numbers of charging profiles and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_FLOOR, Decimal
+from typing import Any
+
+from chargepoint_driver.backends.ocpp.model.charger import Electrical
+from chargepoint_driver.backends.ocpp.model.timestamps import iso
+from chargepoint_driver.backends.ocpp.protocol.requests import Composite
+from chargepoint_driver.errors import FateUnknown
+
+__all__ = ["LimitState", "kw_of", "rate", "units_of"]
+
+# IEC 61851: below this current per phase nothing can be delivered.
+LEAST_A = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class LimitState:
+    """One limit in kW, as far as it got. None: not known, or not yet."""
+
+    allowed_load_kw: float | None
+    percent_shed: int | None
+    base_kw: float | None
+    requested_kw: float
+    written_s: float
+    until_s: float | None
+    accepted_kw: float | None = None
+    confirmed_kw: float | None = None
+    confirmed_by: str | None = None
+    unit: str | None = None
+    value: float | None = None
+    purposes: tuple[str, ...] = ()
+    refused: str | None = None
+
+    def is_over(self, now_s: float) -> bool:
+        return self.until_s is not None and now_s >= self.until_s
+
+    def is_kept_by(self, kw: float) -> bool:
+        """Whether who is held to so many kW keeps to this limit."""
+        most_kw = self.requested_kw if self.accepted_kw is None else self.accepted_kw
+        return kw <= most_kw * 1.01 + 0.01
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether it was sent, nothing is known of what became of it, and there was none before."""
+        return self.accepted_kw is None and self.refused == FateUnknown.code
+
+    def to_dict(self, now_s: float) -> dict[str, Any]:
+        """As the control API and the registers show it."""
+        over = self.is_over(now_s)
+        effective = self.accepted_kw if self.confirmed_kw is None else self.confirmed_kw
+        return {
+            "active": self.accepted_kw is not None and not over,
+            "in_doubt": self.is_in_doubt and not over,
+            "allowed_load_kw": self.allowed_load_kw,
+            "percent_shed": self.percent_shed,
+            "base_kw": self.base_kw,
+            "requested_kw": self.requested_kw,
+            "accepted_kw": None if over else self.accepted_kw,
+            "confirmed_kw": None if over else self.confirmed_kw,
+            "confirmed_by": None if over else self.confirmed_by,
+            "effective_kw": None if over else effective,
+            "unit": self.unit,
+            "value": self.value,
+            "purposes": list(self.purposes),
+            "written": iso(self.written_s),
+            "until": iso(self.until_s),
+            "refused": self.refused,
+        }
+
+
+def rate(kw: float, unit: str, electrical: Electrical) -> tuple[float, float]:
+    """(the number that goes into a profile, the kW that it stands for): never above `kw`,
+    in steps of 0.1. A is per phase. What is too little to be delivered becomes 0."""
+    watts = Decimal(repr(max(kw, 0.0))) * 1000
+    per_amp = Decimal(repr(electrical.voltage)) * electrical.phases
+    if not electrical.is_dc and watts < per_amp * Decimal(repr(LEAST_A)):
+        watts = Decimal(0)
+    number = watts if unit == "W" else watts / per_amp
+    number = number.quantize(Decimal("0.1"), rounding=ROUND_FLOOR)
+    stands_for = number if unit == "W" else number * per_amp
+    return float(number), float(stands_for / 1000)
+
+
+def units_of(text: str | None) -> list[str]:
+    """The units that a charge point takes, best first. W is a total, so nothing of it depends
+    on voltage and phases; a missing setting means A."""
+    words = {word.strip().lower() for word in (text or "").replace(";", ",").split(",")}
+    found = []
+    if words & {"w", "power", "watt", "watts", "kw"}:
+        found.append("W")
+    if words & {"a", "current", "amp", "amps", "ampere"} or not found:
+        found.append("A")
+    return found
+
+
+def kw_of(found: Composite, electrical: Electrical) -> float:
+    """The kW that a limit of a charge point stands for."""
+    if found.unit == "W":
+        return found.limit / 1000
+    phases = found.number_phases or electrical.phases
+    return found.limit * electrical.voltage * phases / 1000

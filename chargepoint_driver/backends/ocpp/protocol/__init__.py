@@ -1,0 +1,1 @@
+"""OCPP messages: handlers, requests and transactions, with one folder per version."""

@@ -1,0 +1,62 @@
+"""What the handlers of requests share: the request at hand, and the desk that they work at."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from chargepoint_driver.backends.ocpp.model.charger import ChargePoint
+from chargepoint_driver.backends.ocpp.storage.store import Store
+
+if TYPE_CHECKING:
+    from chargepoint_driver.backends.ocpp.model.authorization import IdTags
+
+__all__ = ["Desk", "Dialect", "Handler", "Request"]
+
+
+class Desk(Protocol):
+    """What a handler may use of the central system."""
+
+    store: Store
+    tags: IdTags
+
+    @property
+    def heartbeat_s(self) -> int: ...
+
+    def note(self, request: Request, connector: int | None, time_s: float, data: Any) -> None:
+        """Record the message as an event, normalised, and tell those who listen."""
+
+    async def booted(self, point: ChargePoint) -> None:
+        """The charge point has (re)started: put limits back, read what is not known."""
+
+    async def began(self, point: ChargePoint, connector_id: int) -> None:
+        """A transaction began there: put its limits back."""
+
+    def count(self, point: ChargePoint | None, name: str, detail: str = "") -> None:
+        """Count what was out of order."""
+
+
+@dataclass(slots=True)
+class Request:
+    """One request of a charge point. `after` is begun when the answer has been sent."""
+
+    desk: Desk
+    point: ChargePoint
+    action: str
+    received_s: float
+    after: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+
+
+Handler = Callable[[Request, dict[str, Any]], dict[str, Any]]
+"""Takes a request and its payload, returns the payload of the answer; WireError refuses."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One protocol version. `fast` are requests that are read into types of their own:
+    (decoder, handler); what does not fit those goes the common way."""
+
+    version: str
+    handlers: dict[str, Handler]
+    fast: dict[str, tuple[Any, Callable[[Request, Any], dict[str, Any]]]]

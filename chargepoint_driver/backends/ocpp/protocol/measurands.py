@@ -1,0 +1,85 @@
+"""What charge points are set to measure, and how often: without it many send a register only."""
+
+from __future__ import annotations
+
+from chargepoint_driver.backends.ocpp.model.charger import ChargePoint
+from chargepoint_driver.backends.ocpp.protocol.provisioning import NEVER, Call
+from chargepoint_driver.backends.ocpp.protocol.requests import Outbound
+from chargepoint_driver.errors import WriteRejected
+
+__all__ = ["set_meter_values"]
+
+# The longest value of a setting in OCPP 1.6; 2.0.1 allows twice that.
+_LONGEST = 500
+
+
+async def set_meter_values(
+    point: ChargePoint, out: Outbound, call: Call, wanted: tuple[str, ...], interval_s: float
+) -> dict[str, str]:
+    """Have a charge point send these measurands, and so often; what it sends already stays.
+    Returns the settings that were changed. What it refuses is remembered and not tried again.
+    Raises TryLater's kin only."""
+    if point.quirks.measurands is not None:
+        wanted = point.quirks.measurands
+    wanted = tuple(name for name in wanted if name not in out.lacks)
+    try:
+        return await _set(point, out, call, wanted, interval_s)
+    except WriteRejected:  # no setting can be changed at all
+        point.worked["refused_measurands"] = list(wanted)
+        point.worked["refused_interval"] = str(round(interval_s))
+        return {}
+
+
+async def _set(
+    point: ChargePoint, out: Outbound, call: Call, wanted: tuple[str, ...], interval_s: float
+) -> dict[str, str]:
+    changed = await _measure(point, out, call, wanted)
+    told, value = point.configuration.get(out.interval, ""), str(round(interval_s))
+    is_often = told.isdecimal() and 0 < int(told) <= interval_s
+    if wanted and not is_often and point.worked.get("refused_interval") != value:
+        if await _takes(point, out, call, out.interval, value):
+            changed[out.interval] = value
+        else:
+            point.worked["refused_interval"] = value
+    return changed
+
+
+async def _measure(
+    point: ChargePoint, out: Outbound, call: Call, wanted: tuple[str, ...]
+) -> dict[str, str]:
+    """The list as a whole; where that is refused, one more at a time."""
+    told = point.configuration.get(out.sampled)
+    before = [name.strip() for name in (told or "").split(",") if name.strip()]
+    refused = set(point.worked.get("refused_measurands", ()))
+    missing = [name for name in wanted if name not in before and name not in refused]
+    if not missing or (told is None and "refused_measurands" in point.worked):
+        return {}
+    # Ours first: where there is an end to the list, they are what is needed.
+    names = [name for name in wanted if name not in refused]
+    names += [name for name in before if name not in names]
+    most = point.configuration.get(out.most_sampled, "")
+    if most.isdecimal() and int(most) > 0:
+        names = names[: int(most)]
+    while len(",".join(names)) > _LONGEST:
+        names.pop()
+    if names == before:
+        return {}
+    taken: list[str] = []
+    if await _takes(point, out, call, out.sampled, ",".join(names)):
+        taken = names
+    else:
+        for name in names:
+            if await _takes(point, out, call, out.sampled, ",".join([*taken, name])):
+                taken.append(name)
+    point.worked["refused_measurands"] = sorted(refused | {n for n in wanted if n not in taken})
+    return {out.sampled: ",".join(taken)} if taken else {}
+
+
+async def _takes(point: ChargePoint, out: Outbound, call: Call, name: str, value: str) -> bool:
+    try:
+        answer = await call(point, out.configure(name, value))
+    except WriteRejected as error:
+        if error.service_code in NEVER:
+            raise
+        return False
+    return out.is_configured(answer)

@@ -1,0 +1,64 @@
+"""Getting to know a charge point: its settings, its status, its boot data when it sends none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from chargepoint_driver.backends.ocpp.model.charger import ChargePoint
+from chargepoint_driver.backends.ocpp.protocol.requests import Ask, Outbound
+from chargepoint_driver.errors import ChargePointError, WriteRejected
+
+__all__ = ["NEVER", "ask_for", "read_settings", "without_secrets"]
+
+_SECRET = re.compile(r"password|authorizationkey|secret|psk|passphrase", re.IGNORECASE)
+_MOST_SETTINGS = 2_000
+# Codes of a CALLERROR that say that there is no such request at all.
+NEVER = {"NotImplemented", "NotSupported"}
+
+Call = Callable[[ChargePoint, Ask], Awaitable[dict[str, Any]]]
+
+
+def without_secrets(settings: dict[str, str]) -> dict[str, str]:
+    """Settings without those whose names speak of keys; a charge point may show them."""
+    known = {name: value for name, value in settings.items() if not _SECRET.search(name)}
+    return dict(list(known.items())[:_MOST_SETTINGS])
+
+
+async def read_settings(point: ChargePoint, out: Outbound, call: Call) -> dict[str, str]:
+    """The settings of a charge point, empty where it tells none. Raises TryLater's kin only."""
+    found: dict[str, str] = {}
+    if out.asks_all:
+        try:
+            found = out.read_configuration(await call(point, out.configuration(None)))
+        except WriteRejected:
+            found = {}
+    missing = [name for name in out.names if name not in found]
+    if out.rate_units not in found:
+        most = found.get("GetConfigurationMaxKeys", "")
+        step = int(most) if most.isdecimal() and int(most) > 0 else out.most_names
+        for first in range(0, len(missing), step):
+            found.update(await _some(point, out, call, missing[first : first + step]))
+    return without_secrets(found)
+
+
+async def _some(point: ChargePoint, out: Outbound, call: Call, names: list[str]) -> dict[str, str]:
+    """The settings of these names, in halves where they are too many at once."""
+    try:
+        return out.read_configuration(await call(point, out.configuration(names)))
+    except WriteRejected as error:
+        if len(names) == 1 or error.service_code in NEVER:
+            return {}
+    half = len(names) // 2
+    first = await _some(point, out, call, names[:half])
+    return {**first, **await _some(point, out, call, names[half:])}
+
+
+async def ask_for(point: ChargePoint, out: Outbound, call: Call, message: str) -> bool:
+    """Ask for a message; False when it will not come."""
+    try:
+        answer = await call(point, out.trigger(message))
+    except ChargePointError:
+        return False
+    return answer.get("status") == "Accepted"

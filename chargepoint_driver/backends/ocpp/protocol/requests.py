@@ -1,0 +1,134 @@
+"""What we ask of charge points, in words that no protocol version owns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from chargepoint_driver.backends.ocpp.model.quirks import Purpose
+from chargepoint_driver.errors import FateUnknown
+
+__all__ = ["Ask", "Composite", "Outbound", "Profile", "composite_of", "status_of"]
+
+Ask = tuple[str, dict[str, Any]]
+"""(action, payload) of a request."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A charging profile with one limit. `duration_s` None: without end."""
+
+    profile_id: int
+    purpose: Purpose
+    connector_id: int
+    stack_level: int
+    kind: str
+    unit: str
+    limit: float
+    number_phases: int | None
+    start: str | None
+    duration_s: int | None
+    wire_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Composite:
+    """What a charge point says is in force: the limit that comes first."""
+
+    unit: str
+    limit: float
+    number_phases: int | None
+
+
+class Outbound(Protocol):
+    """Requests of one protocol version, and what their answers say."""
+
+    def set_profile(self, profile: Profile) -> Ask:
+        """Install a profile."""
+
+    def clear_profile(self, profile_id: int) -> Ask:
+        """Remove one profile by its id."""
+
+    def composite(self, connector_id: int, unit: str, duration_s: int) -> Ask:
+        """Ask for the schedule in force."""
+
+    def read_composite(self, answer: dict[str, Any]) -> Composite | None:
+        """The limit now in force; None when the answer names none."""
+
+    def trigger(self, message: str, connector_id: int | None = None) -> Ask:
+        """Ask for a message."""
+
+    def remote_start(self, connector_id: int | None, id_tag: str, start_id: int) -> Ask:
+        """Begin a transaction."""
+
+    def remote_stop(self, wire_id: str) -> Ask:
+        """End a transaction."""
+
+    def availability(self, connector_id: int, operative: bool) -> Ask:
+        """Take a connector (0: all) into or out of service."""
+
+    def reset(self, hard: bool) -> Ask:
+        """Restart."""
+
+    def unlock(self, connector_id: int) -> Ask:
+        """Release the plug."""
+
+    def configuration(self, names: list[str] | None) -> Ask:
+        """Ask for settings; None: for all of them, where the version can."""
+
+    def read_configuration(self, answer: dict[str, Any]) -> dict[str, str]:
+        """Name to value of the settings in an answer."""
+
+    def configure(self, name: str, value: str) -> Ask:
+        """Change a setting."""
+
+    def is_configured(self, answer: dict[str, Any]) -> bool:
+        """Whether the setting was taken."""
+
+    names: list[str]
+    """The settings that this backend makes use of."""
+    most_names: int
+    """How many are asked for at once."""
+    rate_units: str
+    """The setting that tells the units of limits."""
+    stack_levels: str
+    """The setting that tells the highest stack level."""
+    interval: str
+    """The setting that tells the interval of meter values in a transaction, s."""
+    sampled: str
+    """The setting that lists the measurands of those meter values."""
+    most_sampled: str
+    """The setting that tells how many measurands that list may have."""
+    lacks: frozenset[str]
+    """Measurands of other versions that this one does not know."""
+    asks_all: bool
+    """Whether all settings can be had at once."""
+
+
+def status_of(answer: dict[str, Any], action: str, station_id: str) -> str:
+    """The status in an answer. Raises FateUnknown where it has none: the request arrived, and
+    what became of it is not said."""
+    status = answer.get("status")
+    if isinstance(status, str) and status.strip():
+        return status
+    raise FateUnknown(
+        f"{station_id}: the answer to {action} has no status; it may have been carried out: read "
+        "the point before writing again"
+    )
+
+
+def composite_of(answer: dict[str, Any], name: str) -> Composite | None:
+    """The first limit of a composite schedule."""
+    schedule = answer.get(name)
+    if answer.get("status") != "Accepted" or not isinstance(schedule, dict):
+        return None
+    periods = schedule.get("chargingSchedulePeriod")
+    first = periods[0] if isinstance(periods, list) and periods else None
+    if not isinstance(first, dict) or not isinstance(first.get("limit"), (int, float)):
+        return None
+    phases = first.get("numberPhases")
+    return Composite(
+        str(schedule.get("chargingRateUnit", "A")),
+        float(first["limit"]),
+        phases if isinstance(phases, int) else None,
+    )

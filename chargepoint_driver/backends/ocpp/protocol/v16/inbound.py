@@ -1,0 +1,189 @@
+"""The requests of OCPP 1.6 charge points, and what is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from chargepoint_driver.backends.ocpp.model.metering import Sample, raw_values, sample
+from chargepoint_driver.backends.ocpp.protocol.dispatch import Dialect, Request
+from chargepoint_driver.backends.ocpp.protocol.handlers import (
+    Handlers,
+    booted,
+    connector_number,
+    heartbeat,
+    noted,
+    phases_of,
+)
+from chargepoint_driver.backends.ocpp.protocol.transactions import (
+    finish,
+    measure,
+    message_time,
+    save_connector,
+    status_changed,
+)
+from chargepoint_driver.backends.ocpp.protocol.v16.messages import MeterValues
+from chargepoint_driver.backends.ocpp.wire.framing import WireError
+
+__all__ = ["DIALECT"]
+
+_handlers = Handlers()
+_on = _handlers.on
+# A register beyond this, in Wh, is none.
+_MOST_WH = 1e15
+
+
+@_on("BootNotification")
+def _boot(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
+    serial = payload.get("chargePointSerialNumber") or payload.get("chargeBoxSerialNumber")
+    boot = {
+        "vendor": payload["chargePointVendor"],
+        "model": payload["chargePointModel"],
+        "serial": serial,
+        "firmware": payload.get("firmwareVersion"),
+    }
+    return booted(request, payload, boot)
+
+
+@_on("StatusNotification")
+def _status(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
+    connector_id = _connector_id(payload)
+    time_s = message_time(request, payload.get("timestamp"))
+    connector, newest = status_changed(request, connector_id, payload["status"], time_s)
+    error, vendor_error = payload["errorCode"], payload.get("vendorErrorCode")
+    faulted = payload["status"] if payload["status"] == "Faulted" and error == "NoError" else None
+    connector.note_fault(request.received_s, error, vendor_error, faulted)
+    if newest:
+        connector.error_code = error
+        connector.vendor_error_code = vendor_error
+        connector.vendor_id = payload.get("vendorId")
+        connector.info = payload.get("info")
+    save_connector(request, connector)
+    request.desk.note(request, connector_id, time_s, payload)
+    return {}
+
+
+@_on("Authorize")
+def _authorize(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
+    status = request.desk.tags.status(payload["idTag"])
+    request.desk.note(request, None, request.received_s, {**payload, "status": status})
+    return {"idTagInfo": {"status": status}}
+
+
+@_on("StartTransaction")
+def _start(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
+    point, desk = request.point, request.desk
+    connector_id, id_tag = _connector_id(payload), payload["idTag"]
+    meter = _register_of(payload, "meterStart")
+    start_s = message_time(request, payload["timestamp"])
+    same = f"{connector_id}|{id_tag}|{payload['timestamp']}|{meter:g}"
+    started, is_new = desk.store.start(
+        point.station_id, connector_id, id_tag, start_s, meter, request.received_s, request=same
+    )
+    if is_new:
+        connector = point.connector(connector_id)
+        running = connector.transaction
+        # A late begin is history: what runs there since is not replaced.
+        if running is None or running.start_s <= start_s:
+            desk.store.supersede(point.station_id, connector_id, started.transaction_id)
+            connector.begin(started)
+            request.after.append(lambda: desk.began(point, connector_id))
+    else:
+        desk.count(point, "repeated_starts")
+    status = desk.tags.status(id_tag)
+    data = {**payload, "transactionId": started.transaction_id, "status": status}
+    desk.note(request, connector_id, start_s, data)
+    return {"transactionId": started.transaction_id, "idTagInfo": {"status": status}}
+
+
+@_on("StopTransaction")
+def _stop(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
+    wire_id = str(payload["transactionId"])
+    id_tag = payload.get("idTag") or ""
+    stop_s = message_time(request, payload["timestamp"])
+    meter: float | None = _register_of(payload, "meterStop")
+    data = list(_moments(request, payload.get("transactionData")))
+    registers = [(at, found.energy_wh) for at, found in data if found.energy_wh is not None]
+    if registers:
+        last_s, last_wh = max(registers)
+        meter = meter or last_wh
+        known = request.desk.store.find(request.point.station_id, wire_id)
+        if known is not None:
+            request.desk.store.register(known.transaction_id, last_wh, last_s)
+    found = finish(request, wire_id, id_tag, stop_s, meter, payload.get("reason"))
+    connector_id = None if found is None else found.connector_id
+    request.desk.note(request, connector_id, stop_s, payload)
+    if not id_tag:
+        return {}
+    return {"idTagInfo": {"status": request.desk.tags.status(id_tag)}}
+
+
+@_on("MeterValues")
+def _meter_values(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
+    moments = _moments(request, payload.get("meterValue"))
+    wire_id = payload.get("transactionId")
+    return _measured(request, _connector_id(payload), wire_id, moments)
+
+
+def _meter_values_fast(request: Request, payload: MeterValues) -> dict[str, Any]:
+    phases = phases_of(request)
+    moments = [
+        (message_time(request, each.timestamp), sample(each.sampledValue, phases))
+        for each in payload.meterValue
+    ]
+    connector_id = connector_number(payload.connectorId, "connectorId")
+    return _measured(request, connector_id, payload.transactionId, moments)
+
+
+_handlers["Heartbeat"] = heartbeat
+for _action, _answer in {
+    "DataTransfer": {"status": "UnknownVendorId"},
+    "DiagnosticsStatusNotification": {},
+    "FirmwareStatusNotification": {},
+    "LogStatusNotification": {},
+    "SecurityEventNotification": {},
+    "SignCertificate": {"status": "Rejected"},
+    "SignedFirmwareStatusNotification": {},
+}.items():
+    _handlers[_action] = noted(_answer)
+
+
+def _connector_id(payload: dict[str, Any]) -> int:
+    return connector_number(payload["connectorId"], "connectorId")
+
+
+def _register_of(payload: dict[str, Any], name: str) -> float:
+    if abs(payload[name]) > _MOST_WH:
+        raise WireError("PropertyConstraintViolation", f"{name}: beyond any register")
+    return float(payload[name])
+
+
+def _measured(
+    request: Request,
+    connector_id: int,
+    wire_id: int | None,
+    moments: Iterable[tuple[float, Sample]],
+) -> dict[str, Any]:
+    known = None if wire_id is None else str(wire_id)
+    samples, time_s = measure(request, connector_id, known, moments)
+    data = {"transactionId": wire_id, "samples": samples}
+    request.desk.note(request, connector_id, time_s, data)
+    return {}
+
+
+def _moments(request: Request, meter_values: Any) -> Iterable[tuple[float, Sample]]:
+    """The samples of meter values that came the common way; a lone one counts as a list."""
+    phases = phases_of(request)
+    for each in meter_values if isinstance(meter_values, list) else [meter_values]:
+        if isinstance(each, dict):
+            time_s = message_time(request, each.get("timestamp"))
+            yield time_s, sample(raw_values(each.get("sampledValue")), phases)
+
+
+DIALECT = Dialect(
+    version="1.6",
+    handlers=_handlers,
+    fast={"MeterValues": (msgspec.json.Decoder(MeterValues), _meter_values_fast)},
+)

@@ -1,0 +1,126 @@
+"""Requests to OCPP 1.6 charge points."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chargepoint_driver.backends.ocpp.protocol.requests import Ask, Composite, Profile, composite_of
+
+__all__ = ["Outbound16"]
+
+_PURPOSES = {
+    "max": "ChargePointMaxProfile",
+    "default": "TxDefaultProfile",
+    "transaction": "TxProfile",
+}
+
+
+class Outbound16:
+    """See `outbound.Outbound`."""
+
+    rate_units = "ChargingScheduleAllowedChargingRateUnit"
+    stack_levels = "ChargeProfileMaxStackLevel"
+    interval = "MeterValueSampleInterval"
+    sampled = "MeterValuesSampledData"
+    most_sampled = "MeterValuesSampledDataMaxLength"
+    lacks: frozenset[str] = frozenset()
+    most_names = 50
+    asks_all = True
+
+    def __init__(self) -> None:
+        self.names = [
+            self.rate_units,
+            self.stack_levels,
+            self.interval,
+            "NumberOfConnectors",
+            "GetConfigurationMaxKeys",
+            "HeartbeatInterval",
+            self.sampled,
+            self.most_sampled,
+        ]
+
+    def set_profile(self, profile: Profile) -> Ask:
+        period: dict[str, Any] = {"startPeriod": 0, "limit": profile.limit}
+        if profile.number_phases is not None:
+            period["numberPhases"] = profile.number_phases
+        schedule: dict[str, Any] = {
+            "chargingRateUnit": profile.unit,
+            "chargingSchedulePeriod": [period],
+        }
+        if profile.start is not None:
+            schedule["startSchedule"] = profile.start
+        if profile.duration_s is not None:
+            schedule["duration"] = profile.duration_s
+        body: dict[str, Any] = {
+            "chargingProfileId": profile.profile_id,
+            "stackLevel": profile.stack_level,
+            "chargingProfilePurpose": _PURPOSES[profile.purpose],
+            "chargingProfileKind": profile.kind,
+            "chargingSchedule": schedule,
+        }
+        if profile.wire_id is not None:
+            body["transactionId"] = int(profile.wire_id)
+        return "SetChargingProfile", {
+            "connectorId": profile.connector_id,
+            "csChargingProfiles": body,
+        }
+
+    def clear_profile(self, profile_id: int) -> Ask:
+        return "ClearChargingProfile", {"id": profile_id}
+
+    def composite(self, connector_id: int, unit: str, duration_s: int) -> Ask:
+        return "GetCompositeSchedule", {
+            "connectorId": connector_id,
+            "duration": duration_s,
+            "chargingRateUnit": unit,
+        }
+
+    def read_composite(self, answer: dict[str, Any]) -> Composite | None:
+        return composite_of(answer, "chargingSchedule")
+
+    def trigger(self, message: str, connector_id: int | None = None) -> Ask:
+        payload: dict[str, Any] = {"requestedMessage": message}
+        if connector_id is not None:
+            payload["connectorId"] = connector_id
+        return "TriggerMessage", payload
+
+    def remote_start(self, connector_id: int | None, id_tag: str, start_id: int) -> Ask:
+        del start_id
+        payload: dict[str, Any] = {"idTag": id_tag}
+        if connector_id is not None:
+            payload["connectorId"] = connector_id
+        return "RemoteStartTransaction", payload
+
+    def remote_stop(self, wire_id: str) -> Ask:
+        return "RemoteStopTransaction", {"transactionId": int(wire_id)}
+
+    def availability(self, connector_id: int, operative: bool) -> Ask:
+        return "ChangeAvailability", {
+            "connectorId": connector_id,
+            "type": "Operative" if operative else "Inoperative",
+        }
+
+    def reset(self, hard: bool) -> Ask:
+        return "Reset", {"type": "Hard" if hard else "Soft"}
+
+    def unlock(self, connector_id: int) -> Ask:
+        return "UnlockConnector", {"connectorId": connector_id}
+
+    def configuration(self, names: list[str] | None) -> Ask:
+        return "GetConfiguration", {} if names is None else {"key": names}
+
+    def configure(self, name: str, value: str) -> Ask:
+        return "ChangeConfiguration", {"key": name, "value": value}
+
+    def is_configured(self, answer: dict[str, Any]) -> bool:
+        return answer.get("status") in {"Accepted", "RebootRequired"}
+
+    def read_configuration(self, answer: dict[str, Any]) -> dict[str, str]:
+        found = {}
+        entries = answer.get("configurationKey")
+        for entry in entries if isinstance(entries, list) else ():
+            if isinstance(entry, dict) and isinstance(entry.get("key"), str):
+                value = entry.get("value")
+                if value is not None:
+                    found[entry["key"]] = str(value)
+        return found

@@ -1,0 +1,141 @@
+"""Requests to OCPP 2.0.1 and 2.1 charge points. A connector here is an EVSE."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chargepoint_driver.backends.ocpp.protocol.requests import Ask, Composite, Profile, composite_of
+
+__all__ = ["Outbound201"]
+
+_PURPOSES = {
+    "max": "ChargingStationMaxProfile",
+    "default": "TxDefaultProfile",
+    "transaction": "TxProfile",
+}
+
+
+class Outbound201:
+    """See `outbound.Outbound`."""
+
+    rate_units = "SmartChargingCtrlr.RateUnit"
+    stack_levels = "SmartChargingCtrlr.ProfileStackLevel"
+    interval = "SampledDataCtrlr.TxUpdatedInterval"
+    sampled = "SampledDataCtrlr.TxUpdatedMeasurands"
+    # The longest list is told by a report of characteristics only; who refuses is tried anew.
+    most_sampled = ""
+    lacks = frozenset({"Temperature", "RPM"})
+    most_names = 4
+    asks_all = False
+
+    def __init__(self) -> None:
+        self.names = [self.rate_units, self.stack_levels, self.interval, self.sampled]
+
+    def set_profile(self, profile: Profile) -> Ask:
+        period: dict[str, Any] = {"startPeriod": 0, "limit": profile.limit}
+        if profile.number_phases is not None:
+            period["numberPhases"] = profile.number_phases
+        schedule: dict[str, Any] = {
+            "id": profile.profile_id,
+            "chargingRateUnit": profile.unit,
+            "chargingSchedulePeriod": [period],
+        }
+        if profile.start is not None:
+            schedule["startSchedule"] = profile.start
+        if profile.duration_s is not None:
+            schedule["duration"] = profile.duration_s
+        body: dict[str, Any] = {
+            "id": profile.profile_id,
+            "stackLevel": profile.stack_level,
+            "chargingProfilePurpose": _PURPOSES[profile.purpose],
+            "chargingProfileKind": profile.kind,
+            "chargingSchedule": [schedule],
+        }
+        if profile.wire_id is not None:
+            body["transactionId"] = profile.wire_id
+        return "SetChargingProfile", {"evseId": profile.connector_id, "chargingProfile": body}
+
+    def clear_profile(self, profile_id: int) -> Ask:
+        return "ClearChargingProfile", {"chargingProfileId": profile_id}
+
+    def composite(self, connector_id: int, unit: str, duration_s: int) -> Ask:
+        return "GetCompositeSchedule", {
+            "evseId": connector_id,
+            "duration": duration_s,
+            "chargingRateUnit": unit,
+        }
+
+    def read_composite(self, answer: dict[str, Any]) -> Composite | None:
+        return composite_of(answer, "schedule")
+
+    def trigger(self, message: str, connector_id: int | None = None) -> Ask:
+        payload: dict[str, Any] = {"requestedMessage": message}
+        if connector_id is not None:
+            payload["evse"] = {"id": connector_id, "connectorId": 1}
+        return "TriggerMessage", payload
+
+    def remote_start(self, connector_id: int | None, id_tag: str, start_id: int) -> Ask:
+        payload: dict[str, Any] = {
+            "idToken": {"idToken": id_tag, "type": "Central"},
+            "remoteStartId": start_id,
+        }
+        if connector_id is not None:
+            payload["evseId"] = connector_id
+        return "RequestStartTransaction", payload
+
+    def remote_stop(self, wire_id: str) -> Ask:
+        return "RequestStopTransaction", {"transactionId": wire_id}
+
+    def availability(self, connector_id: int, operative: bool) -> Ask:
+        payload: dict[str, Any] = {"operationalStatus": "Operative" if operative else "Inoperative"}
+        if connector_id:
+            payload["evse"] = {"id": connector_id}
+        return "ChangeAvailability", payload
+
+    def reset(self, hard: bool) -> Ask:
+        return "Reset", {"type": "Immediate" if hard else "OnIdle"}
+
+    def unlock(self, connector_id: int) -> Ask:
+        return "UnlockConnector", {"evseId": connector_id, "connectorId": 1}
+
+    def configuration(self, names: list[str] | None) -> Ask:
+        return "GetVariables", {
+            "getVariableData": [_variable(each) for each in names or self.names]
+        }
+
+    def configure(self, name: str, value: str) -> Ask:
+        return "SetVariables", {"setVariableData": [{**_variable(name), "attributeValue": value}]}
+
+    def is_configured(self, answer: dict[str, Any]) -> bool:
+        results = answer.get("setVariableResult")
+        first = results[0] if isinstance(results, list) and results else None
+        return isinstance(first, dict) and first.get("attributeStatus") in {
+            "Accepted",
+            "RebootRequired",
+        }
+
+    def read_configuration(self, answer: dict[str, Any]) -> dict[str, str]:
+        found = {}
+        results = answer.get("getVariableResult")
+        for result in results if isinstance(results, list) else ():
+            if not isinstance(result, dict) or result.get("attributeStatus") != "Accepted":
+                continue
+            name = variable_name(result)
+            if name is not None and result.get("attributeValue") is not None:
+                found[name] = str(result["attributeValue"])
+        return found
+
+
+def _variable(name: str) -> dict[str, Any]:
+    component, _, variable = name.partition(".")
+    return {"component": {"name": component}, "variable": {"name": variable}}
+
+
+def variable_name(entry: dict[str, Any]) -> str | None:
+    """Component.Variable of an entry, with the EVSE where it belongs to one."""
+    component, variable = entry.get("component"), entry.get("variable")
+    if not isinstance(component, dict) or not isinstance(variable, dict):
+        return None
+    evse = component.get("evse")
+    where = f"[{evse.get('id')}]" if isinstance(evse, dict) else ""
+    return f"{component.get('name')}{where}.{variable.get('name')}"

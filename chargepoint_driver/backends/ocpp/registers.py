@@ -1,0 +1,202 @@
+"""What there is to say of a charge point, as the paths of the OCPP catalogue find it.
+
+The views of `live` as plain dictionaries, and what the registers want in other words: kWh, the
+limits in force, the newest session, the newest alarm. None: not reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from chargepoint_driver.backends.ocpp.model.timestamps import parse
+from chargepoint_driver.backends.ocpp.status import ChargePointView, ConnectorView
+from chargepoint_driver.catalogue import OCPP, Attribute, Kind, Scope
+from chargepoint_driver.config.ocpp import OcppConfig
+from chargepoint_driver.records import StationRecord, Value, Values
+
+__all__ = ["Sessions", "record_of"]
+
+Sessions = Mapping[int, Mapping[str, Any]]
+"""Connector to its newest session: a row of `questions.sessions`."""
+
+# What is known of a connector that was never heard of.
+_NO_CONNECTOR: dict[str, Any] = {
+    "available_for_charging": -1,
+    "composite_status": "down",
+    "requires_maintenance": -1,
+}
+_SAID = ("ocpp_status", "error_code", "vendor_error_code", "info")
+
+
+def record_of(
+    call: str, view: ChargePointView, config: OcppConfig, sessions: Sessions, cleared: str | None
+) -> StationRecord:
+    """The answer to one call about one charge point. `cleared`: alarms until then are put away."""
+    station, ports = _facts(view, config, sessions, cleared)
+    rows = OCPP.of_call(call)
+    of_ports = [row for row in rows if row.scope is not Scope.STATION]
+    # Which connectors there are is not known before they were heard of.
+    unknown = None
+    if not ports:
+        unknown = _values(
+            of_ports, {**_NO_CONNECTOR, "status": view.status, "last_seen": view.last_seen}
+        )
+    return StationRecord(
+        view.id,
+        _values(rows, station),
+        {number: _values(of_ports, facts) for number, facts in ports.items()},
+        unknown,
+    )
+
+
+def _values(rows: list[Attribute] | tuple[Attribute, ...], facts: Mapping[str, Any]) -> Values:
+    found = {}
+    for row in rows:
+        path = row.path[0]
+        if path:
+            found[row.name] = _at(path.removeprefix("Port/"), facts, row.kind)
+    return found
+
+
+def _at(path: str, facts: Mapping[str, Any], kind: Kind) -> Value:
+    """The value at a path like limit/accepted_kw."""
+    value: Any = facts
+    for step in path.split("/"):
+        value = value.get(step) if isinstance(value, Mapping) else None
+        if value is None:
+            return None
+    convert = _KINDS.get(kind)
+    return value if convert is None else convert(value)
+
+
+_KINDS: dict[Kind, Callable[[Any], Value]] = {
+    Kind.STRING: str,
+    Kind.INTEGER: int,
+    Kind.FLOAT: float,
+    Kind.DATETIME: lambda text: str(text).replace("Z", "+00:00"),
+    Kind.DICTIONARY: dict,
+}
+
+
+def _facts(
+    view: ChargePointView, config: OcppConfig, sessions: Sessions, cleared: str | None
+) -> tuple[dict[str, Any], dict[int, dict[str, Any]]]:
+    """(of the charge point, of each of its connectors)."""
+    main = view.connectors.get(0)
+    up = view.status != "UNREACHABLE"
+    settings = config.of(view.id)
+    rated = {
+        "nominal_v": (settings and settings.voltage) or config.voltage,
+        "phase_count": (settings and settings.phases) or config.phases,
+        "rated_kw": settings.rated_kw if settings else None,
+    }
+    ports: dict[int, dict[str, Any]] = {}
+    for number, each in view.connectors.items():
+        if not number:
+            continue
+        session = _session(each, sessions.get(number))
+        known = [each] if main is None else [each, main]
+        ports[number] = {
+            **rated,
+            **_live(each, up),
+            "last_seen": view.last_seen,
+            **_limits(each.limit, view.limit),
+            "session": session,
+            "alarm": _alarm(known, cleared),
+        }
+    station: dict[str, Any] = {
+        **({} if main is None else _live(main, up)),
+        **{name: getattr(view, name) for name in ChargePointView.__slots__},
+        **_limits(view.limit, None),
+        "session": _newest([facts["session"] for facts in ports.values()], "start"),
+        "alarm": _alarm(list(view.connectors.values()), cleared),
+        "connector_count": len(ports) or None,
+        "station_groups": ",".join(config.groups_of(view.id)) or None,
+        "configuration": view.configuration or None,
+        **rated,
+    }
+    return station, ports
+
+
+def _live(view: ConnectorView, up: bool) -> dict[str, Any]:
+    """A connector; what it last said of itself counts only while it is there."""
+    facts = {name: getattr(view, name) for name in ConnectorView.__slots__}
+    if not up:
+        facts |= dict.fromkeys(_SAID)
+    if view.energy_wh is not None:
+        facts["energy_kwh"] = view.energy_wh / 1000
+    if view.load_kw is None:
+        facts["load_estimated"] = None
+    if facts["ocpp_status"] is not None:
+        facts["availability"] = int(view.ocpp_status != "Unavailable")
+    return facts
+
+
+def _limits(own: Mapping[str, Any] | None, above: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The limit in force: its own or the one above it, whichever is lower. Whether there is one
+    is not reported where all that is known is that one was sent."""
+    known = [limit for limit in (own, above) if limit is not None]
+    active = [limit for limit in known if limit["active"]]
+    in_doubt = any(limit["in_doubt"] for limit in known)
+    percents = [limit["percent_shed"] for limit in active if limit["percent_shed"] is not None]
+    return {
+        "limit": own,
+        "shed": 1 if active else None if in_doubt else 0,
+        "allowed_kw": min(map(_kept, active), default=None),
+        "percent_shed": max(percents, default=None),
+    }
+
+
+def _kept(limit: Mapping[str, Any]) -> float:
+    """What was asked for where no more is in force: charge points round down, to 0 below what
+    can be delivered. Else what is in force."""
+    requested, effective = float(limit["requested_kw"]), float(limit["effective_kw"])
+    return requested if effective <= requested * 1.01 + 0.01 else effective
+
+
+def _session(view: ConnectorView, newest: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The session that runs, else the newest one in the record."""
+    running = view.transaction
+    if running is not None:
+        energy_wh = running.energy_wh
+        return {
+            "id": running.transaction_id,
+            "start": running.start_time,
+            "energy_kwh": None if energy_wh is None else energy_wh / 1000,
+            "id_tag": running.id_tag or None,
+        }
+    if newest is None:
+        return None
+    energy_wh = newest["energy_wh"]
+    return {
+        "id": newest["id"],
+        "start": newest["start"],
+        "end": newest["stop"],
+        "energy_kwh": None if energy_wh is None else energy_wh / 1000,
+        "id_tag": newest["id_tag"] or None,
+        "reason": newest["reason"],
+    }
+
+
+def _alarm(views: list[ConnectorView], cleared: str | None) -> dict[str, Any] | None:
+    """The newest error that was received after the alarms were last cleared."""
+    found: dict[str, Any] | None = _newest(
+        [
+            {"type": view.last_error, "time": view.last_error_time}
+            for view in views
+            if view.last_error_time is not None
+            and (cleared is None or _moment(view.last_error_time) > _moment(cleared))
+        ],
+        "time",
+    )
+    return found
+
+
+def _newest(found: list[Any], by: str) -> Any:
+    known = [each for each in found if each is not None]
+    return max(known, key=lambda each: _moment(each[by]), default=None)
+
+
+def _moment(text: str | None) -> float:
+    return parse(text) or 0.0

@@ -1,0 +1,324 @@
+"""Limits of load: from kW to charging profiles, installed, read back, put back, removed.
+
+Requested is what was asked for, accepted what the charge point took, confirmed what it says (or
+shows) to be in force, effective what can be counted on. A limit of a connector never becomes one
+of the whole station, and nothing here stops a transaction or takes a connector out of service.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import sqlite3
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Any
+
+from chargepoint_driver.backend import Limit
+from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Connector
+from chargepoint_driver.backends.ocpp.model.limit import LimitState, kw_of
+from chargepoint_driver.backends.ocpp.protocol.provisioning import NEVER
+from chargepoint_driver.backends.ocpp.protocol.requests import Ask, Composite, Outbound
+from chargepoint_driver.backends.ocpp.smart_charging.profiles import Profiles, transaction_on
+from chargepoint_driver.backends.ocpp.smart_charging.variants import Form, forms_of
+from chargepoint_driver.backends.ocpp.status import load_of
+from chargepoint_driver.backends.ocpp.storage.store import Store
+from chargepoint_driver.backends.ocpp.transport.connection import CallRefused
+from chargepoint_driver.errors import (
+    BadValue,
+    ChargePointError,
+    NothingThere,
+    TryLater,
+    WriteRejected,
+)
+
+__all__ = ["Limiter"]
+
+# How long after a write a measured load may confirm it.
+_WATCH_S = 60.0
+
+
+class Limiter:
+    """The limits of all charge points."""
+
+    def __init__(
+        self,
+        store: Store,
+        call: Callable[[ChargePoint, Ask], Any],
+        outbound: Callable[[ChargePoint], Outbound],
+        learn: Callable[[ChargePoint], Any],
+        now: Callable[[], float],
+        count: Callable[..., None],
+    ) -> None:
+        """`call` sends a request and returns its answer, `learn` reads the configuration."""
+        self._store = store
+        self._call = call
+        self._outbound = outbound
+        self._learn = learn
+        self._now = now
+        self._count = count
+        self._profiles = Profiles(call, outbound, now, count)
+        self._turns: dict[str, asyncio.Lock] = {}
+
+    # ---- writes --------------------------------------------------------------------------
+
+    async def shed(
+        self, point: ChargePoint, connector_id: int, limit: Limit, minutes: int
+    ) -> LimitState:
+        """Hold the load to the limit for so many minutes (0: without end).
+
+        Raises WriteRejected when the charge point does not take it; what was in force before
+        is then still shown as accepted.
+        """
+        self._must_be_there(point, connector_id)
+        async with self._turn(point):
+            state = self._requested(point, connector_id, limit, minutes)
+            try:
+                state = await self._install(point, connector_id, state)
+            except ChargePointError as error:
+                self._note_refusal(point, connector_id, state, error)
+                raise
+            self._keep(point, connector_id, state)
+            return state
+
+    async def clear(self, point: ChargePoint, connector_id: int) -> None:
+        """Remove our limits there (connector 0: of the station and all its connectors), and put
+        the base back. Nothing there is a success."""
+        self._must_be_there(point, connector_id)
+        async with self._turn(point):
+            targets = [connector_id]
+            if connector_id == 0:
+                targets += [
+                    number
+                    for number, each in point.connectors.items()
+                    if number and each.limit is not None
+                ]
+            for number in targets:
+                purposes = ("max",) if number == 0 else ("default", "transaction")
+                for purpose in purposes:
+                    await self._profiles.remove(point, number, purpose)
+                self._keep(point, number, None)
+                await self._profiles.put_base(point, number)
+
+    async def put_back(self, point: ChargePoint, connector_id: int | None = None) -> None:
+        """Install the limits again that a restart (or a new transaction) may have undone. Of one
+        that got no answer it is asked what became of it, and nothing is sent again."""
+        for number, connector in point.connectors.items():
+            if connector_id is not None and number != connector_id:
+                continue
+            state = connector.limit
+            if state is not None and state.is_in_doubt:
+                await self._find(point, number)
+                continue
+            if state is None or state.accepted_kw is None:
+                continue
+            if state.is_over(self._now()):
+                self._keep(point, number, None)
+                continue
+            async with self._turn(point):
+                try:
+                    self._keep(point, number, await self._install(point, number, state))
+                except ChargePointError as error:
+                    self._count(point, "limits_not_put_back", str(error))
+
+    async def _find(self, point: ChargePoint, connector_id: int) -> None:
+        """Ask for the schedule in force: it shows a limit in doubt, or, while a transaction runs,
+        that there is none. Else it stays in doubt."""
+        async with self._turn(point):
+            state = point.connector(connector_id).limit
+            if state is None or not state.is_in_doubt or state.is_over(self._now()):
+                return
+            unit = next(forms_of(point, self._outbound(point))).unit
+            found = await self._composite(point, connector_id, unit)
+            if found is None:
+                return
+            kw = kw_of(found, point.electrical)
+            if state.is_kept_by(kw):
+                state = replace(state, accepted_kw=kw, confirmed_kw=kw, confirmed_by="composite")
+            elif connector_id and transaction_on(point, connector_id) is None:
+                return  # a default profile need not show before a transaction
+            self._keep(point, connector_id, replace(state, refused=None))
+
+    def observe(self, point: ChargePoint, connector: Connector) -> None:
+        """A new meter value: it may confirm a limit that nothing else did."""
+        state = connector.limit
+        now_s = self._now()
+        if state is None or state.accepted_kw is None or state.confirmed_kw is not None:
+            return
+        if now_s - state.written_s > _WATCH_S:
+            return
+        most_kw = state.accepted_kw * 1.05 + 0.05
+        offered = connector.meter.known(state.written_s).get("offered_kw")
+        load_kw, _ = load_of(point, connector, now_s)
+        if offered is not None and offered[0] <= most_kw:
+            confirmed, by = offered[0], "offered"
+        elif load_kw is not None and load_kw <= most_kw and connector.transaction is not None:
+            confirmed, by = state.accepted_kw, "load"
+        else:
+            return
+        self._keep(
+            point, connector.connector_id, replace(state, confirmed_kw=confirmed, confirmed_by=by)
+        )
+
+    def restore(self, data: dict[str, Any]) -> LimitState | None:
+        """A limit as `_keep` stored it; None when it is over."""
+        try:
+            state = LimitState(**{**data, "purposes": tuple(data.get("purposes", ()))})
+        except TypeError:
+            return None
+        return None if state.is_over(self._now()) else state
+
+    # ---- what is asked for ---------------------------------------------------------------
+
+    def _requested(
+        self, point: ChargePoint, connector_id: int, limit: Limit, minutes: int
+    ) -> LimitState:
+        now_s = self._now()
+        until_s = now_s + minutes * 60 if minutes else None
+        if limit.percent_shed is None:
+            kw = limit.allowed_load_kw
+            if kw is None or not math.isfinite(kw) or kw < 0:
+                raise BadValue(f"{point.station_id}: a limit is a number of kW from 0 on")
+            return LimitState(kw, None, None, kw, now_s, until_s)
+        if not 0 <= limit.percent_shed <= 100:
+            raise BadValue(f"{point.station_id}: percentShed is a number from 0 to 100")
+        base_kw = self._base_kw(point, connector_id)
+        kw = base_kw * (100 - limit.percent_shed) / 100
+        return LimitState(None, limit.percent_shed, base_kw, kw, now_s, until_s)
+
+    def _base_kw(self, point: ChargePoint, connector_id: int) -> float:
+        """The load now, else the rated power."""
+        real = [each for number, each in point.connectors.items() if number]
+        concerned = real
+        if connector_id:
+            concerned = [each for each in real if each.connector_id == connector_id]
+        loads = [load_of(point, each, self._now())[0] for each in concerned]
+        known = [load for load in loads if load is not None]
+        if known and len(known) == len(loads) and sum(known) > 0:
+            return sum(known)
+        rated = point.electrical.rated_kw
+        if rated is None:
+            raise BadValue(
+                f"{point.station_id}: percentShed needs a load at the moment, or rated_kw in the"
+                " charge point's settings"
+            )
+        return rated * max(1, len(concerned))
+
+    def _must_be_there(self, point: ChargePoint, connector_id: int) -> None:
+        real = [number for number in point.connectors if number]
+        if connector_id and real and connector_id not in real:
+            there = ", ".join(map(str, real))
+            raise NothingThere(
+                f"{point.station_id} has no connector {connector_id} (there: {there})"
+            )
+        if not point.connected:
+            raise TryLater(f"{point.station_id} is not connected; nothing was sent")
+
+    # ---- installing ----------------------------------------------------------------------
+
+    async def _install(
+        self, point: ChargePoint, connector_id: int, state: LimitState
+    ) -> LimitState:
+        """Try the forms that the charge point may take, from the one that worked before."""
+        if not point.settings_read and point.quirks.read_configuration:
+            await self._learn(point)
+        await self._profiles.put_base(point, connector_id)
+        refusal: ChargePointError | None = None
+        for form in forms_of(point, self._outbound(point)):
+            try:
+                taken = await self._profiles.install(point, connector_id, state, form)
+            except WriteRejected as error:
+                refusal = error
+                if error.service_code in NEVER:
+                    break
+                continue
+            self._remember(point, form)
+            return await self._confirm(point, connector_id, taken, form)
+        assert refusal is not None
+        raise refusal
+
+    # ---- confirming ----------------------------------------------------------------------
+
+    async def _confirm(
+        self, point: ChargePoint, connector_id: int, state: LimitState, form: Form
+    ) -> LimitState:
+        """Ask what is in force. What cannot be found out stays None."""
+        found = await self._composite(point, connector_id, form.unit)
+        return state if found is None else self._compare(point, connector_id, state, found)
+
+    async def _composite(
+        self, point: ChargePoint, connector_id: int, unit: str
+    ) -> Composite | None:
+        """What a charge point says is in force; None where it does not say."""
+        if not point.quirks.composite or point.worked.get("composite") is False:
+            return None
+        out = self._outbound(point)
+        try:
+            answer = await self._call(point, out.composite(connector_id, unit, 300))
+        except CallRefused as error:
+            if error.service_code in NEVER:
+                point.worked["composite"] = False
+                self._save(point, self._save_worked)
+            return None
+        except ChargePointError:
+            return None
+        return out.read_composite(answer)
+
+    def _compare(
+        self, point: ChargePoint, connector_id: int, state: LimitState, found: Composite
+    ) -> LimitState:
+        """What a composite schedule says of a limit."""
+        assert state.accepted_kw is not None
+        kw = kw_of(found, point.electrical)
+        if state.is_kept_by(kw):
+            return replace(state, confirmed_kw=kw, confirmed_by="composite")
+        if transaction_on(point, connector_id) is None and connector_id:
+            return state  # a default profile need not show before a transaction
+        self._count(point, "limits_not_applied", f"{kw:g} kW instead of {state.accepted_kw:g}")
+        return replace(state, confirmed_kw=kw, confirmed_by="composite")
+
+    # ---- keeping -------------------------------------------------------------------------
+
+    def _keep(self, point: ChargePoint, connector_id: int, state: LimitState | None) -> None:
+        if state is None and connector_id not in point.connectors:
+            return
+        point.connector(connector_id).limit = state
+        data = None if state is None else asdict(state)
+        self._save(
+            point, lambda _: self._store.save("limits", point.station_id, connector_id, data)
+        )
+
+    def _save(self, point: ChargePoint, save: Callable[[ChargePoint], None]) -> None:
+        """Have something stored. Where it cannot be, it is in force all the same, and a restart
+        will not know of it."""
+        try:
+            save(point)
+        except sqlite3.Error as error:
+            self._count(point, "not_stored", type(error).__name__)
+        else:
+            self._store.committed()
+
+    def _save_worked(self, point: ChargePoint) -> None:
+        self._store.save_point(point.station_id, worked=point.worked)
+
+    def _note_refusal(
+        self, point: ChargePoint, connector_id: int, state: LimitState, error: ChargePointError
+    ) -> None:
+        """Show what was asked for and refused beside what is in force since before."""
+        if connector_id and connector_id not in point.connectors:
+            return  # most likely there is none
+        before = point.connector(connector_id).limit
+        code = error.service_code or error.code
+        if before is None or before.accepted_kw is None or before.is_over(self._now()):
+            self._keep(point, connector_id, replace(state, refused=code))
+        else:
+            self._keep(point, connector_id, replace(before, refused=code))
+
+    def _remember(self, point: ChargePoint, form: Form) -> None:
+        found = [form.unit, form.kind, form.level]
+        if point.worked.get("form") != found:
+            point.worked["form"] = found
+            self._save(point, self._save_worked)
+
+    def _turn(self, point: ChargePoint) -> asyncio.Lock:
+        return self._turns.setdefault(point.station_id, asyncio.Lock())

@@ -1,0 +1,271 @@
+"""The live status of charge points and connectors, and the frozen views that others get.
+
+The tables of operative statuses and error codes are those of the project's specification.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Connector, Transaction
+from chargepoint_driver.backends.ocpp.model.timestamps import iso
+
+__all__ = ["ChargePointView", "ConnectorView", "TransactionView", "register_status", "view_of"]
+
+HOUR_S = 3600.0
+# OCPP status -> (operative, what the registers call it)
+STATUSES: Mapping[str, tuple[bool, str]] = {
+    "Available": (True, "AVAILABLE"),
+    "Preparing": (True, "INUSE"),
+    "Charging": (True, "INUSE"),
+    "SuspendedEVSE": (True, "INUSE"),
+    "SuspendedEV": (True, "INUSE"),
+    "Finishing": (True, "INUSE"),
+    "Reserved": (True, "INUSE"),
+    "Occupied": (True, "INUSE"),
+    "Unavailable": (False, "UNKNOWN"),
+    "Faulted": (False, "UNKNOWN"),
+}
+# Nothing flows in these, whatever a meter says.
+NO_LOAD = {"Available", "Finishing", "Faulted", "SuspendedEV", "SuspendedEVSE"}
+NO_LOAD_STATES = {"EVConnected", "SuspendedEV", "SuspendedEVSE", "Idle"}
+_SHORTEST_STALE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionView:
+    """A running transaction."""
+
+    transaction_id: int
+    wire_id: str
+    id_tag: str
+    start_time: str | None
+    meter_start_wh: float | None
+    last_wh: float | None
+    energy_wh: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorView:
+    """A connector (2.x: an EVSE; 0: the charge point itself). None means not reported."""
+
+    connector_id: int
+    status: str
+    ocpp_status: str | None
+    status_time: str | None
+    error_code: str | None
+    vendor_error_code: str | None
+    info: str | None
+    last_error: str | None
+    last_error_time: str | None
+    load_kw: float | None
+    load_estimated: bool
+    energy_wh: float | None
+    voltage_v: float | None
+    current_a: float | None
+    soc_percent: float | None
+    temperature_c: float | None
+    offered_kw: float | None
+    phases: Mapping[str, Mapping[str, float]]
+    meter_time: str | None
+    transaction: TransactionView | None
+    limit: Mapping[str, Any] | None
+    composite_status: str
+    available_for_charging: int | None
+    requires_maintenance: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChargePointView:
+    """A charge point as it stands. Times are ISO 8601 in UTC."""
+
+    id: str
+    connected: bool
+    ocpp_version: str | None
+    connected_since: str | None
+    last_seen: str | None
+    boot_time: str | None
+    boot: Mapping[str, Any]
+    configuration: Mapping[str, Any]
+    status: str
+    load_kw: float | None
+    composite_status: str
+    available_for_charging: int | None
+    requires_maintenance: int
+    connectors: Mapping[int, ConnectorView]
+    limit: Mapping[str, Any] | None
+    counters: Mapping[str, int]
+
+
+def view_of(point: ChargePoint, now_s: float, heartbeat_s: float) -> ChargePointView:
+    """The charge point now."""
+    up = is_up(point, now_s, heartbeat_s)
+    # One reading of the mapping: it may be replaced meanwhile, never changed.
+    connectors = point.connectors
+    main = connectors.get(0)
+    views = {
+        number: _connector_view(point, connector, main, up, now_s)
+        for number, connector in connectors.items()
+    }
+    real = [view for number, view in views.items() if number != 0]
+    main_view = views.get(0)
+    last = views.get(point.last_status_connector or 0)
+    errors = any(_recent(connector, now_s) for connector in connectors.values())
+    inoperative = any(
+        view is not None and not _operative(view.ocpp_status) for view in (main_view, last)
+    )
+    maintenance = any(view.requires_maintenance == 1 for view in views.values())
+    return ChargePointView(
+        id=point.station_id,
+        connected=point.connected,
+        ocpp_version=point.version,
+        connected_since=iso(point.connected_s) if point.connected else None,
+        last_seen=iso(point.last_seen_s),
+        boot_time=iso(point.booted_s),
+        boot=point.boot,
+        configuration=point.configuration,
+        status=_station_status(up, real or list(views.values())),
+        load_kw=_sum(view.load_kw for view in real),
+        composite_status="down" if not up or errors or inoperative else "up",
+        available_for_charging=_best(
+            view.available_for_charging for view in (real or views.values())
+        )
+        if up
+        else -1,
+        requires_maintenance=1 if maintenance else -1,
+        connectors=views,
+        limit=None if main is None or main.limit is None else main.limit.to_dict(now_s),
+        counters=dict(point.counters),
+    )
+
+
+def is_up(point: ChargePoint, now_s: float, heartbeat_s: float) -> bool:
+    """Whether the socket is open and something came within two heartbeats."""
+    if not point.connected or point.last_seen_s is None:
+        return False
+    return now_s - point.last_seen_s <= 2 * heartbeat_s
+
+
+def load_of(point: ChargePoint, connector: Connector, now_s: float) -> tuple[float | None, bool]:
+    """(load in kW, whether it is estimated). None: not reported."""
+    if not point.connected:
+        return None, False
+    if connector.status in NO_LOAD or connector.charging_state in NO_LOAD_STATES:
+        return 0.0, False
+    if connector.stopped and connector.transaction is None:
+        return 0.0, False
+    known = connector.meter.known(now_s - stale_s(point)).get("load_kw")
+    if known is None:
+        return None, False
+    load_kw, estimated = known[0]
+    return load_kw, estimated
+
+
+def stale_s(point: ChargePoint) -> float:
+    """The age from which a meter value is not reported any more."""
+    return max(3 * point.interval_s, _SHORTEST_STALE_S)
+
+
+def _connector_view(
+    point: ChargePoint, connector: Connector, main: Connector | None, up: bool, now_s: float
+) -> ConnectorView:
+    known = connector.meter.known(now_s - stale_s(point)) if point.connected else {}
+    register = known.get("energy_wh")
+    if register and connector.transaction and register[2] < now_s - stale_s(point):
+        del known["energy_wh"]
+    load_kw, estimated = load_of(point, connector, now_s)
+    status = connector.status
+    concerned = [connector] if main is None or main is connector else [connector, main]
+    faults = [fault for each in concerned for fault in _recent(each, now_s)]
+    main_out = main is not None and main.status is not None and not _operative(main.status)
+    operative = status is not None and _operative(status) and not main_out
+    last_error = max(connector.faults, default=None)
+    faulted = any(each.status == "Faulted" for each in concerned)
+
+    def number(name: str) -> Any:
+        return known[name][0] if name in known else None
+
+    return ConnectorView(
+        connector_id=connector.connector_id,
+        status=register_status(up, status),
+        ocpp_status=status,
+        status_time=iso(connector.status_s),
+        error_code=connector.error_code,
+        vendor_error_code=connector.vendor_error_code,
+        info=connector.info,
+        last_error=None if last_error is None else last_error[1],
+        last_error_time=None if last_error is None else iso(last_error[0]),
+        load_kw=load_kw,
+        load_estimated=estimated,
+        energy_wh=number("energy_wh"),
+        voltage_v=number("voltage_v"),
+        current_a=0.0 if load_kw == 0 and "current_a" in known else number("current_a"),
+        soc_percent=number("soc_percent"),
+        temperature_c=number("temperature_c"),
+        offered_kw=number("offered_kw"),
+        phases=number("phases") or {},
+        meter_time=iso(connector.meter.time_s),
+        transaction=_transaction_view(connector.transaction),
+        limit=None if connector.limit is None else connector.limit.to_dict(now_s),
+        composite_status="up" if up and operative and not faults else "down",
+        available_for_charging=(1 if operative else -1) if up and status else None if up else -1,
+        requires_maintenance=1 if faults or faulted else -1,
+    )
+
+
+def _transaction_view(transaction: Transaction | None) -> TransactionView | None:
+    if transaction is None:
+        return None
+    return TransactionView(
+        transaction.transaction_id,
+        transaction.wire_id,
+        transaction.id_tag,
+        iso(transaction.start_s),
+        transaction.start_wh,
+        transaction.last_wh,
+        transaction.energy_wh,
+    )
+
+
+def _recent(connector: Connector, now_s: float) -> list[tuple[float, str]]:
+    """The errors that were received within the last hour."""
+    return [fault for fault in list(connector.faults) if now_s - fault[0] < HOUR_S]
+
+
+def _operative(status: str | None) -> bool:
+    """Not known yet is not inoperative."""
+    return status is None or STATUSES.get(status, (False, ""))[0]
+
+
+def register_status(up: bool, status: str | None) -> str:
+    """What the registers call a status of a connector."""
+    if not up:
+        return "UNREACHABLE"
+    return STATUSES.get(status or "", (False, "UNKNOWN"))[1]
+
+
+def _station_status(up: bool, views: list[ConnectorView]) -> str:
+    """AVAILABLE while any connector is, else INUSE while any is."""
+    if not up:
+        return "UNREACHABLE"
+    there = {view.status for view in views}
+    return next((word for word in ("AVAILABLE", "INUSE") if word in there), "UNKNOWN")
+
+
+def _best(numbers: Iterable[int | None]) -> int | None:
+    known = [number for number in numbers if number is not None]
+    return max(known, default=None)
+
+
+def _sum(loads: Iterable[float | None]) -> float | None:
+    """The sum; None unless every load is known."""
+    total = 0.0
+    count = 0
+    for load in loads:
+        if load is None:
+            return None
+        total += load
+        count += 1
+    return total if count else None

@@ -1,0 +1,84 @@
+"""What the database tells without a running central system. Reads only, from any process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from chargepoint_driver.backends.ocpp.status import register_status
+from chargepoint_driver.backends.ocpp.storage import queries
+from chargepoint_driver.config import OcppAccount
+from chargepoint_driver.records import Event
+
+__all__ = ["Record", "event_of"]
+
+# Contacts are written this often.
+_WRITTEN_S = 30.0
+
+
+class Record:
+    """See `service.questions.Source`."""
+
+    def __init__(self, account: OcppAccount, now: Callable[[], float] = time.time) -> None:
+        self._path = account.database
+        self._within_s = 2 * account.heartbeat_s + _WRITTEN_S
+        self._now = now
+
+    def contacts(self) -> dict[str, tuple[str | None, bool]]:
+        """Charge point to (its last message, whether that is not long ago)."""
+        there = set(queries.active_points(self._path, self._now(), self._within_s))
+        return {
+            station: (at, station in there)
+            for station, at in queries.last_contact(self._path).items()
+        }
+
+    def charge_points(self) -> list[dict[str, Any]]:
+        """Every charge point, as the control API shows it, with what is kept of it: no loads."""
+        there = {station for station, (_, is_there) in self.contacts().items() if is_there}
+        found = []
+        for kept in queries.charge_points(self._path):
+            up = kept["id"] in there
+            connectors = {
+                number: {
+                    "status": register_status(up, said.get("status")),
+                    "ocpp_status": said.get("status"),
+                    "error_code": said.get("error_code"),
+                }
+                for number, said in kept["connectors"].items()
+            }
+            found.append({**kept, "connected": up, "connectors": connectors})
+        return found
+
+    def sessions(
+        self, station_id: str | None, since: datetime, until: datetime | None
+    ) -> list[Event]:
+        """The sessions that touch a time, oldest first."""
+        until_s = None if until is None else until.timestamp()
+        rows = queries.sessions(self._path, station_id, since.timestamp(), until_s)
+        return [event_of(row) for row in rows]
+
+
+def event_of(row: dict[str, Any]) -> Event:
+    """A row of `questions.sessions` in the words of the registers."""
+    energy_wh = row["energy_wh"]
+    return Event(
+        row["charge_point"],
+        row["connector"] or None,
+        _time(row["start"]) or "",
+        {
+            "sessionID": str(row["id"]),
+            "startTime": _time(row["start"]),
+            "endTime": _time(row["stop"]),
+            "Energy": None if energy_wh is None else energy_wh / 1000,
+            "rfidSerialNumber": row["id_tag"] or None,
+            "endedBy": row["reason"],
+            "meterStart": row["meter_start_wh"],
+            "meterStop": row["meter_stop_wh"],
+        },
+    )
+
+
+def _time(text: str | None) -> str | None:
+    return None if text is None else text.replace("Z", "+00:00")

@@ -1,0 +1,221 @@
+"""Questions to the database, on a connection of their own: any thread, any process may ask."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from chargepoint_driver.backends.ocpp.model.timestamps import iso, month_bounds
+from chargepoint_driver.errors import BadValue, NothingThere, TryLater
+
+__all__ = [
+    "active_points",
+    "charge_points",
+    "events",
+    "last_contact",
+    "last_energy",
+    "newest_sessions",
+    "sessions",
+    "transactions",
+    "transactions_csv",
+]
+
+_MOST_EVENTS = 1_000
+_FIELDS = (
+    "id", "charge_point", "connector", "wire_id", "id_tag", "start", "stop", "duration_s",
+    "energy_wh", "meter_start_wh", "meter_stop_wh", "reason", "state",
+)  # fmt: skip
+_SELECT = (
+    "SELECT id, charge_point, connector, wire_id, id_tag, start_time, stop_time, meter_start,"
+    " meter_stop, last_wh, last_time, reason, state FROM transactions"
+)
+
+
+def transactions(path: Path, month: str) -> list[dict[str, Any]]:
+    """Every transaction that was completed in the month (UTC), oldest first: its final duration
+    and energy. None where a begin or a register is missing. Raises BadValue."""
+    try:
+        begin, end = month_bounds(month)
+    except ValueError as error:
+        raise BadValue(str(error)) from None
+    with _reading(path) as db:
+        rows = db.execute(
+            _SELECT + " WHERE stop_time >= ? AND stop_time < ? ORDER BY stop_time, id",
+            (begin, end),
+        ).fetchall()
+    return [_row(row) for row in rows]
+
+
+def sessions(
+    path: Path, station_id: str | None, since_s: float, until_s: float | None
+) -> list[dict[str, Any]]:
+    """The transactions of a charge point (None: of all) that touch a time, oldest first; the
+    fields are those of `transactions`."""
+    where = "(stop_time >= ? OR (stop_time IS NULL AND state = 'active'))"
+    values: list[Any] = [since_s]
+    if until_s is not None:
+        where += " AND coalesce(start_time, received) <= ?"
+        values.append(until_s)
+    if station_id is not None:
+        where += " AND charge_point = ?"
+        values.append(station_id)
+    with _reading(path) as db:
+        rows = db.execute(
+            f"{_SELECT} WHERE {where} ORDER BY coalesce(start_time, received), id",
+            values,
+        ).fetchall()
+    return [_row(row) for row in rows]
+
+
+def newest_sessions(path: Path, station_ids: Iterable[str]) -> dict[str, dict[int, dict[str, Any]]]:
+    """Charge point to the newest transaction of each of its connectors."""
+    found: dict[str, dict[int, dict[str, Any]]] = {}
+    with _reading(path) as db:
+        for station_id in station_ids:
+            # SQLite takes the other columns from the row that has the maximum.
+            rows = db.execute(
+                _SELECT.replace(" FROM", ", max(coalesce(start_time, received)) FROM")
+                + " WHERE charge_point = ? AND state <> 'orphan' GROUP BY connector",
+                (station_id,),
+            ).fetchall()
+            found[station_id] = {row[2]: _row(row[:-1]) for row in rows}
+    return found
+
+
+def transactions_csv(rows: list[dict[str, Any]]) -> str:
+    """The same as CSV with a header; what is None is empty."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, _FIELDS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({**row, "id_tag": _inert(row["id_tag"])} for row in rows)
+    return out.getvalue()
+
+
+def last_energy(path: Path, transaction_id: int) -> dict[str, Any]:
+    """The last known energy of a transaction, running or not. Raises NothingThere."""
+    if abs(transaction_id) >= 1 << 63:
+        raise NothingThere(f"no transaction {transaction_id}")
+    with _reading(path) as db:
+        row = db.execute(_SELECT + " WHERE id = ?", (transaction_id,)).fetchone()
+    if row is None:
+        raise NothingThere(f"no transaction {transaction_id}")
+    found = _row(row)
+    names = ("id", "charge_point", "connector", "state", "energy_wh")
+    return {**{name: found[name] for name in names}, "time": iso(row[10] or row[6])}
+
+
+def last_contact(path: Path) -> dict[str, str | None]:
+    """Charge point to the time of its last message."""
+    with _reading(path) as db:
+        rows = db.execute("SELECT id, last_seen FROM charge_points ORDER BY id").fetchall()
+    return {row[0]: iso(row[1]) for row in rows}
+
+
+def active_points(path: Path, now_s: float, within_s: float) -> list[str]:
+    """The charge points that sent something within that time."""
+    with _reading(path) as db:
+        rows = db.execute(
+            "SELECT id FROM charge_points WHERE last_seen >= ? ORDER BY id", (now_s - within_s,)
+        ).fetchall()
+    return [row[0] for row in rows]
+
+
+def events(path: Path, after: int = 0, most: int = _MOST_EVENTS) -> list[dict[str, Any]]:
+    """Events with ids above `after`, oldest first, at most so many."""
+    after = max(0, min(after, (1 << 63) - 1))
+    with _reading(path) as db:
+        rows = db.execute(
+            "SELECT id, received, time, charge_point, connector, action, data FROM events"
+            " WHERE id > ? ORDER BY id LIMIT ?",
+            (after, max(1, min(most, _MOST_EVENTS))),
+        ).fetchall()
+    return [
+        {
+            "id": row[0],
+            "received": iso(row[1]),
+            "time": iso(row[2]),
+            "charge_point": row[3],
+            "connector": row[4],
+            "action": row[5],
+            "data": msgspec.json.decode(row[6]),
+        }
+        for row in rows
+    ]
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that only reads. Raises NothingThere, TryLater."""
+    if not path.is_file():
+        raise NothingThere(f"there is no database {path}")
+    try:
+        with closing(
+            sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
+        ) as db:
+            yield db
+    except sqlite3.Error as error:
+        raise TryLater(f"{path}: cannot be read now ({error})") from None
+
+
+def charge_points(path: Path) -> list[dict[str, Any]]:
+    """What is kept of every charge point that was ever there, by id: `id`, `ocpp_version`,
+    `boot`, `configuration`, and of each of its `connectors`, by number, what it last said."""
+    with _reading(path) as db:
+        rows = db.execute(
+            "SELECT id, version, boot, configuration FROM charge_points ORDER BY id"
+        ).fetchall()
+        said = db.execute("SELECT charge_point, connector, data FROM connectors").fetchall()
+    connectors: dict[str, dict[int, Any]] = {}
+    for station_id, number, data in said:
+        connectors.setdefault(station_id, {})[number] = msgspec.json.decode(data)
+    return [
+        {
+            "id": station_id,
+            "ocpp_version": version,
+            "boot": msgspec.json.decode(boot or "{}"),
+            "configuration": msgspec.json.decode(configuration or "{}"),
+            "connectors": connectors.get(station_id, {}),
+        }
+        for station_id, version, boot, configuration in rows
+    ]
+
+
+def _row(row: tuple[Any, ...]) -> dict[str, Any]:
+    (own_id, station_id, connector, wire_id, id_tag, start_s, stop_s, start_wh, stop_wh, last_wh,
+     _, reason, state) = row  # fmt: skip
+    final_wh = stop_wh
+    if final_wh is None or (start_wh is not None and final_wh < start_wh):
+        final_wh = last_wh
+    energy = None
+    if final_wh is not None and start_wh is not None and final_wh >= start_wh:
+        energy = final_wh - start_wh
+    duration = None
+    if start_s is not None and stop_s is not None:
+        duration = max(0.0, stop_s - start_s)
+    return {
+        "id": own_id,
+        "charge_point": station_id,
+        "connector": connector,
+        "wire_id": wire_id,
+        "id_tag": id_tag,
+        "start": iso(start_s),
+        "stop": iso(stop_s),
+        "duration_s": duration,
+        "energy_wh": energy,
+        "meter_start_wh": start_wh,
+        "meter_stop_wh": stop_wh,
+        "reason": reason,
+        "state": state,
+    }
+
+
+def _inert(text: str) -> str:
+    """A text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text

@@ -1,0 +1,64 @@
+"""What the database tells of charge points, when the central system starts and when a message
+could not be stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from chargepoint_driver.backends.ocpp.model.charger import ChargePoint
+from chargepoint_driver.backends.ocpp.model.limit import LimitState
+from chargepoint_driver.backends.ocpp.storage.store import Store
+
+__all__ = ["restore", "restore_running"]
+
+
+def restore(
+    store: Store,
+    new_point: Callable[[str], ChargePoint],
+    limit_of: Callable[[dict[str, Any]], LimitState | None],
+) -> None:
+    """Make the charge points that the database knows, with the transactions that run."""
+    points: dict[str, ChargePoint] = {}
+
+    def point_of(station_id: str) -> ChargePoint:
+        if station_id not in points:
+            points[station_id] = new_point(station_id)
+        return points[station_id]
+
+    for row in store.points():
+        point = point_of(row["id"])
+        point.boot = row["boot"]
+        point.configuration = row["configuration"]
+        point.worked = row["worked"]
+        point.version = row["version"]
+        point.last_seen_s = row["last_seen"]
+    for station_id, number, data in store.saved("connectors"):
+        connector = point_of(station_id).connector(number)
+        for name in (
+            "status",
+            "status_s",
+            "status_received_s",
+            "error_code",
+            "vendor_error_code",
+            "vendor_id",
+            "info",
+        ):
+            setattr(connector, name, data.get(name))
+        connector.faults.extend((at, code) for at, code in data.get("faults", ()))
+        connector.parts = {int(part): text for part, text in data.get("parts", {}).items()}
+    for station_id, number, data in store.saved("limits"):
+        point_of(station_id).connector(number).limit = limit_of(data)
+    for station_id, transaction in store.active():
+        connector = point_of(station_id).connector(transaction.connector_id)
+        connector.begin(transaction)
+
+
+def restore_running(store: Store, point: ChargePoint) -> None:
+    """What runs at a charge point as the file has it: a message could not be stored, so it was
+    not acknowledged, and what it began or ended has not happened until it comes again."""
+    stored = {found.connector_id: found for _, found in store.active(point.station_id)}
+    for number, connector in point.connectors.items():
+        here, there = connector.transaction, stored.get(number)
+        if (here and here.transaction_id) != (there and there.transaction_id):
+            connector.transaction = there

@@ -1,0 +1,1 @@
+"""WebSocket server, connections and authentication."""

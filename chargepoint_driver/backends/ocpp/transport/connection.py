@@ -1,0 +1,403 @@
+"""One socket of one charge point: frames in, answers out; our calls, one at a time.
+
+Nothing here knows what a message means. Every frame gets an answer or a counted drop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
+
+from chargepoint_driver.backends.ocpp.model.charger import ChargePoint
+from chargepoint_driver.backends.ocpp.protocol.dispatch import Desk, Dialect, Request
+from chargepoint_driver.backends.ocpp.storage.restore import restore_running
+from chargepoint_driver.backends.ocpp.wire import framing, schemas
+from chargepoint_driver.backends.ocpp.wire.framing import WireError
+from chargepoint_driver.errors import BadValue, FateUnknown, TryLater, WriteRejected
+
+__all__ = ["CallRefused", "Link", "LinkLimits"]
+
+# Bad frames without a good one in between, until the socket is closed.
+_PATIENCE = 50
+_REMEMBERED = 16
+
+
+class CallRefused(WriteRejected):
+    """The charge point answered a call of ours with a CALLERROR; `service_code` is its code."""
+
+    def __init__(self, action: str, code: str, description: str, details: Any) -> None:
+        super().__init__(
+            f"{action}: the charge point answered {code}"
+            + (f" ({description})" if description else ""),
+            service_code=code,
+        )
+        self.description = description
+        self.details = details
+
+
+@dataclass(frozen=True)
+class LinkLimits:
+    """What one socket may cost."""
+
+    call_timeout_s: float
+    messages_per_second: float
+
+
+class Link:
+    """A socket that got through the handshake."""
+
+    __slots__ = (
+        "_allowance",
+        "_answers",
+        "_bad",
+        "_before_s",
+        "_desk",
+        "_frames",
+        "_ids",
+        "_limits",
+        "_now",
+        "_pong",
+        "_recent",
+        "_spawn",
+        "_time",
+        "_turn",
+        "closed",
+        "connection",
+        "dialect",
+        "pinged_s",
+        "point",
+    )
+
+    def __init__(
+        self,
+        connection: ServerConnection,
+        point: ChargePoint,
+        dialect: Dialect,
+        desk: Desk,
+        limits: LinkLimits,
+        now: Callable[[], float],
+        spawn: Callable[[Awaitable[None]], None],
+    ) -> None:
+        self.connection = connection
+        self.point = point
+        self.dialect = dialect
+        self._desk = desk
+        self._limits = limits
+        self._now = now
+        self._spawn = spawn
+        self._answers: dict[str, asyncio.Future[Any]] = {}
+        self._ids = itertools.count(1)
+        self._turn = asyncio.Lock()
+        self._bad = 0
+        self._frames = 0  # that came in, readable or not
+        # message id -> (hash of the frame, its answer): a repeated request is answered again
+        self._recent: OrderedDict[str | int, tuple[int, bytes]] | None = None
+        self._allowance = 2 * limits.messages_per_second
+        self._time = asyncio.get_running_loop().time
+        self._before_s = self._time()
+        self._pong: Awaitable[float] | None = None
+        self.pinged_s = self._before_s
+        self.closed = False
+
+    # ---- what comes in -------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve until the socket is closed."""
+        recv = self.connection.recv
+        store = self._desk.store
+        try:
+            while True:
+                text = await recv(decode=False)
+                if (wait_s := self._too_fast_s()) > 0:
+                    await asyncio.sleep(wait_s)
+                after: list[Callable[[], Awaitable[None]]] = []
+                answer = self._take(text, after)
+                if answer is None:
+                    if self._bad >= _PATIENCE:
+                        await self.close(1008, "too many bad messages")
+                    continue
+                try:
+                    await store.committed()
+                except sqlite3.Error as error:
+                    # Not stored, so not acknowledged: the charge point sends it again.
+                    self._desk.count(self.point, "not_stored", str(error))
+                    answer = self._not_stored(text)
+                    after.clear()
+                await self._send(answer)
+                for action in after:
+                    self._spawn(action())
+                if self._bad >= _PATIENCE:
+                    await self.close(1008, "too many bad messages")
+        except ConnectionClosed:
+            pass
+        finally:
+            self._end()
+
+    async def _send(self, text: bytes) -> None:
+        """Send. Where nothing waits to be written, as nearly always, without the detours that
+        `websockets` takes for messages in parts and for writers that have to wait."""
+        connection, transport = self.connection, self.connection.transport
+        if (
+            connection.state is State.OPEN
+            and not transport.is_closing()
+            and not transport.get_write_buffer_size()
+        ):
+            connection.protocol.send_text(text)
+            connection.send_data()
+            return
+        await connection.send(text, text=True)
+
+    def _too_fast_s(self) -> float:
+        """How long a sender beyond the rate waits; reading stops meanwhile, so it must."""
+        rate = self._limits.messages_per_second
+        now = self._time()
+        self._allowance = min(2 * rate, self._allowance + (now - self._before_s) * rate) - 1
+        self._before_s = now
+        if self._allowance >= 0:
+            return 0.0
+        self._desk.count(self.point, "slowed_down")
+        return -self._allowance / rate
+
+    def _take(self, text: bytes, after: list[Callable[[], Awaitable[None]]]) -> bytes | None:
+        """The answer to a frame, None where there is none to give."""
+        point = self.point
+        received_s = self._now()
+        point.last_seen_s = received_s
+        self._frames += 1
+        version = self.dialect.version
+        try:
+            frame = framing.read_frame(text)
+        except framing.BadFrame as error:
+            return self._refuse_frame(error)
+        if frame.kind != framing.CALL:
+            self._answered(frame)
+            return None
+        try:
+            answer = self._answer(frame, text, received_s, after)
+        except WireError as error:
+            self._bad += 1
+            self._desk.count(point, "refused_requests", f"{frame.action[:40]!r} {error.code}")
+            return framing.error_text(frame.message_id, error, version)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the charge point is answered
+            self._desk.count(point, "internal_errors", f"{frame.action[:40]!r} {error!r}")
+            after.clear()
+            return framing.error_text(
+                frame.message_id, WireError("InternalError", "this request failed here"), version
+            )
+        self._bad = 0
+        return answer
+
+    def _answer(
+        self,
+        frame: framing.Frame,
+        text: bytes,
+        received_s: float,
+        after: list[Callable[[], Awaitable[None]]],
+    ) -> bytes:
+        action = frame.action
+        request = Request(self._desk, self.point, action, received_s, after)
+        fast = self.dialect.fast.get(action)
+        if fast is not None:
+            decoder, take = fast
+            try:
+                typed = decoder.decode(frame.payload)
+            except (msgspec.MsgspecError, RecursionError, ValueError):
+                pass  # the common way says what is wrong with it
+            else:
+                return framing.result_text(frame.message_id, take(request, typed))
+        handler = self.dialect.handlers.get(action)
+        version = self.dialect.version
+        if handler is None:
+            if action in schemas.actions(version):
+                raise WireError("NotSupported", "this request is not for a central system")
+            raise WireError("NotImplemented", f"OCPP {version} has no such action")
+        mark = hash(text)
+        if self._recent is not None:
+            before = self._recent.get(frame.message_id)
+            if before is not None and before[0] == mark:
+                self._desk.count(self.point, "repeated_messages")
+                return before[1]
+        payload = framing.read_payload(frame.payload)
+        forgiven = schemas.check_incoming(version, action, payload)
+        if forgiven:
+            self._desk.count(self.point, "forgiven", f"{action} {forgiven[0]}")
+        answer = framing.result_text(frame.message_id, handler(request, payload))
+        if action != "Heartbeat":
+            if self._recent is None:
+                self._recent = OrderedDict()
+            self._recent[frame.message_id] = mark, answer
+            if len(self._recent) > _REMEMBERED:
+                self._recent.popitem(last=False)
+        return answer
+
+    def _not_stored(self, text: bytes) -> bytes:
+        frame = framing.read_frame(text)
+        if self._recent is not None:
+            self._recent.pop(frame.message_id, None)
+        with suppress(sqlite3.Error):
+            restore_running(self._desk.store, self.point)
+        error = WireError("InternalError", "not stored; send it again")
+        return framing.error_text(frame.message_id, error, self.dialect.version)
+
+    def _refuse_frame(self, error: framing.BadFrame) -> bytes | None:
+        if error.message_id is None and self._fail_call(error):
+            return None
+        self._bad += 1
+        self._desk.count(self.point, "bad_frames", error.description)
+        if error.message_id is None:
+            return None
+        return framing.error_text(error.message_id, error, self.dialect.version)
+
+    def _answered(self, frame: framing.Frame) -> None:
+        waiting = self._waiting(str(frame.message_id))
+        if waiting is None:
+            self._desk.count(self.point, "unmatched_answers", repr(str(frame.message_id)[:40]))
+            return
+        waiting.set_result(frame)
+
+    def _fail_call(self, error: framing.BadFrame) -> bool:
+        """Fail the call that an unreadable answer belongs to; False where there is none.
+
+        An answer whose id is cut off or missing belongs to the one call that is out.
+        """
+        waiting = self._waiting(error.answers)
+        if waiting is None:
+            out = [each for each, it in self._answers.items() if not it.done()]
+            if len(out) != 1 or not out[0].startswith(error.answers):
+                return False
+            waiting = self._answers.pop(out[0])
+        self._desk.count(self.point, "broken_answers", error.description)
+        waiting.set_result(error)
+        return True
+
+    def _waiting(self, message_id: str) -> asyncio.Future[Any] | None:
+        """The call of that id that is out, case and blanks around aside."""
+        written = message_id.strip().casefold()
+        for known in (message_id, *(each for each in self._answers if each == written)):
+            found = self._answers.pop(known, None)
+            if found is not None and not found.done():
+                return found
+        return None
+
+    # ---- our calls -----------------------------------------------------------------------
+
+    async def call(
+        self, action: str, payload: dict[str, Any], timeout_s: float, *, drop: bool = True
+    ) -> dict[str, Any]:
+        """Send a request and return the payload of its answer.
+
+        Raises BadValue before anything is sent, TryLater when it could not be sent in time,
+        CallRefused for a CALLERROR, FateUnknown when no answer came, or one that cannot be
+        read. A charge point that sends nothing at all meanwhile is dropped (`drop`): its socket
+        only seems to live.
+        """
+        version = self.dialect.version
+        fault = schemas.check_outgoing(version, action, payload)
+        if fault is not None:
+            raise BadValue(f"{action}: {fault}")
+        task = asyncio.ensure_future(self._exchange(action, payload, drop=drop))
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        done, _ = await asyncio.wait({task}, timeout=timeout_s)
+        if not done:
+            # The exchange goes on by itself: an answer that comes late must find its place.
+            raise FateUnknown(
+                f"{self.point.station_id}: no answer to {action} within {timeout_s:g} s"
+            )
+        return task.result()
+
+    async def _exchange(
+        self, action: str, payload: dict[str, Any], *, drop: bool
+    ) -> dict[str, Any]:
+        limit_s = self._limits.call_timeout_s
+        quirk_s = self.point.quirks.call_timeout_s
+        limit_s = limit_s if quirk_s is None else quirk_s
+        station_id = self.point.station_id
+        async with self._turn:
+            if self.closed:
+                raise TryLater(f"{station_id}: the connection was closed; {action} was not sent")
+            message_id = f"{id(self) & 0xFFFFFF:x}-{next(self._ids)}"
+            waiting: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            self._answers[message_id] = waiting
+            frames_before = self._frames
+            try:
+                await self.connection.send(
+                    framing.call_text(message_id, action, payload), text=True
+                )
+            except ConnectionClosed:
+                self._answers.pop(message_id, None)
+                raise FateUnknown(
+                    f"{station_id}: the connection broke while {action} was out"
+                ) from None
+            try:
+                await asyncio.wait({waiting}, timeout=limit_s)
+            finally:
+                self._answers.pop(message_id, None)
+            if not waiting.done():
+                self._desk.count(self.point, "calls_without_answer", action)
+                if drop and self._frames == frames_before:
+                    self._spawn(self.close(1011, "no answer to a call"))
+                raise FateUnknown(f"{station_id}: no answer to {action} within {limit_s:g} s")
+            frame = waiting.result()
+        if frame is None:
+            raise FateUnknown(f"{station_id}: the connection broke while {action} was out")
+        if isinstance(frame, framing.BadFrame):
+            raise FateUnknown(
+                f"{station_id}: the answer to {action} cannot be read ({frame.description})"
+            )
+        if frame.kind == framing.ERROR:
+            raise CallRefused(action, *frame.payload)
+        self._check_answer(action, frame.payload)
+        answer: dict[str, Any] = frame.payload
+        return answer
+
+    def _check_answer(self, action: str, payload: dict[str, Any]) -> None:
+        """Answers that break the schema are used all the same, and counted."""
+        try:
+            found = schemas.faults(self.dialect.version, action, payload, answer=True)
+        except (ValueError, RecursionError):
+            found = [("", "depth", "")]
+        if found:
+            self._desk.count(self.point, "forgiven", f"{action} answer {found[0][0]}")
+
+    # ---- life ----------------------------------------------------------------------------
+
+    async def ping(self) -> bool:
+        """Ping; False when the ping before it was not answered yet."""
+        self.pinged_s = asyncio.get_running_loop().time()
+        if self._pong is not None:
+            return False
+        try:
+            pong = await self.connection.ping()
+        except ConnectionClosed:
+            return True
+        self._pong = pong
+        asyncio.ensure_future(pong).add_done_callback(self._ponged)
+        return True
+
+    def _ponged(self, done: asyncio.Future[float]) -> None:
+        self._pong = None
+        if not done.cancelled() and done.exception() is None:
+            self.point.last_seen_s = self._now()
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close the socket; calls that are out fail."""
+        self._end()
+        await self.connection.close(code, reason)
+
+    def _end(self) -> None:
+        self.closed = True
+        for waiting in list(self._answers.values()):
+            if not waiting.done():
+                waiting.set_result(None)
+        self._answers.clear()

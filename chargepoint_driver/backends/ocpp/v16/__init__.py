@@ -1,5 +1,0 @@
-"""OCPP 1.6 over JSON."""
-
-from chargepoint_driver.backends.ocpp.v16.inbound import DIALECT
-
-__all__ = ["DIALECT"]

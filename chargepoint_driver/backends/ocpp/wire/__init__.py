@@ -1,0 +1,1 @@
+"""OCPP-J frames and JSON schemas."""

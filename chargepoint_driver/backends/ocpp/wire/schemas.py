@@ -1,0 +1,134 @@
+"""The JSON schemas of the `ocpp` package, compiled. Which actions there are in which version.
+
+What comes in is forgiven where chargers are known to break the schema and nothing is lost by it
+(`_FORGIVEN`); what goes out is held to it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+import jsonschema_rs
+
+from chargepoint_driver.backends.ocpp.wire.framing import WireError
+
+__all__ = ["actions", "check_incoming", "check_outgoing", "faults", "versions"]
+
+_FOLDERS = {"1.6": "v16", "2.0.1": "v201", "2.1": "v21"}
+_CODES = {
+    "type": "TypeConstraintViolation",
+    "maxLength": "TypeConstraintViolation",
+    "required": "ProtocolError",
+    "minItems": "OccurrenceConstraintViolation",
+    "maxItems": "OccurrenceConstraintViolation",
+    "additionalProperties": "FormatViolation",
+    "enum": "PropertyConstraintViolation",
+}
+# (keyword of the schema, path in the payload): a fault that is counted, not refused.
+_FORGIVEN = [
+    ("additionalProperties", re.compile(r".*")),
+    (
+        "maxLength",
+        re.compile(
+            r".*(info|vendor\w*|\w*[sS]erial\w*|firmwareVersion|iccid|imsi|"
+            r"meterType|chargePoint\w+|model|statusInfo|data)$"
+        ),
+    ),
+    ("enum", re.compile(r".*(sampledValue|sampled_value)\.\d+\.\w+$")),
+    ("enum", re.compile(r"(reason|transactionInfo\.stoppedReason|triggerReason|errorCode)$")),
+    ("type", re.compile(r".*sampledValue\.\d+\.(value|unit|phase)$")),
+    ("type", re.compile(r"(meterValue|transactionData)$")),
+    ("type", re.compile(r"configurationKey\.\d+\.(value|readonly)$")),
+    ("enum", re.compile(r"(status|readonly)$")),
+    ("minItems", re.compile(r".*(sampledValue|meterValue|transactionData)$")),
+]
+# An unknown status of a connector means nothing to us, so there it is refused.
+_NEVER_FORGIVEN = {("StatusNotification", "status")}
+
+
+@lru_cache(maxsize=1)
+def versions() -> tuple[str, ...]:
+    """The versions that the installed package has schemas of: 2.1 came late to it."""
+    return tuple(version for version in _FOLDERS if _folder(version).is_dir())
+
+
+@lru_cache(maxsize=8)
+def actions(version: str) -> frozenset[str]:
+    """Every action of the version, either direction."""
+    names = {
+        entry.name.removesuffix(".json")
+        for entry in _folder(version).iterdir()
+        if entry.name.endswith(".json")
+    }
+    ending = "Response"
+    requests = {name.removesuffix("Request") for name in names if not name.endswith(ending)}
+    return frozenset(requests)
+
+
+def check_incoming(version: str, action: str, payload: Any) -> list[str]:
+    """Hold a request of a charge point to its schema. Returns the faults that were forgiven;
+    raises WireError for the first one that cannot be."""
+    if not isinstance(payload, dict):
+        raise WireError("FormatViolation", "the payload of a CALL is an object")
+    forgiven = []
+    try:
+        if _validator(version, action, answer=False).is_valid(payload):
+            return []
+        found = faults(version, action, payload)
+    except (ValueError, RecursionError):
+        raise WireError("FormatViolation", "the payload is nested too deeply") from None
+    for path, keyword, message in found:
+        if not _is_forgiven(action, keyword, path):
+            code = _CODES.get(keyword, "PropertyConstraintViolation")
+            raise WireError(code, f"{path or action}: {message}"[:255])
+        forgiven.append(f"{path}:{keyword}")
+    return forgiven
+
+
+def check_outgoing(version: str, action: str, payload: Any) -> str | None:
+    """What is wrong with a request of ours; None when it may be sent."""
+    if action not in actions(version):
+        return f"OCPP {version} has no action {action[:64]}"
+    if not isinstance(payload, dict):
+        return "the payload must be an object"
+    try:
+        found = faults(version, action, payload)
+    except (ValueError, RecursionError):
+        return "the payload is nested too deeply"
+    return "; ".join(f"{path or action}: {message}" for path, _, message in found[:8]) or None
+
+
+def faults(
+    version: str, action: str, payload: Any, *, answer: bool = False
+) -> list[tuple[str, str, str]]:
+    """(path, keyword of the schema, message) of each fault."""
+    return [
+        (
+            ".".join(str(part) for part in error.instance_path),
+            str(error.kind.name),
+            error.message[:200],
+        )
+        for error in _validator(version, action, answer=answer).iter_errors(payload)
+    ]
+
+
+def _is_forgiven(action: str, keyword: str, path: str) -> bool:
+    if (action, path) in _NEVER_FORGIVEN:
+        return False
+    return any(keyword == known and where.match(path) for known, where in _FORGIVEN)
+
+
+def _folder(version: str) -> Any:
+    return files("ocpp") / _FOLDERS[version] / "schemas"
+
+
+@lru_cache(maxsize=512)
+def _validator(version: str, action: str, *, answer: bool) -> Any:
+    ending = "Response" if answer else "" if version == "1.6" else "Request"
+    text = _folder(version).joinpath(f"{action}{ending}.json").read_text(encoding="utf-8-sig")
+    make = jsonschema_rs.Draft4Validator if version == "1.6" else jsonschema_rs.Draft6Validator
+    return make(json.loads(text), validate_formats=False)

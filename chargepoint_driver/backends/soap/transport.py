@@ -1,0 +1,298 @@
+"""Posting an envelope and getting the whole answer, within one time limit."""
+
+from __future__ import annotations
+
+import io
+import queue
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from http.client import HTTPResponse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from chargepoint_driver.backends.soap import error_codes, tls
+from chargepoint_driver.backends.soap.decompress import ACCEPTED, Unpacker
+from chargepoint_driver.backends.soap.error_codes import Caller
+from chargepoint_driver.errors import BadReply, Refused, TryLater
+
+if TYPE_CHECKING:
+    import socket
+
+    from _typeshed import WriteableBuffer
+
+__all__ = ["Answer", "Wire"]
+
+MOST_BYTES = 64 * 2**20
+_CONNECT_S = 10.0
+_CHUNK = 65_536
+# Less than servers usually keep an idle connection (Apache 5 s, many load balancers 60 s).
+_IDLE_S = 4.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer, complete."""
+
+    status: int
+    content: bytes
+    retry_after_s: float | None
+
+
+class Wire:
+    """HTTP to one endpoint. Never retries, never follows a redirect: the request holds a
+    password and may be a write."""
+
+    def __init__(self, url: str, timeout_s: float, ca_file: Path | None = None) -> None:
+        """`ca_file` holds the authorities that the server's certificate may come from, instead
+        of those that this machine knows. Certificates are always verified."""
+        self._url = url
+        self._timeout_s = timeout_s
+        self._ca_file = ca_file
+        self._session = _Session()
+
+    def post(self, content: bytes, soap_action: str, caller: Caller) -> Answer:
+        """The answer, whatever its status. Raises TryLater or Refused when nothing arrived at
+        the service, FateUnknown for a write that did and TryLater for a read, BadReply for an
+        answer beyond 64 MiB, BadConfiguration for a ca_file that is none."""
+        headers = {
+            "Content-Type": "text/xml; charset=utf-8",
+            "SOAPAction": f'"{soap_action}"',
+            "Accept-Encoding": ACCEPTED,
+        }
+        connect_s = min(_CONNECT_S, self._timeout_s)
+        verify = True if self._ca_file is None else tls.check_authority(self._ca_file)
+        try:
+            with (
+                self._connections(caller) as session,
+                session.post(
+                    self._url,
+                    data=content,
+                    headers=headers,
+                    # The total counts from here to the last byte of the answer: see _Deadline.
+                    timeout=urllib3.Timeout(connect=connect_s, total=self._timeout_s),  # type: ignore[arg-type]  # requests takes it
+                    allow_redirects=False,
+                    stream=True,
+                    verify=verify,  # the session's would give way to the environment
+                ) as response,
+            ):
+                body = self._body(response, caller)
+                return Answer(
+                    response.status_code, body, _seconds(response.headers.get("Retry-After"))
+                )
+        except _NO_ADDRESS as error:
+            raise Refused(
+                f"{caller}: the endpoint cannot be used ({_short(error)}); correct endpoint"
+            ) from None
+        except requests.exceptions.ConnectTimeout:
+            raise TryLater(f"{caller}: no connection within {connect_s:g} s") from None
+        except requests.exceptions.ConnectionError as error:
+            if (found := tls.of_certificate(error)) is not None:
+                raise Refused(f"{caller}: {tls.why_not(found)}") from None
+            if _never_left(error):
+                raise TryLater(f"{caller}: no connection ({_short(error)})") from None
+            raise self._broken(_short(error), caller) from None
+        except (requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError):
+            raise self._broken(f"not complete within {self._timeout_s:g} s", caller) from None
+        except (
+            requests.exceptions.RequestException,
+            urllib3.exceptions.HTTPError,
+            OSError,
+        ) as error:
+            raise self._broken(_short(error), caller) from None
+
+    @contextmanager
+    def _connections(self, caller: Caller) -> Iterator[requests.Session]:
+        """Connections that are kept for reads; a new one for a write, since the service may
+        close a kept one just then, and whether the write had arrived could not be told."""
+        if not caller.is_write:
+            yield self._session
+            return
+        with _Session() as session:
+            yield session
+
+    def _body(self, response: requests.Response, caller: Caller) -> bytes:
+        """The body, read piece by piece so that it cannot fill the memory."""
+        parts: list[bytes] = []
+        size = received = 0
+        try:
+            unpacker = Unpacker(response.headers.get("Content-Encoding", ""))
+        except ValueError as error:
+            raise BadReply(f"{caller}: {error}") from None
+        while part := response.raw.read1(_CHUNK, decode_content=False):
+            received += len(part)
+            try:
+                parts.append(unpacker.take(part, MOST_BYTES + 1 - size))
+            except zlib.error:
+                raise self._broken("what was packed is garbled", caller) from None
+            size += len(parts[-1])
+            if size > MOST_BYTES:
+                raise BadReply(f"{caller}: the answer is larger than {MOST_BYTES >> 20} MiB")
+        promised = response.headers.get("Content-Length", "")
+        if promised.isascii() and promised.isdigit() and received != int(promised):
+            raise self._broken(f"it ended after {received} of {promised} bytes", caller)
+        if received and not unpacker.whole:
+            raise self._broken("what was packed is cut off", caller)
+        return b"".join(parts)
+
+    @staticmethod
+    def _broken(why: str, caller: Caller) -> TryLater:
+        if caller.is_write:
+            return error_codes.fate_unknown(why, caller)
+        return TryLater(f"{caller}: no complete answer ({why}); it is tried again later")
+
+    def close(self) -> None:
+        self._session.close()
+
+
+# ---- one limit for the whole answer -----------------------------------------------------
+
+
+class _Deadline(io.RawIOBase):
+    """What a socket receives, until a time. A socket's own timeout starts anew with each
+    byte, so that an answer that trickles in, headers included, would never run into it."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._timeout_s = sock.gettimeout()
+        self._ends = None if self._timeout_s is None else time.monotonic() + self._timeout_s
+        self._raw = sock.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int | None:
+        if self._ends is not None:
+            left_s = self._ends - time.monotonic()
+            if left_s <= 0:
+                raise TimeoutError("the answer is not complete in time")
+            self._sock.settimeout(left_s)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._raw.close()
+            with suppress(OSError):  # the socket is closed already
+                self._sock.settimeout(self._timeout_s)  # for the next request on it
+        super().close()
+
+
+class _Response(HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp.close()
+        self.fp = io.BufferedReader(_Deadline(sock))
+
+
+class _Http(HTTPConnection):
+    response_class = _Response
+
+
+class _Https(HTTPSConnection):
+    response_class = _Response
+
+
+class _Shelf(queue.LifoQueue[Any]):
+    """Idle connections, newest first. The queue that urllib3 takes otherwise tries its own
+    lock twice with each use; under gevent each try gives the turn away, and in rare cases it
+    was never given back. Nobody ever waits here: see `pool_block` of requests.
+
+    One that was idle for long is made anew: a server that closes it after a minute would do so
+    just when the next poll is sent."""
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        del block, timeout
+        try:
+            connection, since_s = self.queue.pop()
+        except IndexError:
+            raise queue.Empty from None
+        if connection is not None and time.monotonic() - since_s > _IDLE_S:
+            connection.close()  # urllib3 connects it again
+        return connection
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        del block, timeout
+        if len(self.queue) >= self.maxsize:
+            raise queue.Full
+        self.queue.append((item, time.monotonic()))
+
+    def qsize(self) -> int:
+        return len(self.queue)
+
+
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls = _Http
+    QueueCls = _Shelf
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _Https
+    QueueCls = _Shelf
+
+
+class _Session(requests.Session):
+    """A session to which an answer that points elsewhere is an answer like any other: it does
+    not even read where to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, _Adapter())
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        del resp
+
+
+class _Adapter(HTTPAdapter):
+    """Connections, direct or through a proxy, whose read timeout is for the whole answer."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> urllib3.ProxyManager:
+        manager: urllib3.ProxyManager = super().proxy_manager_for(proxy, **kwargs)
+        manager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+        return manager
+
+
+# ---- what failures mean -----------------------------------------------------------------
+
+_NO_ADDRESS = (
+    requests.exceptions.InvalidHeader,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+    urllib3.exceptions.LocationParseError,
+)
+
+
+def _reason(error: BaseException) -> object:
+    return getattr(error.args[0] if error.args else None, "reason", None)
+
+
+def _never_left(error: requests.exceptions.ConnectionError) -> bool:
+    """Whether the connection was never made: refused, no route, no such host or proxy."""
+    never = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ProxyError)
+    return isinstance(_reason(error), never)
+
+
+def _short(error: BaseException) -> str:
+    """The kind of a failure; its text may be long and names no more than that."""
+    cause: object = error.args[0] if error.args else error
+    cause = getattr(cause, "reason", cause)
+    return type(cause).__name__ if isinstance(cause, BaseException) else type(error).__name__
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Retry-After in seconds; its date form is not used by the service and counts as none."""
+    text = (retry_after or "").strip()
+    return float(text) if text.isascii() and text.isdigit() else None

@@ -1,0 +1,415 @@
+"""What readers ask: records of stations, no older than they allow, with the fewest calls.
+
+The lock guards tables only and is never held while the network is waited for.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import math
+import random
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias, TypeVar
+
+from chargepoint_driver.backend import Backend, Request
+from chargepoint_driver.cache.batching import plan
+from chargepoint_driver.cache.file_store import Disk
+from chargepoint_driver.cache.gate import Gate
+from chargepoint_driver.cache.single_flight import Flight, in_background, within
+from chargepoint_driver.cache.station_groups import Groups
+from chargepoint_driver.catalogue import CHARGEPOINT, Batch, Catalogue
+from chargepoint_driver.errors import (
+    ChargePointError,
+    NothingThere,
+    TryLater,
+)
+from chargepoint_driver.records import StationRecord
+
+__all__ = ["Key", "Outcome", "SharedCache"]
+
+_log = logging.getLogger(__name__)
+
+Key: TypeAlias = tuple[str, str]
+"""(call, station id)"""
+
+_EVERYTHING = "*"
+_DIRECTORY = "getStations"
+_DIRECTORY_S = 86_400.0
+_RELEARN_S = 600.0
+_KEPT_S = 3_600.0
+
+_Answer = TypeVar("_Answer")
+
+
+class Outcome(NamedTuple):
+    """What a reader gets for one key: a record and its age, or an error."""
+
+    record: StationRecord | None
+    error: ChargePointError | None
+    age_s: float | None
+
+
+@dataclass(slots=True)
+class _Entry:
+    record: StationRecord
+    replied: float
+    begun: int  # number of the flight that brought it
+
+
+class SharedCache:
+    """One account's data, shared by all its readers; may be used from several threads."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        limit_s: float = 60.0,
+        clock: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
+        catalogue: Catalogue = CHARGEPOINT,
+        disk: Disk | None = None,
+    ) -> None:
+        """`limit_s` is how long one read may wait; `clock` gives seconds that never jump;
+        `disk` keeps what hardly ever changes over a restart."""
+        self._backend = backend
+        self._limit_s = limit_s
+        self._clock = clock
+        self._catalogue = catalogue
+        self._lock = threading.Lock()
+        self._entries: dict[Key, _Entry] = {}
+        self._flights: dict[Key, Flight] = {}
+        self._newest: dict[str, Flight] = {}  # call to its flight that was begun last
+        self._touched: dict[Key, int] = {}  # key to the number of the flight before a write
+        # Call to the time and the flight of its last reply for the whole account, where stations
+        # that it leaves out are known to have nothing.
+        self._whole: dict[str, tuple[float, int]] = {}
+        self._begun = 0
+        self._gate = Gate(limit_s, clock, jitter, backend.secret_digest)
+        self._groups = Groups()
+        self._groups_at: float | None = None
+        self._listed_at: float | None = None
+        self._disk = disk
+        self._saving = threading.Lock()  # the last to write the file knows everything
+        if disk is not None:
+            self._load(disk)
+
+    def get(self, wanted: Mapping[Key, float]) -> dict[Key, Outcome]:
+        """An outcome for every key. The value of a key is its currency: how many seconds old
+        its record may be at most. A fetch in the air is joined whatever its age."""
+        outcomes: dict[Key, Outcome] = {}
+        waiting: dict[Key, Flight] = {}
+        stale: dict[str, set[str]] = {}
+        secret = self._gate.secret()
+        with self._lock:
+            now = self._clock()
+            for key, currency_s in wanted.items():
+                entry = self._entries.get(key)
+                if (
+                    entry is not None
+                    and now - entry.replied <= currency_s
+                    and entry.begun > self._touched.get(key, 0)
+                ):
+                    outcomes[key] = Outcome(entry.record, None, now - entry.replied)
+                    continue
+                whole_at, begun = self._whole.get(key[0], (-math.inf, 0))
+                if (
+                    now - whole_at <= currency_s
+                    and begun > self._touched.get(key, 0)
+                    and (entry is None or entry.begun < begun)
+                ):
+                    outcomes[key] = Outcome(_nothing(key[1]), None, now - whole_at)
+                    continue
+                flight = self._flights.get(key) or self._flights.get((key[0], _EVERYTHING))
+                if flight is not None:
+                    waiting[key] = flight
+                else:
+                    stale.setdefault(key[0], set()).add(key[1])
+            started = []
+            for call, stations in stale.items():
+                held = self._gate.error(call, secret)
+                if held is not None:
+                    for station in stations:
+                        outcomes[call, station] = self._failed((call, station), held, now)
+                    continue
+                flight = self._begin(call, stations, now)
+                started.append(flight)
+                waiting |= {(call, station): flight for station in stations}
+        for flight in started:
+            self._start(flight)
+        self._wait(waiting, outcomes)
+        return outcomes
+
+    def _wait(self, waiting: Mapping[Key, Flight], outcomes: dict[Key, Outcome]) -> None:
+        deadline = time.monotonic() + self._limit_s
+        over = {
+            flight: flight.wait(max(0.0, deadline - time.monotonic()))
+            for flight in set(waiting.values())
+        }
+        with self._lock:
+            now = self._clock()
+            for key, flight in waiting.items():
+                record = flight.records.get(key[1])
+                if record is not None:
+                    outcomes[key] = Outcome(record, None, now - flight.replied[key[1]])
+                elif over[flight] and self._is_empty(flight, key):
+                    outcomes[key] = Outcome(_nothing(key[1]), None, now - flight.started)
+                elif over[flight]:
+                    outcomes[key] = self._failed(key, flight.error_of(key[1]), now)
+                else:
+                    late = TryLater(f"{key[0]}: no answer within {self._limit_s:g} s")
+                    outcomes[key] = self._failed(key, late, now)
+
+    def _is_empty(self, flight: Flight, key: Key) -> bool:
+        """Whether a station that the replies leave out simply has nothing."""
+        return self._catalogue.calls[key[0]].absent_is_empty and not flight.errors
+
+    def _failed(self, key: Key, error: ChargePointError, now: float) -> Outcome:
+        """The error, naming the age of the last good record where there is one."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return Outcome(None, error, None)
+        age_s = now - entry.replied
+        aged = type(error)(
+            f"{error.message} (the last good value is {age_s:.0f} s old)",
+            service_code=error.service_code,
+            retry_after_s=error.retry_after_s,
+        )
+        return Outcome(None, aged, age_s)
+
+    def _begin(self, call: str, stations: set[str], now: float) -> Flight:
+        """A flight that later readers find. It waits for the one of the same call before it,
+        which may bring its stations along."""
+        self._begun += 1
+        flight = Flight(call, stations, now, self._begun, self._newest.get(call))
+        self._newest[call] = flight
+        keys = [(call, station) for station in stations]
+        if self._catalogue.calls[call].batch is Batch.ACCOUNT and len(stations) > 1:
+            keys.append((call, _EVERYTHING))
+        self._flights |= dict.fromkeys(keys, flight)
+        return flight
+
+    def members(self, group: str) -> frozenset[str]:
+        """The stations of a station group. Raises NothingThere for a group without any, and
+        what listing the stations raises."""
+        with self._lock:
+            # A list out of the file may hold some of the stations only.
+            age_s = math.inf if self._listed_at is None else self._clock() - self._listed_at
+            found = self._groups.members(group)
+        # A directory that is read from memory is never old, and never kept.
+        limit_s = min(_DIRECTORY_S, self._catalogue.calls[_DIRECTORY].currency_s)
+        if age_s > limit_s or not limit_s or not found:
+            within(self._learn_groups, self._limit_s, _DIRECTORY)
+            with self._lock:
+                found = self._groups.members(group)
+        if not found:
+            raise NothingThere(
+                f"station group {group} has no station that the account may see; correct "
+                "stationGroup"
+            )
+        return found
+
+    def ports(self, station: str) -> frozenset[int]:
+        """The ports of a station by the last station list; none where that does not say."""
+        with self._lock:
+            return self._groups.ports(station)
+
+    def _learn_groups(self) -> None:
+        reply = self.once(_DIRECTORY, lambda: self._backend.fetch(Request(_DIRECTORY)))
+        with self._lock:
+            self._groups.learn(reply.records.values())
+            self._groups_at = self._listed_at = self._clock()
+
+    def touch(self, call: str, station: str) -> None:
+        """What is known of the station is out of date: a write has changed it. Fetches that
+        are in the air may have left before the write and count no more."""
+        with self._lock:
+            self._touched[call, station] = self._begun
+            self._flights.pop((call, station), None)
+            self._flights.pop((call, _EVERYTHING), None)
+            self._newest.pop(call, None)
+
+    def __len__(self) -> int:
+        """How many records are kept: one for each call and station."""
+        return len(self._entries)
+
+    def forget_failures(self) -> None:
+        """Try everything again: the configuration changed."""
+        self._gate.forget()
+
+    def down(self) -> dict[str, ChargePointError]:
+        """Call name to error, for the calls that do not work at present."""
+        return self._gate.down()
+
+    # ---- in the background ---------------------------------------------------------------
+
+    def _start(self, flight: Flight) -> None:
+        try:
+            in_background(functools.partial(self._fly, flight), f"chargepoint-{flight.call}")
+        except RuntimeError as error:
+            late = TryLater(f"{flight.call}: no thread can be started ({error})")
+            flight.fail(flight.stations, late)
+            self._land(flight)
+
+    def _fly(self, flight: Flight) -> None:
+        """Carry out one flight. Whatever is raised ends up as its stations' error."""
+        try:
+            self._fetch_all(flight)
+        except ChargePointError as error:
+            flight.fail(flight.stations, error)
+        except BaseException as error:
+            _log.exception("%s: unexpected failure", flight.call)
+            flight.fail(
+                flight.stations,
+                ChargePointError(f"{flight.call}: unexpected {type(error).__name__}; see the log"),
+            )
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            self._land(flight)
+
+    def _land(self, flight: Flight) -> None:
+        """Nobody joins it any more, and everybody who waits goes on."""
+        with self._lock:
+            for station in (*flight.stations, _EVERYTHING):
+                if self._flights.get((flight.call, station)) is flight:
+                    del self._flights[flight.call, station]
+            if self._newest.get(flight.call) is flight:
+                del self._newest[flight.call]
+        flight.finish()
+
+    def _fetch_all(self, flight: Flight) -> None:
+        call = self._catalogue.calls[flight.call]
+        groups: Mapping[str, frozenset[str]] = {}
+        stations = flight.stations - flight.taken_along(self._limit_s)
+        if call.batch is Batch.GROUP and len(stations) > 1:
+            groups = self._known_groups(stations)
+        for request in plan(call, stations, groups):
+            covered = self._covered(request, flight, groups)
+            self._fetch(request, flight, covered)
+            if request.group is None:
+                continue
+            astray = {
+                station
+                for station in covered
+                if station not in flight.records and station not in flight.errors
+            }
+            if astray:
+                with self._lock:
+                    self._groups.missing(request.group, astray)
+                _log.warning(
+                    "station group %s: its reply leaves out %s; asked for singly",
+                    request.group,
+                    ", ".join(sorted(astray)),
+                )
+                for station in sorted(astray):
+                    self._fetch(Request(call.name, (station,)), flight, {station})
+        if call.absent_is_empty:
+            at = self._clock()
+            absent = flight.stations - flight.records.keys() - flight.errors.keys()
+            self._keep(flight, {station: _nothing(station) for station in absent}, at)
+        if flight.records:
+            self._save(flight.call)
+
+    @staticmethod
+    def _covered(
+        request: Request, flight: Flight, groups: Mapping[str, frozenset[str]]
+    ) -> set[str]:
+        if request.group is not None:
+            return set(groups[request.group] & flight.stations - flight.records.keys())
+        return set(request.stations or flight.stations)
+
+    def _fetch(self, request: Request, flight: Flight, covered: set[str]) -> None:
+        """One request; its failure is the failure of the stations it covers."""
+        try:
+            ask = functools.partial(self._backend.fetch, request)
+            reply = self.once(request.call, ask, request.stations)
+        except ChargePointError as error:
+            flight.fail(covered, error)
+            return
+        at = self._clock()
+        if request.group is not None:
+            with self._lock:
+                self._groups.found(request.group, reply.records)
+        if request.call == _DIRECTORY and request.whole_account:
+            with self._lock:
+                self._groups.learn(reply.records.values())
+                self._groups_at = self._listed_at = at
+        self._keep(flight, dict(reply.records), at)
+        if request.whole_account and self._catalogue.calls[request.call].absent_is_empty:
+            with self._lock:
+                if flight.number > self._whole.get(request.call, (0.0, 0))[1]:
+                    self._whole[request.call] = at, flight.number
+
+    def once(
+        self, call: str, ask: Callable[[], _Answer], stations: Collection[str] = ()
+    ) -> _Answer:
+        """Ask the backend once, in this thread, unless the call is held back. Raises what the
+        backend raises, or the error that the call is held with."""
+        return self._gate.once(call, ask, stations)
+
+    def _keep(self, flight: Flight, records: dict[str, StationRecord], at: float) -> None:
+        """Store what a flight brought, unless a write or a later flight has overtaken it."""
+        flight.landed(records, at)
+        with self._lock:
+            for station, record in records.items():
+                key = (flight.call, station)
+                known = self._entries.get(key)
+                newest = max(self._touched.get(key, 0), known.begun - 1 if known else 0)
+                if flight.number > newest:
+                    self._entries[key] = _Entry(record, at, flight.number)
+
+    def _load(self, disk: Disk) -> None:
+        for call, (age_s, records) in disk.load().items():
+            if not self._is_kept(call):
+                continue
+            at = self._clock() - age_s
+            if call == _DIRECTORY:
+                self._groups.learn(records)
+                self._groups_at = at
+            for record in records:
+                self._entries[call, record.station_id] = _Entry(record, at, 1)
+        self._begun = 1
+
+    def _save(self, call: str) -> None:
+        """Write the file anew after a reply of a call whose values keep for long."""
+        if self._disk is None or not self._is_kept(call):
+            return
+        with self._saving:
+            calls: dict[str, tuple[float, list[StationRecord]]] = {}
+            with self._lock:
+                now = self._clock()
+                for (name, _), entry in self._entries.items():
+                    if self._is_kept(name):
+                        # One age for all records of a call: that of the oldest.
+                        age_s, records = calls.get(name, (0.0, []))
+                        records.append(entry.record)
+                        calls[name] = (max(age_s, now - entry.replied), records)
+            self._disk.save(calls)
+
+    def _is_kept(self, call: str) -> bool:
+        """Whether a call's values are worth a file."""
+        known = self._catalogue.calls.get(call)
+        return known is not None and known.currency_s >= _KEPT_S
+
+    def _known_groups(self, stations: frozenset[str]) -> dict[str, frozenset[str]]:
+        """Groups by member, learned from the station list when they are not known; empty when
+        they cannot be learned: then stations are asked for singly."""
+        with self._lock:
+            now = self._clock()
+            age_s = None if self._groups_at is None else now - self._groups_at
+            limit_s = _RELEARN_S if self._groups.doubtful else _DIRECTORY_S
+            known = age_s is not None and age_s <= limit_s
+        if not known:
+            # A currency that nothing meets: only a new list of the whole account will do.
+            self.get({(_DIRECTORY, station): -1.0 for station in stations})
+        with self._lock:
+            return {group: frozenset(members) for group, members in self._groups.usable().items()}
+
+
+def _nothing(station: str) -> StationRecord:
+    """A station without any session, alarm or right."""
+    return StationRecord(station, {}, {}, {})

@@ -1,0 +1,110 @@
+"""A fetch that readers share: whoever wants the same data waits for the one in the air."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection
+
+from chargepoint_driver.errors import ChargePointError, NothingThere, TryLater
+from chargepoint_driver.records import StationRecord
+
+__all__ = ["Flight", "in_background", "within"]
+
+
+class Flight:
+    """One fetch of one call for some stations.
+
+    Whatever happens to it, `finish` is called once and wakes everybody. Afterwards
+    `records` and `errors` together answer for every station; a station in neither was left
+    out of the reply.
+    """
+
+    def __init__(
+        self,
+        call: str,
+        stations: Collection[str],
+        started: float,
+        number: int = 1,
+        before: Flight | None = None,
+    ) -> None:
+        """`number` counts flights up; `before` is the flight of the same call still in the
+        air, whose replies may hold this flight's stations too."""
+        self.call = call
+        self.stations = frozenset(stations)
+        self.started = started
+        self.number = number
+        self._before = before
+        self.replied: dict[str, float] = {}
+        self.records: dict[str, StationRecord] = {}
+        self.errors: dict[str, ChargePointError] = {}
+        self._done = threading.Event()
+
+    def landed(self, records: dict[str, StationRecord], at: float) -> None:
+        """Add what one reply brought."""
+        self.records.update(records)
+        self.replied.update(dict.fromkeys(records, at))
+
+    def taken_along(self, limit_s: float) -> frozenset[str]:
+        """Wait for the flight before and take over what it brought; the stations it spared."""
+        before, self._before = self._before, None
+        if before is None or not before.wait(limit_s):
+            return frozenset()
+        spared = self.stations & before.records.keys()
+        for station in spared:
+            self.records[station] = before.records[station]
+            self.replied[station] = before.replied[station]
+        return spared
+
+    def fail(self, stations: Collection[str], error: ChargePointError) -> None:
+        for station in stations:
+            if station not in self.records:
+                self.errors.setdefault(station, error)
+
+    def finish(self) -> None:
+        self._done.set()
+
+    def wait(self, limit_s: float) -> bool:
+        """True when the flight is over, False when the limit passed first."""
+        return self._done.wait(limit_s)
+
+    def error_of(self, station: str) -> ChargePointError:
+        """Why a station has no record."""
+        error = self.errors.get(station)
+        if error is None and station not in self.stations:
+            # It joined a fetch of the whole account, which failed for all alike.
+            error = next(iter(self.errors.values()), None)
+        return error or NothingThere(
+            f"{self.call}: station {station} is not in the reply; check stationID, region, and "
+            "that the account may see the station"
+        )
+
+
+def in_background(work: Callable[[], None], name: str) -> None:
+    """Run `work` beside the caller, so that a caller who gives up does not break it off for
+    the others. A greenlet where gevent has patched threading."""
+    threading.Thread(target=work, name=name, daemon=True).start()
+
+
+def within(
+    work: Callable[[], None], limit_s: float, what: str, late: type[ChargePointError] = TryLater
+) -> None:
+    """Run `work` in the background and wait for its end; what it raises is raised here.
+
+    Raises `late` after the limit; the work is not broken off.
+    """
+    done = threading.Event()
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001  # handed to the waiter below, whatever it is
+            raised.append(error)
+        finally:
+            done.set()
+
+    in_background(run, what)
+    if not done.wait(limit_s):
+        raise late(f"{what}: no answer within {limit_s:g} s")
+    if raised:
+        raise raised[0]

@@ -1,0 +1,62 @@
+"""Which station is in which station group, and has which ports, learned from the station list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Set
+
+from chargepoint_driver.records import StationRecord
+
+__all__ = ["Groups"]
+
+
+class Groups:
+    """Group id to member stations. Not locked: the owner calls it under its own lock."""
+
+    def __init__(self) -> None:
+        self._members: dict[str, set[str]] = {}
+        self._astray: set[tuple[str, str]] = set()
+        self._ports: dict[str, frozenset[int]] = {}
+
+    def learn(self, records: Iterable[StationRecord]) -> None:
+        """Replace what is known by the `sgID` of each station (a comma-separated list)."""
+        self._members = {}
+        self._astray = set()
+        self._ports = {}
+        for record in records:
+            self._ports[record.station_id] = frozenset(record.ports)
+            text = record.values.get("sgID")
+            for group in str(text).split(",") if text else ():
+                if group.strip():
+                    self._members.setdefault(group.strip(), set()).add(record.station_id)
+
+    def found(self, group: str, stations: Iterable[str]) -> None:
+        """Note the stations that the group's reply holds, newcomers too."""
+        self._members.setdefault(group, set()).update(stations)
+
+    def members(self, group: str) -> frozenset[str]:
+        """The stations of a group, without those that its reply left out."""
+        return frozenset(
+            station
+            for station in self._members.get(group, ())
+            if (group, station) not in self._astray
+        )
+
+    def missing(self, group: str, stations: Iterable[str]) -> None:
+        """Note stations that the group's reply left out; they are asked for singly until the
+        groups are learned again."""
+        for station in stations:
+            self._astray.add((group, station))
+
+    def ports(self, station: str) -> frozenset[int]:
+        """The ports of a station; none where the list does not say."""
+        return self._ports.get(station, frozenset())
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether a reply disagreed with what is known."""
+        return bool(self._astray)
+
+    def usable(self) -> Mapping[str, Set[str]]:
+        """Group id to the stations that its reply can be trusted to hold."""
+        # The calls that take a group want an integer.
+        return {group: set(self.members(group)) for group in self._members if group.isdigit()}

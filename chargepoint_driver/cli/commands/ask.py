@@ -1,0 +1,97 @@
+"""`chargepoint-driver ask`: the operator's simple questions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from chargepoint_driver.cli.support.config_files import load_device
+from chargepoint_driver.config import DeviceConfig, OcppDevice
+from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.service import Service, session_reports
+
+__all__ = ["ask"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@click.group(epilog="\b\nExample:\n  chargepoint-driver ask sessions ocpp.config 2026-11 --csv")
+def ask() -> None:
+    """Answer simple questions about charge points and transactions.
+
+    CONFIG is a driver config. ChargePoint's service is asked; of chargers that connect directly
+    the record of the central system is read, which may run meanwhile. Answers are JSON.
+    """
+
+
+def _config(command: F) -> F:
+    return click.argument("config", type=click.Path(path_type=Path, dir_okay=False))(command)
+
+
+@ask.command()
+@_config
+def active(config: Path) -> None:
+    """Which charge points can be reached now?"""
+    with _source(config) as source:
+        _show(session_reports.active(source))
+
+
+@ask.command()
+@_config
+@click.argument("station")
+def contact(config: Path, station: str) -> None:
+    """When did charge point STATION last send something?"""
+    with _source(config) as source:
+        _show({"station": station, "time": session_reports.last_contact(source, station)})
+
+
+@ask.command()
+@_config
+@click.argument("transaction")
+@click.option(
+    "--days", type=click.IntRange(1, 3_660), default=31, show_default=True, help="How far back."
+)
+def energy(config: Path, transaction: str, days: int) -> None:
+    """What was last known to be delivered in a TRANSACTION (a sessionID)?"""
+    with _source(config) as source:
+        _show(session_reports.last_energy(source, transaction, days))
+
+
+@ask.command()
+@_config
+@click.argument("month")
+@click.option("--csv", "as_csv", is_flag=True, help="CSV instead of JSON.")
+def sessions(config: Path, month: str, as_csv: bool) -> None:
+    """Final duration and energy of every transaction completed in MONTH (YYYY-MM, UTC)."""
+    with _source(config) as source:
+        rows = session_reports.completed(source, month)
+    if as_csv:
+        click.echo(session_reports.as_csv(rows), nl=False)
+    else:
+        _show(rows)
+
+
+@contextmanager
+def _source(path: Path) -> Iterator[session_reports.Source]:
+    file = load_device(path)
+    if isinstance(file.device, OcppDevice) and file.device.cache_agent is None:
+        yield session_reports.of_record(file.device.account)
+        return
+    if not isinstance(file.device, DeviceConfig) or file.device.cache_agent is not None:
+        raise BadConfiguration(
+            f"{path}: the account is held by {file.device.cache_agent}; ask that agent by RPC"
+        )
+    service = Service.of_account(file.device.account)
+    try:
+        yield session_reports.of_service(service)
+    finally:
+        service.close()
+
+
+def _show(answer: Any) -> None:
+    click.echo(json.dumps(answer))

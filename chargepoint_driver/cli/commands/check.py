@@ -1,0 +1,128 @@
+"""`chargepoint-driver check`: faults in files, before anything is deployed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.markup import escape
+
+from chargepoint_driver.cli.support.config_files import (
+    DeviceFile,
+    is_agents,
+    load_device,
+    load_object,
+    load_registry,
+)
+from chargepoint_driver.cli.support.console import as_json as json_option
+from chargepoint_driver.cli.support.console import console, emit, progress
+from chargepoint_driver.cli.support.exit_codes import SOME_FAILED
+from chargepoint_driver.config import AgentConfig
+from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.registry import Registry
+
+__all__ = ["check"]
+
+
+@click.command(
+    epilog="\b\nExample:\n  chargepoint-driver check driver_configs/*.config registry_configs/*.csv"
+)
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
+@json_option
+def check(files: tuple[Path, ...], as_json: bool) -> None:
+    """Check registry CSVs, driver configs and configs of the caching agent.
+
+    A registry that one of the configs names is checked as that device's; any other on its own.
+    Exit code 0 when there is no fault (warnings may be), 1 when there is one.
+    """
+    with progress(f"checking {len(files)} files …"):
+        report = _check(files)
+    report.show(len(files), as_json)
+    if report.faults:
+        raise SystemExit(SOME_FAILED)
+
+
+def _check(files: tuple[Path, ...]) -> _Report:
+    report = _Report()
+    devices: list[DeviceFile] = []
+    for path in files:
+        if path.suffix.lower() != ".csv":
+            try:
+                if is_agents(content := load_object(path)):
+                    report.faults += AgentConfig.from_dict(content, str(path))[1]
+                else:
+                    devices.append(load_device(path))
+            except BadConfiguration as error:
+                report.fault(error)
+    seen = set()
+    for device in devices:
+        report.heed(device)
+        try:
+            registry_path = device.registry_path(files)
+            seen.add(registry_path)
+            report.add(device.registry(registry_path))
+        except BadConfiguration as error:
+            report.fault(error)
+    for path in files:
+        if path.suffix.lower() == ".csv" and path not in seen:
+            try:
+                report.add(load_registry(path))
+            except BadConfiguration as error:
+                report.fault(error)
+    return report
+
+
+class _Report:
+    """Faults and warnings as lines, each once."""
+
+    def __init__(self) -> None:
+        self.faults: list[str] = []
+        self.warnings: list[str] = []
+        self.points = 0
+
+    def fault(self, error: BadConfiguration) -> None:
+        for line in str(error).splitlines():
+            if line not in self.faults:
+                self.faults.append(line)
+
+    def _warn(self, line: str) -> None:
+        if line not in self.warnings:
+            self.warnings.append(line)
+
+    def add(self, registry: Registry) -> None:
+        self.points += len(registry.points)
+        for fault in registry.faults:
+            self.fault(BadConfiguration(str(fault)))
+        for warning in registry.warnings:
+            self._warn(str(warning))
+
+    def heed(self, device: DeviceFile) -> None:
+        """What the platform would not do as its user may expect."""
+        content, path = device.content, device.path
+        heart_beat = content.get("heart_beat_point")
+        if isinstance(heart_beat, str) and heart_beat and "/" not in heart_beat:
+            self._warn(
+                f"{path}: heart_beat_point: {heart_beat!r} is a bare name, answered in the driver "
+                f"and shown nowhere; write a full topic (devices/…/{heart_beat}) or leave it out"
+            )
+        if not (content.get("publish_depth_first_all") and content.get("all_publish_interval")):
+            self._warn(
+                f"{path}: publish_depth_first_all and all_publish_interval: not set, so that SQL "
+                "historians store nothing; set them to true and to seconds to record this device"
+            )
+
+    def show(self, files: int, as_json: bool) -> None:
+        if as_json:
+            emit({"faults": self.faults, "warnings": self.warnings, "points": self.points})
+            return
+        screen = console()
+        for line in self.faults:
+            screen.print(f"[bold red]fault[/]    {escape(line)}", soft_wrap=True)
+        for line in self.warnings:
+            screen.print(f"[yellow]warning[/]  {escape(line)}", soft_wrap=True)
+        colour = "red" if self.faults else "green"
+        screen.print(
+            f"[{colour}]{files} files, {self.points} points, {len(self.faults)} faults, "
+            f"{len(self.warnings)} warnings[/]",
+            soft_wrap=True,
+        )

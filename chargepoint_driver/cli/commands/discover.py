@@ -1,0 +1,245 @@
+"""`chargepoint-driver discover`: from an account to configs, in files or in a platform."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from chargepoint_driver.cli.discovery import topics
+from chargepoint_driver.cli.discovery.available import Available, look
+from chargepoint_driver.cli.discovery.bundle import AGENT, Wishes, bundle
+from chargepoint_driver.cli.discovery.central import TOKEN_ENV, charge_points, of_record, settings
+from chargepoint_driver.cli.discovery.direct import ACCOUNT, bundle_of_charge_points
+from chargepoint_driver.cli.discovery.site import groups_of, in_groups, stations_of
+from chargepoint_driver.cli.support.account import (
+    ACCOUNT_PARAMETERS,
+    Access,
+    ConnectsDirectly,
+    Find,
+    access_options,
+    serving,
+)
+from chargepoint_driver.cli.support.console import as_json as json_option
+from chargepoint_driver.cli.support.console import emit, note, progress
+from chargepoint_driver.cli.support.exit_codes import SOME_FAILED
+from chargepoint_driver.cli.support.listing import show_charge_points, show_stations
+from chargepoint_driver.cli.support.output_targets import Storing
+
+__all__ = ["discover"]
+
+
+@click.command(
+    epilog="""\b
+Example:
+  chargepoint-driver discover --username api-user --password-env CHARGEPOINT_PASSWORD
+\b
+  chargepoint-driver discover --write site --per port --group "Garage 1"
+  chargepoint-driver discover --write site --groups
+  chargepoint-driver discover --deploy --dry-run
+  chargepoint-driver discover --central-system http://127.0.0.1:41235 --write chargers
+"""
+)
+@access_options
+@click.option(
+    "--central-system",
+    metavar="URL",
+    help="Charge points of the central system with this control API instead; its token is in "
+    f"{TOKEN_ENV}.",
+)
+@click.option("--group", "groups", multiple=True, help="Only this group (id or name); repeatable.")
+@click.option(
+    "--groups",
+    "with_groups",
+    is_flag=True,
+    help="Also a device of each station group, whose allowedLoad is a total.",
+)
+@click.option(
+    "--write",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write driver configs, registries and a caching agent's config there.",
+)
+@click.option("--deploy", is_flag=True, help="Store them in the platform of VOLTTRON_HOME.")
+@click.option("--dry-run", is_flag=True, help="With --deploy: show what would change, no more.")
+@click.option("--force", is_flag=True, help="Replace files and entries that differ.")
+@click.option(
+    "--per",
+    type=click.Choice(["port", "station"]),
+    default="port",
+    show_default=True,
+    help="What a device is: port (connector) or station (charge point).",
+)
+@click.option(
+    "--topic",
+    "template",
+    help="Names of devices, of {org} {org_id} {group} {group_id} {station} {station_id} {port}."
+    f"  [default: {topics.PER_PORT}; with --central-system, of the last three: "
+    f"{topics.PER_CONNECTOR}]",
+)
+@click.option(
+    "--interval",
+    "interval_s",
+    type=click.IntRange(1, 86_400),
+    default=60,
+    show_default=True,
+    help="Seconds between polls.",
+)
+@click.option("--all-points", is_flag=True, help="Also what hardly ever changes, like addresses.")
+@click.option(
+    "--cache-agent",
+    metavar="IDENTITY",
+    help=f"Devices go through this caching agent, like {AGENT}, which holds the account.  "
+    f"[with --central-system: {AGENT}]",
+)
+@click.option(
+    "--volttron-home",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="VOLTTRON_HOME",
+    default="~/.volttron",
+    show_default=True,
+    show_envvar=True,
+)
+@json_option
+def discover(
+    find: Find,
+    central_system: str | None,
+    groups: tuple[str, ...],
+    with_groups: bool,
+    folder: Path | None,
+    deploy: bool,
+    dry_run: bool,
+    force: bool,
+    per: str,
+    template: str | None,
+    interval_s: int,
+    all_points: bool,
+    cache_agent: str | None,
+    volttron_home: Path,
+    as_json: bool,
+) -> None:
+    """List what an account sees, and make devices of it.
+
+    Without --write and --deploy it only lists. Registries get the attributes that this account
+    is permitted and that its stations report; passwords are never written, only where they are.
+    With --central-system the devices are charge points or connectors behind the caching agent,
+    which becomes their central system.
+    """
+    if dry_run and not deploy:
+        raise click.UsageError("--dry-run shows what --deploy would do: give --deploy too")
+    per_port = per == "port"
+    access, direct = None, None
+    if central_system is not None:
+        _refuse(*ACCOUNT_PARAMETERS, "groups", "with_groups")
+    else:
+        try:
+            access = find()
+        except ConnectsDirectly as config:
+            _refuse("groups", "with_groups")
+            direct = config
+    if access is None:
+        usual = topics.PER_CONNECTOR if per_port else topics.PER_CHARGE_POINT
+    else:
+        usual = topics.PER_PORT if per_port else topics.PER_STATION
+    wishes = Wishes(per_port, template or usual, interval_s, all_points, cache_agent)
+    storing = Storing(
+        folder, volttron_home.expanduser() if deploy else None, dry_run, force, as_json
+    )
+    refused = False
+    if access is not None:
+        answer, refused = _of_account(access, groups, with_groups, storing, wishes)
+    elif direct is not None:
+        answer = _of_record(direct, storing, wishes)
+    else:
+        assert central_system is not None
+        answer = _of_central_system(central_system, storing, wishes)
+    if as_json:
+        emit(answer)
+    if refused:
+        raise SystemExit(SOME_FAILED)
+
+
+def _refuse(*names: str) -> None:
+    """Options of an account: of chargers that connect directly the central system says what there
+    is."""
+    context = click.get_current_context()
+    for name in names:
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            (option,) = (one for one in context.command.params if one.name == name)
+            raise click.UsageError(
+                f"the central system says itself what there is: leave {option.opts[0]} out"
+            )
+
+
+def _of_account(
+    access: Access,
+    groups: tuple[str, ...],
+    with_groups: bool,
+    storing: Storing,
+    wishes: Wishes,
+) -> tuple[dict[str, object], bool]:
+    """(the answer, whether the account was refused any of it)."""
+    with serving(access) as service, progress(f"asking {access.account.place} …"):
+        stations = stations_of(service.stations())
+        if groups:
+            stations = in_groups(stations, groups)
+        available = look(service, stations) if storing.is_wanted else Available()
+    answer: dict[str, object] = {"stations": [station.to_dict() for station in stations]}
+    if not storing.as_json:
+        show_stations(stations)
+    if storing.is_wanted:
+        if available.unclear:
+            raise next(iter(available.unclear.values()))
+        devices = groups_of(stations, groups) if with_groups else []
+        made = bundle(stations, available, access.reference(), wishes, devices)
+        made = replace(made, left_out=(*made.left_out, *available.notes()))
+        answer |= storing.store(made, with_agent=wishes.cache_agent is not None)
+        _say_password(access)
+    return answer, bool(available.refused)
+
+
+def _of_central_system(url: str, storing: Storing, wishes: Wishes) -> dict[str, object]:
+    with progress(f"asking {url} …"):
+        found = charge_points(url)
+        account = settings(url) if storing.is_wanted else {}
+    answer: dict[str, object] = {"charge_points": [one.to_dict() for one in found]}
+    if not storing.as_json:
+        show_charge_points(found)
+    if storing.is_wanted:
+        answer |= storing.store(bundle_of_charge_points(found, account, wishes), with_agent=True)
+        note(
+            f"the caching agent listens at {account['listen']} in the place of this central "
+            "system, with its database: end the one before the other starts"
+        )
+    return answer
+
+
+def _of_record(config: ConnectsDirectly, storing: Storing, wishes: Wishes) -> dict[str, object]:
+    """Of the central system in a platform, which has no control API, by what it recorded."""
+    if config.account is None:
+        raise config
+    found = of_record(config.account)
+    answer: dict[str, object] = {"charge_points": [one.to_dict() for one in found]}
+    if not storing.as_json:
+        show_charge_points(found)
+    if storing.is_wanted:
+        made = bundle_of_charge_points(found, config.fields, wishes, config.name or ACCOUNT)
+        answer |= storing.store(made, with_agent=True)
+        if config.name is None:
+            note(
+                "the devices go through the caching agent: remove those of this central system "
+                "that hold its settings themselves, since of one database there is one"
+            )
+    return answer
+
+
+def _say_password(access: Access) -> None:
+    kept = access.reference()
+    where = (
+        f"the environment variable {kept['password_env']}"
+        if "password_env" in kept
+        else f"the file {kept.get('password_file')}"
+    )
+    note(f"the password is not in any config: the platform must find it in {where}")

@@ -1,0 +1,82 @@
+"""`chargepoint-driver plot`: a day of loads, limits and sheds as a picture."""
+
+from __future__ import annotations
+
+from datetime import datetime, tzinfo
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import click
+
+from chargepoint_driver.cli.support.console import as_json as json_option
+from chargepoint_driver.cli.support.console import emit, note, progress
+from chargepoint_driver.cli.support.drawing import draw
+from chargepoint_driver.cli.support.history import day_of, last_day, read
+from chargepoint_driver.errors import BadValue
+
+__all__ = ["plot"]
+
+
+@click.command(
+    epilog="""\b
+Example:
+  chargepoint-driver plot historian.sqlite --day 2026-11-21 --zone America/Los_Angeles
+\b
+  chargepoint-driver plot historian.sqlite --topic campus/garage/station1 --output day.svg
+"""
+)
+@click.argument("historian", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--day", metavar="YYYY-MM-DD", help="Without it the last day that was recorded.")
+@click.option("--topic", default="", help="Only devices below this topic, like campus/garage.")
+@click.option("--zone", metavar="NAME", help="Time zone; without it this machine's.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="PNG or SVG file, by its ending.  [default: load-YYYY-MM-DD.png]",
+)
+@json_option
+def plot(
+    historian: Path,
+    day: str | None,
+    topic: str,
+    zone: str | None,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Draw what an SQLite historian recorded of a site or a port on one day.
+
+    Where nothing was reported there is a gap, never a zero and never a line. Needs the plot
+    extra (matplotlib).
+    """
+    if output is not None and output.suffix.lower() not in {".png", ".svg"}:
+        raise BadValue(f"--output: {output} ends in neither .png nor .svg")
+    place = _zone(zone)
+    chosen = day or last_day(historian, place)
+    try:
+        start, end = day_of(chosen, place)
+    except ValueError:
+        raise BadValue(f"--day: {chosen!r} is no day; write it like 2026-11-21") from None
+    shown = place or datetime.fromtimestamp(start.timestamp()).astimezone().tzinfo
+    assert shown is not None
+    path = output or Path(f"load-{chosen}.png")
+    with progress(f"reading {historian} …"):
+        courses = read(historian, start, end, topic)
+    name = zone or f"{start:%Z}"
+    with progress("drawing …"):
+        draw(courses, path, f"{topic or 'All ports'}, {chosen}, {name}", shown)
+    values = sum(len(course.load_kw.times) for course in courses)
+    if as_json:
+        emit({"file": str(path), "ports": [one.name for one in courses], "values": values})
+    else:
+        note(f"{path}: {len(courses)} ports, {values} values of load")
+
+
+def _zone(name: str | None) -> tzinfo | None:
+    if name is None:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise BadValue(
+            f"--zone: unknown time zone {name!r}; write one like Europe/Berlin"
+        ) from None

@@ -1,0 +1,138 @@
+"""`chargepoint-driver sessions`: charging sessions of a time, as table, CSV or JSON."""
+
+from __future__ import annotations
+
+import csv
+import re
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+from chargepoint_driver.catalogue import CHARGEPOINT
+from chargepoint_driver.cli.discovery.available import is_personal
+from chargepoint_driver.cli.support.account import Find, access_options, serving
+from chargepoint_driver.cli.support.console import as_json as json_option
+from chargepoint_driver.cli.support.console import clock_time, console, emit, progress
+from chargepoint_driver.errors import BadValue
+from chargepoint_driver.records import Event, Unreadable
+
+__all__ = ["moment", "sessions"]
+
+_AGO = re.compile(r"(\d{1,5})\s*([mhd])")
+_ALWAYS = {"sessionID", "startTime", "endTime", "Energy"}
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+
+@click.command(
+    epilog="""\b
+Example:
+  chargepoint-driver sessions --since 7d
+\b
+  chargepoint-driver sessions --since 2026-11-01 --until 2026-12-01 --csv
+  chargepoint-driver sessions --station 1:34003 --json
+"""
+)
+@click.option(
+    "--since",
+    default="24h",
+    show_default=True,
+    metavar="TIME",
+    help="A time (ISO 8601, by this machine's clock where it names no zone), or so long ago: "
+    "30m, 24h, 7d.",
+)
+@click.option("--until", metavar="TIME", help="The same; without it until now.")
+@click.option("--station", metavar="ID", help="Only this station.")
+@click.option("--personal", is_flag=True, help="Also who charged: user, card, name.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead of a table.")
+@access_options
+@json_option
+def sessions(
+    find: Find,
+    since: str,
+    until: str | None,
+    station: str | None,
+    personal: bool,
+    as_csv: bool,
+    as_json: bool,
+) -> None:
+    """List the charging sessions that touch a time, oldest first."""
+    if as_csv and as_json:
+        raise click.UsageError("--csv or --json, not both")
+    now = datetime.now(timezone.utc)
+    start = moment("--since", since, now)
+    end = None if until is None else moment("--until", until, now)
+    if end is not None and end <= start:
+        raise BadValue("--until lies before --since; exchange them")
+    access = find()
+    with serving(access) as service, progress(f"asking {access.account.place} …"):
+        found = service.sessions(station, start, end)
+    names = [
+        row.name
+        for row in CHARGEPOINT.of_call("getChargingSessionData")
+        if (personal or not is_personal(row))
+        and (row.name in _ALWAYS or any(row.name in one.values for one in found))
+    ]
+    rows = [_row(one, names) for one in found]
+    if as_json:
+        emit(rows)
+    elif as_csv:
+        writer = csv.DictWriter(sys.stdout, ["station", "port", *names], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    else:
+        _show(rows, start, end)
+
+
+def moment(option: str, text: str, now: datetime) -> datetime:
+    """A time, or a time ago. Raises BadValue for what is neither."""
+    ago = _AGO.fullmatch(text.strip().lower())
+    try:
+        if ago is not None:
+            return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        # Without a zone it is the clock of whoever asks.
+        return datetime.fromisoformat(text.strip().replace("Z", "+00:00")).astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        raise BadValue(
+            f"{option}: {text!r} is no time; write 2026-11-01, 2026-11-01T08:00, 30m, 24h or 7d"
+        ) from None
+
+
+def _row(event: Event, names: Sequence[str]) -> dict[str, Any]:
+    """A session; what is not reported is None."""
+    values = {
+        name: value.text if isinstance(value := event.values.get(name), Unreadable) else value
+        for name in names
+    }
+    return {"station": event.station_id, "port": event.port, **values}
+
+
+def _show(rows: Sequence[dict[str, Any]], start: datetime, end: datetime | None) -> None:
+    table = Table("Station", "Port", "Session", "Start", "End", "kWh")
+    known = 0.0
+    for row in rows:
+        energy = row.get("Energy")
+        known += energy if isinstance(energy, float) else 0.0
+        table.add_row(
+            escape(str(row["station"])),
+            "–" if row["port"] is None else str(row["port"]),
+            escape(str(row.get("sessionID") or "–")),
+            _local(row.get("startTime")),
+            _local(row.get("endTime")) if row.get("endTime") else "[green]charging[/]",
+            f"{energy:.2f}" if isinstance(energy, float) else "[dim]not reported[/]",
+        )
+    screen = console()
+    screen.print(table)
+    until = "now" if end is None else clock_time(end)
+    screen.print(f"{len(rows)} sessions, {known:.2f} kWh, {clock_time(start)} to {until}")
+
+
+def _local(text: object) -> str:
+    try:
+        return clock_time(datetime.fromisoformat(str(text)))
+    except ValueError:
+        return "–"

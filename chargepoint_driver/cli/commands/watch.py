@@ -1,0 +1,286 @@
+"""`chargepoint-driver watch`: the ports of an account, live."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import signal
+import sys
+import termios
+import threading
+import time
+import tty
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime, timezone
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from chargepoint_driver.cli.discovery.site import in_groups, stations_of
+from chargepoint_driver.cli.support.account import Find, access_options, serving
+from chargepoint_driver.cli.support.console import as_json as json_option
+from chargepoint_driver.cli.support.console import bar, clock_time, console, emit, progress
+from chargepoint_driver.cli.support.exit_codes import SOME_FAILED
+from chargepoint_driver.cli.support.status_board import Picture, PortState, look, selection
+
+__all__ = ["render", "watch"]
+
+_STATUS = {"AVAILABLE": "green", "INUSE": "cyan", "UNREACHABLE": "red", "UNKNOWN": "yellow"}
+# The end of what a key sends, whichever mode the terminal is in, to rows.
+_KEYS = {"j": 1, "k": -1, "B": 1, "A": -1, " ": 10, "6~": 10, "5~": -10}
+_PRESSED = re.compile(r"\x1b[\[O](\d*[A-Z~])|(.)", re.DOTALL)
+_REDRAW_S = 0.5
+# Lines around the rows: title, head and its rule, blank lines, sum, help.
+_AROUND = 7
+_MOST_MESSAGES = 3
+# Columns of numbers with the width that the longest one needs.
+_NUMBERS = {"kW": 6, "Limit": 8, "kWh": 4, "Age": 4}
+# Columns that the table takes at the least, and what the one of errors adds.
+_NARROW = 76
+_ERROR = 14
+
+
+@click.command(
+    epilog="""\b
+Example:
+  chargepoint-driver watch --interval 30
+\b
+  chargepoint-driver watch --once --group "Garage 1"
+  chargepoint-driver watch --json >> site.jsonl
+"""
+)
+@access_options
+@click.option("--group", "groups", multiple=True, help="Only this group (id or name); repeatable.")
+@click.option(
+    "--interval",
+    "interval_s",
+    type=click.FloatRange(1, 3_600),
+    default=30.0,
+    show_default=True,
+    help="Seconds between two looks.",
+)
+@click.option("--once", is_flag=True, help="Look once and end; so it is where nobody watches.")
+@json_option
+def watch(
+    find: Find, groups: tuple[str, ...], interval_s: float, once: bool, as_json: bool
+) -> None:
+    """Show every port until q or Ctrl-C: status, load, limit, session, age, errors.
+
+    Arrow keys scroll. With --json each look is one line of JSON.
+    """
+    access = find()
+    screen = console()
+    once = once or not (as_json or screen.is_terminal)
+    with serving(access) as service:
+        with progress(f"asking {access.account.place} …"):
+            stations = stations_of(service.stations())
+        if groups:
+            stations = in_groups(stations, groups)
+        # A value that was fetched for the look before must not be taken for this one.
+        wanted = selection(stations, interval_s / 2)
+
+        def see() -> Picture:
+            return look(service, stations, wanted)
+
+        if once:
+            with progress(f"asking {access.account.place} …"):
+                picture = see()
+            if as_json:
+                emit(picture.to_dict())
+            else:
+                screen.print(render(picture, screen.width))
+            if picture.messages:
+                raise SystemExit(SOME_FAILED)
+        elif as_json:
+            _lines(see, interval_s)
+        else:
+            _show(see, interval_s, screen, access.account.place)
+
+
+def render(
+    picture: Picture, width: int, height: int | None = None, first: int = 0, since_s: float = 0.0
+) -> Group:
+    """The picture for a screen of that size, `since_s` after it was taken; `first` is the row
+    to begin with, `height` None shows all rows."""
+    messages = picture.messages[:_MOST_MESSAGES] if height is not None else picture.messages
+    ports = picture.ports
+    if height is not None:
+        rows = max(1, height - _AROUND - len(messages))
+        first = max(0, min(first, len(ports) - rows))
+        ports = ports[first : first + rows]
+    with_errors = any(port.errors for port in picture.ports)
+    spare = max(0, width - _NARROW - (_ERROR if with_errors else 0))
+    wide = 4 + min(16, spare // 2)
+    names = 14 + min(26, spare - spare // 2)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("Station", no_wrap=True, min_width=names)
+    table.add_column("Port", justify="right", no_wrap=True)
+    table.add_column("Status", no_wrap=True, min_width=11)
+    table.add_column("Load", no_wrap=True, min_width=wide)
+    for title, least in _NUMBERS.items():
+        table.add_column(title, justify="right", no_wrap=True, min_width=least)
+    if with_errors:
+        table.add_column("Error", no_wrap=True, overflow="ellipsis", max_width=_ERROR + spare // 4)
+    station = None
+    for port in ports:
+        cells = _cells(port, wide, since_s)
+        name = port.station if port.station_id != station else ""
+        # The end of a name tells stations apart, its beginning is often the same.
+        shown = name if len(name) <= names else f"…{name[1 - names :]}"
+        table.add_row(escape(shown), *cells[: len(table.columns) - 1])
+        station = port.station_id
+    head = Text(
+        f"{clock_time(picture.at)}   {_sum(picture.ports)}", overflow="ellipsis", no_wrap=True
+    )
+    body: list[Text | Table] = [head, table]
+    if len(ports) < len(picture.ports):
+        body.append(Text(f"ports {first + 1} to {first + len(ports)} of {len(picture.ports)}"))
+    body += [
+        Text(f"error {message}", style="red", overflow="ellipsis", no_wrap=True)
+        for message in messages
+    ]
+    return Group(*body)
+
+
+def _cells(port: PortState, width: int, since_s: float) -> list[str]:
+    missing = "[dim]–[/]"
+    colour = _STATUS.get(port.status or "", "white")
+    share = None if port.load_kw is None or not port.rated_kw else port.load_kw / port.rated_kw
+    drawn = " " * width if share is None else bar(share, width)
+    limit = missing
+    if port.limit_kw is not None:
+        limit = f"[yellow]{port.limit_kw:.1f} kW[/]"
+    elif port.limit_percent is not None:
+        limit = f"[yellow]-{port.limit_percent} %[/]"
+    elif port.is_shed:
+        limit = "[yellow]shed[/]"
+    elif port.is_shed is False:
+        limit = "none"
+    return [
+        str(port.port),
+        f"[{colour}]{escape(port.status)}[/]" if port.status else missing,
+        f"[{'yellow' if port.is_shed else 'blue'}]{drawn}[/]",
+        missing if port.load_kw is None else f"{port.load_kw:.2f}",
+        limit,
+        missing if port.session_kwh is None else f"{port.session_kwh:.1f}",
+        missing if port.age_s is None else f"{port.age_s + since_s:.0f} s",
+        f"[red]{escape(', '.join(port.errors))}[/]",
+    ]
+
+
+def _sum(ports: Sequence[PortState]) -> str:
+    """The site in one line; a sum says how many ports it knows nothing of."""
+    known = [port.load_kw for port in ports if port.load_kw is not None]
+    unknown = len(ports) - len(known)
+    busy = sum(port.status == "INUSE" for port in ports)
+    shed = sum(bool(port.is_shed) for port in ports)
+    return (
+        f"{sum(known):.1f} kW" + (f" ({unknown} ports unknown)" if unknown else "") + f"   "
+        f"{len(ports)} ports, {busy} in use, {shed} shed"
+    )
+
+
+def _lines(see: Callable[[], Picture], interval_s: float) -> None:
+    """A line of JSON for each look, until interrupted."""
+    with _ended_by_signal(), suppress(KeyboardInterrupt):
+        while True:
+            begun = time.monotonic()
+            emit(see().to_dict())
+            time.sleep(max(0.0, begun + interval_s - time.monotonic()))
+
+
+def _show(see: Callable[[], Picture], interval_s: float, screen: Console, place: str) -> None:
+    """Draw until q or Ctrl-C. Looks are taken beside the drawing, which never waits for one."""
+    ended = threading.Event()
+    seen: list[Picture] = []
+    failures: list[BaseException] = []
+
+    def take() -> None:
+        try:
+            while not ended.is_set():
+                seen[:] = [see()]
+                ended.wait(interval_s)
+        except BaseException as error:  # noqa: BLE001 - raised where it is shown
+            failures.append(error)
+
+    looker = threading.Thread(target=take, daemon=True)
+    looker.start()
+    first = 0
+    try:
+        with (
+            _ended_by_signal(),
+            _keys() as key,
+            Live(console=screen, screen=True, auto_refresh=False) as live,
+            suppress(KeyboardInterrupt),
+        ):
+            while not failures:
+                live.update(_frame(seen, screen, first, place), refresh=True)
+                pressed = key(_REDRAW_S)
+                if "q" in pressed:
+                    break
+                most = len(seen[0].ports) - 1 if seen else 0
+                first = max(0, min(most, first + sum(_KEYS.get(one, 0) for one in pressed)))
+    finally:
+        ended.set()
+        looker.join(timeout=1)
+    if failures:
+        raise failures[0]
+
+
+def _frame(seen: list[Picture], screen: Console, first: int, place: str) -> Group:
+    foot = Text("q ends, arrow keys scroll", style="dim")
+    if not seen:
+        return Group(Text(f"asking {place} …"), foot)
+    width, height = screen.size
+    since_s = (datetime.now(timezone.utc) - seen[0].at).total_seconds()
+    return Group(render(seen[0], width, height, first, since_s), foot)
+
+
+@contextmanager
+def _keys() -> Iterator[Callable[[float], list[str]]]:
+    """Keys as they are pressed, without Enter: a function that waits so long for some."""
+    if not sys.stdin.isatty():
+
+        def nobody(limit_s: float) -> list[str]:
+            time.sleep(limit_s)
+            return []
+
+        yield nobody
+        return
+    number = sys.stdin.fileno()
+    before = termios.tcgetattr(number)
+
+    def key(limit_s: float) -> list[str]:
+        ready, _, _ = select.select([number], [], [], limit_s)
+        text = os.read(number, 256).decode(errors="replace") if ready else ""
+        return [found[1] or found[2] for found in _PRESSED.finditer(text)]
+
+    try:
+        tty.setcbreak(number)
+        yield key
+    finally:
+        termios.tcsetattr(number, termios.TCSADRAIN, before)
+
+
+@contextmanager
+def _ended_by_signal() -> Iterator[None]:
+    """SIGTERM ends like Ctrl-C, so that the terminal is put back."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,192 @@
+"""`chargepoint-driver write`: one command to a station or port, after a question."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+from chargepoint_driver.backend import Target
+from chargepoint_driver.cli.support.account import Access, Find, access_options, serving
+from chargepoint_driver.cli.support.console import as_json as json_option
+from chargepoint_driver.cli.support.console import (
+    can_ask,
+    clock_time,
+    complain,
+    console,
+    emit,
+    note,
+    progress,
+)
+from chargepoint_driver.cli.support.target import points_of, target_of, target_options
+from chargepoint_driver.errors import BadValue, WrongCredentials
+from chargepoint_driver.service import Reading, Service, ShedOptions
+
+__all__ = ["write"]
+
+_LOAD = "LoadRegister"
+_ALARM = "AlarmRegister"
+_POINTS = {
+    "allowedLoad": _LOAD,
+    "percentShed": _LOAD,
+    "shedState": _LOAD,
+    "clearAlarms": _ALARM,
+}
+# What is shown before and after; those of a port are left out for a station, and so on.
+_SHOWN = {
+    _LOAD: ("shedState", "allowedLoad", "percentShed", "portLoad", "stationLoad"),
+    _ALARM: ("alarmType", "alarmTime"),
+}
+_OF_GROUP = ("shedState", "allowedLoad", "percentShed", "siteLoad")
+
+
+@click.command(
+    epilog="""\b
+Example:
+  chargepoint-driver write allowedLoad 3.3 --station 1:34003 --port 2 --minutes 30
+\b
+  chargepoint-driver write percentShed 50 --station 1:34003 --yes --json
+  chargepoint-driver write shedState 0 --config driver_configs/port.config
+  chargepoint-driver write allowedLoad 20 --config driver_configs/group.config
+  chargepoint-driver write clearAlarms 1 --station 1:34003
+"""
+)
+@click.argument("point", type=click.Choice(list(_POINTS)))
+@click.argument("value")
+@target_options
+@click.option(
+    "--minutes",
+    type=click.IntRange(0, 525_600),
+    default=60,
+    show_default=True,
+    help="After so long a shed ends by itself; 0: never.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
+@access_options
+@json_option
+def write(
+    find: Find,
+    point: str,
+    value: str,
+    station: str | None,
+    port: int | None,
+    minutes: int,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Send one command: a limit, the end of a shed, or clearing alarms.
+
+    allowedLoad (kW) and percentShed (0 … 100) shed at once, for --minutes; shedState 0 ends a
+    shed, clearAlarms 1 clears the alarms of the whole station. With --config of a station group
+    allowedLoad is its total, divided as the config says. The command is sent once, and
+    nothing renews it: a shed ends after its minutes.
+    """
+    if point == "shedState" and value.strip().lower() in {"1", "true"}:
+        raise BadValue(
+            "shedState 1 sends the limit written before it, and no limit is kept between two "
+            "commands: write allowedLoad or percentShed, which shed at once"
+        )
+    access = find()
+    target = target_of(access, station, port)
+    if point == "clearAlarms":
+        if target.group is not None:
+            raise click.UsageError("clearAlarms is for one station: choose it with --station")
+        target = Target(target.station_id)
+    options = _options(access, station, minutes)
+    if not yes and (as_json or not can_ask()):
+        raise click.UsageError("there is nobody to ask: give --yes to send it without a question")
+    register = _POINTS[point]
+    with serving(access) as service:
+        with progress(f"asking {access.account.place} …"):
+            before = _state(service, register, target)
+        if not as_json:
+            _show("before", before)
+        words = _words(point, value, target, minutes)
+        if not yes and not click.confirm(f"{words}?", err=True):
+            note("nothing was sent")
+            raise SystemExit(1)
+        (row,) = points_of([(register, point)], target, writable=True).points.values()
+        sent_at = datetime.now(timezone.utc)
+        with progress(f"sending to {target} …"):
+            service.write(row, value, options)
+            after = _state(service, register, target)
+    ends = _end(point, sent_at, minutes)
+    if as_json:
+        emit(
+            {
+                "point": point,
+                "value": value,
+                "station": target.station_id or None,
+                "port": target.port,
+                "group": target.group,
+                "sent_at": sent_at.isoformat(timespec="seconds"),
+                "ends_at": None if ends is None else ends.isoformat(timespec="seconds"),
+                "before": _plain(before),
+                "after": _plain(after),
+            }
+        )
+        return
+    _show("after", after)
+    note(f"sent: {words[0].lower()}{words[1:]}")
+    if ends is not None:
+        note(f"charging comes back by itself at {clock_time(ends)}; sooner with: shedState 0")
+    elif point in {"allowedLoad", "percentShed"}:
+        complain("this shed does not end by itself: end it with shedState 0", "warning")
+    if register == _LOAD:
+        note("a station may take 5 minutes to follow a shed, and 10 a clear")
+
+
+def _options(access: Access, station: str | None, minutes: int) -> ShedOptions:
+    """As the driver config says, where it names the target; at once, and for these minutes."""
+    usual = ShedOptions()
+    if access.file is not None and station is None:
+        usual = ShedOptions.of(access.file.device)
+    return replace(usual, minutes=minutes, on_write=True)
+
+
+def _words(point: str, value: str, target: Target, minutes: int) -> str:
+    time = f"for {minutes} minutes" if minutes else "with no end"
+    return {
+        "allowedLoad": f"Limit {target} to {value} kW {'in all ' if target.group else ''}{time}",
+        "percentShed": f"Shed {value} % of the present load of {target} {time}",
+        "shedState": f"End the shed of {target}",
+        "clearAlarms": f"Clear all alarms of station {target.station_id}",
+    }[point]
+
+
+def _end(point: str, sent_at: datetime, minutes: int) -> datetime | None:
+    sheds = point in {"allowedLoad", "percentShed"} and minutes
+    return sent_at + timedelta(minutes=minutes) if sheds else None
+
+
+def _state(service: Service, register: str, target: Target) -> Reading:
+    """What is reported of the target. Raises WrongCredentials, for then no write can work."""
+    shown = _OF_GROUP if target.group is not None else _SHOWN[register]
+    points = points_of([(register, name) for name in shown], target).points
+    reading = service.read(points)
+    for error in reading.errors.values():
+        if isinstance(error, WrongCredentials):
+            raise error
+    return reading
+
+
+def _plain(reading: Reading) -> dict[str, Any]:
+    return {
+        **reading.values,
+        **{name: {"error": error.to_dict()} for name, error in reading.errors.items()},
+    }
+
+
+def _show(when: str, reading: Reading) -> None:
+    table = Table(when, "Value")
+    for name, value in reading.values.items():
+        table.add_row(name, "[dim]not reported[/]" if value is None else escape(str(value)))
+    for name, error in reading.errors.items():
+        table.add_row(name, f"[red]{error.code}[/]")
+    console().print(table)
+    for message in dict.fromkeys(str(error) for error in reading.errors.values()):
+        complain(message)

@@ -1,0 +1,1 @@
+"""What several commands share: accounts, output, exit codes, files."""

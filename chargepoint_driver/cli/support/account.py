@@ -1,0 +1,256 @@
+"""Which account a command asks: the same options for every command."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import click
+from pydantic import SecretStr, ValidationError
+
+from chargepoint_driver.cli.support.config_files import (
+    DeviceFile,
+    is_agents,
+    load_device,
+    load_object,
+)
+from chargepoint_driver.cli.support.console import can_ask
+from chargepoint_driver.config import AccountConfig, AgentConfig, OcppAccount, OcppDevice
+from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.service import Service
+
+__all__ = [
+    "ACCOUNT_PARAMETERS",
+    "PASSWORD_ENV",
+    "Access",
+    "ConnectsDirectly",
+    "Find",
+    "access_options",
+    "serving",
+]
+
+PASSWORD_ENV = "CHARGEPOINT_PASSWORD"  # noqa: S105 - the variable's name
+"""The environment variable that holds the password where no option says otherwise."""
+
+_OVERRIDES = ("username", "password_env", "password_file", "endpoint", "region", "api_version")
+ACCOUNT_PARAMETERS = ("config", "name", *_OVERRIDES, "timeout")
+"""The parameters that `access_options` adds to a command."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """The account, and the device where --config named a driver config."""
+
+    account: AccountConfig
+    file: DeviceFile | None = None
+
+    def reference(self) -> dict[str, Any]:
+        """The account's keys for a config file: the password's place, never the password."""
+        kept = self.account.model_dump(mode="json", exclude_defaults=True, exclude={"password"})
+        if self.account.password is not None:
+            kept["password_env"] = PASSWORD_ENV
+        if self.account.password_file is not None:
+            kept["password_file"] = str(self.account.password_file.expanduser().absolute())
+        return {name: value for name, value in kept.items() if name in AccountConfig.model_fields}
+
+
+class Find(Protocol):
+    """Finds the account that the options name; `file` counts as --config."""
+
+    def __call__(self, file: Path | None = None) -> Access: ...
+
+
+_OPTIONS = (
+    click.option(
+        "--config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Driver config, or config of the caching agent, that names the account.",
+    ),
+    click.option("--account", "name", help="Which account of the caching agent's config."),
+    click.option(
+        "--username",
+        envvar="CHARGEPOINT_USERNAME",
+        show_envvar=True,
+        help="User name of the web services account.",
+    ),
+    click.option(
+        "--password-env",
+        metavar="NAME",
+        help=f"Environment variable that holds the password.  [default: {PASSWORD_ENV}]",
+    ),
+    click.option(
+        "--password-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="File that holds the password.",
+    ),
+    click.option(
+        "--region", type=click.Choice(["na", "eu", "ca", "fd"]), help="Where it is.  [default: na]"
+    ),
+    click.option(
+        "--endpoint",
+        envvar="CHARGEPOINT_ENDPOINT",
+        show_envvar=True,
+        metavar="URL",
+        help="Full URL of the service, instead of region and version.",
+    ),
+    click.option(
+        "--api-version",
+        type=click.Choice(["5.0", "5.1"]),
+        help="Version of the web services.  [default: 5.0]",
+    ),
+    click.option(
+        "--timeout",
+        type=click.FloatRange(0, 300, min_open=True),
+        help="Seconds that one call may take.  [default: 20]",
+    ),
+)
+
+
+def access_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options of the account. The command gets `find`, which finds the account: it may
+    ask for a password, and is not called where no account is needed."""
+
+    @functools.wraps(command)
+    def wrapped(
+        config: Path | None, name: str | None, timeout: float | None, **rest: Any
+    ) -> object:
+        given = {key: rest.pop(key) for key in _OVERRIDES}
+        chosen = {key: value for key, value in given.items() if value is not None}
+        if timeout is not None:
+            chosen["timeout"] = timeout
+
+        def find(file: Path | None = None) -> Access:
+            if file is not None and config is not None:
+                raise click.UsageError("give the config once: as the argument or with --config")
+            return _access(file or config, name, chosen)
+
+        return command(find=find, **rest)
+
+    for option in reversed(_OPTIONS):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+@contextmanager
+def serving(access: Access) -> Iterator[Service]:
+    """The service of the account, closed afterwards. Files that a running driver keeps of the
+    account are left alone: it reads anew, and renews nothing."""
+    own = access.account.model_copy(update={"cache_file": None, "command_file": None})
+    service = Service.of_account(own)
+    try:
+        yield service
+    finally:
+        service.close()
+
+
+def _access(config: Path | None, name: str | None, chosen: dict[str, Any]) -> Access:
+    file = None
+    known: dict[str, Any] = {}
+    if config is not None:
+        # A file that names an account is meant as it stands: the environment does not mix in.
+        explicit = _explicit()
+        chosen = {key: value for key, value in chosen.items() if key in explicit}
+        account, file = _of_file(config, name)
+        known = account.model_dump(exclude_defaults=True)
+    elif name is not None:
+        raise click.UsageError("--account chooses from a caching agent's config: give --config too")
+    if {"password_env", "password_file"} & chosen.keys():
+        for key in ("password", "password_env", "password_file"):
+            known.pop(key, None)
+    if {"region", "api_version"} & chosen.keys() and "endpoint" not in chosen:
+        known.pop("endpoint", None)
+    fields = {**known, **chosen}
+    if not fields.get("username"):
+        raise click.UsageError(
+            "no account: give --username and the password's place (--password-env or "
+            "--password-file), or --config with a driver config"
+        )
+    if not {"password", "password_env", "password_file"} & fields.keys():
+        fields |= _default_password(fields["username"])
+    try:
+        return Access(AccountConfig(**fields), file)
+    except ValidationError as error:
+        words = "; ".join(
+            f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}"
+            for fault in error.errors(include_url=False, include_input=False)
+        )
+        raise click.UsageError(words) from None
+
+
+def _explicit() -> set[str]:
+    """The options that were written on the command line."""
+    context = click.get_current_context()
+    source = click.core.ParameterSource.COMMANDLINE
+    return {key for key in (*_OVERRIDES, "timeout") if context.get_parameter_source(key) is source}
+
+
+def _default_password(username: str) -> dict[str, Any]:
+    """The password from the usual variable, else from whoever sits at the terminal."""
+    if os.environ.get(PASSWORD_ENV):
+        return {"password_env": PASSWORD_ENV}
+    if can_ask():
+        typed = click.prompt(f"Password of {username}", hide_input=True, err=True)
+        return {"password": SecretStr(typed)}
+    raise click.UsageError(
+        f"no password: set the environment variable {PASSWORD_ENV}, or give --password-env or "
+        "--password-file"
+    )
+
+
+def _of_file(path: Path, name: str | None) -> tuple[AccountConfig, DeviceFile | None]:
+    content = load_object(path)
+    if is_agents(content):
+        config, faults = AgentConfig.from_dict(content, str(path))
+        if faults:
+            raise BadConfiguration("\n".join(faults))
+        if name is None and len(config.accounts) == 1:
+            (name,) = config.accounts
+        if name not in config.accounts:
+            said = "several accounts" if name is None else f"no account {name!r}"
+            raise BadConfiguration(
+                f"{path}: {said}; choose with --account: {', '.join(config.accounts)}"
+            )
+        chosen = config.accounts[name]
+        if isinstance(chosen, OcppAccount):
+            raise ConnectsDirectly(path, chosen, name, content["accounts"][name])
+        fields = {key: getattr(chosen, key) for key in AccountConfig.model_fields}
+        return AccountConfig(**fields), None
+    file = load_device(path)
+    if isinstance(file.device, OcppDevice):
+        if file.device.cache_agent is not None:
+            raise ConnectsDirectly(path)
+        account = file.device.account
+        given = account.model_dump(mode="json", exclude_unset=True)
+        raise ConnectsDirectly(path, account, None, given)
+    if file.device.cache_agent is not None:
+        raise BadConfiguration(
+            f"{path}: its account is in the caching agent {file.device.cache_agent}; give that "
+            "agent's config, or --username and the password's place"
+        )
+    return file.device.account, file
+
+
+class ConnectsDirectly(BadConfiguration):
+    """The config is one of chargers that connect directly: a command cannot stand in for their
+    central system. `account` is that, None where the config does not hold it; `fields` are its
+    keys as they were given, and `name` is what the caching agent calls it."""
+
+    def __init__(
+        self,
+        path: Path,
+        account: OcppAccount | None = None,
+        name: str | None = None,
+        fields: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(
+            f"{path}: these charge points connect to a central system, which runs in the platform "
+            "driver, the caching agent or csms; this command cannot be a second one in its "
+            "place. What it knows: read the points in the platform, or chargepoint-driver discover "
+            "--central-system URL (of csms --control); what it recorded: chargepoint-driver ask"
+        )
+        self.account, self.name, self.fields = account, name, dict(fields or {})

@@ -1,0 +1,61 @@
+"""Alerts to the host: one for one trouble, however many stations it befalls and however long."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from enum import Enum
+
+from chargepoint_driver.backend import Target
+from chargepoint_driver.service.shed_control.command_log import Ledger
+
+__all__ = ["About", "Alert", "Alerts"]
+
+_log = logging.getLogger(__name__)
+
+Alert = Callable[[str, str], None]
+"""Called with what an alert is about and what happened."""
+
+
+class About(Enum):
+    """What can be wrong with a target, each for itself."""
+
+    STATE = "what is in force is not what was commanded"
+    RENEWAL = "what is in force cannot be renewed"
+
+
+class Alerts:
+    """Those that were raised and are not resolved. Used by whoever looks after commands only."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._raised: set[tuple[Target, About]] = set()
+        self.host: Alert = _no_host
+
+    def raise_(self, target: Target, what: str, about: About = About.STATE) -> None:
+        """Raise an alert, once until it is resolved. What befalls a station that holds a share
+        of a group's total befalls the group: a hundred stations are one alert."""
+        held = self._ledger.held(target)
+        whom, text = target, what
+        if held is not None and held.group is not None:
+            whom, text = Target("", group=held.group), f"{target}: {what}"
+        if (whom, about) in self._raised:
+            _log.info("%s: %s", target, what)
+            return
+        self._raised.add((whom, about))
+        _log.error("%s: %s", target, what)
+        try:
+            self.host(str(whom), text)
+        except Exception:  # noqa: BLE001 - the host's, logged
+            _log.exception("the alert could not be raised")
+
+    def resolved(self, target: Target, *abouts: About) -> None:
+        """What an alert was about is as it should be; all of them where none is named."""
+        for about in abouts or About:
+            if (target, about) in self._raised:
+                self._raised.discard((target, about))
+                _log.info("%s: as commanded again", target)
+
+
+def _no_host(about: str, what: str) -> None:
+    """Where no host listens, the log has it."""

@@ -1,0 +1,204 @@
+"""The books: what is staged, what was commanded, what was in force before. Sends nothing."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from chargepoint_driver.backend import Limit, Target
+from chargepoint_driver.service.shed_control.command_state import Held
+from chargepoint_driver.service.shed_control.command_store import CommandStore
+from chargepoint_driver.service.shed_control.reported_state import Report
+
+__all__ = ["Ledger"]
+
+_log = logging.getLogger(__name__)
+
+# Stands for every port of a station whose ports were not known when it was first commanded.
+_ANY_PORT = 0
+
+
+class Ledger:
+    """One account's commands, kept in a store where there is one."""
+
+    def __init__(self, time_s: Callable[[], float], store: CommandStore | None = None) -> None:
+        self._time_s = time_s
+        self._store = store
+        self._lock = threading.Lock()
+        self.staged: dict[Target, Limit] = {}
+        self._held: dict[Target, Held] = {}
+        self._by_station: dict[str, set[Target]] = {}
+        self._before: dict[str, dict[int, Limit | None]] = {}
+        self.changed = threading.Event()  # set whenever something new may be due
+        if store is not None:
+            self._adopt(store)
+
+    def _adopt(self, store: CommandStore) -> None:
+        """Take over what the process before commanded. What ran out meanwhile is said to have
+        expired and not sent again: charging has come back."""
+        try:
+            held, self._before = store.load()
+        except sqlite3.Error as error:
+            _log.error("the file of commands cannot be read (%s); begun without it", error)
+            return
+        now_s = self._time_s()
+        self._enter({target: _adopted(each, now_s) for target, each in held.items()})
+        if held:
+            _log.info("adopted %d commands of an earlier run", len(held))
+
+    def held(self, target: Target) -> Held | None:
+        """What was commanded of just this target; None when nothing was."""
+        return self._held.get(target)
+
+    def covering(self, target: Target) -> Held | None:
+        """What was commanded of the target, or else of the station that it is a port of."""
+        found = self._held.get(target)
+        if target.port is not None and (found is None or not found.commanded_s):
+            # A port's command that was never acknowledged does not hide the station's.
+            found = self._held.get(Target(target.station_id)) or found
+        return found
+
+    def of_station(self, station_id: str) -> dict[Target, Held]:
+        """Everything commanded of a station and of its ports."""
+        with self._lock:
+            return {target: self._held[target] for target in self._by_station.get(station_id, ())}
+
+    def of_group(self, group: str) -> dict[Target, Held]:
+        """What was commanded of stations as shares of a group's total."""
+        with self._lock:
+            return {target: held for target, held in self._held.items() if held.group == group}
+
+    def all(self) -> dict[Target, Held]:
+        with self._lock:
+            return dict(self._held)
+
+    def put(self, changes: Mapping[Target, Held | None]) -> None:
+        """Write these down together; None forgets. Where the file cannot be written it is
+        logged: a shed must not fail for want of disk space, and it ends by itself."""
+        with self._lock:
+            # Most looks find what the look before found: that is not worth a write to the disk.
+            news = {
+                target: held for target, held in changes.items() if self._held.get(target) != held
+            }
+            self._enter(news)
+        if not news:
+            return
+        self.changed.set()
+        self._tell(lambda store: store.save(news))
+
+    def _enter(self, changes: Mapping[Target, Held | None]) -> None:
+        for target, held in changes.items():
+            of_station = self._by_station.setdefault(target.station_id, set())
+            if held is None:
+                self._held.pop(target, None)
+                of_station.discard(target)
+            else:
+                self._held[target] = held
+                if target.group is None:
+                    of_station.add(target)
+            if not of_station:
+                del self._by_station[target.station_id]
+
+    # ---- control periods -----------------------------------------------------------------
+
+    def begin_period(self, target: Target, report: Report | None) -> list[int]:
+        """Note what was in force before the first write; later writes change nothing. What is
+        not known counts as nothing. The ports whose period begins with this, for `forget`."""
+        known = self._before.setdefault(target.station_id, {})
+        if target.port is not None:
+            ports: Iterable[int] = (target.port,)
+        else:
+            ports = report.ports if report is not None else (_ANY_PORT,)
+        fresh = [port for port in ports if port not in known]
+        now_s = self._time_s()
+        for port in fresh:
+            own = self.covering(Target(target.station_id, port or None))
+            if own is not None and not own.is_over(now_s):
+                # A command of ours that is only ending is not what was there before.
+                known[port] = own.limit if own.restored else None
+            else:
+                seen = None if report is None else report.ports.get(port)
+                known[port] = None if seen is None else seen.limit
+        if fresh:
+            self._tell_period(target.station_id)
+        return fresh
+
+    def forget(self, station_id: str, ports: Iterable[int]) -> None:
+        """The write with which a control period was to begin was not carried out."""
+        known = self._before.get(station_id, {})
+        gone = [port for port in ports if known.pop(port, self) is not self]
+        if not known:
+            self._before.pop(station_id, None)
+        if gone:
+            self._tell_period(station_id)
+
+    def before(self, target: Target) -> dict[int, Limit | None]:
+        """Port to the limit that was in force before the control period, None for nothing."""
+        known = self._before.get(target.station_id, {})
+        if target.port is None:
+            return dict(known)
+        return {port: limit for port, limit in known.items() if port == target.port}
+
+    def end_period(self, target: Target, *, unless_restorable: bool = False) -> None:
+        """Forget what was before, of ports that had something only where it was put back."""
+        known = self._before.get(target.station_id)
+        if known is None:
+            return
+        for port in self.before(target):
+            if not (unless_restorable and known[port] is not None):
+                del known[port]
+        if not known:
+            del self._before[target.station_id]
+        self._tell_period(target.station_id)
+
+    # ---- the file ------------------------------------------------------------------------
+
+    def _tell_period(self, station_id: str) -> None:
+        limits = self._before.get(station_id)
+        self._tell(lambda store: store.save_period(station_id, limits and dict(limits)))
+
+    def _tell(self, save: Callable[[CommandStore], None]) -> None:
+        store = self._store
+        if store is None:
+            return
+        try:
+            save(store)
+        except sqlite3.Error as error:
+            _log.error(
+                "the file of commands cannot be written (%s): a restart will not know what is in "
+                "force; make room or correct command_file",
+                error,
+            )
+
+    def close(self) -> None:
+        """Nothing is written down any more; what is under way then stays a doubt in the file."""
+        store, self._store = self._store, None
+        if store is not None:
+            store.close()
+
+
+def _adopted(held: Held, now_s: float) -> Held:
+    """What an earlier process commanded, as it stands now."""
+    sent_s, doubt = held.sent_s, held.doubt
+    if sent_s > now_s:
+        # The clock was set back. When it ends cannot be told, so it is renewed at once.
+        sent_s = now_s - held.options.minutes * 30
+    if doubt is not None and doubt.sent_s > now_s:
+        doubt = replace(doubt, sent_s=now_s)
+    expired = held.limit is not None and (
+        held.expired or replace(held, sent_s=sent_s).ends_s <= now_s
+    )
+    return replace(
+        held,
+        sent_s=sent_s,
+        waits_s=now_s,
+        retry_s=0.0,
+        seen=held.seen and held.limit is None,
+        adopted=held.limit is not None,
+        expired=expired,
+        note="it ran out while the driver was not running" if expired else held.note,
+        doubt=doubt,
+    )

@@ -1,0 +1,279 @@
+"""What was commanded of a target, frozen, and what can be said of it. Sends nothing.
+
+Three things are kept apart: what was commanded, what the service reports, and what the two come
+to (`judge`). Times are seconds since the epoch on a clock that never jumps.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from chargepoint_driver.backend import Limit, Target
+from chargepoint_driver.service.shed_control.reported_state import Report
+from chargepoint_driver.service.shed_control.validation import ShedOptions
+
+__all__ = ["Doubt", "Held", "Status", "judge", "judge_station", "words", "worst"]
+
+# The most that a retry of a renewal waits, and the least.
+_RETRY_S = 60.0
+_SOONEST_S = 10.0
+# With less than this part of its time left a command has to be renewed whatever speaks for waiting.
+_SCARCE = 0.4
+# How often a command that is not yet reported is looked for.
+_LOOK_S = 30.0
+# How often a clear that does not show is sent again: whoever sheds again meanwhile may mean it.
+_CLEARS = 3
+
+
+class Status(str, Enum):
+    """The word that `shedStatus` says."""
+
+    NONE = "none"
+    PENDING = "pending"
+    IN_FORCE = "in force"
+    RELEASED = "released"
+    FAILED = "failed"
+    ADOPTED = "adopted"
+    EXPIRED = "expired"
+
+
+_WORST_FIRST = (
+    Status.FAILED,
+    Status.EXPIRED,
+    Status.PENDING,
+    Status.ADOPTED,
+    Status.IN_FORCE,
+    Status.RELEASED,
+    Status.NONE,
+)
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A command that got no answer: it may be carried out or not. `limit` None is a clear,
+    `began` the ports whose control period begins with it."""
+
+    limit: Limit | None
+    options: ShedOptions
+    sent_s: float
+    ceiling_kw: float | None = None
+    group: str | None = None
+    began: tuple[int, ...] = ()
+
+    def most_kw(self) -> float:
+        """The limit that it comes to, infinite for none."""
+        if self.limit is None:
+            return math.inf
+        kw = self.limit.allowed_load_kw
+        return self.ceiling_kw or 0.0 if kw is None else kw
+
+
+@dataclass(frozen=True)
+class Held:
+    """The last acknowledged command of a target.
+
+    `limit` None: that nothing be held. `sent_s` is when it was last acknowledged, from which its
+    end counts; `waits_s` since when a report of it is waited for. `ceiling_kw` is what a
+    percentage came to, None where that is zero or not known. `seen`: a report has shown it.
+    `before_kw` is the highest limit that may be in force until then, None for no limit.
+    `restored`: it was in force before this driver's control period. `failed`: the only command
+    there was came to nothing. `tries`: how often it was sent again because it did not show.
+    `note` says what went wrong.
+    """
+
+    limit: Limit | None = None
+    options: ShedOptions = field(default_factory=ShedOptions)
+    commanded_s: float = 0.0
+    sent_s: float = 0.0
+    waits_s: float = 0.0
+    ceiling_kw: float | None = None
+    before_kw: float | None = None
+    seen: bool = False
+    adopted: bool = False
+    restored: bool = False
+    expired: bool = False
+    failed: bool = False
+    tries: int = 0
+    retry_s: float = 0.0
+    note: str = ""
+    doubt: Doubt | None = None
+    group: str | None = None
+
+    @property
+    def ends_s(self) -> float:
+        """When charging comes back by itself unless the command is renewed."""
+        return self.sent_s + self.options.minutes * 60 if self.options.minutes else math.inf
+
+    @property
+    def confirm_s(self) -> float:
+        """Until when a report may take to show the command."""
+        return self.waits_s + self.options.confirm_minutes * 60
+
+    @property
+    def renews_s(self) -> float:
+        """When it is to be sent again: with half of its time left, so that there is some for
+        trying again and for a service that takes minutes."""
+        if self.limit is None or not self.options.minutes:
+            return math.inf
+        return max(self.sent_s + self.options.minutes * 30, self.retry_s)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether a shed is held that has not run out."""
+        return self.limit is not None and not self.expired
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing more is to be done about it."""
+        if self.doubt is not None:
+            return False
+        if self.failed or self.expired:
+            return True
+        return self.limit is None and (self.seen or self.tries > _CLEARS)
+
+    def is_over(self, now_s: float) -> bool:
+        """Whether what is in force has nothing to do with it any more. The service may be as
+        late to end a shed as to begin one."""
+        if self.doubt is not None:
+            return False
+        if self.limit is None:
+            return self.failed or self.seen
+        return now_s >= self.ends_s + self.options.confirm_minutes * 60
+
+    @property
+    def is_looked_for(self) -> bool:
+        """Whether a report has to show what became of it."""
+        return not self.is_settled and (self.doubt is not None or not self.seen)
+
+    def due_s(self, now_s: float) -> float:
+        """When it is to be looked at next, after it was looked at now."""
+        if self.is_settled:
+            return math.inf
+        due_s = math.inf if self.limit is None else min(self.renews_s, self.ends_s)
+        return min(due_s, now_s + _LOOK_S) if self.is_looked_for else due_s
+
+    def is_scarce(self, now_s: float) -> bool:
+        """Whether so little of its time is left that a failing renewal is worth an alert."""
+        return self.ends_s - now_s < _SCARCE * self.options.minutes * 60
+
+    def later(self, now_s: float) -> Held:
+        """With the next try of a renewal put off, not beyond a quarter of the time left."""
+        left_s = max(0.0, self.ends_s - now_s)
+        return replace(self, retry_s=now_s + max(_SOONEST_S, min(_RETRY_S, left_s / 4)))
+
+    def renewal(self) -> Limit:
+        """What is sent to keep it in force. A percentage is of the present load, which is shed
+        already, so it is renewed as what it came to; where that is zero, zero per cent less of
+        nothing is still nothing, and 0 kW is never written by this driver on its own."""
+        assert self.limit is not None
+        if self.limit.percent_shed is not None and self.ceiling_kw:
+            return Limit(allowed_load_kw=self.ceiling_kw)
+        return self.limit
+
+    def most_kw(self) -> float:
+        """The highest limit that may be in force, infinite for none."""
+        if self.limit is None or self.expired:
+            return math.inf
+        if self.doubt is not None:
+            doubted_kw = self.doubt.most_kw()
+            return max(doubted_kw, replace(self, doubt=None).most_kw())
+        wanted_kw = self.limit.allowed_load_kw
+        if wanted_kw is None:
+            wanted_kw = self.ceiling_kw or 0.0
+        if self.seen:
+            return wanted_kw
+        return math.inf if self.before_kw is None else max(wanted_kw, self.before_kw)
+
+
+def judge(held: Held | None, report: Report, now_s: float) -> tuple[Status, str]:
+    """(the status, why) of what is held, by what is reported."""
+    if held is None:
+        if report.is_shed:
+            return Status.ADOPTED, f"found in force, not commanded here: {report}"
+        return Status.NONE, ""
+    note = f"; {held.note}" if held.note else ""
+    if held.doubt is not None:
+        status = Status.PENDING, f"{words(held.doubt.limit)} got no answer and is looked for{note}"
+    elif held.failed:
+        status = Status.FAILED, f"{held.note}; {report}"
+    elif held.limit is None:
+        status = _judge_clear(held, report, now_s, note)
+    else:
+        status = _judge_shed(held, held.limit, report, now_s, note)
+    return status
+
+
+def judge_station(
+    target: Target,
+    held: Held | None,
+    commanded: Mapping[Target, Held],
+    report: Report,
+    now_s: float,
+) -> tuple[Status, str]:
+    """(the status, why) of what is held of a station or a port; of a station whose ports are
+    commanded singly out of theirs. `commanded`: everything of the station and of its ports."""
+    if held is not None or target.port is not None or not commanded:
+        return judge(held, report, now_s)
+    return worst(
+        {
+            f"port {number}": judge(
+                commanded.get(Target(target.station_id, number)), Report({number: found}), now_s
+            )
+            for number, found in sorted(report.ports.items())
+        }
+    )
+
+
+def _judge_clear(held: Held, report: Report, now_s: float, note: str) -> tuple[Status, str]:
+    if report.is_clear:
+        return Status.RELEASED, held.note
+    if held.seen:
+        return Status.ADOPTED, f"found in force after ours was released: {report}"
+    if now_s <= held.confirm_s and not held.tries:
+        return Status.PENDING, f"cleared, and not yet reported so: {report}{note}"
+    return Status.FAILED, f"cleared, and still {report}{note}"
+
+
+def _judge_shed(
+    held: Held, limit: Limit, report: Report, now_s: float, note: str
+) -> tuple[Status, str]:
+    if held.expired or now_s >= held.ends_s:
+        why = held.note or "it was not renewed in time"
+        return Status.EXPIRED, f"{why}; {report}"
+    said = words(limit, held.ceiling_kw)
+    if not report.shows(limit, held.ceiling_kw):
+        pending = now_s <= held.confirm_s and not held.seen and not held.tries
+        return Status.PENDING if pending else Status.FAILED, f"{said} commanded; {report}{note}"
+    if held.adopted:
+        return Status.ADOPTED, f"{said}, commanded before this driver started{note}"
+    if held.restored:
+        said += ", restored: it was in force before"
+    return Status.IN_FORCE, f"{said}{note}"
+
+
+def worst(each: Mapping[str, tuple[Status, str]]) -> tuple[Status, str]:
+    """(the status, why) of several things by name: the one that most needs to be known."""
+    for status in _WORST_FIRST:
+        found = [f"{name}: {why}" for name, (own, why) in each.items() if own is status]
+        if found:
+            return status, _in_short(found) if any(why for _, why in each.values()) else ""
+    return Status.NONE, ""
+
+
+def _in_short(texts: list[str]) -> str:
+    rest = len(texts) - 3
+    return "; ".join(texts[:3]) + (f"; and {rest} more" if rest > 0 else "")
+
+
+def words(limit: Limit | None, ceiling_kw: float | None = None) -> str:
+    """A command in words; a percentage with what it came to."""
+    if limit is None:
+        return "clear"
+    if limit.percent_shed is None:
+        return str(limit)
+    if ceiling_kw:
+        return f"{limit}, which is {ceiling_kw:g} kW"
+    return f"{limit} of an idle port, which is held at zero until cleared"

@@ -1,0 +1,168 @@
+"""The commands in force, in a small SQLite file, so that a restart does not forget them.
+
+Holds no credentials: an account is known by a digest of its endpoint and user name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from chargepoint_driver.backend import Limit, Target
+from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.service.shed_control.command_state import Doubt, Held
+from chargepoint_driver.service.shed_control.validation import ShedOptions
+
+__all__ = ["CommandStore"]
+
+_log = logging.getLogger(__name__)
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS commands (
+    account TEXT NOT NULL,
+    station TEXT NOT NULL,
+    port INTEGER NOT NULL,    -- 0: the whole station
+    station_group TEXT NOT NULL,      -- '': no group
+    held TEXT NOT NULL,       -- JSON of service.control.held.Held
+    PRIMARY KEY (account, station, port, station_group)
+);
+CREATE TABLE IF NOT EXISTS periods (
+    account TEXT NOT NULL,
+    station TEXT NOT NULL,
+    limits TEXT NOT NULL,     -- JSON: port to the limit in force before the control period
+    PRIMARY KEY (account, station)
+);
+"""
+_WAIT_S = 5.0
+
+
+class CommandStore:
+    """One account's commands in a file. May be used from several threads."""
+
+    def __init__(self, path: Path, account: tuple[str, str]) -> None:
+        """Raises BadConfiguration when the file cannot be used."""
+        self._path = path
+        self._account = hashlib.sha256("\0".join(account).encode()).hexdigest()[:16]
+        self._lock = threading.Lock()
+        try:
+            path.expanduser().parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(
+                path.expanduser(), timeout=_WAIT_S, isolation_level=None, check_same_thread=False
+            )
+            try:
+                self._prepare()
+            except BaseException:
+                self._db.close()
+                raise
+        except (OSError, sqlite3.Error) as error:
+            raise BadConfiguration(
+                f"command_file: {path} cannot be used ({error}); correct the path or its "
+                "permissions, or move a file that is no SQLite database away"
+            ) from None
+
+    def _prepare(self) -> None:
+        self._db.execute("PRAGMA journal_mode=WAL")
+        # Safe when the process is killed; after a power failure the last command may be
+        # missing, and then its shed ends by itself.
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.executescript(_SCHEMA)
+        ((state,),) = self._db.execute("PRAGMA quick_check(1)").fetchall()
+        if state != "ok":
+            raise sqlite3.DatabaseError(state)
+
+    def load(self) -> tuple[dict[Target, Held], dict[str, dict[int, Limit | None]]]:
+        """(the commands by target, the limits before by station and port). A row that cannot be
+        read is logged and left out. Raises sqlite3.Error."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT station, port, station_group, held FROM commands WHERE account = ?",
+                (self._account,),
+            ).fetchall()
+            periods = self._db.execute(
+                "SELECT station, limits FROM periods WHERE account = ?", (self._account,)
+            ).fetchall()
+        held: dict[Target, Held] = {}
+        before: dict[str, dict[int, Limit | None]] = {}
+        for station, port, group, text in rows:
+            with self._readable(station or group):
+                held[Target(station, port or None, group or None)] = _held(json.loads(text))
+        for station, text in periods:
+            with self._readable(station):
+                limits = json.loads(text).items()
+                before[station] = {int(port): _limit(limit) for port, limit in limits}
+        return held, before
+
+    @contextmanager
+    def _readable(self, about: str) -> Iterator[None]:
+        """A damaged row costs what it says, and nothing else."""
+        try:
+            yield
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            _log.error(
+                "command_file: what %s holds of %s cannot be read (%s); forgotten. A shed that is "
+                "in force there ends by itself",
+                self._path,
+                about,
+                error,
+            )
+
+    def save(self, changes: Mapping[Target, Held | None]) -> None:
+        """Keep these together; None forgets. Raises sqlite3.Error."""
+        with self._lock, self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            for target, held in changes.items():
+                key = (self._account, target.station_id, target.port or 0, target.group or "")
+                if held is None:
+                    self._db.execute(
+                        "DELETE FROM commands WHERE account = ? AND station = ? AND port = ? "
+                        "AND station_group = ?",
+                        key,
+                    )
+                else:
+                    self._db.execute(
+                        "INSERT OR REPLACE INTO commands VALUES (?, ?, ?, ?, ?)",
+                        (*key, json.dumps(asdict(held))),
+                    )
+
+    def save_period(self, station: str, limits: Mapping[int, Limit | None] | None) -> None:
+        """Keep what was in force at a station before; None forgets. Raises sqlite3.Error."""
+        with self._lock, self._db:
+            if limits is None:
+                self._db.execute(
+                    "DELETE FROM periods WHERE account = ? AND station = ?",
+                    (self._account, station),
+                )
+            else:
+                text = json.dumps({p: limit and asdict(limit) for p, limit in limits.items()})
+                self._db.execute(
+                    "INSERT OR REPLACE INTO periods VALUES (?, ?, ?)",
+                    (self._account, station, text),
+                )
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+
+def _limit(fields: dict[str, Any] | None) -> Limit | None:
+    return None if fields is None else Limit(**fields)
+
+
+def _held(fields: dict[str, Any]) -> Held:
+    doubt = fields.pop("doubt")
+    if doubt is not None:
+        doubt["limit"] = _limit(doubt["limit"])
+        doubt["options"] = ShedOptions(**doubt["options"])
+        doubt["began"] = tuple(doubt["began"])
+        doubt = Doubt(**doubt)
+    fields["limit"] = _limit(fields["limit"])
+    fields["options"] = ShedOptions(**fields["options"])
+    return Held(**fields, doubt=doubt)

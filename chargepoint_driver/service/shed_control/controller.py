@@ -1,0 +1,282 @@
+"""Writes and what is said of them: staging, shedding, clearing, reverting; the three truths.
+
+A limit that is written is staged; `shedState` 1 sends it, and while a shed is in force a new
+limit goes out at once. What was commanded, what the service reports and what the two come to
+are kept apart.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from datetime import datetime, timezone
+
+from chargepoint_driver.backend import Backend, Limit, Target
+from chargepoint_driver.cache import Key, Outcome, SharedCache
+from chargepoint_driver.errors import BadValue, ChargePointError, Refused
+from chargepoint_driver.records import StationRecord, Value
+from chargepoint_driver.registry import Point
+from chargepoint_driver.service.shed_control import validation
+from chargepoint_driver.service.shed_control.alerts import Alerts
+from chargepoint_driver.service.shed_control.command_log import Ledger
+from chargepoint_driver.service.shed_control.command_state import Held, judge_station
+from chargepoint_driver.service.shed_control.command_store import CommandStore
+from chargepoint_driver.service.shed_control.dispatcher import ALARMS, LOAD, Commands
+from chargepoint_driver.service.shed_control.groups.controller import Sites
+from chargepoint_driver.service.shed_control.load_shed_events import Events
+from chargepoint_driver.service.shed_control.reported_state import Report, report_of
+from chargepoint_driver.service.shed_control.revert import revert
+from chargepoint_driver.service.shed_control.supervisor import Keeping
+from chargepoint_driver.service.shed_control.validation import ShedOptions
+
+__all__ = ["Control"]
+
+_STATUS = ("shedStatus", "shedReason")
+_SUMS = ("siteLoad", "siteHeadroom")
+
+
+class Control:
+    """The writes of one account, and what is known of them."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        cache: SharedCache,
+        limit_s: float,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        now: Callable[[], float] = time.time,
+        store: CommandStore | None = None,
+    ) -> None:
+        """`limit_s` is how long one write may be waited for; `clock` gives seconds that never
+        jump, `now` the time of day at the start; `store` keeps commands over a restart."""
+        epoch_s = now() - clock()
+
+        def time_s() -> float:
+            return epoch_s + clock()
+
+        self._backend = backend
+        self._time_s = time_s
+        self._ledger = Ledger(time_s, store)
+        self._commands = Commands(backend, cache, self._ledger, limit_s, time_s)
+        self.alerts = Alerts(self._ledger)
+        self._sites = Sites(self._commands, self.alerts)
+        self.events = Events(self._commands)
+        self.keeping = Keeping(self._commands, self._sites, self.alerts)
+
+    def close(self) -> None:
+        self.keeping.stop()
+        self._ledger.close()
+
+    # ---- writing -------------------------------------------------------------------------
+
+    def write(self, point: Point, value: object, options: ShedOptions) -> bool:
+        """Carry out a write. True when something was sent, False when it was only staged.
+
+        Raises BadValue before anything is sent or staged; the errors of the backend when the
+        command fails, and then what was staged and commanded before stands. After FateUnknown
+        the command is looked for in what the service reports.
+        """
+        if not point.writable:
+            raise BadValue(f"{point.name} ({point.attribute.name}) can only be read")
+        name = point.attribute.name
+        target = point.target
+        if name == "clearAlarms":
+            return self._clear_alarms(point, value)
+        if name == "shedState":
+            on = validation.truth(point, value)
+            with self._turn(target):
+                if on:
+                    self._command(target, self._wanted_limit(point), options)
+                else:
+                    self._command(target, None, options)
+                    self._ledger.end_period(target, unless_restorable=True)
+            return True
+        check = {
+            "allowedLoad": validation.allowed_load,
+            "percentShed": validation.percent_shed,
+        }.get(name)
+        if check is None:
+            raise BadValue(f"{point.name} ({name}) can only be read")
+        limit = check(point, value)
+        with self._turn(target):
+            sent = options.on_write or self._in_force(target)
+            if sent:
+                self._command(target, limit, options)
+            # One limit replaces the other kind: allowedLoad empties percentShed and back.
+            self._ledger.staged[target] = limit
+            return sent
+
+    def _wanted_limit(self, point: Point) -> Limit:
+        limit = self.staged(point.target)
+        if limit is None:
+            raise BadValue(
+                f"{point.name}: no limit was ever written for {point.target}; write allowedLoad "
+                "(kW) or percentShed first"
+            )
+        return limit
+
+    def _clear_alarms(self, point: Point, value: object) -> bool:
+        if not validation.truth(point, value):
+            return False
+        station = Target(point.station_id)
+        with self._turn(station):
+            self._commands.send_once(
+                lambda: self._backend.clear_alarms(point.station_id), ALARMS, station
+            )
+        return True
+
+    def _command(self, target: Target, limit: Limit | None, options: ShedOptions) -> None:
+        if target.group is not None:
+            self._sites.command(target.group, limit, options)
+            return
+        group = self._sites.holding(target.station_id)
+        if group is not None:
+            raise Refused(
+                f"{target} is held as part of {Target('', group=group)}, whose total it would "
+                "break; write the group, or clear it first. Nothing was sent"
+            )
+        self._commands.command(target, limit, options)
+
+    def _in_force(self, target: Target) -> bool:
+        """Whether a shed is in force: ours, or one that the service reports."""
+        if target.group is not None:
+            return self._sites.is_wanted(target.group)
+        now_s = self._time_s()
+        for other, held in self._ledger.of_station(target.station_id).items():
+            reaches = target.port is None or other.port in (target.port, None)
+            doubted = held.doubt is not None and held.doubt.limit is not None
+            if reaches and (doubted or (held.wanted and now_s < held.ends_s)):
+                return True
+        # Where that cannot be told the write fails whole.
+        return self._commands.report(target).is_shed
+
+    # ---- taking back ---------------------------------------------------------------------
+
+    def revert(self, point: Point) -> bool:
+        """Put back what was in force before the first write of the control period, or clear
+        where nothing was; True when a command was sent. Staged limits are forgotten."""
+        if point.attribute.call != LOAD:
+            return False
+        target = point.target
+        with self._turn(target):
+            self._ledger.staged.pop(target, None)
+            if target.group is not None:
+                return self._sites.revert(target.group)
+            if self._sites.holding(target.station_id) is not None:
+                return False
+            return revert(self._commands, target)
+
+    def _turn(self, target: Target) -> AbstractContextManager[None]:
+        """Writes to one station, or group, follow each other."""
+        return self._commands.turns.of(target.station_id or str(target))
+
+    # ---- what is known -------------------------------------------------------------------
+
+    def staged(self, target: Target) -> Limit | None:
+        """The limit that shedState 1 would send; None when none was written."""
+        found = self._ledger.staged.get(target)
+        held = self._sites.held(target.group) if target.group else self._ledger.held(target)
+        if found is None and held is not None and held.wanted:
+            return held.limit
+        return found
+
+    def needs_report(self, point: Point) -> bool:
+        """Whether `value_of` needs what the service reports."""
+        return not point.attribute.name.startswith("commanded")
+
+    def value_of(self, point: Point, record: StationRecord | None) -> Value:
+        """The value of an attribute that this driver answers itself, for a station or a port.
+
+        `record` is what getLoad reports; None where `needs_report` is False. Raises
+        NothingThere for a port that it lacks, and for a sum without one.
+        """
+        name = point.attribute.name
+        target = point.target
+        own, held = self._ledger.held(target), self._ledger.covering(target)
+        is_of_station = held is not None and held is not own
+        if record is None or not self.needs_report(point):
+            if is_of_station and name == "commandedLoad":
+                return None  # a total for all ports is no limit of one of them
+            return self._commanded(name, held)
+        if target.port is None and name in _SUMS:
+            self._commands.check_is_whole(record)
+        report = report_of(target, record)
+        if name not in _STATUS:
+            return self._of_report(name, None if is_of_station else held, report)
+        if own is not None and own.doubt is not None:
+            held = own
+        elif is_of_station:
+            # A port under its station's command: only all ports together show that.
+            report = report_of(Target(target.station_id), record)
+        of_station = self._ledger.of_station(target.station_id)
+        status, why = judge_station(target, held, of_station, report, self._time_s())
+        return status.value if name == "shedStatus" else why
+
+    def value_of_group(self, point: Point, records: Mapping[str, StationRecord] | None) -> Value:
+        """The value of an attribute for a station group, out of what getLoad reports of its
+        stations; None where `needs_report` is False."""
+        name, group = point.attribute.name, point.target.group
+        assert group is not None
+        held = self._sites.held(group)
+        if records is None or not self.needs_report(point):
+            return self._commanded(name, held)
+        if name in _STATUS:
+            status, why = self._sites.roster.status(held, records)
+            return status.value if name == "shedStatus" else why
+        if name == "allowedLoad":
+            return self._sites.roster.allowed_kw(records)
+        return self._of_report(name, held, self._sites.roster.report(records))
+
+    def records_of_group(
+        self, group: str, currency_s: float, outcomes: Mapping[Key, Outcome]
+    ) -> tuple[dict[str, StationRecord], float]:
+        """(what getLoad reports of every station of a group, the age in seconds of the oldest
+        of that). Raises when one is missing, or one of its ports, or has failed in `outcomes`."""
+        roster = self._sites.roster
+        members = roster.members(group)
+        for station in sorted(members):
+            outcome = outcomes.get((LOAD, station))
+            if outcome is not None and outcome.error is not None:
+                raise outcome.error
+        records, age_s = roster.records_and_age(group, currency_s, members)
+        for record in records.values():
+            self._commands.check_is_whole(record)
+        return records, age_s
+
+    def _commanded(self, name: str, held: Held | None) -> Value:
+        limit = self._limit(held)
+        if name == "commandedLoad":
+            return None if limit is None else limit.allowed_load_kw
+        if name == "commandedPercent":
+            return None if limit is None else limit.percent_shed
+        return _iso(held.commanded_s) if held is not None and held.commanded_s else None
+
+    def _limit(self, held: Held | None) -> Limit | None:
+        """What is commanded and has not run out."""
+        if held is None or not held.wanted or self._time_s() >= held.ends_s:
+            return None
+        return held.limit
+
+    def _of_report(self, name: str, held: Held | None, report: Report) -> Value:
+        if name == "siteLoad":
+            return report.load_kw
+        if name == "siteHeadroom":
+            limit = self._limit(held)
+            if limit is None or held is None or report.load_kw is None:
+                return None
+            most_kw = limit.allowed_load_kw
+            if most_kw is None:
+                most_kw = held.ceiling_kw
+            return None if most_kw is None else most_kw - report.load_kw
+        if name == "shedState":
+            return 1 if report.is_shed else 0 if report.is_clear else None
+        if name == "percentShed":
+            percents = {port.percent for port in report.ports.values()}
+            return percents.pop() if len(percents) == 1 else None
+        raise ChargePointError(f"{name} has no meaning for a station group")
+
+
+def _iso(time_s: float) -> str:
+    return datetime.fromtimestamp(time_s, timezone.utc).isoformat(timespec="seconds")

@@ -1,0 +1,351 @@
+"""Sending commands, one at a time for each station, and writing down what came of them.
+
+A command is written down before it is sent, so that one that gets no answer, or whose process
+dies, is looked for later instead of sent again.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from chargepoint_driver.backend import Backend, Limit, Target
+from chargepoint_driver.cache import Outcome, SharedCache
+from chargepoint_driver.cache.single_flight import within
+from chargepoint_driver.errors import (
+    BadValue,
+    ChargePointError,
+    FateUnknown,
+    NothingThere,
+    TryLater,
+)
+from chargepoint_driver.records import StationRecord
+from chargepoint_driver.service.shed_control.command_log import Ledger
+from chargepoint_driver.service.shed_control.command_state import Doubt, Held, words
+from chargepoint_driver.service.shed_control.reported_state import (
+    UNREPORTED,
+    PortReport,
+    Report,
+    report_of,
+)
+from chargepoint_driver.service.shed_control.station_locks import Turns
+from chargepoint_driver.service.shed_control.validation import ShedOptions
+
+__all__ = ["ALARMS", "LOAD", "Commands"]
+
+_log = logging.getLogger(__name__)
+
+LOAD = "getLoad"
+ALARMS = "getAlarms"
+
+# How old a report may be that decides whether a shed is in force, or what a percentage is of.
+STATE_CURRENCY_S = 30.0
+# How old one may be that says what was in force before: reading it anew would delay a shed.
+_BEFORE_CURRENCY_S = 120.0
+
+
+class Commands:
+    """Commands of one account. Callers hold the station's turn."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        cache: SharedCache,
+        ledger: Ledger,
+        limit_s: float,
+        time_s: Callable[[], float],
+    ) -> None:
+        """`limit_s` is how long one command may be waited for."""
+        self.backend = backend
+        self.cache = cache
+        self.ledger = ledger
+        self.turns = Turns(2 * limit_s)
+        self.time_s = time_s
+        self._limit_s = limit_s
+
+    # ---- reading -------------------------------------------------------------------------
+
+    def record(self, station_id: str, currency_s: float = STATE_CURRENCY_S) -> StationRecord:
+        """What getLoad reports of a station. Raises what reading it raises."""
+        found = self.records([station_id], currency_s)[station_id]
+        if isinstance(found, ChargePointError):
+            raise found
+        return found
+
+    def records(
+        self, stations: Iterable[str], currency_s: float = STATE_CURRENCY_S
+    ) -> dict[str, StationRecord | ChargePointError]:
+        """What getLoad reports of stations, read together, or why it is not known."""
+        return {
+            station: outcome.record
+            or outcome.error
+            or ChargePointError(f"{station}: the load is not known")
+            for station, outcome in self.outcomes(stations, currency_s).items()
+        }
+
+    def outcomes(self, stations: Iterable[str], currency_s: float) -> dict[str, Outcome]:
+        """As `records`, with the age of each."""
+        asked = {(LOAD, station): currency_s for station in stations}
+        return {station: outcome for (_, station), outcome in self.cache.get(asked).items()}
+
+    def check_is_whole(self, record: StationRecord) -> None:
+        """Raises NothingThere when what getLoad reports of a station lacks one of its ports: a
+        sum over the others would be too low."""
+        missing = self.cache.ports(record.station_id) - record.ports.keys()
+        if missing:
+            ports = ", ".join(map(str, sorted(missing)))
+            raise NothingThere(
+                f"getLoad: the reply leaves out port {ports} of station {record.station_id}, so "
+                "that there is no sum over its ports; read the ports singly"
+            )
+
+    def report(self, target: Target, currency_s: float = STATE_CURRENCY_S) -> Report:
+        """What is reported of a station's or port's limits. Raises what reading it raises."""
+        return report_of(target, self.record(target.station_id, currency_s))
+
+    def report_if_known(self, target: Target, currency_s: float) -> Report | None:
+        try:
+            return self.report(target, currency_s)
+        except ChargePointError as error:
+            _log.info("%s: what is in force cannot be told: %s", target, error)
+            return None
+
+    # ---- commands ------------------------------------------------------------------------
+
+    def command(
+        self,
+        target: Target,
+        limit: Limit | None,
+        options: ShedOptions,
+        *,
+        restored: bool = False,
+        group: str | None = None,
+    ) -> None:
+        """Shed a station or port, or clear it (None), and write it down. Sent once.
+
+        Raises FateUnknown when no answer came; the command then stands as a doubt, and what
+        was commanded before counts until a report shows it. Any other error means that
+        nothing was changed.
+        """
+        rest = self.rest(target)
+        doubt = self.prepare(target, limit, options, group)
+        before = self.doubt({target: doubt})
+        try:
+            self.send(target, limit, options)
+        except FateUnknown:
+            raise
+        except ChargePointError as error:
+            self.refused({target: doubt}, before, error)
+            raise
+        self.acknowledged({target: doubt}, rest=rest, restored=restored)
+
+    def prepare(
+        self, target: Target, limit: Limit | None, options: ShedOptions, group: str | None = None
+    ) -> Doubt:
+        """A command that is about to be sent, checked; what is in force before it is noted."""
+        report = self.report_if_known(target, _BEFORE_CURRENCY_S)
+        ceiling_kw = None
+        if limit is not None:
+            ceiling_kw = self._ceiling_kw(target, limit)
+            check_floor(target, limit, ceiling_kw, options, len(report.ports) if report else 1)
+        began = self.ledger.begin_period(target, report)
+        return Doubt(limit, options, self.time_s(), ceiling_kw, group, tuple(began))
+
+    def _ceiling_kw(self, target: Target, limit: Limit) -> float | None:
+        """What a percentage comes to, in kW; None for a limit in kW, and for an idle port.
+        Raises TryLater when the load that it is of is not reported."""
+        if limit.percent_shed is None:
+            return None
+        load_kw = self.report(target).load_kw
+        if load_kw is None:
+            raise TryLater(
+                f"{target}: the present load, which percentShed is of, is not reported; nothing "
+                "was sent. Write allowedLoad, or wait until portLoad is reported"
+            )
+        if load_kw <= 0:
+            _log.warning("%s: %s", target, words(limit))
+        # Rounded down, as the service does: a renewal must not allow more than the command.
+        return math.floor(load_kw * (100 - limit.percent_shed) * 10 + 1e-6) / 1000 or None
+
+    def rest(self, target: Target) -> dict[Target, Held | None]:
+        """When one port of a station that is held as a whole is commanded: the other ports'
+        shares as commands of their own, in place of the station's. Otherwise the next renewal
+        of the station would undo the port's command."""
+        whole = Target(target.station_id)
+        held = self.ledger.held(whole)
+        if target.port is None or held is None:
+            return {}
+        wanted = held.wanted and self.time_s() < held.ends_s
+        if not wanted and held.doubt is None:
+            return {whole: None}
+        report = self.report_if_known(whole, _BEFORE_CURRENCY_S if held.seen else STATE_CURRENCY_S)
+        if report is None:
+            # A shed has to get through; the ports were noted when the station was commanded.
+            report = Report(dict.fromkeys(filter(None, self.ledger.before(whole)), UNREPORTED))
+        if not report.ports:
+            raise TryLater(
+                f"{target}: {whole} is held as a whole, and its ports are not known; nothing was "
+                "sent. Write the station, or wait until getLoad answers"
+            )
+        rest: dict[Target, Held | None] = {whole: None}
+        for port, found in report.ports.items():
+            if port != target.port:
+                own = Held(seen=True)
+                if wanted:
+                    limit, ceiling_kw = _share(held, found, len(report.ports))
+                    own = replace(held, limit=limit, ceiling_kw=ceiling_kw, seen=False)
+                    own = replace(own, waits_s=self.time_s())
+                doubt = held.doubt and _share_of_doubt(held.doubt, len(report.ports))
+                rest[Target(target.station_id, port)] = replace(own, doubt=doubt)
+        return rest
+
+    # ---- the books -----------------------------------------------------------------------
+
+    def doubt(self, doubts: Mapping[Target, Doubt]) -> dict[Target, Held | None]:
+        """Write down what is about to be sent; what stood there before."""
+        before = {target: self.ledger.held(target) for target in doubts}
+        self.ledger.put(
+            {
+                target: replace(before[target] or Held(seen=True), doubt=doubt)
+                for target, doubt in doubts.items()
+            }
+        )
+        return before
+
+    def refused(
+        self,
+        doubts: Mapping[Target, Doubt],
+        before: Mapping[Target, Held | None],
+        error: ChargePointError,
+    ) -> None:
+        """What was sent was not carried out: all stands as before, an older doubt too, and
+        says so."""
+        changes: dict[Target, Held | None] = {}
+        for target, doubt in doubts.items():
+            note = f"{words(doubt.limit)} failed: {error.message}"
+            changes |= self.stands(target, before[target] or Held(seen=True), note)
+            self.ledger.forget(target.station_id, doubt.began)
+        self.ledger.put(changes)
+
+    def stands(self, target: Target, held: Held, note: str) -> dict[Target, Held | None]:
+        """What is written down when a command came to nothing and `held` stands."""
+        whole = Target(target.station_id)
+        above = self.ledger.held(whole) if target.port is not None else None
+        never = not held.commanded_s and held.doubt is None
+        if never and above is not None:
+            return {target: None, whole: replace(above, note=note)}
+        return {target: replace(held, failed=never and not held.wanted, note=note)}
+
+    def acknowledged(
+        self,
+        doubts: Mapping[Target, Doubt],
+        *,
+        rest: dict[Target, Held | None] | None = None,
+        restored: bool = False,
+        seen: bool = False,
+    ) -> None:
+        """What was sent is what counts now. A station's command takes the place of those of
+        its ports."""
+        changes = dict(rest or {})
+        for target, doubt in doubts.items():
+            if target.port is None:
+                others = self.ledger.of_station(target.station_id)
+                changes |= dict.fromkeys(others.keys() - {target})
+            before = self.ledger.covering(target)
+            most_kw = math.inf if before is None else before.most_kw()
+            changes[target] = Held(
+                limit=doubt.limit,
+                options=doubt.options,
+                commanded_s=doubt.sent_s,
+                sent_s=doubt.sent_s,
+                waits_s=doubt.sent_s,
+                ceiling_kw=doubt.ceiling_kw,
+                before_kw=most_kw if math.isfinite(most_kw) else None,
+                seen=seen,
+                restored=restored,
+                group=doubt.group if doubt.limit is not None else None,
+            )
+            _log.info("%s: %s%s", target, words(doubt.limit, doubt.ceiling_kw), _for(doubt))
+        self.ledger.put(changes)
+
+    # ---- sending -------------------------------------------------------------------------
+
+    def send(self, target: Target, limit: Limit | None, options: ShedOptions) -> None:
+        """One shed or clear, once, with nothing written down."""
+        if limit is None:
+            self.send_once(lambda: self.backend.clear(target), LOAD, target)
+        else:
+            self.send_once(lambda: self.backend.shed(target, limit, options.minutes), LOAD, target)
+
+    def send_once(self, command: Callable[[], None], call: str, target: Target) -> None:
+        """One command, once. What the service reported before it is out of date, also when
+        the command failed: it may have been carried out."""
+        try:
+            self.within(command, f"writing to {target}")
+        finally:
+            stations = (
+                [target.station_id] if target.group is None else self.cache.members(target.group)
+            )
+            for station in stations:
+                self.cache.touch(call, station)
+
+    def within(self, command: Callable[[], None], what: str) -> None:
+        """Carry out within the limit of one command; FateUnknown after it."""
+        within(command, self._limit_s, what, FateUnknown)
+
+
+def _for(doubt: Doubt) -> str:
+    """How long a command lasts, in words; nothing for a clear."""
+    if doubt.limit is None:
+        return ""
+    minutes = doubt.options.minutes
+    return f", for {minutes} min unless renewed" if minutes else ", without end"
+
+
+def check_floor(
+    target: Target, limit: Limit, ceiling_kw: float | None, options: ShedOptions, ports: int
+) -> None:
+    """Raises BadValue for a limit that is neither an explicit 0 nor enough for each port."""
+    least_kw = options.floor_kw * ports
+    kw = limit.allowed_load_kw
+    if kw is None:
+        kw = ceiling_kw or 0.0
+        stop = limit.percent_shed == 100
+    else:
+        stop = kw == 0
+    if stop or kw >= least_kw - 1e-9:
+        return
+    raise BadValue(
+        f"{target}: {words(limit, ceiling_kw)} would leave less than floor_kw "
+        f"({options.floor_kw:g} kW for each of {ports} ports); write {least_kw:g} kW or more, or "
+        "0 kW to stop charging"
+    )
+
+
+def _share(held: Held, found: PortReport, ports: int) -> tuple[Limit, float | None]:
+    """(one port's limit, what a percentage comes to) of a station's command."""
+    assert held.limit is not None
+    if held.limit.percent_shed is not None:
+        if held.seen:
+            return held.limit, found.load_kw or None
+        kept = (100 - held.limit.percent_shed) / 100
+        return held.limit, (found.load_kw or 0.0) * kept or None
+    if held.seen and found.limit is not None and found.limit.allowed_load_kw is not None:
+        return found.limit, None
+    # The service has not said yet how it divides the limit; equal parts do not exceed it.
+    return _part(held.limit, ports), None
+
+
+def _share_of_doubt(doubt: Doubt, ports: int) -> Doubt:
+    """What a station's command in doubt comes to at one port."""
+    limit = None if doubt.limit is None else _part(doubt.limit, ports)
+    ceiling_kw = None if doubt.ceiling_kw is None else doubt.ceiling_kw / ports
+    return replace(doubt, limit=limit, ceiling_kw=ceiling_kw, began=())
+
+
+def _part(limit: Limit, ports: int) -> Limit:
+    if limit.allowed_load_kw is None:
+        return limit
+    return Limit(allowed_load_kw=limit.allowed_load_kw / ports)

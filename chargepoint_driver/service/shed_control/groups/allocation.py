@@ -1,0 +1,165 @@
+"""The shares of a station group's total: divided, approached, never above the total meanwhile.
+
+What is to be raised waits until what has to be lowered is reported as lowered.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from chargepoint_driver.backend import Limit, Target
+from chargepoint_driver.errors import (
+    BadValue,
+    ChargePointError,
+    NothingThere,
+    NotPermitted,
+    WriteRejected,
+)
+from chargepoint_driver.records import StationRecord
+from chargepoint_driver.service.shed_control.command_state import Held
+from chargepoint_driver.service.shed_control.dispatcher import Commands
+from chargepoint_driver.service.shed_control.groups.division import Member, divide
+from chargepoint_driver.service.shed_control.reported_state import report_of
+from chargepoint_driver.service.shed_control.validation import ShedOptions
+
+__all__ = ["DIRECTORY", "OF_ONE_STATION", "Shares"]
+
+_log = logging.getLogger(__name__)
+
+DIRECTORY = "getStations"
+OF_ONE_STATION = (BadValue, NothingThere, NotPermitted, WriteRejected)
+"""Errors that say nothing of other stations."""
+
+_RATED_CURRENCY_S = 86_400.0
+_NOTHING_KW = 1e-6
+# How much a share has to change to be worth a command, of a station's equal part and in kW.
+_WORTH = 0.05
+_WORTH_KW = 0.2
+# After so many failures in a row that may be the whole service's, the others are left for later.
+_MOST_FAILURES = 2
+
+
+class Shares:
+    """Divides totals and sends what changes. Callers hold the turns of all the stations."""
+
+    def __init__(self, commands: Commands) -> None:
+        self._commands = commands
+        self._ledger = commands.ledger
+
+    def divide(
+        self,
+        group: str,
+        records: Mapping[str, StationRecord],
+        total_kw: float,
+        options: ShedOptions,
+    ) -> dict[str, float]:
+        """Station to its share in kW. Raises what `divide` raises."""
+        held = self._ledger.of_group(group)
+        rated_kw = self._rated_kw(records) if options.division != "equal" else {}
+        members = []
+        for station, record in sorted(records.items()):
+            own = held.get(Target(station))
+            limit_kw = math.inf if own is None else own.most_kw()
+            members.append(
+                Member(
+                    station,
+                    len(record.ports),
+                    report_of(Target(station), record).load_kw,
+                    rated_kw.get(station),
+                    limit_kw if math.isfinite(limit_kw) else None,
+                )
+            )
+        return divide(total_kw, members, options.division, options.floor_kw)
+
+    def _rated_kw(self, stations: Iterable[str]) -> dict[str, float]:
+        """Station to the rated power of all its ports, where the station list has it."""
+        keys = {(DIRECTORY, station): _RATED_CURRENCY_S for station in stations}
+        rated: dict[str, float] = {}
+        for (_, station), outcome in self._commands.cache.get(keys).items():
+            record = outcome.record
+            ports = [] if record is None else [port.get("Power") for port in record.ports.values()]
+            numbers = [power for power in ports if isinstance(power, (int, float))]
+            if numbers and len(numbers) == len(ports):
+                rated[station] = float(sum(numbers))
+        return rated
+
+    def fit(self, shares: Mapping[str, float]) -> bool:
+        """Whether no station's share is above what it may have now: then they can be sent at
+        once, in any order."""
+        return all(kw <= self._most_kw(station) + _NOTHING_KW for station, kw in shares.items())
+
+    def approach(
+        self, group: str, shares: Mapping[str, float], total_kw: float, options: ShedOptions
+    ) -> list[ChargePointError]:
+        """Lower what is to be lowered, and raise others by what is free already; what failed.
+        A station whose command is in doubt is left alone until its fate is known."""
+        run = _Run(self._commands, group, options)
+        told_kw = {station: self._told_kw(station) for station in shares}
+        is_over = sum(told_kw.values()) > total_kw + _NOTHING_KW
+        settled = {station: kw for station, kw in shares.items() if not self._is_doubted(station)}
+        for station, kw in settled.items():
+            worth_kw = _NOTHING_KW if is_over else _worth_kw(total_kw, shares, kw)
+            if kw < told_kw[station] - worth_kw:
+                run.tell(station, kw)
+        free_kw = total_kw - sum(self._most_kw(station) for station in shares)
+        for station, kw in settled.items():
+            if free_kw <= 0:
+                break
+            most_kw = self._most_kw(station)
+            raised_kw = math.floor(min(kw, most_kw + free_kw) * 1000 + 1e-6) / 1000
+            worth_kw = _worth_kw(total_kw, shares, kw)
+            if math.isfinite(most_kw) and raised_kw > most_kw + worth_kw:
+                run.tell(station, raised_kw)
+                free_kw -= raised_kw - most_kw
+        return run.failed
+
+    def _is_doubted(self, station: str) -> bool:
+        held = self._ledger.held(Target(station))
+        return held is not None and held.doubt is not None
+
+    def _most_kw(self, station: str) -> float:
+        """The highest limit that may be in force at a station, infinite for none."""
+        held = self._ledger.held(Target(station))
+        if held is None or held.group is None:
+            return math.inf
+        return held.most_kw()
+
+    def _told_kw(self, station: str) -> float:
+        """The limit that a station was told last, infinite for none."""
+        held: Held | None = self._ledger.held(Target(station))
+        if held is None or held.group is None or held.limit is None or held.expired:
+            return math.inf
+        return held.limit.allowed_load_kw or 0.0
+
+
+class _Run:
+    """Shares sent one after the other, and what failed of them."""
+
+    def __init__(self, commands: Commands, group: str, options: ShedOptions) -> None:
+        self._commands = commands
+        self._group = group
+        self._options = replace(options, floor_kw=0.0)  # the division has seen to it
+        self._in_a_row = 0
+        self.failed: list[ChargePointError] = []
+
+    def tell(self, station: str, kw: float) -> None:
+        if self._in_a_row >= _MOST_FAILURES:
+            # Each may last as long as a call may; a look at the group tries the rest again.
+            self.failed.append(self.failed[-1])
+            return
+        try:
+            limit = Limit(allowed_load_kw=kw)
+            self._commands.command(Target(station), limit, self._options, group=self._group)
+        except ChargePointError as error:
+            _log.warning("%s: its share of station group %s: %s", station, self._group, error)
+            self.failed.append(error)
+            self._in_a_row += not isinstance(error, OF_ONE_STATION)
+        else:
+            self._in_a_row = 0
+
+
+def _worth_kw(total_kw: float, shares: Mapping[str, float], kw: float) -> float:
+    return 0.0 if kw == 0 else max(_WORTH_KW, _WORTH * total_kw / len(shares))

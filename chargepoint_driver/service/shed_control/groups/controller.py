@@ -1,0 +1,358 @@
+"""Station groups: one total, a percentage or a clear for all stations, kept as one command.
+
+A group's command is kept beside the commands of its stations, which are its shares.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Set
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+
+from chargepoint_driver.backend import Limit, Target
+from chargepoint_driver.errors import (
+    BadValue,
+    ChargePointError,
+    FateUnknown,
+    NothingThere,
+    TryLater,
+)
+from chargepoint_driver.records import StationRecord
+from chargepoint_driver.service.shed_control.alerts import About, Alerts
+from chargepoint_driver.service.shed_control.command_state import Doubt, Held, words
+from chargepoint_driver.service.shed_control.dispatcher import STATE_CURRENCY_S, Commands
+from chargepoint_driver.service.shed_control.groups.allocation import Shares
+from chargepoint_driver.service.shed_control.groups.members import Roster
+from chargepoint_driver.service.shed_control.revert import may_be_shed, revert
+from chargepoint_driver.service.shed_control.validation import ShedOptions
+
+__all__ = ["Sites"]
+
+_log = logging.getLogger(__name__)
+
+_PATIENCE_S = 2.0
+
+
+class Sites:
+    """The groups of one account."""
+
+    def __init__(self, commands: Commands, alerts: Alerts) -> None:
+        self._commands = commands
+        self._alerts = alerts
+        self._ledger = commands.ledger
+        self._shares = Shares(commands)
+        self.roster = Roster(commands)
+
+    # ---- what is commanded ---------------------------------------------------------------
+
+    def held(self, group: str) -> Held | None:
+        """What was commanded of the group; None when nothing was."""
+        return self._ledger.held(_whole(group))
+
+    def is_wanted(self, group: str) -> bool:
+        held = self.held(group)
+        return held is not None and held.wanted and self._commands.time_s() < held.ends_s
+
+    def holding(self, station_id: str) -> str | None:
+        """The group of whose total a station holds a share at present."""
+        held = self._ledger.held(Target(station_id))
+        if held is None or held.group is None or not self.is_wanted(held.group):
+            return None
+        return held.group
+
+    # ---- commands ------------------------------------------------------------------------
+
+    def command(self, group: str, limit: Limit | None, options: ShedOptions) -> None:
+        """Hold a group to a total, shed every station by a percentage, or clear all.
+
+        As one call where one can say it. Raises BadValue before anything is sent; when some
+        stations could not be reached, the error says how many: the others hold their shares,
+        and those are tried again.
+        """
+        records = self.roster.records(group, STATE_CURRENCY_S)
+        with self._turns(group, records):
+            held = self._new(limit, options)
+            if limit is None or limit.allowed_load_kw is None:
+                self._all_alike(group, records, limit, held)
+                if limit is None:
+                    for station in records:
+                        self._ledger.end_period(Target(station), unless_restorable=True)
+                return
+            shares = self._shares.divide(group, records, limit.allowed_load_kw, options)
+            in_one = self._commands.backend.group_calls and _is_one_value(shares)
+            if in_one and self._shares.fit(shares):
+                value = Limit(allowed_load_kw=next(iter(shares.values())))
+                self._all_alike(group, records, value, held)
+                return
+            self._one_by_one(group, shares, limit.allowed_load_kw, held)
+
+    def _one_by_one(
+        self, group: str, shares: Mapping[str, float], total_kw: float, held: Held
+    ) -> None:
+        whole = _whole(group)
+        before = self._commands.doubt({whole: Doubt(held.limit, held.options, held.sent_s)})
+        failed = self._shares.approach(group, shares, total_kw, held.options)
+        if len(failed) < len(shares):
+            self._ledger.put({whole: held})
+        else:
+            # The doubt stands where a station's does.
+            unknown = [error for error in failed if isinstance(error, FateUnknown)]
+            if not unknown:
+                self._ledger.put(before)
+            raise (unknown or failed)[0]
+        if failed:
+            raise _partly(whole, "hold their share", failed, len(shares))
+
+    def _new(self, limit: Limit | None, options: ShedOptions) -> Held:
+        now_s = self._commands.time_s()
+        return Held(limit, options, commanded_s=now_s, sent_s=now_s, waits_s=now_s)
+
+    def _all_alike(
+        self, group: str, stations: Iterable[str], value: Limit | None, held: Held
+    ) -> None:
+        """One call with a value for each station; `held` is what the group is held to then.
+        Where the backend has no such call, one for each of them."""
+        if not self._commands.backend.group_calls:
+            self._each_alike(group, stations, value, held)
+            return
+        whole, tag = _whole(group), None if value is None else group
+        doubts: dict[Target, Doubt] = {}
+        try:
+            for station in sorted(stations):
+                target = Target(station)
+                doubts[target] = self._commands.prepare(target, value, held.options, tag)
+        except ChargePointError:
+            for target, doubt in doubts.items():
+                self._ledger.forget(target.station_id, doubt.began)
+            raise
+        if value is not None and value.percent_shed is not None:
+            held = replace(held, ceiling_kw=sum(each.ceiling_kw or 0.0 for each in doubts.values()))
+        of_group = Doubt(held.limit, held.options, held.sent_s, held.ceiling_kw)
+        before = self._commands.doubt({**doubts, whole: of_group})
+        try:
+            self._commands.send(whole, value, held.options)
+        except FateUnknown:
+            raise
+        except ChargePointError as error:
+            self._commands.refused(doubts, before, error)
+            self._ledger.put({whole: before[whole]})
+            raise
+        self._commands.acknowledged(doubts)
+        self._ledger.put({whole: held})
+
+    def _each_alike(
+        self, group: str, stations: Iterable[str], value: Limit | None, held: Held
+    ) -> None:
+        """A call for each station with the same percentage, or a clear. Stations that could not
+        be reached are as before; a clear of them is tried again."""
+        whole, tag = _whole(group), None if value is None else group
+        failed: list[ChargePointError] = []
+        ceilings_kw = 0.0
+        ids = sorted(stations)
+        for station in ids:
+            target = Target(station)
+            try:
+                self._commands.command(target, value, held.options, group=tag)
+            except ChargePointError as error:
+                failed.append(error)
+            else:
+                own = self._ledger.held(target)
+                ceilings_kw += (own and own.ceiling_kw) or 0.0
+        if len(failed) == len(ids):
+            raise failed[0]
+        self._ledger.put({whole: replace(held, ceiling_kw=ceilings_kw or None)})
+        if failed:
+            raise _partly(whole, "did so", failed, len(ids), again=value is None)
+
+    def revert(self, group: str) -> bool:
+        """Take back what was commanded of the group's stations; True when a command was sent.
+        Where some could not be reached the error says how many; those are tried again."""
+        records = self.roster.records(group, STATE_CURRENCY_S)
+        with self._turns(group, records):
+            ledger, held = self._ledger, self.held(group)
+            stations = [Target(station) for station in sorted(records)]
+            ours = [target for target in stations if may_be_shed(self._commands, target)]
+            restorable = any(
+                limit is not None for target in ours for limit in ledger.before(target).values()
+            )
+            if held is not None and len(ours) == len(stations) > 1 and not restorable:
+                self._all_alike(group, records, None, self._new(None, held.options))
+                for target in ours:
+                    ledger.end_period(target)
+                return True
+            sent, failed = False, []
+            for target in stations:
+                try:
+                    sent |= revert(self._commands, target)
+                except ChargePointError as error:
+                    failed.append(error)
+            if failed and not sent:
+                raise failed[0]
+            if held is not None:
+                ledger.put({_whole(group): self._new(None, held.options)})
+            if failed:
+                raise _partly(_whole(group), "are as before", failed, len(stations))
+            return sent
+
+    # ---- looking after -------------------------------------------------------------------
+
+    def look(self, group: str) -> None:
+        """Renew all shares in one call where that is due, and divide the total anew. What the
+        service does not report does not hinder a renewal."""
+        held = self.held(group)
+        if held is None or held.is_settled:
+            return
+        records: dict[str, StationRecord] | None = None
+        members: Set[str] = frozenset()
+        try:
+            members = self.roster.current_members(group)
+            records = self.roster.records(group, STATE_CURRENCY_S, members)
+        except ChargePointError as error:
+            _log.info("%s: its stations' loads are not known: %s", _whole(group), error)
+        with self._turns(group, records or members, _PATIENCE_S):
+            held = self.held(group)
+            if held is None:
+                return
+            shares = self._ledger.of_group(group)
+            if held.doubt is not None:
+                self._look_for(group, members, held, held.doubt)
+            elif held.limit is None:
+                self._end(group, held)
+            elif shares and all(each.expired for each in shares.values()):
+                self._ledger.put({_whole(group): replace(held, expired=True)})
+            else:
+                self._renew_together(group, members, shares, held)
+                if records is not None:
+                    self._redistribute(group, records, held)
+                self._ledger.put({_whole(group): self._as_of_shares(group, held)})
+
+    def _look_for(self, group: str, members: Iterable[str], held: Held, doubt: Doubt) -> None:
+        """A command that got no answer: carried out when its stations say so."""
+        shares = self._ledger.of_group(group)
+        targets = {Target(station) for station in members} | shares.keys()
+        stations = [self._ledger.held(target) for target in targets]
+        if any(station is not None and station.doubt is not None for station in stations):
+            return
+        if doubt.limit is None:
+            carried_out = not shares
+        else:
+            carried_out = any(each.commanded_s >= doubt.sent_s for each in shares.values())
+        if carried_out:
+            now = Held(doubt.limit, doubt.options, doubt.sent_s, doubt.sent_s, doubt.sent_s)
+            self._ledger.put({_whole(group): replace(now, ceiling_kw=doubt.ceiling_kw)})
+            return
+        note = f"{words(doubt.limit)} got no answer and was not seen"
+        failed = not held.wanted and not held.commanded_s
+        self._ledger.put({_whole(group): replace(held, doubt=None, failed=failed, note=note)})
+
+    def _end(self, group: str, held: Held) -> None:
+        """A group that was cleared is done with when its stations are."""
+        for target, share in self._ledger.of_group(group).items():
+            if share.doubt is None:
+                self._let_go(target)
+        self._ledger.put({_whole(group): replace(held, seen=not self._ledger.of_group(group))})
+
+    def _let_go(self, target: Target) -> None:
+        """A station is held to nothing by the group any more."""
+        try:
+            if not revert(self._commands, target):
+                self._ledger.put({target: None})
+        except NothingThere:
+            self._ledger.put({target: None})
+        except ChargePointError as error:
+            _log.warning("%s: cannot be let go at present: %s", target, error)
+
+    def _renew_together(
+        self, group: str, members: Set[str], shares: Mapping[Target, Held], held: Held
+    ) -> None:
+        if not self._commands.backend.group_calls:
+            return
+        now_s = self._commands.time_s()
+        limits = {each.renewal() for each in shares.values() if each.wanted}
+        due = any(each.renews_s <= now_s for each in shares.values())
+        complete = {target.station_id for target in shares} == set(members)
+        if not due or len(limits) != 1 or not complete or len(shares) < 2:
+            return  # one by one, as any station's
+        if any(each.doubt is not None or not each.wanted for each in shares.values()):
+            return
+        try:
+            self._commands.send(_whole(group), limits.pop(), held.options)
+        except ChargePointError as error:
+            self._ledger.put({target: each.later(now_s) for target, each in shares.items()})
+            if any(each.is_scarce(now_s) for each in shares.values()):
+                what = f"its renewal failed: {error.message}"
+                self._alerts.raise_(_whole(group), what, About.RENEWAL)
+            raise
+        self._ledger.put(
+            {target: replace(each, sent_s=now_s, retry_s=0.0) for target, each in shares.items()}
+        )
+
+    def _redistribute(self, group: str, records: Mapping[str, StationRecord], held: Held) -> None:
+        assert held.limit is not None
+        for target in self._ledger.of_group(group):
+            if target.station_id not in records:
+                self._let_go(target)
+        if held.limit.allowed_load_kw is None:
+            return
+        total_kw = held.limit.allowed_load_kw
+        try:
+            shares = self._shares.divide(group, records, total_kw, held.options)
+        except (BadValue, TryLater) as error:
+            self._alerts.raise_(
+                _whole(group), f"{words(held.limit)} cannot be divided anew: {error}"
+            )
+            return
+        failed = self._shares.approach(group, shares, total_kw, held.options)
+        if failed:
+            what = f"{len(failed)} stations did not take their share: {failed[0].message}"
+            self._alerts.raise_(_whole(group), what)
+            return
+        told = self._ledger.of_group(group).values()
+        if all(each.seen and each.wanted and not each.retry_s for each in told):
+            self._alerts.resolved(_whole(group))
+
+    def _as_of_shares(self, group: str, held: Held) -> Held:
+        shares = [each for each in self._ledger.of_group(group).values() if each.wanted]
+        if not shares:
+            return held
+        # Renewed, and confirmed, when the last of the shares is.
+        return replace(
+            held,
+            sent_s=min(each.sent_s for each in shares),
+            seen=False,  # looked at in each round: vehicles come and go
+        )
+
+    # ---- inside --------------------------------------------------------------------------
+
+    @contextmanager
+    def _turns(
+        self, group: str, stations: Iterable[str], limit_s: float | None = None
+    ) -> Iterator[None]:
+        """All turns of the group's stations, and of those that hold a share of it still."""
+        shares = {target.station_id for target in self._ledger.of_group(group)}
+        with ExitStack() as stack:
+            # Always in the same order: two groups may share stations.
+            for station in sorted(shares.union(stations)):
+                stack.enter_context(self._commands.turns.of(station, limit_s))
+            yield
+
+
+def _whole(group: str) -> Target:
+    return Target("", group=group)
+
+
+def _is_one_value(shares: Mapping[str, float]) -> bool:
+    return len(shares) > 1 and len(set(shares.values())) == 1
+
+
+def _partly(
+    whole: Target, done: str, failed: list[ChargePointError], stations: int, *, again: bool = True
+) -> ChargePointError:
+    first = failed[0]
+    others = "are tried again" if again else "are as before"
+    return type(first)(
+        f"{whole}: {stations - len(failed)} of {stations} stations {done}; the others {others}: "
+        f"{first.message}",
+        service_code=first.service_code,
+    )

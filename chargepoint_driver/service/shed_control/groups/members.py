@@ -1,0 +1,106 @@
+"""Who is in a station group, and what is reported of the group as a whole. Sends no command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from chargepoint_driver.backend import Limit, Target
+from chargepoint_driver.errors import ChargePointError, NothingThere
+from chargepoint_driver.records import StationRecord
+from chargepoint_driver.service.shed_control.command_state import Held, Status, judge_station, worst
+from chargepoint_driver.service.shed_control.dispatcher import Commands
+from chargepoint_driver.service.shed_control.groups.allocation import DIRECTORY
+from chargepoint_driver.service.shed_control.reported_state import Report, report_of
+
+__all__ = ["Roster"]
+
+# How old the station list may be that says who has come to a group that is held, or has left.
+_MEMBER_CURRENCY_S = 900.0
+
+
+class Roster:
+    """The groups of one account, as they are."""
+
+    def __init__(self, commands: Commands) -> None:
+        self._commands = commands
+        self._ledger = commands.ledger
+
+    def members(self, group: str) -> frozenset[str]:
+        """The stations of the group, and those that hold a share of its total."""
+        held = {target.station_id for target in self._ledger.of_group(group)}
+        return self._commands.cache.members(group) | held
+
+    def current_members(self, group: str) -> frozenset[str]:
+        """Those of now. One that holds a share and is missing from a reply has left only when
+        the station list says so: the others may not be given its share."""
+        known = self.members(group)
+        asked = {(DIRECTORY, station): _MEMBER_CURRENCY_S for station in known}
+        gone = set()
+        for (_, station), outcome in self._commands.cache.get(asked).items():
+            if outcome.record is not None:
+                groups = str(outcome.record.values.get("sgID") or "").split(",")
+                if group not in {each.strip() for each in groups}:
+                    gone.add(station)
+            elif isinstance(outcome.error, NothingThere):
+                gone.add(station)
+        return self.members(group) - gone
+
+    def records(
+        self, group: str, currency_s: float, members: Iterable[str] | None = None
+    ) -> dict[str, StationRecord]:
+        """What getLoad reports of every station of the group. Raises the first error there is:
+        a group without one of its stations is not the group."""
+        return self.records_and_age(group, currency_s, members)[0]
+
+    def records_and_age(
+        self, group: str, currency_s: float, members: Iterable[str] | None = None
+    ) -> tuple[dict[str, StationRecord], float]:
+        """As `records`, with the age in seconds of the oldest of them."""
+        found: dict[str, StationRecord] = {}
+        age_s = 0.0
+        stations = self.members(group) if members is None else members
+        for station, outcome in self._commands.outcomes(stations, currency_s).items():
+            if outcome.record is None:
+                raise outcome.error or ChargePointError(f"{station}: the load is not known")
+            found[station] = outcome.record
+            age_s = max(age_s, outcome.age_s or 0.0)
+        return found, age_s
+
+    def allowed_kw(self, records: Mapping[str, StationRecord]) -> float | None:
+        """The sum of the stations' limits that are reported; None unless each has one."""
+        total_kw = 0.0
+        for station, record in records.items():
+            report = report_of(Target(station), record)
+            held = self._ledger.held(Target(station))
+            own_kw = None if held is None or held.limit is None else held.limit.allowed_load_kw
+            # A station's limit may be reported once for each port.
+            shown = own_kw is not None and report.shows(Limit(allowed_load_kw=own_kw), None)
+            kw = own_kw if shown else report.allowed_kw
+            if kw is None:
+                return None
+            total_kw += kw
+        return total_kw
+
+    def report(self, records: Mapping[str, StationRecord]) -> Report:
+        """All ports of a group's stations, numbered through."""
+        ports = [
+            port
+            for station, record in sorted(records.items())
+            for port in report_of(Target(station), record).ports.values()
+        ]
+        return Report(dict(enumerate(ports, start=1)))
+
+    def status(self, held: Held | None, records: Mapping[str, StationRecord]) -> tuple[Status, str]:
+        """(the status, why) of a group, out of those of its stations. `held` is what was
+        commanded of the group; None when nothing was."""
+        now_s = self._commands.time_s()
+        each: dict[str, tuple[Status, str]] = {}
+        for station, record in sorted(records.items()):
+            target, own = Target(station), self._ledger.of_station(station)
+            report = report_of(target, record)
+            status, why = judge_station(target, own.get(target), own, report, now_s)
+            if held is not None and held.wanted and status in (Status.NONE, Status.RELEASED):
+                # A station without a share of a total that is wanted is not held yet.
+                status, why = Status.PENDING, "has no share yet"
+            each[station] = status, why
+        return worst(each)

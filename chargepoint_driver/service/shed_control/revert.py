@@ -1,0 +1,63 @@
+"""Taking back what was commanded: what was in force before comes back, or nothing."""
+
+from __future__ import annotations
+
+from chargepoint_driver.backend import Target
+from chargepoint_driver.service.shed_control.command_state import Held
+from chargepoint_driver.service.shed_control.dispatcher import Commands
+from chargepoint_driver.service.shed_control.validation import ShedOptions
+
+__all__ = ["may_be_shed", "revert"]
+
+
+def revert(commands: Commands, target: Target) -> bool:
+    """Put back what was in force at a station or port before the first write of the control
+    period, or clear where nothing was; True when a command was sent. After an error the period
+    goes on, and the revert can be repeated."""
+    ledger = commands.ledger
+    before = ledger.before(target)
+    options = _options_of(commands, target)
+    sent = False
+    if options is not None:
+        restore = {port: limit for port, limit in before.items() if limit is not None and port}
+        if restore:
+            # The first dissolves the station's command, so that there are others' to clear.
+            for port in sorted(before, key=lambda port: (port not in restore, port)):
+                one = Target(target.station_id, port)
+                if port in restore or may_be_shed(commands, one):
+                    commands.command(one, restore.get(port), options, restored=port in restore)
+                    sent = True
+        elif may_be_shed(commands, target):
+            commands.command(target, None, options)
+            sent = True
+    ledger.end_period(target)
+    return sent
+
+
+def may_be_shed(commands: Commands, target: Target) -> bool:
+    """Whether a shed of ours may be in force at the target, or at a port of the station. What
+    was restored is not ours: the host reverts point by point, and what the first of them put
+    back must not be cleared by the second."""
+    now_s = commands.time_s()
+    return any(
+        (held.wanted and not held.restored and now_s < held.ends_s) or held.doubt is not None
+        for held in _ours(commands, target)
+    )
+
+
+def _ours(commands: Commands, target: Target) -> list[Held]:
+    return [
+        held
+        for other, held in commands.ledger.of_station(target.station_id).items()
+        if target.port in (None, other.port)
+    ]
+
+
+def _options_of(commands: Commands, target: Target) -> ShedOptions | None:
+    """How the target was commanded; None when it was not."""
+    for held in _ours(commands, target):
+        if held.doubt is not None:
+            return held.doubt.options
+        if held.commanded_s:
+            return held.options
+    return None

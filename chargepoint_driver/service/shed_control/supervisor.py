@@ -1,0 +1,285 @@
+"""Looking after commands: confirmed, renewed before they run out, looked for where no answer came.
+
+`look_after` does what is due and says when the next thing is; `start` calls it on a thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from dataclasses import replace
+
+from chargepoint_driver.backend import Limit, Target
+from chargepoint_driver.errors import ChargePointError, Refused
+from chargepoint_driver.records import StationRecord
+from chargepoint_driver.service.shed_control.alerts import About, Alerts
+from chargepoint_driver.service.shed_control.command_state import Doubt, Held, words
+from chargepoint_driver.service.shed_control.dispatcher import STATE_CURRENCY_S, Commands
+from chargepoint_driver.service.shed_control.groups.allocation import OF_ONE_STATION
+from chargepoint_driver.service.shed_control.groups.controller import Sites
+from chargepoint_driver.service.shed_control.reported_state import Report, report_of
+from chargepoint_driver.service.shed_control.station_locks import Busy
+
+__all__ = ["Keeping"]
+
+_log = logging.getLogger(__name__)
+
+# A bound of the sleep between two looks: never busy, and never deaf to a clock that jumps.
+_LEAST_S = 1.0
+_MOST_S = 60.0
+# The least after a service that did not answer, and how long a turn is waited for: whoever has
+# it writes, and there is another look.
+_PAUSE_S = 10.0
+_PATIENCE_S = 2.0
+
+
+class Keeping:
+    """What has to happen without anybody asking."""
+
+    def __init__(self, commands: Commands, sites: Sites, alerts: Alerts) -> None:
+        self._commands = commands
+        self._alerts = alerts
+        self._ledger = commands.ledger
+        self._sites = sites
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    # ---- life ----------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Look after the commands from now on. Once; `stop` ends it."""
+        if self._thread is not None:
+            return
+        self._thread = threading.Thread(target=self._run, name="chargepoint-sheds", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Renew nothing more: what is in force ends by itself, or is adopted later."""
+        self._stopped.set()
+        self._ledger.changed.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(5.0)
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            self._ledger.changed.clear()
+            try:
+                wait_s = self.look_after()
+            except Exception:  # noqa: BLE001 - logged
+                # Whatever it was must not end the renewals of all the others.
+                _log.exception("looking after sheds failed; tried again")
+                wait_s = _MOST_S
+            if self._stopped.wait(_LEAST_S):
+                return
+            self._ledger.changed.wait(min(max(wait_s - _LEAST_S, 0.0), _MOST_S))
+
+    # ---- looking after -------------------------------------------------------------------
+
+    def look_after(self) -> float:
+        """Do what is due; the seconds until something is due next, infinite for never."""
+        now_s = self._commands.time_s()
+        due = [
+            (target, held)
+            for target, held in self._ledger.all().items()
+            if held.is_looked_for or held.due_s(now_s) <= now_s
+        ]
+        # Groups first: one call may renew all their stations.
+        due.sort(key=lambda each: each[0].group is None)
+        # One read for all, and before any turn is taken: no write waits for it.
+        stations = {target.station_id for target, _ in due if target.group is None}
+        records = self._commands.records(stations) if stations else {}
+        least_s = 0.0
+        for target, held in due:
+            if self._stopped.is_set():
+                break
+            try:
+                self._look_at(target, held, records.get(target.station_id))
+            except (*OF_ONE_STATION, Busy) as error:
+                _log.warning("%s: %s", target, error)
+            except ChargePointError as error:
+                # The service does not answer, or not this account; the others are not to find
+                # that out one by one.
+                _log.warning("commands cannot be looked after at present: %s", error)
+                least_s = _PAUSE_S
+                break
+            except Exception:  # noqa: BLE001 - logged
+                # Whatever it was must not end the renewals of all the others.
+                _log.exception("%s cannot be looked after", target)
+                least_s = _PAUSE_S
+        now_s = self._commands.time_s()
+        return max(
+            least_s,
+            min(
+                (held.due_s(now_s) - now_s for held in self._ledger.all().values()),
+                default=math.inf,
+            ),
+        )
+
+    def _look_at(
+        self, target: Target, held: Held, record: StationRecord | ChargePointError | None
+    ) -> None:
+        if target.group is not None:
+            self._sites.look(target.group)
+            return
+        report = None
+        try:
+            if not isinstance(record, StationRecord):
+                raise record or ChargePointError("not asked for")
+            report = report_of(target, record)
+        except ChargePointError as error:
+            _log.info("%s: what is in force cannot be told: %s", target, error)
+        with self._commands.turns.of(target.station_id, _PATIENCE_S):
+            # What was commanded, or renewed, meanwhile has its own time.
+            if self._ledger.held(target) is held:
+                self._look(target, held, report)
+
+    def _look(self, target: Target, held: Held, report: Report | None) -> None:
+        if held.doubt is not None:
+            self._look_for(target, held, held.doubt, report)
+        elif held.limit is None:
+            self._look_at_clear(target, held, report)
+        else:
+            self._look_at_shed(target, held, held.limit, report)
+
+    def _look_for(self, target: Target, held: Held, doubt: Doubt, report: Report | None) -> None:
+        """A command that got no answer: carried out, or not?"""
+        now_s = self._commands.time_s()
+        # The report that decides may be as old as a look.
+        over = now_s >= doubt.sent_s + doubt.options.confirm_minutes * 60 + STATE_CURRENCY_S
+        if report is not None and (over or not _explains(held, report)):
+            if doubt.limit is None:
+                shown = report.is_clear
+            else:
+                shown = report.shows(doubt.limit, doubt.ceiling_kw)
+            if shown:
+                self._commands.acknowledged(
+                    {target: doubt}, rest=self._commands.rest(target), seen=True
+                )
+                if doubt.limit is None:
+                    self._ledger.end_period(target, unless_restorable=True)
+                self._alerts.resolved(target)
+                return
+        what = f"{words(doubt.limit)} got no answer"
+        if over and report is not None:
+            self._drop(target, held, doubt, f"{what} and was not seen", report)
+        elif held.wanted and now_s >= held.ends_s:
+            self._expire(target, held)
+        elif held.wanted and doubt.limit is not None and held.is_scarce(now_s):
+            # What was acknowledged last would run out while the other is looked for. A clear
+            # in doubt lets it run out: charging comes back, as somebody wanted.
+            self._renew(target, held, f"{what} and was not seen")
+
+    def _drop(self, target: Target, held: Held, doubt: Doubt, what: str, report: Report) -> None:
+        """Give up a command that got no answer: what was acknowledged last counts on, and has
+        to be seen again, also where it is of a port and the doubt was of the station."""
+        now_s = self._commands.time_s()
+        note = f"{what} within {doubt.options.confirm_minutes:g} min"
+        changes: dict[Target, Held | None] = {
+            other: replace(each, seen=False, waits_s=now_s)
+            for other, each in self._crossing(target).items()
+            if each.wanted and each.doubt is None
+        }
+        self._ledger.put(changes)
+        seen = held.seen and not held.wanted
+        stands = replace(held, doubt=None, seen=seen, waits_s=now_s)
+        self._ledger.put(self._commands.stands(target, stands, note))
+        self._ledger.forget(target.station_id, doubt.began)
+        self._alerts.raise_(target, f"{note}; {report}")
+
+    def _look_at_clear(self, target: Target, held: Held, report: Report | None) -> None:
+        if report is None or self._is_crossed(target):
+            return
+        if report.is_clear:
+            self._ledger.put({target: replace(held, seen=True)})
+            self._alerts.resolved(target)
+        elif self._commands.time_s() > held.confirm_s:
+            now_s = self._commands.time_s()
+            self._alerts.raise_(
+                target, f"cleared, and after {held.options.confirm_minutes:g} min {report}"
+            )
+            held = replace(held, waits_s=now_s, tries=held.tries + 1)
+            self._ledger.put({target: held})
+            if not held.is_settled:
+                self._commands.send(target, None, held.options)
+
+    def _look_at_shed(
+        self, target: Target, held: Held, limit: Limit, report: Report | None
+    ) -> None:
+        now_s = self._commands.time_s()
+        if now_s >= held.ends_s:
+            self._expire(target, held)
+            return
+        if self._is_crossed(target):
+            # What is reported may be the other command's. Nothing is concluded from it, and
+            # nothing sent over it that can wait, until its fate is known.
+            if held.renews_s <= now_s and held.is_scarce(now_s):
+                self._renew(target, held)
+            return
+        if report is not None:
+            if report.shows(limit, held.ceiling_kw):
+                if not held.seen:
+                    held = replace(held, seen=True, tries=0, note="")
+                    self._ledger.put({target: held})
+                    self._alerts.resolved(target)
+            elif held.restored and held.seen:
+                # Somebody else has changed what was somebody else's.
+                self._ledger.put({target: None})
+                return
+            elif held.seen or now_s > held.confirm_s:
+                said = words(limit, held.ceiling_kw)
+                self._alerts.raise_(target, f"{said} was commanded, and {report}; sent again")
+                # After reading back what is in force, and not before.
+                held = replace(held, seen=False, waits_s=now_s, retry_s=0.0, tries=held.tries + 1)
+                self._ledger.put({target: held})
+                self._renew(target, held)
+                return
+        if held.renews_s <= now_s:
+            self._renew(target, held)
+
+    def _crossing(self, target: Target) -> dict[Target, Held]:
+        """What was commanded of the same station that reaches the target, or that it reaches."""
+        return {
+            other: held
+            for other, held in self._ledger.of_station(target.station_id).items()
+            if other != target and None in (target.port, other.port)
+        }
+
+    def _is_crossed(self, target: Target) -> bool:
+        """Whether a command in doubt may have changed what is in force at the target."""
+        return any(held.doubt is not None for held in self._crossing(target).values())
+
+    def _renew(self, target: Target, held: Held, note: str = "") -> None:
+        """Send it again, so that its time begins anew. Raises what sending it raises."""
+        now_s = self._commands.time_s()
+        if held.retry_s > now_s:
+            return
+        try:
+            self._commands.send(target, held.renewal(), held.options)
+        except ChargePointError as error:
+            held = replace(held.later(now_s), note=f"its renewal failed: {error.message}")
+            self._ledger.put({target: held})
+            left_s = held.ends_s - now_s
+            if isinstance(error, Refused) or held.is_scarce(now_s):
+                what = f"{held.note}; charging comes back in {left_s / 60:.0f} min"
+                self._alerts.raise_(target, what, About.RENEWAL)
+            raise
+        self._ledger.put({target: replace(held, sent_s=now_s, retry_s=0.0, note=note, doubt=None)})
+        self._alerts.resolved(target, About.RENEWAL)
+        _log.info("%s: %s renewed", target, words(held.limit, held.ceiling_kw))
+
+    def _expire(self, target: Target, held: Held) -> None:
+        """It ran out. A later command that got no answer is looked for all the same."""
+        note = held.note or "it was not renewed in time"
+        self._ledger.put({target: replace(held, expired=True, note=note)})
+        said = words(held.limit, held.ceiling_kw)
+        self._alerts.raise_(
+            target, f"{said} has run out ({note}); charging is free again", About.RENEWAL
+        )
+
+
+def _explains(held: Held, report: Report) -> bool:
+    """Whether the report is what the command before the doubt would show alone."""
+    if held.limit is None:
+        return report.is_clear
+    return not held.seen or report.shows(held.limit, held.ceiling_kw)

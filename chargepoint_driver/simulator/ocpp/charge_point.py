@@ -1,0 +1,379 @@
+"""A charge point with its connection: boot, heartbeat, authorisation, reset, firmware.
+
+What the versions of OCPP have in common; the folders v16 and v201 put it into messages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from random import Random
+from typing import Any
+
+from . import wire
+from .connection import Link, Owner
+from .connector import Connector
+from .message import Message, Reply
+from .message_log import Journal
+from .metered import MeteredStation
+from .moments import iso
+from .payload_reader import Fault as Wrong
+from .payload_reader import Fields, Refusal
+from .scheduler import Agenda, Entry
+from .spec import TwinSpec
+from .state_json import truth
+from .station import News, NotNow
+
+log = logging.getLogger(__name__)
+
+LEAST_RETRY_S = 5.0
+Handler = Callable[[Fields], dict[str, Any]]
+
+
+class ChargePoint(MeteredStation):
+    """A twin. `run` it as a task; everything else is called on the same loop."""
+
+    # Filled in by each version.
+    subprotocol = ""
+    error_codes: Mapping[Wrong, str] = {}
+    ignored_fields: tuple[str, ...] = ()
+
+    def __init__(
+        self, spec: TwinSpec, agenda: Agenda, seed: int, gate: asyncio.Semaphore, news: News
+    ) -> None:
+        super().__init__(spec, agenda, Random(f"{seed}/{spec.identity}"), news)
+        self.boot_status = ""
+        self.boot_reason = "PowerUp"
+        self.rebooting = False
+        self.stays_offline = False
+        self.local_list: dict[str, str] = {}
+        self.local_list_version = 0
+        self.authorization_cache: dict[str, str] = {}
+        self._then: list[Callable[[], None]] = []
+        self._heart: Entry | None = None
+        self._beating = False
+        owner = Owner(self._opened, self._closed, self._on_call, self._rest, self.max_attempts)
+        self.link = Link(
+            spec.identity,
+            spec.csms_url,
+            self.subprotocol,
+            spec.security,
+            self.quirks,
+            Random(f"{seed}/{spec.identity}/link"),
+            owner,
+            Journal(lambda: iso(agenda.now_s()), spec.journal, news),
+            gate,
+            spec.pace,
+        )
+        self.handlers: dict[str, Handler] = {}
+
+    async def run(self) -> None:
+        """Be there until cancelled."""
+        try:
+            await self.link.run()
+        finally:
+            self.drop_timers()
+            if self._heart is not None:
+                self._heart.cancel()
+
+    def is_connected(self) -> bool:
+        """Whether there is a socket and the central system has accepted the boot."""
+        return self.link.is_open and not self.link.held
+
+    # -- connection ---------------------------------------------------------------------
+
+    def _opened(self) -> None:
+        again = self.link.connections > 1 and not self.rebooting
+        if again and self.boot_status == "Accepted" and self.quirks.has("no_boot_on_reconnect"):
+            self._ready()
+        else:
+            self.boot()
+
+    def _closed(self) -> None:
+        if self._heart is not None:
+            self._heart.cancel()
+        self._beating = False
+
+    def boot(self) -> None:
+        """Send BootNotification."""
+        self.link.send(Message("BootNotification", self.boot_payload, self._booted), urgent=True)
+
+    def _booted(self, reply: Reply) -> None:
+        if not self.link.is_open:
+            return
+        interval_s = 0.0
+        self.boot_status = "Refused"
+        if not isinstance(reply, wire.Refused):
+            self.boot_status = str(reply.get("status"))
+            interval_s = float(reply.get("interval", 0))
+        if self.boot_status == "Accepted":
+            self.set_heartbeat(interval_s)
+            self.rebooting = False
+            self._ready()
+        else:
+            self.agenda.after(max(interval_s, LEAST_RETRY_S), self._boot_again)
+
+    def _boot_again(self) -> None:
+        if self.link.is_open and self.link.held:
+            self.boot()
+
+    def _ready(self) -> None:
+        self.begin()
+        self.say_all_statuses()
+        self.link.held = False
+        if self.quirks.has("sends_data_transfer"):
+            self.tell("DataTransfer", dict(self.quirks.get("sends_data_transfer", "payload")))
+        self.link.kick()
+        self._beat_later()
+
+    def set_heartbeat(self, interval_s: float) -> None:
+        """Take over the central system's interval, simulated seconds (0: keep ours)."""
+        if interval_s > 0:
+            self.heartbeat_s = interval_s
+            self.settings.changed[self.names.heartbeat] = str(int(interval_s))
+
+    def change_setting(self, name: str, value: str) -> bool:
+        """Take a new value of a known setting; False when it is refused."""
+        if self.refuses_setting(name, value):
+            return False
+        self.settings.changed[name] = value
+        if name == self.names.heartbeat:
+            self.heartbeat_s = float(self.settings.count(name))
+            self.then(self.beat_anew)
+        elif name == self.names.aligned_interval:
+            self.then(self.align)
+        elif name == self.names.sample_interval:
+            self.then(self.sample_anew)
+        return True
+
+    def beat_anew(self) -> None:
+        """The interval has changed."""
+        if self._heart is not None:
+            self._heart.cancel()
+        self._beat_later()
+
+    def _beat_later(self) -> None:
+        if self.heartbeat_s > 0 and self.is_connected():
+            self._heart = self.agenda.after(self.heartbeat_s, self._beat)
+
+    def _beat(self) -> None:
+        # One that still waits says as much as two.
+        if not self._beating:
+            self._beating = True
+            self.heartbeat()
+        self._beat_later()
+
+    def heartbeat(self) -> None:
+        """Send a Heartbeat."""
+        self.link.send(Message("Heartbeat", dict, self._beaten), urgent=True)
+
+    def _beaten(self, _reply: Reply) -> None:
+        self._beating = False
+
+    def go_offline(self) -> None:
+        """Lose the network; charging goes on."""
+        self.begin()
+        self.stays_offline = True
+        self.link.go_offline()
+
+    def go_online(self) -> None:
+        """Get it back."""
+        self.stays_offline = False
+        self.link.go_online()
+
+    def _rest(self, attempts: int, then: Callable[[], None]) -> None:
+        self.agenda.after(attempts * self.retry_interval_s(), then)
+
+    def tell(
+        self,
+        action: str,
+        payload: dict[str, Any],
+        on_answer: Callable[[Reply], None] | None = None,
+        *,
+        lasting: bool = False,
+    ) -> None:
+        """Queue a message whose content is known now."""
+        self.link.send(Message(action, lambda: payload, on_answer, lasting))
+
+    # -- requests -------------------------------------------------------------------------
+
+    def _on_call(self, call: wire.Call) -> tuple[str | None, list[Callable[[], None]]]:
+        if call.action in self.quirks.get("reboots_on", "actions", ()):
+            return self._reboot_on(call)
+        return self._answer(call)
+
+    def _reboot_on(self, call: wire.Call) -> tuple[str | None, list[Callable[[], None]]]:
+        answer: str | None = None
+        then: list[Callable[[], None]] = [partial(self.reboot)]
+        if self.quirks.get("reboots_on", "answers"):
+            answer, follow_up = self._answer(call)
+            then = [*follow_up, *then]
+        if self.quirks.get("reboots_on", "forgets"):
+            self.settings.changed = dict(self.spec.configuration)
+        return answer, then
+
+    def _answer(self, call: wire.Call) -> tuple[str, list[Callable[[], None]]]:
+        self._then = []
+        try:
+            answer = wire.result(call.unique_id, self._handle(call))
+        except Refusal as refusal:
+            self._then = []
+            answer = wire.error(call.unique_id, self._code(call, refusal), str(refusal))
+        except Exception as error:
+            log.exception("%s: %s failed", self.spec.identity, call.action)
+            self._then = []
+            self.link.errors.append(error)
+            answer = wire.error(call.unique_id, self.error_codes[Wrong.INTERNAL], repr(error))
+        then, self._then = self._then, []
+        return answer, then
+
+    def _handle(self, call: wire.Call) -> dict[str, Any]:
+        handler = self.handlers.get(call.action)
+        if handler is None:
+            raise Refusal(Wrong.NOT_IMPLEMENTED, f"{call.action} is not known here")
+        if call.action in self.quirks.get("refuses_actions", "actions", ()):
+            raise Refusal(Wrong.NOT_SUPPORTED, f"{call.action} is not supported")
+        now_s = self.begin()
+        shift_s = 0.0 if self.spec.shared_clock else now_s - time.time()
+        fields = Fields(call.payload, "", shift_s, self.ignored_fields)
+        answer = handler(fields)
+        fields.done()
+        return answer
+
+    def _code(self, call: wire.Call, refusal: Refusal) -> str:
+        if call.action in self.quirks.get("refuses_actions", "actions", ()):
+            return str(self.quirks.get("refuses_actions", "code"))
+        return self.error_codes[refusal.fault]
+
+    def then(self, follow_up: Callable[[], None]) -> None:
+        """Do that when the answer to the present request is sent."""
+        self._then.append(follow_up)
+
+    # -- people -----------------------------------------------------------------------------
+
+    def start(self, connector_id: int, id_tag: str, done: Callable[[str], None]) -> None:
+        """Present an idTag at a connector: authorise, then charge. `done` gets what became of
+        it: Accepted, or why not. Raises NotNow."""
+        self.begin()
+        connector = self.connector(connector_id)
+        if connector.transaction is not None:
+            raise NotNow(f"connector {connector_id} has a transaction already")
+        if connector.fault or self.station_fault or not (connector.operative and self.operative):
+            raise NotNow(f"connector {connector_id} is {self.phase(connector).value}")
+        reservation = connector.reservation
+        if reservation is not None and reservation.id_tag != id_tag:
+            raise NotNow(f"connector {connector_id} is reserved")
+
+        def decided(status: str) -> None:
+            if status == "Accepted" and connector.transaction is None:
+                self.accept(connector, id_tag)
+            done(status)
+
+        self.authorize(id_tag, decided)
+
+    def start_remotely(
+        self, connector: Connector, id_tag: str, remote_start_id: int | None = None
+    ) -> None:
+        """Carry out an accepted remote start; ask for authorisation first where the settings say
+        so. Where no vehicle is plugged in, one comes if the twin is told to let it."""
+
+        def decided(status: str) -> None:
+            if status == "Accepted" and connector.transaction is None:
+                self.accept(connector, id_tag, remote_start_id)
+                if self.plugs_on_remote_start:
+                    self.arrive(connector)
+
+        if self.settings.flag(self.names.authorize_remote_start):
+            self.authorize(id_tag, decided)
+        else:
+            decided("Accepted")
+
+    def authorize(self, id_tag: str, done: Callable[[str], None]) -> None:
+        """Ask whether an idTag may charge; without a connection, ask the local list."""
+        if not self.is_connected():
+            known = self.local_list.get(id_tag, self.authorization_cache.get(id_tag))
+            done(known or ("Accepted" if self.accepts_unknown_offline() else "Invalid"))
+            return
+
+        def answered(reply: Reply) -> None:
+            status = "NoAnswer" if isinstance(reply, wire.Refused) else self.id_status(reply)
+            if not isinstance(reply, wire.Refused):
+                self.authorization_cache[id_tag] = status
+            done(status)
+
+        self.link.send(Message("Authorize", lambda: self.authorize_payload(id_tag), answered))
+
+    def stop(self, connector_id: int, reason: str = "Local") -> None:
+        """End the transaction at a connector. Raises NotNow."""
+        self.begin()
+        connector = self.connector(connector_id)
+        connector.token = None
+        self.end_transaction(connector, reason)
+
+    # -- restart ------------------------------------------------------------------------------
+
+    def reboot(self, reason: str = "PowerLoss", *, gently: bool = False) -> None:
+        """Restart: transactions end, the connection is lost and comes back with a boot.
+
+        `gently` sends what is queued first.
+        """
+        now_s = self.begin()
+        for connector in self.connectors:
+            if connector.transaction is not None:
+                self.end_transaction(connector, reason, quietly=True)
+            connector.token = None
+        self.refresh(now_s)
+        self.boot_reason = reason
+        self.rebooting = True
+        loop = asyncio.get_running_loop()
+        if gently and self.link.is_open:
+            tries = iter(range(100))
+
+            def when_sent() -> None:
+                if self.link.queue and self.link.is_open and next(tries, None) is not None:
+                    loop.call_later(0.02, when_sent)
+                else:
+                    self._power_down()
+
+            when_sent()
+        else:
+            self._power_down()
+
+    def _power_down(self) -> None:
+        self.link.go_offline()
+        self.boot_status = ""
+        if self.quirks.has("forgets_profiles"):
+            self.book.remove(lambda _: True)
+        asyncio.get_running_loop().call_later(self.spec.reboot_s, self._power_up)
+
+    def _power_up(self) -> None:
+        self.booted_s = self.begin()
+        self.number_since_boot = 0
+        self.refresh(self.booted_s)
+        if not self.stays_offline:
+            self.link.go_online()
+
+    def truth(self) -> dict[str, Any]:
+        """What is really going on; quantities carry their units."""
+        return truth(self)
+
+    # -- hooks ----------------------------------------------------------------------------------
+
+    def boot_payload(self) -> dict[str, Any]:
+        """The content of a BootNotification."""
+        raise NotImplementedError
+
+    def authorize_payload(self, id_tag: str) -> dict[str, Any]:
+        """The content of an Authorize."""
+        raise NotImplementedError
+
+    def id_status(self, reply: Mapping[str, Any]) -> str:
+        """The status of an idTag in an answer."""
+        raise NotImplementedError
+
+    def say_all_statuses(self) -> None:
+        """Tell the status of everything, after a boot."""
+        raise NotImplementedError

@@ -1,0 +1,1 @@
+"""The simulated site: stations, vehicles, loads and limits over time."""

@@ -1,0 +1,276 @@
+"""One account as it is shown: read again and again, what cannot be read kept apart with its age."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from chargepoint_driver.catalogue import Attribute, Catalogue
+from chargepoint_driver.errors import ChargePointError
+from chargepoint_driver.service import Accounts
+from chargepoint_driver.web import points
+from chargepoint_driver.web.schemas import (
+    Group,
+    LastKnown,
+    Port,
+    Problem,
+    Session,
+    Sessions,
+    Station,
+)
+
+__all__ = ["Picture", "Watch", "iso", "problem", "session_of"]
+
+# The most that the sessions are old, how far back they go, and when a station list that could not
+# be had is asked for again.
+_SESSIONS_S = 60.0
+_SESSIONS_OF = timedelta(hours=24)
+_AGAIN_S = 30.0
+# Ages are measured again with each reading; this much of a difference is none.
+_SAME_S = 1.5
+
+_SHOWN_OF_STATION = ("stationManufacturer", "stationModel", "Address", "Power")
+_SHOWN_OF_PORT = ("Power", "Level", "Connector")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What is known of an account. Never changed: each reading makes a new one."""
+
+    stations: Mapping[str, Station] = field(default_factory=dict)
+    groups: Mapping[str, Group] = field(default_factory=dict)
+    sessions: Sessions = field(default_factory=lambda: Sessions([]))
+    problem: Problem | None = None
+
+
+class Watch:
+    """Keeps the picture of one account. `refresh` is called by one thread at a time."""
+
+    def __init__(
+        self, accounts: Accounts, name: str, catalogue: Catalogue, now: Callable[[], float]
+    ) -> None:
+        self._accounts = accounts
+        self._catalogue = catalogue
+        self._now = now
+        self._listed: list[dict[str, Any]] = []
+        self._list_due_s = 0.0
+        self._sessions_due_s = 0.0
+        self._plan: dict[str, dict[str, Any]] = {}
+        self._places: dict[str, tuple[str, ...]] = {}
+        self._known: dict[tuple[str, ...], dict[str, tuple[Any, float]]] = {}
+        self.name = name
+        self.direct = bool(catalogue.named("remoteStart"))
+        self.picture = Picture()
+
+    def refresh(self, *, sessions: bool = False) -> None:
+        """Read everything that is shown. What fails is part of the picture; nothing is raised.
+        `sessions` asks for them also before they are due."""
+        problem_found = self.picture.problem
+        if self._now() >= self._list_due_s:
+            problem_found = self._list()
+        stations, groups = self._read()
+        found = self.picture.sessions
+        if sessions or self._now() >= self._sessions_due_s:
+            found = self._sessions()
+        self.picture = Picture(stations, groups, found, problem_found)
+
+    # ---- the list of stations ------------------------------------------------------------
+
+    def _list(self) -> Problem | None:
+        try:
+            listed = self._accounts.stations(self.name)
+        except ChargePointError as error:
+            self._list_due_s = self._now() + _AGAIN_S
+            return problem(error)
+        every_s = self._catalogue.calls["getStations"].currency_s
+        self._list_due_s = self._now() + every_s
+        if listed != self._listed:
+            self._listed = listed
+            self._make_plan()
+        return None
+
+    def _make_plan(self) -> None:
+        """Name of a reading to its point, and to the place where its value belongs."""
+        self._plan, self._places = {}, {}
+        of_station = points.rows(points.OF_STATION, self._catalogue)
+        of_port = points.rows(points.OF_PORT, self._catalogue)
+        of_group = points.rows(points.OF_GROUP, self._catalogue)
+        for station in self._listed:
+            cpid = station["station"]
+            self._want((cpid,), of_station, station=cpid)
+            for port in station["ports"]:
+                self._want((cpid, port), of_port, station=cpid, port=int(port))
+        for group in self._group_names():
+            self._want(("", group), of_group, group=group)
+        self._known = {place: self._known.get(place, {}) for place in self._places.values()}
+
+    def _want(self, place: tuple[str, ...], rows: Iterable[Attribute], **where: Any) -> None:
+        for row in rows:
+            name = "\n".join((*place, row.register, row.name))
+            self._plan[name] = {"attribute": row.name, "register": row.register, **where}
+            self._places[name] = place
+
+    def _group_names(self) -> dict[str, str | None]:
+        """Station groups of the account to their names, where it has such."""
+        names: dict[str, str | None] = {}
+        for station in self._listed:
+            ids = _groups_of(station)
+            name = station["values"].get("sgName")
+            for group in ids:
+                # The name is told of stations that are in one group only.
+                names[group] = name if len(ids) == 1 else names.get(group)
+        return names
+
+    # ---- values --------------------------------------------------------------------------
+
+    def _read(self) -> tuple[dict[str, Station], dict[str, Group]]:
+        cells = {place: _Cell(self._known[place], self._now()) for place in self._known}
+        if self._plan:
+            self._fill(cells)
+        stations = {listed["station"]: self._station(listed, cells) for listed in self._listed}
+        groups = {
+            group: Group(
+                self.name,
+                group,
+                name,
+                [each["station"] for each in self._listed if group in _groups_of(each)],
+                *cells["", group].parts(),
+            )
+            for group, name in self._group_names().items()
+        }
+        return stations, groups
+
+    def _fill(self, cells: dict[tuple[str, ...], _Cell]) -> None:
+        try:
+            reading = self._accounts.read(self._plan, self.name)
+        except ChargePointError as error:
+            told = error.to_dict()
+            reading = {"values": {}, "errors": dict.fromkeys(self._plan, told), "ages_s": {}}
+        for name, point in self._plan.items():
+            cell = cells[self._places[name]]
+            row = self._catalogue.find(point["register"], point["attribute"])
+            assert row is not None
+            # Readers of the JSON API may still look under a former name.
+            for attribute in (row.name, *row.aliases):
+                if name in reading["errors"]:
+                    cell.failed(attribute, reading["errors"][name])
+                else:
+                    age_s = reading["ages_s"].get(name, 0.0)
+                    cell.read(attribute, row.call, reading["values"][name], age_s)
+
+    def _station(
+        self, listed: Mapping[str, Any], cells: Mapping[tuple[str, ...], _Cell]
+    ) -> Station:
+        cpid, facts = listed["station"], listed["values"]
+        name = facts.get("stationName")
+        ports = [
+            Port(
+                self.name,
+                cpid,
+                int(number),
+                values.get("stationName") or name,
+                {key: values.get(key, facts.get(key)) for key in _SHOWN_OF_PORT},
+                *cells[cpid, number].parts(),
+            )
+            for number, values in listed["ports"].items()
+        ]
+        return Station(
+            self.name,
+            cpid,
+            name,
+            _groups_of(listed),
+            {key: facts.get(key) for key in _SHOWN_OF_STATION},
+            *cells[cpid,].parts(),
+            ports,
+        )
+
+    # ---- sessions ------------------------------------------------------------------------
+
+    def _sessions(self) -> Sessions:
+        call = self._catalogue.calls["getChargingSessionData"]
+        self._sessions_due_s = self._now() + min(call.currency_s, _SESSIONS_S)
+        since = datetime.fromtimestamp(self._now(), timezone.utc) - _SESSIONS_OF
+        before = self.picture.sessions
+        try:
+            found = self._accounts.sessions(None, since.isoformat(), None, self.name)
+        except ChargePointError as error:
+            return Sessions(before.sessions, {self.name: problem(error)}, before.readAt)
+        return Sessions([session_of(self.name, each) for each in found], {}, iso(self._now()))
+
+
+class _Cell:
+    """The values of one place in one reading, and what was known there before."""
+
+    def __init__(self, known: dict[str, tuple[Any, float]], now_s: float) -> None:
+        self._known = known
+        self._now_s = now_s
+        self._values: dict[str, Any] = {}
+        self._errors: dict[str, Problem] = {}
+        self._read_s: dict[str, float] = {}
+
+    def read(self, attribute: str, call: str, value: Any, age_s: float) -> None:
+        read_s = self._now_s - age_s
+        before = self._known.get(attribute)
+        if before is not None and abs(read_s - before[1]) < _SAME_S and before[0] == value:
+            read_s = before[1]
+        self._known[attribute] = value, read_s
+        self._values[attribute] = value
+        self._read_s[call] = min(read_s, self._read_s.get(call, read_s))
+
+    def failed(self, attribute: str, error: Mapping[str, Any]) -> None:
+        self._errors[attribute] = Problem(**error)
+
+    def parts(
+        self,
+    ) -> tuple[dict[str, Any], dict[str, Problem], dict[str, LastKnown], dict[str, str]]:
+        """(values, errors, what was known of those, when the values of each call were read)."""
+        last = {
+            name: LastKnown(self._known[name][0], iso(self._known[name][1]))
+            for name in self._errors
+            if name in self._known
+        }
+        return (
+            self._values,
+            self._errors,
+            last,
+            {call: iso(time_s) for call, time_s in self._read_s.items()},
+        )
+
+
+def session_of(account: str, event: Mapping[str, Any]) -> Session:
+    """A session as `Accounts.sessions` tells it. Who charges is left out."""
+    start, end = event.get("startTime"), event.get("endTime")
+    energy_kwh, known = event.get("Energy"), str(event.get("sessionID") or "")
+    return Session(
+        account=account,
+        cpid=event["station"],
+        connectorId=event["port"],
+        transactionId=int(known) if known.isdecimal() else known or None,
+        startTime=start,
+        endTime=end,
+        durationSecs=None if not (start and end) else _moment(end) - _moment(start),
+        energy=None if energy_kwh is None else round(energy_kwh * 1000, 1),
+        meterStart=event.get("meterStart"),
+        meterStop=event.get("meterStop"),
+    )
+
+
+def problem(error: ChargePointError) -> Problem:
+    """An error as it is shown."""
+    return Problem(**error.to_dict())
+
+
+def iso(time_s: float) -> str:
+    """Seconds since 1970 as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(time_s, timezone.utc).isoformat(timespec="seconds")
+
+
+def _moment(text: str) -> float:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def _groups_of(station: Mapping[str, Any]) -> list[str]:
+    ids = str(station["values"].get("sgID") or "")
+    return [each.strip() for each in ids.split(",") if each.strip()]

@@ -1,0 +1,123 @@
+"""Commands of the API, as writes to points. May wait: called on threads."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+from chargepoint_driver.errors import BadValue, NothingThere, Refused
+from chargepoint_driver.service import Accounts
+from chargepoint_driver.web.account_poller import session_of
+from chargepoint_driver.web.schemas import (
+    Answer,
+    AvailabilityRequest,
+    ClearAlarmsRequest,
+    ClearRequest,
+    ReleaseRequest,
+    ResetRequest,
+    Session,
+    ShedRequest,
+    StartRequest,
+    StopRequest,
+)
+
+__all__ = ["Orders"]
+
+
+class Orders:
+    """Carries out what the API is asked for, on the account that `account` names by then."""
+
+    def __init__(self, accounts: Accounts) -> None:
+        self._accounts = accounts
+
+    def shed(self, account: str, request: ShedRequest) -> Answer:
+        """Send a limit now; it ends after `minutes` unless it is renewed, which happens while
+        this process runs."""
+        if (request.allowedLoad is None) == (request.percentShed is None):
+            raise BadValue("exactly one of allowedLoad (kW) and percentShed must be given")
+        name = "percentShed" if request.allowedLoad is None else "allowedLoad"
+        options: dict[str, Any] = {"shed_on_write": True}
+        if request.minutes is not None:
+            options["shed_duration"] = request.minutes
+        reported = self._accounts.write(
+            _point(request, name), getattr(request, name), account, **options
+        )
+        return Answer("Accepted", reported)
+
+    def clear(self, account: str, request: ClearRequest) -> Answer:
+        return Answer("Accepted", self._accounts.write(_point(request, "shedState"), 0, account))
+
+    def clear_alarms(self, account: str, request: ClearAlarmsRequest) -> Answer:
+        point = {
+            "attribute": "clearAlarms",
+            "register": "AlarmRegister",
+            "station": request.cpid,
+        }
+        self._accounts.write(point, 1, account)
+        return Answer("Accepted")
+
+    def start(self, account: str, request: StartRequest) -> Answer:
+        return self._command(
+            account, "remoteStart", request.cpid, request.connectorId, request.id_tag
+        )
+
+    def stop(self, account: str, request: StopRequest) -> Answer:
+        """End the session of a connector or transaction; without both, the only one there."""
+        connector = request.connectorId
+        if request.transactionId is not None:
+            connector = self._connector_of(account, request)
+        return self._command(account, "remoteStop", request.cpid, connector, 1)
+
+    def availability(self, account: str, request: AvailabilityRequest) -> Answer:
+        operative = int(request.type == "Operative")
+        return self._command(account, "availability", request.cpid, request.connectorId, operative)
+
+    def reset(self, account: str, request: ResetRequest) -> Answer:
+        return self._command(account, "reset", request.cpid, None, request.type)
+
+    def release(self, account: str, request: ReleaseRequest) -> Answer:
+        return self._command(account, "unlock", request.cpid, request.connectorId, 1)
+
+    def sessions(
+        self, account: str, station: str | None, start: str, end: str | None
+    ) -> list[Session]:
+        """The sessions that touch a time, oldest first, asked anew."""
+        found = self._accounts.sessions(station, start, end, account)
+        return [session_of(account, each) for each in found]
+
+    # ---- inside --------------------------------------------------------------------------
+
+    def _command(
+        self, account: str, name: str, station: str, connector: int | None, value: object
+    ) -> Answer:
+        if not self._accounts.tables()[account].named(name):
+            raise Refused(
+                f"{station}: {name} is for chargers that connect directly; the chargers of "
+                f"account {account} are reached through ChargePoint. Nothing was sent"
+            )
+        # 0 is the whole station, which the layers below call None.
+        said = self._accounts.command(name, station, connector or None, value, account)
+        return Answer(said or "Accepted")
+
+    def _connector_of(self, account: str, request: StopRequest) -> int:
+        wanted = str(request.transactionId)
+        now = datetime.now(timezone.utc).isoformat()
+        for session in self.sessions(account, request.cpid, now, None):
+            is_it = str(session.transactionId) == wanted and session.endTime is None
+            if is_it and session.connectorId is not None:
+                return session.connectorId
+        raise NothingThere(
+            f"{request.cpid}: transaction {wanted} does not run; `active` lists those that do"
+        )
+
+
+def _point(request: ClearRequest, attribute: str) -> dict[str, Any]:
+    """The point of a station, port or group. Raises BadValue."""
+    if bool(request.cpid) == bool(request.group):
+        raise BadValue("exactly one of cpid and group must be given")
+    if request.group and request.connectorId:
+        raise BadValue("connectorId: a station group has none; leave it out")
+    where: dict[str, Any] = {"group": request.group} if request.group else {"station": request.cpid}
+    if request.connectorId:
+        where["port"] = request.connectorId
+    return {"attribute": attribute, "register": "LoadRegister", **where}

@@ -1,0 +1,210 @@
+"""What is shown of all accounts, kept up to date, and told to whoever waits."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor
+from itertools import chain
+
+from chargepoint_driver.errors import BadValue, NothingThere
+from chargepoint_driver.service import Accounts
+from chargepoint_driver.web import aggregates
+from chargepoint_driver.web.account_poller import Watch, iso
+from chargepoint_driver.web.load_history import Record
+from chargepoint_driver.web.schemas import (
+    AccountHealth,
+    Alert,
+    Group,
+    Health,
+    Problem,
+    Sessions,
+    State,
+    Station,
+)
+
+__all__ = ["Board"]
+
+_log = logging.getLogger(__name__)
+_MOST_ALERTS = 50
+# How many times longer than a reading the rest after it is: thousands of ports take their time.
+_REST = 9
+
+
+class Board:
+    """Belongs to one loop; reads on threads of the executor."""
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        executor: Executor,
+        *,
+        every_s: float,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """`every_s` is the time between two readings. A web service is not asked more often
+        than its values are allowed to be old."""
+        self._accounts = accounts
+        self._executor = executor
+        self._every_s = every_s
+        self._now = now
+        self._watches = {
+            name: Watch(accounts, name, table, now) for name, table in accounts.tables().items()
+        }
+        self._turns = {name: asyncio.Lock() for name in self._watches}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._changed = asyncio.Event()
+        self._alerts: deque[Alert] = deque(maxlen=_MOST_ALERTS)
+        self._state: State | None = None
+        self.record = Record()
+        self.version = 0
+
+    # ---- life ----------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Read from now on."""
+        self._tasks = [asyncio.create_task(self._run(name)) for name in self._watches]
+
+    async def stop(self) -> None:
+        """Read no more."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    @property
+    def names(self) -> list[str]:
+        """The accounts."""
+        return list(self._watches)
+
+    async def _run(self, name: str) -> None:
+        while True:
+            began_s = time.monotonic()
+            await self.refresh(name)
+            took_s = time.monotonic() - began_s
+            await asyncio.sleep(max(self._every_s, _REST * took_s))
+
+    async def refresh(self, name: str, *, sessions: bool = False) -> None:
+        """Read an account now."""
+        watch = self._watches[name]
+        loop = asyncio.get_running_loop()
+        async with self._turns[name]:
+            try:
+                await loop.run_in_executor(self._executor, lambda: watch.refresh(sessions=sessions))
+            except Exception:  # noqa: BLE001 - logged; the next reading may do
+                _log.exception("account %s could not be shown", name)
+        self.tell()
+
+    def refresh_soon(self, name: str) -> None:
+        """Read an account, its sessions too, without waiting for it."""
+        task = asyncio.create_task(self.refresh(name, sessions=True))
+        self._tasks.append(task)
+        task.add_done_callback(self._tasks.remove)
+
+    def alert(self, about: str, what: str) -> None:
+        """A shed is not as it was commanded."""
+        self._alerts.appendleft(Alert(iso(self._now()), about, what))
+        self.tell()
+
+    def tell(self) -> None:
+        """Make the picture anew and wake whoever waits for it."""
+        self._state = None
+        self.record.add(self._now(), self.state().site)
+        self.version += 1
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def newer(self, version: int, timeout_s: float) -> bool:
+        """Wait until there is something newer; False when there was nothing in that time."""
+        if self.version != version:
+            return True
+        try:
+            await asyncio.wait_for(self._changed.wait(), timeout_s)
+        except asyncio.TimeoutError:
+            return False
+        return True
+
+    # ---- what is shown -------------------------------------------------------------------
+
+    def stations(self) -> list[Station]:
+        """Every station, in the order of the accounts and of their lists."""
+        return list(
+            chain.from_iterable(w.picture.stations.values() for w in self._watches.values())
+        )
+
+    def groups(self) -> list[Group]:
+        return list(chain.from_iterable(w.picture.groups.values() for w in self._watches.values()))
+
+    def sessions(self) -> Sessions:
+        """The sessions of the last day. `readAt` is the oldest of the accounts'."""
+        each = [watch.picture.sessions for watch in self._watches.values()]
+        times = [found.readAt for found in each if found.readAt]
+        return Sessions(
+            sorted(
+                chain.from_iterable(found.sessions for found in each),
+                key=lambda session: session.startTime or "",
+            ),
+            {name: error for found in each for name, error in found.errors.items()},
+            min(times, default=None),
+        )
+
+    def health(self) -> Health:
+        """What does not work at present."""
+        told = self._accounts.health()
+        accounts = []
+        for name, watch in self._watches.items():
+            errors = {
+                call: Problem(**error) for call, error in told["accounts"].get(name, {}).items()
+            }
+            if watch.picture.problem is not None:
+                errors.setdefault("getStations", watch.picture.problem)
+            kind = "ocpp" if watch.direct else "chargepoint"
+            accounts.append(AccountHealth(name, kind, watch.direct, errors))
+        good = bool(told["good"]) and not any(account.errors for account in accounts)
+        return Health(good, told["faults"], accounts)
+
+    def state(self) -> State:
+        """All but the stations."""
+        if self._state is None:
+            stations, groups = self.stations(), self.groups()
+            self._state = State(
+                time=iso(self._now()),
+                site=aggregates.site(stations, groups),
+                health=self.health(),
+                groups=groups,
+                alarms=aggregates.alarms(stations),
+                alarmsUnknown=aggregates.unknown(stations, "alarmType"),
+                maintenance=aggregates.maintenance(stations),
+                maintenanceUnknown=aggregates.unknown(stations, "Status"),
+                alerts=list(self._alerts),
+                sessions=self.sessions(),
+                sample=None,
+            )
+        self._state.time = iso(self._now())
+        self._state.sample = self.record.newest
+        return self._state
+
+    def account_of(self, account: str | None, cpid: str | None, group: str | None) -> str:
+        """The account that is meant: the one named, else the one that has the station or group.
+        Raises NothingThere, BadValue."""
+        if account is not None:
+            if account not in self._watches:
+                known = ", ".join(self._watches) or "none"
+                raise NothingThere(f"account: there is no {account!r}; the accounts are {known}")
+            return account
+        if len(self._watches) == 1:
+            return next(iter(self._watches))
+        found = [
+            name
+            for name, watch in self._watches.items()
+            if cpid in watch.picture.stations or group in watch.picture.groups
+        ]
+        what = f"station group {group}" if group else f"station {cpid}"
+        if len(found) > 1:
+            raise BadValue(f"{what} is known to {', '.join(found)}; name the account")
+        if not found:
+            raise NothingThere(f"{what} is known to none of {', '.join(self._watches)}")
+        return found[0]
