@@ -2,7 +2,8 @@
 
 `device` tells which backend a driver config is of, `chargepoint` and `ocpp` (with
 `ocpp_device`) are the two of them,
-`agent` is the caching agent's, `words` what they share.
+`agent` is the caching agent's, `words` what they share, `texts` reads files as the config store
+does.
 """
 
 from chargepoint_driver.config.agent import AgentConfig, Held

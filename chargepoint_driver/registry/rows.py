@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,6 +37,7 @@ _FITS: dict[Kind, frozenset[Kind]] = {
     Kind.DICTIONARY: frozenset(),
 }
 
+_CONTROLS = frozenset({"Cc", "Zl", "Zp"})
 _TRUE = frozenset({"true", "1", "yes", "t", "y"})
 _FALSE = frozenset({"false", "0", "no", "f", "n", ""})
 
@@ -51,7 +53,9 @@ class Finding:
     cure: str
 
     def __str__(self) -> str:
-        return f"{self.source}: row {self.row}: {self.column}: {self.problem}; {self.cure}"
+        """Return where, what and what to do in one line. The column "file" stands for the row."""
+        column = "" if self.column == "file" else f"{self.column}: "
+        return f"{self.source}: row {self.row}: {column}{self.problem}; {self.cure}"
 
 
 @dataclass
@@ -82,16 +86,27 @@ def build(
     """The points of one device from (row number, row) pairs. `group` makes the device a station
     group, and `station_id` is '' then.
 
-    Faults and warnings are collected in the registry, nothing is raised. Of a point name
-    used twice the later row counts, as it did in the classic driver, with a warning.
+    Faults and warnings are collected in the registry, nothing is raised. Blank rows are passed
+    over. Of a point name used twice the later row counts, as it did in the classic driver, with a
+    warning.
     """
     registry = Registry()
-    for number, given in rows:
+    given_rows = [(number, given) for number, given in rows if not col.is_blank(given)]
+    if not given_rows:
+        # A platform without any point fails to start its publishes.
+        registry.faults.append(
+            Finding(source, 1, "file", "holds no row, so that the device has no point", "add rows")
+        )
+    else:
+        _check_columns(registry, source, [given for _, given in given_rows])
+    if registry.faults:
+        return registry
+    for number, given in given_rows:
         row = col.normal(given)
         before = len(registry.faults)
-        point = _Row(registry, source, number, row, catalogue).point(
-            station_id, port_number, cache_expiration_s, group
-        )
+        checks = _Row(registry, source, number, row, catalogue)
+        checks.check_length(col.beyond(given))
+        point = checks.point(station_id, port_number, cache_expiration_s, group)
         if point is None or len(registry.faults) > before:
             continue
         if point.name in registry.points:
@@ -108,7 +123,45 @@ def build(
         registry.points[point.name] = point
         registry.rows[point.name] = row
         registry.lines[point.name] = number
+    _check_case(registry, source)
     return registry
+
+
+def _check_columns(registry: Registry, source: str, rows: list[Mapping[str, Any]]) -> None:
+    """Check that the columns are named. Rows of JSON may have different ones."""
+    names = {col.canonical(column) for row in rows for column in row}
+    if col.ATTRIBUTE not in names:
+        wrong = col.misread([key for key, cell in rows[0].items() if not isinstance(cell, list)])
+        if wrong is not None:
+            registry.faults.append(Finding(source, 1, "file", *wrong))
+    elif col.POINT_NAME not in names:
+        registry.warnings.append(
+            Finding(
+                source,
+                1,
+                col.POINT_NAME,
+                "there is no such column; the points are named like their attributes",
+                "add it",
+            )
+        )
+
+
+def _check_case(registry: Registry, source: str) -> None:
+    """Warn of names that differ by case only."""
+    folded: dict[str, str] = {}
+    for name in registry.points:
+        other = folded.setdefault(name.lower(), name)
+        if other != name:
+            registry.warnings.append(
+                Finding(
+                    source,
+                    registry.lines[name],
+                    col.POINT_NAME,
+                    f"{name!r} differs from {other!r} of row {registry.lines[other]} by case only; "
+                    "SQL historians take both for one topic",
+                    "give one of the two rows another name",
+                )
+            )
 
 
 class _Row:
@@ -137,6 +190,15 @@ class _Row:
 
     def _warning(self, column: str, problem: str, cure: str) -> None:
         self._registry.warnings.append(Finding(self._source, self._number, column, problem, cure))
+
+    def check_length(self, beyond: list[str]) -> None:
+        """Warn of cells beyond the last column."""
+        if beyond:
+            self._warning(
+                "file",
+                f"the row has more cells than there are columns: {', '.join(beyond)!r} is left out",
+                "quote cells that hold a comma",
+            )
 
     def point(
         self,
@@ -192,6 +254,12 @@ class _Row:
         name = self._text(col.POINT_NAME) or self._text(col.ATTRIBUTE)
         if not name:
             self._fault(col.POINT_NAME, "is empty", "give the point a name")
+        elif any(unicodedata.category(each) in _CONTROLS for each in name):
+            self._fault(
+                col.POINT_NAME,
+                f"{name!r} holds a line break or a control character",
+                "write the name in one line; a quote before it may not be closed",
+            )
         elif "/" in name:
             self._fault(
                 col.POINT_NAME, f"{name!r} holds a slash", "a slash parts topics; use a dot"
@@ -203,11 +271,10 @@ class _Row:
         named = self._catalogue.named(name)
         if not named:
             near = self._catalogue.closest(name) if name else None
-            self._fault(
-                col.ATTRIBUTE,
-                f"unknown attribute {name!r}" if name else "is empty",
-                f"did you mean {near!r}?" if near else "see docs/points for what there is",
-            )
+            cure = f"did you mean {near!r}?" if near else "see docs/points for what there is"
+            if not name and self._text(col.POINT_NAME).startswith(("#", "//")):
+                cure = "remove the row; a registry holds no comments"
+            self._fault(col.ATTRIBUTE, f"unknown attribute {name!r}" if name else "is empty", cure)
             if register and register not in self._catalogue.registers:
                 self._unknown_register(register)
             return None
@@ -293,8 +360,10 @@ class _Row:
             return port
         if attribute.scope is Scope.STATION:
             if port is not None:
-                self._fault(
-                    col.PORT, f"{attribute.name} belongs to the whole station", "leave it empty"
+                self._warning(
+                    col.PORT,
+                    f"{attribute.name} belongs to the whole station, and is the same for all ports",
+                    "leave it empty",
                 )
             return None
         if port is not None and device_port is not None and port != device_port:

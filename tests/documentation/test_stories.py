@@ -64,7 +64,10 @@ def test_the_migration(shell: Open):
     here = shell()
     (here.folder / "classic").mkdir()
     shutil.copy(ROOT / "tests" / "data" / "classic-device.config", here.folder / "classic")
-    shutil.copy(ROOT / "registry_configs" / "chargepoint.csv", here.folder / "classic")
+    shutil.copy(
+        ROOT / "tests" / "data" / "classic-registry.csv",
+        here.folder / "classic" / "chargepoint.csv",
+    )
     tell(here, story_of(DOCS / "migration.md", "migration"))
 
 

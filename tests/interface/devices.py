@@ -8,7 +8,7 @@ from typing import Any
 
 from chargepoint_driver.simulator import Simulator
 
-CLASSIC = Path(__file__).parents[2] / "registry_configs" / "chargepoint.csv"
+CLASSIC = Path(__file__).parents[1] / "data" / "classic-registry.csv"
 
 # Of a port. Live points have a currency of 0: each read asks anew.
 REGISTRY = """\

@@ -30,9 +30,6 @@ BAD = {
     "no register and several": (
         row("sessionID", ""), "register", "is empty and 'sessionID' stands in several",
         "write LoadRegister or ChargingSessionRegister"),
-    "port on a station": (
-        row("orgID", STATION, port="1"), "port", "orgID belongs to the whole station",
-        "leave it empty"),
     "no port": (
         row("Status", STATUS, port=""), "port", "is empty and Status belongs to a port",
         "give the device a portNumber"),

@@ -11,7 +11,7 @@ from chargepoint_driver.catalogue import CHARGEPOINT, OCPP, Kind
 from chargepoint_driver.registry import build, read_csv
 
 ROOT = Path(__file__).parents[2]
-CLASSIC = ROOT / "registry_configs" / "chargepoint.csv"
+CLASSIC = ROOT / "tests" / "data" / "classic-registry.csv"
 
 
 @pytest.fixture

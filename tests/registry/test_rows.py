@@ -7,6 +7,7 @@ import pytest
 from chargepoint_driver.backend import Target
 from chargepoint_driver.catalogue import CHARGEPOINT, OCPP, Kind
 from chargepoint_driver.registry import columns
+from chargepoint_driver.snapshot import StationRecord
 
 from .rows import of, row
 
@@ -146,3 +147,21 @@ def test_a_former_name_is_the_attribute_with_a_warning_that_names_the_new_one(re
     (warning,) = map(str, registry.warnings)
     assert "row 2: Attribute Name: 'composite_status' is the former name" in warning
     assert warning.endswith("write compositeStatus")
+
+
+@pytest.mark.parametrize("device_port", [None, 1, 2])
+def test_an_attribute_of_the_station_is_the_same_for_all_ports(device_port):
+    registry = of(row("orgID", STATION, port="1"), port_number=device_port)
+    assert registry.faults == []
+    (found,) = registry.points.values()
+    assert found.port is None
+    (warning,) = registry.warnings
+    assert (warning.column, warning.cure) == ("Port #", "leave it empty")
+    assert "is the same for all ports" in warning.problem
+    assert found.value_of(StationRecord("1:34003", {"orgID": "1:ORG1"})) == "1:ORG1"
+
+
+@pytest.mark.parametrize("text", ["x", "0", "-1", "1.5"])
+def test_what_is_no_port_is_a_fault_of_any_attribute(text):
+    (fault,) = of(row("orgID", STATION, port=text)).faults
+    assert "is no port number" in fault.problem

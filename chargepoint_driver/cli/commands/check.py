@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -13,11 +14,13 @@ from chargepoint_driver.cli.support.config_files import (
     load_device,
     load_object,
     load_registry,
+    truth,
 )
 from chargepoint_driver.cli.support.console import as_json as json_option
 from chargepoint_driver.cli.support.console import console, emit, progress
 from chargepoint_driver.cli.support.exit_codes import SOME_FAILED
 from chargepoint_driver.config import AgentConfig
+from chargepoint_driver.config.texts import read_json
 from chargepoint_driver.errors import BadConfiguration
 from chargepoint_driver.registry import Registry
 
@@ -48,6 +51,7 @@ def _check(files: tuple[Path, ...]) -> _Report:
     for path in files:
         if path.suffix.lower() != ".csv":
             try:
+                report.warn(read_json(path).warnings)
                 if is_agents(content := load_object(path)):
                     report.faults += AgentConfig.from_dict(content, str(path))[1]
                 else:
@@ -57,6 +61,10 @@ def _check(files: tuple[Path, ...]) -> _Report:
     seen = set()
     for device in devices:
         report.heed(device)
+        own = device.own_registry()
+        if own is not None:
+            report.add(own)
+            continue
         try:
             registry_path = device.registry_path(files)
             seen.add(registry_path)
@@ -85,9 +93,12 @@ class _Report:
             if line not in self.faults:
                 self.faults.append(line)
 
+    def warn(self, lines: Iterable[str]) -> None:
+        """Take warnings in."""
+        self.warnings += [line for line in lines if line not in self.warnings]
+
     def _warn(self, line: str) -> None:
-        if line not in self.warnings:
-            self.warnings.append(line)
+        self.warn([line])
 
     def add(self, registry: Registry) -> None:
         self.points += len(registry.points)
@@ -105,7 +116,9 @@ class _Report:
                 f"{path}: heart_beat_point: {heart_beat!r} is a bare name, answered in the driver "
                 f"and shown nowhere; write a full topic (devices/…/{heart_beat}) or leave it out"
             )
-        if not (content.get("publish_depth_first_all") and content.get("all_publish_interval")):
+        if not (
+            truth(content.get("publish_depth_first_all")) and content.get("all_publish_interval")
+        ):
             self._warn(
                 f"{path}: publish_depth_first_all and all_publish_interval: not set, so that SQL "
                 "historians store nothing; set them to true and to seconds to record this device"

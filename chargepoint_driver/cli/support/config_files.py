@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +10,18 @@ from typing import Any
 
 from chargepoint_driver.catalogue import TABLES
 from chargepoint_driver.config import Device, read_device
+from chargepoint_driver.config.texts import read_json
 from chargepoint_driver.errors import BadConfiguration
-from chargepoint_driver.registry import Registry, build, read_csv
+from chargepoint_driver.registry import Finding, Registry, build, read_file
 from chargepoint_driver.registry import columns as col
 
-__all__ = ["DeviceFile", "is_agents", "load_device", "load_object", "load_registry"]
+__all__ = ["DeviceFile", "is_agents", "load_device", "load_object", "load_registry", "truth"]
 
 _CONFIG = "config://"
+_TRUTHS = {
+    **dict.fromkeys(("true", "1", "yes", "y", "t", "on"), True),
+    **dict.fromkeys(("false", "0", "no", "n", "f", "off"), False),
+}
 
 
 @dataclass(frozen=True)
@@ -49,9 +54,20 @@ class DeviceFile:
 
     def registry(self, path: Path) -> Registry:
         """The points of this device by that registry file."""
+        file = read_file(path)
+        return _with(file.warnings, self._build(file.rows, str(path)))
+
+    def own_registry(self) -> Registry | None:
+        """The points of this device where the config itself lists the rows, else None."""
+        rows = self.content.get("registry_config")
+        if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+            return None
+        return self._build(list(enumerate(rows, start=2)), f"{self.path}: registry_config")
+
+    def _build(self, rows: list[tuple[int, Any]], source: str) -> Registry:
         return build(
-            read_csv(path),
-            str(path),
+            rows,
+            source,
             self.device.stationID,
             self.device.portNumber,
             self.device.cacheExpiration,
@@ -70,11 +86,7 @@ def load_device(path: Path) -> DeviceFile:
     driver_type = content.get("driver_type", given.get("driver_type"))
     if driver_type != "chargepoint":
         faults.append(f'{path}: driver_type: is {driver_type!r}; write "chargepoint"')
-    interval = content.get("interval")
-    if interval is not None and not (
-        isinstance(interval, (int, float)) and interval >= 1 and float(interval).is_integer()
-    ):
-        faults.append(f"{path}: interval: {interval!r} is no interval; write whole seconds")
+    faults += [f"{path}: {fault}" for fault in _host_faults(content)]
     try:
         device = read_device(given, f"{path}: driver_config")
     except BadConfiguration as error:
@@ -84,6 +96,45 @@ def load_device(path: Path) -> DeviceFile:
     return DeviceFile(path, content, device)
 
 
+def _host_faults(content: Mapping[str, Any]) -> list[str]:
+    """What the platform driver would not take among its own keys. It takes texts for numbers and
+    truth values, and an empty text for nothing."""
+    faults = []
+    for key in ("interval", "polling_interval"):
+        value = content.get(key)
+        if value not in (None, "") and not ((number := _number(value)) >= 1 and number % 1 == 0):
+            faults.append(f"{key}: {value!r} is no interval; write whole seconds, 1 or more")
+    value = content.get("all_publish_interval")
+    if value not in (None, "") and not _number(value) >= 0:
+        faults.append(f"all_publish_interval: {value!r} is no interval; write seconds")
+    faults += [
+        f"{key}: {value!r} is no truth value; write true or false"
+        for key, value in content.items()
+        if key.startswith("publish_") and truth(value) is None
+    ]
+    return faults
+
+
+def _number(value: object) -> float:
+    """The number that the platform driver takes a value for; NaN for none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return math.nan
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return math.nan
+    return number if math.isfinite(number) else math.nan
+
+
+def truth(value: object) -> bool | None:
+    """The truth value that the platform driver takes a value for; None for what it refuses."""
+    if value is None or value == "":
+        return False
+    if isinstance(value, (bool, int, float)):
+        return bool(value) if value in (0, 1) else None
+    return _TRUTHS.get(value.lower()) if isinstance(value, str) else None
+
+
 def is_agents(content: Mapping[str, Any]) -> bool:
     """Whether it is a caching agent's config, not a driver's."""
     return "accounts" in content
@@ -91,27 +142,27 @@ def is_agents(content: Mapping[str, Any]) -> bool:
 
 def load_object(path: Path) -> dict[str, Any]:
     """A JSON object in a file. Raises BadConfiguration when it holds anything else."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeError) as error:
-        raise BadConfiguration(f"{path}: cannot be read ({error})") from None
-    except json.JSONDecodeError as error:
-        raise BadConfiguration(
-            f"{path}: line {error.lineno}, column {error.colno}: not JSON ({error.msg})"
-        ) from None
-    except RecursionError:
-        raise BadConfiguration(f"{path}: not a driver config, its brackets never end") from None
+    content = read_json(path).content
     if not isinstance(content, dict):
-        raise BadConfiguration(f"{path}: must be a JSON object with a driver_config")
+        raise BadConfiguration(
+            f"{path}: must be a JSON object with a driver_config; begin with {{ and end with }}"
+        )
     return content
 
 
 def load_registry(path: Path) -> Registry:
     """A registry file on its own: as of a whole station where any row names a port, else as
     of a device that is a port; of the backend whose table it has fewer faults by."""
-    rows = read_csv(path)
-    port = None if any(row.get(col.PORT) for _, row in rows) else 1
-    built = (
-        build(rows, str(path), "(any station)", port, catalogue=table) for table in TABLES.values()
-    )
-    return min(built, key=lambda registry: len(registry.faults))
+    file = read_file(path)
+    port = None if any(row.get(col.PORT) for _, row in file.rows) else 1
+    built = [
+        build(file.rows, str(path), "(any station)", port, catalogue=table)
+        for table in TABLES.values()
+    ]
+    best = min(built, key=lambda registry: (len(registry.faults), len(registry.warnings)))
+    return _with(file.warnings, best)
+
+
+def _with(warnings: list[Finding], registry: Registry) -> Registry:
+    registry.warnings[:0] = warnings
+    return registry
