@@ -18,6 +18,7 @@ OF_STATION: Table = {
         "lastSeen",
         "compositeStatus",
         "requiresMaintenance",
+        "outOfService",
     ),
     "LoadRegister": ("shedStatus", "siteLoad", "siteHeadroom"),
 }
@@ -33,6 +34,7 @@ OF_PORT: Table = {
         "availableForCharging",
         "compositeStatus",
         "requiresMaintenance",
+        "outOfService",
     ),
     "LoadRegister": (
         "portLoad",

@@ -23,9 +23,8 @@ from chargepoint_driver.backends.ocpp.model.quirks import quirks_of
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.protocol import v16, v201
 from chargepoint_driver.backends.ocpp.protocol.dispatch import Request
-from chargepoint_driver.backends.ocpp.protocol.measurands import set_meter_values
-from chargepoint_driver.backends.ocpp.protocol.provisioning import ask_for, read_settings
 from chargepoint_driver.backends.ocpp.protocol.requests import Ask, Outbound
+from chargepoint_driver.backends.ocpp.protocol.set_up import SetUp
 from chargepoint_driver.backends.ocpp.protocol.v16.outbound import Outbound16
 from chargepoint_driver.backends.ocpp.protocol.v201.outbound import Outbound201
 from chargepoint_driver.backends.ocpp.smart_charging.limiter import Limiter
@@ -35,7 +34,7 @@ from chargepoint_driver.backends.ocpp.storage.store import Store
 from chargepoint_driver.backends.ocpp.transport.connection import Link, LinkLimits
 from chargepoint_driver.backends.ocpp.transport.websocket_server import Front, every
 from chargepoint_driver.config.ocpp import OcppConfig
-from chargepoint_driver.errors import ChargePointError, NothingThere, TryLater
+from chargepoint_driver.errors import NothingThere, TryLater
 
 __all__ = ["ALARMS_CLEARED", "Csms"]
 
@@ -69,6 +68,8 @@ class Csms:
         self.counters: Counter[str] = Counter()
         self.listeners: list[Listener] = []
         self.limiter = Limiter(self.store, self.ask, self.outbound, self.learn, now, self.count)
+        self._set_up = SetUp(self)
+        self._is_stopping = False
         self._front = Front(config, self._take, self._count_outside)
         self._tasks: set[asyncio.Future[Any]] = set()
         self._link_limits = LinkLimits(config.call_timeout_s, config.messages_per_second)
@@ -94,6 +95,7 @@ class Csms:
 
     async def stop(self) -> None:
         """Close sockets and the database; nothing is left running."""
+        self._is_stopping = True
         await self._front.stop()
         tasks = list(self._tasks)
         for task in tasks:
@@ -174,15 +176,16 @@ class Csms:
         point.connected_s = point.last_seen_s = self.now()
         if before is not None:
             self.count(point, "replaced_sockets")
+            self._set_up.disconnected(point)
             self.spawn(before.close(1000, "replaced by a newer connection"))
-        self._save(point, last_seen=point.last_seen_s, version=version)
+        self.save_point(point, last_seen=point.last_seen_s, version=version)
         self._event(
             point, "Connected", None, point.connected_s, point.connected_s, {"version": version}
         )
         self.store.committed()
         loop = asyncio.get_running_loop()
         timer = loop.call_later(
-            self.config.boot_grace_s, lambda: self.spawn(self._miss_boot(point, link))
+            self.config.boot_grace_s, lambda: self.spawn(self._set_up.miss_boot(point, link))
         )
         try:
             await link.run()
@@ -190,9 +193,11 @@ class Csms:
             timer.cancel()
             if point.link is link:
                 point.link = None
+                if not self._is_stopping:
+                    self._set_up.disconnected(point)
                 now_s = self.now()
                 self._event(point, "Disconnected", None, now_s, now_s, {})
-                self._save(point, last_seen=point.last_seen_s)
+                self.save_point(point, last_seen=point.last_seen_s)
 
     # ---- the desk of the handlers --------------------------------------------------------
 
@@ -226,76 +231,23 @@ class Csms:
         point.booted_s, point.booted_on = self.now(), link
         point.lag_s = None
         self._look_up_quirks(point)
-        self._save(point, boot=point.boot)
+        self.save_point(point, boot=point.boot)
+        self._set_up.booted(point, link)
         await self.limiter.put_back(point)
-        delay_s = self.config.configuration_delay_s
-        if delay_s is not None and link is not None and point.quirks.read_configuration:
-            asyncio.get_running_loop().call_later(
-                delay_s, lambda: self.spawn(self._get_to_know(point, link))
-            )
 
     async def began(self, point: ChargePoint, connector_id: int) -> None:
         await self.limiter.put_back(point, connector_id)
 
-    async def _miss_boot(self, point: ChargePoint, link: Link) -> None:
-        """No boot data came on a new connection: ask for it, and go on without it."""
-        if link.closed or point.booted_on is link:
-            return
-        out = self.outbound(point)
-        if point.quirks.trigger_boot:
-            await ask_for(point, out, self._ask_gently, "BootNotification")
-            await asyncio.sleep(self.config.boot_grace_s)
-        if not link.closed and point.booted_on is not link:
-            self.count(point, "connections_without_boot")
-            await self.limiter.put_back(point)
-            await self._get_to_know(point, link)
-
-    async def _get_to_know(self, point: ChargePoint, link: Link) -> None:
-        if link.closed:
-            return
-        await self.learn(point)
-        await self._set_up(point)
-        connected_s = point.connected_s or 0.0
-        if not any(
-            (each.status_received_s or 0) >= connected_s for each in point.connectors.values()
-        ):
-            out = self.outbound(point)
-            await ask_for(point, out, self._ask_gently, "StatusNotification")
-
     async def learn(self, point: ChargePoint) -> None:
         """Read the settings of a charge point; those that it does not tell stay unknown."""
-        out = self.outbound(point)
-        try:
-            found = await read_settings(point, out, self._ask_gently)
-        except ChargePointError as error:
-            if point.connected:
-                self.count(point, "settings_not_read", str(error))
-            return
-        point.settings_read = True
-        self._take_settings(point, found)
+        await self._set_up.learn(point)
 
-    def _take_settings(self, point: ChargePoint, found: dict[str, str]) -> None:
-        point.configuration = {**point.configuration, **found}
-        interval = found.get(self.outbound(point).interval, "")
-        if interval.isdecimal() and int(interval) > 0:
-            point.interval_s = float(interval)
-        self._save(point, configuration=point.configuration, worked=point.worked)
+    async def ask_status(self, point: ChargePoint, *, always: bool = False) -> None:
+        await self._set_up.ask_status(point, always=always)
 
-    async def _set_up(self, point: ChargePoint) -> None:
-        """Have it measure what is needed."""
-        try:
-            changed = await set_meter_values(
-                point,
-                self.outbound(point),
-                self._ask_gently,
-                self.config.measurands,
-                self.config.meter_interval_s,
-            )
-        except ChargePointError as error:
-            if point.connected:
-                self.count(point, "meter_values_not_set", str(error))
-            return
-        self._take_settings(point, changed)
+    async def put_back(self, point: ChargePoint) -> None:
+        """Put the limits back."""
+        await self.limiter.put_back(point)
 
     # ---- calls ---------------------------------------------------------------------------
 
@@ -316,15 +268,13 @@ class Csms:
         link = point.link
         if link is None:
             raise TryLater(f"{point.station_id} is not connected; {action} was not sent")
-        return await link.call(action, payload, timeout_s, drop=drop)
+        answer = await link.call(action, payload, timeout_s, drop=drop)
+        self._set_up.answered(point, action, payload, answer)
+        return answer
 
     async def ask(self, point: ChargePoint, ask: Ask) -> dict[str, Any]:
         timeout_s = point.quirks.call_timeout_s or self.config.call_timeout_s
         return await self.call(point, *ask, timeout_s + 5)
-
-    async def _ask_gently(self, point: ChargePoint, ask: Ask) -> dict[str, Any]:
-        """A request that a charge point may pass over without losing its connection."""
-        return await self.call(point, *ask, self.config.call_timeout_s + 5, drop=False)
 
     async def clear_alarms(self, point: ChargePoint) -> None:
         """Put the errors received until now away, for good."""
@@ -332,7 +282,7 @@ class Csms:
         self.store.save_point(point.station_id, worked=point.worked)
         await self.store.committed()
 
-    def _save(self, point: ChargePoint, **columns: Any) -> None:
+    def save_point(self, point: ChargePoint, **columns: Any) -> None:
         """Keep what is known of a charge point. Where that cannot be, it goes on all the same."""
         try:
             self.store.save_point(point.station_id, **columns)

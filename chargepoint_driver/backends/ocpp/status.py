@@ -9,8 +9,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Connector, Transaction
+from chargepoint_driver.backends.ocpp.model.charger import (
+    ChargePoint,
+    Connector,
+    Transaction,
+    is_fault,
+)
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
+from chargepoint_driver.backends.ocpp.protocol.set_up_guard import harmful_requests
 
 __all__ = ["ChargePointView", "ConnectorView", "TransactionView", "register_status", "view_of"]
 
@@ -75,6 +81,7 @@ class ConnectorView:
     composite_status: str
     available_for_charging: int | None
     requires_maintenance: int
+    out_of_service: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +104,8 @@ class ChargePointView:
     connectors: Mapping[int, ConnectorView]
     limit: Mapping[str, Any] | None
     counters: Mapping[str, int]
+    out_of_service: int | None
+    harmful_requests: Mapping[str, Mapping[str, Any]]
 
 
 def view_of(point: ChargePoint, now_s: float, heartbeat_s: float) -> ChargePointView:
@@ -110,13 +119,16 @@ def view_of(point: ChargePoint, now_s: float, heartbeat_s: float) -> ChargePoint
         for number, connector in connectors.items()
     }
     real = [view for number, view in views.items() if number != 0]
-    main_view = views.get(0)
-    last = views.get(point.last_status_connector or 0)
+    last = connectors.get(point.last_status_connector or 0)
     errors = any(_recent(connector, now_s) for connector in connectors.values())
     inoperative = any(
-        view is not None and not _operative(view.ocpp_status) for view in (main_view, last)
+        each is not None and not each.is_doubted and not _operative(each.status)
+        for each in (main, last)
     )
     maintenance = any(view.requires_maintenance == 1 for view in views.values())
+    out = [view.out_of_service for view in real if view.out_of_service is not None]
+    if main is not None and views[0].out_of_service == 1:
+        out = [1]
     return ChargePointView(
         id=point.station_id,
         connected=point.connected,
@@ -138,12 +150,18 @@ def view_of(point: ChargePoint, now_s: float, heartbeat_s: float) -> ChargePoint
         connectors=views,
         limit=None if main is None or main.limit is None else main.limit.to_dict(now_s),
         counters=dict(point.counters),
+        out_of_service=min(out, default=None),
+        harmful_requests=harmful_requests(point),
     )
 
 
 def is_up(point: ChargePoint, now_s: float, heartbeat_s: float) -> bool:
-    """Whether the socket is open and something came within two heartbeats."""
-    if not point.connected or point.last_seen_s is None:
+    """Whether the socket is open and something came within two heartbeats. What never booted is
+    no charge point before it sends a message, nor once it leaves our requests without answer."""
+    link = point.link
+    if link is None or point.last_seen_s is None:
+        return False
+    if not point.boot and not link.has_answered and (link.is_ignoring or not link.is_heard):
         return False
     return now_s - point.last_seen_s <= 2 * heartbeat_s
 
@@ -179,10 +197,12 @@ def _connector_view(
     status = connector.status
     concerned = [connector] if main is None or main is connector else [connector, main]
     faults = [fault for each in concerned for fault in _recent(each, now_s)]
-    main_out = main is not None and main.status is not None and not _operative(main.status)
-    operative = status is not None and _operative(status) and not main_out
+    counted = [each for each in concerned if not each.is_doubted]
+    known_status = status is not None and not connector.is_doubted
+    operative = status is not None and all(_operative(each.status) for each in counted)
     last_error = max(connector.faults, default=None)
-    faulted = any(each.status == "Faulted" for each in concerned)
+    faulted = any(each.status == "Faulted" for each in counted)
+    out = any(_is_out_of_service(each) for each in counted)
 
     def number(name: str) -> Any:
         return known[name][0] if name in known else None
@@ -210,8 +230,9 @@ def _connector_view(
         transaction=_transaction_view(connector.transaction),
         limit=None if connector.limit is None else connector.limit.to_dict(now_s),
         composite_status="up" if up and operative and not faults else "down",
-        available_for_charging=(1 if operative else -1) if up and status else None if up else -1,
+        available_for_charging=_sign(operative) if up and known_status else None if up else -1,
         requires_maintenance=1 if faults or faulted else -1,
+        out_of_service=_sign(out) if up and status in STATUSES else None,
     )
 
 
@@ -229,9 +250,19 @@ def _transaction_view(transaction: Transaction | None) -> TransactionView | None
     )
 
 
+def _is_out_of_service(connector: Connector) -> bool:
+    """Unavailable on purpose: by a command, or as the charge point decided, without an error."""
+    codes = (connector.error_code, connector.vendor_error_code)
+    return connector.status == "Unavailable" and not any(map(is_fault, codes))
+
+
 def _recent(connector: Connector, now_s: float) -> list[tuple[float, str]]:
     """The errors that were received within the last hour."""
     return [fault for fault in list(connector.faults) if now_s - fault[0] < HOUR_S]
+
+
+def _sign(is_so: bool) -> int:
+    return 1 if is_so else -1
 
 
 def _operative(status: str | None) -> bool:

@@ -301,7 +301,7 @@ def test_settings_a_few_at_a_time(meet, refuses_all) -> None:
         asked.append(ask[1].get("key"))
         if refuses_all and not ask[1]:
             return {}
-        return await csms._ask_gently(to, ask)
+        return await csms.ask(to, ask)
 
     found = site.system._loop.run(lambda: read_settings(point, out, call), 15)
     assert all(found[name] for name in names)

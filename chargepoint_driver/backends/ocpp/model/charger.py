@@ -16,10 +16,24 @@ if TYPE_CHECKING:
     from chargepoint_driver.backends.ocpp.model.limit import LimitState
     from chargepoint_driver.backends.ocpp.transport.connection import Link
 
-__all__ = ["ChargePoint", "Connector", "Electrical", "Transaction"]
+__all__ = [
+    "EV_COMMUNICATION_ERROR",
+    "ChargePoint",
+    "Connector",
+    "Electrical",
+    "Transaction",
+    "is_fault",
+]
 
-# An errorCode, or a vendor's, that says there is no error.
-NO_ERROR = {"", "0", "0x0", "0x0000", "noerror", "no error", "none", "ok"}
+# "Not a real error" by the specification's table of error codes: the vehicle does not talk.
+EV_COMMUNICATION_ERROR = "evcommunicationerror"
+# An errorCode, or a vendor's, that says there is no error of the charge point.
+NO_ERROR = {"", "0", "0x0", "0x0000", "noerror", "no error", "none", "ok", EV_COMMUNICATION_ERROR}
+
+
+def is_fault(code: str | None) -> bool:
+    """Whether an errorCode, or a vendor's, says that something is wrong."""
+    return code is not None and code.strip().lower() not in NO_ERROR
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +78,12 @@ class Connector:
         "error_code",
         "faults",
         "info",
+        "is_confirmed",
+        "is_doubted",
         "limit",
         "meter",
         "parts",
+        "reported",
         "status",
         "status_received_s",
         "status_s",
@@ -81,6 +98,12 @@ class Connector:
         self.status: str | None = None
         self.status_s: float | None = None
         self.status_received_s: float | None = None
+        # Of connector 0: an inoperative status that does not count until it is said again, and
+        # one that was said when we asked.
+        self.is_doubted = False
+        self.is_confirmed = False
+        # The connection and timestamp of the last status (2.x: of each connector of the EVSE).
+        self.reported: dict[int | None, tuple[Link | None, float]] = {}
         self.error_code: str | None = None
         self.vendor_error_code: str | None = None
         self.vendor_id: str | None = None
@@ -95,7 +118,7 @@ class Connector:
 
     def note_fault(self, received_s: float, *codes: str | None) -> None:
         for code in codes:
-            if code is not None and code.strip().lower() not in NO_ERROR:
+            if code is not None and is_fault(code):
                 self.faults.append((received_s, code))
 
     def begin(self, transaction: Transaction) -> None:
@@ -129,6 +152,7 @@ class ChargePoint:
     worked: dict[str, Any] = field(default_factory=dict)
     connectors: dict[int, Connector] = field(default_factory=dict)
     last_status_connector: int | None = None
+    status_asked_s: float = float("-inf")  # the last TriggerMessage for statuses that was taken
     quirks: Quirks = field(default_factory=Quirks)
     counters: Counter[str] = field(default_factory=Counter)
     interval_s: float = 60.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from chargepoint_driver.backends.ocpp.model.charger import ChargePoint
 from chargepoint_driver.backends.ocpp.protocol.provisioning import NEVER, Call
 from chargepoint_driver.backends.ocpp.protocol.requests import Outbound
+from chargepoint_driver.backends.ocpp.protocol.set_up_guard import SHORT_LIST, is_barred
 from chargepoint_driver.errors import WriteRejected
 
 __all__ = ["set_meter_values"]
@@ -36,7 +37,8 @@ async def _set(
     changed = await _measure(point, out, call, wanted)
     told, value = point.configuration.get(out.interval, ""), str(round(interval_s))
     is_often = told.isdecimal() and 0 < int(told) <= interval_s
-    if wanted and not is_often and point.worked.get("refused_interval") != value:
+    may_change = not is_barred(point, out.configure(out.interval, value))
+    if wanted and not is_often and may_change and point.worked.get("refused_interval") != value:
         if await _takes(point, out, call, out.interval, value):
             changed[out.interval] = value
         else:
@@ -62,7 +64,9 @@ async def _measure(
         names = names[: int(most)]
     while len(",".join(names)) > _LONGEST:
         names.pop()
-    if names == before:
+    if is_barred(point, out.configure(out.sampled, ",".join(names))):
+        names = names[:SHORT_LIST]
+    if set(names) <= set(before) or is_barred(point, out.configure(out.sampled, ",".join(names))):
         return {}
     taken: list[str] = []
     if await _takes(point, out, call, out.sampled, ",".join(names)):

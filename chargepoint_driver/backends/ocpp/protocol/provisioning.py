@@ -8,9 +8,10 @@ from typing import Any
 
 from chargepoint_driver.backends.ocpp.model.charger import ChargePoint
 from chargepoint_driver.backends.ocpp.protocol.requests import Ask, Outbound
+from chargepoint_driver.backends.ocpp.protocol.set_up_guard import is_barred
 from chargepoint_driver.errors import ChargePointError, WriteRejected
 
-__all__ = ["NEVER", "ask_for", "read_settings", "without_secrets"]
+__all__ = ["NEVER", "ask_for", "may_read", "read_settings", "without_secrets"]
 
 _SECRET = re.compile(r"password|authorizationkey|secret|psk|passphrase", re.IGNORECASE)
 _MOST_SETTINGS = 2_000
@@ -26,10 +27,15 @@ def without_secrets(settings: dict[str, str]) -> dict[str, str]:
     return dict(list(known.items())[:_MOST_SETTINGS])
 
 
+def may_read(point: ChargePoint, out: Outbound) -> bool:
+    """Whether any settings may be read: by name is the smallest way to ask."""
+    return not is_barred(point, out.configuration(out.names[:1]))
+
+
 async def read_settings(point: ChargePoint, out: Outbound, call: Call) -> dict[str, str]:
     """The settings of a charge point, empty where it tells none. Raises TryLater's kin only."""
     found: dict[str, str] = {}
-    if out.asks_all:
+    if out.asks_all and not is_barred(point, out.configuration(None)):
         try:
             found = out.read_configuration(await call(point, out.configuration(None)))
         except WriteRejected:
@@ -38,7 +44,7 @@ async def read_settings(point: ChargePoint, out: Outbound, call: Call) -> dict[s
     if out.rate_units not in found:
         most = found.get("GetConfigurationMaxKeys", "")
         step = int(most) if most.isdecimal() and int(most) > 0 else out.most_names
-        for first in range(0, len(missing), step):
+        for first in range(0, len(missing) if may_read(point, out) else 0, step):
             found.update(await _some(point, out, call, missing[first : first + step]))
     return without_secrets(found)
 

@@ -11,7 +11,7 @@ from chargepoint_driver.backends.ocpp.model.metering import Sample
 from chargepoint_driver.backends.ocpp.model.timestamps import effective, historic, iso, parse
 from chargepoint_driver.backends.ocpp.protocol.dispatch import Request
 
-__all__ = ["adopt", "finish", "measure", "message_time", "save_connector", "status_changed"]
+__all__ = ["adopt", "finish", "measure", "message_time"]
 
 _CHARGING = {"Charging", "SuspendedEV", "SuspendedEVSE", "Occupied"}
 
@@ -22,49 +22,6 @@ def message_time(request: Request, text: object) -> float:
     if time_s is None and text is not None:
         request.desk.count(request.point, "unreadable_times", request.action)
     return historic(time_s, request.received_s)
-
-
-def status_changed(
-    request: Request, connector_id: int, status: str, time_s: float, *, part: int | None = None
-) -> tuple[Connector, bool]:
-    """A reported status: (connector, whether it is the newest). `part` is the connector of an
-    EVSE that has several."""
-    point = request.point
-    connector = point.connector(connector_id)
-    time_s = effective(time_s, request.received_s)
-    late = point.is_late(time_s, request.received_s)
-    if late or (connector.status_s is not None and time_s < connector.status_s):
-        request.desk.count(point, "late_messages")
-        return connector, False
-    if part is not None:
-        connector.parts = {**connector.parts, part: status}
-        status = _of_parts(connector.parts)
-    connector.status = status
-    connector.status_s, connector.status_received_s = time_s, request.received_s
-    if status == "Charging":
-        connector.stopped = False
-    point.last_status_connector = connector_id
-    return connector, True
-
-
-def save_connector(request: Request, connector: Connector) -> None:
-    """Keep the status over a restart."""
-    request.desk.store.save(
-        "connectors",
-        request.point.station_id,
-        connector.connector_id,
-        {
-            "status": connector.status,
-            "status_s": connector.status_s,
-            "status_received_s": connector.status_received_s,
-            "error_code": connector.error_code,
-            "vendor_error_code": connector.vendor_error_code,
-            "vendor_id": connector.vendor_id,
-            "info": connector.info,
-            "faults": list(connector.faults),
-            "parts": {str(part): status for part, status in connector.parts.items()},
-        },
-    )
 
 
 def measure(
@@ -188,12 +145,3 @@ def _register(
             time_s,
             current.alias,
         )
-
-
-def _of_parts(parts: dict[int, str]) -> str:
-    """The status of an EVSE of which only one connector can be used at a time."""
-    statuses = list(parts.values())
-    for status in ("Occupied", "Reserved", "Faulted", "Available"):
-        if status in statuses:
-            return status
-    return statuses[0]

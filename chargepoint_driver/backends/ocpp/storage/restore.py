@@ -45,8 +45,14 @@ def restore(
             "info",
         ):
             setattr(connector, name, data.get(name))
+        connector.is_doubted = bool(data.get("is_doubted"))
         connector.faults.extend((at, code) for at, code in data.get("faults", ()))
         connector.parts = {int(part): text for part, text in data.get("parts", {}).items()}
+    for point in points.values():
+        told = [each for each in point.connectors.values() if each.status_received_s is not None]
+        if told:
+            newest = max(told, key=lambda each: each.status_received_s or 0.0)
+            point.last_status_connector = newest.connector_id
     for station_id, number, data in store.saved("limits"):
         point_of(station_id).connector(number).limit = limit_of(data)
     for station_id, transaction in store.active():

@@ -75,6 +75,9 @@ class Link:
         "closed",
         "connection",
         "dialect",
+        "has_answered",
+        "is_heard",
+        "is_ignoring",
         "pinged_s",
         "point",
     )
@@ -109,6 +112,8 @@ class Link:
         self._pong: Awaitable[float] | None = None
         self.pinged_s = self._before_s
         self.closed = False
+        # Whether a request came, our calls were answered, or one was not.
+        self.is_heard = self.has_answered = self.is_ignoring = False
 
     # ---- what comes in -------------------------------------------------------------------
 
@@ -181,8 +186,10 @@ class Link:
         except framing.BadFrame as error:
             return self._refuse_frame(error)
         if frame.kind != framing.CALL:
+            self.has_answered = True
             self._answered(frame)
             return None
+        self.is_heard = True
         try:
             answer = self._answer(frame, text, received_s, after)
         except WireError as error:
@@ -344,6 +351,7 @@ class Link:
             finally:
                 self._answers.pop(message_id, None)
             if not waiting.done():
+                self.is_ignoring = True
                 self._desk.count(self.point, "calls_without_answer", action)
                 if drop and self._frames == frames_before:
                     self._spawn(self.close(1011, "no answer to a call"))

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from chargepoint_driver.backends.ocpp.model.charger import EV_COMMUNICATION_ERROR, is_fault
 from chargepoint_driver.backends.ocpp.model.metering import Sample, raw_values, sample
 from chargepoint_driver.backends.ocpp.protocol.dispatch import Dialect, Request
 from chargepoint_driver.backends.ocpp.protocol.handlers import (
@@ -17,12 +18,14 @@ from chargepoint_driver.backends.ocpp.protocol.handlers import (
     noted,
     phases_of,
 )
+from chargepoint_driver.backends.ocpp.protocol.status_notifications import (
+    save_connector,
+    status_changed,
+)
 from chargepoint_driver.backends.ocpp.protocol.transactions import (
     finish,
     measure,
     message_time,
-    save_connector,
-    status_changed,
 )
 from chargepoint_driver.backends.ocpp.protocol.v16.messages import MeterValues
 from chargepoint_driver.backends.ocpp.wire.framing import WireError
@@ -51,10 +54,14 @@ def _boot(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
 def _status(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
     connector_id = _connector_id(payload)
     time_s = message_time(request, payload.get("timestamp"))
-    connector, newest = status_changed(request, connector_id, payload["status"], time_s)
-    error, vendor_error = payload["errorCode"], payload.get("vendorErrorCode")
-    faulted = payload["status"] if payload["status"] == "Faulted" and error == "NoError" else None
-    connector.note_fault(request.received_s, error, vendor_error, faulted)
+    status = payload["status"]
+    connector, newest = status_changed(request, connector_id, status, payload.get("timestamp"))
+    error, vendor_error = payload.get("errorCode"), payload.get("vendorErrorCode")
+    if status == "Faulted" and not is_fault(error):
+        connector.note_fault(request.received_s, status, vendor_error)
+    elif status == "Faulted" or (error or "").strip().lower() != EV_COMMUNICATION_ERROR:
+        # A vendor's code beside EVCommunicationError says more of that, and is no fault either.
+        connector.note_fault(request.received_s, error, vendor_error)
     if newest:
         connector.error_code = error
         connector.vendor_error_code = vendor_error

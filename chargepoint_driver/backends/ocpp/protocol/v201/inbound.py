@@ -17,12 +17,14 @@ from chargepoint_driver.backends.ocpp.protocol.handlers import (
     phases_of,
 )
 from chargepoint_driver.backends.ocpp.protocol.provisioning import without_secrets
+from chargepoint_driver.backends.ocpp.protocol.status_notifications import (
+    save_connector,
+    status_changed,
+)
 from chargepoint_driver.backends.ocpp.protocol.transactions import (
     finish,
     measure,
     message_time,
-    save_connector,
-    status_changed,
 )
 from chargepoint_driver.backends.ocpp.protocol.v201.outbound import variable_name
 
@@ -49,7 +51,8 @@ def _boot(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
 def _status(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
     time_s = message_time(request, payload["timestamp"])
     evse = _evse(payload["evseId"])
-    _take_status(request, evse, payload["connectorId"], payload["connectorStatus"], time_s)
+    part = payload["connectorId"]
+    _take_status(request, evse, part, payload["connectorStatus"], payload.get("timestamp"))
     request.desk.note(request, evse, time_s, payload)
     return {}
 
@@ -149,12 +152,12 @@ def _event(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
         component, variable = entry["component"], entry["variable"]["name"]
         evse = component.get("evse") or {}
         connector = request.point.connector(_evse(evse.get("id", 0)))
-        time_s = message_time(request, entry["timestamp"])
         value = entry["actualValue"]
         if variable == "AvailabilityState":
             if value in {"Available", "Occupied", "Reserved", "Unavailable", "Faulted"}:
                 part = evse.get("connectorId")
-                _take_status(request, connector.connector_id, part, value, time_s)
+                number = connector.connector_id
+                _take_status(request, number, part, value, entry.get("timestamp"))
         elif variable == "Problem" or entry["trigger"] == "Alerting":
             alarm = value.lower() not in {"false", "0", ""} and not entry.get("cleared")
             if alarm:
@@ -213,8 +216,11 @@ for _action, _answer in _ANSWERS.items():
 _handlers["Heartbeat"] = heartbeat
 
 
-def _take_status(request: Request, evse: int, part: int | None, status: str, time_s: float) -> None:
-    connector, _ = status_changed(request, evse, status, time_s, part=part)
+def _take_status(request: Request, evse: int, part: int | None, status: str, text: object) -> None:
+    # EVSE 0 is the charge point and connector 0 the whole EVSE: neither has parts.
+    connector, _ = status_changed(
+        request, evse, status, text, part=(part or None) if evse else None
+    )
     if status == "Faulted":
         connector.note_fault(request.received_s, "Faulted")
     save_connector(request, connector)

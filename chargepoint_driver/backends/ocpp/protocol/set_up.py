@@ -1,0 +1,258 @@
+"""Getting to know a charge point: its boot data, settings and statuses, without harm to it."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Connector
+from chargepoint_driver.backends.ocpp.protocol.measurands import set_meter_values
+from chargepoint_driver.backends.ocpp.protocol.provisioning import ask_for, may_read, read_settings
+from chargepoint_driver.backends.ocpp.protocol.requests import Ask, Outbound
+from chargepoint_driver.backends.ocpp.protocol.set_up_guard import (
+    SetUpGuard,
+    is_barred,
+    is_suspected,
+)
+from chargepoint_driver.backends.ocpp.protocol.status_notifications import (
+    INOPERATIVE,
+    doubt_after_boot,
+    doubt_station,
+    has_unconfirmed_status,
+    is_contradicted,
+    keep_connector,
+)
+from chargepoint_driver.backends.ocpp.storage.store import Store
+from chargepoint_driver.config.ocpp import OcppConfig
+from chargepoint_driver.errors import ChargePointError, TryLater, WriteRejected
+
+if TYPE_CHECKING:
+    from chargepoint_driver.backends.ocpp.transport.connection import Link
+
+__all__ = ["SetUp"]
+
+# A status that is on its way need not be asked for.
+_SETTLE_S = 1.0
+_MIN_BETWEEN_S = 60.0
+_NOT_RESTARTS = {"Reset", "UpdateFirmware"}
+
+
+class System(Protocol):
+    """What is used of the central system."""
+
+    config: OcppConfig
+    store: Store
+    now: Callable[[], float]
+
+    def outbound(self, point: ChargePoint) -> Outbound: ...
+
+    async def call(
+        self,
+        point: ChargePoint,
+        action: str,
+        payload: dict[str, Any],
+        timeout_s: float,
+        *,
+        drop: bool = True,
+    ) -> dict[str, Any]: ...
+
+    def count(self, point: ChargePoint | None, name: str, detail: str = "") -> None: ...
+
+    def spawn(self, work: Awaitable[Any]) -> None: ...
+
+    def save_point(self, point: ChargePoint, **columns: Any) -> None: ...
+
+    async def put_back(self, point: ChargePoint) -> None: ...
+
+
+class SetUp:
+    """What is asked of charge points without an operator's word."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._guard = SetUpGuard(
+            system.count, lambda point: system.save_point(point, worked=point.worked)
+        )
+        self._running: set[str] = set()
+        self._asking: set[str] = set()
+        self._asked_s: dict[str, float] = {}
+
+    # ---- what happens --------------------------------------------------------------------
+
+    def booted(self, point: ChargePoint, link: Link | None) -> None:
+        """A boot came over the link: read the settings, and ask for a status that is doubted."""
+        if "TriggerMessage BootNotification" in self._guard.watched(point):
+            self._guard.forget(point)  # it is the answer to that
+        self._guard.restarted(point)
+        self._guard.booted(point)
+        doubt_after_boot(point)
+        config = self._system.config
+        if link is None:
+            return
+        loop = asyncio.get_running_loop()
+        main = point.connectors.get(0)
+        if main is not None and main.is_doubted:
+            loop.call_later(config.boot_grace_s, lambda: self._system.spawn(self.ask_status(point)))
+        delay_s = config.configuration_delay_s
+        if delay_s is not None and point.quirks.read_configuration:
+            loop.call_later(delay_s, lambda: self._system.spawn(self._get_to_know(point, link)))
+
+    def disconnected(self, point: ChargePoint) -> None:
+        """The charge point hung up, or came again over another connection."""
+        self._guard.restarted(point)
+
+    def answered(
+        self, point: ChargePoint, action: str, payload: dict[str, Any], answer: dict[str, Any]
+    ) -> None:
+        """A request was answered: it may explain a restart, or end a status without a word."""
+        if action in _NOT_RESTARTS:
+            self._guard.forget(point)
+        if action != "ChangeAvailability" or answer.get("status") not in {"Accepted", "Scheduled"}:
+            return
+        if "Operative" not in (payload.get("type"), payload.get("operationalStatus")):
+            return
+        number = payload.get("connectorId") or (payload.get("evse") or {}).get("id") or 0
+        if number == 0:
+            main = doubt_station(point)
+            if main is not None:
+                self._keep(point, main)
+                self._system.spawn(self.ask_status(point))
+        concerned = [point.connectors[number]] if number in point.connectors else []
+        if any(each.status in INOPERATIVE for each in concerned):
+            self._system.spawn(self.ask_status(point, always=True))
+
+    async def miss_boot(self, point: ChargePoint, link: Link) -> None:
+        """No boot data came on a new connection: ask for it, and go on without it."""
+        if link.closed or point.booted_on is link:
+            return
+        out = self._system.outbound(point)
+        if point.quirks.trigger_boot:
+            await ask_for(point, out, self._gently, "BootNotification")
+            await asyncio.sleep(self._system.config.boot_grace_s)
+        if not link.closed and point.booted_on is not link:
+            self._system.count(point, "connections_without_boot")
+            await self._system.put_back(point)
+            await self._get_to_know(point, link)
+
+    # ---- settings ------------------------------------------------------------------------
+
+    async def _get_to_know(self, point: ChargePoint, link: Link) -> None:
+        if link.closed or point.station_id in self._running:
+            return
+        self._running.add(point.station_id)
+        try:
+            out = self._system.outbound(point)
+            if may_read(point, out):
+                await self._read(point)
+                if may_read(point, out):
+                    await self._set_up(point)
+        finally:
+            self._running.discard(point.station_id)
+        if not link.closed and has_unconfirmed_status(point):
+            await self.ask_status(point, always=True)
+
+    async def learn(self, point: ChargePoint) -> None:
+        """Read the settings before a limit is installed, of a charge point that this harms not."""
+        if not is_suspected(point):
+            await self._read(point)
+
+    async def _read(self, point: ChargePoint) -> None:
+        """Read the settings of a charge point; those that it does not tell stay unknown."""
+        out = self._system.outbound(point)
+        try:
+            found = await read_settings(point, out, self._gently)
+        except ChargePointError as error:
+            if point.connected:
+                self._system.count(point, "settings_not_read", str(error))
+            return
+        point.settings_read = True
+        self._take_settings(point, found)
+
+    def _take_settings(self, point: ChargePoint, found: dict[str, str]) -> None:
+        point.configuration = {**point.configuration, **found}
+        interval = found.get(self._system.outbound(point).interval, "")
+        if interval.isdecimal() and int(interval) > 0:
+            point.interval_s = float(interval)
+        self._system.save_point(point, configuration=point.configuration, worked=point.worked)
+
+    async def _set_up(self, point: ChargePoint) -> None:
+        """Have it measure what is needed."""
+        config = self._system.config
+        try:
+            changed = await set_meter_values(
+                point,
+                self._system.outbound(point),
+                self._gently,
+                config.measurands,
+                config.meter_interval_s,
+            )
+        except ChargePointError as error:
+            if point.connected:
+                self._system.count(point, "meter_values_not_set", str(error))
+            return
+        self._take_settings(point, changed)
+
+    async def _gently(self, point: ChargePoint, ask: Ask) -> dict[str, Any]:
+        """A request that a charge point may pass over without losing its connection, and that
+        is not sent where it made it restart."""
+        if is_barred(point, ask):
+            raise WriteRejected(
+                f"{point.station_id} restarts after {ask[0]}; it was not sent",
+                service_code="NotSupported",
+            )
+        link = point.link
+        await self._guard.wait_turn(point)
+        if link is None or link is not point.link:
+            raise TryLater(f"{point.station_id} is not connected; {ask[0]} was not sent")
+        self._guard.sent(point, ask)
+        limit_s = self._system.config.call_timeout_s + 5
+        answer = await self._system.call(point, *ask, limit_s, drop=False)
+        if link is point.link:
+            self._guard.sent(point, ask)
+        return answer
+
+    # ---- statuses ------------------------------------------------------------------------
+
+    async def ask_status(self, point: ChargePoint, *, always: bool = False) -> None:
+        """Have the charge point say all its statuses, at most once a minute; not where connector 0
+        has spoken meanwhile, unless `always`. Without an answer what the connectors do counts."""
+        link = point.link
+        if link is None or point.station_id in self._asking:
+            return
+        self._asking.add(point.station_id)
+        try:
+            since_s = time.monotonic() - self._asked_s.get(point.station_id, -_MIN_BETWEEN_S)
+            grace_s = self._system.config.boot_grace_s
+            await asyncio.sleep(max(min(_SETTLE_S, grace_s), _MIN_BETWEEN_S - since_s))
+            if link is not point.link or not (always or is_contradicted(point)):
+                return
+            self._asked_s[point.station_id] = time.monotonic()
+            await self._ask_status(point, min(grace_s, 5.0))
+        finally:
+            self._asking.discard(point.station_id)
+
+    async def _ask_status(self, point: ChargePoint, wait_s: float) -> None:
+        link, asked_s = point.link, self._system.now()
+        point.status_asked_s = asked_s
+        out = self._system.outbound(point)
+        may_ask = point.quirks.trigger_boot
+        if may_ask and await ask_for(point, out, self._gently, "StatusNotification"):
+            await asyncio.sleep(wait_s)
+        else:
+            point.status_asked_s = float("-inf")
+        if link is not point.link or not is_contradicted(point):
+            return
+        main = point.connectors[0]
+        if not main.is_doubted and (main.status_received_s or 0.0) < asked_s:
+            main.is_doubted = True
+            self._keep(point, main)
+
+    def _keep(self, point: ChargePoint, main: Connector) -> None:
+        try:
+            keep_connector(self._system.store, point, main)
+        except sqlite3.Error as error:
+            self._system.count(point, "not_stored", type(error).__name__)
+        self._system.store.committed()

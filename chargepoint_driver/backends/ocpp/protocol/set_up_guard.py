@@ -1,0 +1,198 @@
+"""Set-up requests after which a charge point restarts, and which of them are not sent again.
+
+Some chargers reboot whenever their settings are read, or at each change of one. Without a memory
+of that, getting to know them would restart them for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from chargepoint_driver.backends.ocpp.model.charger import ChargePoint
+from chargepoint_driver.backends.ocpp.protocol.requests import Ask
+
+__all__ = ["SHORT_LIST", "SetUpGuard", "harmful_requests", "is_barred", "is_suspected"]
+
+_log = logging.getLogger(__name__)
+
+WATCH_S = 30.0
+"""A restart within this time of a set-up request is put down to it."""
+SHORT_LIST = 2
+"""Measurands of the smaller list that is tried where the whole one made a charger restart."""
+_MAX_RESTARTS = 2
+_KEY = "harmful_requests"
+_READS = ("GetConfiguration", "GetVariables")
+_ALL_KEYS = "GetConfiguration of all keys"
+_WHOLE = " (whole list)"
+
+
+def is_barred(point: ChargePoint, ask: Ask) -> bool:
+    """Whether a set-up request is not sent any more, since it made the charge point restart.
+
+    Twice is enough, once where a larger request of its kind did before.
+    """
+    name = _name_of(ask)
+    restarts = _restarts(point)
+    if restarts.get(name, 0) >= _MAX_RESTARTS:
+        return True
+    kind = name.partition(" ")[0]
+    larger = [each for each in restarts if each.startswith(kind) and _is_large(each)]
+    if _is_large(name) or all(restarts[each] < _MAX_RESTARTS for each in larger):
+        return False
+    # The smaller request restarted it as well: then so would any of the kind.
+    return any(n for each, n in restarts.items() if each.startswith(kind) and each not in larger)
+
+
+def is_suspected(point: ChargePoint) -> bool:
+    """Whether a set-up request may have made the charge point restart."""
+    return bool(_restarts(point))
+
+
+def harmful_requests(point: ChargePoint) -> dict[str, dict[str, Any]]:
+    """Request to `restarts` (after it), `is_sent` (whether it is still sent) and `setting` (what
+    to write in charge_points.<id>.quirks so that it is never sent)."""
+    return {
+        name: {
+            "restarts": count,
+            "is_sent": count < _MAX_RESTARTS,
+            "setting": _setting_of(name),
+        }
+        for name, count in _restarts(point).items()
+    }
+
+
+class SetUpGuard:
+    """Watches what follows the set-up requests of all charge points."""
+
+    def __init__(
+        self,
+        count: Callable[[ChargePoint, str, str], None],
+        save: Callable[[ChargePoint], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`save` keeps `worked` of a charge point; `clock` gives monotonic seconds."""
+        self._count = count
+        self._save = save
+        self._clock = clock
+        # Charge point to its requests within the last 30 s, and when they were last out.
+        self._watched: dict[str, dict[str, float]] = {}
+
+    async def wait_turn(self, point: ChargePoint) -> None:
+        """Wait until it would be clear which request a restart follows: 30 s after the last one,
+        of a charge point that is suspected only."""
+        watched = self._of(point)
+        if watched and is_suspected(point):
+            await asyncio.sleep(max(0.0, max(watched.values()) + WATCH_S - self._clock()))
+            self._of(point)
+
+    def sent(self, point: ChargePoint, ask: Ask) -> None:
+        """A set-up request goes out, or its answer came."""
+        self._of(point)[_name_of(ask)] = self._clock()
+
+    def watched(self, point: ChargePoint) -> list[str]:
+        """The requests that a restart now would follow."""
+        return list(self._of(point))
+
+    def forget(self, point: ChargePoint) -> None:
+        """A restart that comes now has another reason."""
+        self._watched.pop(point.station_id, None)
+
+    def restarted(self, point: ChargePoint) -> None:
+        """The charge point disconnected or booted."""
+        names = self.watched(point)
+        self.forget(point)
+        # A write is suspected before the reading that went before it.
+        names = [name for name in names if not name.startswith(_READS)] or names
+        if not names:
+            return
+        before = _restarts(point)
+        known = {_setting_of(name) for name, number in before.items() if number >= _MAX_RESTARTS}
+        after = {**before, **{name: before.get(name, 0) + 1 for name in names}}
+        self._keep(point, after)
+        self._count(point, "set_up_restarts", f"after {', '.join(names)}")
+        for name in names:
+            setting = _setting_of(name)
+            if after[name] >= _MAX_RESTARTS and setting not in known:
+                known.add(setting)
+                _log.warning(
+                    "charge point %r restarted %d times after %s, which is not sent again; to"
+                    " keep it so, write under charge_points.%s.quirks: %s",
+                    point.station_id,
+                    after[name],
+                    name,
+                    point.station_id,
+                    setting,
+                )
+
+    def booted(self, point: ChargePoint) -> None:
+        """Other firmware may do better: what is known of the one before is forgotten."""
+        known = point.worked.get(_KEY)
+        if known and known.get("firmware") != point.boot.get("firmware"):
+            self._keep(point, {})
+
+    def _of(self, point: ChargePoint) -> dict[str, float]:
+        """The requests that a restart now would follow. One that was followed by none in 30 s
+        is not suspected any more."""
+        watched = self._watched.setdefault(point.station_id, {})
+        end_s = self._clock() - WATCH_S
+        calm = [name for name, at_s in watched.items() if at_s < end_s]
+        for name in calm:
+            del watched[name]
+        restarts = _restarts(point)
+        left = {
+            name: number
+            for name, number in restarts.items()
+            if name not in calm or number >= _MAX_RESTARTS
+        }
+        if left != restarts:
+            self._keep(point, left)
+        return watched
+
+    def _keep(self, point: ChargePoint, restarts: dict[str, int]) -> None:
+        # Replaced, not changed: other threads read it meanwhile.
+        worked = {name: value for name, value in point.worked.items() if name != _KEY}
+        if restarts:
+            worked[_KEY] = {"firmware": point.boot.get("firmware"), "restarts": restarts}
+        point.worked = worked
+        self._save(point)
+
+
+def _restarts(point: ChargePoint) -> dict[str, int]:
+    known = point.worked.get(_KEY)
+    found = known.get("restarts") if isinstance(known, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _name_of(ask: Ask) -> str:
+    """A request by what matters of it: the action, the setting, whether it is a large one."""
+    action, payload = ask
+    if action == "GetConfiguration":
+        return action if payload.get("key") else _ALL_KEYS
+    if action == "TriggerMessage":
+        return f"{action} {payload['requestedMessage']}"
+    if action == "ChangeConfiguration":
+        return _write(action, payload["key"], payload["value"])
+    if action == "SetVariables":
+        first = payload["setVariableData"][0]
+        name = f"{first['component']['name']}.{first['variable']['name']}"
+        return _write(action, name, first["attributeValue"])
+    return action
+
+
+def _write(action: str, setting: str, value: str) -> str:
+    is_whole = value.count(",") >= SHORT_LIST
+    return f"{action} {setting}{_WHOLE if is_whole else ''}"
+
+
+def _is_large(name: str) -> bool:
+    return name == _ALL_KEYS or name.endswith(_WHOLE)
+
+
+def _setting_of(name: str) -> str:
+    if name.startswith(_READS):
+        return "read_configuration: false"
+    return "trigger_boot: false" if name.startswith("TriggerMessage") else "measurands: []"

@@ -1,0 +1,169 @@
+"""Statuses of connectors: which message counts, and when the charge point's own is doubted."""
+
+from __future__ import annotations
+
+from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Connector
+from chargepoint_driver.backends.ocpp.model.timestamps import effective, historic, parse
+from chargepoint_driver.backends.ocpp.protocol.dispatch import Request
+from chargepoint_driver.backends.ocpp.storage.store import Store
+
+__all__ = [
+    "INOPERATIVE",
+    "connector_works",
+    "doubt_after_boot",
+    "doubt_station",
+    "has_unconfirmed_status",
+    "is_contradicted",
+    "keep_connector",
+    "save_connector",
+    "status_changed",
+]
+
+INOPERATIVE = {"Unavailable", "Faulted"}
+# For so long after a TriggerMessage a status counts as its answer.
+_ANSWER_S = 30.0
+
+
+def status_changed(
+    request: Request, connector_id: int, status: str, text: object, *, part: int | None = None
+) -> tuple[Connector, bool]:
+    """Take a status with its timestamp as the charge point sent it: (connector, whether it counts).
+
+    Statuses count in the order in which they come. Only an older timestamp than that of the status
+    before, of the same connector over the same connection, makes one old: a repeated message.
+    `part` is the connector of an EVSE that has several.
+    """
+    point, received_s = request.point, request.received_s
+    connector = point.connector(connector_id)
+    own_s = _own_time(text, received_s)
+    was_asked = received_s - point.status_asked_s <= _ANSWER_S
+    if own_s is not None:
+        point.is_late(own_s, received_s)  # learns how slow the clock is
+        before = connector.reported.get(part)
+        if before is not None and before[0] is point.link and own_s < before[1] and not was_asked:
+            request.desk.count(point, "late_messages")
+            # A clock that was put back looks the same: the charge point knows.
+            request.after.append(lambda: request.desk.ask_status(point, always=True))
+            return connector, False
+        connector.reported = {**connector.reported, part: (point.link, own_s)}
+    else:
+        connector.reported = {key: at for key, at in connector.reported.items() if key != part}
+    if part is not None:
+        connector.parts = {**connector.parts, part: status}
+        status = _of_parts(connector.parts)
+    connector.status = status
+    connector.status_s = received_s if own_s is None else own_s
+    connector.status_received_s = received_s
+    if status == "Charging":
+        connector.stopped = False
+    point.last_status_connector = connector_id
+    if connector_id == 0:
+        connector.is_doubted, connector.is_confirmed = False, was_asked
+    elif status not in INOPERATIVE:
+        connector_works(request)
+    return connector, True
+
+
+def connector_works(request: Request) -> None:
+    """A connector does what it cannot do while the charge point is Unavailable, as connector 0
+    said before: doubt that, and ask."""
+    point = request.point
+    main = point.connectors.get(0)
+    if main is None or main.status != "Unavailable":
+        return
+    if main.is_confirmed:
+        if request.received_s - point.status_asked_s <= _ANSWER_S:
+            return  # part of the same answer
+    elif not main.is_doubted:
+        main.is_doubted = True
+        save_connector(request, main)
+    request.after.append(lambda: request.desk.ask_status(point))
+
+
+def doubt_station(point: ChargePoint) -> Connector | None:
+    """Connector 0 may have changed without a word: its inoperative status does not count until it
+    is said again. Returns the connector, None where there is nothing to doubt."""
+    main = point.connectors.get(0)
+    if main is None or main.status not in INOPERATIVE:
+        return None
+    main.is_doubted, main.is_confirmed = True, False
+    return main
+
+
+def doubt_after_boot(point: ChargePoint) -> None:
+    """A boot sets the clock and may have changed any status: what was said before it neither
+    makes a status old nor, of connector 0, takes the charge point out of service."""
+    for connector in point.connectors.values():
+        connector.reported = {}
+    doubt_station(point)
+
+
+def has_unconfirmed_status(point: ChargePoint) -> bool:
+    """Whether a status is from before the connection, or connector 0's is doubted."""
+    connected_s = point.connected_s or 0.0
+    known = [each for each in point.connectors.values() if each.status is not None]
+    main = point.connectors.get(0)
+    return (
+        not known
+        or any((each.status_received_s or 0.0) < connected_s for each in known)
+        or (main is not None and main.is_doubted)
+    )
+
+
+def is_contradicted(point: ChargePoint) -> bool:
+    """Whether connector 0 is out of order by its last status, and that is doubted or a connector
+    has worked since."""
+    main = point.connectors.get(0)
+    if main is None or main.status not in INOPERATIVE:
+        return False
+    told_s = main.status_received_s or 0.0
+    return main.is_doubted or any(
+        number
+        and each.status is not None
+        and each.status not in INOPERATIVE
+        and (each.status_received_s or 0.0) >= told_s
+        for number, each in point.connectors.items()
+    )
+
+
+def save_connector(request: Request, connector: Connector) -> None:
+    """Keep the status over a restart."""
+    keep_connector(request.desk.store, request.point, connector)
+
+
+def keep_connector(store: Store, point: ChargePoint, connector: Connector) -> None:
+    """The same without a request. Raises sqlite3.Error."""
+    store.save(
+        "connectors",
+        point.station_id,
+        connector.connector_id,
+        {
+            "status": connector.status,
+            "status_s": connector.status_s,
+            "status_received_s": connector.status_received_s,
+            "is_doubted": connector.is_doubted,
+            "error_code": connector.error_code,
+            "vendor_error_code": connector.vendor_error_code,
+            "vendor_id": connector.vendor_id,
+            "info": connector.info,
+            "faults": list(connector.faults),
+            "parts": {str(part): status for part, status in connector.parts.items()},
+        },
+    )
+
+
+def _own_time(text: object, received_s: float) -> float | None:
+    """The timestamp of a message where it can be believed, never later than its receipt."""
+    time_s = parse(text)
+    if time_s is None or historic(time_s, received_s) != time_s:
+        return None
+    return effective(time_s, received_s)
+
+
+def _of_parts(parts: dict[int, str]) -> str:
+    """The status of an EVSE of which only one connector can be used at a time."""
+    statuses = list(parts.values())
+    for status in ("Occupied", "Reserved", "Faulted", "Available"):
+        if status in statuses:
+            return status
+    return statuses[0]
