@@ -48,6 +48,10 @@ class Quirks(BaseModel):
     measurands: tuple[str, ...] | None = Field(
         default=None, description="what it is set to measure; an empty list: its settings are left"
     )
+    validation: Literal["lenient", "strict"] = Field(
+        default="lenient",
+        description="strict: refuse messages that break their schema; lenient: use and count them",
+    )
     read_configuration: bool = Field(
         default=True, description="whether it may be asked for all keys"
     )

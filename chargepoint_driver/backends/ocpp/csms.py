@@ -203,6 +203,8 @@ class Csms:
 
     def note(self, request: Request, connector: int | None, time_s: float, data: Any) -> None:
         point = request.point
+        if request.as_received:
+            data = {**data, "as_received": request.as_received}
         if request.action != "Heartbeat":
             self._event(point, request.action, connector, time_s, request.received_s, data)
         elif self.listeners:
@@ -344,6 +346,8 @@ class Csms:
                 if point.last_seen_s is not None and point.last_seen_s != point.saved_seen_s:
                     point.saved_seen_s = point.last_seen_s
                     self.store.save_point(point.station_id, last_seen=point.last_seen_s)
+                if point.counters and point.note_departures():
+                    self.store.save_point(point.station_id, worked=point.worked)
             self.store.flush()
         except sqlite3.Error as error:
             self.count(None, "not_stored", str(error))

@@ -106,6 +106,7 @@ class ChargePointView:
     counters: Mapping[str, int]
     out_of_service: int | None
     harmful_requests: Mapping[str, Mapping[str, Any]]
+    forgiven: Mapping[str, Mapping[str, int]]
 
 
 def view_of(point: ChargePoint, now_s: float, heartbeat_s: float) -> ChargePointView:
@@ -152,6 +153,7 @@ def view_of(point: ChargePoint, now_s: float, heartbeat_s: float) -> ChargePoint
         counters=dict(point.counters),
         out_of_service=min(out, default=None),
         harmful_requests=harmful_requests(point),
+        forgiven={kind: dict(places) for kind, places in list(point.forgiven.items())},
     )
 
 

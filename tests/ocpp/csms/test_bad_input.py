@@ -22,10 +22,10 @@ FRAMES = [
     ('[true,"i","Heartbeat",{}]', "ProtocolError"),
     ('[9,"i","Heartbeat",{}]', "ProtocolError"),
     ('[2,"i","Heartbeat",5]', "FormationViolation"),
-    ('[2,"i","Heartbeat",null]', "FormationViolation"),
+    ('[2,"i","Authorize",null]', "FormationViolation"),
     ('[2,"i","Heartbeat",{}', "ProtocolError"),
     ('[2,"i","Authorize",{"idTag":' + "[" * 50_000, "ProtocolError"),
-    ('[2,"i","Authorize",{"idTag":' + "[" * 300 + "]" * 300 + "}]", "FormationViolation"),
+    ('[2,"i","Authorize",{"idTag":' + "[" * 300 + "]" * 300 + "}]", "ProtocolError"),
     (
         '[2,"i","StartTransaction",{"connectorId":1,"idTag":"a","timestamp":"x",'
         f'"meterStart":{10**40}}}]',

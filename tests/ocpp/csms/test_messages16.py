@@ -61,7 +61,8 @@ def test_every_request_is_answered(site, action, payload) -> None:
         ),
     ],
 )
-def test_errors_have_the_code_of_the_standard(site, action, payload, code) -> None:
+def test_errors_have_the_code_of_the_standard(start, action, payload, code) -> None:
+    site = start(charge_points={"*": {"quirks": {"validation": "strict"}}})
     answer = site.charger().request(action, payload)
     assert answer[0] == 4
     assert answer[2] == code

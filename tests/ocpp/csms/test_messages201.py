@@ -147,7 +147,9 @@ def test_every_request_is_answered(charger, action, payload) -> None:
         ("Authorize", [], "FormatViolation"),
     ],
 )
-def test_errors(charger, action, payload, code) -> None:
+def test_errors(start, action, payload, code) -> None:
+    site = start(charge_points={"*": {"quirks": {"validation": "strict"}}})
+    charger = site.charger(subprotocols=["ocpp2.0.1"])
     assert charger.request(action, payload)[2] == code
 
 

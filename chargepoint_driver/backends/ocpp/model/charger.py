@@ -36,6 +36,12 @@ def is_fault(code: str | None) -> bool:
     return code is not None and code.strip().lower() not in NO_ERROR
 
 
+DEPARTURES = "departures"
+"""Where a charge point's stored record keeps what was out of order (`note_departures`)."""
+# Places of one kind that are told apart in `ChargePoint.forgiven`.
+MAX_PLACES = 50
+
+
 @dataclass(frozen=True, slots=True)
 class Electrical:
     """What the configuration says of the connectors of a charge point."""
@@ -155,6 +161,8 @@ class ChargePoint:
     status_asked_s: float = float("-inf")  # the last TriggerMessage for statuses that was taken
     quirks: Quirks = field(default_factory=Quirks)
     counters: Counter[str] = field(default_factory=Counter)
+    # Kind of departure from OCPP -> place (action and field) -> how often it was forgiven.
+    forgiven: dict[str, Counter[str]] = field(default_factory=dict)
     interval_s: float = 60.0
     settings_read: bool = False
     saved_seen_s: float | None = None
@@ -164,6 +172,27 @@ class ChargePoint:
     @property
     def connected(self) -> bool:
         return self.link is not None
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether its messages are held to their schemas."""
+        return self.quirks.validation == "strict"
+
+    def note_departures(self) -> bool:
+        """Put what was out of order since the start among what is stored. True where that is
+        more than before."""
+        known = {
+            "counters": dict(self.counters),
+            "forgiven": {kind: dict(places) for kind, places in self.forgiven.items()},
+        }
+        changed: bool = self.worked.get(DEPARTURES) != known
+        self.worked[DEPARTURES] = known
+        return changed
+
+    def forgive(self, kind: str, place: str) -> None:
+        """Count a departure from OCPP that was taken all the same."""
+        places = self.forgiven.setdefault(kind, Counter())
+        places[place if place in places or len(places) < MAX_PLACES else "other places"] += 1
 
     def connector(self, connector_id: int) -> Connector:
         """The connector, known before or not."""

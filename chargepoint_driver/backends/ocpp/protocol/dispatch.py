@@ -42,13 +42,15 @@ class Desk(Protocol):
 
 @dataclass(slots=True)
 class Request:
-    """One request of a charge point. `after` is begun when the answer has been sent."""
+    """One request of a charge point. `after` is begun when the answer has been sent.
+    `as_received` has values as they came where they were read as something else, by place."""
 
     desk: Desk
     point: ChargePoint
     action: str
     received_s: float
     after: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    as_received: dict[str, Any] | None = None
 
 
 Handler = Callable[[Request, dict[str, Any]], dict[str, Any]]

@@ -10,9 +10,21 @@ from chargepoint_driver.backends.ocpp.protocol.dispatch import Handler, Request
 from chargepoint_driver.backends.ocpp.protocol.transactions import message_time
 from chargepoint_driver.backends.ocpp.wire.framing import WireError
 
-__all__ = ["Handlers", "booted", "connector_number", "heartbeat", "noted", "phases_of"]
+__all__ = [
+    "Handlers",
+    "booted",
+    "connector_in",
+    "connector_number",
+    "heartbeat",
+    "needed",
+    "noted",
+    "phases_of",
+    "register_in",
+]
 
 _MOST_CONNECTORS = 1_000
+# A register beyond this, in Wh, is not a register.
+_MOST_WH = 1e15
 
 
 class Handlers(dict[str, Handler]):
@@ -56,6 +68,44 @@ def noted(answer: dict[str, Any] | None = None) -> Handler:
         return dict(answer or {})
 
     return handler
+
+
+def needed(payload: dict[str, Any], name: str) -> Any:
+    """Return a field that a message says nothing without. Raises WireError."""
+    if name not in payload:
+        raise WireError("ProtocolError", f"{name}: is required")
+    return payload[name]
+
+
+def connector_in(
+    request: Request, payload: dict[str, Any], name: str, running: str | None = None
+) -> int:
+    """Return the connector (or EVSE) of a message. Without a number it is the one on which the
+    transaction `running` runs, else the only one. Raises WireError where there is neither."""
+    point = request.point
+    if name in payload:
+        return connector_number(payload[name], name)
+    found = None if running is None else point.running(running)
+    if found is not None:
+        return found.connector_id
+    real = [number for number in point.connectors if number]
+    if len(real) != 1:
+        raise WireError("ProtocolError", f"{name}: is required")
+    return real[0]
+
+
+def register_in(request: Request, payload: dict[str, Any], name: str) -> float | None:
+    """Return the register of a message in Wh, None where it has none that can be one.
+    Strict: raises WireError for that."""
+    found = payload.get(name)
+    if found is None:
+        return None
+    if abs(found) > _MOST_WH:
+        if request.point.is_strict:
+            raise WireError("PropertyConstraintViolation", f"{name}: beyond any register")
+        request.point.forgive("unusable", f"{request.action}.{name}")
+        return None
+    return float(found)
 
 
 def connector_number(number: int, name: str) -> int:

@@ -21,6 +21,7 @@ def message_time(request: Request, text: object) -> float:
     time_s = parse(text)
     if time_s is None and text is not None:
         request.desk.count(request.point, "unreadable_times", request.action)
+        request.point.forgive("time", request.action)
     return historic(time_s, request.received_s)
 
 

@@ -24,6 +24,7 @@ from chargepoint_driver.backends.ocpp.protocol.dispatch import Desk, Dialect, Re
 from chargepoint_driver.backends.ocpp.storage.restore import restore_running
 from chargepoint_driver.backends.ocpp.wire import framing, schemas
 from chargepoint_driver.backends.ocpp.wire.framing import WireError
+from chargepoint_driver.backends.ocpp.wire.leniency import Departures
 from chargepoint_driver.errors import BadValue, FateUnknown, TryLater, WriteRejected
 
 __all__ = ["CallRefused", "Link", "LinkLimits"]
@@ -191,6 +192,9 @@ class Link:
             return None
         self.is_heard = True
         try:
+            if type(frame.message_id) is int and point.is_strict:
+                frame.message_id = framing.NO_ID
+                raise WireError("RpcFrameworkError", "the message id is a text")
             answer = self._answer(frame, text, received_s, after)
         except WireError as error:
             self._bad += 1
@@ -222,6 +226,8 @@ class Link:
             except (msgspec.MsgspecError, RecursionError, ValueError):
                 pass  # the common way says what is wrong with it
             else:
+                if b"null" in text:
+                    self._forgive(action, [("null", "")])
                 return framing.result_text(frame.message_id, take(request, typed))
         handler = self.dialect.handlers.get(action)
         version = self.dialect.version
@@ -235,11 +241,12 @@ class Link:
             if before is not None and before[0] == mark:
                 self._desk.count(self.point, "repeated_messages")
                 return before[1]
-        payload = framing.read_payload(frame.payload)
-        forgiven = schemas.check_incoming(version, action, payload)
-        if forgiven:
-            self._desk.count(self.point, "forgiven", f"{action} {forgiven[0]}")
+        departures = Departures()
+        payload = self._usable(frame, departures)
+        request.as_received = departures.raw
         answer = framing.result_text(frame.message_id, handler(request, payload))
+        if departures.found:
+            self._forgive(action, departures.found)
         if action != "Heartbeat":
             if self._recent is None:
                 self._recent = OrderedDict()
@@ -247,6 +254,22 @@ class Link:
             if len(self._recent) > _REMEMBERED:
                 self._recent.popitem(last=False)
         return answer
+
+    def _usable(self, frame: framing.Frame, departures: Departures) -> dict[str, Any]:
+        """Return the payload as handlers use it, and note its departures from the schema."""
+        payload = framing.read_payload(frame.payload)
+        if type(frame.message_id) is int:
+            departures.note("message_id", "")
+        return schemas.take_request(
+            self.dialect.version, frame.action, payload, departures, strict=self.point.is_strict
+        )
+
+    def _forgive(self, action: str, found: list[tuple[str, str]]) -> None:
+        """Count what was out of order in one message: the message once, each kind by place."""
+        for kind, place in found:
+            where = ".".join(step for step in place.split(".") if not step.isdecimal())
+            self.point.forgive(kind, f"{action}.{where}" if where else action)
+        self._desk.count(self.point, "forgiven", f"{action}: {found[0][0]} {found[0][1]}")
 
     def _not_stored(self, text: bytes) -> bytes:
         frame = framing.read_frame(text)
@@ -365,18 +388,17 @@ class Link:
             )
         if frame.kind == framing.ERROR:
             raise CallRefused(action, *frame.payload)
-        self._check_answer(action, frame.payload)
-        answer: dict[str, Any] = frame.payload
-        return answer
+        return self._check_answer(action, frame.payload)
 
-    def _check_answer(self, action: str, payload: dict[str, Any]) -> None:
-        """Answers that break the schema are used all the same, and counted."""
-        try:
-            found = schemas.faults(self.dialect.version, action, payload, answer=True)
-        except (ValueError, RecursionError):
-            found = [("", "depth", "")]
-        if found:
-            self._desk.count(self.point, "forgiven", f"{action} answer {found[0][0]}")
+    def _check_answer(self, action: str, payload: dict[str, Any]) -> dict[str, Any]:
+        """Return the answer as it is used. What breaks its schema is counted."""
+        departures = Departures()
+        answer = schemas.take_answer(
+            self.dialect.version, action, payload, departures, strict=self.point.is_strict
+        )
+        if departures.found:
+            self._forgive(f"{action} answer", departures.found)
+        return answer
 
     # ---- life ----------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
-"""The JSON schemas of the `ocpp` package, compiled. Which actions there are in which version.
+"""The JSON schemas of the `ocpp` package, compiled, and the actions of each version.
 
-What comes in is forgiven where chargers are known to break the schema and nothing is lost by it
-(`_FORGIVEN`); what goes out is held to it.
+What comes in is made usable (`take_request`, `take_answer`), or held to its schema but for
+`_FORGIVEN` where a charger is set to `strict`. What goes out is always held to its schema.
 """
 
 from __future__ import annotations
@@ -15,8 +15,22 @@ from typing import Any
 import jsonschema_rs
 
 from chargepoint_driver.backends.ocpp.wire.framing import WireError
+from chargepoint_driver.backends.ocpp.wire.leniency import (
+    Departures,
+    Node,
+    compile_schema,
+    make_usable,
+)
 
-__all__ = ["actions", "check_incoming", "check_outgoing", "faults", "versions"]
+__all__ = [
+    "actions",
+    "check_incoming",
+    "check_outgoing",
+    "faults",
+    "take_answer",
+    "take_request",
+    "versions",
+]
 
 _FOLDERS = {"1.6": "v16", "2.0.1": "v201", "2.1": "v21"}
 _CODES = {
@@ -67,6 +81,58 @@ def actions(version: str) -> frozenset[str]:
     ending = "Response"
     requests = {name.removesuffix("Request") for name in names if not name.endswith(ending)}
     return frozenset(requests)
+
+
+def take_request(
+    version: str, action: str, payload: Any, departures: Departures, *, strict: bool = False
+) -> dict[str, Any]:
+    """Return the payload of a charge point's request as handlers use it.
+
+    Lenient: required fields may be absent in it. Raises WireError for a payload that is not an
+    object; strict: for the first fault that is not forgiven.
+    """
+    if strict:
+        departures.found += [
+            ("forgiven", each) for each in check_incoming(version, action, payload)
+        ]
+        return dict(payload)
+    if payload is None and not _node(version, action, answer=False).required:
+        departures.note("null", "")
+        payload = {}
+    if action == "DataTransfer" and not isinstance(payload, dict):
+        departures.note("shape", "")
+        payload = {"data": payload}
+    if not isinstance(payload, dict):
+        raise WireError("FormatViolation", "the payload of a CALL is an object")
+    return _usable(version, action, payload, departures, answer=False)
+
+
+def take_answer(
+    version: str, action: str, payload: dict[str, Any], departures: Departures, *, strict: bool
+) -> dict[str, Any]:
+    """Return the payload of a charge point's answer: used whatever it is, and counted."""
+    try:
+        if strict:
+            found = faults(version, action, payload, answer=True)
+            departures.found += [("forgiven", path) for path, _, _ in found]
+            return payload
+        return _usable(version, action, payload, departures, answer=True)
+    except (WireError, ValueError, RecursionError):
+        departures.note("unusable", "")
+        return payload
+
+
+def _usable(
+    version: str, action: str, payload: dict[str, Any], departures: Departures, *, answer: bool
+) -> dict[str, Any]:
+    try:
+        if _validator(version, action, answer=answer).is_valid(payload):
+            return payload
+        found = make_usable(_node(version, action, answer=answer), payload, departures)
+    except (ValueError, RecursionError):
+        raise WireError("FormatViolation", "the payload is nested too deeply") from None
+    assert isinstance(found, dict)
+    return found
 
 
 def check_incoming(version: str, action: str, payload: Any) -> list[str]:
@@ -127,8 +193,19 @@ def _folder(version: str) -> Any:
 
 
 @lru_cache(maxsize=512)
-def _validator(version: str, action: str, *, answer: bool) -> Any:
+def _schema(version: str, action: str, *, answer: bool) -> dict[str, Any]:
     ending = "Response" if answer else "" if version == "1.6" else "Request"
     text = _folder(version).joinpath(f"{action}{ending}.json").read_text(encoding="utf-8-sig")
+    schema: dict[str, Any] = json.loads(text)
+    return schema
+
+
+@lru_cache(maxsize=512)
+def _node(version: str, action: str, *, answer: bool) -> Node:
+    return compile_schema(_schema(version, action, answer=answer))
+
+
+@lru_cache(maxsize=512)
+def _validator(version: str, action: str, *, answer: bool) -> Any:
     make = jsonschema_rs.Draft4Validator if version == "1.6" else jsonschema_rs.Draft6Validator
-    return make(json.loads(text), validate_formats=False)
+    return make(_schema(version, action, answer=answer), validate_formats=False)

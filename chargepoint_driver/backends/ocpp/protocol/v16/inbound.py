@@ -13,10 +13,13 @@ from chargepoint_driver.backends.ocpp.protocol.dispatch import Dialect, Request
 from chargepoint_driver.backends.ocpp.protocol.handlers import (
     Handlers,
     booted,
+    connector_in,
     connector_number,
     heartbeat,
+    needed,
     noted,
     phases_of,
+    register_in,
 )
 from chargepoint_driver.backends.ocpp.protocol.status_notifications import (
     save_connector,
@@ -28,22 +31,19 @@ from chargepoint_driver.backends.ocpp.protocol.transactions import (
     message_time,
 )
 from chargepoint_driver.backends.ocpp.protocol.v16.messages import MeterValues
-from chargepoint_driver.backends.ocpp.wire.framing import WireError
 
 __all__ = ["DIALECT"]
 
 _handlers = Handlers()
 _on = _handlers.on
-# A register beyond this, in Wh, is none.
-_MOST_WH = 1e15
 
 
 @_on("BootNotification")
 def _boot(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
     serial = payload.get("chargePointSerialNumber") or payload.get("chargeBoxSerialNumber")
     boot = {
-        "vendor": payload["chargePointVendor"],
-        "model": payload["chargePointModel"],
+        "vendor": payload.get("chargePointVendor"),
+        "model": payload.get("chargePointModel"),
         "serial": serial,
         "firmware": payload.get("firmwareVersion"),
     }
@@ -52,9 +52,9 @@ def _boot(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
 
 @_on("StatusNotification")
 def _status(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
-    connector_id = _connector_id(payload)
+    connector_id = connector_in(request, payload, "connectorId")
     time_s = message_time(request, payload.get("timestamp"))
-    status = payload["status"]
+    status = needed(payload, "status")
     connector, newest = status_changed(request, connector_id, status, payload.get("timestamp"))
     error, vendor_error = payload.get("errorCode"), payload.get("vendorErrorCode")
     if status == "Faulted" and not is_fault(error):
@@ -74,7 +74,7 @@ def _status(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
 
 @_on("Authorize")
 def _authorize(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
-    status = request.desk.tags.status(payload["idTag"])
+    status = request.desk.tags.status(needed(payload, "idTag"))
     request.desk.note(request, None, request.received_s, {**payload, "status": status})
     return {"idTagInfo": {"status": status}}
 
@@ -82,10 +82,12 @@ def _authorize(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
 @_on("StartTransaction")
 def _start(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
     point, desk = request.point, request.desk
-    connector_id, id_tag = _connector_id(payload), payload["idTag"]
-    meter = _register_of(payload, "meterStart")
-    start_s = message_time(request, payload["timestamp"])
-    same = f"{connector_id}|{id_tag}|{payload['timestamp']}|{meter:g}"
+    connector_id = connector_in(request, payload, "connectorId")
+    id_tag = payload.get("idTag", "")
+    meter = register_in(request, payload, "meterStart")
+    start_s = message_time(request, payload.get("timestamp"))
+    shown = "" if meter is None else f"{meter:g}"
+    same = f"{connector_id}|{id_tag}|{payload.get('timestamp', '')}|{shown}"
     started, is_new = desk.store.start(
         point.station_id, connector_id, id_tag, start_s, meter, request.received_s, request=same
     )
@@ -107,10 +109,10 @@ def _start(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
 
 @_on("StopTransaction")
 def _stop(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
-    wire_id = str(payload["transactionId"])
+    wire_id = str(payload.get("transactionId", ""))
     id_tag = payload.get("idTag") or ""
-    stop_s = message_time(request, payload["timestamp"])
-    meter: float | None = _register_of(payload, "meterStop")
+    stop_s = message_time(request, payload.get("timestamp"))
+    meter = register_in(request, payload, "meterStop")
     data = list(_moments(request, payload.get("transactionData")))
     registers = [(at, found.energy_wh) for at, found in data if found.energy_wh is not None]
     if registers:
@@ -131,7 +133,9 @@ def _stop(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
 def _meter_values(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
     moments = _moments(request, payload.get("meterValue"))
     wire_id = payload.get("transactionId")
-    return _measured(request, _connector_id(payload), wire_id, moments)
+    running = None if wire_id is None else str(wire_id)
+    connector_id = connector_in(request, payload, "connectorId", running)
+    return _measured(request, connector_id, wire_id, moments)
 
 
 def _meter_values_fast(request: Request, payload: MeterValues) -> dict[str, Any]:
@@ -155,16 +159,6 @@ for _action, _answer in {
     "SignedFirmwareStatusNotification": {},
 }.items():
     _handlers[_action] = noted(_answer)
-
-
-def _connector_id(payload: dict[str, Any]) -> int:
-    return connector_number(payload["connectorId"], "connectorId")
-
-
-def _register_of(payload: dict[str, Any], name: str) -> float:
-    if abs(payload[name]) > _MOST_WH:
-        raise WireError("PropertyConstraintViolation", f"{name}: beyond any register")
-    return float(payload[name])
 
 
 def _measured(

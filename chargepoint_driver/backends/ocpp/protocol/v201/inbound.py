@@ -11,8 +11,10 @@ from chargepoint_driver.backends.ocpp.protocol.dispatch import Dialect, Request
 from chargepoint_driver.backends.ocpp.protocol.handlers import (
     Handlers,
     booted,
+    connector_in,
     connector_number,
     heartbeat,
+    needed,
     noted,
     phases_of,
 )
@@ -27,6 +29,7 @@ from chargepoint_driver.backends.ocpp.protocol.transactions import (
     message_time,
 )
 from chargepoint_driver.backends.ocpp.protocol.v201.outbound import variable_name
+from chargepoint_driver.backends.ocpp.wire.framing import WireError
 
 __all__ = ["DIALECT", "DIALECT_21"]
 
@@ -36,10 +39,10 @@ _on = _handlers.on
 
 @_on("BootNotification")
 def _boot(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
-    station = payload["chargingStation"]
+    station = payload.get("chargingStation", {})
     boot = {
-        "vendor": station["vendorName"],
-        "model": station["model"],
+        "vendor": station.get("vendorName"),
+        "model": station.get("model"),
         "serial": station.get("serialNumber"),
         "firmware": station.get("firmwareVersion"),
         "reason": payload.get("reason"),
@@ -49,17 +52,18 @@ def _boot(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
 
 @_on("StatusNotification")
 def _status(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
-    time_s = message_time(request, payload["timestamp"])
-    evse = _evse(payload["evseId"])
-    part = payload["connectorId"]
-    _take_status(request, evse, part, payload["connectorStatus"], payload.get("timestamp"))
+    time_s = message_time(request, payload.get("timestamp"))
+    evse = connector_in(request, payload, "evseId")
+    status, part = needed(payload, "connectorStatus"), payload.get("connectorId")
+    _take_status(request, evse, part, status, payload.get("timestamp"))
     request.desk.note(request, evse, time_s, payload)
     return {}
 
 
 @_on("Authorize")
 def _authorize(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
-    status = request.desk.tags.status(payload["idToken"]["idToken"])
+    token = needed(payload, "idToken")
+    status = request.desk.tags.status(needed(token, "idToken"))
     request.desk.note(request, None, request.received_s, {**payload, "status": status})
     return {"idTokenInfo": {"status": status}}
 
@@ -67,15 +71,17 @@ def _authorize(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
 @_on("TransactionEvent")
 def _transaction_event(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
     point, desk, store = request.point, request.desk, request.desk.store
-    info = payload["transactionInfo"]
-    wire_id, kind = info["transactionId"], payload["eventType"]
-    time_s = message_time(request, payload["timestamp"])
+    info, kind = _info(payload)
+    wire_id = _wire_id(request, payload, info, kind)
+    time_s = message_time(request, payload.get("timestamp"))
     token = payload.get("idToken") or {}
     id_tag = str(token.get("idToken", ""))
     evse = payload.get("evse")
     known = store.find(point.station_id, wire_id)
     is_new = known is None
-    evse_id = _evse(evse["id"]) if evse else known.connector_id if known is not None else 0
+    evse_id = 0 if known is None else known.connector_id
+    if evse and "id" in evse:
+        evse_id = _evse(evse["id"])
     moments = list(_moments(request, payload.get("meterValue")))
     registers = [(at, found.energy_wh) for at, found in moments if found.energy_wh is not None]
     first_wh = min(registers)[1] if registers and kind == "Started" else None
@@ -101,7 +107,10 @@ def _transaction_event(request: Request, payload: dict[str, Any]) -> dict[str, A
             start_wh=first_wh,
             connector=evse_id or None,
         )
-    newer = store.sequence(known.transaction_id, payload["seqNo"], bool(payload.get("offline")))
+    newer = True
+    if "seqNo" in payload:
+        seq, offline = int(payload["seqNo"]), bool(payload.get("offline"))
+        newer = store.sequence(known.transaction_id, seq, offline)
     if not newer and not is_new:
         desk.count(point, "repeated_events")
     if kind != "Ended" and (newer or is_new) and store.is_active(known.transaction_id):
@@ -117,6 +126,32 @@ def _transaction_event(request: Request, payload: dict[str, Any]) -> dict[str, A
     if not id_tag:
         return {}
     return {"idTokenInfo": {"status": desk.tags.status(id_tag)}}
+
+
+def _info(payload: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """(transactionInfo, eventType) of an event. What has a reason to have stopped has ended."""
+    info: dict[str, Any] = payload.get("transactionInfo", {})
+    ended = "stoppedReason" in info
+    kind = payload.get("eventType", "Ended" if ended else "Updated")
+    return info, kind if kind in {"Started", "Ended"} else "Updated"
+
+
+def _wire_id(request: Request, payload: dict[str, Any], info: dict[str, Any], kind: str) -> str:
+    """The transaction's id: where it is missing, that of the only one that it can mean.
+    Raises WireError where there is none, but for an end."""
+    if "transactionId" in info:
+        return str(info["transactionId"])
+    evse_id = payload.get("evse", {}).get("id")
+    running = [
+        each.transaction.wire_id
+        for number, each in request.point.connectors.items()
+        if each.transaction is not None and evse_id in {None, number}
+    ]
+    if len(running) == 1 and kind != "Started":
+        return running[0]
+    if kind != "Ended":
+        raise WireError("ProtocolError", "transactionInfo.transactionId: is required")
+    return ""
 
 
 def _go_on(
@@ -140,35 +175,39 @@ def _go_on(
 
 @_on("MeterValues")
 def _meter_values(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
-    evse = _evse(payload["evseId"])
-    shown, time_s = measure(request, evse, None, _moments(request, payload["meterValue"]))
+    evse = connector_in(request, payload, "evseId")
+    shown, time_s = measure(request, evse, None, _moments(request, payload.get("meterValue")))
     request.desk.note(request, evse, time_s, {"samples": shown})
     return {}
 
 
 @_on("NotifyEvent")
 def _event(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
-    for entry in payload["eventData"]:
-        component, variable = entry["component"], entry["variable"]["name"]
+    for entry in payload.get("eventData", ()):
+        component = entry.get("component", {})
+        variable = entry.get("variable", {}).get("name")
+        value = entry.get("actualValue")
+        if variable is None or value is None:
+            continue
         evse = component.get("evse") or {}
         connector = request.point.connector(_evse(evse.get("id", 0)))
-        value = entry["actualValue"]
         if variable == "AvailabilityState":
-            if value in {"Available", "Occupied", "Reserved", "Unavailable", "Faulted"}:
+            status = str(value).strip().capitalize()
+            if status in {"Available", "Occupied", "Reserved", "Unavailable", "Faulted"}:
                 part = evse.get("connectorId")
                 number = connector.connector_id
-                _take_status(request, number, part, value, entry.get("timestamp"))
-        elif variable == "Problem" or entry["trigger"] == "Alerting":
+                _take_status(request, number, part, status, entry.get("timestamp"))
+        elif variable == "Problem" or entry.get("trigger") == "Alerting":
             alarm = value.lower() not in {"false", "0", ""} and not entry.get("cleared")
             if alarm:
-                code = entry.get("techCode") or f"{component['name']}.{variable}"
+                code = entry.get("techCode") or f"{component.get('name', '')}.{variable}"
                 connector.note_fault(request.received_s, code)
                 connector.error_code, connector.vendor_error_code = "OtherError", code
                 connector.info = entry.get("techInfo")
             elif connector.error_code == "OtherError":
                 connector.error_code, connector.vendor_error_code = "NoError", None
             save_connector(request, connector)
-    request.desk.note(request, None, message_time(request, payload["generatedAt"]), payload)
+    request.desk.note(request, None, message_time(request, payload.get("generatedAt")), payload)
     return {}
 
 
@@ -178,7 +217,7 @@ def _report(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
     known: dict[str, str] = {}
     for entry in payload.get("reportData", ()):
         name = variable_name(entry)
-        for attribute in entry["variableAttribute"]:
+        for attribute in entry.get("variableAttribute", ()):
             value = attribute.get("value")
             if name is None or attribute.get("type", "Actual") != "Actual" or value is None:
                 continue
@@ -187,8 +226,9 @@ def _report(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
     if known:
         point.configuration = {**point.configuration, **known}
         request.desk.store.save_point(point.station_id, configuration=point.configuration)
-    time_s = message_time(request, payload["generatedAt"])
-    request.desk.note(request, None, time_s, {"requestId": payload["requestId"], "values": known})
+    time_s = message_time(request, payload.get("generatedAt"))
+    data = {"requestId": payload.get("requestId"), "values": known}
+    request.desk.note(request, None, time_s, data)
     return {}
 
 
@@ -233,8 +273,9 @@ def _evse(number: int) -> int:
 def _moments(request: Request, meter_values: Any) -> Iterable[tuple[float, Sample]]:
     phases = phases_of(request)
     for each in meter_values if isinstance(meter_values, list) else ():
-        time_s = message_time(request, each["timestamp"])
-        yield time_s, sample(map(_raw, each["sampledValue"]), phases)
+        time_s = message_time(request, each.get("timestamp"))
+        values = [_raw(entry) for entry in each.get("sampledValue", ()) if "value" in entry]
+        yield time_s, sample(values, phases)
 
 
 def _raw(entry: dict[str, Any]) -> Raw:
