@@ -101,7 +101,7 @@ def misread(names: Sequence[object]) -> tuple[str, str] | None:
     missing = " and ".join(
         f"no column {each}" for each in (POINT_NAME, ATTRIBUTE) if each not in found
     )
-    cure = "the first line of a registry names its columns"
+    cure = f"the first line of a registry names its columns ({POINT_NAME}, {ATTRIBUTE}, …)"
     line = ",".join(str(name) for name in names if name is not None)
     first = str(stripped(line))
     if first.lower().startswith("sep="):

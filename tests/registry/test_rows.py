@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from chargepoint_driver.snapshot import StationRecord
 
 from chargepoint_driver.backend import Target
 from chargepoint_driver.catalogue import CHARGEPOINT, OCPP, Kind
 from chargepoint_driver.registry import columns
-from chargepoint_driver.snapshot import StationRecord
 
 from .rows import of, row
 
