@@ -98,6 +98,9 @@ class Backend(Protocol):
     ) -> list[Event]:
         """The charging sessions of a station (None: of all) that touch a time, oldest first."""
 
+    def session(self, session_id: str) -> Event:
+        """One charging session by its `sessionID`, however old. Raises NothingThere."""
+
     def shed(self, target: Target, limit: Limit, minutes: int) -> None:
         """Limit the load of the target for so many minutes (0 = no end). Sent once. The limit of
         a group is that of each of its stations."""

@@ -61,7 +61,16 @@ PUBLIC = {
         "WrongCredentials",
         "error_from_dict",
     ],
-    "registry": ["Finding", "Point", "Registry", "Selection", "build", "read_csv"],
+    "registry": [
+        "Finding",
+        "Point",
+        "Registry",
+        "RegistryFile",
+        "Selection",
+        "build",
+        "read_csv",
+        "read_file",
+    ],
     "records": ["Event", "StationRecord", "Unreadable", "Value", "Values", "newest_by_port"],
 }
 ALSO_LISTED = ("cache", "http", "service", "simulator", "web")

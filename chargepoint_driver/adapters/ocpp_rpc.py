@@ -70,9 +70,10 @@ class OcppRpc:
 
     @RPC.export  # type: ignore[untyped-decorator]
     def last_energy(
-        self, transaction: str, days: int = 31, account: str | None = None
+        self, transaction: str, days: int | None = None, account: str | None = None
     ) -> dict[str, Any]:
-        """The last known energy of a transaction (a sessionID), running or not."""
+        """The last known energy of a transaction (a sessionID), running or not, however old.
+        `days` leaves out what ended longer ago."""
         return dict(
             answered(lambda: session_reports.last_energy(self._source(account), transaction, days))
         )

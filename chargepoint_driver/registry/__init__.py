@@ -4,9 +4,18 @@
 `rows` checks and completes rows, `files` reads CSV files.
 """
 
-from chargepoint_driver.registry.files import read_csv, read_file
+from chargepoint_driver.registry.files import RegistryFile, read_csv, read_file
 from chargepoint_driver.registry.point import Point
 from chargepoint_driver.registry.rows import Finding, Registry, build
 from chargepoint_driver.registry.selection import Selection
 
-__all__ = ["Finding", "Point", "Registry", "Selection", "build", "read_csv", "read_file"]
+__all__ = [
+    "Finding",
+    "Point",
+    "Registry",
+    "RegistryFile",
+    "Selection",
+    "build",
+    "read_csv",
+    "read_file",
+]

@@ -296,6 +296,17 @@ class Service:
         )
         return found
 
+    def session(self, session_id: str) -> Event:
+        """One charging session by its `sessionID`, however old. Raises NothingThere."""
+        found: list[Event] = []
+        call = "getChargingSessionData"
+        within(
+            lambda: found.append(self.cache.once(call, lambda: self._backend.session(session_id))),
+            self._limit_s,
+            call,
+        )
+        return found[0]
+
     def stats(self) -> dict[str, Any]:
         """Counts, for people and tests: calls sent by operation, records kept."""
         calls = self._backend.calls()

@@ -6,15 +6,15 @@ keeps (`of_record`), which can be read while it runs.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any, Protocol
 
+from chargepoint_driver import reports
 from chargepoint_driver.config import OcppAccount
 from chargepoint_driver.errors import BadValue, ChargePointError, NothingThere
-from chargepoint_driver.records import Event, StationRecord, Value
+from chargepoint_driver.records import Event, StationRecord, Unreadable
+from chargepoint_driver.reports import month_bounds
 from chargepoint_driver.service.service import Service
 
 __all__ = [
@@ -32,7 +32,7 @@ _STATUS = "getStationStatus"
 _FIELDS = (
     "transaction", "station", "port", "id_tag", "start", "end", "duration_s", "energy_kwh"
 )  # fmt: skip
-_MOST_DAYS = 3_660
+_MAX_DAYS = 3_660
 
 
 class Source(Protocol):
@@ -45,6 +45,9 @@ class Source(Protocol):
         self, station_id: str | None, since: datetime, until: datetime | None
     ) -> list[Event]:
         """The charging sessions that touch a time, oldest first."""
+
+    def session(self, session_id: str) -> Event:
+        """One charging session by its `sessionID`, however old. Raises NothingThere."""
 
 
 def active(source: Source) -> list[str]:
@@ -60,26 +63,29 @@ def last_contact(source: Source, station_id: str) -> str | None:
     return found[0]
 
 
-def last_energy(source: Source, transaction: str, days: int = 31) -> dict[str, Any]:
-    """What was delivered, as far as is known, in a transaction of so many days back, running or
-    not: a row like those of `completed`. Raises NothingThere."""
-    if isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= _MOST_DAYS:
-        raise BadValue(f"days: must be a whole number from 1 to {_MOST_DAYS}")
-    since = datetime.now(timezone.utc) - timedelta(days=days)
-    for event in reversed(source.sessions(None, since, None)):
-        if str(event.values.get("sessionID")) == str(transaction):
-            return _row(event)
-    raise NothingThere(f"no transaction {transaction} in the last {days} days")
+def last_energy(source: Source, transaction: str, days: int | None = None) -> dict[str, Any]:
+    """Return what is known to be delivered in a transaction, running or not, however old.
+
+    The row is one like those of `completed`. `days` leaves out what ended longer ago. Raises
+    BadValue, NothingThere.
+    """
+    given = isinstance(days, int) and not isinstance(days, bool)
+    if days is not None and not (given and 1 <= days <= _MAX_DAYS):
+        raise BadValue(f"days: must be a whole number from 1 to {_MAX_DAYS}, or left out")
+    row = _row(source.session(str(transaction).strip()))
+    if days is None or not row["end"]:
+        return row
+    if _moment(row["end"]) < datetime.now(timezone.utc) - timedelta(days=days):
+        raise NothingThere(
+            f"transaction {transaction} ended before the last {days} days; leave days out"
+        )
+    return row
 
 
 def completed(source: Source, month: str) -> list[dict[str, Any]]:
     """Final duration (s) and energy (kWh) of every transaction that was completed in YYYY-MM
     (UTC), by their ends. None where a begin or a register is missing. Raises BadValue."""
-    try:
-        begin = datetime.strptime(month, "%Y-%m").replace(tzinfo=timezone.utc)
-    except (TypeError, ValueError):
-        raise BadValue(f"month: {month!r} is none; write it like 2026-03") from None
-    end = (begin + timedelta(days=32)).replace(day=1)
+    begin, end = month_bounds(month)
     rows = [_row(event) for event in source.sessions(None, begin, end)]
     inside = [row for row in rows if row["end"] and begin <= _moment(row["end"]) < end]
     return sorted(inside, key=lambda row: _moment(row["end"]))
@@ -87,11 +93,7 @@ def completed(source: Source, month: str) -> list[dict[str, Any]]:
 
 def as_csv(rows: list[dict[str, Any]]) -> str:
     """Rows as CSV with a header; what is None is empty."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, _FIELDS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _inert(value) for name, value in row.items()} for row in rows)
-    return out.getvalue()
+    return reports.as_csv(_FIELDS, rows)
 
 
 def of_service(service: Service) -> Source:
@@ -126,17 +128,22 @@ class _Live:
     ) -> list[Event]:
         return self._service.sessions(station_id, since, until)
 
+    def session(self, session_id: str) -> Event:
+        return self._service.session(session_id)
+
 
 def _contact(record: StationRecord) -> tuple[str | None, bool]:
     """Of a charge point, or of whichever of its ports was heard of last."""
     parts = list(record.ports.values()) or [record.values]
-    times = [str(part["TimeStamp"]) for part in parts if part.get("TimeStamp") is not None]
+    times = [text for part in parts if isinstance(text := part.get("TimeStamp"), str)]
     there = any(part.get("Status") not in (None, "UNREACHABLE") for part in parts)
     return max(times, key=_moment, default=None), there
 
 
 def _row(event: Event) -> dict[str, Any]:
-    values = event.values
+    values = {
+        name: value for name, value in event.values.items() if not isinstance(value, Unreadable)
+    }
     start, end = values.get("startTime"), values.get("endTime")
     duration = None
     if start and end:
@@ -156,9 +163,3 @@ def _row(event: Event) -> dict[str, Any]:
 def _moment(text: str) -> datetime:
     moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-
-
-def _inert(value: Value) -> Value:
-    """A text that no spreadsheet takes for a formula."""
-    text = isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}
-    return f"'{value}" if text else value

@@ -6,7 +6,7 @@ import pytest
 from lxml import etree
 
 from chargepoint_driver.backend import Limit, Request, Target
-from chargepoint_driver.errors import TryLater
+from chargepoint_driver.errors import NothingThere, TryLater
 
 from .service import ENVELOPE_NS, SERVICE_NS, reply
 
@@ -73,6 +73,29 @@ def test_load_is_asked_of_a_group_or_a_station_never_both(backend, service):
     assert query(service) == {"sgID": "39491"}
     backend.fetch(Request("getLoad", ("1:1",)))
     assert query(service) == {"stationID": "1:1"}
+
+
+def test_one_session_is_asked_for_by_its_id_however_old_it_is(backend, service):
+    session = (
+        "<ChargingSessionData><stationID>1:1</stationID><sessionID>{}</sessionID>"
+        "</ChargingSessionData>"
+    )
+    service.answers(reply("getChargingSessionData", session.format(8) + session.format(7)))
+    assert backend.session("7").values["sessionID"] == "7"
+    assert query(service) == {"sessionID": "7", "startRecord": "1"}
+
+
+@pytest.mark.parametrize("session_id", ["", "x", "-1", "9" * 19, "9" * 5_000, "٣"])
+def test_what_is_no_session_id_is_not_asked_for(session_id, backend, service):
+    with pytest.raises(NothingThere, match="write the sessionID"):
+        backend.session(session_id)
+    assert service.requests == []
+
+
+def test_a_session_that_is_not_in_the_reply(backend, service):
+    service.answers(reply("getChargingSessionData", code="136"))
+    with pytest.raises(NothingThere, match="no transaction '7'"):
+        backend.session("7")
 
 
 def test_everything_is_asked_without_a_station(backend, service):

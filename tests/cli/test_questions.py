@@ -94,7 +94,15 @@ def test_of_the_web_services(soap: str) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("sessions", "March"), "like 2026-03"),
+        (("sessions", "March"), "month must be YYYY-MM, like 2026-01, not 'March'"),
+        (("sessions", "2026-1"), "month must be YYYY-MM, like 2026-01, not '2026-1'"),
+        (("sessions", "2026-13"), "month must be YYYY-MM, like 2026-01, not '2026-13'"),
+        (("sessions", "2026-01 "), "month must be YYYY-MM"),
+        (("sessions", "0000-01"), "month must be YYYY-MM"),
+        (("sessions", "２０２６-01"), "month must be YYYY-MM"),
+        (("sessions", "9999-12"), "month must be before 9999"),
+        (("energy", "nothing"), "no transaction 'nothing'; its id is a whole number"),
+        (("energy", "9" * 5_000), "no transaction 9999"),
         (("contact", "CP9"), "no charge point 'CP9'"),
         (("energy", "1"), "no transaction 1"),
     ],
@@ -126,3 +134,29 @@ def test_a_record_is_read_while_it_is_written(tmp_path: Path, ocpp: str) -> None
         assert run("active", ocpp)[0] == 0
         writer.execute("ROLLBACK")
     writer.close()
+
+
+def test_both_backends_refuse_the_same_months(ocpp: str, soap: str) -> None:
+    for month in ("2026-1", "9999-12", "x"):
+        assert run("sessions", ocpp, month) == run("sessions", soap, month)
+        assert run("sessions", ocpp, month)[0] == 2
+
+
+def test_the_energy_of_an_old_transaction_is_found(ocpp: str, tmp_path: Path) -> None:
+    long_ago_s = time.time() - 400 * 86_400
+    store = Store(tmp_path / "ocpp.db")
+    done, _ = store.start("CP1", 1, "ANNA", long_ago_s - 600, 0.0, long_ago_s, request="b")
+    store.stop(done.transaction_id, long_ago_s, 7_200.0, "Local")
+    store.close()
+    code, text = run("energy", ocpp, str(done.transaction_id))
+    assert (code, json.loads(text)["energy_kwh"]) == (0, 7.2)
+    code, text = run("energy", ocpp, str(done.transaction_id), "--days", "31")
+    assert code > 0
+    assert "ended before the last 31 days; leave days out" in text
+
+
+@pytest.mark.parametrize("transaction", ["0", "no", "9" * 30])
+def test_the_web_services_know_no_such_session(soap: str, transaction: str) -> None:
+    code, text = run("energy", soap, transaction)
+    assert code > 0
+    assert "no transaction" in text

@@ -16,7 +16,7 @@ from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Electric
 from chargepoint_driver.backends.ocpp.register_commands import ORDERS
 from chargepoint_driver.backends.ocpp.registers import Sessions, record_of
 from chargepoint_driver.backends.ocpp.status import ChargePointView, view_of
-from chargepoint_driver.backends.ocpp.storage.offline import event_of
+from chargepoint_driver.backends.ocpp.storage.offline import event_of, id_of
 from chargepoint_driver.config import Account, OcppAccount
 from chargepoint_driver.errors import BadConfiguration, BadValue, NothingThere
 from chargepoint_driver.records import Event
@@ -140,6 +140,10 @@ class OcppBackend:
         return [
             event_of(row) for row in self._system.sessions(station_id, since.timestamp(), until_s)
         ]
+
+    def session(self, session_id: str) -> Event:
+        """One charging session, however old. Raises NothingThere."""
+        return event_of(self._system.transaction(id_of(session_id)))
 
     # ---- writing -------------------------------------------------------------------------
 

@@ -175,6 +175,11 @@ class CentralSystem:
         self._loop.run(self._flush, 30)
         return queries.sessions(self.config.database, station_id, since_s, until_s)
 
+    def transaction(self, transaction_id: int) -> dict[str, Any]:
+        """One transaction, running or not, however old. Raises NothingThere."""
+        self._loop.run(self._flush, 30)
+        return queries.transaction(self.config.database, transaction_id)
+
     def clear_alarms(self, station_id: str) -> None:
         """Put the errors received until now away; the live status counts them all the same."""
         csms = self._running

@@ -155,6 +155,19 @@ class SoapBackend:
         found = self._pages(call, query, parser.events, _event_key, station_id is None)
         return sorted(found, key=lambda event: event.time)
 
+    def session(self, session_id: str) -> Event:
+        """One charging session, however old. Raises NothingThere."""
+        found: list[Event] = []
+        # The query takes an xsd:long.
+        if session_id.isascii() and session_id.isdigit() and int(session_id[:20]) < 1 << 63:
+            call = CHARGEPOINT.calls["getChargingSessionData"]
+            query = {"sessionID": int(session_id[:20])}
+            found = self._pages(call, query, parser.events, _event_key, no_match_is_empty=True)
+        for event in found:
+            if event.values.get("sessionID") == session_id:
+                return event
+        raise NothingThere(f"no transaction {session_id[:40]!r}; write the sessionID of one")
+
     def _query(self, request: Request) -> dict[str, Any]:
         query: dict[str, Any] = {}
         if request.group is not None:

@@ -54,9 +54,9 @@ def contact(config: Path, station: str) -> None:
 @_config
 @click.argument("transaction")
 @click.option(
-    "--days", type=click.IntRange(1, 3_660), default=31, show_default=True, help="How far back."
+    "--days", type=click.IntRange(1, 3_660), help="How far back.  [default: however long ago]"
 )
-def energy(config: Path, transaction: str, days: int) -> None:
+def energy(config: Path, transaction: str, days: int | None) -> None:
     """What was last known to be delivered in a TRANSACTION (a sessionID)?"""
     with _source(config) as source:
         _show(session_reports.last_energy(source, transaction, days))

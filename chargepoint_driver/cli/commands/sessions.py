@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import re
-import sys
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -13,6 +11,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
+from chargepoint_driver import reports
 from chargepoint_driver.catalogue import CHARGEPOINT
 from chargepoint_driver.cli.discovery.available import is_personal
 from chargepoint_driver.cli.support.account import Find, access_options, serving
@@ -81,9 +80,7 @@ def sessions(
     if as_json:
         emit(rows)
     elif as_csv:
-        writer = csv.DictWriter(sys.stdout, ["station", "port", *names], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        click.echo(reports.as_csv(["station", "port", *names], rows), nl=False)
     else:
         _show(rows, start, end)
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import msgspec
 
-__all__ = ["effective", "historic", "iso", "month_bounds", "parse", "parse_slowly"]
+__all__ = ["effective", "historic", "iso", "parse", "parse_slowly"]
 
 # A clock this far ahead of ours, or before this date, is not believed.
 _FAR_AHEAD_S = 10 * 366 * 86_400.0
@@ -102,17 +102,3 @@ def iso(time_s: float | None) -> str | None:
 @lru_cache(maxsize=64)
 def _second(time_s: int) -> str:
     return datetime.fromtimestamp(time_s, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
-
-
-def month_bounds(month: str) -> tuple[float, float]:
-    """Begin and end of a month written YYYY-MM, in UTC. Raises ValueError."""
-    if len(month) != len("2026-01"):
-        raise ValueError(f"month must be YYYY-MM, like 2026-01, not {month[:20]!r}")
-    try:
-        begin = datetime.strptime(month, "%Y-%m").replace(tzinfo=timezone.utc)
-    except ValueError:
-        raise ValueError(f"month must be YYYY-MM, like 2026-01, not {month!r}") from None
-    if begin.year == 9999:
-        raise ValueError("month must be before 9999")
-    end = begin.replace(year=begin.year + begin.month // 12, month=begin.month % 12 + 1)
-    return begin.timestamp(), end.timestamp()

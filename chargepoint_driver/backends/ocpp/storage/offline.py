@@ -10,16 +10,17 @@ from typing import Any
 from chargepoint_driver.backends.ocpp.status import register_status
 from chargepoint_driver.backends.ocpp.storage import queries
 from chargepoint_driver.config import OcppAccount
+from chargepoint_driver.errors import NothingThere
 from chargepoint_driver.records import Event
 
-__all__ = ["Record", "event_of"]
+__all__ = ["Record", "event_of", "id_of"]
 
 # Contacts are written this often.
 _WRITTEN_S = 30.0
 
 
 class Record:
-    """See `service.questions.Source`."""
+    """See `service.session_reports.Source`."""
 
     def __init__(self, account: OcppAccount, now: Callable[[], float] = time.time) -> None:
         self._path = account.database
@@ -59,9 +60,21 @@ class Record:
         rows = queries.sessions(self._path, station_id, since.timestamp(), until_s)
         return [event_of(row) for row in rows]
 
+    def session(self, session_id: str) -> Event:
+        """One session, however old. Raises NothingThere."""
+        return event_of(queries.transaction(self._path, id_of(session_id)))
+
+
+def id_of(session_id: str) -> int:
+    """Return the id that a sessionID is the text of. Raises NothingThere."""
+    if not session_id.isascii() or not session_id.removeprefix("-").isdigit():
+        raise NothingThere(f"no transaction {session_id[:40]!r}; its id is a whole number")
+    # Ids have fewer digits than this; Python refuses to read very many.
+    return int(session_id[:40])
+
 
 def event_of(row: dict[str, Any]) -> Event:
-    """A row of `questions.sessions` in the words of the registers."""
+    """A row of `queries.sessions` in the words of the registers."""
     energy_wh = row["energy_wh"]
     return Event(
         row["charge_point"],

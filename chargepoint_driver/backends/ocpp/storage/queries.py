@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -12,8 +10,9 @@ from typing import Any
 
 import msgspec
 
-from chargepoint_driver.backends.ocpp.model.timestamps import iso, month_bounds
-from chargepoint_driver.errors import BadValue, NothingThere, TryLater
+from chargepoint_driver.backends.ocpp.model.timestamps import iso
+from chargepoint_driver.errors import NothingThere, TryLater
+from chargepoint_driver.reports import as_csv, month_bounds
 
 __all__ = [
     "active_points",
@@ -23,6 +22,7 @@ __all__ = [
     "last_energy",
     "newest_sessions",
     "sessions",
+    "transaction",
     "transactions",
     "transactions_csv",
 ]
@@ -41,14 +41,11 @@ _SELECT = (
 def transactions(path: Path, month: str) -> list[dict[str, Any]]:
     """Every transaction that was completed in the month (UTC), oldest first: its final duration
     and energy. None where a begin or a register is missing. Raises BadValue."""
-    try:
-        begin, end = month_bounds(month)
-    except ValueError as error:
-        raise BadValue(str(error)) from None
+    begin, end = month_bounds(month)
     with _reading(path) as db:
         rows = db.execute(
             _SELECT + " WHERE stop_time >= ? AND stop_time < ? ORDER BY stop_time, id",
-            (begin, end),
+            (begin.timestamp(), end.timestamp()),
         ).fetchall()
     return [_row(row) for row in rows]
 
@@ -91,24 +88,26 @@ def newest_sessions(path: Path, station_ids: Iterable[str]) -> dict[str, dict[in
 
 def transactions_csv(rows: list[dict[str, Any]]) -> str:
     """The same as CSV with a header; what is None is empty."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, _FIELDS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({**row, "id_tag": _inert(row["id_tag"])} for row in rows)
-    return out.getvalue()
+    return as_csv(_FIELDS, rows)
+
+
+def transaction(path: Path, transaction_id: int) -> dict[str, Any]:
+    """One transaction, running or not, however old; the fields are those of `transactions`, and
+    `time` of its last register. Raises NothingThere."""
+    row = None
+    if abs(transaction_id) < 1 << 63:
+        with _reading(path) as db:
+            row = db.execute(_SELECT + " WHERE id = ?", (transaction_id,)).fetchone()
+    if row is None:
+        raise NothingThere(f"no transaction {transaction_id}")
+    return {**_row(row), "time": iso(row[10] or row[6])}
 
 
 def last_energy(path: Path, transaction_id: int) -> dict[str, Any]:
     """The last known energy of a transaction, running or not. Raises NothingThere."""
-    if abs(transaction_id) >= 1 << 63:
-        raise NothingThere(f"no transaction {transaction_id}")
-    with _reading(path) as db:
-        row = db.execute(_SELECT + " WHERE id = ?", (transaction_id,)).fetchone()
-    if row is None:
-        raise NothingThere(f"no transaction {transaction_id}")
-    found = _row(row)
-    names = ("id", "charge_point", "connector", "state", "energy_wh")
-    return {**{name: found[name] for name in names}, "time": iso(row[10] or row[6])}
+    found = transaction(path, transaction_id)
+    names = ("id", "charge_point", "connector", "state", "energy_wh", "time")
+    return {name: found[name] for name in names}
 
 
 def last_contact(path: Path) -> dict[str, str | None]:
@@ -214,8 +213,3 @@ def _row(row: tuple[Any, ...]) -> dict[str, Any]:
         "reason": reason,
         "state": state,
     }
-
-
-def _inert(text: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text

@@ -1,0 +1,48 @@
+"""The parts that every report shares: months, and CSV that spreadsheets can open."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import MAXYEAR, datetime, timezone
+
+from chargepoint_driver.errors import BadValue
+
+__all__ = ["as_csv", "month_bounds"]
+
+_MONTH = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
+_FORMULA = frozenset("=+-@\t\r")
+
+
+def month_bounds(month: object) -> tuple[datetime, datetime]:
+    """Return the begin and end of a month written YYYY-MM, in UTC. Raises BadValue."""
+    found = _MONTH.fullmatch(month) if isinstance(month, str) else None
+    if found is None or found[1] == "0000":
+        raise BadValue(f"month must be YYYY-MM, like 2026-01, not {str(month)[:20]!r}")
+    year, number = int(found[1]), int(found[2])
+    if year == MAXYEAR:
+        raise BadValue(f"month must be before {MAXYEAR}")
+    return (
+        datetime(year, number, 1, tzinfo=timezone.utc),
+        datetime(year + number // 12, number % 12 + 1, 1, tzinfo=timezone.utc),
+    )
+
+
+def as_csv(fields: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
+    """Return rows as CSV with a header. What is None is empty; no text is a formula."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, fields, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _inert(row.get(name)) for name in fields} for row in rows)
+    return out.getvalue()
+
+
+def _inert(value: object) -> object:
+    """Return a text so that no spreadsheet takes it for a formula; other values as they are."""
+    if not isinstance(value, str):
+        return value
+    # A carriage return would end the row: the csv module quotes line feeds only.
+    plain = value.replace("\r", " ")
+    return f"'{plain}" if value[:1] in _FORMULA else plain
