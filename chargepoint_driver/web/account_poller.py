@@ -37,24 +37,36 @@ _SHOWN_OF_PORT = ("Power", "Level", "Connector")
 
 @dataclass(frozen=True)
 class Picture:
-    """What is known of an account. Never changed: each reading makes a new one."""
+    """What is known of an account. Never changed: each reading makes a new one.
+
+    `is_listed`: whether all its stations are known. Until then no station means unknown.
+    """
 
     stations: Mapping[str, Station] = field(default_factory=dict)
     groups: Mapping[str, Group] = field(default_factory=dict)
     sessions: Sessions = field(default_factory=lambda: Sessions([]))
     problem: Problem | None = None
+    is_listed: bool = False
 
 
 class Watch:
     """Keeps the picture of one account. `refresh` is called by one thread at a time."""
 
     def __init__(
-        self, accounts: Accounts, name: str, catalogue: Catalogue, now: Callable[[], float]
+        self,
+        accounts: Accounts,
+        name: str,
+        catalogue: Catalogue,
+        now: Callable[[], float],
+        expected: frozenset[str] = frozenset(),
     ) -> None:
+        """`expected`: the chargers that the configuration names."""
         self._accounts = accounts
         self._catalogue = catalogue
         self._now = now
         self._listed: list[dict[str, Any]] = []
+        self._is_listed = False
+        self._expected = expected
         self._list_due_s = 0.0
         self._sessions_due_s = 0.0
         self._plan: dict[str, dict[str, Any]] = {}
@@ -74,7 +86,7 @@ class Watch:
         found = self.picture.sessions
         if sessions or self._now() >= self._sessions_due_s:
             found = self._sessions()
-        self.picture = Picture(stations, groups, found, problem_found)
+        self.picture = Picture(stations, groups, found, problem_found, self._is_listed)
 
     # ---- the list of stations ------------------------------------------------------------
 
@@ -84,11 +96,26 @@ class Watch:
         except ChargePointError as error:
             self._list_due_s = self._now() + _AGAIN_S
             return problem(error)
+        self._is_listed = True
+        missing = sorted(self._expected - {station["station"] for station in listed})
         every_s = self._catalogue.calls["getStations"].currency_s
         self._list_due_s = self._now() + every_s
         if listed != self._listed:
             self._listed = listed
             self._make_plan()
+        # A charger that never connected draws nobody knows what.
+        if missing or (self.direct and not listed):
+            self._is_listed = False
+            names = ", ".join(missing[:5]) + (" ..." if len(missing) > 5 else "")
+            who = (
+                f"{len(missing)} charge points ({names}) have never"
+                if missing
+                else "no charge point has ever"
+            )
+            return Problem(
+                "try_later",
+                f"{who} connected; see that they are on and name this central system's URL",
+            )
         return None
 
     def _make_plan(self) -> None:

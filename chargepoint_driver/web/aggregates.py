@@ -1,34 +1,70 @@
-"""What a site comes to: its load and the most that it may draw, alarms, who needs somebody."""
+"""Totals of a site: load, most allowed, headroom, alarms, maintenance."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from chargepoint_driver.web.schemas import Alarm, Group, Maintenance, Port, Site, Station
 
-__all__ = ["alarms", "maintenance", "site", "unknown"]
+__all__ = ["alarms", "alarms_unknown", "maintenance", "site", "unknown"]
 
 # Told as alarms by the service, and the end of one.
 _ALL_WELL = {"Reachable"}
 _NO_FAULT = {None, "", "NONE", "NoError"}
 
 
-def site(stations: Iterable[Station], groups: Iterable[Group]) -> Site:
-    """All ports together; see `shapes.Site`."""
+def site(stations: Sequence[Station], groups: Sequence[Group], accounts_unknown: int = 0) -> Site:
+    """All ports together; see `shapes.Site`. Where the stations of an account are not known, a
+    total of all is not known either."""
     ports = [port for station in stations for port in station.ports]
-    loads = [port.values.get("portLoad") for port in ports]
+    loads = [_load_kw(port) for port in ports]
     known = [load for load in loads if load is not None]
     sheds = [port.values.get("shedState") for port in ports]
+    is_empty = not ports and not accounts_unknown
+    headroom_kw, unlimited = _headroom(stations, groups)
     return Site(
         load=round(sum(known), 3) if known else None,
-        allowed=_allowed(stations, groups),
+        allowed=None if accounts_unknown else _allowed(stations, groups),
         ports=len(ports),
         portsUnknown=len(ports) - len(known),
-        portsCharging=sum(load > 0 for load in known) if known or not ports else None,
-        portsShed=sheds.count(1) if set(sheds) != {None} else None,
+        portsCharging=sum(load > 0 for load in known) if known or is_empty else None,
+        portsShed=sheds.count(1) if set(sheds) - {None} or is_empty else None,
         portsShedUnknown=sheds.count(None),
+        headroom=None if accounts_unknown else headroom_kw,
+        portsUnlimited=unlimited,
+        accountsUnknown=accounts_unknown,
     )
+
+
+def _load_kw(port: Port) -> float | None:
+    """The load in kW. Of a port that is out of reach the service repeats an old one: unknown."""
+    return None if port.values.get("Status") == "UNREACHABLE" else port.values.get("portLoad")
+
+
+def _headroom(stations: Iterable[Station], groups: Iterable[Group]) -> tuple[float | None, int]:
+    """(sum of `siteHeadroom` in kW, ports that no commanded limit covers).
+
+    A group's total covers its stations, a station's its ports. None where there is no port, or
+    one that is not covered.
+    """
+    rooms: list[float] = []
+    unlimited = 0
+    covered: set[tuple[str, str]] = set()
+    for group in groups:
+        if (room_kw := group.values.get("siteHeadroom")) is not None:
+            rooms.append(room_kw)
+            covered |= {(group.account, cpid) for cpid in group.stations}
+    for station in stations:
+        if (station.account, station.cpid) in covered:
+            continue
+        own_kw = station.values.get("siteHeadroom")
+        parts = [port.values.get("siteHeadroom") for port in station.ports]
+        if own_kw is not None:
+            parts = [own_kw]
+        rooms += [kw for kw in parts if kw is not None]
+        unlimited += parts.count(None)
+    return (round(sum(rooms), 3) if rooms and not unlimited else None), unlimited
 
 
 def _allowed(stations: Iterable[Station], groups: Iterable[Group]) -> float | None:
@@ -101,8 +137,18 @@ def _alarm_of(port: Port) -> tuple[str, str | None, str | None, int] | None:
     return None if kind is None or kind in _ALL_WELL else (kind, time, as_of, port.connectorId)
 
 
+def alarms_unknown(stations: Iterable[Station]) -> int:
+    """The number of ports whose alarms are not known: they cannot be read, or their charger
+    connects to us and is not connected."""
+    return sum(
+        "alarmType" in port.errors or station.values.get("connected") == 0
+        for station in stations
+        for port in station.ports
+    )
+
+
 def unknown(stations: Iterable[Station], attribute: str) -> int:
-    """Of how many ports an attribute cannot be read at present."""
+    """The number of ports of which an attribute cannot be read at present."""
     return sum(attribute in port.errors for station in stations for port in station.ports)
 
 

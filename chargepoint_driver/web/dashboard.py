@@ -6,9 +6,10 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from itertools import chain
+from types import MappingProxyType
 
 from chargepoint_driver.errors import BadValue, NothingThere
 from chargepoint_driver.service import Accounts
@@ -44,15 +45,17 @@ class Board:
         *,
         every_s: float,
         now: Callable[[], float] = time.time,
+        expected: Mapping[str, frozenset[str]] = MappingProxyType({}),
     ) -> None:
         """`every_s` is the time between two readings. A web service is not asked more often
-        than its values are allowed to be old."""
+        than its values are allowed to be old. `expected`: account to its configured chargers."""
         self._accounts = accounts
         self._executor = executor
         self._every_s = every_s
         self._now = now
         self._watches = {
-            name: Watch(accounts, name, table, now) for name, table in accounts.tables().items()
+            name: Watch(accounts, name, table, now, expected.get(name, frozenset()))
+            for name, table in accounts.tables().items()
         }
         self._turns = {name: asyncio.Lock() for name in self._watches}
         self._tasks: list[asyncio.Task[None]] = []
@@ -172,11 +175,11 @@ class Board:
             stations, groups = self.stations(), self.groups()
             self._state = State(
                 time=iso(self._now()),
-                site=aggregates.site(stations, groups),
+                site=aggregates.site(stations, groups, self._unlisted()),
                 health=self.health(),
                 groups=groups,
                 alarms=aggregates.alarms(stations),
-                alarmsUnknown=aggregates.unknown(stations, "alarmType"),
+                alarmsUnknown=aggregates.alarms_unknown(stations),
                 maintenance=aggregates.maintenance(stations),
                 maintenanceUnknown=aggregates.unknown(stations, "Status"),
                 alerts=list(self._alerts),
@@ -186,6 +189,10 @@ class Board:
         self._state.time = iso(self._now())
         self._state.sample = self.record.newest
         return self._state
+
+    def _unlisted(self) -> int:
+        """The number of accounts of whose stations not all are known."""
+        return sum(not watch.picture.is_listed for watch in self._watches.values())
 
     def account_of(self, account: str | None, cpid: str | None, group: str | None) -> str:
         """The account that is meant: the one named, else the one that has the station or group.

@@ -27,10 +27,11 @@ class Record:
         """Keep this, unless another is hardly older and says the same of what is allowed."""
         newest = self.newest
         if newest is not None and now_s - newest.time < _SPACING_S:
-            before = newest.allowed, newest.portsUnknown
-            if before == (site.allowed, site.portsUnknown):
+            before = newest.allowed, newest.portsUnknown, newest.accountsUnknown
+            if before == (site.allowed, site.portsUnknown, site.accountsUnknown):
                 return
-        self._samples.append(Sample(round(now_s, 1), site.load, site.allowed, site.portsUnknown))
+        unknown = site.portsUnknown, site.accountsUnknown
+        self._samples.append(Sample(round(now_s, 1), site.load, site.allowed, *unknown))
         while self._samples[0].time < now_s - _KEPT_S:
             self._samples.popleft()
 

@@ -244,9 +244,14 @@ class Alert(msgspec.Struct):
 
 
 class Site(msgspec.Struct):
-    """All ports together. `load` and `allowed` in kW: what is drawn (of the ports that report
-    it, all but `portsUnknown`) and the most that may be drawn: limits in force, ratings
-    elsewhere; null when one of them is not known. The counts are of the ports that tell."""
+    """All ports together, in kW. null: not known.
+
+    `load`: what is drawn, of the ports whose load is known (all but `portsUnknown`). `allowed`:
+    the most that may be drawn: limits in force, ratings elsewhere. `headroom`: the sum of
+    `siteHeadroom`, commanded limit minus load; null while `portsUnlimited` ports have no
+    commanded limit. `portsCharging` and `portsShed` count the ports that are known.
+    `accountsUnknown`: accounts of whose stations not all are known; those ports count nowhere.
+    """
 
     load: float | None
     allowed: float | None
@@ -255,6 +260,9 @@ class Site(msgspec.Struct):
     portsCharging: int | None  # noqa: N815
     portsShed: int | None  # noqa: N815
     portsShedUnknown: int  # noqa: N815
+    headroom: float | None = None
+    portsUnlimited: int = 0  # noqa: N815
+    accountsUnknown: int = 0  # noqa: N815
 
 
 class AccountHealth(msgspec.Struct):
@@ -287,12 +295,14 @@ class Connectors(msgspec.Struct):
 
 
 class Sample(msgspec.Struct, array_like=True):
-    """Time (seconds since 1970), load and most allowed in kW, ports that were not known."""
+    """Time (seconds since 1970), load and most allowed in kW, ports that were not known,
+    accounts whose stations were not known."""
 
     time: float
     load: float | None
     allowed: float | None
     portsUnknown: int  # noqa: N815
+    accountsUnknown: int = 0  # noqa: N815
 
 
 class Loads(msgspec.Struct):
@@ -302,8 +312,8 @@ class Loads(msgspec.Struct):
 
 
 class State(msgspec.Struct):
-    """What the page shows beside the stations. `alarmsUnknown` and `maintenanceUnknown`: of how
-    many ports these cannot be read at present."""
+    """What the page shows besides the stations. `alarmsUnknown` and `maintenanceUnknown`: the
+    number of ports of which these are not known at present."""
 
     time: Time
     site: Site

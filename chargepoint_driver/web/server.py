@@ -55,6 +55,7 @@ class WebServer:
         self._thread = threading.Thread(target=self._run, name="chargepoint-web", daemon=True)
         self._started = threading.Event()
         self._failure: BaseException | None = None
+        self._expected = _expected(config)
         self._accounts = Accounts(self._serve_kept)
         faults = self._accounts.configure(config)
         if faults:
@@ -117,7 +118,13 @@ class WebServer:
     async def _live(self) -> None:
         self._ending = asyncio.Event()
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="chargepoint-web") as executor:
-            board = Board(self._accounts, executor, every_s=self._every_s, now=self._now)
+            board = Board(
+                self._accounts,
+                executor,
+                every_s=self._every_s,
+                now=self._now,
+                expected=self._expected,
+            )
             files = Files()
             login = Login(Key(self._settings.token), files, is_tls=self._settings.tls is not None)
             stream = Stream(board, login.is_let_in)
@@ -151,3 +158,14 @@ class WebServer:
         self._accounts.close()
         if not self._thread.is_alive() and not self._loop.is_closed():
             self._loop.close()
+
+
+def _expected(config: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+    """Account to the charge points that its configuration names, also before they connect."""
+    accounts = {**config.get("accounts", {})}
+    found = {}
+    for name, account in accounts.items():
+        points = account.get("charge_points") if isinstance(account, Mapping) else None
+        if isinstance(points, Mapping):
+            found[name] = frozenset(str(each) for each in points if each != "*")
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .conftest import STATION, TOKEN, eventually
+from .conftest import STATION, TOKEN, eventually, free_port
 
 PLACE = {"cpid": STATION, "connectorId": 1}
 
@@ -176,11 +176,23 @@ def test_the_service_is_down(site):
     assert state["site"]["portsCharging"] is state["site"]["portsShed"] is None
     assert state["alarmsUnknown"] == state["maintenanceUnknown"] == 8
     assert state["health"]["good"] is False
-    assert eventually(lambda: site.get("/load")["samples"][-1][1:] == [None, None, 8])
+    assert eventually(lambda: site.get("/load")["samples"][-1][1:] == [None, None, 8, 0])
     site.sim.faults.clear()
     site.pass_(300)
     eventually(lambda: site.port()["values"].get("portLoad"))
     eventually(lambda: site.get("/health")["good"])
+
+
+def test_the_service_was_down_when_the_page_started(make_site):
+    """Stations that were never listed are unknown: no total is 0, and no list says "none"."""
+    account = {"username": "u", "password": "p", "endpoint": f"http://127.0.0.1:{free_port()}/"}
+    site = make_site(config={"accounts": {"garage": account}})
+    state = eventually(lambda: (s := site.get("/state"))["health"]["accounts"][0]["errors"] and s)
+    assert state["health"]["good"] is False
+    totals = ("load", "allowed", "headroom", "portsCharging", "portsShed")
+    assert [state["site"][name] for name in totals] == [None] * 5
+    assert state["site"]["accountsUnknown"] == 1
+    assert eventually(lambda: site.get("/load")["samples"][-1][1:] == [None, None, 0, 1])
 
 
 def test_a_write_whose_fate_is_not_known(site):

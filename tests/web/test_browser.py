@@ -9,7 +9,7 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from .browser import Page
-from .conftest import STATION, eventually
+from .conftest import STATION, eventually, free_port
 
 AXE = Path(axe_core_python.__file__).with_name("axe.min.js")
 
@@ -105,6 +105,54 @@ def test_a_shed_is_asked_about_then_pending_then_in_force_then_cleared(logged_in
     assert page.complaints() == []
 
 
+def test_what_is_not_known_at_the_first_start_is_unknown(window, make_site):
+    account = {"username": "u", "password": "p", "endpoint": f"http://127.0.0.1:{free_port()}/"}
+    site = make_site(config={"accounts": {"garage": account}})
+    window.driver.delete_all_cookies()
+    window.open(site.server.url)
+    eventually(lambda: "[try_later]" in window.text("#notices"))
+    figures = window.text("#figures")
+    assert figures.splitlines()[1::3] == ["unknown"] * 5
+    assert figures.count("stations of 1 account unknown") == 5
+    assert window.text("#alarms") == window.text("#care") == "Unknown at present"
+    assert window.text("#count") == "stations of 1 account unknown"
+    assert "0.0 kW" not in window.text("main")
+    assert "unknown: not read yet" in window.text("#sessions-say")
+    window.complaints()
+
+
+def test_what_is_in_trouble_says_what_the_trouble_is(page, site):
+    site.sim.world.raise_alarm("1:34002", "GFCI Trip", 1)
+    site.sim.world.set_reachable("1:34003", False)
+    site.pass_(600)
+    eventually(lambda: "GFCI Trip" in page.text("#alarms"))
+    page.js(
+        "const e = document.getElementById('only');"
+        "e.value = 'trouble'; e.dispatchEvent(new Event('change'));"
+    )
+    shown = eventually(lambda: (tiles := page.all("#ports > li")) and len(tiles) < 8 and tiles)
+    troubles = [tile.find_element("css selector", ".trouble").text for tile in shown]
+    assert all(troubles)
+    assert any(words.startswith("Alarm: GFCI Trip, since") for words in troubles)
+    assert troubles.count("Needs maintenance: out of reach.") == 2
+    assert page.text("#figures").startswith("Load\nat least ")
+
+
+def test_headroom_has_one_meaning(page, site):
+    assert "no limit is commanded" in page.text("#figures")
+    page.one("#groups [data-do=shed]").click()
+    page.fill("allowedLoad", "20")
+    page.button("Shed now").click()
+    site.pass_(31)
+    eventually(lambda: "in force, to 20.0 kW" in page.text("#groups"))
+    (group,) = site.get("/state")["groups"]
+    room = f"{group['values']['siteHeadroom']:.1f} kW"
+    words = page.text("#groups").splitlines()
+    assert words[words.index("Headroom") + 1] == room
+    figures = page.text("#figures").splitlines()
+    assert figures[figures.index("Headroom") + 1] == room
+
+
 def test_a_percentage(page, site):
     page.do("shed", number=2)
     (choice,) = (r for r in page.all("#ask [type=radio]") if "part" in r.accessible_name)
@@ -158,7 +206,7 @@ def test_the_service_is_down(page, site):
     assert "stale" in page.tile().find_element("tag name", "article").get_attribute("class")
     assert "Charging?" in page.tile().text
     eventually(lambda: "HTTP 503" in page.text("#notices"))
-    eventually(lambda: page.text("#figures").count("8 ports not known") == 3)
+    eventually(lambda: page.text("#figures").count("8 ports unknown") == 4)
     assert "0 of" not in page.text("#figures")
     site.sim.faults.clear()
     site.pass_(300)

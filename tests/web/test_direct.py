@@ -146,3 +146,34 @@ def test_start_and_stop_in_the_browser(yard, chromium):
         assert page.complaints() == []
     finally:
         page.close()
+
+
+def test_chargers_that_never_connected_are_unknown(tmp_path):
+    """No total is 0, and nothing says that there is no alarm, before a charger has connected."""
+    account = {
+        "backend": "ocpp",
+        "listen": f"127.0.0.1:{free_port()}",
+        "database": str(tmp_path / "ocpp.sqlite"),
+        "charge_points": {"CP1": {}, "CP2": {}},
+    }
+    server = WebServer(
+        {"accounts": {"yard": account}}, Settings.of("127.0.0.1:0", token=TOKEN), every_s=0.2
+    ).start()
+    try:
+        url, key = f"{server.url}api/v1/state", {"X-API-Key": TOKEN}
+        with requests.Session() as session:
+            session.trust_env = False
+            state = eventually(
+                lambda: (
+                    (s := session.get(url, headers=key, timeout=10).json())["health"]["accounts"][
+                        0
+                    ]["errors"]
+                    and s
+                )
+            )
+    finally:
+        server.stop()
+    assert state["site"]["accountsUnknown"] == 1
+    assert [state["site"][name] for name in ("load", "allowed", "portsCharging")] == [None] * 3
+    (problem,) = state["health"]["accounts"][0]["errors"].values()
+    assert "2 charge points (CP1, CP2) have never connected" in problem["message"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chargepoint_driver.web.aggregates import alarms, maintenance, site
+from chargepoint_driver.web.aggregates import alarms, alarms_unknown, maintenance, site
 from chargepoint_driver.web.load_history import Record
 from chargepoint_driver.web.schemas import Group, LastKnown, Port, Problem, Site, Station
 
@@ -69,6 +69,41 @@ def test_a_site_that_draws_nothing_draws_zero():
     assert (found.load, found.portsCharging, found.portsUnknown) == (0.0, 0, 0)
     empty = site([], [])
     assert (empty.load, empty.ports, empty.portsCharging) == (None, 0, 0)
+
+
+def test_nothing_is_known_of_an_account_that_was_never_listed():
+    found = site([], [], 1)
+    assert found.load is found.allowed is found.headroom is None
+    assert found.portsCharging is found.portsShed is None
+    # With another account beside it the load is that of some ports, and the limit is unknown.
+    some = site([station(port(1, **FREE))], [], 1)
+    assert (some.load, some.allowed, some.headroom, some.accountsUnknown) == (5.0, None, None, 1)
+
+
+def test_the_load_of_a_port_out_of_reach_is_unknown():
+    found = site([station(port(1, **FREE), port(2, Status="UNREACHABLE", **FREE))], [])
+    assert (found.load, found.portsUnknown, found.portsCharging) == (5.0, 1, 1)
+
+
+def test_headroom_is_the_sum_of_the_point_siteheadroom():
+    def room(*stations, groups=()):
+        found = site(stations, groups)
+        return found.headroom, found.portsUnlimited
+
+    held = {**FREE, "siteHeadroom": 1.5}
+    assert room(station(port(1, **FREE), port(2, **FREE))) == (None, 2)
+    assert room(station(port(1, **held), port(2, **FREE))) == (None, 1)
+    assert room(station(port(1, **held), port(2, **held))) == (3.0, 0)
+    assert room(station(port(1, **held), port(2, **held), siteHeadroom=2.0)) == (2.0, 0)
+    assert room(station(port(1, **held)), groups=[group(siteHeadroom=-0.5)]) == (-0.5, 0)
+    assert room() == (None, 0)
+
+
+def test_alarms_of_a_charger_that_is_not_connected_are_unknown():
+    assert alarms_unknown([station(port(1), port(2), connected=0), station(port(1))]) == 2
+    failed = port(1)
+    failed.errors["alarmType"] = Problem("try_later", "down")
+    assert alarms_unknown([station(failed, port(2), connected=1)]) == 1
 
 
 def test_alarms_are_newest_first_and_of_the_station_where_all_ports_have_it():

@@ -3,8 +3,8 @@
 import { ask } from "./ask.js";
 import { Chart } from "./chart.js";
 import { Stream } from "./stream.js";
-import { buildGroup, buildPort, isWanted, updateGroup, updatePort } from "./tiles.js";
-import { DASH, ago, clock, keep, kw, lasting, make, now, place, round, say, setTime, since } from "./words.js";
+import { buildGroup, buildPort, isWanted, undecided, updateGroup, updatePort } from "./tiles.js";
+import { DASH, UNKNOWN, ago, clock, keep, kw, lasting, make, now, place, round, say, setTime, since } from "./words.js";
 
 const part = (name) => document.getElementById(name);
 const chart = new Chart(part("chart"), part("chart-says"), part("numbers"));
@@ -15,13 +15,15 @@ let queued = false;
 
 const context = {
   sessions: [],
-  inTrouble: new Set(),
+  // Station and port to what is wrong there, in words.
+  troubles: new Map(),
   done: (words) => {
     say(part("said"), words);
     setTimeout(() => say(part("said"), ""), 8000);
   },
   isDirect: (account) => Boolean(state && state.health.accounts.some((each) => each.account === account && each.direct)),
   sessionsOld: (account) => (state && (stream.isAway || account in state.sessions.errors) ? state.sessions.readAt : null),
+  sessionsKnown: (account) => Boolean(state && state.sessions.readAt && !(account in state.sessions.errors)),
   get away() {
     return stream.isAway;
   },
@@ -40,7 +42,7 @@ const stream = new Stream(
       heard = Date.now();
       setTime(found.time);
       context.sessions = found.sessions.sessions;
-      context.inTrouble = new Set([...found.alarms, ...found.maintenance].map((each) => `${each.account} ${each.cpid} ${each.connectorId}`));
+      context.troubles = troubles(found);
       if (isFirst) load();
       else chart.add(found.sample, now());
       draw();
@@ -48,6 +50,17 @@ const stream = new Stream(
   },
   () => draw(),
 );
+
+function troubles({ alarms, maintenance }) {
+  const found = new Map();
+  const add = (each, words) => {
+    const key = `${each.account} ${each.cpid} ${each.connectorId}`;
+    found.set(key, [...(found.get(key) ?? []), words]);
+  };
+  for (const each of maintenance) add(each, `Needs maintenance: ${each.reason}.`);
+  for (const each of alarms) add(each, `Alarm: ${each.alarmType}${each.alarmTime ? `, since ${clock(each.alarmTime)}` : ""}.`);
+  return found;
+}
 
 async function load() {
   const hours = Number(part("hours").value);
@@ -98,7 +111,7 @@ function drawNotices() {
     const kinds = Map.groupBy ? Map.groupBy(Object.entries(account.errors), ([, error]) => error.code) : new Map(Object.entries(account.errors).map((each) => [each[0], [each]]));
     for (const errors of kinds.values()) {
       const calls = errors.length > 1 ? `${errors.map(([call]) => call).sort().join(", ")} do not work. ` : "";
-      found.push(`Account ${account.account}: ${calls}${errors[0][1].message}`);
+      found.push(`Account ${account.account}: ${calls}${errors[0][1].message} [${errors[0][1].code}]`);
     }
   }
   for (const alert of alerts.slice(0, 5)) found.push(`${clock(alert.time)}, ${alert.about}: ${alert.what}`);
@@ -107,15 +120,16 @@ function drawNotices() {
 
 function drawFigures() {
   const { site } = state;
-  const some = missing(site.portsUnknown);
+  const lists = unlisted();
+  const some = [missing(site.portsUnknown), lists].filter(Boolean).join(", ");
   const old = stream.isAway ? `as of ${clock(state.time)}` : "";
-  const room = site.load === null || site.allowed === null || site.portsUnknown ? null : site.allowed - site.load;
+  const least = site.load !== null && some ? "at least " : "";
   const rows = [
-    ["Load", kw(site.load), [some, old].filter(Boolean).join(", ")],
-    ["Most allowed", kw(site.allowed), site.allowed === null ? "a limit or rating is not known" : ""],
-    ["Headroom", kw(room), ""],
-    ["Charging", counted(site.portsCharging, site.ports - site.portsUnknown), missing(site.portsUnknown)],
-    ["Shed", counted(site.portsShed, site.ports - site.portsShedUnknown), missing(site.portsShedUnknown)],
+    ["Load", site.load === null && !some ? DASH : `${least}${kw(site.load)}`, [some, old].filter(Boolean).join(", ")],
+    ["Most allowed", kw(site.allowed), site.allowed === null ? lists || "a limit or rating is unknown" : ""],
+    ["Headroom", headroom(site), headroomNote(site) || lists],
+    ["Charging", counted(site.portsCharging, site.ports - site.portsUnknown), some],
+    ["Shed", counted(site.portsShed, site.ports - site.portsShedUnknown), [missing(site.portsShedUnknown), lists].filter(Boolean).join(", ")],
   ];
   const build = ([name]) => {
     const value = make("dd", {}, make("span"), make("small"));
@@ -127,24 +141,49 @@ function drawFigures() {
   });
 }
 
+// Headroom is siteHeadroom, here and in the points: the commanded limit minus the load.
+function headroom(site) {
+  if (site.headroom !== null) return kw(site.headroom);
+  return site.ports && site.portsUnlimited === site.ports && !site.portsUnknown ? "no limit" : UNKNOWN;
+}
+
+function headroomNote(site) {
+  if (site.headroom !== null || !site.portsUnlimited) return "";
+  if (site.portsUnknown) return missing(site.portsUnknown);
+  return site.portsUnlimited === site.ports ? "no limit is commanded" : `no limit is commanded for ${site.portsUnlimited} of ${site.ports} ports`;
+}
+
 function counted(number, of) {
-  return number === null ? DASH : `${number} of ${of}`;
+  return number === null ? UNKNOWN : `${number} of ${of}`;
 }
 
 function missing(number) {
-  return number ? `${number} ${number === 1 ? "port" : "ports"} not known` : "";
+  return number ? `${number} ${number === 1 ? "port" : "ports"} unknown` : "";
+}
+
+// What is said where the stations of an account were never listed.
+function unlisted() {
+  const number = state.site.accountsUnknown;
+  return number ? `stations of ${number} ${number === 1 ? "account" : "accounts"} unknown` : "";
+}
+
+// "Unknown" where there is nothing, and somebody could not be asked.
+function noneOr(number, words) {
+  return number || state.site.accountsUnknown ? "Unknown at present" : words;
 }
 
 function drawPorts() {
   const ports = [...stations.values()].flatMap((station) => station.ports);
   const shown = ports.filter((port) => isWanted(port, part("only").value, part("find").value.trim(), context));
   keep(part("ports"), shown, (port) => `${port.account} ${port.cpid} ${port.connectorId}`, (port) => buildPort(port, context), (item, port) => updatePort(item, port, context));
-  say(part("count"), ports.length ? (shown.length === ports.length ? `${ports.length} ports` : `${shown.length} of ${ports.length} ports`) : "No station is known yet");
+  const open = undecided(ports, part("only").value);
+  const all = shown.length === ports.length ? `${ports.length} ports` : `${shown.length} of ${ports.length} ports`;
+  say(part("count"), [ports.length ? all : unlisted() ? "" : "This account has no stations", open ? `of ${open} it is unknown` : "", unlisted()].filter(Boolean).join("; "));
 }
 
 function drawAlarms() {
-  say(part("alarms-say"), missing(state.alarmsUnknown));
-  list(part("alarms"), state.alarms, state.alarmsUnknown ? "Not known at present" : "No alarm", (alarm) => `${alarm.account} ${alarm.cpid} ${alarm.connectorId} ${alarm.alarmType} ${alarm.alarmTime} ${alarm.asOf}`, (alarm) => {
+  say(part("alarms-say"), [missing(state.alarmsUnknown), unlisted()].filter(Boolean).join(", "));
+  list(part("alarms"), state.alarms, noneOr(state.alarmsUnknown, "No alarm"), (alarm) => `${alarm.account} ${alarm.cpid} ${alarm.connectorId} ${alarm.alarmType} ${alarm.alarmTime} ${alarm.asOf}`, (alarm) => {
     const button = make("button", { type: "button", "aria-label": `Clear alarms of ${alarm.name || alarm.cpid}` }, "Clear …");
     button.addEventListener("click", () => ask("clear-alarms", alarm, context.done));
     return [make("span", {}, make("strong", {}, alarm.alarmType), ` ${place(alarm)}`), make("span", { class: "hint" }, `${alarm.alarmTime ? `since ${clock(alarm.alarmTime)}` : DASH}${alarm.asOf ? `, as of ${clock(alarm.asOf)}` : ""}`), button];
@@ -152,8 +191,8 @@ function drawAlarms() {
 }
 
 function drawCare() {
-  say(part("care-say"), missing(state.maintenanceUnknown));
-  list(part("care"), state.maintenance, state.maintenanceUnknown ? "Not known at present" : "None", (each) => `${each.account} ${each.cpid} ${each.connectorId} ${each.reason}`, (each) => [
+  say(part("care-say"), [missing(state.maintenanceUnknown), unlisted()].filter(Boolean).join(", "));
+  list(part("care"), state.maintenance, noneOr(state.maintenanceUnknown, "None"), (each) => `${each.account} ${each.cpid} ${each.connectorId} ${each.reason}`, (each) => [
     make("span", {}, place(each)),
     make("strong", {}, each.reason),
   ]);
@@ -170,7 +209,7 @@ function list(element, things, none, keyOf, build) {
 function drawSessions() {
   const { sessions, errors, readAt } = state.sessions;
   const wrong = Object.entries(errors).map(([account, error]) => `Account ${account}: ${error.message}`);
-  say(part("sessions-say"), [...wrong, readAt ? `as of ${ago(readAt)}` : "not read yet"].join("; "));
+  say(part("sessions-say"), [...wrong, readAt ? `as of ${ago(readAt)}` : "unknown: not read yet", readAt && !sessions.length && !wrong.length ? "no session" : ""].filter(Boolean).join("; "));
   const names = new Map([...stations.values()].map((station) => [`${station.account} ${station.cpid}`, station.name]));
   const recent = [...sessions].reverse().slice(0, 100);
   const labels = ["Port", "Began", "Ended", "Lasted", "Energy, kWh"];

@@ -30,7 +30,8 @@ export class Chart {
     box.addEventListener("pointerleave", () => this.point(null));
   }
 
-  // Each sample is [seconds, load kW or null, most allowed kW or null, ports not known].
+  // Each sample is [seconds, load kW or null, most allowed kW or null, ports unknown, accounts
+  // unknown].
   set(samples, hours, now) {
     this.samples = samples;
     this.hours = hours;
@@ -59,11 +60,11 @@ export class Chart {
     this.scale = { x, width, height };
     const picture = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": this.words() });
     this.grid(picture, { x, y, start, span, most, width, height });
-    for (const run of runs(this.samples, (s) => s[1] !== null && s[3] === 0)) {
+    for (const run of runs(this.samples, (s) => s[1] !== null && !isPart(s))) {
       picture.append(svg("path", { class: "area", d: `${line(run, x, y, 1)}V${y(0)}H${x(run[0][0])}Z` }));
       picture.append(svg("path", { class: "load", d: line(run, x, y, 1) }));
     }
-    for (const run of runs(this.samples, (s) => s[1] !== null && s[3] > 0)) {
+    for (const run of runs(this.samples, (s) => s[1] !== null && isPart(s))) {
       picture.append(svg("path", { class: "part", d: line(run, x, y, 1) }));
     }
     for (const run of runs(this.samples, (s) => s[2] !== null)) {
@@ -93,7 +94,7 @@ export class Chart {
     if (!last) return "No load was read yet";
     const loads = this.samples.map((sample) => sample[1]).filter((load) => load !== null);
     const peak = loads.length ? `, at most ${kw(Math.max(...loads))}` : "";
-    return `Load over time: ${kw(last[1])} at last${peak}; most allowed ${kw(last[2])}`;
+    return `Load over time: ${least(last)}${kw(last[1])} at last${peak}; most allowed ${kw(last[2])}`;
   }
 
   point(offset) {
@@ -107,7 +108,7 @@ export class Chart {
       this.box.firstChild.append(svg("line", { class: "at", x1: at, x2: at, y1: TOP, y2: this.scale.height - BOTTOM }));
     }
     const words = sample
-      ? `${clock(sample[0] * 1000)}: ${kw(sample[1])} of ${kw(sample[2])} allowed${sample[3] ? `, ${sample[3]} ports not known` : ""}`
+      ? `${clock(sample[0] * 1000)}: ${least(sample)}${kw(sample[1])}, most allowed ${kw(sample[2])}${sample[3] ? `, ${sample[3]} ports unknown` : ""}`
       : "No load was read yet";
     if (this.caption.textContent !== words) this.caption.textContent = words;
   }
@@ -116,9 +117,18 @@ export class Chart {
     const every = Math.max(1, Math.ceil(this.samples.length / ROWS));
     const rows = this.samples.filter((_, index) => (this.samples.length - 1 - index) % every === 0);
     this.numbers.replaceChildren(
-      ...rows.reverse().map((s) => make("tr", {}, make("td", {}, clock(s[0] * 1000)), make("td", {}, round(s[1])), make("td", {}, round(s[2])))),
+      ...rows.reverse().map((s) => make("tr", {}, make("td", {}, clock(s[0] * 1000)), make("td", {}, `${least(s)}${round(s[1])}`), make("td", {}, round(s[2])))),
     );
   }
+}
+
+// Whether the load is that of some ports only, so that more may flow.
+function isPart(sample) {
+  return sample[3] > 0 || sample[4] > 0;
+}
+
+function least(sample) {
+  return sample[1] !== null && isPart(sample) ? "at least " : "";
 }
 
 // Samples that follow each other and are all wanted.

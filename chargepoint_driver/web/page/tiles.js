@@ -2,7 +2,7 @@
 // says so.
 
 import { ask } from "./ask.js";
-import { DASH, ago, clock, kw, lasting, make, now, percent, place, say, since, text } from "./words.js";
+import { DASH, UNKNOWN, ago, clock, kw, lasting, make, now, percent, place, say, since, text } from "./words.js";
 
 // Values are asked for every 30 s or more often; older than this they are old.
 const OLD_MS = 120000;
@@ -11,24 +11,32 @@ const STATUSES = {
   AVAILABLE: ["Available", "calm"],
   INUSE: ["In use", "calm"],
   UNREACHABLE: ["Out of reach", "bad"],
-  UNKNOWN: ["Not known", "warn"],
+  UNKNOWN: ["Unknown", "warn"],
   Charging: ["Charging", "good"],
   Faulted: ["Faulted", "bad"],
   Unavailable: ["Out of service", "warn"],
   SuspendedEVSE: ["Held by charger", "warn"],
   SuspendedEV: ["Held by vehicle", "calm"],
 };
-const SHEDS = { none: "", pending: "warn", "in force": "warn", released: "", failed: "bad", adopted: "warn", expired: "bad" };
+const SHEDS = { none: "", pending: "warn", "in force": "warn", released: "", failed: "bad", violated: "bad", contested: "bad", adopted: "warn", expired: "bad" };
+// A shed in one of these is trouble.
+const SHED_TROUBLE = new Set(["failed", "violated", "contested", "expired"]);
 
-// A value and since when it is old; null when it is as new as it can be.
+// A value and since when it is old; `old` is null when it is as new as it can be. `failed`: it
+// cannot be read and was never known.
 function known(thing, name, context, call) {
   if (name in thing.values) {
     const at = Date.parse(thing.readAt[call] ?? "");
     const old = context.away || now() - at > OLD_MS ? thing.readAt[call] : null;
-    return { value: thing.values[name], old };
+    return { value: thing.values[name], old, failed: false };
   }
   const last = thing.lastKnown[name];
-  return last ? { value: last.value, old: last.readAt } : { value: null, old: null };
+  return last ? { value: last.value, old: last.readAt, failed: false } : { value: null, old: null, failed: name in thing.errors };
+}
+
+// The words for a value that a station need not report.
+function orDash(shown, words) {
+  return shown.value !== null ? words(shown.value) : shown.failed ? UNKNOWN : DASH;
 }
 
 function put(element, shown, words) {
@@ -42,14 +50,31 @@ function asOf(...each) {
   return times.length ? `Not current: as it was ${ago(times[0])}` : "";
 }
 
-// Why something cannot be read. What concerns the whole account is said once, above.
-const OF_ACCOUNT = new Set(["try_later", "wrong_credentials", "bad_configuration"]);
+// Why something cannot be read. The message for a whole account stands above; here is its short form.
+const OF_ACCOUNT = {
+  try_later: "the service is out of reach",
+  wrong_credentials: "the user name or password is refused",
+  bad_configuration: "the configuration is wrong",
+};
 
-function troubleOf(thing) {
+// What is wrong with it, in words; [] when nothing is.
+export function troublesOf(thing, context) {
+  const found = [...(context.troubles.get(keyOf(thing)) ?? []), ...(context.troubles.get(`${thing.account} ${thing.cpid} null`) ?? [])];
+  const status = thing.values.shedStatus;
+  if (SHED_TROUBLE.has(status)) found.push(`Shed ${status}.`);
   const errors = Object.values(thing.errors);
-  const words = new Set(errors.filter((error) => !OF_ACCOUNT.has(error.code)).map((error) => error.message));
-  if (errors.length && !words.size) return "Cannot be read at present; the reason stands above.";
-  return [...words].slice(0, 2).join(" ");
+  for (const error of errors.slice().sort((one, other) => (one.code in OF_ACCOUNT) - (other.code in OF_ACCOUNT))) {
+    found.push(error.code in OF_ACCOUNT ? `Not read: ${OF_ACCOUNT[error.code]}.` : `${error.message} [${error.code}]`);
+  }
+  return [...new Set(found)];
+}
+
+function troubleOf(thing, context) {
+  return troublesOf(thing, context).slice(0, 3).join(" ");
+}
+
+function keyOf(thing) {
+  return `${thing.account} ${thing.cpid} ${thing.connectorId}`;
 }
 
 function facts(names) {
@@ -90,8 +115,9 @@ function fillBar({ meter, fill, mark }, load, most, limit) {
   mark.hidden = limit === null || limit === undefined;
   mark.style.left = mark.hidden ? "0" : `min(calc(100% - 3px), ${(100 * Math.min(limit, full)) / full}%)`;
   meter.setAttribute("aria-valuemax", full.toFixed(1));
+  // A meter must have a number; what is read out is the text.
   meter.setAttribute("aria-valuenow", (load ?? 0).toFixed(1));
-  meter.setAttribute("aria-valuetext", load === null ? "not known" : `${kw(load)} of ${kw(most)}`);
+  meter.setAttribute("aria-valuetext", load === null ? UNKNOWN : `${kw(load)} of ${kw(most)}`);
 }
 
 export function buildPort(port, context) {
@@ -115,6 +141,8 @@ export function updatePort(item, port, context) {
   const { parts } = item;
   const load = known(port, "portLoad", context, "getLoad");
   const status = statusOf(port, load, context);
+  // Of a station out of reach the service repeats what it was told last.
+  if (isAway(port) && load.value !== null) load.old ??= port.values.TimeStamp ?? port.readAt.getLoad;
   const shed = known(port, "shedState", context, "getLoad");
   const share = known(port, "percentShed", context, "getLoad").value;
   const allowed = known(port, "allowedLoad", context, "getLoad").value;
@@ -125,23 +153,27 @@ export function updatePort(item, port, context) {
   parts.tile.className = `tile ${status.look}${load.old || status.old ? " stale" : ""}`;
   fillBar(parts.meter, load.value, port.station.Power ?? null, limit);
   const estimated = port.values.portLoadEstimated === 1 ? ", estimated" : "";
-  put(parts.load, load, load.value === null ? DASH : `${kw(load.value)} of ${kw(port.station.Power)}${estimated}`);
-  put(parts.limit, shed, shed.value === 0 ? "none" : shed.value === 1 ? (share ? `${share} % shed` : kw(allowed)) : DASH);
+  put(parts.load, load, load.value === null ? UNKNOWN : port.station.Power === null || port.station.Power === undefined ? `${kw(load.value)}${estimated}` : `${kw(load.value)} of ${kw(port.station.Power)}${estimated}`);
+  put(parts.limit, shed, shed.value === 0 ? "none" : shed.value === 1 ? (share ? `${share} % shed` : kw(allowed)) : UNKNOWN);
   putShed(parts, port, context);
   const battery = known(port, "SoC" in port.values || "SoC" in port.lastKnown ? "SoC" : "lastBatteryPercent", context, "getLoad");
-  put(parts.battery, battery, percent(battery.value));
+  put(parts.battery, battery, orDash(battery, percent));
   put(parts.session, { old: context.sessionsOld(port.account) }, sessionOf(port, context));
   const contact = known(port, "TimeStamp", context, "getStationStatus");
-  put(parts.contact, { old: null }, ago(contact.value));
+  put(parts.contact, { old: null }, orDash(contact, ago));
   say(parts.old, asOf(load, status, shed));
-  say(parts.trouble, troubleOf(port));
+  say(parts.trouble, troubleOf(port, context));
+}
+
+function isAway(port) {
+  return port.values.Status === "UNREACHABLE";
 }
 
 function statusOf(port, load, context) {
   const found = known(port, "Status", context, "getStationStatus");
   const own = known(port, "ocppStatus", context, "getStationStatus");
   const word = found.value === "UNREACHABLE" || !own.value ? found.value : own.value;
-  let [words, look] = STATUSES[word] ?? [word ?? "Not known", word ? "calm" : "warn"];
+  let [words, look] = STATUSES[word] ?? [word ?? "Unknown", word ? "calm" : "warn"];
   if (word === "INUSE" && load.value > 0) [words, look] = STATUSES.Charging;
   if (found.old) return { words: `${words}?`, look: "warn", old: found.old };
   return { words, look, old: null };
@@ -152,7 +184,7 @@ function putShed(parts, thing, context) {
   const reason = known(thing, "shedReason", context, "getLoad").value;
   const { commandedLoad, commandedPercent, commandedTime } = thing.values;
   const wanted = typeof commandedLoad === "number" ? `to ${kw(commandedLoad)}` : typeof commandedPercent === "number" ? `by ${commandedPercent} %` : "";
-  put(parts.shed, status, status.value === null ? DASH : `${status.value}${wanted ? `, ${wanted}` : ""}`);
+  put(parts.shed, status, status.value === null ? UNKNOWN : `${status.value}${wanted ? `, ${wanted}` : ""}`);
   parts.shed.dataset.look = SHEDS[status.value] ?? "";
   const since = commandedTime && status.value !== "none" ? `commanded ${clock(commandedTime)}` : "";
   say(parts.reason, [reason, since].filter(Boolean).join("; "));
@@ -160,7 +192,7 @@ function putShed(parts, thing, context) {
 
 function sessionOf(port, context) {
   const running = context.sessions.findLast?.((each) => each.endTime === null && each.account === port.account && each.cpid === port.cpid && each.connectorId === port.connectorId);
-  if (!running) return DASH;
+  if (!running) return context.sessionsKnown(port.account) ? DASH : UNKNOWN;
   const energy = running.energy === null ? DASH : `${(running.energy / 1000).toFixed(1)} kWh`;
   return `${energy}, ${lasting(since(running.startTime))}`;
 }
@@ -168,10 +200,16 @@ function sessionOf(port, context) {
 export function isWanted(port, only, find, context) {
   const words = `${port.name ?? ""} ${port.cpid} ${port.account} ${port.connectorId}`.toLowerCase();
   if (find && !words.includes(find.toLowerCase())) return false;
-  if (only === "charging") return (port.values.portLoad ?? 0) > 0;
+  if (only === "charging") return !isAway(port) && (port.values.portLoad ?? 0) > 0;
   if (only === "shed") return port.values.shedState === 1 || !["none", "released", undefined, null].includes(port.values.shedStatus);
-  if (only === "trouble") return Object.keys(port.errors).length > 0 || context.inTrouble.has(`${port.account} ${port.cpid} ${port.connectorId}`) || context.inTrouble.has(`${port.account} ${port.cpid} null`);
+  if (only === "trouble") return troublesOf(port, context).length > 0;
   return true;
+}
+
+// The number of ports of which it is not known whether the filter shows them.
+export function undecided(ports, only) {
+  const unknown = { charging: (port) => isAway(port) || (port.values.portLoad ?? null) === null, shed: (port) => (port.values.shedState ?? null) === null };
+  return only in unknown ? ports.filter(unknown[only]).length : 0;
 }
 
 export function buildGroup(group, context) {
@@ -192,11 +230,13 @@ export function updateGroup(item, group, context) {
   const load = known(group, "siteLoad", context, "getLoad");
   const { commandedLoad, commandedPercent } = group.values;
   put(parts.load, load, kw(load.value));
-  say(parts.limit, typeof commandedPercent === "number" ? `${commandedPercent} % shed` : kw(commandedLoad));
+  const wanted = known(group, "commandedLoad", context, "getLoad");
+  put(parts.limit, wanted, typeof commandedPercent === "number" ? `${commandedPercent} % shed` : typeof commandedLoad === "number" ? kw(commandedLoad) : wanted.failed ? UNKNOWN : "none");
+  // siteHeadroom is the commanded limit minus the load: without a limit there is none.
   const room = known(group, "siteHeadroom", context, "getLoad");
-  put(parts.room, room, kw(room.value));
+  put(parts.room, room, room.value !== null ? kw(room.value) : room.failed || load.value === null ? UNKNOWN : "no limit commanded");
   putShed(parts, group, context);
   say(parts.old, asOf(load));
-  say(parts.trouble, troubleOf(group));
+  say(parts.trouble, troubleOf(group, context));
   parts.tile.classList.toggle("stale", Boolean(load.old));
 }

@@ -1,6 +1,8 @@
-// Values as people read them. null is a dash, never 0; what chargers say is only ever set as text.
+// Values as people read them. null is never 0: what is not known is "unknown", what a station does
+// not report is a dash. What chargers say is only ever set as text.
 
 export const DASH = "\u2013";
+export const UNKNOWN = "unknown";
 
 // The server's time less this browser's: ages must not depend on a clock that is wrong.
 let ahead = 0;
@@ -14,11 +16,11 @@ export function now() {
 }
 
 export function kw(value) {
-  return value === null || value === undefined ? DASH : `${round(value)} kW`;
+  return value === null || value === undefined ? UNKNOWN : `${round(value)} kW`;
 }
 
 export function round(value) {
-  return value === null || value === undefined ? DASH : value.toFixed(Math.abs(value) >= 100 ? 0 : 1);
+  return value === null || value === undefined ? UNKNOWN : value.toFixed(Math.abs(value) >= 100 ? 0 : 1);
 }
 
 export function percent(value) {
