@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from chargepoint_driver.backends.ocpp.storage.store import Store
+from chargepoint_driver.backends.ocpp.storage.transaction_table import End
 from chargepoint_driver.cli import main
 from chargepoint_driver.simulator import ManualClock, Simulator
 
@@ -30,7 +31,7 @@ def ocpp(tmp_path: Path) -> str:
     store.save_point("CP1", last_seen=now_s)
     store.save_point("CP2", last_seen=now_s - 86_400)
     done, _ = store.start("CP1", 1, "ANNA", now_s - 600, 1000.0, now_s, request="a")
-    store.stop(done.transaction_id, now_s - 60, 3500.0, "Local")
+    store.stop(done.transaction_id, End(None, "", now_s - 60, 3500.0, "Local", "end"), now_s - 60)
     store.close()
     config = {
         "backend": "ocpp",
@@ -146,7 +147,7 @@ def test_the_energy_of_an_old_transaction_is_found(ocpp: str, tmp_path: Path) ->
     long_ago_s = time.time() - 400 * 86_400
     store = Store(tmp_path / "ocpp.db")
     done, _ = store.start("CP1", 1, "ANNA", long_ago_s - 600, 0.0, long_ago_s, request="b")
-    store.stop(done.transaction_id, long_ago_s, 7_200.0, "Local")
+    store.stop(done.transaction_id, End(None, "", long_ago_s, 7_200.0, "Local", "end"), long_ago_s)
     store.close()
     code, text = run("energy", ocpp, str(done.transaction_id))
     assert (code, json.loads(text)["energy_kwh"]) == (0, 7.2)

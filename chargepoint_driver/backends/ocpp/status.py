@@ -46,7 +46,7 @@ class TransactionView:
 
     transaction_id: int
     wire_id: str
-    id_tag: str
+    id_tag: str | None
     start_time: str | None
     meter_start_wh: float | None
     last_wh: float | None
@@ -244,7 +244,7 @@ def _transaction_view(transaction: Transaction | None) -> TransactionView | None
     return TransactionView(
         transaction.transaction_id,
         transaction.wire_id,
-        transaction.id_tag,
+        transaction.id_tag or None,
         iso(transaction.start_s),
         transaction.start_wh,
         transaction.last_wh,

@@ -9,6 +9,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from chargepoint_driver.backends.ocpp.model.energy import Registers
 from chargepoint_driver.backends.ocpp.model.metering import Meter
 from chargepoint_driver.backends.ocpp.model.quirks import Quirks
 
@@ -66,13 +67,23 @@ class Transaction:
     last_wh: float | None = None
     last_s: float | None = None
     alias: str | None = None
+    # Registers that were reset inside the session: see `model/energy.py`.
+    resets: int = 0
+    carried_wh: float = 0.0
+    base_wh: float | None = None
+    # An end without a usable id may have meant it.
+    in_question: bool = False
+    state: str = "active"
+
+    @property
+    def registers(self) -> Registers:
+        """What is known of its registers."""
+        return Registers(self.start_wh, self.last_wh, self.resets, self.carried_wh, self.base_wh)
 
     @property
     def energy_wh(self) -> float | None:
         """What was delivered so far; None when a register is missing."""
-        if self.last_wh is None or self.start_wh is None or self.last_wh < self.start_wh:
-            return None
-        return self.last_wh - self.start_wh
+        return self.registers.delivered().wh
 
 
 class Connector:
@@ -214,9 +225,17 @@ class ChargePoint:
         return lag_s - self.lag_s > max(3 * self.interval_s, 60.0)
 
     def running(self, wire_id: str) -> Connector | None:
-        """The connector on which that transaction runs."""
+        """Return the connector on which a transaction of that name runs."""
         for connector in self.connectors.values():
             transaction = connector.transaction
             if transaction is not None and transaction.wire_id == wire_id:
+                return connector
+        return None
+
+    def connector_of(self, transaction_id: int) -> Connector | None:
+        """Return the connector on which that transaction (our id) runs."""
+        for connector in self.connectors.values():
+            transaction = connector.transaction
+            if transaction is not None and transaction.transaction_id == transaction_id:
                 return connector
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Connector
 from chargepoint_driver.backends.ocpp.model.timestamps import effective, historic, parse
 from chargepoint_driver.backends.ocpp.protocol.dispatch import Request
+from chargepoint_driver.backends.ocpp.protocol.transactions import close_questioned
 from chargepoint_driver.backends.ocpp.storage.store import Store
 
 __all__ = [
@@ -56,6 +57,8 @@ def status_changed(
     connector.status_received_s = received_s
     if status == "Charging":
         connector.stopped = False
+    elif status == "Available":
+        close_questioned(request, connector)
     point.last_status_connector = connector_id
     if connector_id == 0:
         connector.is_doubted, connector.is_confirmed = False, was_asked

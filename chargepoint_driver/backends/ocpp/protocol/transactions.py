@@ -7,13 +7,19 @@ from dataclasses import replace
 from typing import Any
 
 from chargepoint_driver.backends.ocpp.model.charger import Connector, Transaction
+from chargepoint_driver.backends.ocpp.model.energy import after
 from chargepoint_driver.backends.ocpp.model.metering import Sample
 from chargepoint_driver.backends.ocpp.model.timestamps import effective, historic, iso, parse
 from chargepoint_driver.backends.ocpp.protocol.dispatch import Request
+from chargepoint_driver.backends.ocpp.storage.transaction_table import End
 
-__all__ = ["adopt", "finish", "measure", "message_time"]
+__all__ = ["adopt", "close_questioned", "finish", "meant", "measure", "message_time"]
 
 _CHARGING = {"Charging", "SuspendedEV", "SuspendedEVSE", "Occupied"}
+# What chargers say in place of an id that they do not have (OCPP 1.6).
+_NO_IDS = {None, "0", "-1", ""}
+# Times in messages are whole seconds at many chargers.
+_SAME_S = 1.0
 
 
 def message_time(request: Request, text: object) -> float:
@@ -30,21 +36,25 @@ def measure(
     connector_id: int,
     wire_id: str | None,
     moments: Iterable[tuple[float, Sample]],
+    transaction: Transaction | None = None,
 ) -> tuple[list[dict[str, Any]], float]:
-    """Meter values of a connector. Returns them as events carry them, and the last time."""
+    """Take the meter values of a connector, of that transaction where it is known already.
+
+    Returns them as events carry them, and the last time."""
     point = request.point
     connector = point.connectors.get(connector_id) or point.connector(connector_id)
-    transaction = connector.transaction
     received_s = request.received_s
     known = [
         (time_s, found, point.is_late(effective(time_s, received_s), received_s))
         for time_s, found in moments
     ]
-    if wire_id is not None and (
-        transaction is None or wire_id not in (transaction.wire_id, transaction.alias)
-    ):
-        fresh = not any(late for _, _, late in known)
-        transaction = _known_or_adopted(request, connector, wire_id, fresh)
+    if transaction is None:
+        transaction = connector.transaction
+        if wire_id is not None and (
+            transaction is None or wire_id not in (transaction.wire_id, transaction.alias)
+        ):
+            fresh = not any(late for _, _, late in known)
+            transaction = _known_or_adopted(request, connector, wire_id, fresh)
     shown: list[dict[str, Any]] = []
     last_s = received_s
     is_news = not known
@@ -63,24 +73,115 @@ def measure(
 
 def finish(
     request: Request,
-    wire_id: str,
-    id_tag: str,
-    stop_s: float,
-    stop_wh: float | None,
-    reason: str | None,
+    end: End,
+    registers: Iterable[tuple[float, float]] = (),
+    connector_id: int | None = None,
 ) -> Transaction | None:
-    """The end of a transaction, whether its begin is known or not."""
+    """Take the end of a transaction, with the (time, register) pairs that came with it.
+
+    Returns the transaction that it ended, or None: the end is then kept as an orphan, or was
+    there before. Some chargers send 0, -1 or null in place of an id. Such an end is that of the
+    only session that runs; where several run it ends none of them."""
     point, store = request.point, request.desk.store
-    found = store.find(point.station_id, wire_id)
+    found, matched_by = meant(request, end, connector_id)
     if found is None:
-        request.desk.count(point, "orphans", wire_id)
-        store.orphan(point.station_id, wire_id, id_tag, stop_s, stop_wh, reason, request.received_s)
+        if store.ended_by(point.station_id, end) is not None:
+            request.desk.count(point, "repeated_stops")
+            return None
+        request.desk.count(point, "orphans", end.wire_id or "without id")
+        store.orphan(point.station_id, connector_id or 0, end, request.received_s)
+        _question(request, end, connector_id)
         return None
-    store.stop(found.transaction_id, stop_s, stop_wh, reason)
-    running = point.running(found.wire_id)
+    if found.state == "completed":
+        request.desk.count(point, "repeated_stops")
+        return found
+    running = point.connector_of(found.transaction_id)
+    for time_s, wh in sorted(registers):
+        _register(request, running, found, wh, time_s)
+    store.stop(found.transaction_id, end, request.received_s, matched_by)
     if running is not None:
         running.end()
     return found
+
+
+def meant(
+    request: Request, end: End, connector_id: int | None
+) -> tuple[Transaction | None, str | None]:
+    """Return (the transaction that an end means, how it was matched where not by its id)."""
+    store, station_id = request.desk.store, request.point.station_id
+    is_16 = request.point.version == "1.6"
+    wire_id = end.wire_id
+    if wire_id is not None and not (is_16 and wire_id in _NO_IDS):
+        found = [
+            each
+            for each in store.running(station_id, wire_id)
+            if _is_there(each, connector_id) and _may_end(request, each, end)
+        ]
+        if len(found) > 1:
+            found = [each for each in found if each.id_tag == end.id_tag] or found
+        if len(found) == 1:
+            return found[0], None
+        if found or store.ended_by(station_id, end) is not None:
+            return None, None
+        newest = store.newest(station_id, wire_id)
+        if newest is not None:
+            # Our own id names one session only: what ended it before is repeated.
+            repeated = newest.state == "completed" and is_16 and _is_own(newest, wire_id)
+            late = newest.state == "lost" and _may_end(request, newest, end)
+            return (newest if repeated or late else None), None
+    if wire_id in _NO_IDS and store.ended_by(station_id, end) is None:
+        found = _running_then(request, end, connector_id)
+        if len(found) == 1:
+            return found[0], "position"
+    return None, None
+
+
+def _running_then(request: Request, end: End, connector_id: int | None) -> list[Transaction]:
+    """Return the transactions that run here and had begun by that end."""
+    return [
+        each
+        for _, each in request.desk.store.active(request.point.station_id)
+        if _is_there(each, connector_id) and _may_end(request, each, end)
+    ]
+
+
+def _is_there(transaction: Transaction, connector_id: int | None) -> bool:
+    """False for a transaction of another connector; 0 and None are not known."""
+    return not connector_id or transaction.connector_id in (0, connector_id)
+
+
+def _may_end(request: Request, transaction: Transaction, end: End) -> bool:
+    """False for an end that is older than the begin, of a transaction whose name is not
+    unique. An end without a time of its own has that of its receipt."""
+    if end.wire_id is not None and _is_own(transaction, end.wire_id):
+        return True
+    return end.stop_s == request.received_s or end.stop_s >= transaction.start_s - _SAME_S
+
+
+def _is_own(transaction: Transaction, wire_id: str) -> bool:
+    """True for the id that we gave, which names no other session."""
+    return wire_id == str(transaction.transaction_id)
+
+
+def _question(request: Request, end: End, connector_id: int | None) -> None:
+    """An end that no session was found for may be of one that runs: what that is shows when
+    its connector is free."""
+    for each in _running_then(request, end, connector_id):
+        request.desk.store.question(each.transaction_id)
+        running = request.point.connector_of(each.transaction_id)
+        if running is not None:
+            running.transaction = replace(each, in_question=True)
+
+
+def close_questioned(request: Request, connector: Connector) -> None:
+    """The connector is free: the session that an end without a usable id may have meant is
+    over. It is closed as lost, with its last known register."""
+    transaction = connector.transaction
+    if transaction is None or not transaction.in_question:
+        return
+    request.desk.count(request.point, "lost_sessions", transaction.wire_id)
+    request.desk.store.lose(transaction.transaction_id, request.received_s)
+    connector.end()
 
 
 def adopt(request: Request, connector: Connector, wire_id: str) -> Transaction:
@@ -109,13 +210,18 @@ def adopt(request: Request, connector: Connector, wire_id: str) -> Transaction:
 def _known_or_adopted(
     request: Request, connector: Connector, wire_id: str, fresh: bool
 ) -> Transaction | None:
-    """The transaction of a meter value that names another one than the one that runs. One that
-    has ended does not run again."""
-    store = request.desk.store
-    known = store.find(request.point.station_id, wire_id)
-    if known is not None:
-        return known
+    """Return the transaction of a meter value that names another one than the one that runs.
+    One that has ended does not run again."""
+    store, station_id = request.desk.store, request.point.station_id
     running = connector.transaction
+    if wire_id not in _NO_IDS:
+        for each in store.running(station_id, wire_id):
+            if each.connector_id in (0, connector.connector_id):
+                return each
+        newest = store.newest(station_id, wire_id)
+        # A name that the charger gave may be that of what runs now.
+        if newest is not None and newest.state != "active" and _is_own(newest, wire_id):
+            return newest
     if running is not None and fresh:
         request.desk.count(request.point, "adopted_ids", wire_id)
         store.call_it(running.transaction_id, wire_id)
@@ -128,13 +234,27 @@ def _known_or_adopted(
 
 
 def _register(
-    request: Request, connector: Connector, transaction: Transaction, wh: float, time_s: float
+    request: Request,
+    connector: Connector | None,
+    transaction: Transaction,
+    wh: float,
+    time_s: float,
 ) -> None:
-    request.desk.store.register(transaction.transaction_id, wh, time_s)
-    current = connector.transaction
-    if current is None or current.transaction_id != transaction.transaction_id:
+    store = request.desk.store
+    store.register(transaction.transaction_id, wh, time_s)
+    current = None if connector is None else connector.transaction
+    if connector is None or current is None:
+        return
+    if current.transaction_id != transaction.transaction_id:
         return
     if current.last_s is None or current.last_s <= time_s:
+        resets, carried_wh, base_wh = current.resets, current.carried_wh, current.base_wh
+        if current.last_wh is not None and wh < current.last_wh:
+            found = after(current.registers, current.last_wh, wh)
+            if found.resets != resets:
+                resets, carried_wh, base_wh = found.resets, found.carried_wh, found.base_wh
+                request.desk.count(request.point, "register_resets", current.wire_id)
+                store.reset(current.transaction_id, found)
         connector.transaction = Transaction(
             current.transaction_id,
             current.wire_id,
@@ -145,4 +265,8 @@ def _register(
             wh,
             time_s,
             current.alias,
+            resets,
+            carried_wh,
+            base_wh,
+            current.in_question,
         )

@@ -39,6 +39,12 @@ _encode = msgspec.json.Encoder().encode
 class Database:
     """The file. Every method but `committed` and `close` is part of the commit to come."""
 
+    # A completed transaction is never changed.
+    REGISTER = (
+        "UPDATE transactions SET last_wh = ?, last_time = ? WHERE id = ?"
+        " AND (last_time IS NULL OR last_time <= ?) AND state IN ('active', 'lost')"
+    )
+
     def __init__(self, path: Path, wall: Callable[[], float] = time.time) -> None:
         """Raises BadConfiguration when the file cannot be used."""
         try:
@@ -126,8 +132,7 @@ class Database:
         if self._registers:
             registers, self._registers = self._registers, {}
             self._db.executemany(
-                "UPDATE transactions SET last_wh = ?, last_time = ? WHERE id = ?"
-                " AND (last_time IS NULL OR last_time <= ?)",
+                self.REGISTER,
                 [(wh, at, own_id, at) for own_id, (wh, at) in registers.items()],
             )
         if self._rows:

@@ -13,7 +13,29 @@ from importlib.resources import files
 
 __all__ = ["MIGRATIONS", "VERSION", "NewerSchemaError", "migrate", "version_of"]
 
-MIGRATIONS: Mapping[int, Sequence[str]] = {}
+MIGRATIONS: Mapping[int, Sequence[str]] = {
+    # Ids of chargers name more than one session; how a session ended; registers that were reset.
+    2: (
+        "ALTER TABLE transactions ADD COLUMN matched_by TEXT",
+        "ALTER TABLE transactions ADD COLUMN closed REAL",
+        "ALTER TABLE transactions ADD COLUMN stop_request TEXT",
+        "ALTER TABLE transactions ADD COLUMN register_resets INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE transactions ADD COLUMN carried_wh REAL NOT NULL DEFAULT 0",
+        "ALTER TABLE transactions ADD COLUMN base_wh REAL",
+        "ALTER TABLE transactions ADD COLUMN in_question INTEGER NOT NULL DEFAULT 0",
+        "DROP INDEX transactions_wire",
+        "CREATE INDEX transactions_wire ON transactions (charge_point, wire_id)",
+        "DROP INDEX transactions_request",
+        "CREATE INDEX transactions_request ON transactions (charge_point, request)",
+        "CREATE INDEX transactions_alias ON transactions (charge_point, alias)"
+        " WHERE alias IS NOT NULL",
+        "CREATE INDEX transactions_end ON transactions (charge_point, stop_request)"
+        " WHERE stop_request IS NOT NULL",
+        "CREATE INDEX transactions_running ON transactions (charge_point) WHERE state = 'active'",
+        "UPDATE transactions SET stop_time = coalesce(last_time, start_time, received)"
+        " WHERE state = 'lost' AND stop_time IS NULL",
+    ),
+}
 """Version to the statements that make it of the version before. One transaction each."""
 
 VERSION = max(MIGRATIONS, default=1)

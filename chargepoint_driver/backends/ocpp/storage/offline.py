@@ -85,7 +85,7 @@ def event_of(row: dict[str, Any]) -> Event:
             "startTime": _time(row["start"]),
             "endTime": _time(row["stop"]),
             "Energy": None if energy_wh is None else energy_wh / 1000,
-            "rfidSerialNumber": row["id_tag"] or None,
+            "rfidSerialNumber": row["id_tag"],
             "endedBy": row["reason"],
             "meterStart": row["meter_start_wh"],
             "meterStop": row["meter_stop_wh"],

@@ -10,7 +10,9 @@ from typing import Any
 
 import msgspec
 
+from chargepoint_driver.backends.ocpp.model.energy import Registers
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
+from chargepoint_driver.backends.ocpp.storage.migrations import version_of
 from chargepoint_driver.errors import NothingThere, TryLater
 from chargepoint_driver.reports import as_csv, month_bounds
 
@@ -30,12 +32,17 @@ __all__ = [
 _MOST_EVENTS = 1_000
 _FIELDS = (
     "id", "charge_point", "connector", "wire_id", "id_tag", "start", "stop", "duration_s",
-    "energy_wh", "meter_start_wh", "meter_stop_wh", "reason", "state",
+    "energy_wh", "meter_start_wh", "meter_stop_wh", "reason", "state", "matched_by",
+    "register_resets", "energy_is_minimum",
 )  # fmt: skip
-_SELECT = (
-    "SELECT id, charge_point, connector, wire_id, id_tag, start_time, stop_time, meter_start,"
-    " meter_stop, last_wh, last_time, reason, state FROM transactions"
-)
+_COLUMNS = (
+    "id", "charge_point", "connector", "wire_id", "id_tag", "start_time", "stop_time",
+    "meter_start", "meter_stop", "last_wh", "last_time", "reason", "state",
+)  # fmt: skip
+# What version 1 of the schema lacks, and what stands for it.
+_SINCE_2 = {
+    "matched_by": "NULL", "register_resets": "0", "carried_wh": "0", "base_wh": "NULL"
+}  # fmt: skip
 
 
 def transactions(path: Path, month: str) -> list[dict[str, Any]]:
@@ -44,7 +51,7 @@ def transactions(path: Path, month: str) -> list[dict[str, Any]]:
     begin, end = month_bounds(month)
     with _reading(path) as db:
         rows = db.execute(
-            _SELECT + " WHERE stop_time >= ? AND stop_time < ? ORDER BY stop_time, id",
+            _select(db) + " WHERE stop_time >= ? AND stop_time < ? ORDER BY stop_time, id",
             (begin.timestamp(), end.timestamp()),
         ).fetchall()
     return [_row(row) for row in rows]
@@ -65,7 +72,7 @@ def sessions(
         values.append(station_id)
     with _reading(path) as db:
         rows = db.execute(
-            f"{_SELECT} WHERE {where} ORDER BY coalesce(start_time, received), id",
+            f"{_select(db)} WHERE {where} ORDER BY coalesce(start_time, received), id",
             values,
         ).fetchall()
     return [_row(row) for row in rows]
@@ -78,7 +85,7 @@ def newest_sessions(path: Path, station_ids: Iterable[str]) -> dict[str, dict[in
         for station_id in station_ids:
             # SQLite takes the other columns from the row that has the maximum.
             rows = db.execute(
-                _SELECT.replace(" FROM", ", max(coalesce(start_time, received)) FROM")
+                _select(db).replace(" FROM", ", max(coalesce(start_time, received)) FROM")
                 + " WHERE charge_point = ? AND state <> 'orphan' GROUP BY connector",
                 (station_id,),
             ).fetchall()
@@ -97,7 +104,7 @@ def transaction(path: Path, transaction_id: int) -> dict[str, Any]:
     row = None
     if abs(transaction_id) < 1 << 63:
         with _reading(path) as db:
-            row = db.execute(_SELECT + " WHERE id = ?", (transaction_id,)).fetchone()
+            row = db.execute(_select(db) + " WHERE id = ?", (transaction_id,)).fetchone()
     if row is None:
         raise NothingThere(f"no transaction {transaction_id}")
     return {**_row(row), "time": iso(row[10] or row[6])}
@@ -186,15 +193,21 @@ def charge_points(path: Path) -> list[dict[str, Any]]:
     ]
 
 
+def _select(db: sqlite3.Connection) -> str:
+    """The columns of `_row`. A file that no central system of this release has opened yet has
+    the older schema."""
+    late = [*_SINCE_2] if version_of(db) >= 2 else [*_SINCE_2.values()]
+    return f"SELECT {', '.join([*_COLUMNS, *late])} FROM transactions"  # noqa: S608
+
+
 def _row(row: tuple[Any, ...]) -> dict[str, Any]:
     (own_id, station_id, connector, wire_id, id_tag, start_s, stop_s, start_wh, stop_wh, last_wh,
-     _, reason, state) = row  # fmt: skip
-    final_wh = stop_wh
-    if final_wh is None or (start_wh is not None and final_wh < start_wh):
-        final_wh = last_wh
-    energy = None
-    if final_wh is not None and start_wh is not None and final_wh >= start_wh:
-        energy = final_wh - start_wh
+     last_s, reason, state, matched_by, resets, carried_wh, base_wh) = row  # fmt: skip
+    if last_s is None or (start_s is not None and last_s <= start_s and last_wh == start_wh):
+        # The register of the begin tells the energy so far, and not that of the end.
+        last_wh = start_wh if state == "active" else None
+    registers = Registers(start_wh, last_wh, resets, carried_wh, base_wh)
+    delivered = registers.delivered(stop_wh)
     duration = None
     if start_s is not None and stop_s is not None:
         duration = max(0.0, stop_s - start_s)
@@ -203,13 +216,16 @@ def _row(row: tuple[Any, ...]) -> dict[str, Any]:
         "charge_point": station_id,
         "connector": connector,
         "wire_id": wire_id,
-        "id_tag": id_tag,
+        "id_tag": id_tag or None,
         "start": iso(start_s),
         "stop": iso(stop_s),
         "duration_s": duration,
-        "energy_wh": energy,
+        "energy_wh": delivered.wh,
         "meter_start_wh": start_wh,
         "meter_stop_wh": stop_wh,
         "reason": reason,
         "state": state,
+        "matched_by": matched_by,
+        "register_resets": delivered.resets,
+        "energy_is_minimum": delivered.is_minimum,
     }

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from chargepoint_driver.backends.ocpp.model.charger import ChargePoint
+from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Transaction
 from chargepoint_driver.backends.ocpp.model.limit import LimitState
 from chargepoint_driver.backends.ocpp.storage.store import Store
 
@@ -55,7 +55,7 @@ def restore(
             point.last_status_connector = newest.connector_id
     for station_id, number, data in store.saved("limits"):
         point_of(station_id).connector(number).limit = limit_of(data)
-    for station_id, transaction in store.active():
+    for station_id, transaction in sorted(store.active(), key=_begin):
         connector = point_of(station_id).connector(transaction.connector_id)
         connector.begin(transaction)
 
@@ -63,8 +63,12 @@ def restore(
 def restore_running(store: Store, point: ChargePoint) -> None:
     """What runs at a charge point as the file has it: a message could not be stored, so it was
     not acknowledged, and what it began or ended has not happened until it comes again."""
-    stored = {found.connector_id: found for _, found in store.active(point.station_id)}
+    active = sorted(store.active(point.station_id), key=_begin)
+    stored = {found.connector_id: found for _, found in active}
     for number, connector in point.connectors.items():
-        here, there = connector.transaction, stored.get(number)
-        if (here and here.transaction_id) != (there and there.transaction_id):
-            connector.transaction = there
+        connector.transaction = stored.get(number)
+
+
+def _begin(found: tuple[str, Transaction]) -> tuple[float, int]:
+    """Of two on one connector the one that began later runs; the other is history."""
+    return found[1].start_s, found[1].transaction_id

@@ -32,6 +32,7 @@ __all__ = ["CallRefused", "Link", "LinkLimits"]
 # Bad frames without a good one in between, until the socket is closed.
 _PATIENCE = 50
 _REMEMBERED = 16
+_BOOT = "BootNotification"
 
 
 class CallRefused(WriteRejected):
@@ -238,7 +239,9 @@ class Link:
         mark = hash(text)
         if self._recent is not None:
             before = self._recent.get(frame.message_id)
-            if before is not None and before[0] == mark:
+            is_last = frame.message_id == next(reversed(self._recent), None)
+            # A boot with anything after it is no repeat: message ids begin again.
+            if before is not None and before[0] == mark and (is_last or action != _BOOT):
                 self._desk.count(self.point, "repeated_messages")
                 return before[1]
         departures = Departures()
@@ -248,7 +251,8 @@ class Link:
         if departures.found:
             self._forgive(action, departures.found)
         if action != "Heartbeat":
-            if self._recent is None:
+            # After a boot what looks like an earlier message is another one.
+            if self._recent is None or action == _BOOT:
                 self._recent = OrderedDict()
             self._recent[frame.message_id] = mark, answer
             if len(self._recent) > _REMEMBERED:

@@ -31,6 +31,7 @@ from chargepoint_driver.backends.ocpp.protocol.transactions import (
     message_time,
 )
 from chargepoint_driver.backends.ocpp.protocol.v16.messages import MeterValues
+from chargepoint_driver.backends.ocpp.storage.transaction_table import End
 
 __all__ = ["DIALECT"]
 
@@ -81,13 +82,13 @@ def _authorize(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
 
 @_on("StartTransaction")
 def _start(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
+    """Begin a session, or answer a repeated request: see `Transactions.start` for the rule."""
     point, desk = request.point, request.desk
     connector_id = connector_in(request, payload, "connectorId")
-    id_tag = payload.get("idTag", "")
+    id_tag = str(payload.get("idTag") or "")
     meter = register_in(request, payload, "meterStart")
     start_s = message_time(request, payload.get("timestamp"))
-    shown = "" if meter is None else f"{meter:g}"
-    same = f"{connector_id}|{id_tag}|{payload.get('timestamp', '')}|{shown}"
+    same = f"{connector_id}|{id_tag}|{payload.get('timestamp', '')}|{_exact(meter)}"
     started, is_new = desk.store.start(
         point.station_id, connector_id, id_tag, start_s, meter, request.received_s, request=same
     )
@@ -96,7 +97,8 @@ def _start(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
         running = connector.transaction
         # A late begin is history: what runs there since is not replaced.
         if running is None or running.start_s <= start_s:
-            desk.store.supersede(point.station_id, connector_id, started.transaction_id)
+            own_id = started.transaction_id
+            desk.store.supersede(point.station_id, connector_id, own_id, request.received_s)
             connector.begin(started)
             request.after.append(lambda: desk.began(point, connector_id))
     else:
@@ -109,21 +111,23 @@ def _start(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
 
 @_on("StopTransaction")
 def _stop(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
-    wire_id = str(payload.get("transactionId", ""))
-    id_tag = payload.get("idTag") or ""
-    stop_s = message_time(request, payload.get("timestamp"))
+    given = payload.get("transactionId")
+    id_tag = str(payload.get("idTag") or "")
     meter = register_in(request, payload, "meterStop")
     data = list(_moments(request, payload.get("transactionData")))
     registers = [(at, found.energy_wh) for at, found in data if found.energy_wh is not None]
-    if registers:
-        last_s, last_wh = max(registers)
-        meter = meter or last_wh
-        known = request.desk.store.find(request.point.station_id, wire_id)
-        if known is not None:
-            request.desk.store.register(known.transaction_id, last_wh, last_s)
-    found = finish(request, wire_id, id_tag, stop_s, meter, payload.get("reason"))
+    end = End(
+        wire_id=None if given is None else str(given),
+        id_tag=id_tag,
+        stop_s=message_time(request, payload.get("timestamp")),
+        # A register of 0 next to samples that are not is one that was lost.
+        stop_wh=meter or (max(registers)[1] if registers else meter),
+        reason=payload.get("reason") or "Local",
+        key=f"{given}|{payload.get('timestamp')}|{_exact(meter)}",
+    )
+    found = finish(request, end, registers)
     connector_id = None if found is None else found.connector_id
-    request.desk.note(request, connector_id, stop_s, payload)
+    request.desk.note(request, connector_id, end.stop_s, payload)
     if not id_tag:
         return {}
     return {"idTagInfo": {"status": request.desk.tags.status(id_tag)}}
@@ -159,6 +163,10 @@ for _action, _answer in {
     "SignedFirmwareStatusNotification": {},
 }.items():
     _handlers[_action] = noted(_answer)
+
+
+def _exact(register: float | None) -> str:
+    return "" if register is None else f"{register:.15g}"
 
 
 def _measured(

@@ -23,13 +23,9 @@ from chargepoint_driver.backends.ocpp.protocol.status_notifications import (
     save_connector,
     status_changed,
 )
-from chargepoint_driver.backends.ocpp.protocol.transactions import (
-    finish,
-    measure,
-    message_time,
-)
+from chargepoint_driver.backends.ocpp.protocol.transactions import measure, message_time
 from chargepoint_driver.backends.ocpp.protocol.v201.outbound import variable_name
-from chargepoint_driver.backends.ocpp.wire.framing import WireError
+from chargepoint_driver.backends.ocpp.protocol.v201.transaction_events import Event, take_event
 
 __all__ = ["DIALECT", "DIALECT_21"]
 
@@ -70,107 +66,17 @@ def _authorize(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
 
 @_on("TransactionEvent")
 def _transaction_event(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
-    point, desk, store = request.point, request.desk, request.desk.store
-    info, kind = _info(payload)
-    wire_id = _wire_id(request, payload, info, kind)
     time_s = message_time(request, payload.get("timestamp"))
-    token = payload.get("idToken") or {}
-    id_tag = str(token.get("idToken", ""))
-    evse = payload.get("evse")
-    known = store.find(point.station_id, wire_id)
-    is_new = known is None
-    evse_id = 0 if known is None else known.connector_id
-    if evse and "id" in evse:
-        evse_id = _evse(evse["id"])
+    id_tag = str((payload.get("idToken") or {}).get("idToken") or "")
+    evse_id = _evse((payload.get("evse") or {}).get("id") or 0)
     moments = list(_moments(request, payload.get("meterValue")))
-    registers = [(at, found.energy_wh) for at, found in moments if found.energy_wh is not None]
-    first_wh = min(registers)[1] if registers and kind == "Started" else None
-    if known is None:
-        known, _ = store.start(
-            point.station_id,
-            evse_id,
-            id_tag,
-            time_s if kind == "Started" else None,
-            first_wh,
-            request.received_s,
-            request=None,
-            wire_id=wire_id,
-            origin="start" if kind == "Started" else "adopted",
-        )
-        if kind != "Started":
-            desk.count(point, "adopted_transactions", wire_id)
-    else:
-        store.amend(
-            known.transaction_id,
-            id_tag=id_tag or None,
-            start_s=time_s if kind == "Started" else None,
-            start_wh=first_wh,
-            connector=evse_id or None,
-        )
-    newer = True
-    if "seqNo" in payload:
-        seq, offline = int(payload["seqNo"]), bool(payload.get("offline"))
-        newer = store.sequence(known.transaction_id, seq, offline)
-    if not newer and not is_new:
-        desk.count(point, "repeated_events")
-    if kind != "Ended" and (newer or is_new) and store.is_active(known.transaction_id):
-        _go_on(request, known.transaction_id, evse_id, wire_id, info, is_new)
-    if moments:
-        measure(request, evse_id, wire_id, moments)
-    if kind == "Ended":
-        stop_wh = max(registers)[1] if registers else None
-        finish(request, wire_id, id_tag, time_s, stop_wh, info.get("stoppedReason"))
+    evse_id = take_event(request, Event(payload, id_tag, time_s, evse_id, moments))
     data = {**payload, "samples": [{"time": iso(at), "values": it} for at, it in moments]}
     data.pop("meterValue", None)
-    desk.note(request, evse_id, time_s, data)
+    request.desk.note(request, evse_id, time_s, data)
     if not id_tag:
         return {}
-    return {"idTokenInfo": {"status": desk.tags.status(id_tag)}}
-
-
-def _info(payload: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    """(transactionInfo, eventType) of an event. What has a reason to have stopped has ended."""
-    info: dict[str, Any] = payload.get("transactionInfo", {})
-    ended = "stoppedReason" in info
-    kind = payload.get("eventType", "Ended" if ended else "Updated")
-    return info, kind if kind in {"Started", "Ended"} else "Updated"
-
-
-def _wire_id(request: Request, payload: dict[str, Any], info: dict[str, Any], kind: str) -> str:
-    """The transaction's id: where it is missing, that of the only one that it can mean.
-    Raises WireError where there is none, but for an end."""
-    if "transactionId" in info:
-        return str(info["transactionId"])
-    evse_id = payload.get("evse", {}).get("id")
-    running = [
-        each.transaction.wire_id
-        for number, each in request.point.connectors.items()
-        if each.transaction is not None and evse_id in {None, number}
-    ]
-    if len(running) == 1 and kind != "Started":
-        return running[0]
-    if kind != "Ended":
-        raise WireError("ProtocolError", "transactionInfo.transactionId: is required")
-    return ""
-
-
-def _go_on(
-    request: Request, own_id: int, evse_id: int, wire_id: str, info: dict[str, Any], is_new: bool
-) -> None:
-    """The transaction runs on the EVSE."""
-    point, desk = request.point, request.desk
-    known = desk.store.find(point.station_id, wire_id)
-    assert known is not None
-    connector = point.connector(evse_id)
-    running = connector.transaction
-    if running is None or running.wire_id != wire_id:
-        if running is not None and running.start_s > known.start_s > 0:
-            return  # history: another one runs there since
-        desk.store.supersede(point.station_id, evse_id, own_id)
-        connector.begin(known)
-        if is_new:
-            request.after.append(lambda: desk.began(point, evse_id))
-    connector.charging_state = info.get("chargingState") or connector.charging_state
+    return {"idTokenInfo": {"status": request.desk.tags.status(id_tag)}}
 
 
 @_on("MeterValues")
