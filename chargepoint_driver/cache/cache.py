@@ -46,11 +46,23 @@ _Answer = TypeVar("_Answer")
 
 
 class Outcome(NamedTuple):
-    """What a reader gets for one key: a record and its age, or an error."""
+    """What a reader gets for one key: a record and its age, or an error.
+
+    With an error, `age_s` is the age of the last good record, None without one, and `kept` is that
+    record, None where a write has made it out of date.
+    """
 
     record: StationRecord | None
     error: ChargePointError | None
     age_s: float | None
+    kept: StationRecord | None = None
+
+    def within(self, currency_s: float) -> StationRecord | None:
+        """Return the record if it is no older than that, also when a stricter reader failed."""
+        if self.record is not None:
+            return self.record
+        fresh = self.kept is not None and self.age_s is not None and self.age_s <= currency_s
+        return self.kept if fresh else None
 
 
 @dataclass(slots=True)
@@ -170,15 +182,21 @@ class SharedCache:
     def _failed(self, key: Key, error: ChargePointError, now: float) -> Outcome:
         """The error, naming the age of the last good record where there is one."""
         entry = self._entries.get(key)
-        if entry is None:
-            return Outcome(None, error, None)
-        age_s = now - entry.replied
+        whole_at, begun = self._whole.get(key[0], (-math.inf, 0))
+        if entry is None or entry.begun < begun:
+            if not begun:
+                return Outcome(None, error, None)
+            record, replied = _nothing(key[1]), whole_at
+        else:
+            record, replied, begun = entry.record, entry.replied, entry.begun
+        age_s = now - replied
         aged = type(error)(
             f"{error.message} (the last good value is {age_s:.0f} s old)",
             service_code=error.service_code,
             retry_after_s=error.retry_after_s,
         )
-        return Outcome(None, aged, age_s)
+        is_good = begun > self._touched.get(key, 0)
+        return Outcome(None, aged, age_s, record if is_good else None)
 
     def _begin(self, call: str, stations: set[str], now: float) -> Flight:
         """A flight that later readers find. It waits for the one of the same call before it,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -147,14 +147,9 @@ class Service:
         values: dict[str, Value] = {}
         errors: dict[str, ChargePointError] = {}
         for key, group in groups.items():
-            record, error, _ = outcomes[key]
+            record = outcomes[key].record
             if record is None:
-                error = error or ChargePointError("no answer")
-                for name, _, _, point in group.members:
-                    if point.attribute.own and not self.control.needs_report(point):
-                        values[name] = self.control.value_of(point, None)
-                    else:
-                        errors[name] = error
+                self._read_failed(outcomes[key], group.members, values, errors)
                 continue
             ports = record.ports
             for name, port, attribute, point in group.members:
@@ -164,18 +159,47 @@ class Service:
                     if type(value) is not Unreadable:
                         values[name] = value  # type: ignore[assignment]
                         continue
-                try:
-                    values[name] = (
-                        self.control.value_of(point, record)
-                        if point.attribute.own
-                        else point.value_of(record)
-                    )
-                except ChargePointError as found:
-                    errors[name] = found
+                self._read_one(name, point, record, values, errors)
         groups_s: dict[str, float] = {}
         for group_id, members in selection.of_station_groups.items():
             groups_s |= self._read_group(group_id, members, outcomes, values, errors)
         return Reading(values, errors, _Ages(selection, outcomes, values, groups_s))
+
+    def _read_one(
+        self,
+        name: str,
+        point: Point,
+        record: StationRecord,
+        values: dict[str, Value],
+        errors: dict[str, ChargePointError],
+    ) -> None:
+        """One point out of a record, into values or errors."""
+        try:
+            values[name] = (
+                self.control.value_of(point, record)
+                if point.attribute.own
+                else point.value_of(record)
+            )
+        except ChargePointError as found:
+            errors[name] = found
+
+    def _read_failed(
+        self,
+        outcome: Outcome,
+        members: Iterable[tuple[str, int, str, Point]],
+        values: dict[str, Value],
+        errors: dict[str, ChargePointError],
+    ) -> None:
+        """The points of a station whose call failed: the last good record is still the value of
+        those whose own currency it meets."""
+        for name, _, _, point in members:
+            record = outcome.within(point.currency_s)
+            if point.attribute.own and not self.control.needs_report(point):
+                values[name] = self.control.value_of(point, None)
+            elif record is not None:
+                self._read_one(name, point, record, values, errors)
+            else:
+                errors[name] = outcome.error or ChargePointError("no answer")
 
     def _read_group(
         self,
@@ -193,15 +217,24 @@ class Service:
             values[name] = self.control.value_of_group(points[name], None)
         if not reported:
             return {}
-        currency_s = min(point.currency_s for point in reported.values())
+        currencies_s = sorted({point.currency_s for point in reported.values()})
         try:
-            records, age_s = self.control.records_of_group(group, currency_s, outcomes)
+            found = self.control.outcomes_of_group(group, currencies_s, outcomes)
         except ChargePointError as error:
             errors.update(dict.fromkeys(reported, error))
             return {}
-        for name, point in reported.items():
-            values[name] = self.control.value_of_group(point, records)
-        return dict.fromkeys(reported, age_s)
+        ages_s: dict[str, float] = {}
+        for currency_s in currencies_s:
+            names = [name for name, point in reported.items() if point.currency_s == currency_s]
+            try:
+                records, age_s = self.control.records_of_group(found, currency_s)
+            except ChargePointError as error:
+                errors.update(dict.fromkeys(names, error))
+                continue
+            for name in names:
+                values[name] = self.control.value_of_group(reported[name], records)
+                ages_s[name] = age_s
+        return ages_s
 
     def write(self, point: Point, value: object, options: ShedOptions) -> Value:
         """Carry out a write and read back what the service reports then.

@@ -217,3 +217,46 @@ def test_one_value_and_one_reader(age_s: float, currency_s: float) -> None:
     assert outcome.age_s is not None
     assert outcome.age_s <= currency_s
     assert len(backend.requests) == (1 if clock() - 1_000.0 <= currency_s else 2)
+
+
+def test_the_last_good_record_is_a_value_for_those_whose_currency_it_meets(cache, backend, clock):
+    key = (LOAD, A)
+    cache.get({key: 0.0})
+    clock.pass_(20.0)
+    backend.fail_with(TryLater("down"))
+    outcome = cache.get({key: 10.0})[key]
+    assert outcome.record is None
+    assert outcome.within(10.0) is None
+    assert outcome.within(19.9) is None
+    assert outcome.within(20.0).values["made"] == 1_000.0
+    # So it is while the call is held back.
+    outcome = cache.get({key: 10.0})[key]
+    assert outcome.within(30.0).values["made"] == 1_000.0
+
+
+def test_a_write_makes_the_last_good_record_nobodys_value(cache, backend, clock):
+    key = (LOAD, A)
+    cache.get({key: 0.0})
+    cache.touch(*key)
+    backend.fail_with(TryLater("down"))
+    outcome = cache.get({key: 10.0})[key]
+    assert outcome.age_s == 0.0
+    assert outcome.within(3_600.0) is None
+
+
+def test_that_a_station_has_nothing_is_known_for_as_long(cache, backend, clock):
+    wanted = {(ALARMS, A): 0.0, (ALARMS, B): 0.0}
+    backend.absent[ALARMS] = set(backend.stations)
+    cache.get(wanted)
+    clock.pass_(20.0)
+    backend.fail_with(TryLater("down"))
+    # Also for one that nobody asked for: the reply for the whole account left it out.
+    outcome = cache.get({(ALARMS, C): 10.0})[ALARMS, C]
+    assert outcome.within(10.0) is None
+    assert outcome.within(20.0).values == {}
+    assert cache.get(wanted)[ALARMS, A].within(20.0).values == {}
+
+
+def test_without_any_good_record_there_is_no_value(cache, backend):
+    backend.fail_with(TryLater("down"))
+    assert cache.get({(LOAD, A): 0.0})["getLoad", A].within(1e9) is None

@@ -58,6 +58,26 @@ def live_below(rig: Rig, total_kw: float, minutes: float) -> None:
         assert sum(ceilings(rig).values()) <= total_kw + 1e-6
 
 
+def test_a_point_of_a_group_within_its_own_currency_is_a_value(many: Rig) -> None:
+    """Also when a stricter row of the group, or of one of its stations, fails."""
+    point = many.point("siteLoad", group=GROUP)
+    wanted = {
+        "strict": replace(point, currency_s=10.0),
+        "patient": replace(point, currency_s=60.0),
+    }
+    good = many.service.read(wanted)
+    assert good.errors == {}
+    many.sim.faults.set("getLoad", "http", status=503)
+    many.pass_(40.0)
+    for station in ({}, {"station": replace(many.point("portLoad"), currency_s=10.0)}):
+        reading = many.service.read({**wanted, **station})
+        assert set(reading.errors) == {"strict", *station}
+        assert reading.values == {"patient": good.values["patient"]}
+        assert reading.ages_s["patient"] == 40.0
+    many.pass_(21.0)
+    assert set(many.service.read(wanted).errors) == {"strict", "patient"}
+
+
 def test_a_value_of_a_group_is_as_old_as_its_oldest_station(many: Rig) -> None:
     whole = {
         name: replace(many.point(name, group=GROUP), currency_s=60.0)
@@ -174,9 +194,9 @@ class TestTheTotal:
         world = many.sim.world
         shed = world.shed
 
-        def uneven(stations: Any, *rest: Any) -> None:
+        def uneven(stations: Any, *rest: Any, **named: Any) -> None:
             world.shed_delay_s = 300.0 if stations[0].station_id == STATION else 0.0
-            shed(stations, *rest)
+            shed(stations, *rest, **named)
 
         monkeypatch.setattr(world, "shed", uneven)
         for port in (1, 2):

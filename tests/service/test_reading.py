@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -117,3 +118,46 @@ def test_a_closed_service_leaves_nothing(rig: Rig) -> None:
     rig.read("portLoad")
     rig.service.close()
     rig.service.close()
+
+
+class TestCurrencyOfEachPoint:
+    """A point within its own currency is a value also when a stricter row of its call fails."""
+
+    def wanted(self, rig: Rig) -> dict[str, Point]:
+        point = rig.point("portLoad")
+        return {
+            "strict": replace(point, currency_s=10.0),
+            "patient": replace(point, currency_s=60.0),
+            "own": replace(rig.point("siteLoad"), currency_s=60.0),
+            "commanded": rig.point("commandedLoad"),
+        }
+
+    def test_the_call_fails(self, rig: Rig) -> None:
+        wanted = self.wanted(rig)
+        good = rig.service.read(wanted)
+        assert good.errors == {}
+        rig.sim.faults.set("getLoad", "http", status=503)
+        rig.clock.pass_(40.0)
+        for _ in range(2):  # the second time the call is held back
+            reading = rig.service.read(wanted)
+            assert set(reading.errors) == {"strict"}
+            assert reading.values == {name: good.values[name] for name in reading.values}
+            assert reading.ages_s["patient"] == 40.0
+        rig.clock.pass_(20.1)
+        assert set(rig.service.read(wanted).errors) == {"strict", "patient", "own"}
+
+    def test_the_patient_point_alone_and_beside_the_strict_one_are_the_same(self, rig: Rig) -> None:
+        wanted = self.wanted(rig)
+        rig.service.read(wanted)
+        rig.sim.faults.set("getLoad", "http", status=503)
+        rig.clock.pass_(40.0)
+        together = rig.service.read(wanted)
+        alone = rig.service.read({"patient": wanted["patient"]})
+        assert together.values["patient"] == alone.values["patient"]
+
+    def test_not_after_a_write(self, rig: Rig) -> None:
+        wanted = self.wanted(rig)
+        rig.service.read(wanted)
+        rig.sim.faults.set("getLoad", "http", status=503)
+        rig.service.cache.touch("getLoad", STATION)
+        assert {"strict", "patient"} <= set(rig.service.read(wanted).errors)

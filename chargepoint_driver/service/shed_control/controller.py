@@ -8,7 +8,7 @@ are kept apart.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timezone
 
@@ -229,21 +229,36 @@ class Control:
             return self._sites.roster.allowed_kw(records)
         return self._of_report(name, held, self._sites.roster.report(records))
 
-    def records_of_group(
-        self, group: str, currency_s: float, outcomes: Mapping[Key, Outcome]
-    ) -> tuple[dict[str, StationRecord], float]:
-        """(what getLoad reports of every station of a group, the age in seconds of the oldest
-        of that). Raises when one is missing, or one of its ports, or has failed in `outcomes`."""
-        roster = self._sites.roster
-        members = roster.members(group)
-        for station in sorted(members):
-            outcome = outcomes.get((LOAD, station))
-            if outcome is not None and outcome.error is not None:
+    def outcomes_of_group(
+        self, group: str, currencies_s: Sequence[float], outcomes: Mapping[Key, Outcome]
+    ) -> dict[str, Outcome]:
+        """What getLoad says of every station of a group, for readers of these currencies.
+
+        Raises the error of a station that has failed in `outcomes` for all of them: it is not
+        asked for again.
+        """
+        members = self._sites.roster.members(group)
+        known = {each: outcomes[LOAD, each] for each in members if (LOAD, each) in outcomes}
+        failed = {each: outcome for each, outcome in known.items() if outcome.error is not None}
+        for _, outcome in sorted(failed.items()):
+            if outcome.error is not None and outcome.within(max(currencies_s)) is None:
                 raise outcome.error
-        records, age_s = roster.records_and_age(group, currency_s, members)
-        for record in records.values():
+        asked = self._commands.outcomes(members - failed.keys(), min(currencies_s))
+        return failed | asked
+
+    def records_of_group(
+        self, outcomes: Mapping[str, Outcome], currency_s: float
+    ) -> tuple[dict[str, StationRecord], float]:
+        """(the records of a group's stations, the age in seconds of the oldest of them). Raises
+        when one is missing or older, or one of its ports is missing."""
+        records: dict[str, StationRecord] = {}
+        for station, outcome in sorted(outcomes.items()):
+            record = outcome.within(currency_s)
+            if record is None:
+                raise outcome.error or ChargePointError(f"{station}: the load is not known")
             self._commands.check_is_whole(record)
-        return records, age_s
+            records[station] = record
+        return records, max((outcome.age_s or 0.0 for outcome in outcomes.values()), default=0.0)
 
     def _commanded(self, name: str, held: Held | None) -> Value:
         limit = self._limit(held)

@@ -50,21 +50,13 @@ class Roster:
     ) -> dict[str, StationRecord]:
         """What getLoad reports of every station of the group. Raises the first error there is:
         a group without one of its stations is not the group."""
-        return self.records_and_age(group, currency_s, members)[0]
-
-    def records_and_age(
-        self, group: str, currency_s: float, members: Iterable[str] | None = None
-    ) -> tuple[dict[str, StationRecord], float]:
-        """As `records`, with the age in seconds of the oldest of them."""
         found: dict[str, StationRecord] = {}
-        age_s = 0.0
         stations = self.members(group) if members is None else members
         for station, outcome in self._commands.outcomes(stations, currency_s).items():
             if outcome.record is None:
                 raise outcome.error or ChargePointError(f"{station}: the load is not known")
             found[station] = outcome.record
-            age_s = max(age_s, outcome.age_s or 0.0)
-        return found, age_s
+        return found
 
     def allowed_kw(self, records: Mapping[str, StationRecord]) -> float | None:
         """The sum of the stations' limits that are reported; None unless each has one."""
