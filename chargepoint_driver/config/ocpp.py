@@ -165,6 +165,11 @@ class OcppConfig(BaseModel):
         description="faster senders are slowed down to it, after a burst of twice it",
     )
     most_connections: int = Field(default=5_000, ge=1, description="sockets at the same time")
+    max_connections_per_address: int | None = Field(
+        default=None,
+        ge=1,
+        description="sockets of one address beyond loopback; None: most_connections",
+    )
     subprotocols: tuple[Literal["ocpp1.6", "ocpp2.0.1", "ocpp2.1"], ...] = Field(
         default=("ocpp2.1", "ocpp2.0.1", "ocpp1.6"), min_length=1, description="best first"
     )

@@ -15,7 +15,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
-from websockets.asyncio.server import ServerConnection
 
 from chargepoint_driver.backends.ocpp.model.authorization import IdTags
 from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Electrical
@@ -32,6 +31,7 @@ from chargepoint_driver.backends.ocpp.status import ChargePointView, view_of
 from chargepoint_driver.backends.ocpp.storage.restore import restore
 from chargepoint_driver.backends.ocpp.storage.store import Store
 from chargepoint_driver.backends.ocpp.transport.connection import Link, LinkLimits
+from chargepoint_driver.backends.ocpp.transport.throttle import ThrottledConnection
 from chargepoint_driver.backends.ocpp.transport.websocket_server import Front, every
 from chargepoint_driver.config.ocpp import OcppConfig
 from chargepoint_driver.errors import NothingThere, TryLater
@@ -160,7 +160,7 @@ class Csms:
         model = point.boot.get("model") or point.model
         point.quirks = quirks_of(point.boot.get("vendor"), model, point.own_quirks)
 
-    async def _take(self, connection: ServerConnection, station_id: str, version: str) -> None:
+    async def _take(self, connection: ThrottledConnection, station_id: str, version: str) -> None:
         """One socket, from its handshake to its end. The newest one of a charge point counts."""
         point = self.points.get(station_id)
         if point is None:

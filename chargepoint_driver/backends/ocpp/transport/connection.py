@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
 from chargepoint_driver.backends.ocpp.model.charger import ChargePoint
 from chargepoint_driver.backends.ocpp.protocol.dispatch import Desk, Dialect, Request
 from chargepoint_driver.backends.ocpp.storage.restore import restore_running
+from chargepoint_driver.backends.ocpp.transport.throttle import Allowance, ThrottledConnection
 from chargepoint_driver.backends.ocpp.wire import framing, schemas
 from chargepoint_driver.backends.ocpp.wire.framing import WireError
 from chargepoint_driver.backends.ocpp.wire.leniency import Departures
@@ -33,6 +33,7 @@ __all__ = ["CallRefused", "Link", "LinkLimits"]
 _PATIENCE = 50
 _REMEMBERED = 16
 _BOOT = "BootNotification"
+_MAX_UNREAD_BYTES = 4_096
 
 
 class CallRefused(WriteRejected):
@@ -63,16 +64,15 @@ class Link:
         "_allowance",
         "_answers",
         "_bad",
-        "_before_s",
         "_desk",
         "_frames",
         "_ids",
+        "_is_unread",
         "_limits",
         "_now",
         "_pong",
         "_recent",
         "_spawn",
-        "_time",
         "_turn",
         "closed",
         "connection",
@@ -86,7 +86,7 @@ class Link:
 
     def __init__(
         self,
-        connection: ServerConnection,
+        connection: ThrottledConnection,
         point: ChargePoint,
         dialect: Dialect,
         desk: Desk,
@@ -108,11 +108,11 @@ class Link:
         self._frames = 0  # that came in, readable or not
         # message id -> (hash of the frame, its answer): a repeated request is answered again
         self._recent: OrderedDict[str | int, tuple[int, bytes]] | None = None
-        self._allowance = 2 * limits.messages_per_second
-        self._time = asyncio.get_running_loop().time
-        self._before_s = self._time()
+        time = asyncio.get_running_loop().time
+        self._allowance = connection.allowance or Allowance(limits.messages_per_second, time)
         self._pong: Awaitable[float] | None = None
-        self.pinged_s = self._before_s
+        self._is_unread = False
+        self.pinged_s = time()
         self.closed = False
         # Whether a request came, our calls were answered, or one was not.
         self.is_heard = self.has_answered = self.is_ignoring = False
@@ -167,14 +167,10 @@ class Link:
 
     def _too_fast_s(self) -> float:
         """How long a sender beyond the rate waits; reading stops meanwhile, so it must."""
-        rate = self._limits.messages_per_second
-        now = self._time()
-        self._allowance = min(2 * rate, self._allowance + (now - self._before_s) * rate) - 1
-        self._before_s = now
-        if self._allowance >= 0:
-            return 0.0
-        self._desk.count(self.point, "slowed_down")
-        return -self._allowance / rate
+        wait_s = self._allowance.take(1)
+        if wait_s > 0:
+            self._desk.count(self.point, "slowed_down")
+        return wait_s
 
     def _take(self, text: bytes, after: list[Callable[[], Awaitable[None]]]) -> bytes | None:
         """The answer to a frame, None where there is none to give."""
@@ -407,10 +403,16 @@ class Link:
     # ---- life ----------------------------------------------------------------------------
 
     async def ping(self) -> bool:
-        """Ping; False when the ping before it was not answered yet."""
+        """Ping; False when the ping before it was not answered yet, or when the charge point
+        has not read what was sent then. Never waits for it to read."""
         self.pinged_s = asyncio.get_running_loop().time()
-        if self._pong is not None:
+        was_unread = self._is_unread
+        # Below that a writer never waits.
+        self._is_unread = self.connection.transport.get_write_buffer_size() > _MAX_UNREAD_BYTES
+        if self._pong is not None or (was_unread and self._is_unread):
             return False
+        if self._is_unread:
+            return True
         try:
             pong = await self.connection.ping()
         except ConnectionClosed:

@@ -5,27 +5,36 @@ from __future__ import annotations
 import asyncio
 import http
 import logging
-import socket
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
+from chargepoint_driver import descriptors
+from chargepoint_driver.acceptor import ConnectionLimits
 from chargepoint_driver.backends.ocpp.transport.authentication import (
     certificate_is_of,
     password_is_right,
     station_id_of,
     tls_context,
 )
+from chargepoint_driver.backends.ocpp.transport.listener import Handshake, WebSocketListener
+from chargepoint_driver.backends.ocpp.transport.throttle import Allowance, ThrottledConnection
 from chargepoint_driver.backends.ocpp.wire import schemas
 from chargepoint_driver.config.ocpp import OcppConfig
 from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.rate_limited_log import RateLimitedLog
 
 __all__ = ["Front"]
 
 _log = logging.getLogger(__name__)
+# Sockets before the end of their handshake.
+_MAX_UNAUTHENTICATED = 1_000
+# Charge points whose use of their allowance is remembered beyond a socket.
+_MAX_ALLOWANCES = 20_000
 _VERSIONS = {"ocpp1.6": "1.6", "ocpp2.0.1": "2.0.1", "ocpp2.1": "2.1"}
 
 
@@ -46,7 +55,7 @@ class _Quiet(logging.Filter):
         return False
 
 
-class _Socket(ServerConnection):
+class _Socket(ThrottledConnection):
     """A connection that remembers how far its handshake got."""
 
     station_id = ""
@@ -79,13 +88,15 @@ class Front:
     def __init__(
         self,
         config: OcppConfig,
-        take: Callable[[ServerConnection, str, str], Awaitable[None]],
+        take: Callable[[ThrottledConnection, str, str], Awaitable[None]],
         count: Callable[[str, str], None],
     ) -> None:
         self._config = config
         self._take = take
         self._count = count
-        self._server: Server | None = None
+        self._listener: WebSocketListener | None = None
+        self._listener_log = RateLimitedLog(_log)
+        self._allowances: OrderedDict[str, Allowance] = OrderedDict()
         self._open = 0
         self.url = ""
 
@@ -101,49 +112,68 @@ class Front:
         # A logger of its own, never below errors: frames and headers are not to be logged.
         quiet = logging.Logger("chargepoint_driver.ocpp.websockets", logging.ERROR)
         quiet.addFilter(_Quiet(self._count))
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        sock = socket.socket(family, socket.SOCK_STREAM)
+        handshake = Handshake(
+            self._socket, self._admit, self._choose, self._handle, config.most_frame_bytes
+        )
         try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind((host, port))
-            sock.listen(1024)
+            self._listener = WebSocketListener(
+                (host, port), self._limits(), handshake, self._listener_log, quiet, context
+            )
         except OSError as error:
-            sock.close()
             raise BadConfiguration(
                 f"listen: {config.listen} cannot be used ({error.strerror}); choose another"
             ) from None
-        sock.setblocking(False)
-        self._server = await serve(
-            self._handle,
-            sock=sock,
-            ssl=context,
-            compression=None,
-            process_request=self._admit,
-            select_subprotocol=self._choose,
-            open_timeout=config.open_timeout_s,
-            close_timeout=2,
-            ping_interval=None,
-            max_size=config.most_frame_bytes,
-            max_queue=8,
-            server_header=None,
-            logger=quiet,
-            create_connection=self._socket,  # type: ignore[arg-type]
-        )
-        number = sock.getsockname()[1]
+        self._listener.start()
         shown = f"[{host}]" if ":" in host else host
-        self.url = f"{'ws' if context is None else 'wss'}://{shown}:{number}/ocpp"
+        scheme = "ws" if context is None else "wss"
+        self.url = f"{scheme}://{shown}:{self._listener.acceptor.port}/ocpp"
+
+    def _limits(self) -> ConnectionLimits:
+        """The limits that the open files of this process allow."""
+        wanted = self._config.most_connections
+        limit = descriptors.raise_soft_limit()
+        fits = max(1, limit - descriptors.RESERVED - _MAX_UNAUTHENTICATED)
+        if wanted > fits:
+            _log.warning(
+                "max_connections is %d, and this process may open %d files: connections beyond "
+                "that wait; raise the limit (ulimit -n, LimitNOFILE)",
+                wanted,
+                limit,
+            )
+        return ConnectionLimits(
+            max_connections=wanted,
+            max_unauthenticated=min(_MAX_UNAUTHENTICATED, max(8, limit // 4)),
+            max_per_address=self._config.max_connections_per_address or wanted,
+            open_timeout_s=self._config.open_timeout_s,
+        )
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What the port has refused below HTTP, by kind."""
+        return self._listener_log.counts()
+
+    @property
+    def connections(self) -> dict[str, int]:
+        """Connections now: `authenticated` and `unauthenticated`."""
+        if self._listener is None:
+            return {"authenticated": 0, "unauthenticated": 0}
+        return self._listener.acceptor.counts()
 
     async def stop(self) -> None:
         """Close every socket, and stop listening."""
-        if self._server is not None:
-            self._server.close(close_connections=True)
-            await self._server.wait_closed()
-            self._server = None
+        if self._listener is not None:
+            await self._listener.close()
+            self._listener = None
 
     def _socket(self, *args: Any, **options: Any) -> _Socket:
         made = _Socket(*args, **options)
         made.count = self._count
+        made.allowance = self._allowance()
         return made
+
+    def _allowance(self) -> Allowance:
+        loop = asyncio.get_running_loop()
+        return Allowance(self._config.messages_per_second, loop.time)
 
     # ---- handshake -----------------------------------------------------------------------
 
@@ -189,6 +219,14 @@ class Front:
         self._count(what, detail)
         return connection.respond(http.HTTPStatus(status), http.HTTPStatus(status).phrase + "\n")
 
+    def _allowance_of(self, station_id: str) -> Allowance:
+        """The same for each socket of a charge point: connecting anew earns nothing."""
+        found = self._allowances.pop(station_id, None) or self._allowance()
+        self._allowances[station_id] = found
+        if len(self._allowances) > _MAX_ALLOWANCES:
+            self._allowances.popitem(last=False)
+        return found
+
     def _choose(
         self, connection: ServerConnection, offered: Sequence[Subprotocol]
     ) -> Subprotocol | None:
@@ -210,6 +248,11 @@ class Front:
             await connection.close(1002, "no common subprotocol")
             return
         version = _VERSIONS.get(connection.subprotocol or "ocpp1.6", "1.6")
+        if self._listener is not None and not self._listener.acceptor.authenticate(connection):
+            await connection.close(1013, "too many connections")
+            return
+        connection.allowance = self._allowance_of(station_id)
+        connection.on_drop = lambda kind, reason: self._count(kind, f"{station_id!r} {reason}")
         self._open += 1
         try:
             await self._take(connection, station_id, version)
