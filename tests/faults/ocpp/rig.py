@@ -12,6 +12,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -146,14 +147,15 @@ DOORS = {door.name: door for door in (Embedded, Agent)}
 class Rig:
     """One central system and its door."""
 
-    def __init__(self, door: str) -> None:
+    def __init__(self, door: str, *, sets_up: bool = False) -> None:
+        """`sets_up`: it asks for settings and changes them, as soon as a charge point is there."""
         self._folder = tempfile.TemporaryDirectory()
         account = OcppAccount(
             listen="127.0.0.1:0",
             database=Path(self._folder.name, "ocpp.db"),
             call_timeout_s=CALL_LIMIT_S,
             boot_grace_s=60,
-            configuration_delay_s=None,
+            configuration_delay_s=0.1 if sets_up else None,
             most_frame_bytes=MOST_BYTES,
         )
         self.door: Door = DOORS[door](account)
@@ -164,9 +166,27 @@ class Rig:
         assert isinstance(backend, OcppBackend)
         return backend
 
+    @property
+    def ocpp_url(self) -> str:
+        """Where charge points connect to."""
+        return self._backend.system.ocpp_url
+
+    def sessions(self, station_id: str) -> list[dict[str, Any]]:
+        """The sessions of a charge point that are recorded this month and last, oldest first."""
+        system = self._backend.system
+        now = datetime.now(timezone.utc)
+        months = sorted({f"{each:%Y-%m}" for each in (now - timedelta(days=1), now)})
+        found = [row for month in months for row in system.transactions(month)]
+        rows = {row["id"]: row for row in found if row["charge_point"] == station_id}
+        return sorted(rows.values(), key=lambda row: int(row["id"]))
+
+    def counters(self, station_id: str) -> dict[str, int]:
+        """What is counted of a charge point."""
+        return dict(self._backend.system.charge_point(station_id).counters)
+
     def peer(self, version: str) -> Peer:
         """A charge point that has told of itself."""
-        peer = Peer(self._backend.system.ocpp_url, f"CP{next(_number)}", version)
+        peer = Peer(self.ocpp_url, f"CP{next(_number)}", version)
         peer.open()
         peer.introduce()
         return peer
@@ -185,9 +205,10 @@ class Rig:
         self._folder.cleanup()
 
 
-def eventually(true: Callable[[], Any], what: str, limit_s: float = LIMIT_S) -> None:
-    """Look until it is so."""
+def eventually(true: Callable[[], Any], what: str, limit_s: float = LIMIT_S) -> Any:
+    """Look until it is so; returns what was found."""
     end = time.monotonic() + limit_s
-    while not true():
+    while not (found := true()):
         assert time.monotonic() < end, what
         time.sleep(0.02)
+    return found

@@ -40,8 +40,8 @@ VERSIONS = ("1.6", "2.0.1")
 @dataclass(frozen=True)
 class Fault:
     """One row. `writing` is the code that a write ends with; `lost`: the socket is gone then,
-    because nothing was answered, or (`breaks`) by the fault itself. `strike` None: there was no
-    socket to begin with, or the `database` takes nothing."""
+    because the charge point said nothing at all, or (`breaks`) by the fault itself. `strike`
+    None: there was no socket to begin with, or the `database` takes nothing."""
 
     name: str
     strike: Strike | None
@@ -194,20 +194,20 @@ FAULTS = (
         REJECTED,
     ),
     _payload("unknown fields", lambda answer: {**answer, "later": [None, {"a": 1}]}, FINE),
-    _payload("payload a list", lambda answer: [answer], UNKNOWN, lost=True),
-    _payload("payload null", lambda _: None, UNKNOWN, lost=True),
-    _payload("payload a text", lambda _: "Accepted", UNKNOWN, lost=True),
-    Fault("another id", _frame(lambda i, a: [3, f"{i}0", a]), UNKNOWN, lost=True),
-    Fault("id a number", _frame(lambda i, a: [3, 7, a]), UNKNOWN, lost=True),
-    Fault("no id", _frame(lambda i, a: [3, a]), UNKNOWN, lost=True),
-    Fault("another kind", _frame(lambda i, a: [5, i, a]), UNKNOWN, lost=True),
-    Fault("an object", _frame(lambda i, a: {"id": i, "payload": a}), UNKNOWN, lost=True),
-    Fault("not JSON", _text(lambda text: "Accepted"), UNKNOWN, lost=True),
-    Fault("cut off", _text(lambda text: text[:-3]), UNKNOWN, lost=True),
-    Fault("empty", _text(lambda text: ""), UNKNOWN, lost=True),
-    Fault("not UTF-8", _text(lambda text: b"\xff\xfe" + text.encode()), UNKNOWN, lost=True),
+    _payload("payload a list", lambda answer: [answer], UNKNOWN),
+    _payload("payload null", lambda _: None, UNKNOWN),
+    _payload("payload a text", lambda _: "Accepted", UNKNOWN),
+    Fault("another id", _frame(lambda i, a: [3, f"{i}0", a]), UNKNOWN),
+    Fault("id a number", _frame(lambda i, a: [3, 7, a]), UNKNOWN),
+    Fault("no id", _frame(lambda i, a: [3, a]), UNKNOWN),
+    Fault("another kind", _frame(lambda i, a: [5, i, a]), UNKNOWN),
+    Fault("an object", _frame(lambda i, a: {"id": i, "payload": a}), UNKNOWN),
+    Fault("not JSON", _text(lambda text: "Accepted"), UNKNOWN),
+    Fault("cut off", _text(lambda text: text[:-3]), UNKNOWN),
+    Fault("empty", _text(lambda text: ""), UNKNOWN),
+    Fault("not UTF-8", _text(lambda text: b"\xff\xfe" + text.encode()), UNKNOWN),
     Fault("binary", _text(lambda text: text.encode()), FINE),
-    Fault("deep", _text(lambda text: "[" * 20_000), UNKNOWN, lost=True),
+    Fault("deep", _text(lambda text: "[" * 20_000), UNKNOWN),
     Fault("huge", _text(lambda text: " " * MOST_BYTES + text), UNKNOWN, breaks=True),
     Fault("twice", _twice, FINE),
     Fault("and then an error", _contradiction, FINE),

@@ -15,6 +15,8 @@ from chargepoint_driver.service import Reading, Service
 
 from . import matrix
 from .cells import Cell
+from .quirk_cells import QuirkCell
+from .quirk_table import QUIRK_ROWS, QuirkRow
 from .rig import DOORS, Rig
 from .table import FAULTS, VERSIONS
 
@@ -40,6 +42,30 @@ def test_each_fault_is_met_and_all_calls_doors_and_versions_are() -> None:
         (d, v) for d in DOORS for v in VERSIONS
     }
     assert len({cell.key for cell in matrix.CELLS}) == len(FAULTS) * len(matrix.CALLS) * 4
+
+
+@pytest.fixture(scope="module")
+def rigs_that_set_up() -> Iterator[dict[str, Rig]]:
+    rigs = {door: Rig(door, sets_up=True) for door in DOORS}
+    yield rigs
+    for rig in rigs.values():
+        rig.stop()
+
+
+@pytest.mark.parametrize("cell", matrix.short_of_quirks(), ids=lambda cell: cell.name)
+def test_cell_of_a_quirk(
+    rigs: dict[str, Rig], rigs_that_set_up: dict[str, Rig], cell: QuirkCell
+) -> None:
+    cell.run((rigs_that_set_up if cell.row.max_boots else rigs)[cell.door])
+
+
+def test_each_quirk_of_the_table_is_met() -> None:
+    cells = matrix.short_of_quirks()
+    assert [cell.row for cell in cells] == list(QUIRK_ROWS)
+    assert {(cell.door, cell.version) for cell in cells} == {
+        (d, v) for d in DOORS for v in VERSIONS
+    }
+    assert len({cell.key for cell in matrix.QUIRK_CELLS}) == len(matrix.QUIRK_CELLS)
 
 
 # ---- a driver that does one thing wrong does not pass ------------------------------------
@@ -113,3 +139,33 @@ def test_a_failure_that_passes_for_done(
 def test_another_code(rigs: dict[str, Rig], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FateUnknown, "code", "try_later")
     assert "failed with try_later, not fate_unknown" in found(rigs, "closed", "reset")
+
+
+def found_of_quirk(rigs: dict[str, Rig], row: QuirkRow, version: str = "1.6") -> str:
+    with pytest.raises(AssertionError) as caught:
+        QuirkCell(row, "embedded", version).run(rigs["embedded"])
+    return str(caught.value)
+
+
+def test_a_quirk_that_changes_what_is_read(rigs: dict[str, Rig]) -> None:
+    assert found_of_quirk(rigs, QuirkRow("x", {}, shows={"portLoad 1": 7.0})) == (
+        "portLoad 1 is 11.0, not 7.0"
+    )
+
+
+def test_a_session_that_is_not_recorded(
+    rigs: dict[str, Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions = Rig.sessions
+    monkeypatch.setattr(Rig, "sessions", lambda self, station: sessions(self, station)[:1])
+    assert "1 sessions, not 2" in found_of_quirk(rigs, QuirkRow("x", {}, sessions=2))
+
+
+def test_energy_that_is_wrong(rigs: dict[str, Rig], monkeypatch: pytest.MonkeyPatch) -> None:
+    sessions = Rig.sessions
+
+    def small(self: Rig, station: str) -> list[dict[str, Any]]:
+        return [{**row, "energy_wh": 0.0} for row in sessions(self, station)]
+
+    monkeypatch.setattr(Rig, "sessions", small)
+    assert "Wh flowed" in found_of_quirk(rigs, QuirkRow("x", {}))

@@ -1,0 +1,193 @@
+"""One cell: a twin with quirks charges beside a twin without, and both are read alike.
+
+What the twins say of themselves is the truth. A cell that finds something wrong raises
+AssertionError with what it found.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any, NamedTuple
+
+from chargepoint_driver.errors import ChargePointError
+from chargepoint_driver.simulator import ManualClock
+from chargepoint_driver.simulator.ocpp import Twins
+
+from .peer import LIMIT_S
+from .quirk_table import QuirkRow
+from .rig import Rig, commands_of, eventually, points_of
+
+# A session of this kind lies behind us, so that nothing comes from the future.
+AGO_S, SAMPLE_S, SAMPLES = 170.0, 15, 3
+VEHICLE = {"battery_kwh": 80, "soc_percent": 30, "max_ac_kw": 11}
+_SETTING = {
+    "1.6": "MeterValueSampleInterval",
+    "2.0.1": "SampledDataCtrlr.TxUpdatedInterval",
+}
+# Points that are of a twin's own, and not compared.
+_OWN = ("sessionID", "configuration", "siteLoad", "stationLoad")
+# How long nothing happens when a set-up is over.
+QUIET_S = 1.5
+_number = itertools.count(1)
+
+
+class QuirkCell(NamedTuple):
+    """Which row, which door, which version of OCPP."""
+
+    row: QuirkRow
+    door: str
+    version: str
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.row.name, self.door, self.version
+
+    @property
+    def name(self) -> str:
+        return " / ".join(self.key)
+
+    def run(self, rig: Rig) -> None:
+        """Raises AssertionError when the driver does not do as the table says."""
+        odd, plain = f"Q{next(_number)}", f"Q{next(_number)}"
+        start = datetime.fromtimestamp(time.time() - AGO_S, timezone.utc)
+        points = [{"id": odd, "quirks": self.row.quirks}, {"id": plain}]
+        with Twins(
+            rig.ocpp_url,
+            points,
+            self.version,
+            connectors=2,
+            clock=ManualClock(start),
+            shared_clock=True,
+            configuration={_SETTING[self.version]: str(SAMPLE_S)},
+            backoff_s=0.05,
+            reboot_s=0.02,
+        ) as twins:
+            twins.wait_connected()
+            try:
+                if self.row.max_boots:
+                    _settle(self.row.max_boots, twins, odd)
+                _run(self.row, rig, twins, odd, plain)
+            except TimeoutError as error:
+                raise AssertionError(f"the twin waits for ever: {error}") from None
+            assert twins.errors == []
+
+
+def _run(row: QuirkRow, rig: Rig, twins: Twins, odd: str, plain: str) -> None:
+    for session in range(row.sessions):
+        if session and row.boots:
+            for identity in (odd, plain):
+                twins.act(identity, "reboot")
+            twins.wait_connected()
+        for identity in (odd, plain):
+            twins.start_charging(identity, id_tag="TAG", **VEHICLE)
+            _all_told(twins, identity)
+        for _ in range(SAMPLES):
+            twins.advance(SAMPLE_S)
+        for identity in (odd, plain):
+            _all_told(twins, identity)
+        _judge(row.shows, rig, twins, odd, plain)
+        for identity in (odd, plain):
+            twins.stop_charging(identity)
+            _all_told(twins, identity)
+        _judge_idle(rig, odd, plain, row.shows)
+    connections = twins.state(odd)["connections"]
+    assert not row.max_boots or connections <= row.max_boots, "made to restart again"
+    _judge_records(row, rig, twins, odd)
+    _judge_records(QuirkRow("no quirk", {}, sessions=row.sessions), rig, twins, plain)
+    counters = rig.counters(odd)
+    if row.counted is not None:
+        assert counters.get(row.counted), f"not counted as {row.counted}: {counters}"
+    assert not rig.counters(plain).get("refused"), "the neighbour was refused something"
+    if row.unlock is not None:
+        _judge_unlock(row.unlock, rig, twins, odd)
+
+
+def _settle(max_boots: int, twins: Twins, identity: str) -> None:
+    """Wait until the central system has stopped to make it restart."""
+    end = time.monotonic() + LIMIT_S * 2
+    boots, quiet_since = 0, time.monotonic()
+    while time.monotonic() - quiet_since < QUIET_S:
+        assert time.monotonic() < end, "never left alone"
+        truth = twins.state(identity)
+        if truth["connections"] != boots or not truth["accepted"]:
+            boots, quiet_since = truth["connections"], time.monotonic()
+        assert boots <= max_boots, f"made to restart {boots - 1} times"
+        time.sleep(0.02)  # what is waited for is that nothing happens
+
+
+def _all_told(twins: Twins, identity: str) -> None:
+    twins.wait(identity, lambda truth: not truth["queued"] and truth["accepted"])
+
+
+def _read(rig: Rig, station: str) -> dict[str, Any]:
+    values, errors = rig.door.read(points_of(station))
+    assert not errors, f"errors of reads: {errors}"
+    return values
+
+
+def _judge(shows: Mapping[str, Any], rig: Rig, twins: Twins, odd: str, plain: str) -> None:
+    good = _read(rig, plain)
+    power_kw = twins.state(plain)["power_kw"]
+    assert power_kw == 11, power_kw
+    _is_like(good["portLoad 1"], power_kw, "portLoad of the neighbour")
+    assert (good["Status 1"], good["connected"]) == ("INUSE", 1), good
+    values = _read(rig, odd)
+    wanted = {**good, "portLoad 1": twins.state(odd)["power_kw"], **shows}
+    _compare(values, wanted)
+    assert values["sessionID 1"] is not None, "no session runs"
+
+
+def _judge_idle(rig: Rig, odd: str, plain: str, shows: Mapping[str, Any]) -> None:
+    good = _read(rig, plain)
+    assert good["portLoad 1"] == 0, good["portLoad 1"]
+    words = {name: value for name, value in shows.items() if "tatus" in name}
+    _compare(_read(rig, odd), {**good, **words})
+
+
+def _compare(values: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    for name, value in wanted.items():
+        if name.partition(" ")[0] in _OWN:
+            continue
+        _is_like(values[name], value, name)
+
+
+def _is_like(value: Any, wanted: Any, name: str) -> None:
+    if isinstance(value, float) and isinstance(wanted, (int, float)):
+        assert abs(value - wanted) < 0.01, f"{name} is {value!r}, not {wanted!r}"
+    else:
+        assert value == wanted, f"{name} is {value!r}, not {wanted!r}"
+
+
+def _judge_records(row: QuirkRow, rig: Rig, twins: Twins, identity: str) -> None:
+    """Each session is there exactly once, with what flowed."""
+    told = twins.state(identity)["transactions"]
+    assert len(told) == row.sessions
+    found = eventually(lambda: rig.sessions(identity), f"no session of {identity}")
+    assert len(found) == len(told), f"{len(found)} sessions, not {len(told)}: {found}"
+    for record, truth in zip(found, told, strict=True):
+        assert record["energy_wh"] is None or record["energy_wh"] >= 0, record
+        if row.energy:
+            flowed_wh = truth["meter_stop_wh"] - truth["meter_start_wh"]
+            assert record["state"] == "completed", record
+            assert record["energy_wh"] is not None, record
+            assert abs(record["energy_wh"] - flowed_wh) <= 1, f"{flowed_wh} Wh flowed: {record}"
+        for name, value in row.recorded.items():
+            assert record.get(name) == value, f"{name} is {record.get(name)!r}: {record}"
+
+
+def _judge_unlock(code: str, rig: Rig, twins: Twins, odd: str) -> None:
+    connections = twins.state(odd)["connections"]
+    began = time.monotonic()
+    ended = ""
+    try:
+        rig.door.write(commands_of(odd)["unlock 1"], 1)
+    except ChargePointError as error:
+        ended = error.code
+    assert ended == code, f"ended with {ended!r}, not {code!r}"
+    assert time.monotonic() - began < 1.2, "it was waited for until the limit"
+    state = twins.state(odd)
+    assert (state["connected"], state["connections"]) == (True, connections), "was hung up on"
+    assert _read(rig, odd)["connected"] == 1

@@ -1,0 +1,156 @@
+"""THE table of how real charge points differ, each as quirks of a twin, and of what the driver has
+to make of it: what it makes of a twin without quirks, unless the row says otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..table import FINE, REJECTED, UNKNOWN
+from .table import VERSIONS
+
+BOTH = VERSIONS
+# Two for each request of a set-up that restarts it, and there are not many of them.
+MAX_BOOTS = 12
+
+
+@dataclass(frozen=True)
+class QuirkRow:
+    """One row. `quirks` are those of the twin. `versions` are those that the row exists for.
+
+    `shows` are points that differ from those of the neighbour while it charges. `counted` is the
+    counter that has to be above 0. `sessions` are driven one after another, with a boot between
+    them where `boots` says so. `energy`: whether the record has the energy that flowed; `recorded`
+    are further fields of each record. `unlock`: the code that an unlock ends with, at once, and ''
+    where it is done (None: not tried). `max_boots`: the central system sets the twin up first, and
+    the twin may boot so often.
+    """
+
+    name: str
+    quirks: Mapping[str, Mapping[str, Any]]
+    versions: tuple[str, ...] = BOTH
+    shows: Mapping[str, Any] = field(default_factory=dict)
+    counted: str | None = None
+    sessions: int = 1
+    boots: bool = False
+    energy: bool = True
+    recorded: Mapping[str, Any] = field(default_factory=dict)
+    unlock: str | None = None
+    max_boots: int = 0
+
+
+def _one(name: str, quirk: str, /, **parameters: Any) -> QuirkRow:
+    return QuirkRow(name, {quirk: parameters})
+
+
+def _stop(value: int | None) -> QuirkRow:
+    quirk = {"transaction_id": {"value": value, "actions": ["StopTransaction"]}}
+    return QuirkRow(f"stop with id {value}", quirk, ("1.6",))
+
+
+def _times(form: str) -> QuirkRow:
+    return _one(f"times {form}", "timestamp_form", form=form)
+
+
+def _broken(form: str, unlock: str) -> QuirkRow:
+    quirk = {"broken_answers": {"form": form, "actions": ["UnlockConnector"]}}
+    return QuirkRow(f"answers {form}", quirk, unlock=unlock)
+
+
+def _reboots(name: str, *actions: str, answers: bool) -> QuirkRow:
+    quirk = {"actions": list(actions), "answers": answers, "forgets": True}
+    return QuirkRow(name, {"reboots_on": quirk}, max_boots=MAX_BOOTS)
+
+
+_ROWS = (
+    QuirkRow("no quirk", {}),
+    # 1. Sessions.
+    QuirkRow("numbers from 1 after each boot", {"numbers_from_one": {}}, sessions=2, boots=True),
+    QuirkRow(
+        "every transaction is number 1", {"numbers_from_one": {"always_one": True}}, sessions=2
+    ),
+    QuirkRow("sessions look alike", {"sessions_look_alike": {}}, sessions=2, boots=True),
+    *(_stop(value) for value in (-1, 0, None)),
+    QuirkRow("starts are lost", {"loses_start": {}}, sessions=2, energy=False),
+    QuirkRow("register falls", {"register_falls": {"after_samples": 2}}, energy=False),
+    _one("register of the session", "session_register"),
+    _one("start sent twice", "repeats_start"),
+    QuirkRow("clock never set", {"clock_never_set": {}}, sessions=2, boots=True),
+    _one("clock at 1970", "clock_1970"),
+    # 2. Messages.
+    _one("null for optional fields", "null_fields"),
+    _one("texts too long", "long_texts"),
+    *(_one(f"numbers as {form}", "number_format", form=form)
+      for form in ("text", "fraction", "blanks")),
+    *(_times(form) for form in
+      ("missing", "null", "unreadable", "hours", "compact", "comma", "no_zone")),
+    _one("words in small letters", "word_form"),
+    _one("words in capitals", "word_form", case="upper"),
+    _one("blanks around words", "word_form", case="as_is", blanks=True),
+    _one("line breaks in measurands", "measurand_line_break"),
+    _one("DataTransfer of any shape", "sends_data_transfer"),
+    QuirkRow("EVSE in the first event only", {"evse_only_at_start": {}}, ("2.0.1",)),
+    *(_broken(form, UNKNOWN) for form in ("cut", "bare_word", "only_id")),
+    _broken("short_error", REJECTED),
+    # A spare comma hides nothing.
+    _broken("leading_comma", FINE),
+    # 3. Moments.
+    _one("moments split", "split_moments"),
+    _one("begin beside the values", "begin_beside_values"),
+    *(_one(f"values of the {place}", "value_location", location=place)
+      for place in ("Body", "Cable", "Inlet")),
+    _one("totals and phases", "totals_and_phases", neutral=True),
+    _one("phases only", "phases_only"),
+    _one("kW and kWh", "kilo_units"),
+    QuirkRow("dead phase", {"dead_phase": {"phase": 2}}),
+    QuirkRow("feeds back", {"feeds_back": {"kw": 5}}, shows={"portLoad 1": -5.0}),
+    QuirkRow("feeds back, negative", {"feeds_back": {"kw": 5, "form": "negative"}},
+           shows={"portLoad 1": -5.0}),
+    # 4. Statuses.
+    _one("old times of statuses", "old_status_times"),
+    *(_one(f"connector 0 Unavailable, asked: {answer}", "connector_0_unavailable", trigger=answer)
+      for answer in ("truth", "silent", "rejected")),
+    QuirkRow(
+        "unknown word of a status",
+        {"unknown_status": {"word": "Parked"}},
+        shows={"Status 1": "UNKNOWN", "Status 2": "UNKNOWN",
+               "ocppStatus 1": "Parked", "ocppStatus 2": "Parked"},
+    ),
+    # 5. Set-up.
+    _reboots("reboots when asked for settings", "GetConfiguration", "GetVariables", answers=False),
+    _reboots("reboots at each setting", "ChangeConfiguration", "SetVariables", answers=True),
+)  # fmt: skip
+
+# Rows that the driver does not pass yet.
+_OPEN = {
+    "begin beside the values",
+    "blanks around words",
+    "connector 0 Unavailable, asked: rejected",
+    "connector 0 Unavailable, asked: silent",
+    "connector 0 Unavailable, asked: truth",
+    "every transaction is number 1",
+    "feeds back",
+    "line breaks in measurands",
+    "null for optional fields",
+    "numbers as fraction",
+    "numbers as text",
+    "numbers from 1 after each boot",
+    "old times of statuses",
+    "reboots at each setting",
+    "reboots when asked for settings",
+    "sessions look alike",
+    "stop with id -1",
+    "stop with id 0",
+    "stop with id None",
+    "texts too long",
+    "times missing",
+    "times null",
+    "unknown word of a status",
+    "values of the Body",
+    "values of the Cable",
+    "values of the Inlet",
+    "words in capitals",
+    "words in small letters",
+}
+QUIRK_ROWS = tuple(row for row in _ROWS if row.name not in _OPEN)
