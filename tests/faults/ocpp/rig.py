@@ -180,9 +180,9 @@ class Rig:
         rows = {row["id"]: row for row in found if row["charge_point"] == station_id}
         return sorted(rows.values(), key=lambda row: int(row["id"]))
 
-    def counters(self, station_id: str) -> dict[str, int]:
-        """What is counted of a charge point."""
-        return dict(self._backend.system.charge_point(station_id).counters)
+    def forgiven(self, station_id: str) -> set[str]:
+        """The kinds of departures from the schema that are counted of a charge point."""
+        return set(self._backend.system.charge_point(station_id).forgiven)
 
     def peer(self, version: str) -> Peer:
         """A charge point that has told of itself."""
