@@ -10,7 +10,16 @@ from typing import Any, Protocol, runtime_checkable
 from chargepoint_driver.config import Account
 from chargepoint_driver.records import Event, StationRecord
 
-__all__ = ["Backend", "DirectBackend", "Limit", "Reply", "Request", "ShedEvents", "Target"]
+__all__ = [
+    "Backend",
+    "DirectBackend",
+    "Limit",
+    "Reply",
+    "Request",
+    "ShedEvents",
+    "Stubborn",
+    "Target",
+]
 
 
 @dataclass(frozen=True)
@@ -85,7 +94,8 @@ class Backend(Protocol):
     """Reads and writes of one account. Every method waits for a limited time, raises errors
     of the tree, and may be called from several threads at once.
 
-    `group_calls`: whether one call can shed, or clear, all stations of a group."""
+    `group_calls`: whether one call can shed, or clear, all stations of a group. `effect_s`
+    (optional, default 300): seconds that a limit may need to take effect."""
 
     name: str
     group_calls: bool
@@ -101,7 +111,7 @@ class Backend(Protocol):
     def session(self, session_id: str) -> Event:
         """One charging session by its `sessionID`, however old. Raises NothingThere."""
 
-    def shed(self, target: Target, limit: Limit, minutes: int) -> None:
+    def shed(self, target: Target, limit: Limit, minutes: float) -> None:
         """Limit the load of the target for so many minutes (0 = no end). Sent once. The limit of
         a group is that of each of its stations."""
 
@@ -123,6 +133,15 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Let go of connections. A closed backend is not used again."""
+
+
+@runtime_checkable
+class Stubborn(Protocol):
+    """What a backend offers whose chargers may accept a limit in one form and obey another."""
+
+    def try_otherwise(self, target: Target) -> bool:
+        """The load contradicts the limit in force: send it in the next form. False when every
+        form was tried."""
 
 
 @runtime_checkable

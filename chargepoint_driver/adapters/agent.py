@@ -24,6 +24,7 @@ from chargepoint_driver import __version__
 from chargepoint_driver.adapters import platform
 from chargepoint_driver.adapters.announce import Announcer
 from chargepoint_driver.adapters.answers import answered as _answered
+from chargepoint_driver.adapters.caller import caller_of
 from chargepoint_driver.adapters.ocpp_rpc import OcppRpc
 from chargepoint_driver.config import Account
 from chargepoint_driver.errors import BadConfiguration
@@ -95,13 +96,30 @@ class ChargePointAgent(OcppRpc, Agent):  # type: ignore[misc]  # the host has no
         point: dict[str, Any],
         value: Any,
         account: str | None = None,
+        minutes: float | None = None,
+        writer: str = "",
         **shed: Any,
     ) -> Any:
         """Write one point; what the service reports then, None when it cannot be read back.
 
-        `shed` says how, in the words of a driver config: shed_duration, shed_on_write,
-        shed_confirm_timeout, floor_kw, division."""
-        return _answered(lambda: self._accounts.write(point, value, account, **shed))
+        `minutes`: the limit is cleared after so long, whatever renews it; None or 0: no deadline.
+        `writer`: who writes under a lease, by default the caller. `shed` says how, in the words
+        of a driver config: shed_duration, shed_on_write, shed_confirm_timeout, floor_kw,
+        division, shed_tolerance_kw, shed_tolerance_percent, command_lease."""
+        writer = writer or caller_of(self)
+        return _answered(
+            lambda: self._accounts.write(
+                point, value, account, minutes=minutes, writer=writer, **shed
+            )
+        )
+
+    @RPC.export  # type: ignore[untyped-decorator]
+    def release(
+        self, point: dict[str, Any], account: str | None = None, on_delete: str = "clear"
+    ) -> bool:
+        """The device of the point's target was deleted: its limit is cleared, or not renewed any
+        more (`lapse`), with an alert; True when there was one."""
+        return bool(_answered(lambda: self._accounts.release(point, account, on_delete)))
 
     @RPC.export  # type: ignore[untyped-decorator]
     def revert(self, point: dict[str, Any], account: str | None = None) -> bool:

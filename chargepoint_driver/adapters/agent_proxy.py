@@ -25,6 +25,13 @@ from chargepoint_driver.service import READ_TIMEOUTS, Reading, ShedOptions, desc
 __all__ = ["Proxy"]
 
 _MARGIN_S = 5.0
+_FIRST_WORDS = {
+    "shed_duration",
+    "shed_on_write",
+    "shed_confirm_timeout",
+    "floor_kw",
+    "division",
+}
 
 
 class Proxy:
@@ -65,12 +72,12 @@ class Proxy:
             describe(point),
             value,
             self._account,
-            shed_duration=options.minutes,
-            shed_on_write=options.on_write,
-            shed_confirm_timeout=options.confirm_minutes,
-            floor_kw=options.floor_kw,
-            division=options.division,
+            **_words(options),
         )
+
+    def release(self, point: Point, on_delete: str) -> bool:
+        """The device of the point's target was deleted; True when it limited something."""
+        return bool(self._call("release", FateUnknown, describe(point), self._account, on_delete))
 
     def revert(self, point: Point) -> bool:
         """Take back what was done to the point's target; True when a command was sent."""
@@ -110,6 +117,22 @@ class Proxy:
         return BadConfiguration(
             f"{self._agent} is no caching agent of this version ({why}); correct cache_agent"
         )
+
+
+def _words(options: ShedOptions) -> dict[str, Any]:
+    """The options of a write; what is as by default is left out, except what agents of the first
+    version asked for: those do not know the others."""
+    usual = ShedOptions().words()
+    words = {
+        word: value
+        for word, value in options.words().items()
+        if word in _FIRST_WORDS or value != usual[word]
+    }
+    if options.wanted_minutes:
+        words["minutes"] = options.wanted_minutes
+    if options.writer:
+        words["writer"] = options.writer
+    return words
 
 
 def _of_remote(error: RemoteError, agent: str) -> ChargePointError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import gevent
@@ -17,8 +18,10 @@ from volttron.driver.base.interfaces import BaseInterface, DriverInterfaceError
 
 from chargepoint_driver.adapters import platform
 from chargepoint_driver.adapters.agent_proxy import Proxy
+from chargepoint_driver.adapters.caller import caller_of
 from chargepoint_driver.adapters.driver_commands import CALLS
 from chargepoint_driver.adapters.host_errors import for_host, words
+from chargepoint_driver.adapters.ownership import Ownership
 from chargepoint_driver.adapters.poll_scheduler import claim, mend_interval
 from chargepoint_driver.adapters.push_publisher import Push
 from chargepoint_driver.adapters.register import ChargePointPointConfig, ChargePointRegister
@@ -28,7 +31,7 @@ from chargepoint_driver.config import Device, OcppDevice, read_device
 from chargepoint_driver.errors import BadConfiguration, ChargePointError
 from chargepoint_driver.registry import Point, Selection, build
 from chargepoint_driver.registry import columns as col
-from chargepoint_driver.service import Service, ShedOptions, Stations
+from chargepoint_driver.service import Service, ShedOptions, Stations, check_minutes
 
 __all__ = ["ChargePointInterface"]
 
@@ -80,6 +83,9 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         if self.config.heart_beat_point:
             self.config.heart_beat_point = _BEAT
         self._push = self._pushing(device)
+        self._ownership = Ownership(
+            driver_agent.equipment_model, self.point_map, self._release, self._embedded
+        )
         driver_agent.core.onstop.connect(self._on_stop, self)
 
     @classmethod
@@ -124,6 +130,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
                 **_interval(row, registry.points[name]),
                 "point": registry.points[name],
                 "options": options,
+                "on_delete": device.on_delete,
                 "device": Target(device.stationID, device.portNumber),
             }
             for name, row in registry.rows.items()
@@ -160,8 +167,22 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
             push.follow_agent(device.cache_agent)
         return push
 
+    def _embedded(self) -> Service | None:
+        """The account where it is in this process."""
+        return self._stations if isinstance(self._stations, Service) else None
+
+    def _release(self, point: Point, on_delete: str) -> bool:
+        """The device of the point's target was deleted."""
+        stations = self._stations
+        if isinstance(stations, Service):
+            lapse = on_delete == "lapse"
+            return stations.control.owners.release(point.target, "lapse" if lapse else "clear")
+        assert isinstance(stations, Proxy)
+        return stations.release(point, on_delete)
+
     def _on_stop(self, *_: Any, **__: Any) -> None:
         """The driver ends: charge points are told so by a closed socket."""
+        self._ownership.stop()
         if self._push is not None:
             self._push.stop()
         if isinstance(self._stations, Service):
@@ -211,7 +232,12 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
                 f"{register_definition.volttron_point_name}: the row did not pass "
                 "prepare_registry_config; volttron-lib-base-driver 2.0.0rc7 or newer is needed"
             )
-        return ChargePointRegister(point, register_definition.options, register_definition.device)
+        return ChargePointRegister(
+            point,
+            register_definition.options,
+            register_definition.device,
+            getattr(register_definition, "on_delete", "clear"),
+        )
 
     def insert_register(self, register: ChargePointRegister, base_topic: str) -> None:
         """Take a register in, and its point into this driver's polling."""
@@ -220,6 +246,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         tree = self.driver_agent.equipment_model
         node = tree.get_node(f"{base_topic}/{register.point_name}")
         claim(node, tree.agent.config)
+        self._ownership.start()
         wrong = mend_interval(node, tree)
         if wrong is not None:
             _log.warning(
@@ -290,9 +317,9 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
     # ---- writing -----------------------------------------------------------------------------
 
     def set_point(self, topic: str, value: Any, **kwargs: Any) -> Any:
-        """Write one point; the value read back. Raises ValueError for a value that cannot be
-        meant and DriverInterfaceError for a write that failed."""
-        del kwargs
+        """Write one point; the value read back. `minutes` (optional): a limit is cleared after so
+        long, whatever renews it. Raises ValueError for an invalid value and DriverInterfaceError
+        for a write that failed."""
         if topic == _BEAT:
             self._heart_beats = dict.fromkeys(self._heart_beats, value)
             return value
@@ -301,7 +328,10 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
             return value
         register = self.get_register_by_name(topic)
         try:
-            written = self._stations.write(register.point, value, register.options)
+            options = replace(register.options, writer=caller_of(self.driver_agent))
+            if kwargs.get("minutes") is not None:
+                options = replace(options, wanted_minutes=check_minutes(kwargs["minutes"]))
+            written = self._stations.write(register.point, value, options)
             self._look(register.point.station_id)
             return written
         except ChargePointError as error:

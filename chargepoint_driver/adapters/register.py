@@ -48,14 +48,19 @@ class ChargePointPointConfig(PointConfig):  # type: ignore[misc]  # the host has
     point: Any = Field(None, exclude=True)
     options: Any = Field(None, exclude=True)
     device: Any = Field(None, exclude=True)
+    on_delete: Any = Field("clear", exclude=True)
 
 
 class ChargePointRegister(BaseRegister):  # type: ignore[misc]
-    """A register that knows its point, how its device sheds, and which device it is of."""
+    """A register that knows its point, how its device sheds, which device it is of, and what is
+    to happen when that is deleted."""
 
-    def __init__(self, point: Point, options: ShedOptions, device: Target) -> None:
+    def __init__(
+        self, point: Point, options: ShedOptions, device: Target, on_delete: str = "clear"
+    ) -> None:
         super().__init__("byte", not point.writable, point.name, point.unit, point.notes)
         self.point = point
         self.options = options
         self.device = device
+        self.on_delete = on_delete
         self.python_type = _TYPES[point.kind]

@@ -250,6 +250,12 @@ class SharedCache:
             self._flights.pop((call, _EVERYTHING), None)
             self._newest.pop(call, None)
 
+    def peek(self, call: str, station: str) -> StationRecord | None:
+        """What is known of a station, however old, without asking; None for nothing."""
+        with self._lock:
+            entry = self._entries.get((call, station))
+        return None if entry is None else entry.record
+
     def __len__(self) -> int:
         """How many records are kept: one for each call and station."""
         return len(self._entries)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from chargepoint_driver.catalogue.model import Attribute, Kind, Scope, Whole
 
 
-def _own(name: str, kind: Kind, unit: str = "", notes: str = "") -> Attribute:
+def _own(name: str, kind: Kind, unit: str = "", notes: str = "", write: str = "") -> Attribute:
     return Attribute(
         name,
         "LoadRegister",
@@ -15,6 +15,7 @@ def _own(name: str, kind: Kind, unit: str = "", notes: str = "") -> Attribute:
         kind,
         Scope.PORT,
         unit,
+        write,
         whole=Whole.SAME,
         notes=notes,
         own=True,
@@ -29,9 +30,27 @@ COMMANDED = (
     _own(
         "shedStatus",
         Kind.STRING,
-        notes="none, pending, in force, released, failed, adopted or expired",
+        notes="none, pending, in force, violated, contested, released, failed, adopted or expired",
     ),
     _own("shedReason", Kind.STRING, notes="why shedStatus is what it is"),
+    _own(
+        "shedEnds", Kind.DATETIME, notes="when deadline or lease end the limit; None without both"
+    ),
+    _own("stagedLoad", Kind.FLOAT, "kW", "written and not sent: what shedState 1 would send"),
+    _own("stagedPercent", Kind.INTEGER, "percent", "as stagedLoad, for percentShed"),
+    _own(
+        "measuredReduction",
+        Kind.FLOAT,
+        "kW",
+        "load before the control period minus the load now; None outside of one",
+    ),
+    _own(
+        "commandLease",
+        Kind.FLOAT,
+        "seconds",
+        "within these its writer must write again, or the limit is reverted; 0 = no lease",
+        write="lease",
+    ),
     _own("siteLoad", Kind.FLOAT, "kW", "sum over the ports of the device, or of its group"),
     _own("siteHeadroom", Kind.FLOAT, "kW", "commanded limit minus siteLoad"),
 )

@@ -40,7 +40,36 @@ class ShedSettings(BaseModel):
         "equal", description="how a station group's total is divided over its stations"
     )
 
-    @field_validator("shed_duration", "floor_kw", "shed_confirm_timeout", mode="before")
+    # A vehicle that draws a whole number of amperes at 10 % above the nominal voltage (EN 50160
+    # allows that) exceeds a limit in kW by 10 %; meters round, and chargers supply themselves.
+    shed_tolerance_kw: float = Field(
+        0.5, ge=0, le=1_000, description="kW above a limit that still obey it"
+    )
+    shed_tolerance_percent: float = Field(
+        10.0, ge=0, le=100, description="as shed_tolerance_kw, of the limit; the larger one counts"
+    )
+    command_lease: float = Field(
+        0.0,
+        ge=0,
+        le=86_400,
+        description="seconds within which a writer must write again, or its limit is reverted; "
+        "0 = no lease",
+    )
+    on_delete: Literal["clear", "lapse"] = Field(
+        "clear",
+        description="what happens to a limit in force when the device is deleted: cleared, or "
+        "not renewed any more",
+    )
+
+    @field_validator(
+        "shed_duration",
+        "floor_kw",
+        "shed_confirm_timeout",
+        "shed_tolerance_kw",
+        "shed_tolerance_percent",
+        "command_lease",
+        mode="before",
+    )
     @classmethod
     def _is_a_number(cls, value: object) -> object:
         if isinstance(value, bool):

@@ -6,7 +6,13 @@ several services for the caching agent.
 
 from chargepoint_driver.service.accounts import Accounts, describe
 from chargepoint_driver.service.service import READ_TIMEOUTS, Reading, Service, Stations
-from chargepoint_driver.service.shed_control import Alert, CommandStore, Control, ShedOptions
+from chargepoint_driver.service.shed_control import (
+    Alert,
+    CommandStore,
+    Control,
+    ShedOptions,
+    check_minutes,
+)
 
 __all__ = [
     "READ_TIMEOUTS",
@@ -18,5 +24,6 @@ __all__ = [
     "Service",
     "ShedOptions",
     "Stations",
+    "check_minutes",
     "describe",
 ]

@@ -134,13 +134,32 @@ class Accounts:
         point: Mapping[str, Any],
         value: Any,
         account: str | None = None,
+        *,
+        minutes: float | None = None,
+        writer: str = "",
+        warnings: list[str] | None = None,
         **shed: Any,
     ) -> Value:
-        """Write one point; what is reported then (see `Service.write`). `shed` says how, in the
-        words of a driver config: shed_duration, shed_on_write and the like."""
+        """Write one point; what is reported then (see `Service.write`).
+
+        `minutes`: the limit is cleared after so long, whatever renews it; None or 0: no deadline.
+        `writer`: who writes, for the lease. `warnings` takes what the write costs. `shed` says
+        how, in the words of a driver config: shed_duration, shed_on_write and the like."""
         name, settings, service = self._find(account)
-        options = ShedOptions.of(ShedSettings.from_words(shed))
-        return service.write(self._point(name, settings, point), value, options)
+        settled = ShedSettings.from_words(shed)
+        options = ShedOptions.of(settled, minutes=minutes, writer=str(writer or ""))
+        return service.write(self._point(name, settings, point), value, options, warnings)
+
+    def release(
+        self, point: Mapping[str, Any], account: str | None = None, on_delete: str = "clear"
+    ) -> bool:
+        """The device that owned a point's target was deleted: what it limits is cleared, or not
+        renewed any more (`lapse`), with an alert. True when there was something."""
+        if on_delete not in ("clear", "lapse"):
+            raise BadValue(f"on_delete: expected clear or lapse, got {on_delete!r}")
+        name, settings, service = self._find(account)
+        target = self._point(name, settings, point).target
+        return service.control.owners.release(target, "lapse" if on_delete == "lapse" else "clear")
 
     def revert(self, point: Mapping[str, Any], account: str | None = None) -> bool:
         """Take back what was done to the point's target; True when a command was sent."""

@@ -151,6 +151,7 @@ class Service:
             if record is None:
                 self._read_failed(outcomes[key], group.members, values, errors)
                 continue
+            self.control.observe(key[0], record, outcomes[key].age_s or 0.0)
             ports = record.ports
             for name, port, attribute, point in group.members:
                 # The usual case without a call: a poll comes here for each point of an account.
@@ -236,9 +237,16 @@ class Service:
                 ages_s[name] = age_s
         return ages_s
 
-    def write(self, point: Point, value: object, options: ShedOptions) -> Value:
+    def write(
+        self,
+        point: Point,
+        value: object,
+        options: ShedOptions,
+        warnings: list[str] | None = None,
+    ) -> Value:
         """Carry out a write and read back what the service reports then.
 
+        `warnings` takes what the write costs that its writer may not mean; the log has it too.
         What is only staged (a limit while no shed is in force) is answered with what is
         staged. None when the write was acknowledged and its state could not be read back.
         Raises what `Control.write` raises. A command is answered with the charger's word.
@@ -247,6 +255,11 @@ class Service:
             if not point.writable:
                 raise BadValue(f"{point.name} ({point.attribute.name}) can only be read")
             return self.command(point.target, point.attribute.write, value)
+        found = self.control.warnings(point, value, ask=warnings is not None)
+        for warning in found:
+            _log.warning("%s", warning)
+        if warnings is not None:
+            warnings += found
         if not self.control.write(point, value, options):
             limit = self.control.staged(point.target)
             if limit is None or point.attribute.call != "getLoad":

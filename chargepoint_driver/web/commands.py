@@ -23,6 +23,9 @@ from chargepoint_driver.web.schemas import (
 
 __all__ = ["Orders"]
 
+# Who writes, in the reasons of leases.
+_WRITER = "the web page or API"
+
 
 class Orders:
     """Carries out what the API is asked for, on the account that `account` names by then."""
@@ -31,21 +34,26 @@ class Orders:
         self._accounts = accounts
 
     def shed(self, account: str, request: ShedRequest) -> Answer:
-        """Send a limit now; it ends after `minutes` unless it is renewed, which happens while
-        this process runs."""
+        """Send a limit now. It is renewed while this process runs, and cleared after `minutes`;
+        0 or None: no deadline."""
         if (request.allowedLoad is None) == (request.percentShed is None):
             raise BadValue("exactly one of allowedLoad (kW) and percentShed must be given")
         name = "percentShed" if request.allowedLoad is None else "allowedLoad"
-        options: dict[str, Any] = {"shed_on_write": True}
-        if request.minutes is not None:
-            options["shed_duration"] = request.minutes
+        warnings: list[str] = []
         reported = self._accounts.write(
-            _point(request, name), getattr(request, name), account, **options
+            _point(request, name),
+            getattr(request, name),
+            account,
+            minutes=request.minutes,
+            writer=_WRITER,
+            warnings=warnings,
+            shed_on_write=True,
         )
-        return Answer("Accepted", reported)
+        return Answer("Accepted", reported, warnings)
 
     def clear(self, account: str, request: ClearRequest) -> Answer:
-        return Answer("Accepted", self._accounts.write(_point(request, "shedState"), 0, account))
+        point = _point(request, "shedState")
+        return Answer("Accepted", self._accounts.write(point, 0, account, writer=_WRITER))
 
     def clear_alarms(self, account: str, request: ClearAlarmsRequest) -> Answer:
         point = {

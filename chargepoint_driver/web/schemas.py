@@ -133,10 +133,12 @@ class Error(msgspec.Struct):
 
 class Answer(msgspec.Struct):
     """The command was carried out; `reported` is what is reported since, null when that could
-    not be read back yet, `status` the charger's word."""
+    not be read back yet, `status` the charger's word. `warnings`: what the command costs that may
+    not be meant, in sentences; it was carried out all the same."""
 
     status: str
     reported: Any = None
+    warnings: list[str] = []
 
 
 class LastKnown(msgspec.Struct):

@@ -42,7 +42,7 @@ class Many:
             "shedState": int(kw is not None),
             "allowedLoad": kw / 2 if kw else 0.0,
             "percentShed": 0,
-            "portLoad": 3.0,
+            "portLoad": 2.0,
         }
         return StationRecord(station, {}, {1: dict(port), 2: dict(port)}, {})
 
@@ -100,7 +100,11 @@ def test_a_thousand_stations_cost_one_read_a_look(clock: Any) -> None:
     backend.fetched.clear()
     backend.sent.clear()
     clock.now_s += 300
-    assert service.control.keeping.look_after() > 1_000  # all are seen: until they are renewed
+    assert service.control.keeping.look_after() > 1_000  # all are obeyed: until they are renewed
+    assert [request.group for request in backend.fetched if request.call == "getLoad"] == ["7"]
+    backend.fetched.clear()
+    clock.now_s += 60
+    assert service.control.keeping.look_after() > 1_000
     assert backend.fetched == backend.sent == []
     clock.now_s += 1_800
     service.control.keeping.look_after()

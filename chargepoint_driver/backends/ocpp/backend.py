@@ -147,7 +147,7 @@ class OcppBackend:
 
     # ---- writing -------------------------------------------------------------------------
 
-    def shed(self, target: Target, limit: Limit, minutes: int) -> None:
+    def shed(self, target: Target, limit: Limit, minutes: float) -> None:
         """Limit the load of a charge point or connector for so many minutes (0 = no end)."""
         self._counts["shed"] += 1
         self._system.shed(target, limit, minutes)

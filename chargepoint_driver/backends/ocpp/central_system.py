@@ -209,7 +209,7 @@ class CentralSystem:
         )
         return answer
 
-    def shed(self, target: Target, limit: Limit, minutes: int) -> None:
+    def shed(self, target: Target, limit: Limit, minutes: float) -> None:
         """Limit the load of a charge point or connector for so many minutes (0 = no end).
         WriteRejected when it does not take the limit."""
         csms = self._running

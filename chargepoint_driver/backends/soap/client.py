@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import secrets
 import threading
 from collections import Counter
@@ -224,7 +225,7 @@ class SoapBackend:
 
     # ---- writes ------------------------------------------------------------------------
 
-    def shed(self, target: Target, limit: Limit, minutes: int) -> None:
+    def shed(self, target: Target, limit: Limit, minutes: float) -> None:
         """shedLoad for a group, a station or one port of it."""
         level = "PerStation" if target.port is None else "PerPort"
         amount: dict[str, Any] = (
@@ -233,7 +234,9 @@ class SoapBackend:
             if limit.allowed_load_kw is not None
             else {f"percentShed{level}": limit.percent_shed}
         )
-        self._write("shedLoad", shedQuery={**_target(target, amount), "timeInterval": minutes})
+        self._write(
+            "shedLoad", shedQuery={**_target(target, amount), "timeInterval": math.ceil(minutes)}
+        )
 
     def clear(self, target: Target) -> None:
         """clearShedState for a group, a station or one port of it."""

@@ -111,8 +111,9 @@ def write(
             raise SystemExit(1)
         (row,) = points_of([(register, point)], target, writable=True).points.values()
         sent_at = datetime.now(timezone.utc)
+        warnings: list[str] = []
         with progress(f"sending to {target} …"):
-            service.write(row, value, options)
+            service.write(row, value, options, warnings)
             after = _state(service, register, target)
     ends = _end(point, sent_at, minutes)
     if as_json:
@@ -125,12 +126,15 @@ def write(
                 "group": target.group,
                 "sent_at": sent_at.isoformat(timespec="seconds"),
                 "ends_at": None if ends is None else ends.isoformat(timespec="seconds"),
+                "warnings": warnings,
                 "before": _plain(before),
                 "after": _plain(after),
             }
         )
         return
     _show("after", after)
+    for warning in warnings:
+        complain(warning, "warning")
     note(f"sent: {words[0].lower()}{words[1:]}")
     if ends is not None:
         note(f"charging comes back by itself at {clock_time(ends)}; sooner with: shedState 0")
@@ -145,7 +149,8 @@ def _options(access: Access, station: str | None, minutes: int) -> ShedOptions:
     usual = ShedOptions()
     if access.file is not None and station is None:
         usual = ShedOptions.of(access.file.device)
-    return replace(usual, minutes=minutes, on_write=True)
+    # Nothing renews it here: it is sent for these minutes, and a lease would cut them short.
+    return replace(usual, minutes=minutes, on_write=True, lease_s=0.0, writer="cli")
 
 
 def _words(point: str, value: str, target: Target, minutes: int) -> str:

@@ -8,6 +8,6 @@ keep the books; `held` and `report` judge; `keeping` confirms and renews; `alert
 from chargepoint_driver.service.shed_control.alerts import Alert
 from chargepoint_driver.service.shed_control.command_store import CommandStore
 from chargepoint_driver.service.shed_control.controller import Control
-from chargepoint_driver.service.shed_control.validation import Division, ShedOptions
+from chargepoint_driver.service.shed_control.validation import Division, ShedOptions, check_minutes
 
-__all__ = ["Alert", "CommandStore", "Control", "Division", "ShedOptions"]
+__all__ = ["Alert", "CommandStore", "Control", "Division", "ShedOptions", "check_minutes"]

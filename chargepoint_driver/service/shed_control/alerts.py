@@ -22,6 +22,10 @@ class About(Enum):
 
     STATE = "what is in force is not what was commanded"
     RENEWAL = "what is in force cannot be renewed"
+    LOAD = "the load is above the limit"
+    CONTEST = "another controller limits it too"
+    LEASE = "its writer did not write again"
+    DEVICE = "its device was deleted"
 
 
 class Alerts:

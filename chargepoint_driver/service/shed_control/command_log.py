@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from chargepoint_driver.backend import Limit, Target
-from chargepoint_driver.service.shed_control.command_state import Held
+from chargepoint_driver.service.shed_control.command_state import Held, words
 from chargepoint_driver.service.shed_control.command_store import CommandStore
 from chargepoint_driver.service.shed_control.reported_state import Report
 
@@ -29,6 +29,9 @@ class Ledger:
         self._store = store
         self._lock = threading.Lock()
         self.staged: dict[Target, Limit] = {}
+        self.unsent: set[Target] = set()  # staged, and not sent since
+        self._leases: dict[Target, float] = {}
+        self._loads: dict[str, dict[int, float | None]] = {}
         self._held: dict[Target, Held] = {}
         self._by_station: dict[str, set[Target]] = {}
         self._before: dict[str, dict[int, Limit | None]] = {}
@@ -41,11 +44,17 @@ class Ledger:
         expired and not sent again: charging has come back."""
         try:
             held, self._before = store.load()
+            self._leases, self._loads = store.load_more()
         except sqlite3.Error as error:
             _log.error("the file of commands cannot be read (%s); begun without it", error)
             return
         now_s = self._time_s()
-        self._enter({target: _adopted(each, now_s) for target, each in held.items()})
+        found = {target: _adopted(each, now_s) for target, each in held.items()}
+        self._enter(found)
+        for target, each in held.items():
+            if each.doubt is not None and not each.doubt.sending:
+                self.forget(target.station_id, each.doubt.began)
+                _log.warning("%s: %s", target, found[target].note)
         if held:
             _log.info("adopted %d commands of an earlier run", len(held))
 
@@ -102,6 +111,26 @@ class Ledger:
             if not of_station:
                 del self._by_station[target.station_id]
 
+    def mark_sending(self, targets: Iterable[Target]) -> None:
+        """Note that the doubts of these targets are handed to the backend now."""
+        changes: dict[Target, Held | None] = {}
+        for target in targets:
+            held = self._held.get(target)
+            if held is not None and held.doubt is not None:
+                changes[target] = replace(held, doubt=replace(held.doubt, sending=True))
+        self.put(changes)
+
+    # ---- leases --------------------------------------------------------------------------
+
+    def lease_s(self, target: Target) -> float | None:
+        """The lease written for a target, in seconds, 0 for none; None where none was written."""
+        return self._leases.get(target)
+
+    def set_lease(self, target: Target, seconds: float) -> None:
+        """Keep the lease of a target."""
+        self._leases[target] = seconds
+        self._tell(lambda store: store.save_lease(target, seconds))
+
     # ---- control periods -----------------------------------------------------------------
 
     def begin_period(self, target: Target, report: Report | None) -> list[int]:
@@ -122,6 +151,9 @@ class Ledger:
             else:
                 seen = None if report is None else report.ports.get(port)
                 known[port] = None if seen is None else seen.limit
+            found = None if report is None else report.ports.get(port)
+            loads = self._loads.setdefault(target.station_id, {})
+            loads[port] = None if found is None else found.load_kw
         if fresh:
             self._tell_period(target.station_id)
         return fresh
@@ -142,6 +174,13 @@ class Ledger:
             return dict(known)
         return {port: limit for port, limit in known.items() if port == target.port}
 
+    def load_before(self, station_id: str, port: int) -> float | None:
+        """The load of a port before its control period, in kW; None where it is not known, or
+        nothing was commanded since."""
+        if port not in self._before.get(station_id, {}):
+            return None
+        return self._loads.get(station_id, {}).get(port)
+
     def end_period(self, target: Target, *, unless_restorable: bool = False) -> None:
         """Forget what was before, of ports that had something only where it was put back."""
         known = self._before.get(target.station_id)
@@ -158,7 +197,11 @@ class Ledger:
 
     def _tell_period(self, station_id: str) -> None:
         limits = self._before.get(station_id)
-        self._tell(lambda store: store.save_period(station_id, limits and dict(limits)))
+        if limits is None:
+            self._loads.pop(station_id, None)
+        loads = {p: kw for p, kw in self._loads.get(station_id, {}).items() if p in (limits or ())}
+        kept = None if limits is None else dict(limits)
+        self._tell(lambda store: store.save_period(station_id, kept, loads))
 
     def _tell(self, save: Callable[[CommandStore], None]) -> None:
         store = self._store
@@ -183,14 +226,26 @@ class Ledger:
 def _adopted(held: Held, now_s: float) -> Held:
     """What an earlier process commanded, as it stands now."""
     sent_s, doubt = held.sent_s, held.doubt
+    deadline_s, lease_until_s = held.deadline_s, held.lease_until_s
     if sent_s > now_s:
         # The clock was set back. When it ends cannot be told, so it is renewed at once.
         sent_s = now_s - held.options.minutes * 30
-    if doubt is not None and doubt.sent_s > now_s:
-        doubt = replace(doubt, sent_s=now_s)
+        # Of deadline and lease as much is left as there was then, at most.
+        left_s = held.sent_s - now_s
+        deadline_s = None if deadline_s is None else deadline_s - left_s
+    if lease_until_s is not None:
+        lease_until_s = min(lease_until_s, now_s + held.options.lease_s)
+    note = held.note
+    if doubt is not None and not doubt.sending:
+        # Noted, and never handed to the backend: nothing was sent.
+        note = f"{words(doubt.limit)} was noted and never sent: the driver was stopped before"
+        doubt = None
+    if doubt is not None:
+        doubt = replace(doubt, sent_s=min(doubt.sent_s, now_s), adopted=True)
     expired = held.limit is not None and (
         held.expired or replace(held, sent_s=sent_s).ends_s <= now_s
     )
+    never = not held.commanded_s and doubt is None and held.doubt is not None
     return replace(
         held,
         sent_s=sent_s,
@@ -199,6 +254,9 @@ def _adopted(held: Held, now_s: float) -> Held:
         seen=held.seen and held.limit is None,
         adopted=held.limit is not None,
         expired=expired,
-        note="it ran out while the driver was not running" if expired else held.note,
+        failed=held.failed or never,
+        note="it ran out while the driver was not running" if expired else note,
         doubt=doubt,
+        deadline_s=deadline_s,
+        lease_until_s=lease_until_s,
     )

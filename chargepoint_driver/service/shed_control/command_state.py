@@ -7,11 +7,12 @@ to (`judge`). Times are seconds since the epoch on a clock that never jumps.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from chargepoint_driver.backend import Limit, Target
+from chargepoint_driver.service.shed_control.measured import Load
 from chargepoint_driver.service.shed_control.reported_state import Report
 from chargepoint_driver.service.shed_control.validation import ShedOptions
 
@@ -34,6 +35,8 @@ class Status(str, Enum):
     NONE = "none"
     PENDING = "pending"
     IN_FORCE = "in force"
+    VIOLATED = "violated"
+    CONTESTED = "contested"
     RELEASED = "released"
     FAILED = "failed"
     ADOPTED = "adopted"
@@ -42,6 +45,8 @@ class Status(str, Enum):
 
 _WORST_FIRST = (
     Status.FAILED,
+    Status.VIOLATED,
+    Status.CONTESTED,
     Status.EXPIRED,
     Status.PENDING,
     Status.ADOPTED,
@@ -54,7 +59,8 @@ _WORST_FIRST = (
 @dataclass(frozen=True)
 class Doubt:
     """A command that got no answer: it may be carried out or not. `limit` None is a clear,
-    `began` the ports whose control period begins with it."""
+    `began` the ports whose control period begins with it. `sending`: it was handed to the
+    backend. `adopted`: an earlier process sent it. Deadline and lease as in `Held`."""
 
     limit: Limit | None
     options: ShedOptions
@@ -62,6 +68,20 @@ class Doubt:
     ceiling_kw: float | None = None
     group: str | None = None
     began: tuple[int, ...] = ()
+    sending: bool = False
+    adopted: bool = False
+
+    @property
+    def deadline_s(self) -> float | None:
+        """When the limit is to be cleared, as its writer said; None for no deadline."""
+        minutes = self.options.wanted_minutes
+        return self.sent_s + minutes * 60 if minutes and self.limit is not None else None
+
+    @property
+    def lease_until_s(self) -> float | None:
+        """When the writer must have written again; None without a lease."""
+        seconds = self.options.lease_s
+        return self.sent_s + seconds if seconds and self.limit is not None else None
 
     def most_kw(self) -> float:
         """The limit that it comes to, infinite for none."""
@@ -81,7 +101,10 @@ class Held:
     `before_kw` is the highest limit that may be in force until then, None for no limit.
     `restored`: it was in force before this driver's control period. `failed`: the only command
     there was came to nothing. `tries`: how often it was sent again because it did not show.
-    `note` says what went wrong.
+    `note` says what went wrong. `since_s`: from when the load has to obey, counted before the
+    time that taking effect lasts. `deadline_s`: when it is cleared, whatever renews it;
+    `lease_until_s`: when `writer` must have written again; None for neither. `taken`: how often
+    another limit stood in its place; `contested`: so often that it is not sent again.
     """
 
     limit: Limit | None = None
@@ -101,10 +124,27 @@ class Held:
     note: str = ""
     doubt: Doubt | None = None
     group: str | None = None
+    since_s: float = 0.0
+    deadline_s: float | None = None
+    lease_until_s: float | None = None
+    writer: str = ""
+    taken: int = 0
+    contested: bool = False
+
+    @property
+    def stops_s(self) -> float:
+        """When deadline or lease end it, infinite for never."""
+        if self.limit is None or self.expired:
+            return math.inf
+        ends = [each for each in (self.deadline_s, self.lease_until_s) if each is not None]
+        return min(ends, default=math.inf)
 
     @property
     def ends_s(self) -> float:
-        """When charging comes back by itself unless the command is renewed."""
+        """When charging comes back by itself unless the command is renewed. Where another limit
+        stands, nothing comes back."""
+        if self.contested:
+            return math.inf
         return self.sent_s + self.options.minutes * 60 if self.options.minutes else math.inf
 
     @property
@@ -116,7 +156,7 @@ class Held:
     def renews_s(self) -> float:
         """When it is to be sent again: with half of its time left, so that there is some for
         trying again and for a service that takes minutes."""
-        if self.limit is None or not self.options.minutes:
+        if self.limit is None or not self.options.minutes or self.contested:
             return math.inf
         return max(self.sent_s + self.options.minutes * 30, self.retry_s)
 
@@ -146,13 +186,15 @@ class Held:
     @property
     def is_looked_for(self) -> bool:
         """Whether a report has to show what became of it."""
-        return not self.is_settled and (self.doubt is not None or not self.seen)
+        return not self.is_settled and (self.doubt is not None or not self.seen or self.contested)
 
     def due_s(self, now_s: float) -> float:
         """When it is to be looked at next, after it was looked at now."""
         if self.is_settled:
             return math.inf
-        due_s = math.inf if self.limit is None else min(self.renews_s, self.ends_s)
+        due_s = math.inf
+        if self.limit is not None:
+            due_s = min(self.renews_s, self.ends_s, self.stops_s)
         return min(due_s, now_s + _LOOK_S) if self.is_looked_for else due_s
 
     def is_scarce(self, now_s: float) -> bool:
@@ -175,7 +217,7 @@ class Held:
 
     def most_kw(self) -> float:
         """The highest limit that may be in force, infinite for none."""
-        if self.limit is None or self.expired:
+        if self.limit is None or self.expired or self.contested:
             return math.inf
         if self.doubt is not None:
             doubted_kw = self.doubt.most_kw()
@@ -188,8 +230,10 @@ class Held:
         return math.inf if self.before_kw is None else max(wanted_kw, self.before_kw)
 
 
-def judge(held: Held | None, report: Report, now_s: float) -> tuple[Status, str]:
-    """(the status, why) of what is held, by what is reported."""
+def judge(
+    held: Held | None, report: Report, now_s: float, load: Load | None = None
+) -> tuple[Status, str]:
+    """Return (the status, why) of what is held, by what is reported and by the measured load."""
     if held is None:
         if report.is_shed:
             return Status.ADOPTED, f"found in force, not commanded here: {report}"
@@ -202,7 +246,7 @@ def judge(held: Held | None, report: Report, now_s: float) -> tuple[Status, str]
     elif held.limit is None:
         status = _judge_clear(held, report, now_s, note)
     else:
-        status = _judge_shed(held, held.limit, report, now_s, note)
+        status = _judge_shed(held, held.limit, report, now_s, note, load)
     return status
 
 
@@ -212,17 +256,23 @@ def judge_station(
     commanded: Mapping[Target, Held],
     report: Report,
     now_s: float,
+    load_of: Callable[[Target], Load | None] | None = None,
 ) -> tuple[Status, str]:
-    """(the status, why) of what is held of a station or a port; of a station whose ports are
-    commanded singly out of theirs. `commanded`: everything of the station and of its ports."""
+    """Return (the status, why) of what is held of a station or a port; of a station whose ports
+    are commanded one by one, the worst of theirs. `commanded`: everything of the station and of
+    its ports. `load_of`: how the load of a commanded target obeys."""
+    load_of = load_of or _not_measured
     if held is not None or target.port is not None or not commanded:
-        return judge(held, report, now_s)
+        whole = Target(target.station_id)
+        own = target if commanded.get(target) is held else whole
+        return judge(held, report, now_s, load_of(own))
+    ports = {number: Target(target.station_id, number) for number in sorted(report.ports)}
     return worst(
         {
             f"port {number}": judge(
-                commanded.get(Target(target.station_id, number)), Report({number: found}), now_s
+                commanded.get(port), Report({number: report.ports[number]}), now_s, load_of(port)
             )
-            for number, found in sorted(report.ports.items())
+            for number, port in ports.items()
         }
     )
 
@@ -231,27 +281,44 @@ def _judge_clear(held: Held, report: Report, now_s: float, note: str) -> tuple[S
     if report.is_clear:
         return Status.RELEASED, held.note
     if held.seen:
-        return Status.ADOPTED, f"found in force after ours was released: {report}"
+        return Status.ADOPTED, f"found in force after ours was released: {report}{note}"
     if now_s <= held.confirm_s and not held.tries:
         return Status.PENDING, f"cleared, and not yet reported so: {report}{note}"
     return Status.FAILED, f"cleared, and still {report}{note}"
 
 
 def _judge_shed(
-    held: Held, limit: Limit, report: Report, now_s: float, note: str
+    held: Held, limit: Limit, report: Report, now_s: float, note: str, load: Load | None
 ) -> tuple[Status, str]:
+    said = words(limit, held.ceiling_kw)
+    shown = report.shows(limit, held.ceiling_kw)
+    violated = load is not None and load.violated
     if held.expired or now_s >= held.ends_s:
         why = held.note or "it was not renewed in time"
-        return Status.EXPIRED, f"{why}; {report}"
-    said = words(limit, held.ceiling_kw)
-    if not report.shows(limit, held.ceiling_kw):
+        status = Status.EXPIRED, f"{why}; {report}"
+        if report.is_shed and not shown:
+            why = f"found in force, not commanded here: {report}; ours: {why}"
+            status = Status.ADOPTED, why
+    elif not shown:
         pending = now_s <= held.confirm_s and not held.seen and not held.tries
-        return Status.PENDING if pending else Status.FAILED, f"{said} commanded; {report}{note}"
-    if held.adopted:
-        return Status.ADOPTED, f"{said}, commanded before this driver started{note}"
-    if held.restored:
-        said += ", restored: it was in force before"
-    return Status.IN_FORCE, f"{said}{note}"
+        status = Status.PENDING if pending else Status.FAILED, f"{said} commanded; {report}{note}"
+        if held.contested:
+            status = Status.CONTESTED, status[1]
+        elif pending and violated:
+            status = Status.VIOLATED, f"{said} commanded; {load}; {report}{note}"
+    elif violated:
+        status = Status.VIOLATED, f"{said} is reported as in force, and {load}{note}"
+    elif held.adopted:
+        status = Status.ADOPTED, f"{said}, commanded before this driver started{note}"
+    else:
+        said += ", restored: it was in force before" if held.restored else ""
+        status = Status.IN_FORCE, f"{said}{note}"
+    return status
+
+
+def _not_measured(target: Target) -> None:
+    """Where no load is known."""
+    del target
 
 
 def worst(each: Mapping[str, tuple[Status, str]]) -> tuple[Status, str]:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from chargepoint_driver.backend import Limit, Target
@@ -39,6 +40,20 @@ CREATE TABLE IF NOT EXISTS periods (
     station TEXT NOT NULL,
     limits TEXT NOT NULL,     -- JSON: port to the limit in force before the control period
     PRIMARY KEY (account, station)
+);
+CREATE TABLE IF NOT EXISTS loads (
+    account TEXT NOT NULL,
+    station TEXT NOT NULL,
+    loads TEXT NOT NULL,      -- JSON: port to its load in kW before the control period
+    PRIMARY KEY (account, station)
+);
+CREATE TABLE IF NOT EXISTS leases (
+    account TEXT NOT NULL,
+    station TEXT NOT NULL,
+    port INTEGER NOT NULL,    -- 0: the whole station
+    station_group TEXT NOT NULL,      -- '': no group
+    seconds REAL NOT NULL,    -- 0: no lease
+    PRIMARY KEY (account, station, port, station_group)
 );
 """
 _WAIT_S = 5.0
@@ -100,6 +115,32 @@ class CommandStore:
                 before[station] = {int(port): _limit(limit) for port, limit in limits}
         return held, before
 
+    def load_more(self) -> tuple[dict[Target, float], dict[str, dict[int, float | None]]]:
+        """(seconds of the leases that were written, by target; the loads in kW before the control
+        periods, by station and port). Raises sqlite3.Error."""
+        with self._lock:
+            leases = self._db.execute(
+                "SELECT station, port, station_group, seconds FROM leases WHERE account = ?",
+                (self._account,),
+            ).fetchall()
+            rows = self._db.execute(
+                "SELECT station, loads FROM loads WHERE account = ?", (self._account,)
+            ).fetchall()
+        loads: dict[str, dict[int, float | None]] = {}
+        for station, text in rows:
+            with self._readable(station):
+                loads[station] = {int(port): kw for port, kw in json.loads(text).items()}
+        found = {Target(st, port or None, group or None): s for st, port, group, s in leases}
+        return found, loads
+
+    def save_lease(self, target: Target, seconds: float) -> None:
+        """Keep the lease of a target. Raises sqlite3.Error."""
+        key = (self._account, target.station_id, target.port or 0, target.group or "")
+        with self._lock, self._db:
+            self._db.execute(
+                "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?)", (*key, seconds)
+            )
+
     @contextmanager
     def _readable(self, about: str) -> Iterator[None]:
         """A damaged row costs what it says, and nothing else."""
@@ -132,19 +173,28 @@ class CommandStore:
                         (*key, json.dumps(asdict(held))),
                     )
 
-    def save_period(self, station: str, limits: Mapping[int, Limit | None] | None) -> None:
-        """Keep what was in force at a station before; None forgets. Raises sqlite3.Error."""
+    def save_period(
+        self,
+        station: str,
+        limits: Mapping[int, Limit | None] | None,
+        loads: Mapping[int, float | None] = MappingProxyType({}),
+    ) -> None:
+        """Keep what was in force at a station before, and what flowed; None forgets both. Raises
+        sqlite3.Error."""
+        key = (self._account, station)
         with self._lock, self._db:
+            self._db.execute("BEGIN IMMEDIATE")
             if limits is None:
-                self._db.execute(
-                    "DELETE FROM periods WHERE account = ? AND station = ?",
-                    (self._account, station),
-                )
+                for table in ("periods", "loads"):
+                    self._db.execute(
+                        f"DELETE FROM {table} WHERE account = ? AND station = ?",  # noqa: S608
+                        key,
+                    )
             else:
                 text = json.dumps({p: limit and asdict(limit) for p, limit in limits.items()})
+                self._db.execute("INSERT OR REPLACE INTO periods VALUES (?, ?, ?)", (*key, text))
                 self._db.execute(
-                    "INSERT OR REPLACE INTO periods VALUES (?, ?, ?)",
-                    (self._account, station, text),
+                    "INSERT OR REPLACE INTO loads VALUES (?, ?, ?)", (*key, json.dumps(dict(loads)))
                 )
 
     def close(self) -> None:
@@ -162,6 +212,8 @@ def _held(fields: dict[str, Any]) -> Held:
         doubt["limit"] = _limit(doubt["limit"])
         doubt["options"] = ShedOptions(**doubt["options"])
         doubt["began"] = tuple(doubt["began"])
+        # Rows of earlier versions do not say: it may have been sent.
+        doubt.setdefault("sending", True)
         doubt = Doubt(**doubt)
     fields["limit"] = _limit(fields["limit"])
     fields["options"] = ShedOptions(**fields["options"])

@@ -7,6 +7,7 @@ are kept apart.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -24,16 +25,24 @@ from chargepoint_driver.service.shed_control.command_state import Held, judge_st
 from chargepoint_driver.service.shed_control.command_store import CommandStore
 from chargepoint_driver.service.shed_control.dispatcher import ALARMS, LOAD, Commands
 from chargepoint_driver.service.shed_control.groups.controller import Sites
+from chargepoint_driver.service.shed_control.leases import Leases
 from chargepoint_driver.service.shed_control.load_shed_events import Events
+from chargepoint_driver.service.shed_control.owners import Owners
 from chargepoint_driver.service.shed_control.reported_state import Report, report_of
 from chargepoint_driver.service.shed_control.revert import revert
 from chargepoint_driver.service.shed_control.supervisor import Keeping
 from chargepoint_driver.service.shed_control.validation import ShedOptions
+from chargepoint_driver.service.shed_control.warnings import warnings_of
 
 __all__ = ["Control"]
 
 _STATUS = ("shedStatus", "shedReason")
-_SUMS = ("siteLoad", "siteHeadroom")
+_SUMS = ("siteLoad", "siteHeadroom", "measuredReduction")
+_LEASE = "commandLease"
+_OF_LIMIT = {"commandedLoad": "allowed_load_kw", "commandedPercent": "percent_shed"}
+_OF_STAGED = {"stagedLoad": "allowed_load_kw", "stagedPercent": "percent_shed"}
+# What is known without a report.
+_UNREPORTED = {*_OF_LIMIT, *_OF_STAGED, "commandedTime", "shedEnds", _LEASE}
 
 
 class Control:
@@ -63,6 +72,8 @@ class Control:
         self.alerts = Alerts(self._ledger)
         self._sites = Sites(self._commands, self.alerts)
         self.events = Events(self._commands)
+        self.leases = Leases(self._commands, self._sites)
+        self.owners = Owners(self._commands, self._sites, self.alerts)
         self.keeping = Keeping(self._commands, self._sites, self.alerts)
 
     def close(self) -> None:
@@ -84,11 +95,20 @@ class Control:
         target = point.target
         if name == "clearAlarms":
             return self._clear_alarms(point, value)
+        options = self.leases.options(target, options)
+        if name == _LEASE:
+            seconds = validation.check_lease(point.name, value)
+            with self._turn(target):
+                self.leases.write(target, seconds, options)
+            return True
         if name == "shedState":
             on = validation.truth(point, value)
             with self._turn(target):
+                self.leases.renew(target, options)
                 if on:
-                    self._command(target, self._wanted_limit(point), options)
+                    limit = self._wanted_limit(point)
+                    if not self.leases.keeps(target, limit, options):
+                        self._command(target, limit, options)
                 else:
                     self._command(target, None, options)
                     self._ledger.end_period(target, unless_restorable=True)
@@ -101,8 +121,11 @@ class Control:
             raise BadValue(f"{point.name} ({name}) can only be read")
         limit = check(point, value)
         with self._turn(target):
+            self.leases.renew(target, options)
             sent = options.on_write or self._in_force(target)
-            if sent:
+            if not sent:
+                self._ledger.unsent.add(target)
+            elif not self.leases.keeps(target, limit, options):
                 self._command(target, limit, options)
             # One limit replaces the other kind: allowedLoad empties percentShed and back.
             self._ledger.staged[target] = limit
@@ -152,6 +175,11 @@ class Control:
         # Where that cannot be told the write fails whole.
         return self._commands.report(target).is_shed
 
+    def warnings(self, point: Point, value: object, *, ask: bool) -> list[str]:
+        """What a write costs that its writer may not mean, in sentences; nothing is refused.
+        Called before the write; `ask`: what is not known may be asked for."""
+        return warnings_of(self._commands, point, value, ask=ask)
+
     # ---- taking back ---------------------------------------------------------------------
 
     def revert(self, point: Point) -> bool:
@@ -162,6 +190,7 @@ class Control:
         target = point.target
         with self._turn(target):
             self._ledger.staged.pop(target, None)
+            self._ledger.unsent.discard(target)
             if target.group is not None:
                 return self._sites.revert(target.group)
             if self._sites.holding(target.station_id) is not None:
@@ -184,7 +213,7 @@ class Control:
 
     def needs_report(self, point: Point) -> bool:
         """Whether `value_of` needs what the service reports."""
-        return not point.attribute.name.startswith("commanded")
+        return point.attribute.name not in _UNREPORTED
 
     def value_of(self, point: Point, record: StationRecord | None) -> Value:
         """The value of an attribute that this driver answers itself, for a station or a port.
@@ -199,10 +228,12 @@ class Control:
         if record is None or not self.needs_report(point):
             if is_of_station and name == "commandedLoad":
                 return None  # a total for all ports is no limit of one of them
-            return self._commanded(name, held)
+            return self._commanded(name, held, target)
         if target.port is None and name in _SUMS:
             self._commands.check_is_whole(record)
         report = report_of(target, record)
+        if name == "measuredReduction":
+            return self._reduction(held, {target.station_id: report})
         if name not in _STATUS:
             return self._of_report(name, None if is_of_station else held, report)
         if own is not None and own.doubt is not None:
@@ -211,7 +242,8 @@ class Control:
             # A port under its station's command: only all ports together show that.
             report = report_of(Target(target.station_id), record)
         of_station = self._ledger.of_station(target.station_id)
-        status, why = judge_station(target, held, of_station, report, self._time_s())
+        load_of = self._commands.watch.loads.of
+        status, why = judge_station(target, held, of_station, report, self._time_s(), load_of)
         return status.value if name == "shedStatus" else why
 
     def value_of_group(self, point: Point, records: Mapping[str, StationRecord] | None) -> Value:
@@ -221,13 +253,21 @@ class Control:
         assert group is not None
         held = self._sites.held(group)
         if records is None or not self.needs_report(point):
-            return self._commanded(name, held)
+            return self._commanded(name, held, point.target)
+        if name == "measuredReduction":
+            reports = {each: report_of(Target(each), record) for each, record in records.items()}
+            return self._reduction(held, reports)
         if name in _STATUS:
-            status, why = self._sites.roster.status(held, records)
+            status, why = self._sites.roster.status(group, held, records)
             return status.value if name == "shedStatus" else why
         if name == "allowedLoad":
             return self._sites.roster.allowed_kw(records)
         return self._of_report(name, held, self._sites.roster.report(records))
+
+    def observe(self, call: str, record: StationRecord, age_s: float) -> None:
+        """Take in what a read brought: what it shows of a limit is acted on at once."""
+        if call == LOAD:
+            self._commands.watch.observe(record, age_s)
 
     def outcomes_of_group(
         self, group: str, currencies_s: Sequence[float], outcomes: Mapping[Key, Outcome]
@@ -260,12 +300,19 @@ class Control:
             records[station] = record
         return records, max((outcome.age_s or 0.0 for outcome in outcomes.values()), default=0.0)
 
-    def _commanded(self, name: str, held: Held | None) -> Value:
+    def _commanded(self, name: str, held: Held | None, target: Target) -> Value:
+        if name in _OF_STAGED:
+            staged = self._ledger.staged.get(target) if target in self._ledger.unsent else None
+            return None if staged is None else getattr(staged, _OF_STAGED[name])
+        if name == _LEASE:
+            return self.leases.seconds(target, held)
         limit = self._limit(held)
-        if name == "commandedLoad":
-            return None if limit is None else limit.allowed_load_kw
-        if name == "commandedPercent":
-            return None if limit is None else limit.percent_shed
+        if name in _OF_LIMIT:
+            return None if limit is None else getattr(limit, _OF_LIMIT[name])
+        if name == "shedEnds":
+            group = held and held.group and self._sites.held(held.group)
+            ends_s = math.inf if limit is None or held is None else (group or held).stops_s
+            return _iso(ends_s) if math.isfinite(ends_s) else None
         return _iso(held.commanded_s) if held is not None and held.commanded_s else None
 
     def _limit(self, held: Held | None) -> Limit | None:
@@ -273,6 +320,24 @@ class Control:
         if held is None or not held.wanted or self._time_s() >= held.ends_s:
             return None
         return held.limit
+
+    def _reduction(self, held: Held | None, reports: Mapping[str, Report]) -> float | None:
+        """The load before the control period minus that of now, in kW; None unless both are
+        known of every port, and a limit is in force."""
+        if self._limit(held) is None and not any(
+            self._limit(self._ledger.covering(Target(station, port))) is not None
+            for station, report in reports.items()
+            for port in report.ports
+        ):
+            return None
+        total_kw = 0.0
+        for station, report in reports.items():
+            for port, found in report.ports.items():
+                before_kw = self._ledger.load_before(station, port)
+                if before_kw is None or found.load_kw is None:
+                    return None
+                total_kw += before_kw - found.load_kw
+        return round(total_kw, 6) if reports else None
 
     def _of_report(self, name: str, held: Held | None, report: Report) -> Value:
         if name == "siteLoad":

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
-from chargepoint_driver.backend import Backend, Limit, Target
+from chargepoint_driver.backend import Backend, DirectBackend, Limit, Target
 from chargepoint_driver.cache import Outcome, SharedCache
 from chargepoint_driver.cache.single_flight import within
 from chargepoint_driver.errors import (
@@ -32,6 +32,7 @@ from chargepoint_driver.service.shed_control.reported_state import (
 )
 from chargepoint_driver.service.shed_control.station_locks import Turns
 from chargepoint_driver.service.shed_control.validation import ShedOptions
+from chargepoint_driver.service.shed_control.watch import EFFECT_S, Watch
 
 __all__ = ["ALARMS", "LOAD", "Commands"]
 
@@ -44,6 +45,8 @@ ALARMS = "getAlarms"
 STATE_CURRENCY_S = 30.0
 # How old one may be that says what was in force before: reading it anew would delay a shed.
 _BEFORE_CURRENCY_S = 120.0
+# How often the loads of chargers that connect directly are looked at: it costs no call.
+_LOOK_S = 15.0
 
 
 class Commands:
@@ -64,6 +67,10 @@ class Commands:
         self.turns = Turns(2 * limit_s)
         self.time_s = time_s
         self._limit_s = limit_s
+        # Backends outside of this package may not say.
+        effect_s = getattr(backend, "effect_s", EFFECT_S)
+        look_s = _LOOK_S if isinstance(backend, DirectBackend) else None
+        self.watch = Watch(ledger, time_s, effect_s, look_s)
 
     # ---- reading -------------------------------------------------------------------------
 
@@ -88,7 +95,11 @@ class Commands:
     def outcomes(self, stations: Iterable[str], currency_s: float) -> dict[str, Outcome]:
         """As `records`, with the age of each."""
         asked = {(LOAD, station): currency_s for station in stations}
-        return {station: outcome for (_, station), outcome in self.cache.get(asked).items()}
+        found = {station: outcome for (_, station), outcome in self.cache.get(asked).items()}
+        for outcome in found.values():
+            if outcome.record is not None:
+                self.watch.observe(outcome.record, outcome.age_s or 0.0)
+        return found
 
     def check_is_whole(self, record: StationRecord) -> None:
         """Raises NothingThere when what getLoad reports of a station lacks one of its ports: a
@@ -133,7 +144,7 @@ class Commands:
         doubt = self.prepare(target, limit, options, group)
         before = self.doubt({target: doubt})
         try:
-            self.send(target, limit, options)
+            self.send(target, limit, options, noted=(target,))
         except FateUnknown:
             raise
         except ChargePointError as error:
@@ -164,8 +175,6 @@ class Commands:
                 f"{target}: the present load, which percentShed is of, is not reported; nothing "
                 "was sent. Write allowedLoad, or wait until portLoad is reported"
             )
-        if load_kw <= 0:
-            _log.warning("%s: %s", target, words(limit))
         # Rounded down, as the service does: a renewal must not allow more than the command.
         return math.floor(load_kw * (100 - limit.percent_shed) * 10 + 1e-6) / 1000 or None
 
@@ -255,6 +264,10 @@ class Commands:
                 changes |= dict.fromkeys(others.keys() - {target})
             before = self.ledger.covering(target)
             most_kw = math.inf if before is None else before.most_kw()
+            since_s = self._since_s(before, doubt)
+            if since_s == doubt.sent_s:
+                self.watch.loads.begin(target)
+            self.ledger.unsent.discard(target)
             changes[target] = Held(
                 limit=doubt.limit,
                 options=doubt.options,
@@ -266,18 +279,45 @@ class Commands:
                 seen=seen,
                 restored=restored,
                 group=doubt.group if doubt.limit is not None else None,
+                since_s=since_s,
+                deadline_s=doubt.deadline_s,
+                lease_until_s=doubt.lease_until_s,
+                writer=doubt.options.writer,
             )
             _log.info("%s: %s%s", target, words(doubt.limit, doubt.ceiling_kw), _for(doubt))
         self.ledger.put(changes)
 
+    @staticmethod
+    def _since_s(before: Held | None, doubt: Doubt) -> float:
+        """From when the load has to obey: a limit that was as low already needs no time to take
+        effect."""
+        if before is None or not before.wanted or before.contested or doubt.limit is None:
+            return doubt.sent_s
+        told_kw, kw = _told_kw(before.limit, before.ceiling_kw), doubt.most_kw()
+        is_as_low = told_kw <= kw and before.group == doubt.group
+        return (before.since_s or before.commanded_s) if is_as_low else doubt.sent_s
+
     # ---- sending -------------------------------------------------------------------------
 
-    def send(self, target: Target, limit: Limit | None, options: ShedOptions) -> None:
-        """One shed or clear, once, with nothing written down."""
-        if limit is None:
-            self.send_once(lambda: self.backend.clear(target), LOAD, target)
-        else:
-            self.send_once(lambda: self.backend.shed(target, limit, options.minutes), LOAD, target)
+    def send(
+        self,
+        target: Target,
+        limit: Limit | None,
+        options: ShedOptions,
+        noted: Collection[Target] = (),
+    ) -> None:
+        """One shed or clear, once. `noted`: the targets whose doubts it settles; for others
+        nothing is written down."""
+
+        def command() -> None:
+            if noted:
+                self.ledger.mark_sending(noted)
+            if limit is None:
+                self.backend.clear(target)
+            else:
+                self.backend.shed(target, limit, options.minutes)
+
+        self.send_once(command, LOAD, target)
 
     def send_once(self, command: Callable[[], None], call: str, target: Target) -> None:
         """One command, once. What the service reported before it is out of date, also when
@@ -301,7 +341,7 @@ def _for(doubt: Doubt) -> str:
     if doubt.limit is None:
         return ""
     minutes = doubt.options.minutes
-    return f", for {minutes} min unless renewed" if minutes else ", without end"
+    return f", for {minutes:g} min unless renewed" if minutes else ", without end"
 
 
 def check_floor(
@@ -343,6 +383,12 @@ def _share_of_doubt(doubt: Doubt, ports: int) -> Doubt:
     limit = None if doubt.limit is None else _part(doubt.limit, ports)
     ceiling_kw = None if doubt.ceiling_kw is None else doubt.ceiling_kw / ports
     return replace(doubt, limit=limit, ceiling_kw=ceiling_kw, began=())
+
+
+def _told_kw(limit: Limit | None, ceiling_kw: float | None) -> float:
+    if limit is None:
+        return math.inf
+    return (ceiling_kw or 0.0) if limit.allowed_load_kw is None else limit.allowed_load_kw
 
 
 def _part(limit: Limit, ports: int) -> Limit:

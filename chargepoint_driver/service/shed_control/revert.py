@@ -37,10 +37,11 @@ def revert(commands: Commands, target: Target) -> bool:
 def may_be_shed(commands: Commands, target: Target) -> bool:
     """Whether a shed of ours may be in force at the target, or at a port of the station. What
     was restored is not ours: the host reverts point by point, and what the first of them put
-    back must not be cleared by the second."""
+    back must not be cleared by the second. Where another controller's limit stands, ours is not."""
     now_s = commands.time_s()
     return any(
-        (held.wanted and not held.restored and now_s < held.ends_s) or held.doubt is not None
+        (held.wanted and not held.restored and not held.contested and now_s < held.ends_s)
+        or held.doubt is not None
         for held in _ours(commands, target)
     )
 

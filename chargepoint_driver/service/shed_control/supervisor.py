@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
+from collections.abc import Iterable
 from dataclasses import replace
 
 from chargepoint_driver.backend import Limit, Target
@@ -16,8 +17,10 @@ from chargepoint_driver.records import StationRecord
 from chargepoint_driver.service.shed_control.alerts import About, Alerts
 from chargepoint_driver.service.shed_control.command_state import Doubt, Held, words
 from chargepoint_driver.service.shed_control.dispatcher import STATE_CURRENCY_S, Commands
+from chargepoint_driver.service.shed_control.ending import Ending
 from chargepoint_driver.service.shed_control.groups.allocation import OF_ONE_STATION
 from chargepoint_driver.service.shed_control.groups.controller import Sites
+from chargepoint_driver.service.shed_control.obeying import Obeying
 from chargepoint_driver.service.shed_control.reported_state import Report, report_of
 from chargepoint_driver.service.shed_control.station_locks import Busy
 
@@ -32,6 +35,8 @@ _MOST_S = 60.0
 # it writes, and there is another look.
 _PAUSE_S = 10.0
 _PATIENCE_S = 2.0
+# How often another limit may stand in the place of ours until it is left alone.
+_MAX_TAKEN = 2
 
 
 class Keeping:
@@ -42,6 +47,10 @@ class Keeping:
         self._alerts = alerts
         self._ledger = commands.ledger
         self._sites = sites
+        self._watch = commands.watch
+        self._obeying = Obeying(commands, alerts)
+        self._ending = Ending(commands, alerts)
+        self._looked_s: dict[Target, float] = {}
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -79,10 +88,16 @@ class Keeping:
     def look_after(self) -> float:
         """Do what is due; the seconds until something is due next, infinite for never."""
         now_s = self._commands.time_s()
+        urgent = self._watch.take_urgent()
+        everything = self._ledger.all()
+        self._forget(everything.keys())
         due = [
             (target, held)
-            for target, held in self._ledger.all().items()
-            if held.is_looked_for or held.due_s(now_s) <= now_s
+            for target, held in everything.items()
+            if held.is_looked_for
+            or target in urgent
+            or held.due_s(now_s) <= now_s
+            or self._look_s(target, held, now_s) <= now_s
         ]
         # Groups first: one call may renew all their stations.
         due.sort(key=lambda each: each[0].group is None)
@@ -90,6 +105,7 @@ class Keeping:
         stations = {target.station_id for target, _ in due if target.group is None}
         records = self._commands.records(stations) if stations else {}
         least_s = 0.0
+        self._looked_s.update(dict.fromkeys((target for target, _ in due), now_s))
         for target, held in due:
             if self._stopped.is_set():
                 break
@@ -108,13 +124,23 @@ class Keeping:
                 _log.exception("%s cannot be looked after", target)
                 least_s = _PAUSE_S
         now_s = self._commands.time_s()
-        return max(
-            least_s,
-            min(
-                (held.due_s(now_s) - now_s for held in self._ledger.all().values()),
-                default=math.inf,
-            ),
+        waits_s = (
+            min(held.due_s(now_s), self._look_s(target, held, now_s)) - now_s
+            for target, held in self._ledger.all().items()
         )
+        return max(least_s, min(waits_s, default=math.inf))
+
+    def _look_s(self, target: Target, held: Held, now_s: float) -> float:
+        """When the load of a target is to be looked at next."""
+        return self._watch.due_s(target, held, now_s, self._looked_s.get(target, 0.0))
+
+    def _forget(self, targets: Iterable[Target]) -> None:
+        """Forget the loads of what is not commanded any more."""
+        known = set(targets)
+        self._watch.loads.keep_only(known)
+        self._obeying.keep_only(known)
+        for target in self._looked_s.keys() - known:
+            del self._looked_s[target]
 
     def _look_at(
         self, target: Target, held: Held, record: StationRecord | ChargePointError | None
@@ -135,7 +161,10 @@ class Keeping:
                 self._look(target, held, report)
 
     def _look(self, target: Target, held: Held, report: Report | None) -> None:
-        if held.doubt is not None:
+        # A share's deadline and lease are its group's.
+        if self._commands.time_s() >= held.stops_s and held.group is None:
+            self._ending.end(target, held)
+        elif held.doubt is not None:
             self._look_for(target, held, held.doubt, report)
         elif held.limit is None:
             self._look_at_clear(target, held, report)
@@ -147,6 +176,14 @@ class Keeping:
         now_s = self._commands.time_s()
         # The report that decides may be as old as a look.
         over = now_s >= doubt.sent_s + doubt.options.confirm_minutes * 60 + STATE_CURRENCY_S
+        if doubt.adopted and report is not None and _is_known(report):
+            if doubt.limit is None and report.is_clear and not over:
+                # Nothing is in force, so a second clear does no harm, and settles it.
+                self._commands.command(target, None, doubt.options)
+                self._ledger.end_period(target, unless_restorable=True)
+                return
+            # Chargers that connect directly act at once: their first report decides.
+            over = over or self._watch.is_direct
         if report is not None and (over or not _explains(held, report)):
             if doubt.limit is None:
                 shown = report.is_clear
@@ -210,6 +247,9 @@ class Keeping:
         if now_s >= held.ends_s:
             self._expire(target, held)
             return
+        if held.contested:
+            self._look_at_contested(target, held, limit, report)
+            return
         if self._is_crossed(target):
             # What is reported may be the other command's. Nothing is concluded from it, and
             # nothing sent over it that can wait, until its fate is known.
@@ -221,20 +261,52 @@ class Keeping:
                 if not held.seen:
                     held = replace(held, seen=True, tries=0, note="")
                     self._ledger.put({target: held})
-                    self._alerts.resolved(target)
+                    self._alerts.resolved(target, About.STATE)
+                self._obeying.look(target, held, limit)
             elif held.restored and held.seen:
                 # Somebody else has changed what was somebody else's.
                 self._ledger.put({target: None})
                 return
             elif held.seen or now_s > held.confirm_s:
-                said = words(limit, held.ceiling_kw)
-                self._alerts.raise_(target, f"{said} was commanded, and {report}; sent again")
-                # After reading back what is in force, and not before.
-                held = replace(held, seen=False, waits_s=now_s, retry_s=0.0, tries=held.tries + 1)
-                self._ledger.put({target: held})
-                self._renew(target, held)
+                self._send_again(target, held, limit, report)
                 return
         if held.renews_s <= now_s:
+            self._renew(target, held)
+
+    def _send_again(self, target: Target, held: Held, limit: Limit, report: Report) -> None:
+        """What was in force, or should be by now, is not: somebody ended it, or another limit
+        stands in its place."""
+        now_s = self._commands.time_s()
+        said = words(limit, held.ceiling_kw)
+        if not (held.seen and report.is_shed):
+            self._alerts.raise_(target, f"{said} was commanded, and {report}; sent again")
+        else:
+            taken = held.taken + 1
+            what = f"contested: {said} was commanded, and {report}: another controller limits it"
+            if taken >= _MAX_TAKEN:
+                note = "another limit stands in its place again; it is not sent any more"
+                self._alerts.raise_(target, f"{what}; {note}", About.CONTEST)
+                self._ledger.put({target: replace(held, taken=taken, contested=True, note=note)})
+                return
+            self._alerts.raise_(
+                target, f"{what}; sent again once, and not the next time", About.CONTEST
+            )
+            held = replace(held, taken=taken)
+        # After reading back what is in force, and not before.
+        held = replace(held, seen=False, waits_s=now_s, retry_s=0.0, tries=held.tries + 1)
+        self._ledger.put({target: held})
+        self._renew(target, held)
+
+    def _look_at_contested(
+        self, target: Target, held: Held, limit: Limit, report: Report | None
+    ) -> None:
+        """Another limit stands in place of ours. Once it is gone, ours is sent again."""
+        if report is None:
+            return
+        if report.shows(limit, held.ceiling_kw) or report.is_clear:
+            now_s = self._commands.time_s()
+            held = replace(held, contested=False, seen=False, waits_s=now_s, retry_s=0.0, note="")
+            self._ledger.put({target: held})
             self._renew(target, held)
 
     def _crossing(self, target: Target) -> dict[Target, Held]:
@@ -254,8 +326,10 @@ class Keeping:
         now_s = self._commands.time_s()
         if held.retry_s > now_s:
             return
+        of_group = held.group and self._ledger.held(Target("", group=held.group))
+        options = held.options.until((of_group or held).deadline_s, now_s)
         try:
-            self._commands.send(target, held.renewal(), held.options)
+            self._commands.send(target, held.renewal(), options)
         except ChargePointError as error:
             held = replace(held.later(now_s), note=f"its renewal failed: {error.message}")
             self._ledger.put({target: held})
@@ -276,6 +350,11 @@ class Keeping:
         self._alerts.raise_(
             target, f"{said} has run out ({note}); charging is free again", About.RENEWAL
         )
+
+
+def _is_known(report: Report) -> bool:
+    """Whether every port says whether it is shed."""
+    return bool(report.ports) and all(port.shed is not None for port in report.ports.values())
 
 
 def _explains(held: Held, report: Report) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from chargepoint_driver.backend import Limit
 from chargepoint_driver.config import ShedSettings
@@ -17,6 +17,8 @@ __all__ = [
     "ShedOptions",
     "allowed_load",
     "check_kw",
+    "check_lease",
+    "check_minutes",
     "check_percent",
     "percent_shed",
     "truth",
@@ -26,31 +28,90 @@ Division = Literal["equal", "load", "rated"]
 
 # Highest limit that is taken for meant, in kW: above any charger there is. A group has many.
 _MOST_KW = 10_000.0
+_MAX_MINUTES = 525_600.0
+# A lease shorter than this could not be renewed by a call that takes its time.
+_MIN_LEASE_S = 5.0
+_MAX_LEASE_S = 86_400.0
 
 
 @dataclass(frozen=True)
 class ShedOptions:
-    """How a device sheds: `minutes` until a shed ends by itself unless it is renewed (0 =
-    never), whether a limit is sent as soon as it is written, `confirm_minutes` until a command
-    that is not reported counts as failed, the least that a port is throttled to, in kW, and how
-    the total of a station group is divided."""
+    """How a device sheds, and what one write asks for.
 
-    minutes: int = 60
+    `minutes`: interval sent with a shed, which is renewed within it (0: without end).
+    `on_write`: a limit is sent as soon as it is written. `confirm_minutes`: until a command that
+    is not reported counts as failed. `floor_kw`: minimum limit of a port. `division`: how the
+    total of a station group is divided. `tolerance_kw`, `tolerance_percent`: excess of the load
+    that still obeys; the larger one counts. `lease_s`: the writer must write again within these
+    seconds (0: no lease). Of one write: `wanted_minutes` until the limit is cleared, whatever
+    renews it (0: no deadline), and `writer`, who asks for it ('': not known).
+    """
+
+    minutes: float = 60
     on_write: bool = False
     confirm_minutes: float = 10.0
     floor_kw: float = 0.0
     division: Division = "equal"
+    tolerance_kw: float = 0.5
+    tolerance_percent: float = 10.0
+    lease_s: float = 0.0
+    wanted_minutes: float = 0.0
+    writer: str = ""
 
     @classmethod
-    def of(cls, settings: ShedSettings) -> ShedOptions:
-        """As a device's configuration or a caller says."""
+    def of(
+        cls, settings: ShedSettings, *, minutes: float | None = None, writer: str = ""
+    ) -> ShedOptions:
+        """Return the options that a device's configuration or a caller asks for. `minutes`:
+        deadline of this write; None or 0 for none. Raises BadValue."""
         return cls(
             settings.shed_duration,
             settings.shed_on_write,
             settings.shed_confirm_timeout,
             settings.floor_kw,
             settings.division,
+            settings.shed_tolerance_kw,
+            settings.shed_tolerance_percent,
+            settings.command_lease,
+            0.0 if minutes is None else check_minutes(minutes),
+            writer,
         )
+
+    def words(self) -> dict[str, Any]:
+        """Return the options as the words of a driver config, with those of one write."""
+        return {
+            "shed_duration": int(self.minutes),
+            "shed_on_write": self.on_write,
+            "shed_confirm_timeout": self.confirm_minutes,
+            "floor_kw": self.floor_kw,
+            "division": self.division,
+            "shed_tolerance_kw": self.tolerance_kw,
+            "shed_tolerance_percent": self.tolerance_percent,
+            "command_lease": self.lease_s,
+        }
+
+    def most_kw(self, limit_kw: float) -> float:
+        """Return the highest load that still obeys a limit."""
+        return limit_kw + max(self.tolerance_kw, limit_kw * self.tolerance_percent / 100)
+
+    def interval_min(self, lease_s: float, left_s: float | None) -> float:
+        """Return the minutes that a shed is sent for (0: without end): no longer than the lease
+        and the time left until the deadline, so that it ends although this process dies."""
+        limits = [self.minutes] if self.minutes else []
+        limits += [lease_s / 60] if lease_s else []
+        limits += [max(left_s, 1.0) / 60] if left_s is not None else []
+        return min(limits, default=0)
+
+    def until(self, deadline_s: float | None, now_s: float) -> ShedOptions:
+        """Return the options of a renewal, whose interval ends with the deadline."""
+        if deadline_s is None:
+            return self
+        return replace(self, minutes=self.interval_min(0.0, deadline_s - now_s))
+
+    def as_share(self) -> ShedOptions:
+        """Return the options of a station that holds a share: deadline and lease are the
+        group's."""
+        return replace(self, lease_s=0.0, wanted_minutes=0.0, writer="")
 
 
 def allowed_load(point: Point, value: object) -> Limit:
@@ -79,6 +140,25 @@ def check_percent(name: str, value: object) -> int:
     if not percent.is_integer():
         raise BadValue(f"{name}: {percent:g} is not a whole percentage")
     return int(percent)
+
+
+def check_minutes(value: object) -> float:
+    """How long a limit is wanted, in minutes; 0 for no deadline. Raises BadValue."""
+    minutes = _number("minutes", value, "minutes")
+    if not 0 <= minutes <= _MAX_MINUTES:
+        raise BadValue(f"minutes: {minutes:g} is not within 0 … {_MAX_MINUTES:g}")
+    return minutes
+
+
+def check_lease(name: str, value: object) -> float:
+    """Seconds of a lease; 0 for none. Raises BadValue with the name of what it is for."""
+    seconds = _number(name, value, "seconds")
+    if seconds and not _MIN_LEASE_S <= seconds <= _MAX_LEASE_S:
+        raise BadValue(
+            f"{name}: {seconds:g} s is not a lease; write 0 for none, or "
+            f"{_MIN_LEASE_S:g} … {_MAX_LEASE_S:g} s"
+        )
+    return seconds
 
 
 def truth(point: Point, value: object) -> bool:

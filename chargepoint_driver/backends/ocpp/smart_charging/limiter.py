@@ -63,7 +63,7 @@ class Limiter:
     # ---- writes --------------------------------------------------------------------------
 
     async def shed(
-        self, point: ChargePoint, connector_id: int, limit: Limit, minutes: int
+        self, point: ChargePoint, connector_id: int, limit: Limit, minutes: float
     ) -> LimitState:
         """Hold the load to the limit for so many minutes (0: without end).
 
@@ -171,7 +171,7 @@ class Limiter:
     # ---- what is asked for ---------------------------------------------------------------
 
     def _requested(
-        self, point: ChargePoint, connector_id: int, limit: Limit, minutes: int
+        self, point: ChargePoint, connector_id: int, limit: Limit, minutes: float
     ) -> LimitState:
         now_s = self._now()
         until_s = now_s + minutes * 60 if minutes else None

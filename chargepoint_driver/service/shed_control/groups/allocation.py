@@ -95,7 +95,8 @@ class Shares:
         self, group: str, shares: Mapping[str, float], total_kw: float, options: ShedOptions
     ) -> list[ChargePointError]:
         """Lower what is to be lowered, and raise others by what is free already; what failed.
-        A station whose command is in doubt is left alone until its fate is known."""
+        A station whose command is in doubt is left alone until its fate is known, and so is one
+        that another controller limits."""
         run = _Run(self._commands, group, options)
         told_kw = {station: self._told_kw(station) for station in shares}
         is_over = sum(told_kw.values()) > total_kw + _NOTHING_KW
@@ -118,7 +119,7 @@ class Shares:
 
     def _is_doubted(self, station: str) -> bool:
         held = self._ledger.held(Target(station))
-        return held is not None and held.doubt is not None
+        return held is not None and (held.doubt is not None or held.contested)
 
     def _most_kw(self, station: str) -> float:
         """The highest limit that may be in force at a station, infinite for none."""
@@ -141,7 +142,8 @@ class _Run:
     def __init__(self, commands: Commands, group: str, options: ShedOptions) -> None:
         self._commands = commands
         self._group = group
-        self._options = replace(options, floor_kw=0.0)  # the division has seen to it
+        # The division has seen to the floor; deadline and lease are the group's.
+        self._options = replace(options.as_share(), floor_kw=0.0)
         self._in_a_row = 0
         self.failed: list[ChargePointError] = []
 

@@ -22,6 +22,7 @@ from chargepoint_driver.records import StationRecord
 from chargepoint_driver.service.shed_control.alerts import About, Alerts
 from chargepoint_driver.service.shed_control.command_state import Doubt, Held, words
 from chargepoint_driver.service.shed_control.dispatcher import STATE_CURRENCY_S, Commands
+from chargepoint_driver.service.shed_control.ending import is_by_lease, why_it_ends
 from chargepoint_driver.service.shed_control.groups.allocation import Shares
 from chargepoint_driver.service.shed_control.groups.members import Roster
 from chargepoint_driver.service.shed_control.revert import may_be_shed, revert
@@ -87,11 +88,22 @@ class Sites:
                 return
             self._one_by_one(group, shares, limit.allowed_load_kw, held)
 
+    def send_again(self, group: str, options: ShedOptions) -> None:
+        """Send what the group is held to with other options, so that what lasts in the service
+        ends in time. Callers hold the group's turn."""
+        for target, share in self._ledger.of_group(group).items():
+            if share.wanted and share.doubt is None and not share.contested:
+                own = replace(share, options=options.as_share())
+                self._commands.send(target, own.renewal(), own.options)
+                self._ledger.put({target: replace(own, sent_s=self._commands.time_s())})
+
     def _one_by_one(
         self, group: str, shares: Mapping[str, float], total_kw: float, held: Held
     ) -> None:
         whole = _whole(group)
-        before = self._commands.doubt({whole: Doubt(held.limit, held.options, held.sent_s)})
+        # Each share notes when it is sent.
+        doubt = Doubt(held.limit, held.options, held.sent_s, sending=True)
+        before = self._commands.doubt({whole: doubt})
         failed = self._shares.approach(group, shares, total_kw, held.options)
         if len(failed) < len(shares):
             self._ledger.put({whole: held})
@@ -106,7 +118,18 @@ class Sites:
 
     def _new(self, limit: Limit | None, options: ShedOptions) -> Held:
         now_s = self._commands.time_s()
-        return Held(limit, options, commanded_s=now_s, sent_s=now_s, waits_s=now_s)
+        doubt = Doubt(limit, options, now_s)
+        return Held(
+            limit,
+            options,
+            commanded_s=now_s,
+            sent_s=now_s,
+            waits_s=now_s,
+            since_s=now_s,
+            deadline_s=doubt.deadline_s,
+            lease_until_s=doubt.lease_until_s,
+            writer=options.writer,
+        )
 
     def _all_alike(
         self, group: str, stations: Iterable[str], value: Limit | None, held: Held
@@ -121,7 +144,8 @@ class Sites:
         try:
             for station in sorted(stations):
                 target = Target(station)
-                doubts[target] = self._commands.prepare(target, value, held.options, tag)
+                share = held.options.as_share()
+                doubts[target] = self._commands.prepare(target, value, share, tag)
         except ChargePointError:
             for target, doubt in doubts.items():
                 self._ledger.forget(target.station_id, doubt.began)
@@ -131,7 +155,7 @@ class Sites:
         of_group = Doubt(held.limit, held.options, held.sent_s, held.ceiling_kw)
         before = self._commands.doubt({**doubts, whole: of_group})
         try:
-            self._commands.send(whole, value, held.options)
+            self._commands.send(whole, value, held.options, noted=(*doubts, whole))
         except FateUnknown:
             raise
         except ChargePointError as error:
@@ -153,7 +177,7 @@ class Sites:
         for station in ids:
             target = Target(station)
             try:
-                self._commands.command(target, value, held.options, group=tag)
+                self._commands.command(target, value, held.options.as_share(), group=tag)
             except ChargePointError as error:
                 failed.append(error)
             else:
@@ -203,6 +227,9 @@ class Sites:
         held = self.held(group)
         if held is None or held.is_settled:
             return
+        if self._commands.time_s() >= held.stops_s:
+            self._stop(group, held)
+            return
         records: dict[str, StationRecord] | None = None
         members: Set[str] = frozenset()
         try:
@@ -225,7 +252,50 @@ class Sites:
                 self._renew_together(group, members, shares, held)
                 if records is not None:
                     self._redistribute(group, records, held)
+                    self._look_at_load(group, held, records)
                 self._ledger.put({_whole(group): self._as_of_shares(group, held)})
+
+    def _stop(self, group: str, held: Held) -> None:
+        """Deadline or lease of the group are over."""
+        whole, by_lease = _whole(group), is_by_lease(held, self._commands.time_s())
+        why = why_it_ends(held, by_lease)
+        said = words(held.limit, held.ceiling_kw)
+        if by_lease:
+            self.revert(group)
+        else:
+            self.command(group, None, held.options.as_share())
+        self.say(group, why)
+        if by_lease:
+            self._alerts.raise_(whole, f"{said}: {why}", About.LEASE)
+            self._alerts.resolved(whole, About.LEASE)
+
+    def say(self, group: str, why: str) -> None:
+        """Note why a group was set free."""
+        now = self.held(group)
+        if now is not None:
+            if now.wanted:  # every share had run out already: nothing was sent
+                now = self._new(None, now.options.as_share())
+            self._ledger.put({_whole(group): replace(now, note=why)})
+
+    def lapse(self, group: str) -> None:
+        """Renew nothing of the group any more."""
+        gone: dict[Target, Held | None] = dict.fromkeys(self._ledger.of_group(group))
+        self._ledger.put({**gone, _whole(group): None})
+        for target in gone:
+            self._ledger.end_period(target)
+
+    def _look_at_load(self, group: str, held: Held, records: Mapping[str, StationRecord]) -> None:
+        whole, watch = _whole(group), self._commands.watch
+        watch.observe_group(whole, held, self.roster.report(records), records)
+        load = watch.loads.of(whole)
+        if load is not None and load.violated:
+            what = f"{words(held.limit, held.ceiling_kw)} is violated: {load}"
+            self._alerts.raise_(whole, what, About.LOAD)
+        elif load is not None and load.obeyed:
+            shares = self._ledger.of_group(group)
+            found = [watch.loads.of(target) for target in shares]
+            if not any(each is not None and each.violated for each in found):
+                self._alerts.resolved(whole, About.LOAD)
 
     def _look_for(self, group: str, members: Iterable[str], held: Held, doubt: Doubt) -> None:
         """A command that got no answer: carried out when its stations say so."""
@@ -239,8 +309,19 @@ class Sites:
         else:
             carried_out = any(each.commanded_s >= doubt.sent_s for each in shares.values())
         if carried_out:
-            now = Held(doubt.limit, doubt.options, doubt.sent_s, doubt.sent_s, doubt.sent_s)
-            self._ledger.put({_whole(group): replace(now, ceiling_kw=doubt.ceiling_kw)})
+            now = Held(
+                doubt.limit,
+                doubt.options,
+                doubt.sent_s,
+                doubt.sent_s,
+                doubt.sent_s,
+                ceiling_kw=doubt.ceiling_kw,
+                since_s=doubt.sent_s,
+                deadline_s=doubt.deadline_s,
+                lease_until_s=doubt.lease_until_s,
+                writer=doubt.options.writer,
+            )
+            self._ledger.put({_whole(group): now})
             return
         note = f"{words(doubt.limit)} got no answer and was not seen"
         failed = not held.wanted and not held.commanded_s
@@ -271,13 +352,16 @@ class Sites:
         now_s = self._commands.time_s()
         limits = {each.renewal() for each in shares.values() if each.wanted}
         due = any(each.renews_s <= now_s for each in shares.values())
+        if any(each.contested for each in shares.values()):
+            return
         complete = {target.station_id for target in shares} == set(members)
         if not due or len(limits) != 1 or not complete or len(shares) < 2:
             return  # one by one, as any station's
         if any(each.doubt is not None or not each.wanted for each in shares.values()):
             return
         try:
-            self._commands.send(_whole(group), limits.pop(), held.options)
+            options = held.options.until(held.deadline_s, now_s)
+            self._commands.send(_whole(group), limits.pop(), options)
         except ChargePointError as error:
             self._ledger.put({target: each.later(now_s) for target, each in shares.items()})
             if any(each.is_scarce(now_s) for each in shares.values()):
@@ -310,7 +394,7 @@ class Sites:
             return
         told = self._ledger.of_group(group).values()
         if all(each.seen and each.wanted and not each.retry_s for each in told):
-            self._alerts.resolved(_whole(group))
+            self._alerts.resolved(_whole(group), About.STATE, About.RENEWAL)
 
     def _as_of_shares(self, group: str, held: Held) -> Held:
         shares = [each for each in self._ledger.of_group(group).values() if each.wanted]

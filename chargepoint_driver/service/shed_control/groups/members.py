@@ -7,7 +7,13 @@ from collections.abc import Iterable, Mapping
 from chargepoint_driver.backend import Limit, Target
 from chargepoint_driver.errors import ChargePointError, NothingThere
 from chargepoint_driver.records import StationRecord
-from chargepoint_driver.service.shed_control.command_state import Held, Status, judge_station, worst
+from chargepoint_driver.service.shed_control.command_state import (
+    Held,
+    Status,
+    judge_station,
+    words,
+    worst,
+)
 from chargepoint_driver.service.shed_control.dispatcher import Commands
 from chargepoint_driver.service.shed_control.groups.allocation import DIRECTORY
 from chargepoint_driver.service.shed_control.reported_state import Report, report_of
@@ -82,17 +88,26 @@ class Roster:
         ]
         return Report(dict(enumerate(ports, start=1)))
 
-    def status(self, held: Held | None, records: Mapping[str, StationRecord]) -> tuple[Status, str]:
+    def status(
+        self, group: str, held: Held | None, records: Mapping[str, StationRecord]
+    ) -> tuple[Status, str]:
         """(the status, why) of a group, out of those of its stations. `held` is what was
         commanded of the group; None when nothing was."""
-        now_s = self._commands.time_s()
+        now_s, loads = self._commands.time_s(), self._commands.watch.loads
         each: dict[str, tuple[Status, str]] = {}
         for station, record in sorted(records.items()):
             target, own = Target(station), self._ledger.of_station(station)
             report = report_of(target, record)
-            status, why = judge_station(target, own.get(target), own, report, now_s)
+            status, why = judge_station(target, own.get(target), own, report, now_s, loads.of)
             if held is not None and held.wanted and status in (Status.NONE, Status.RELEASED):
                 # A station without a share of a total that is wanted is not held yet.
                 status, why = Status.PENDING, "has no share yet"
             each[station] = status, why
+        load = loads.of(Target("", group=group))
+        if held is not None and held.wanted and load is not None and load.violated:
+            each["all stations together"] = Status.VIOLATED, f"{words(held.limit)}: {load}"
+        if held is not None and held.limit is None and held.note:
+            # Why the group was set free: its time or its lease is over.
+            status, why = worst(each)
+            return status, f"{held.note}; {why}" if why else held.note
         return worst(each)

@@ -1,0 +1,116 @@
+"""Devices that are deleted from the host's config store: what they limit ends with them.
+
+The host does not tell an interface that a device is gone. Its tree of equipment is compared from
+time to time with what it held before; a device that is stored again is there at the next look.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import gevent
+from gevent.event import Event
+
+from chargepoint_driver.adapters.register import ChargePointRegister
+from chargepoint_driver.backend import Target
+from chargepoint_driver.errors import ChargePointError
+from chargepoint_driver.registry import Point
+from chargepoint_driver.service import Service
+
+__all__ = ["Ownership"]
+
+_log = logging.getLogger(__name__)
+
+_LOOK_S = 5.0
+# A target is gone when so many looks in a row miss it: storing a device again takes a moment.
+_MISSED = 2
+# After the devices changed last, so long until limits that none of them owns are ended: at a
+# start they come one after the other.
+_SETTLED_LOOKS = 12
+# How often a limit that cannot be ended, since the agent does not answer, is tried.
+_MAX_TRIES = 60
+_CONTROL = {"allowedLoad", "percentShed", "shedState"}
+
+
+class Ownership:
+    """The targets that the devices of one account may limit."""
+
+    def __init__(
+        self,
+        tree: Any,
+        registers: Mapping[str, ChargePointRegister],
+        release: Callable[[Point, str], bool],
+        service: Callable[[], Service | None],
+    ) -> None:
+        """`tree` is the host's equipment, `registers` the account's by topic; `release` ends what
+        a point's target limits; `service` is the account where it is in this process."""
+        self._tree = tree
+        self._registers = registers
+        self._release = release
+        self._service = service
+        self._known: dict[Target, tuple[Point, str]] = {}
+        self._missed: dict[Target, int] = {}
+        self._settled = 0
+        self._stopping = Event()
+        self._greenlet: gevent.Greenlet | None = None
+
+    def start(self) -> None:
+        """Look from now on. Safe to call more than once."""
+        if self._greenlet is None:
+            self._greenlet = gevent.spawn(self._run)
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stopping.set()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(_LOOK_S):
+            try:
+                self.look()
+            except Exception:  # noqa: BLE001 - logged
+                _log.exception("deleted devices cannot be looked for; tried again")
+
+    def look(self) -> None:
+        """Compare what the host holds now with what it held, and end what has no device."""
+        owned = self._owned()
+        self._settled = self._settled + 1 if owned.keys() == self._known.keys() else 0
+        for target in owned:
+            self._missed.pop(target, None)
+        for target in self._known.keys() - owned.keys():
+            self._missed[target] = self._missed.get(target, 0) + 1
+            if self._missed[target] >= _MISSED and self._end(target):
+                del self._known[target], self._missed[target]
+        self._known |= owned
+        service = self._service()
+        if service is None or self._settled < _SETTLED_LOOKS:
+            return
+        for target in service.control.owners.orphans(owned.keys()):
+            _log.warning("%s: limited, and no device owns it", target)
+            try:
+                service.control.owners.release(target)
+            except ChargePointError as error:
+                _log.error("%s: %s", target, error)
+
+    def _owned(self) -> dict[Target, tuple[Point, str]]:
+        """The targets that a device can limit, with a point of each and what its device says of
+        its deletion."""
+        found: dict[Target, tuple[Point, str]] = {}
+        for topic, register in list(self._registers.items()):
+            point = register.point
+            if point.writable and point.attribute.name in _CONTROL and topic in self._tree:
+                found.setdefault(point.target, (point, register.on_delete))
+        return found
+
+    def _end(self, target: Target) -> bool:
+        """End what a deleted device limits; whether that is over, one way or the other."""
+        point, on_delete = self._known[target]
+        try:
+            if self._release(point, on_delete):
+                _log.warning("%s: its device was deleted; its limit: %s", target, on_delete)
+        except ChargePointError as error:
+            over = self._missed[target] >= _MISSED + _MAX_TRIES
+            _log.error("%s: its device was deleted, and its limit may last: %s", target, error)
+            return over or self._service() is not None  # there it is renewed no more
+        return True

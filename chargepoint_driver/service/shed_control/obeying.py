@@ -1,0 +1,63 @@
+"""What happens when the measured load does not obey a limit that is reported as in force."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Collection
+
+from chargepoint_driver.backend import Limit, Stubborn, Target
+from chargepoint_driver.errors import ChargePointError
+from chargepoint_driver.service.shed_control.alerts import About, Alerts
+from chargepoint_driver.service.shed_control.command_state import Held, words
+from chargepoint_driver.service.shed_control.dispatcher import Commands
+from chargepoint_driver.service.shed_control.measured import VIOLATION_REPORTS
+
+__all__ = ["Obeying"]
+
+_log = logging.getLogger(__name__)
+
+
+class Obeying:
+    """Raises an alert for a violated limit, and has the next form of it tried."""
+
+    def __init__(self, commands: Commands, alerts: Alerts) -> None:
+        self._commands = commands
+        self._alerts = alerts
+        # Target to (measurements above the limit, time) of the last form that was tried.
+        self._tried: dict[Target, tuple[float, float]] = {}
+
+    def look(self, target: Target, held: Held, limit: Limit) -> None:
+        """Act on how the load of a target obeys. Callers hold the station's turn."""
+        load = self._commands.watch.loads.of(target)
+        if load is None or not load.violated:
+            if load is not None and load.above == 0 and load.obeyed:
+                self._tried.pop(target, None)
+                self._alerts.resolved(target, About.LOAD)
+            return
+        said = words(limit, held.ceiling_kw)
+        self._alerts.raise_(target, f"{said} is violated: {load}", About.LOAD)
+        backend, now_s = self._commands.backend, self._commands.time_s()
+        if not isinstance(backend, Stubborn):
+            return
+        above, tried_s = self._tried.get(target, (0.0, -math.inf))
+        # The form tried last had time to take effect, and was measured as often as any limit.
+        if (
+            load.above - above < VIOLATION_REPORTS
+            or now_s < tried_s + self._commands.watch.effect_s
+        ):
+            return
+        self._tried[target] = float(load.above), now_s
+        try:
+            another = backend.try_otherwise(target)
+        except ChargePointError as error:
+            _log.warning("%s: another form of the limit could not be sent: %s", target, error)
+            return
+        if not another:
+            self._tried[target] = math.inf, now_s
+        self._commands.cache.touch("getLoad", target.station_id)
+
+    def keep_only(self, targets: Collection[Target]) -> None:
+        """Forget the targets that are not commanded any more."""
+        for target in self._tried.keys() - set(targets):
+            del self._tried[target]

@@ -1,0 +1,100 @@
+"""What a write costs that its writer may not mean: warnings, never a refusal."""
+
+from __future__ import annotations
+
+from chargepoint_driver.backend import Limit, Target
+from chargepoint_driver.errors import ChargePointError
+from chargepoint_driver.records import StationRecord
+from chargepoint_driver.registry import Point
+from chargepoint_driver.service.shed_control import validation
+from chargepoint_driver.service.shed_control.command_state import words
+from chargepoint_driver.service.shed_control.dispatcher import STATE_CURRENCY_S, Commands
+from chargepoint_driver.service.shed_control.reported_state import report_of
+
+__all__ = ["warnings_of"]
+
+# How old the station list may be that has the ratings.
+_RATED_CURRENCY_S = 86_400.0
+
+
+def warnings_of(commands: Commands, point: Point, value: object, *, ask: bool) -> list[str]:
+    """The warnings of a write, in sentences. What cannot be found out warns of nothing. `ask`:
+    what is not known is asked for, which may cost calls."""
+    check = {"allowedLoad": validation.allowed_load, "percentShed": validation.percent_shed}
+    name, target = point.attribute.name, point.target
+    try:
+        if name in check:
+            limit = check[name](point, value)
+        elif name == "shedState" and validation.truth(point, value):
+            staged = commands.ledger.staged.get(target)
+            if staged is None:
+                return []
+            limit = staged
+        else:
+            return []
+        return _of_limit(_Facts(commands, ask=ask), target, limit)
+    except ChargePointError:
+        return []
+
+
+class _Facts:
+    """What is known of loads and ratings."""
+
+    def __init__(self, commands: Commands, *, ask: bool) -> None:
+        self._commands = commands
+        self._ask = ask
+
+    def records(
+        self, call: str, target: Target, currency_s: float, *, ask: bool
+    ) -> list[StationRecord | None]:
+        """What a call says of the stations of a target; None for each that it is not known of."""
+        cache = self._commands.cache
+        stations = [target.station_id]
+        if target.group is not None:
+            stations = sorted(cache.members(target.group))
+        if not ask:
+            return [cache.peek(call, station) for station in stations]
+        found = cache.get({(call, station): currency_s for station in stations})
+        return [found[call, station].record for station in stations]
+
+    def loads(self, target: Target) -> dict[Target, float | None]:
+        """The load in kW of each port of a target, None where it is not reported. The write
+        itself reads it, if this does not."""
+        loads: dict[Target, float | None] = {}
+        for record in self.records("getLoad", target, STATE_CURRENCY_S, ask=True):
+            if record is not None:
+                report = report_of(Target(record.station_id, target.port), record)
+                for port, found in report.ports.items():
+                    loads[Target(record.station_id, port)] = found.load_kw
+        return loads
+
+    def rated_kw(self, target: Target) -> float | None:
+        """The rated power of a target in kW; None unless it is known of every port."""
+        powers: list[object] = []
+        for record in self.records("getStations", target, _RATED_CURRENCY_S, ask=self._ask):
+            if record is None:
+                return None
+            ports = record.ports if target.port is None else {0: record.ports.get(target.port, {})}
+            powers += [port.get("Power") for port in ports.values()]
+        known = [power for power in powers if isinstance(power, (int, float))]
+        return sum(known) if known and len(known) == len(powers) else None
+
+
+def _of_limit(facts: _Facts, target: Target, limit: Limit) -> list[str]:
+    found = []
+    if limit.allowed_load_kw == 0 or limit.percent_shed == 100:
+        found.append(f"{target}: {limit} stops charging until it is cleared")
+    elif limit.percent_shed is not None:
+        found += [
+            f"{port}: {words(limit)}: a vehicle that comes will not charge; write allowedLoad "
+            "instead"
+            for port, load_kw in facts.loads(target).items()
+            if load_kw == 0
+        ]
+    elif limit.allowed_load_kw:
+        rated_kw = facts.rated_kw(target)
+        if rated_kw is not None and limit.allowed_load_kw > rated_kw:
+            found.append(
+                f"{target}: {limit} is above its rated power of {rated_kw:g} kW, and limits nothing"
+            )
+    return found

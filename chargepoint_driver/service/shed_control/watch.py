@@ -1,0 +1,159 @@
+"""What each new report of the load shows of the limits in force, whoever asked for it.
+
+A poll that shows a lost, replaced or violated limit makes it due at once: `Keeping` acts on it.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Mapping
+
+from chargepoint_driver.backend import Target
+from chargepoint_driver.errors import ChargePointError
+from chargepoint_driver.records import StationRecord
+from chargepoint_driver.service.shed_control.command_log import Ledger
+from chargepoint_driver.service.shed_control.command_state import Held
+from chargepoint_driver.service.shed_control.measured import Load, Loads, Measured
+from chargepoint_driver.service.shed_control.reported_state import Report, report_of
+
+__all__ = ["Watch"]
+
+EFFECT_S = 300.0
+"""How long a limit may take to take effect where the backend does not say: ChargePoint's API
+guide gives five minutes for a shed."""
+# How often a load is looked for that no poll brings, and how long at most.
+_LOOK_S = 60.0
+_MAX_LOOK_S = 900.0
+
+
+class Watch:
+    """Judges the loads of one account's commanded targets."""
+
+    def __init__(
+        self, ledger: Ledger, time_s: Callable[[], float], effect_s: float, look_s: float | None
+    ) -> None:
+        """`effect_s`: how long a limit may take to take effect. `look_s`: how often loads are
+        looked at for as long as a limit lasts, where that costs no call; None: it costs one."""
+        self.loads = Loads()
+        self.effect_s = effect_s
+        self._ledger = ledger
+        self._time_s = time_s
+        self._look_s = look_s
+        self.is_direct = look_s is not None  # then a limit takes effect within a poll
+        self._lock = threading.Lock()
+        self._urgent: set[Target] = set()
+
+    def observe(self, record: StationRecord, age_s: float) -> None:
+        """Take in what getLoad reports of one station, `age_s` seconds ago."""
+        held = self._ledger.of_station(record.station_id)
+        if not held:
+            return
+        doubted = [target for target, each in held.items() if each.doubt is not None]
+        for target, each in held.items():
+            if not each.wanted or any(_is_crossing(target, other) for other in doubted):
+                continue
+            try:
+                report = report_of(target, record)
+            except ChargePointError:
+                continue
+            self._observe(target, each, report, marks_of(record, target.port), age_s)
+
+    def observe_group(
+        self,
+        target: Target,
+        held: Held | None,
+        report: Report,
+        records: Mapping[str, StationRecord],
+    ) -> None:
+        """Take in the report of all stations of a group."""
+        if held is not None and held.wanted and held.doubt is None:
+            marks = tuple(mark for record in records.values() for mark in marks_of(record, None))
+            self._judge_load(target, held, report.load_kw, marks, 0.0)
+
+    def _observe(
+        self,
+        target: Target,
+        held: Held,
+        report: Report,
+        marks: tuple[object, ...],
+        age_s: float,
+    ) -> None:
+        before = self.loads.of(target)
+        load = self._judge_load(target, held, report.load_kw, marks, age_s)
+        assert held.limit is not None
+        shown = report.shows(held.limit, held.ceiling_kw)
+        known = bool(report.ports) and all(port.shed is not None for port in report.ports.values())
+        # A contested one waits for the other limit to go.
+        lost = known and held.seen and not shown and not held.contested
+        is_free = held.contested and (shown or report.is_clear)
+        changed = load is not None and load.violated != (before is not None and before.violated)
+        if lost or is_free or changed:
+            with self._lock:
+                self._urgent.add(target)
+            self._ledger.changed.set()
+
+    def _judge_load(
+        self,
+        target: Target,
+        held: Held,
+        load_kw: float | None,
+        marks: tuple[object, ...],
+        age_s: float,
+    ) -> Load | None:
+        assert held.limit is not None
+        limit_kw = held.limit.allowed_load_kw
+        if limit_kw is None:
+            limit_kw = held.ceiling_kw or 0.0
+        return self.loads.observe(
+            target,
+            limit_kw,
+            held.options.most_kw(limit_kw),
+            Measured(load_kw, marks),
+            counts=self._time_s() - age_s >= self._since_s(held) + self.effect_s,
+        )
+
+    @staticmethod
+    def _since_s(held: Held) -> float:
+        return held.since_s or held.commanded_s
+
+    # ---- what is due ---------------------------------------------------------------------
+
+    def take_urgent(self) -> set[Target]:
+        """The targets that a report showed something new of, since this was asked last."""
+        with self._lock:
+            found, self._urgent = self._urgent, set()
+        return found
+
+    def due_s(self, target: Target, held: Held, now_s: float, looked_s: float) -> float:
+        """When the load of a target is to be looked at next; infinite for never. `looked_s`:
+        when it was looked at last."""
+        if not held.wanted or held.contested or target.group is not None:
+            return math.inf
+        if self._look_s is not None:
+            return looked_s + self._look_s
+        load = self.loads.of(target)
+        if held.group is not None or (load is not None and load.obeyed):
+            return math.inf  # looked at with its group, or obeyed: from here on polls show it
+        begins_s = self._since_s(held) + self.effect_s
+        if now_s > begins_s + _MAX_LOOK_S and (load is None or not load.violated):
+            return math.inf
+        return max(begins_s, looked_s + _LOOK_S)
+
+
+def marks_of(record: StationRecord, port: int | None) -> tuple[object, ...]:
+    """What tells the measurements of a station (`port` None) or port from others: the times of
+    the meters where they are reported, for each port that draws something; else the reply
+    itself, which is one measurement however often it is read."""
+    ports = record.ports if port is None else {port: record.ports.get(port, {})}
+    if not any("meterTime" in values for values in ports.values()):
+        return (record.ports,)
+    return tuple(
+        f"{record.station_id} {number} {values.get('meterTime')} {values.get('portLoad')}"
+        for number, values in ports.items()
+        if values.get("portLoad")
+    )
+
+
+def _is_crossing(target: Target, other: Target) -> bool:
+    return other == target or None in (target.port, other.port)
