@@ -40,6 +40,8 @@ class Orders:
             raise BadValue("exactly one of allowedLoad (kW) and percentShed must be given")
         name = "percentShed" if request.allowedLoad is None else "allowedLoad"
         warnings: list[str] = []
+        # Sent for as long as it is wanted: it ends then also where this process does not.
+        options = {"shed_duration": request.minutes} if request.minutes else {}
         reported = self._accounts.write(
             _point(request, name),
             getattr(request, name),
@@ -48,6 +50,7 @@ class Orders:
             writer=_WRITER,
             warnings=warnings,
             shed_on_write=True,
+            **options,
         )
         return Answer("Accepted", reported, warnings)
 

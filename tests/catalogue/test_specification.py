@@ -118,6 +118,7 @@ def test_exactly_these_may_be_written():
         "allowedLoad": "shedLoad",
         "percentShed": "shedLoad",
         "clearAlarms": "clearAlarms",
+        "commandLease": "lease",  # kept here; nothing is sent for it
     }
 
 
