@@ -54,6 +54,10 @@ class RateLimitedLog:
         """
         return self._log(logging.WARNING, kind, address, name, reason)
 
+    def info(self, kind: str, *, address: str = "", name: str = "", reason: str = "") -> bool:
+        """The same at INFO, for what is in order."""
+        return self._log(logging.INFO, kind, address, name, reason)
+
     def error(self, kind: str, *, address: str = "", name: str = "", reason: str = "") -> bool:
         """The same at ERROR."""
         return self._log(logging.ERROR, kind, address, name, reason)

@@ -132,7 +132,7 @@ def test_no_file_no_log_and_no_answer_holds_a_password(
             (made / name.replace("/", "-")).write_bytes(zipped.read(name))
     files = {path.name: path.read_bytes() for path in made.iterdir()}
     assert {"ocpp.sqlite", "csms.log", "d.zip"} <= set(files)
-    assert b"wrong_passwords" in files["csms.log"]
+    assert b"wrong passwords" in files["csms.log"]
     for secret in (*PASSWORDS.values(), *TOKENS.values()):
         for form in forms(secret):
             assert [name for name, text in files.items() if form.encode() in text] == []

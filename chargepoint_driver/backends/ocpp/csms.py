@@ -21,7 +21,7 @@ from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Electric
 from chargepoint_driver.backends.ocpp.model.quirks import quirks_of
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.protocol import v16, v201
-from chargepoint_driver.backends.ocpp.protocol.dispatch import Request
+from chargepoint_driver.backends.ocpp.protocol.dispatch import CHARGER_ONLY_21, Request
 from chargepoint_driver.backends.ocpp.protocol.requests import Ask, Outbound
 from chargepoint_driver.backends.ocpp.protocol.set_up import SetUp
 from chargepoint_driver.backends.ocpp.protocol.v16.outbound import Outbound16
@@ -32,9 +32,10 @@ from chargepoint_driver.backends.ocpp.storage.restore import restore
 from chargepoint_driver.backends.ocpp.storage.store import Store
 from chargepoint_driver.backends.ocpp.transport.connection import Link, LinkLimits
 from chargepoint_driver.backends.ocpp.transport.throttle import ThrottledConnection
-from chargepoint_driver.backends.ocpp.transport.websocket_server import Front, every
+from chargepoint_driver.backends.ocpp.transport.websocket_server import Front, every, peer_of
 from chargepoint_driver.config.ocpp import OcppConfig
-from chargepoint_driver.errors import NothingThere, TryLater
+from chargepoint_driver.errors import BadValue, NothingThere, TryLater
+from chargepoint_driver.rate_limited_log import RateLimitedLog
 
 __all__ = ["ALARMS_CLEARED", "Csms"]
 
@@ -47,8 +48,6 @@ _OUTBOUND: dict[str, Outbound] = {
     "1.6": Outbound16(), "2.0.1": Outbound201(), "2.1": Outbound201()
 }  # fmt: skip
 _DAY_S = 86_400.0
-# Log lines about the same fault of the same charge point; the counter goes on.
-_MOST_LINES = 5
 # Charge points that may be known at once where any may come.
 _MOST_POINTS = 20_000
 
@@ -66,6 +65,7 @@ class Csms:
         self.store = Store(config.database, now)
         self.points: dict[str, ChargePoint] = {}
         self.counters: Counter[str] = Counter()
+        self._lines = RateLimitedLog(_log)
         self.listeners: list[Listener] = []
         self.limiter = Limiter(self.store, self.ask, self.outbound, self.learn, now, self.count)
         self._set_up = SetUp(self)
@@ -183,6 +183,8 @@ class Csms:
             point, "Connected", None, point.connected_s, point.connected_s, {"version": version}
         )
         self.store.committed()
+        peer = peer_of(connection)
+        self._lines.info("connected", address=peer, name=station_id, reason=f"OCPP {version}")
         loop = asyncio.get_running_loop()
         timer = loop.call_later(
             self.config.boot_grace_s, lambda: self.spawn(self._set_up.miss_boot(point, link))
@@ -196,6 +198,14 @@ class Csms:
                 if not self._is_stopping:
                     self._set_up.disconnected(point)
                 now_s = self.now()
+                code, why = connection.close_code, connection.close_reason
+                self._lines.info(
+                    "disconnected",
+                    address=peer,
+                    name=station_id,
+                    reason=f"after {now_s - (point.connected_s or now_s):.0f} s, code {code}"
+                    + (f", {why}" if why else ""),
+                )
                 self._event(point, "Disconnected", None, now_s, now_s, {})
                 self.save_point(point, last_seen=point.last_seen_s)
 
@@ -216,17 +226,15 @@ class Csms:
 
     def count(self, point: ChargePoint | None, name: str, detail: str = "") -> None:
         self.counters[name] += 1
-        where = "central system"
-        times = self.counters[name]
+        station_id = ""
         if point is not None:
             point.counters[name] += 1
-            times, where = point.counters[name], repr(point.station_id)
-        level = logging.WARNING if times <= _MOST_LINES else logging.DEBUG
-        shown = detail if detail.isprintable() else repr(detail)
-        _log.log(level, "%s: %s (%d) %s", where, name, times, shown[:200])
+            station_id = point.station_id
+        self._lines.warning(name, name=station_id, reason=detail or "counted")
 
-    def _count_outside(self, name: str, detail: str) -> None:
-        self.count(None, name, detail)
+    def _count_outside(self, kind: str, reason: str, address: str = "", name: str = "") -> None:
+        self.counters[kind] += 1
+        self._lines.warning(kind, address=address, name=name, reason=reason)
 
     async def booted(self, point: ChargePoint) -> None:
         link = point.link
@@ -266,7 +274,16 @@ class Csms:
         *,
         drop: bool = True,
     ) -> dict[str, Any]:
-        """Send any request; the errors are those of `Link.call`."""
+        """Send any request; the errors are those of `Link.call`. Raises BadValue for one that is
+        not a central system's."""
+        version = point.version or "1.6"
+        if action != "DataTransfer" and (
+            action in _DIALECTS[version].handlers or action in CHARGER_ONLY_21
+        ):
+            raise BadValue(
+                f"{action}: charge points send this request, not a central system (OCPP {version});"
+                " nothing was sent"
+            )
         link = point.link
         if link is None:
             raise TryLater(f"{point.station_id} is not connected; {action} was not sent")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import threading
 from pathlib import Path
@@ -90,6 +91,11 @@ def csms(
         del number, frame
         ended.set()
 
+    # Who connects, who is refused and why, and what is forgiven is shown without --debug.
+    log = logging.getLogger("chargepoint_driver")
+    level = log.level
+    if not logging.getLogger().isEnabledFor(logging.INFO):
+        log.setLevel(logging.INFO)
     before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         system.start(control=control)
@@ -98,5 +104,6 @@ def csms(
         ended.wait()
     finally:
         system.stop()
+        log.setLevel(level)
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 import json
 import threading
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from .conftest import Charger, eventually
 
@@ -31,15 +33,18 @@ class Both:
         threading.Thread(target=self._read, args=(self.raw,)).start()
 
     def _read(self, raw: Charger) -> None:
-        for text in raw.ws:
-            frame = json.loads(text)
-            if frame[0] == 2:
-                self.asked.append((frame[2], frame[3]))
-                answer = self.answers.get(frame[2])
-                kind = [4, frame[1], "NotImplemented", "", {}]
-                raw.ws.send(json.dumps(kind if answer is None else [3, frame[1], answer]))
-            else:
-                self._answered[frame[1]] = frame
+        with suppress(ConnectionClosed):
+            for text in raw.ws:
+                self._take(raw, json.loads(text))
+
+    def _take(self, raw: Charger, frame: list[Any]) -> None:
+        if frame[0] == 2:
+            self.asked.append((frame[2], frame[3]))
+            answer = self.answers.get(frame[2])
+            refusal = [4, frame[1], "NotImplemented", "", {}]
+            raw.ws.send(json.dumps(refusal if answer is None else [3, frame[1], answer]))
+        else:
+            self._answered[frame[1]] = frame
 
     def ask(self, action: str, payload: Any) -> Any:
         number = f"b{next(self._ids)}"

@@ -44,6 +44,11 @@ class LimitState:
         return kw <= most_kw * 1.01 + 0.01
 
     @property
+    def is_taken(self) -> bool:
+        """Whether the charge point has it, or may have it."""
+        return self.accepted_kw is not None or self.is_in_doubt
+
+    @property
     def is_in_doubt(self) -> bool:
         """Whether it was sent, nothing is known of what became of it, and there was none before."""
         return self.accepted_kw is None and self.refused == FateUnknown.code

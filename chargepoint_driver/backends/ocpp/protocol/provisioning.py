@@ -11,7 +11,7 @@ from chargepoint_driver.backends.ocpp.protocol.requests import Ask, Outbound
 from chargepoint_driver.backends.ocpp.protocol.set_up_guard import is_barred
 from chargepoint_driver.errors import ChargePointError, WriteRejected
 
-__all__ = ["NEVER", "ask_for", "may_read", "read_settings", "without_secrets"]
+__all__ = ["NEVER", "Call", "ask_for", "may_read", "read_settings", "without_secrets"]
 
 _SECRET = re.compile(r"password|authorizationkey|secret|psk|passphrase", re.IGNORECASE)
 _MOST_SETTINGS = 2_000

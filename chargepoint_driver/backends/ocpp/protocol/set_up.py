@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Connector
 from chargepoint_driver.backends.ocpp.protocol.measurands import set_meter_values
-from chargepoint_driver.backends.ocpp.protocol.provisioning import ask_for, may_read, read_settings
+from chargepoint_driver.backends.ocpp.protocol.provisioning import (
+    Call,
+    ask_for,
+    may_read,
+    read_settings,
+)
 from chargepoint_driver.backends.ocpp.protocol.requests import Ask, Outbound
 from chargepoint_driver.backends.ocpp.protocol.set_up_guard import (
     SetUpGuard,
@@ -76,7 +81,7 @@ class SetUp:
         self._guard = SetUpGuard(
             system.count, lambda point: system.save_point(point, worked=point.worked)
         )
-        self._running: set[str] = set()
+        self._running: set[Link] = set()
         self._asking: set[str] = set()
         self._asked_s: dict[str, float] = {}
 
@@ -130,7 +135,7 @@ class SetUp:
             return
         out = self._system.outbound(point)
         if point.quirks.trigger_boot:
-            await ask_for(point, out, self._gently, "BootNotification")
+            await ask_for(point, out, self._over(link), "BootNotification")
             await asyncio.sleep(self._system.config.boot_grace_s)
         if not link.closed and point.booted_on is not link:
             self._system.count(point, "connections_without_boot")
@@ -140,32 +145,32 @@ class SetUp:
     # ---- settings ------------------------------------------------------------------------
 
     async def _get_to_know(self, point: ChargePoint, link: Link) -> None:
-        if link.closed or point.station_id in self._running:
+        if link.closed or link in self._running:
             return
-        self._running.add(point.station_id)
+        self._running.add(link)
         try:
             out = self._system.outbound(point)
             if may_read(point, out):
-                await self._read(point)
-                if may_read(point, out):
-                    await self._set_up(point)
+                await self._read(point, link)
+                if link is point.link and may_read(point, out):
+                    await self._set_up(point, link)
         finally:
-            self._running.discard(point.station_id)
+            self._running.discard(link)
         if not link.closed and has_unconfirmed_status(point):
             await self.ask_status(point, always=True)
 
     async def learn(self, point: ChargePoint) -> None:
         """Read the settings before a limit is installed, of a charge point that this harms not."""
-        if not is_suspected(point):
-            await self._read(point)
+        if point.link is not None and not is_suspected(point):
+            await self._read(point, point.link)
 
-    async def _read(self, point: ChargePoint) -> None:
+    async def _read(self, point: ChargePoint, link: Link) -> None:
         """Read the settings of a charge point; those that it does not tell stay unknown."""
         out = self._system.outbound(point)
         try:
-            found = await read_settings(point, out, self._gently)
+            found = await read_settings(point, out, self._over(link))
         except ChargePointError as error:
-            if point.connected:
+            if link is point.link:
                 self._system.count(point, "settings_not_read", str(error))
             return
         point.settings_read = True
@@ -178,41 +183,45 @@ class SetUp:
             point.interval_s = float(interval)
         self._system.save_point(point, configuration=point.configuration, worked=point.worked)
 
-    async def _set_up(self, point: ChargePoint) -> None:
+    async def _set_up(self, point: ChargePoint, link: Link) -> None:
         """Have it measure what is needed."""
         config = self._system.config
         try:
             changed = await set_meter_values(
                 point,
                 self._system.outbound(point),
-                self._gently,
+                self._over(link),
                 config.measurands,
                 config.meter_interval_s,
             )
         except ChargePointError as error:
-            if point.connected:
+            if link is point.link:
                 self._system.count(point, "meter_values_not_set", str(error))
             return
         self._take_settings(point, changed)
 
-    async def _gently(self, point: ChargePoint, ask: Ask) -> dict[str, Any]:
-        """A request that a charge point may pass over without losing its connection, and that
-        is not sent where it made it restart."""
-        if is_barred(point, ask):
-            raise WriteRejected(
-                f"{point.station_id} restarts after {ask[0]}; it was not sent",
-                service_code="NotSupported",
-            )
-        link = point.link
-        await self._guard.wait_turn(point)
-        if link is None or link is not point.link:
-            raise TryLater(f"{point.station_id} is not connected; {ask[0]} was not sent")
-        self._guard.sent(point, ask)
-        limit_s = self._system.config.call_timeout_s + 5
-        answer = await self._system.call(point, *ask, limit_s, drop=False)
-        if link is point.link:
+    def _over(self, link: Link) -> Call:
+        """How to send requests over this connection that a charge point may pass over without
+        losing it. What made it restart before is not sent."""
+
+        async def call(point: ChargePoint, ask: Ask) -> dict[str, Any]:
+            if is_barred(point, ask):
+                raise WriteRejected(
+                    f"{point.station_id} restarts after {ask[0]}; it was not sent",
+                    service_code="NotSupported",
+                )
+            if link is point.link:
+                await self._guard.wait_turn(point)
+            if link is not point.link:
+                raise TryLater(f"{point.station_id} hung up; {ask[0]} was not sent")
             self._guard.sent(point, ask)
-        return answer
+            limit_s = self._system.config.call_timeout_s + 5
+            answer = await self._system.call(point, *ask, limit_s, drop=False)
+            if link is point.link:
+                self._guard.sent(point, ask)
+            return answer
+
+        return call
 
     # ---- statuses ------------------------------------------------------------------------
 
@@ -230,16 +239,16 @@ class SetUp:
             if link is not point.link or not (always or is_contradicted(point)):
                 return
             self._asked_s[point.station_id] = time.monotonic()
-            await self._ask_status(point, min(grace_s, 5.0))
+            await self._ask_status(point, link, min(grace_s, 5.0))
         finally:
             self._asking.discard(point.station_id)
 
-    async def _ask_status(self, point: ChargePoint, wait_s: float) -> None:
-        link, asked_s = point.link, self._system.now()
+    async def _ask_status(self, point: ChargePoint, link: Link, wait_s: float) -> None:
+        asked_s = self._system.now()
         point.status_asked_s = asked_s
         out = self._system.outbound(point)
         may_ask = point.quirks.trigger_boot
-        if may_ask and await ask_for(point, out, self._gently, "StatusNotification"):
+        if may_ask and await ask_for(point, out, self._over(link), "StatusNotification"):
             await asyncio.sleep(wait_s)
         else:
             point.status_asked_s = float("-inf")

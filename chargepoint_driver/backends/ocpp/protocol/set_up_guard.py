@@ -35,8 +35,10 @@ def is_barred(point: ChargePoint, ask: Ask) -> bool:
 
     Twice is enough, once where a larger request of its kind did before.
     """
-    name = _name_of(ask)
-    restarts = _restarts(point)
+    return _is_barred(_restarts(point), _name_of(ask))
+
+
+def _is_barred(restarts: dict[str, int], name: str) -> bool:
     if restarts.get(name, 0) >= _MAX_RESTARTS:
         return True
     kind = name.partition(" ")[0]
@@ -55,13 +57,14 @@ def is_suspected(point: ChargePoint) -> bool:
 def harmful_requests(point: ChargePoint) -> dict[str, dict[str, Any]]:
     """Request to `restarts` (after it), `is_sent` (whether it is still sent) and `setting` (what
     to write in charge_points.<id>.quirks so that it is never sent)."""
+    restarts = _restarts(point)
     return {
         name: {
             "restarts": count,
-            "is_sent": count < _MAX_RESTARTS,
+            "is_sent": not _is_barred(restarts, name),
             "setting": _setting_of(name),
         }
-        for name, count in _restarts(point).items()
+        for name, count in restarts.items()
     }
 
 
@@ -112,6 +115,13 @@ class SetUpGuard:
         before = _restarts(point)
         known = {_setting_of(name) for name, number in before.items() if number >= _MAX_RESTARTS}
         after = {**before, **{name: before.get(name, 0) + 1 for name in names}}
+        if len(names) == 1:
+            # It was this one: what was only suspected beside it is cleared.
+            after = {
+                name: number
+                for name, number in after.items()
+                if name in names or number >= _MAX_RESTARTS or _is_barred(before, name)
+            }
         self._keep(point, after)
         self._count(point, "set_up_restarts", f"after {', '.join(names)}")
         for name in names:

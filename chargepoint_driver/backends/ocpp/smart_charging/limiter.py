@@ -83,7 +83,10 @@ class Limiter:
 
     async def clear(self, point: ChargePoint, connector_id: int) -> None:
         """Remove our limits there (connector 0: of the station and all its connectors), and put
-        the base back. Nothing there is a success."""
+        the base back. Nothing there is a success. A limit that was never taken ends without any
+        request."""
+        if self._end_refused(point, connector_id):
+            return
         self._must_be_there(point, connector_id)
         async with self._turn(point):
             targets = [connector_id]
@@ -94,11 +97,33 @@ class Limiter:
                     if number and each.limit is not None
                 ]
             for number in targets:
+                state = point.connectors[number].limit if number in point.connectors else None
+                if state is not None and not state.is_taken:
+                    self._keep(point, number, None)
+                    continue
                 purposes = ("max",) if number == 0 else ("default", "transaction")
                 for purpose in purposes:
-                    await self._profiles.remove(point, number, purpose)
+                    try:
+                        await self._profiles.remove(point, number, purpose)
+                    except CallRefused as error:
+                        # It knows no limits at all, so none of ours is there.
+                        if state is not None or error.service_code not in NEVER:
+                            raise
                 self._keep(point, number, None)
                 await self._profiles.put_base(point, number)
+
+    def _end_refused(self, point: ChargePoint, connector_id: int) -> bool:
+        """End the limits there where the charge point took none; False where it may hold one."""
+        concerned = [
+            each
+            for number, each in point.connectors.items()
+            if connector_id in (0, number) and each.limit is not None
+        ]
+        if not concerned or any(each.limit.is_taken for each in concerned if each.limit):
+            return False
+        for each in concerned:
+            self._keep(point, each.connector_id, None)
+        return True
 
     async def put_back(self, point: ChargePoint, connector_id: int | None = None) -> None:
         """Install the limits again that a restart (or a new transaction) may have undone. Of one

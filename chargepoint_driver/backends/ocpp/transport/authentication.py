@@ -16,28 +16,48 @@ from chargepoint_driver.errors import BadConfiguration
 __all__ = ["certificate_is_of", "password_is_right", "station_id_of", "tls_context"]
 
 _ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_URL = re.compile(r"(ws|http)s?://", re.IGNORECASE)
+_SCHEME = re.compile(r"(ws|http)s?:$", re.IGNORECASE)
+_BASE = "ocpp"
+_HEX_KEY = re.compile(rb"(?:[0-9A-Fa-f]{2}){16,20}")
 
 
 def station_id_of(path: str) -> str | None:
-    """The charge point id: the last segment of the path, decoded. None when it cannot be one."""
-    segment = urlsplit("//host" + path).path.rstrip("/").rpartition("/")[2]
-    if not segment or _ESCAPE.search(segment):
+    """The charge point id: the last segment of the path, decoded; None when it cannot be one.
+
+    The base path alone (`/`, `/ocpp`) has no id. A whole URL in the path, as some chargers send,
+    is read like a path of its own.
+    """
+    segments = [each for each in urlsplit("//host" + path).path.split("/") if each]
+    if segments and (whole := _decoded(segments[-1])) is not None and _URL.match(whole):
+        segments = [each.replace("%", "%25") for each in whole.split("/") if each]
+    for place, segment in enumerate(segments):
+        if _SCHEME.match(segment):
+            segments = segments[place + 2 :]  # without scheme and host
+            break
+    if [each.lower() for each in segments] in ([], [_BASE]):
+        return None
+    station_id = _decoded(segments[-1])
+    if station_id is None or not 0 < len(station_id) <= LONGEST_ID:
+        return None
+    return station_id if station_id.isprintable() and station_id.strip() else None
+
+
+def _decoded(segment: str) -> str | None:
+    if _ESCAPE.search(segment):
         return None
     try:
-        station_id = unquote_to_bytes(segment).decode("utf-8")
+        return unquote_to_bytes(segment).decode("utf-8")
     except UnicodeDecodeError:
         return None
-    if len(station_id) > LONGEST_ID or not station_id.isprintable() or not station_id.strip():
-        return None
-    return station_id
 
 
 def password_is_right(station_id: str, header: str | None, config: ChargePointConfig) -> bool:
     """Whether an Authorization header holds the charge point's id and password.
 
-    The pair is compared as a whole, since an id may hold ":" and the first one would cut it.
-    A password of 40 hexadecimal digits may be sent as the 20 bytes that it stands for.
-    Raises BadConfiguration when the password cannot be had.
+    The id is cut off by its length, since it may hold ":". An AuthorizationKey of 16 to 20 bytes
+    (OCPP 1.6 security, A00.FR.205) may be written as 32 to 40 hexadecimal digits, here and in the
+    header: both forms are the same key. Raises BadConfiguration when the password cannot be had.
     """
     password = config.read_password()
     kind, _, encoded = (header or "").partition(" ")
@@ -48,14 +68,20 @@ def password_is_right(station_id: str, header: str | None, config: ChargePointCo
     except (binascii.Error, ValueError):
         return False
     user = station_id.encode() + b":"
-    right = hmac.compare_digest(given, user + password.encode())
-    if len(password) == 40:
-        try:
-            raw = bytes.fromhex(password)
-        except ValueError:
-            return right
-        right |= hmac.compare_digest(given, user + raw)
-    return right
+    if not given.startswith(user):
+        return False
+    # Every pair is compared, whatever the first one gives: the time tells nothing.
+    matches = [
+        hmac.compare_digest(sent, right)
+        for sent in _forms(given[len(user) :])
+        for right in _forms(password.encode())
+    ]
+    return True in matches
+
+
+def _forms(key: bytes) -> list[bytes]:
+    """A key as it stands, and the bytes that it is the hexadecimal digits of."""
+    return [key, bytes.fromhex(key.decode())] if _HEX_KEY.fullmatch(key) else [key]
 
 
 def certificate_is_of(station_id: str, certificate: dict[str, Any] | None) -> bool:

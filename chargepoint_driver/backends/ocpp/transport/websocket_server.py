@@ -28,7 +28,7 @@ from chargepoint_driver.config.ocpp import OcppConfig
 from chargepoint_driver.errors import BadConfiguration
 from chargepoint_driver.rate_limited_log import RateLimitedLog
 
-__all__ = ["Front"]
+__all__ = ["Front", "every", "peer_of"]
 
 _log = logging.getLogger(__name__)
 # Sockets before the end of their handshake.
@@ -61,8 +61,9 @@ class _Socket(ThrottledConnection):
     station_id = ""
     is_refused = False
     is_unsupported = False
+    offered: tuple[str, ...] = ()
     is_heard = False
-    count: Callable[[str, str], None]
+    count: Callable[..., None]
 
     def data_received(self, data: bytes) -> None:
         """Hang up at once on what is not HTTP (which begins with a letter): it might never
@@ -79,7 +80,8 @@ class _Socket(ThrottledConnection):
         super().connection_lost(exc)
         is_open = self.response is not None and self.response.status_code == 101
         if not is_open and not self.is_refused:
-            self.count("failed_handshakes", "" if exc is None else type(exc).__name__)
+            reason = "the peer hung up" if exc is None else type(exc).__name__
+            self.count("failed_handshakes", reason, peer_of(self))
 
 
 class Front:
@@ -89,8 +91,9 @@ class Front:
         self,
         config: OcppConfig,
         take: Callable[[ThrottledConnection, str, str], Awaitable[None]],
-        count: Callable[[str, str], None],
+        count: Callable[..., None],
     ) -> None:
+        """`count` takes (kind, reason, address of the peer, id that it gave)."""
         self._config = config
         self._take = take
         self._count = count
@@ -181,19 +184,28 @@ class Front:
         """None lets the request go on to become a socket."""
         station_id = station_id_of(request.path)
         if station_id is None:
-            return self._refuse(connection, 404, "bad_ids", repr(request.path[:60]))
+            # Without the query, and without what may be a password.
+            path = request.path.partition("?")[0]
+            shown = "" if "@" in path else f" {path[:60]!r}"
+            reason = f"there is no charge point id in the path{shown}; connect to {self._hint}"
+            return self._refuse(connection, 404, "bad_ids", "", reason)
         if self._open >= self._config.most_connections:
-            return self._refuse(connection, 503, "too_many_connections", "")
+            reason = f"{self._open} are open (max_connections); try again later"
+            return self._refuse(connection, 503, "too_many_connections", station_id, reason)
         config = self._config.of(station_id)
         if config is None:
-            return self._refuse(connection, 404, "unknown_charge_points", repr(station_id))
+            reason = "this id is not one of charge_points"
+            return self._refuse(connection, 404, "unknown_charge_points", station_id, reason)
         tls = self._config.tls
         if tls is not None and tls.client_ca is not None:
             certificate = connection.transport.get_extra_info("peercert")
             if not certificate_is_of(station_id, certificate):
-                return self._refuse(connection, 403, "wrong_certificates", repr(station_id))
+                reason = "the client certificate does not name this id"
+                return self._refuse(connection, 403, "wrong_certificates", station_id, reason)
         if config.has_password and not self._knows_password(station_id, request):
-            refused = self._refuse(connection, 401, "wrong_passwords", repr(station_id))
+            missing = "Authorization" not in request.headers
+            reason = f"the password is {'missing' if missing else 'not that of this id'}"
+            refused = self._refuse(connection, 401, "wrong_passwords", station_id, reason)
             refused.headers["WWW-Authenticate"] = 'Basic realm="OCPP", charset="UTF-8"'
             return refused
         assert isinstance(connection, _Socket)
@@ -212,12 +224,18 @@ class Front:
             return False
 
     def _refuse(
-        self, connection: ServerConnection, status: int, what: str, detail: str
+        self, connection: ServerConnection, status: int, kind: str, name: str, reason: str
     ) -> Response:
         assert isinstance(connection, _Socket)
         connection.is_refused = True
-        self._count(what, detail)
-        return connection.respond(http.HTTPStatus(status), http.HTTPStatus(status).phrase + "\n")
+        self._count(kind, reason, peer_of(connection), name)
+        text = f"{http.HTTPStatus(status).phrase}: {reason}\n"
+        return connection.respond(http.HTTPStatus(status), text)
+
+    @property
+    def _hint(self) -> str:
+        scheme, _, rest = self.url.partition("://")
+        return f"{scheme}://HOST:{rest.rpartition(':')[2]}/<id>"
 
     def _allowance_of(self, station_id: str) -> Allowance:
         """The same for each socket of a charge point: connecting anew earns nothing."""
@@ -237,6 +255,7 @@ class Front:
         if offered:
             assert isinstance(connection, _Socket)
             connection.is_unsupported = True
+            connection.offered = tuple(offered)
         return None
 
     async def _handle(self, connection: ServerConnection) -> None:
@@ -244,7 +263,9 @@ class Front:
         station_id = connection.station_id
         if connection.is_unsupported:
             # The handshake ends without a subprotocol, then the socket, as OCPP-J wants it.
-            self._count("wrong_subprotocols", repr(station_id))
+            offered = ", ".join(connection.offered)[:100]
+            reason = f"offers {offered!r}, and none of {', '.join(self._config.subprotocols)}"
+            self._count("wrong_subprotocols", reason, peer_of(connection), station_id)
             await connection.close(1002, "no common subprotocol")
             return
         version = _VERSIONS.get(connection.subprotocol or "ocpp1.6", "1.6")
@@ -258,6 +279,12 @@ class Front:
             await self._take(connection, station_id, version)
         finally:
             self._open -= 1
+
+
+def peer_of(connection: ServerConnection) -> str:
+    """The address of the peer."""
+    address = connection.remote_address
+    return str(address[0]) if isinstance(address, tuple) and address else ""
 
 
 async def every(seconds: float, work: Callable[[], Any]) -> None:

@@ -6,6 +6,7 @@ What comes in is made usable (`take_request`, `take_answer`), or held to its sch
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from functools import lru_cache
@@ -158,7 +159,9 @@ def check_incoming(version: str, action: str, payload: Any) -> list[str]:
 def check_outgoing(version: str, action: str, payload: Any) -> str | None:
     """What is wrong with a request of ours; None when it may be sent."""
     if action not in actions(version):
-        return f"OCPP {version} has no action {action[:64]}"
+        near = difflib.get_close_matches(action, actions(version), 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        return f"OCPP {version} has no action {action[:64]}{hint}"
     if not isinstance(payload, dict):
         return "the payload must be an object"
     try:
