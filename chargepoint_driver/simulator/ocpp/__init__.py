@@ -3,9 +3,10 @@
 Part of the simulator, and free of the driver and of its OCPP library: framing, reading and
 profiles are its own, so that the two can never agree on the same mistake.
 
-Layers, top to bottom: twins; server, control; scenario; fleet; v16 and v201 (siblings that
-never meet); actions; point; composite, link; metered; station; flow; connector, profiles; vehicle,
-supply. Beside them, used by all: agenda, quirks, mutations, kinds, spec, wire, fields, moments.
+Layers, top to bottom: twins; server, http_api; scenario; fleet; v16 and v201 (siblings that
+never meet); smart_charging, firmware, requests, actions; charge_point; composite, connection,
+metered; station; power_sharing; connector, profiles; vehicle, electrical. Beside them, used by
+all: scheduler, quirks, mutations, kinds, spec, wire, payload_reader, moments.
 """
 
 from __future__ import annotations

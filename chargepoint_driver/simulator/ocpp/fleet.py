@@ -13,13 +13,16 @@ from .charge_point import ChargePoint
 from .moments import iso
 from .scheduler import Agenda
 from .spec import TwinSpec, read_spec
-from .v16 import ChargePoint16
-from .v201 import ChargePoint201
+from .v16 import charge_point16
+from .v201 import charge_point201
 from .visits import Course
 
 # Handshakes at the same time: thousands at once only get in each other's way.
 MOST_HANDSHAKES = 128
-VERSIONS: Mapping[str, type[ChargePoint]] = {"1.6": ChargePoint16, "2.0.1": ChargePoint201}
+VERSIONS: Mapping[str, Callable[..., ChargePoint]] = {
+    "1.6": charge_point16,
+    "2.0.1": charge_point201,
+}
 
 
 class NoSuchTwin(KeyError):

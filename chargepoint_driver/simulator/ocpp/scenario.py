@@ -15,13 +15,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .actions import action_faults
+from .fleet import Fleet
 from .spec import BadSpec, read_spec
-
-if TYPE_CHECKING:
-    from .fleet import Fleet
 
 EVERY = "*"
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from .. import requests
 from ..charge_point import Handler
 from ..connector import Phase, Reservation
 from ..payload_reader import Fault as Wrong
 from ..payload_reader import Fields, Refusal
 from ..profiles import Purpose
-from ..validation import free_connectors, has_transaction
-from .smart import read_profile, refused_because
-
-if TYPE_CHECKING:
-    from .point import ChargePoint16
+from ..smart_charging import refused_because
+from ..validation import free_connectors
+from .point import ChargePoint16
+from .smart import read_profile
 
 TRIGGERS = (
     "BootNotification",
@@ -33,14 +33,14 @@ def handlers(point: ChargePoint16) -> dict[str, Handler]:
         "ChangeAvailability": lambda fields: change_availability(point, fields),
         "ChangeConfiguration": lambda fields: change_configuration(point, fields),
         "ClearCache": lambda _: clear_cache(point),
-        "DataTransfer": data_transfer,
+        "DataTransfer": lambda fields: requests.data_transfer(fields, texts_only=True),
         "GetConfiguration": lambda fields: get_configuration(point, fields),
         "RemoteStartTransaction": lambda fields: remote_start(point, fields),
         "RemoteStopTransaction": lambda fields: remote_stop(point, fields),
         "Reset": lambda fields: reset(point, fields),
         "UnlockConnector": lambda fields: unlock(point, fields),
         "ReserveNow": lambda fields: reserve(point, fields),
-        "CancelReservation": lambda fields: cancel_reservation(point, fields),
+        "CancelReservation": lambda fields: requests.cancel_reservation(point, fields),
         "TriggerMessage": lambda fields: trigger(point, fields),
     }
 
@@ -49,13 +49,7 @@ def change_availability(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
     """ChangeAvailability."""
     connector_id = fields.integer("connectorId", least=0)
     operative = fields.choice("type", ("Operative", "Inoperative")) == "Operative"
-    if connector_id > len(point.connectors):
-        return {"status": "Rejected"}
-    if connector_id == 0 and point.quirks.has("refuses_availability_0"):
-        return {"status": "Rejected"}
-    waits = not operative and has_transaction(point, connector_id)
-    point.then(lambda: _ignore(point.change_availability(connector_id, operative)))
-    return {"status": "Scheduled" if waits else "Accepted"}
+    return requests.change_availability(point, connector_id, operative)
 
 
 def change_configuration(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
@@ -101,17 +95,6 @@ def clear_cache(point: ChargePoint16) -> dict[str, Any]:
     """ClearCache."""
     point.authorization_cache.clear()
     return {"status": "Accepted"}
-
-
-def data_transfer(fields: Fields) -> dict[str, Any]:
-    """DataTransfer: an echo for the vendor of the twins, unknown to the others."""
-    vendor, message = fields.text("vendorId"), fields.maybe_text("messageId", 50)
-    data = fields.raw("data")
-    if vendor != "twin":
-        return {"status": "UnknownVendorId"}
-    if message not in (None, "echo"):
-        return {"status": "UnknownMessageId"}
-    return {"status": "Accepted", **({"data": data} if isinstance(data, str) else {})}
 
 
 def remote_start(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
@@ -189,17 +172,6 @@ def reserve(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
     return {"status": "Accepted"}
 
 
-def cancel_reservation(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
-    """CancelReservation."""
-    wanted = fields.integer("reservationId")
-    if not any(
-        one.reservation and one.reservation.reservation_id == wanted for one in point.connectors
-    ):
-        return {"status": "Rejected"}
-    point.then(lambda: _ignore(point.cancel_reservation(wanted)))
-    return {"status": "Accepted"}
-
-
 def trigger(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
     """TriggerMessage."""
     wanted = fields.choice("requestedMessage", TRIGGERS)
@@ -236,7 +208,3 @@ def trigger(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
 
     point.then(send)
     return {"status": "Accepted"}
-
-
-def _ignore(_: object) -> None:
-    return None

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from .. import firmware
 from ..charge_point import Handler
 from ..payload_reader import Fields
-from ..sequence import play
-
-if TYPE_CHECKING:
-    from .point import ChargePoint16
-
-STEP_S = 20.0
+from .point import ChargePoint16
 
 
 def handlers(point: ChargePoint16) -> dict[str, Handler]:
@@ -36,18 +32,7 @@ def update_firmware(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
             point.firmware_status = "Idle"
         point.tell("FirmwareStatusNotification", {"status": status}, lasting=True)
 
-    if "missing" in location:
-        steps = ["Downloading", "DownloadFailed"]
-    elif "broken" in location:
-        steps = ["Downloading", "Downloaded", "Installing", "InstallationFailed"]
-    else:
-        steps = ["Downloading", "Downloaded", "Installing", "Installed"]
-
-    def finished() -> None:
-        if steps[-1] == "Installed":
-            point.reboot("Reboot", gently=True)
-
-    point.then(lambda: play(point.agenda, retrieve_s, STEP_S, steps, tell, finished))
+    firmware.update(point, location, retrieve_s, tell)
     return {}
 
 
@@ -63,6 +48,5 @@ def get_diagnostics(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
         point.diagnostics_status = status if status == "Uploading" else "Idle"
         point.tell("DiagnosticsStatusNotification", {"status": status})
 
-    steps = ["Uploading", "UploadFailed" if "missing" in location else "Uploaded"]
-    point.then(lambda: play(point.agenda, point.begin(), STEP_S, steps, tell))
+    firmware.upload(point, location, "UploadFailed", tell)
     return {"fileName": f"diagnostics-{point.spec.identity}.log"[:255]}

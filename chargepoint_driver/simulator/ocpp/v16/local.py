@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..charge_point import Handler
 from ..payload_reader import Fields
-
-if TYPE_CHECKING:
-    from .point import ChargePoint16
+from ..requests import take_local_list
+from .point import ChargePoint16
 
 STATUSES = ("Accepted", "Blocked", "Expired", "Invalid", "ConcurrentTx")
 
@@ -38,17 +37,7 @@ def send_local_list(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
             info.done()
         entry.done()
     fields.done()
-    if not point.settings.flag("LocalAuthListEnabled"):
+    if not point.settings.flag(point.names.list_enabled):
         return {"status": "NotSupported"}
-    if len(entries) > point.settings.count("SendLocalListMaxLength"):
-        return {"status": "Failed"}
-    if not full and version <= point.local_list_version:
-        return {"status": "VersionMismatch"}
-    kept = {} if full else dict(point.local_list)
-    for id_tag, status in changes.items():
-        if status is None:
-            kept.pop(id_tag, None)
-        else:
-            kept[id_tag] = status
-    point.local_list, point.local_list_version = kept, version
-    return {"status": "Accepted"}
+    status = take_local_list(point, version, changes, full=full, items=len(entries))
+    return {"status": status}

@@ -15,7 +15,7 @@ from ..samples import REGISTER
 from ..scheduler import Agenda
 from ..spec import TwinSpec
 from ..station import News
-from . import commands, firmware, keys, local, smart
+from . import keys
 from .values import written
 
 ERROR_CODES = {
@@ -62,8 +62,6 @@ class ChargePoint16(ChargePoint):
         self.firmware_status = "Idle"
         self.diagnostics_status = "Idle"
         self.announced_station: object = None
-        for module in (commands, smart, local, firmware):
-            self.handlers.update(module.handlers(self))
         self.align()
 
     # -- messages ---------------------------------------------------------------------

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from .. import requests
 from ..charge_point import Handler
 from ..connector import Connector, Phase, Reservation
 from ..payload_reader import Fields
 from ..profiles import Purpose
 from ..validation import free_connectors, has_transaction
 from .local import read_token
+from .point import ChargePoint201
 from .smart import read_profile, rejected, why_not
-
-if TYPE_CHECKING:
-    from .point import ChargePoint201
 
 TRIGGERS = (
     "BootNotification",
@@ -35,9 +34,9 @@ TRIGGERS = (
 def handlers(point: ChargePoint201) -> dict[str, Handler]:
     """Actions and what answers them."""
     return {
-        "CancelReservation": lambda fields: cancel_reservation(point, fields),
+        "CancelReservation": lambda fields: requests.cancel_reservation(point, fields),
         "ChangeAvailability": lambda fields: change_availability(point, fields),
-        "DataTransfer": data_transfer,
+        "DataTransfer": lambda fields: requests.data_transfer(fields, texts_only=False),
         "GetTransactionStatus": lambda fields: get_transaction_status(point, fields),
         "RequestStartTransaction": lambda fields: request_start(point, fields),
         "RequestStopTransaction": lambda fields: request_stop(point, fields),
@@ -70,24 +69,7 @@ def change_availability(point: ChargePoint201, fields: Fields) -> dict[str, Any]
     """ChangeAvailability."""
     operative = fields.choice("operationalStatus", ("Inoperative", "Operative")) == "Operative"
     evse_id = _evse(fields)
-    if evse_id > len(point.connectors):
-        return {"status": "Rejected"}
-    if evse_id == 0 and point.quirks.has("refuses_availability_0"):
-        return {"status": "Rejected"}
-    waits = not operative and has_transaction(point, evse_id)
-    point.then(lambda: _ignore(point.change_availability(evse_id, operative)))
-    return {"status": "Scheduled" if waits else "Accepted"}
-
-
-def data_transfer(fields: Fields) -> dict[str, Any]:
-    """DataTransfer: an echo for the vendor of the twins, unknown to the others."""
-    vendor, message = fields.text("vendorId"), fields.maybe_text("messageId", 50)
-    data = fields.raw("data")
-    if vendor != "twin":
-        return {"status": "UnknownVendorId"}
-    if message not in (None, "echo"):
-        return {"status": "UnknownMessageId"}
-    return {"status": "Accepted", **({} if data is None else {"data": data})}
+    return requests.change_availability(point, evse_id, operative)
 
 
 def request_start(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
@@ -186,16 +168,6 @@ def reserve(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
     return {"status": phase.value if phase in (Phase.FAULTED, Phase.UNAVAILABLE) else "Occupied"}
 
 
-def cancel_reservation(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
-    """CancelReservation."""
-    wanted = fields.integer("reservationId")
-    held = (one.reservation for one in point.connectors)
-    if not any(one is not None and one.reservation_id == wanted for one in held):
-        return {"status": "Rejected"}
-    point.then(lambda: _ignore(point.cancel_reservation(wanted)))
-    return {"status": "Accepted"}
-
-
 def trigger(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
     """TriggerMessage."""
     wanted = fields.choice("requestedMessage", TRIGGERS)
@@ -250,7 +222,3 @@ KNOWN_TRIGGERS = (
     "StatusNotification",
     "TransactionEvent",
 )
-
-
-def _ignore(_: object) -> None:
-    return None

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from .. import firmware
 from ..charge_point import Handler
 from ..payload_reader import Fields
-from ..sequence import play
-
-if TYPE_CHECKING:
-    from .point import ChargePoint201
-
-STEP_S = 20.0
+from .point import ChargePoint201
 
 
 def handlers(point: ChargePoint201) -> dict[str, Handler]:
@@ -28,31 +24,20 @@ def update_firmware(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
     request_id = fields.integer("requestId")
     fields.maybe_integer("retries", least=0)
     fields.maybe_integer("retryInterval", least=0)
-    firmware = fields.object("firmware")
-    location = firmware.text("location", 512)
-    retrieve_s = firmware.moment("retrieveDateTime")
-    firmware.maybe_moment("installDateTime")
-    firmware.maybe_text("signingCertificate", 5_500)
-    firmware.maybe_text("signature", 800)
-    firmware.done()
+    given = fields.object("firmware")
+    location = given.text("location", 512)
+    retrieve_s = given.moment("retrieveDateTime")
+    given.maybe_moment("installDateTime")
+    given.maybe_text("signingCertificate", 5_500)
+    given.maybe_text("signature", 800)
+    given.done()
 
     def tell(status: str) -> None:
         told = {"status": status, "requestId": request_id}
         point.firmware_status = {"status": "Idle"} if status == "Installed" else told
         point.tell("FirmwareStatusNotification", told, lasting=True)
 
-    if "missing" in location:
-        steps = ["Downloading", "DownloadFailed"]
-    elif "broken" in location:
-        steps = ["Downloading", "Downloaded", "Installing", "InstallationFailed"]
-    else:
-        steps = ["Downloading", "Downloaded", "Installing", "Installed"]
-
-    def finished() -> None:
-        if steps[-1] == "Installed":
-            point.reboot("Reboot", gently=True)
-
-    point.then(lambda: play(point.agenda, retrieve_s, STEP_S, steps, tell, finished))
+    firmware.update(point, location, retrieve_s, tell)
     return {"status": "Accepted"}
 
 
@@ -73,6 +58,5 @@ def get_log(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
         point.log_status = told if status == "Uploading" else {"status": "Idle"}
         point.tell("LogStatusNotification", told)
 
-    steps = ["Uploading", "UploadFailure" if "missing" in location else "Uploaded"]
-    point.then(lambda: play(point.agenda, point.begin(), STEP_S, steps, tell))
+    firmware.upload(point, location, "UploadFailure", tell)
     return {"status": "Accepted", "filename": f"log-{point.spec.identity}.log"[:255]}

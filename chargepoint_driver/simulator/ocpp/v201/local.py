@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..charge_point import Handler
 from ..payload_reader import Fields
-
-if TYPE_CHECKING:
-    from .point import ChargePoint201
+from ..requests import take_local_list
+from .point import ChargePoint201
 
 TOKEN_TYPES = (
     "Central",
@@ -64,23 +63,16 @@ def send_local_list(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
     """SendLocalList: the whole list, or what is different."""
     version = fields.integer("versionNumber")
     full = fields.choice("updateType", ("Differential", "Full")) == "Full"
-    kept = {} if full else dict(point.local_list)
+    changes: dict[str, str | None] = {}
     entries = fields.maybe_objects("localAuthorizationList") or []
     for entry in entries:
         token = read_token(entry.object("idToken"))
         info = entry.maybe_object("idTokenInfo")
-        if info is None:
-            kept.pop(token, None)
-        else:
-            kept[token] = info.choice("status", STATUSES)
+        changes[token] = None if info is None else info.choice("status", STATUSES)
         entry.done()
     fields.done()
-    if not point.settings.flag("LocalAuthListCtrlr.Enabled"):
+    if not point.settings.flag(point.names.list_enabled):
         return {"status": "Failed"}
-    if len(entries) > point.settings.count("LocalAuthListCtrlr.ItemsPerMessage"):
-        return {"status": "Failed"}
-    if not full and version <= point.local_list_version:
-        return {"status": "VersionMismatch"}
-    point.local_list, point.local_list_version = kept, version
-    point.settings.changed["LocalAuthListCtrlr.Entries"] = str(len(kept))
-    return {"status": "Accepted"}
+    status = take_local_list(point, version, changes, full=full, items=len(entries))
+    point.settings.changed["LocalAuthListCtrlr.Entries"] = str(len(point.local_list))
+    return {"status": status}

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..charge_point import Handler
 from ..payload_reader import Fault as Wrong
 from ..payload_reader import Fields, Refusal
+from .point import ChargePoint201
 from .variables import data_type
-
-if TYPE_CHECKING:
-    from .point import ChargePoint201
 
 ATTRIBUTES = ("Actual", "Target", "MinSet", "MaxSet")
 ITEMS_PER_REPORT = 20

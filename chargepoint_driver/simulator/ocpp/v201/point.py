@@ -15,7 +15,7 @@ from ..message import Message, Reply
 from ..scheduler import Agenda
 from ..spec import TwinSpec
 from ..station import News
-from . import commands, firmware, local, model, smart, variables
+from . import variables
 from .values import written
 from .words import BOOT_REASONS, CHARGING_STATE, ERROR_CODES, REASONS, STATUS, TRIGGERS
 
@@ -41,8 +41,6 @@ class ChargePoint201(ChargePoint):
         self._states: dict[int, str] = {}
         self._events = count(1)
         self._seen_faults: dict[int, Fault | None] = {}
-        for module in (commands, smart, local, firmware, model):
-            self.handlers.update(module.handlers(self))
         self.align()
 
     # -- messages ---------------------------------------------------------------------

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from .. import smart_charging
 from ..charge_point import Handler
 from ..composite import composite
 from ..moments import iso
 from ..payload_reader import Fault as Wrong
 from ..payload_reader import Fields, Refusal
 from ..profiles import Profile, Purpose
-from ..validation import KINDS, ProfileLimits, read_periods, why_refused
-
-if TYPE_CHECKING:
-    from .point import ChargePoint201
+from ..smart_charging import MAX_SECONDS, UNITS, claimed, clear, keep, refused_because, selects
+from .point import ChargePoint201
 
 PURPOSES = {
     "ChargingStationMaxProfile": Purpose.STATION_MAX,
@@ -22,7 +20,6 @@ PURPOSES = {
     "TxProfile": Purpose.TX,
 }
 EXTERNAL = "ChargingStationExternalConstraints"
-MOST_SECONDS = 31_536_000
 
 
 def handlers(point: ChargePoint201) -> dict[str, Handler]:
@@ -42,59 +39,29 @@ def rejected(code: str, text: str) -> dict[str, Any]:
 
 def read_profile(fields: Fields, evse_id: int, now_s: float) -> tuple[Profile, str]:
     """A ChargingProfile, and its purpose in OCPP's words. Raises Refusal."""
-    profile_id = fields.integer("id")
-    stack_level = fields.integer("stackLevel", least=0)
     purpose = fields.choice("chargingProfilePurpose", (*PURPOSES, EXTERNAL))
-    kind = fields.choice("chargingProfileKind", KINDS)
-    recurrency = fields.maybe_choice("recurrencyKind", ("Daily", "Weekly"))
-    valid_from_s = fields.maybe_moment("validFrom")
-    valid_to_s = fields.maybe_moment("validTo")
-    transaction = fields.maybe_text("transactionId", 36)
     schedules = fields.objects("chargingSchedule")
     if len(schedules) > 3:
         raise Refusal(Wrong.TOO_MANY, "chargingSchedule: more than 3")
-    schedule = schedules[0]
-    schedule.integer("id")
-    unit = schedule.choice("chargingRateUnit", ("A", "W"))
-    duration_s = schedule.maybe_integer("duration", least=0)
-    start_s = schedule.maybe_moment("startSchedule")
-    schedule.maybe_number("minChargingRate")
-    schedule.raw("salesTariff")
-    periods = read_periods(schedule)
-    schedule.done()
-    fields.done()
-    if kind == "Recurring" and (recurrency is None or start_s is None):
-        raise Refusal(Wrong.MISSING, "a recurring profile needs recurrencyKind and startSchedule")
-    profile = Profile(
-        profile_id,
-        evse_id,
-        stack_level,
-        PURPOSES.get(purpose, Purpose.STATION_MAX),
-        kind,
-        unit,
-        periods,
-        start_s=start_s,
-        duration_s=duration_s,
-        recurrency=recurrency,
-        valid_from_s=-math.inf if valid_from_s is None else valid_from_s,
-        valid_to_s=math.inf if valid_to_s is None else valid_to_s,
-        transaction=transaction,
-        received_s=now_s,
+    schedules[0].integer("id")
+    schedules[0].raw("salesTariff")
+    profile = smart_charging.read_profile(
+        fields,
+        schedules[0],
+        profile_id=fields.integer("id"),
+        place=evse_id,
+        purpose=PURPOSES.get(purpose, Purpose.STATION_MAX),
+        transaction=fields.maybe_text("transactionId", 36),
+        now_s=now_s,
     )
     return profile, purpose
 
 
 def why_not(point: ChargePoint201, profile: Profile, purpose: str) -> dict[str, Any] | None:
     """The answer of a refusal by what the station can do; None when it can."""
-    count = point.settings.count
-    limits = ProfileLimits(
-        count("SmartChargingCtrlr.ProfileStackLevel"),
-        count("SmartChargingCtrlr.PeriodsPerSchedule"),
-        count("SmartChargingCtrlr.Entries"),
-    )
     if purpose == EXTERNAL:
         return rejected("InvalidProfile", "external constraints are not set by the CSMS")
-    if why_refused(point, profile, purpose, limits) is not None:
+    if refused_because(point, profile, purpose) is not None:
         return rejected("UnsupportedParam", "not supported by this station")
     return None
 
@@ -125,9 +92,8 @@ def set_profile(  # noqa: PLR0911 - one for each reason
         return refusal
     if any(_clashes(profile, other) for other in point.book.profiles):
         return rejected("DuplicateProfile", "another profile has this stack level at this time")
-    point.book.put(profile)
+    keep(point, profile)
     point.raw_profiles[profile.profile_id] = raw
-    point.then(lambda: point.refresh(point.begin()))
     return {"status": "Accepted"}
 
 
@@ -154,18 +120,10 @@ def clear_profiles(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
         criteria.done()
     fields.done()
 
-    def fits(one: Profile) -> bool:
-        if profile_id is not None:
-            return one.profile_id == profile_id
-        return (
-            evse_id in (None, one.connector_id)
-            and (purpose is None or PURPOSES.get(purpose) is one.purpose)
-            and stack_level in (None, one.stack_level)
-        )
-
-    dropped = point.book.remove(fits)
-    point.then(lambda: point.refresh(point.begin()))
-    return {"status": "Accepted" if dropped else "Unknown"}
+    fits = selects(profile_id, evse_id, PURPOSES.get(purpose or ""), stack_level)
+    if profile_id is None and purpose == EXTERNAL:
+        return {"status": "Unknown"}
+    return {"status": clear(point, fits)}
 
 
 def get_profiles(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
@@ -178,12 +136,12 @@ def get_profiles(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
     ids = criteria.raw("chargingProfileId")
     sources = criteria.maybe_texts("chargingLimitSource")
     criteria.done()
+    fits = selects(None, evse_id, PURPOSES.get(purpose or ""), stack_level)
     found: dict[int, list[dict[str, Any]]] = {}
     for one in point.book.profiles:
         if (
-            evse_id in (None, one.connector_id)
-            and (purpose is None or PURPOSES.get(purpose) is one.purpose)
-            and stack_level in (None, one.stack_level)
+            fits(one)
+            and purpose != EXTERNAL
             and (ids is None or one.profile_id in ids)
             and (sources is None or "CSO" in sources)
             and one.profile_id in point.raw_profiles
@@ -210,14 +168,14 @@ def get_profiles(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
 def get_composite(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
     """GetCompositeSchedule."""
     evse_id = fields.integer("evseId", least=0)
-    duration_s = min(fields.integer("duration", least=0), MOST_SECONDS)
-    unit = fields.maybe_choice("chargingRateUnit", ("A", "W"))
+    duration_s = min(fields.integer("duration", least=0), MAX_SECONDS)
+    unit = fields.maybe_choice("chargingRateUnit", UNITS)
     only = point.quirks.get("limit_unit", "unit")
     if evse_id > len(point.connectors):
         return rejected("UnknownEvse", f"there is no EVSE {evse_id}")
     if only and unit not in (None, only):
         return rejected("UnsupportedRateUnit", f"only {only}")
-    pretends = point.quirks.get("ignores_profiles", "composite")
+    pretends = claimed(point)
     if pretends == "empty":
         return {"status": "Accepted"}
     if pretends == "rejected":

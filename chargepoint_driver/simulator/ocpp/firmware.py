@@ -1,0 +1,52 @@
+"""Firmware and uploads that both versions share: statuses one after another, as time goes by.
+
+A location that contains `missing` cannot be down- or uploaded, one with `broken` not installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from .charge_point import ChargePoint
+
+STEP_S = 20.0
+
+
+def update(
+    point: ChargePoint, location: str, retrieve_s: float, tell: Callable[[str], None]
+) -> None:
+    """Download at `retrieve_s`, install, restart; `tell` each status."""
+    steps = ["Downloading", "Downloaded", "Installing", "Installed"]
+    if "missing" in location:
+        steps = ["Downloading", "DownloadFailed"]
+    elif "broken" in location:
+        steps[-1] = "InstallationFailed"
+
+    def finished() -> None:
+        if steps[-1] == "Installed":
+            point.reboot("Reboot", gently=True)
+
+    point.then(lambda: _play(point, retrieve_s, steps, tell, finished))
+
+
+def upload(point: ChargePoint, location: str, failed: str, tell: Callable[[str], None]) -> None:
+    """Upload now; `tell` each status, with the version's word `failed`."""
+    steps = ["Uploading", failed if "missing" in location else "Uploaded"]
+    point.then(lambda: _play(point, point.begin(), steps, tell))
+
+
+def _play(
+    point: ChargePoint,
+    start_s: float,
+    steps: Sequence[str],
+    tell: Callable[[str], None],
+    finished: Callable[[], None] | None = None,
+) -> None:
+    def one(index: int) -> None:
+        tell(steps[index])
+        if index + 1 < len(steps):
+            point.agenda.after(STEP_S, lambda: one(index + 1))
+        elif finished is not None:
+            finished()
+
+    point.agenda.at(start_s, lambda: one(0))
