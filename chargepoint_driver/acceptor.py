@@ -27,7 +27,7 @@ __all__ = ["Acceptor", "ConnectionLimits"]
 _MAX_IN_TURN = 64
 _BACKLOG = 4096
 # A connection before login stays for this long at least, where the limit allows no further one.
-_GRACE_S = 1.0
+_GRACE_S = 0.5
 _PAUSE_S = 0.05
 # After an error of accept itself.
 _ERROR_PAUSE_S = 1.0

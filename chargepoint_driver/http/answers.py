@@ -76,6 +76,8 @@ def answering(
 
     @web.middleware
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not _has_host(request):
+            return refusal("bad_value", "the header Host is missing or wrong", 400)
         try:
             return await handler(request)
         except web.HTTPRedirection:
@@ -92,3 +94,13 @@ def answering(
             return refusal("error", "failed here; the log says why", 500)
 
     return answer
+
+
+def _has_host(request: web.Request) -> bool:
+    """Whether the request names a host. Without one aiohttp would ask the system's resolver."""
+    if not request.headers.get("Host"):
+        return False
+    try:
+        return bool(request.url.host) and request.url.port is not None
+    except ValueError:
+        return False

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from chargepoint_driver.http import Key
+from chargepoint_driver.errors import BadValue
+from chargepoint_driver.http import FailedLogins, Key, let_in
 from chargepoint_driver.http.answers import refusal
 from chargepoint_driver.web.routes import BASE
 from chargepoint_driver.web.static_files import Files
@@ -35,11 +36,13 @@ class Login:
         files: Files,
         *,
         is_tls: bool,
+        failed: FailedLogins,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._key = key
         self._files = files
         self._is_tls = is_tls
+        self._failed = failed
         self._clock = clock
         self._ends_s: dict[str, float] = {}
 
@@ -50,7 +53,7 @@ class Login:
 
     def is_let_in(self, request: web.Request) -> bool:
         """Whether the request comes with the key, or from a browser that was logged in."""
-        if "X-API-Key" in request.headers or "Authorization" in request.headers:
+        if self._key.is_brought(request):
             return self._key.opens(request)
         end_s = self._ends_s.get(request.cookies.get(self._cookie(request), ""))
         return end_s is not None and self._clock() < end_s
@@ -64,11 +67,17 @@ class Login:
                 return refusal("not_permitted", "this came from another page", 403)
             return await handler(request)
         if not self.is_let_in(request):
+            if self._key.is_brought(request):
+                await self._failed.wait(request)
             if request.path.startswith(BASE) or request.method not in _SAFE:
                 return refusal("not_permitted", "no key, or a wrong one", 401)
             raise web.HTTPSeeOther("/login")
-        by_cookie = "X-API-Key" not in request.headers and "Authorization" not in request.headers
-        if by_cookie and request.method not in _SAFE and not _is_own(request):
+        let_in(request)
+        if (
+            not self._key.is_brought(request)
+            and request.method not in _SAFE
+            and not _is_own(request)
+        ):
             return refusal("not_permitted", "this came from another page", 403)
         return await handler(request)
 
@@ -78,9 +87,13 @@ class Login:
         return self._files.login(wrong=False)
 
     async def _log_in(self, request: web.Request) -> web.StreamResponse:
-        form = await request.post()
+        try:
+            form = await request.post()
+        except (ValueError, LookupError) as error:
+            raise BadValue(f"the form cannot be read ({type(error).__name__})") from None
         given = form.get("token", "")
         if not isinstance(given, str) or not self._key.is_right(given):
+            await self._failed.wait(request)
             return self._files.login(wrong=True)
         now_s = self._clock()
         self._ends_s = {name: end_s for name, end_s in self._ends_s.items() if end_s > now_s}
@@ -116,6 +129,9 @@ class Login:
 
 def _is_own(request: web.Request) -> bool:
     """Whether the request was made by a page of ours. Another port of the same host is another
-    page, although cookies go there too."""
+    page, although cookies go there too. A browser says it itself, also where a proxy changes
+    the host."""
+    if request.headers.get("Sec-Fetch-Site") == "same-origin":
+        return True
     origin = request.headers.get("Origin")
     return origin is not None and urlsplit(origin).netloc == request.host

@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from chargepoint_driver.errors import BadConfiguration, TryLater
-from chargepoint_driver.http import Key, Listener, answering
+from chargepoint_driver.http import FailedLogins, Key, Listener, answering
 from chargepoint_driver.service import Accounts, Service
 from chargepoint_driver.web.api import Api
 from chargepoint_driver.web.commands import Orders
@@ -126,7 +126,12 @@ class WebServer:
                 expected=self._expected,
             )
             files = Files()
-            login = Login(Key(self._settings.token), files, is_tls=self._settings.tls is not None)
+            login = Login(
+                Key(self._settings.token),
+                files,
+                is_tls=self._settings.tls is not None,
+                failed=FailedLogins(self._listener.log),
+            )
             stream = Stream(board, login.is_let_in)
             app = web.Application(
                 middlewares=[answering(), login.guard], client_max_size=_MOST_BYTES

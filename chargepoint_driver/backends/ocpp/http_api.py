@@ -17,7 +17,16 @@ from chargepoint_driver.backends.ocpp.storage import queries
 from chargepoint_driver.backends.ocpp.transport.connection import CallRefused
 from chargepoint_driver.config.ocpp import parse_address
 from chargepoint_driver.errors import BadConfiguration, BadValue, ChargePointError
-from chargepoint_driver.http import Key, Listener, answering, json_answer, read_json, shown
+from chargepoint_driver.http import (
+    FailedLogins,
+    Key,
+    Listener,
+    answering,
+    json_answer,
+    let_in,
+    read_json,
+    shown,
+)
 from chargepoint_driver.http.answers import refusal
 
 __all__ = ["TOKEN", "Control"]
@@ -41,6 +50,7 @@ class Control:
         if not ipaddress.ip_address(address[0]).is_loopback:
             raise BadConfiguration("control: only loopback, like 127.0.0.1:0")
         self._listener = Listener(address, "control")
+        self._failed = FailedLogins(self._listener.log)
 
     @property
     def url(self) -> str:
@@ -68,7 +78,10 @@ class Control:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if not self._key.opens(request):
+            if self._key.is_brought(request):
+                await self._failed.wait(request)
             return refusal("not_permitted", "wrong token", 401)
+        let_in(request)
         return await handler(request)
 
     async def _points(self, request: web.Request) -> web.Response:
