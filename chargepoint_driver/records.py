@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from chargepoint_driver.errors import NothingThere
 
-__all__ = ["Event", "StationRecord", "Unreadable", "Value", "Values", "newest_by_port"]
+__all__ = ["DAMAGED", "Event", "StationRecord", "Unreadable", "Value", "Values", "newest_by_port"]
 
 Value: TypeAlias = str | int | float | bool | dict[str, Any] | None
 """None means not reported; 0 is a measurement."""
@@ -17,9 +17,17 @@ Value: TypeAlias = str | int | float | bool | dict[str, Any] | None
 
 @dataclass(frozen=True)
 class Unreadable:
-    """Stands where a reply holds text that is not of the attribute's kind."""
+    """Stands where a reply holds text that is not of the attribute's kind.
+
+    `is_damaged`: characters of the text are lost, so that it is no value of any kind.
+    """
 
     text: str
+    is_damaged: bool = False
+
+
+DAMAGED = Unreadable("", is_damaged=True)
+"""Stands for each text that came damaged."""
 
 
 Values: TypeAlias = Mapping[str, Value | Unreadable]

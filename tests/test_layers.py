@@ -71,7 +71,15 @@ PUBLIC = {
         "read_csv",
         "read_file",
     ],
-    "records": ["Event", "StationRecord", "Unreadable", "Value", "Values", "newest_by_port"],
+    "records": [
+        "DAMAGED",
+        "Event",
+        "StationRecord",
+        "Unreadable",
+        "Value",
+        "Values",
+        "newest_by_port",
+    ],
 }
 ALSO_LISTED = ("cache", "http", "service", "simulator", "web")
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from chargepoint_driver.records import StationRecord, Unreadable, Value, Values
+from chargepoint_driver.records import DAMAGED, StationRecord, Unreadable, Value, Values
 
 __all__ = ["Disk"]
 
@@ -109,7 +109,7 @@ def _plain(values: Values) -> dict[str, Any]:
 
 def _marked(value: Value | Unreadable) -> Value:
     if isinstance(value, Unreadable):
-        return {_MARK: value.text}
+        return {_MARK: None if value.is_damaged else value.text}
     return {_DICTIONARY: value} if isinstance(value, dict) else value
 
 
@@ -130,7 +130,7 @@ def _unmarked(value: Any) -> Value | Unreadable:
     if isinstance(value, dict):
         ((mark, content),) = value.items()
         if mark == _MARK:
-            return Unreadable(str(content))
+            return DAMAGED if content is None else Unreadable(str(content))
         if mark != _DICTIONARY or not isinstance(content, dict):
             raise ValueError(f"{mark!r} is no mark of a value")
         return content

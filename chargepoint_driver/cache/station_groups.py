@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
 
-from chargepoint_driver.records import StationRecord
+from chargepoint_driver.records import StationRecord, Unreadable
 
 __all__ = ["Groups"]
 
@@ -18,16 +18,23 @@ class Groups:
         self._ports: dict[str, frozenset[int]] = {}
 
     def learn(self, records: Iterable[StationRecord]) -> None:
-        """Replace what is known by the `sgID` of each station (a comma-separated list)."""
+        """Replace what is known by the `sgID` of each station (a comma-separated list). A station
+        whose sgID cannot be read stays where it was."""
+        before = self._members
         self._members = {}
         self._astray = set()
         self._ports = {}
         for record in records:
-            self._ports[record.station_id] = frozenset(record.ports)
+            station = record.station_id
+            self._ports[station] = frozenset(record.ports)
             text = record.values.get("sgID")
-            for group in str(text).split(",") if text else ():
+            if isinstance(text, Unreadable):
+                groups = [group for group, members in before.items() if station in members]
+            else:
+                groups = str(text or "").split(",")
+            for group in groups:
                 if group.strip():
-                    self._members.setdefault(group.strip(), set()).add(record.station_id)
+                    self._members.setdefault(group.strip(), set()).add(station)
 
     def found(self, group: str, stations: Iterable[str]) -> None:
         """Note the stations that the group's reply holds, newcomers too."""

@@ -81,6 +81,11 @@ class Point:
         if value is None:
             return None
         if isinstance(value, Unreadable):
+            if value.is_damaged:
+                raise BadReply(
+                    f"{attribute.name} of {self.target} came damaged, in XML that is not "
+                    "well-formed; correct the station's name at ChargePoint, or ask its support"
+                )
             if self.kind is Kind.STRING:
                 return value.text
             raise BadReply(

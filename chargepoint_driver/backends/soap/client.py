@@ -35,7 +35,7 @@ from chargepoint_driver.errors import (
     WriteRejected,
     WrongCredentials,
 )
-from chargepoint_driver.records import Event, StationRecord, newest_by_port
+from chargepoint_driver.records import DAMAGED, Event, StationRecord, newest_by_port
 
 __all__ = ["SESSION_WINDOW", "SoapBackend"]
 
@@ -130,10 +130,9 @@ class SoapBackend:
                 profiles.setdefault(station_id, {})[group] = profile
             return Reply(
                 {
-                    station_id: StationRecord(
-                        station_id, {"stationRightsProfile": by_group}, {}, {}
-                    )
+                    station_id: StationRecord(station_id, {"stationRightsProfile": found}, {}, {})
                     for station_id, by_group in profiles.items()
+                    for found in [DAMAGED if DAMAGED in by_group.values() else by_group]
                 }
             )
         if call.time_field:
@@ -186,7 +185,7 @@ class SoapBackend:
         self,
         call: Call,
         query: dict[str, Any],
-        read: Callable[[etree._Element, Call, bytes], list[_Row]],
+        read: Callable[[etree._Element, Call, bytes, str], list[_Row]],
         key: Callable[[_Row], Hashable],
         no_match_is_empty: bool,
     ) -> list[_Row]:
@@ -200,13 +199,13 @@ class SoapBackend:
                 if call.name not in _UNSIZED:
                     query[_PAGE_FIELD.get(call.name, "numStations")] = call.page
             try:
-                answer, holds_rows, content = self._call(call.name, searchQuery=query)
+                answer, holds_rows, content, mark = self._call(call.name, searchQuery=query)
             except NothingThere as error:
                 # Behind the last row there is no match either.
                 if (no_match_is_empty or received) and error.service_code == error_codes.NO_MATCH:
                     break
                 raise
-            page = read(answer, call, content) if holds_rows else []
+            page = read(answer, call, content, mark) if holds_rows else []
             known = len(rows)
             for row in page:
                 rows.setdefault(key(row), row)
@@ -279,7 +278,7 @@ class SoapBackend:
     def _write(self, operation: str, **arguments: Any) -> etree._Element:
         """The answer to a write. Raises unless it was carried out."""
         try:
-            answer, done, _ = self._call(operation, is_write=True, **arguments)
+            answer, done, *_ = self._call(operation, is_write=True, **arguments)
         except BadReply as error:
             # The service has the write; that its answer cannot be read does not undo it.
             raise FateUnknown(
@@ -297,10 +296,8 @@ class SoapBackend:
     def _caller(self, operation: str, is_write: bool = False) -> Caller:
         return Caller(operation, self._account.username, self._account.place, is_write)
 
-    def _call(
-        self, operation: str, *, is_write: bool = False, **arguments: Any
-    ) -> tuple[etree._Element, bool, bytes]:
-        """(the operation's element of the reply, whether it holds rows, the reply's bytes)."""
+    def _call(self, operation: str, *, is_write: bool = False, **arguments: Any) -> parser.Parsed:
+        """The operation's reply. Raises the error that it stands for."""
         caller = self._caller(operation, is_write)
         envelope, action = self._envelope(caller, arguments)
         self._pace.take(is_write, self._account.timeout)
@@ -309,11 +306,11 @@ class SoapBackend:
         answer = self._wire.post(envelope, action, caller)
         refused = error_codes.of_http_status(answer.status, answer.retry_after_s, caller)
         if refused is None:
-            return (*parser.payload(answer.content, caller), answer.content)
+            return parser.read(answer.content, caller)
         # A SOAP fault says more than the HTTP status that carries it, but for 'who are you'.
         if not isinstance(refused, WrongCredentials):
             try:
-                parser.payload(answer.content, caller)
+                parser.read(answer.content, caller)
             except BadReply:
                 pass
             except ChargePointError as error:

@@ -6,11 +6,13 @@ that replies have: stations with ports, lists of sessions or alarms, rights by g
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from lxml import etree
 
-from chargepoint_driver.backends.soap import error_codes
+from chargepoint_driver.backends.soap import error_codes, recovery
 from chargepoint_driver.backends.soap.converters import (
     MEMOS,
     Memo,
@@ -21,15 +23,26 @@ from chargepoint_driver.backends.soap.converters import (
 from chargepoint_driver.backends.soap.error_codes import Caller
 from chargepoint_driver.catalogue import CHARGEPOINT, Attribute, Call, Kind
 from chargepoint_driver.errors import BadReply
-from chargepoint_driver.records import Event, StationRecord, Unreadable, Value
+from chargepoint_driver.rate_limited_log import RateLimitedLog
+from chargepoint_driver.records import (
+    DAMAGED,
+    Event,
+    StationRecord,
+    Unreadable,
+    Value,
+    Values,
+)
 
-__all__ = ["events", "payload", "rights", "stations", "wants_more"]
+__all__ = ["Parsed", "events", "payload", "read", "rights", "stations", "wants_more"]
+
+_log = RateLimitedLog(logging.getLogger(__name__))
 
 NAMESPACE = "urn:dictionary:com.chargepoint.webservices"
 _ENVELOPE = "{http://schemas.xmlsoap.org/soap/envelope/}"
 _PORT = "Port"
 _STATION = "stationID"
 _NUMBER = "portNumber"
+_LOAD = "getLoad"
 
 
 @dataclass
@@ -82,12 +95,57 @@ _MOST_SEEN = 20_000
 _ID_BEGINS, _ID_ENDS = f"<{_STATION}>".encode(), b"<"
 
 
-def payload(content: bytes, caller: Caller) -> tuple[etree._Element, bool]:
-    """The operation's element of a reply, and whether it holds anything.
+class Parsed(NamedTuple):
+    """A reply: the operation's element, whether it holds anything, the bytes that were read, and
+    the mark that stands for damaged characters in it, '' where it is sound."""
 
-    Raises the error that the reply's fault or code stands for, BadReply for what is no reply
-    at all. The second value is False for the codes that mean 'nothing of the kind exists'.
+    answer: etree._Element
+    holds_rows: bool
+    content: bytes
+    mark: str
+
+
+def read(content: bytes, caller: Caller) -> Parsed:
+    """The operation's element of a reply; what is damaged in the texts of a read is marked.
+
+    Raises the error that the reply's fault or code stands for, BadReply for what is no reply at
+    all. `holds_rows` is False for the codes that mean 'nothing of the kind exists'.
     """
+    content = recovery.trimmed(content)
+    try:
+        return Parsed(*_opened(_tree(content, caller), caller), content, "")
+    except _NotXml as error:
+        # What a write did is not guessed from half an answer.
+        second = None if caller.is_write else recovery.repaired(content)
+        if second is None:
+            raise BadReply(str(error)) from None
+        content, mark = second
+        try:
+            answer, holds_rows = _opened(_tree(content, caller), caller)
+        except _NotXml:
+            raise BadReply(str(error)) from None
+        if recovery.marked(answer, mark) is None:
+            raise BadReply(str(error)) from None
+    _log.warning(
+        "damaged_replies",
+        address=caller.place,
+        name=caller.call,
+        reason="texts with characters that XML forbids have no value; correct the names of "
+        "stations at ChargePoint (no control characters, no bare &)",
+    )
+    return Parsed(answer, holds_rows, content, mark)
+
+
+def payload(content: bytes, caller: Caller) -> tuple[etree._Element, bool]:
+    """The operation's element of a reply, and whether it holds anything; see `read`."""
+    return read(content, caller)[:2]
+
+
+class _NotXml(Exception):
+    """A reply is not well-formed. The text says whose, and why."""
+
+
+def _tree(content: bytes, caller: Caller) -> etree._Element:
     # A parser of its own for each reply: lxml's parsers are not to be shared between threads.
     parser = etree.XMLParser(
         resolve_entities=False,
@@ -101,11 +159,15 @@ def payload(content: bytes, caller: Caller) -> tuple[etree._Element, bool]:
         collect_ids=False,
     )
     try:
-        root = etree.fromstring(content, parser)
+        return etree.fromstring(content, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         # Some versions of the XML library break the line in the middle.
         why = " ".join(str(error).split())
-        raise BadReply(f"{caller}: the reply is not well-formed XML ({why})") from None
+        raise _NotXml(f"{caller}: the reply is not well-formed XML ({why})") from None
+
+
+def _opened(root: etree._Element, caller: Caller) -> tuple[etree._Element, bool]:
+    """The operation's element, and whether it holds anything. Raises as `read` does."""
     if root.getroottree().docinfo.internalDTD is not None:
         raise BadReply(f"{caller}: the reply declares a document type, which SOAP forbids")
     body = root.find(f"{_ENVELOPE}Body")
@@ -136,10 +198,18 @@ def wants_more(answer: etree._Element) -> bool:
     return (flag or "0").lower() not in {"0", "false"}
 
 
-def stations(answer: etree._Element, call: Call, content: bytes = b"") -> list[StationRecord]:
+def stations(
+    answer: etree._Element, call: Call, content: bytes = b"", mark: str = ""
+) -> list[StationRecord]:
     """The stations of a reply with their ports. A station without id and a port without a
-    readable number belong to nobody and are left out. `content` is the reply as it came."""
+    readable number belong to nobody and are left out. `content` is the reply as it came.
+
+    Values that hold `mark` are damaged. Of loads and sheds a station has none then.
+    """
     elements = list(answer.iterchildren(call.record))
+    if mark:
+        read_again = [_marked_station(element, call, mark) for element in elements]
+        return [record for record in read_again if record is not None]
     chunks = _chunks(answer, content, call.record, len(elements))
     if chunks is None:
         found = [_station(element, call) for element in elements]
@@ -192,14 +262,51 @@ def _station(element: etree._Element, call: Call) -> StationRecord | None:
     return StationRecord(station_id, values, ports) if type(station_id) is str else None
 
 
-def events(answer: etree._Element, call: Call, content: bytes = b"") -> list[Event]:
-    """The sessions or alarms of a reply, as they come."""
+def _marked_station(element: etree._Element, call: Call, mark: str) -> StationRecord | None:
+    record = _station(element, call)
+    if record is None or mark in record.station_id:
+        return None
+    if call.name == _LOAD and recovery.marked(element, mark) is not False:
+        top, port_level = _LEVELS[call.name]
+        lost = {name: DAMAGED for name, _ in port_level.texts.values() if name != _NUMBER}
+        return StationRecord(
+            record.station_id,
+            {name: DAMAGED for name, _ in top.texts.values() if name != _STATION},
+            dict.fromkeys(record.ports, lost),
+        )
+    return StationRecord(
+        record.station_id,
+        _sound(record.values, mark),
+        {number: _sound(values, mark) for number, values in record.ports.items()},
+    )
+
+
+def _sound(values: Values, mark: str) -> Values:
+    """The values, with DAMAGED in place of those that hold the mark."""
+    if not mark:
+        return values
+    return {name: DAMAGED if _holds(value, mark) else value for name, value in values.items()}
+
+
+def _holds(value: object, mark: str) -> bool:
+    if isinstance(value, dict):
+        return any(_holds(each, mark) for each in (*value, *value.values()))
+    if isinstance(value, list):
+        return any(_holds(each, mark) for each in value)
+    text = value.text if isinstance(value, Unreadable) else value
+    return isinstance(text, str) and mark in text
+
+
+def events(answer: etree._Element, call: Call, content: bytes = b"", mark: str = "") -> list[Event]:
+    """The sessions or alarms of a reply, as they come. Values that hold `mark` are damaged."""
     del content
     top, _ = _LEVELS[call.name]
     found = []
     for element in answer.iterchildren(call.record):
-        values = _read(element, top, {})
+        values = _sound(_read(element, top, {}), mark)
         station_id = to_string(element.findtext("stationID"))
+        if mark and mark in (station_id or ""):
+            continue
         port = to_integer(element.findtext("portNumber"))
         time = values.get(call.time_field)
         if station_id is not None and not isinstance(port, Unreadable):
@@ -209,17 +316,19 @@ def events(answer: etree._Element, call: Call, content: bytes = b"") -> list[Eve
 
 
 def rights(
-    answer: etree._Element, call: Call, content: bytes = b""
-) -> list[tuple[str, str, str | None]]:
+    answer: etree._Element, call: Call, content: bytes = b"", mark: str = ""
+) -> list[tuple[str, str, str | Unreadable | None]]:
     """(station id, station group id, name of the rights profile) of a reply."""
     del content
     found = []
     for element in answer.iterchildren(call.record):
         group = to_string(element.findtext("sgID")) or ""
-        profile = to_string(element.findtext("stationRightsProfile"))
+        profile: str | Unreadable | None = to_string(element.findtext("stationRightsProfile"))
+        if mark and (_holds(profile, mark) or mark in group):
+            profile = DAMAGED
         for station in element.iterchildren("stationData"):
             station_id = to_string(station.findtext("stationID"))
-            if station_id is not None:
+            if station_id is not None and not (mark and mark in station_id):
                 found.append((station_id, group, profile))
     return found
 

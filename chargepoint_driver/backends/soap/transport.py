@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
@@ -238,12 +239,21 @@ class _HttpsPool(HTTPSConnectionPool):
     QueueCls = _Shelf
 
 
+class _NoLogin(AuthBase):
+    """No HTTP login. The request holds the account's; without this the library would add the one
+    that ~/.netrc or $NETRC names for the host. Proxies of the environment stay in use."""
+
+    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
+        return r
+
+
 class _Session(requests.Session):
     """A session to which an answer that points elsewhere is an answer like any other: it does
     not even read where to."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.auth = _NoLogin()
         for scheme in ("http://", "https://"):
             self.mount(scheme, _Adapter())
 

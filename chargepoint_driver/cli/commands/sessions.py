@@ -101,9 +101,11 @@ def moment(option: str, text: str, now: datetime) -> datetime:
 
 def _row(event: Event, names: Sequence[str]) -> dict[str, Any]:
     """A session; what is not reported is None."""
+    values = {name: event.values.get(name) for name in names}
     values = {
-        name: value.text if isinstance(value := event.values.get(name), Unreadable) else value
-        for name in names
+        # A text that came damaged is empty, and not reported.
+        name: (value.text or None) if isinstance(value, Unreadable) else value
+        for name, value in values.items()
     }
     return {"station": event.station_id, "port": event.port, **values}
 

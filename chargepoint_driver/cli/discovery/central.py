@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from requests.auth import AuthBase
 
 from chargepoint_driver.catalogue import OCPP
 from chargepoint_driver.config import OcppAccount
@@ -88,6 +89,17 @@ def settings(url: str) -> dict[str, Any]:
     return given
 
 
+class _Bearer(AuthBase):
+    """The token of the control API. As a header alone it would give way to a login in ~/.netrc."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
+        r.headers["Authorization"] = f"Bearer {self._token}"
+        return r
+
+
 def _ask(url: str, path: str) -> tuple[Any, int]:
     """(the JSON of the answer, its HTTP status)."""
     parts = urlsplit(url)
@@ -104,8 +116,9 @@ def _ask(url: str, path: str) -> tuple[Any, int]:
     try:
         answer = requests.get(
             f"{url.rstrip('/')}/{path}",
-            headers={"Authorization": f"Bearer {token}"},
+            auth=_Bearer(token),
             timeout=_LIMIT_S,
+            allow_redirects=False,
         )
     except requests.RequestException as error:
         raise TryLater(

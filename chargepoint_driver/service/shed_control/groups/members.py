@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from chargepoint_driver.backend import Limit, Target
 from chargepoint_driver.errors import ChargePointError, NothingThere
-from chargepoint_driver.records import StationRecord
+from chargepoint_driver.records import StationRecord, Unreadable
 from chargepoint_driver.service.shed_control.command_state import (
     Held,
     Status,
@@ -44,8 +44,10 @@ class Roster:
         gone = set()
         for (_, station), outcome in self._commands.cache.get(asked).items():
             if outcome.record is not None:
-                groups = str(outcome.record.values.get("sgID") or "").split(",")
-                if group not in {each.strip() for each in groups}:
+                text = outcome.record.values.get("sgID")
+                groups = {each.strip() for each in str(text or "").split(",")}
+                # Groups that cannot be read do not say that it has left.
+                if group not in groups and not isinstance(text, Unreadable):
                     gone.add(station)
             elif isinstance(outcome.error, NothingThere):
                 gone.add(station)
