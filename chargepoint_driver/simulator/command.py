@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from collections.abc import Mapping
 from concurrent.futures import CancelledError
 from contextlib import ExitStack
-from threading import Event, Thread, current_thread, main_thread
+from threading import Event, Thread
 from typing import Any
+
+from chargepoint_driver.signals import EndSignals
 
 from .ocpp import BadScenario, Scenario, Twins
 from .simulator import DEFAULT_PASSWORD, DEFAULT_USERNAME, Simulator
 from .world.clock import ScaledClock
-
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run(
@@ -43,7 +42,6 @@ def run(
     the reason goes to stderr. Signals are handled in the main thread only and put back at
     the end.
     """
-    ended = stop or Event()
     try:
         clock = ScaledClock(speed)
         fleet = None if twins is None else Twins(seed=seed, clock=clock, **twins)
@@ -68,26 +66,18 @@ def run(
     except (OSError, OverflowError) as error:
         print(f"simulator: port {soap_port} cannot be used: {error}", file=sys.stderr)
         return 1
-    handles_signals = current_thread() is main_thread()
-    previous = {}
-    if handles_signals:
-        for number in STOP_SIGNALS:
-            previous[number] = signal.signal(number, lambda *_: ended.set())
     try:
-        with ExitStack() as running:
+        with EndSignals() as signals, ExitStack() as running:
             for part in (simulator, fleet):
                 if part is not None:
                     running.enter_context(part)
             print(json.dumps(ready_line(simulator, fleet)), flush=True)
             if fleet is not None and scenario is not None:
                 Thread(target=_play, args=(fleet, scenario), daemon=True).start()
-            ended.wait()
+            signals.wait(stop)
     except (ValueError, OSError) as error:
         print(f"simulator: {error}", file=sys.stderr)
         return 2 if isinstance(error, ValueError) else 1
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
     return 0
 
 

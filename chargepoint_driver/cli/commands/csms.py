@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-import signal
-import threading
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import click
 
+from chargepoint_driver.cli.support.serving import log_options, serving
 from chargepoint_driver.errors import BadConfiguration
 
 __all__ = ["csms"]
@@ -52,12 +50,15 @@ __all__ = ["csms"]
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="JSON file with further settings, like tls, voltage, phases, retention.",
 )
+@log_options
 def csms(
     listen: str,
     database: Path,
     control: str | None,
     charge_points: Path | None,
     config_file: Path | None,
+    log_file: Path | None,
+    max_log_bytes: int,
 ) -> None:
     """Run the OCPP central system until interrupted.
 
@@ -85,25 +86,12 @@ def csms(
     if charge_points is not None:
         fields["charge_points"] = read_charge_points(charge_points)
     system = CentralSystem(OcppConfig.from_dict(fields, str(config_file or "csms")))
-    ended = threading.Event()
-
-    def end(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        ended.set()
-
     # Who connects, who is refused and why, and what is forgiven is shown without --debug.
-    log = logging.getLogger("chargepoint_driver")
-    level = log.level
-    if not logging.getLogger().isEnabledFor(logging.INFO):
-        log.setLevel(logging.INFO)
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        system.start(control=control)
-        ready = {"ocpp_url": system.ocpp_url, "control_url": system.control_url}
-        click.echo(json.dumps(ready))
-        ended.wait()
-    finally:
-        system.stop()
-        log.setLevel(level)
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with serving(log_file, max_log_bytes, logging.INFO) as signals:
+        try:
+            system.start(control=control)
+            ready = {"ocpp_url": system.ocpp_url, "control_url": system.control_url}
+            click.echo(json.dumps(ready))
+            signals.wait()
+        finally:
+            system.stop()

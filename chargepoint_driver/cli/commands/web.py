@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import signal
-import threading
+import logging
 import webbrowser
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import click
 
+from chargepoint_driver.cli.support.serving import log_options, serving
 from chargepoint_driver.errors import BadConfiguration
 
 __all__ = ["web"]
@@ -43,6 +42,7 @@ __all__ = ["web"]
     "--certificate", type=click.Path(dir_okay=False, path_type=Path), help="PEM file for TLS."
 )
 @click.option("--key", type=click.Path(dir_okay=False, path_type=Path), help="Its key, PEM.")
+@log_options
 def web(
     config_file: Path,
     listen: str,
@@ -50,6 +50,8 @@ def web(
     allow_remote: bool,
     certificate: Path | None,
     key: Path | None,
+    log_file: Path | None,
+    max_log_bytes: int,
 ) -> None:
     """Serve a page of the chargers, and the same as JSON under /api/v1, until interrupted.
 
@@ -65,14 +67,7 @@ def web(
         ) from None
     settings = Settings.of(listen, allow_remote=allow_remote, certificate=certificate, key=key)
     accounts = _read(config_file)
-    ended = threading.Event()
-
-    def end(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        ended.set()
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with serving(log_file, max_log_bytes, logging.WARNING) as signals:
         server = _server(WebServer, accounts, settings, config_file)
         try:
             server.start()
@@ -89,12 +84,9 @@ def web(
             click.echo(json.dumps(ready))
             if is_opened:
                 webbrowser.open(server.url)
-            ended.wait()
+            signals.wait()
         finally:
             server.stop()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _server(make: Any, accounts: dict[str, Any], settings: Any, path: Path) -> Any:

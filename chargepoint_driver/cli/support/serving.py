@@ -1,0 +1,66 @@
+"""What the commands that serve until they are interrupted share: signals, and where they log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.signals import EndSignals
+
+__all__ = ["log_options", "serving"]
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+_MAX_LOG_BYTES = 10_000_000
+
+
+def log_options(command: _Command) -> _Command:
+    """Add --log-file and --max-log-bytes, the parameters `log_file` and `max_log_bytes`."""
+    command = click.option(
+        "--max-log-bytes",
+        type=click.IntRange(10_000),
+        default=_MAX_LOG_BYTES,
+        show_default=True,
+        help="Size of --log-file and the one before it, together.",
+    )(command)
+    return click.option(
+        "--log-file",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Log there instead of to stderr.",
+    )(command)
+
+
+@contextmanager
+def serving(log_file: Path | None, max_log_bytes: int, level: int) -> Iterator[EndSignals]:
+    """Note signals, and log this package from `level` on. Raises BadConfiguration where the
+    file cannot be written."""
+    root, package = logging.getLogger(), logging.getLogger("chargepoint_driver")
+    handlers, before = list(root.handlers), package.level
+    added: logging.Handler | None = None
+    if log_file is not None:
+        try:
+            added = RotatingFileHandler(
+                log_file, maxBytes=max_log_bytes // 2, backupCount=1, encoding="utf-8"
+            )
+        except OSError as error:
+            raise BadConfiguration(
+                f"--log-file: {log_file} cannot be written ({error.strerror})"
+            ) from None
+        added.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        root.handlers[:] = [added]
+    if not root.isEnabledFor(level):
+        package.setLevel(level)
+    try:
+        with EndSignals() as signals:
+            yield signals
+    finally:
+        package.setLevel(before)
+        if added is not None:
+            root.handlers[:] = handlers
+            added.close()
