@@ -417,13 +417,45 @@ def test_out_of_service_is_not_reported_where_it_is_not_known(site, clock) -> No
     assert (site.point().out_of_service, site.connector().out_of_service) == (None, None)
 
 
-def test_a_status_that_ocpp_does_not_have_is_not_operative(site) -> None:
+def test_a_status_that_ocpp_does_not_have_is_not_operative(meet) -> None:
     """Not known is never taken for fine, nor for a fault, nor for out of service."""
-    site.charger().status("Available")
-    site.system._csms.points["CP1"].connector(1).status = "Dreaming"
-    point, connector = site.point(), site.connector()
+    it = meet()
+    it.status(1, "Available")
+    it.status(1, "Dreaming")
+    point, connector = it.site.point(), it.site.connector()
     assert (connector.status, connector.ocpp_status) == ("UNKNOWN", "Dreaming")
     assert (connector.available_for_charging, point.available_for_charging) == (-1, -1)
     assert (connector.composite_status, point.composite_status) == ("down", "down")
     assert (connector.requires_maintenance, connector.out_of_service) == (-1, None)
     assert point.status == "UNKNOWN"
+
+
+def test_a_status_that_ocpp_does_not_have_says_nothing_of_the_station(meet) -> None:
+    it = meet()
+    it.status(0, "Unavailable")
+    it.status(1, "Dreaming")
+    it.ask("Heartbeat", {})
+    assert live(it) == ("down", -1, -1)
+    assert it.triggers() == []
+
+
+@pytest.mark.parametrize(
+    ("value", "status"),
+    [("occupied", "INUSE"), (" Available ", "AVAILABLE"), ("Sleeping", "UNKNOWN")],
+)
+def test_a_status_as_an_event(start, value, status) -> None:
+    it = Both(start(), "2.0.1")
+    it.boot()
+    it.status(1, "Reserved")
+    event = {
+        "eventId": 1,
+        "timestamp": it.site.clock.iso(),
+        "trigger": "Delta",
+        "actualValue": value,
+        "eventNotificationType": "HardWiredNotification",
+        "component": {"name": "Connector", "evse": {"id": 1, "connectorId": 1}},
+        "variable": {"name": "AvailabilityState"},
+    }
+    now = it.site.clock.iso()
+    it.ask("NotifyEvent", {"generatedAt": now, "seqNo": 0, "eventData": [event]})
+    assert it.site.connector().status == status

@@ -21,6 +21,16 @@ __all__ = [
 ]
 
 INOPERATIVE = {"Unavailable", "Faulted"}
+_OPERATIVE = {
+    "Available",
+    "Preparing",
+    "Charging",
+    "SuspendedEVSE",
+    "SuspendedEV",
+    "Finishing",
+    "Reserved",
+    "Occupied",
+}
 # For so long after a TriggerMessage a status counts as its answer.
 _ANSWER_S = 30.0
 
@@ -62,7 +72,7 @@ def status_changed(
     point.last_status_connector = connector_id
     if connector_id == 0:
         connector.is_doubted, connector.is_confirmed = False, was_asked
-    elif status not in INOPERATIVE:
+    elif status in _OPERATIVE:
         connector_works(request)
     return connector, True
 
@@ -121,10 +131,7 @@ def is_contradicted(point: ChargePoint) -> bool:
         return False
     told_s = main.status_received_s or 0.0
     return main.is_doubted or any(
-        number
-        and each.status is not None
-        and each.status not in INOPERATIVE
-        and (each.status_received_s or 0.0) >= told_s
+        number and each.status in _OPERATIVE and (each.status_received_s or 0.0) >= told_s
         for number, each in point.connectors.items()
     )
 

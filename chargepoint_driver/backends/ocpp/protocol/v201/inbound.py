@@ -29,6 +29,7 @@ from chargepoint_driver.backends.ocpp.protocol.v201.transaction_events import Ev
 
 __all__ = ["DIALECT", "DIALECT_21"]
 
+_STATUSES = {"Available", "Occupied", "Reserved", "Unavailable", "Faulted"}
 _handlers = Handlers()
 _on = _handlers.on
 
@@ -98,11 +99,11 @@ def _event(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
         evse = component.get("evse") or {}
         connector = request.point.connector(_evse(evse.get("id", 0)))
         if variable == "AvailabilityState":
+            # A word that OCPP does not have is kept as it came: what was before it is over.
             status = str(value).strip().capitalize()
-            if status in {"Available", "Occupied", "Reserved", "Unavailable", "Faulted"}:
-                part = evse.get("connectorId")
-                number = connector.connector_id
-                _take_status(request, number, part, status, entry.get("timestamp"))
+            status = status if status in _STATUSES else str(value)
+            part, number = evse.get("connectorId"), connector.connector_id
+            _take_status(request, number, part, status, entry.get("timestamp"))
         elif variable == "Problem" or entry.get("trigger") == "Alerting":
             alarm = value.lower() not in {"false", "0", ""} and not entry.get("cleared")
             if alarm:
