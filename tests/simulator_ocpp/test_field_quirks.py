@@ -293,6 +293,18 @@ def test_only_the_first_event_names_evse_and_token(central, twins_of):
     assert "evse" not in sampled(twins, central, "2.0.1")
 
 
+@pytest.mark.parametrize("ocpp", VERSIONS)
+def test_an_end_without_reason(central, twins_of, ocpp):
+    twins = twins_of(ocpp=ocpp, quirks={"no_stop_reason": {}})
+    started(twins, central, ocpp)
+    twins.stop_charging(CP)
+    if ocpp == "1.6":
+        assert "reason" not in central.wait_for("StopTransaction")
+    else:
+        ended = central.wait_for("TransactionEvent", eventType="Ended")
+        assert "stoppedReason" not in ended["transactionInfo"]
+
+
 # ---- what flows ---------------------------------------------------------------------------------
 
 

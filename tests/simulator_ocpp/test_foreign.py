@@ -8,6 +8,7 @@ from http import HTTPStatus
 import pytest
 import requests
 
+from chargepoint_driver.cli.commands.sim import sim, twin_options
 from chargepoint_driver.simulator import ManualClock
 from chargepoint_driver.simulator.ocpp import Twins
 
@@ -78,6 +79,14 @@ def test_it_is_switched_by_the_control_api(central, twins_of):
     # A vehicle that somebody else brought stays.
     twins.act(CP, "plug_on_remote_start", on=False)
     assert not twins.state(CP)["plug_on_remote_start"]
+
+
+def test_it_is_an_option_of_the_command() -> None:
+    for given in ([], ["--plug-on-remote-start"]):
+        options = sim.make_context("sim", ["--charge-points", "2", *given]).params
+        twins = twin_options(options)
+        assert twins is not None
+        assert twins["plug_on_remote_start"] == bool(given)
 
 
 def test_ids_are_unique_over_restarts(central):

@@ -215,6 +215,13 @@ def _no_token(action: str, payload: Payload, _: Parameters) -> None:
         payload.pop("idToken", None)
 
 
+def _no_reason(action: str, payload: Payload, _: Parameters) -> None:
+    if action == "StopTransaction":
+        payload.pop("reason", None)
+    elif isinstance(info := payload.get("transactionInfo"), dict):
+        info.pop("stoppedReason", None)
+
+
 MUTATIONS: Mapping[str, Mutation] = {
     "null_fields": Mutation("sends null for optional fields", {}, _nulls),
     "long_texts": Mutation(
@@ -274,6 +281,7 @@ MUTATIONS: Mapping[str, Mutation] = {
     "evse_only_at_start": Mutation(
         "only the first TransactionEvent names the EVSE (2.0.1)", {}, _first_evse_only
     ),
+    "no_stop_reason": Mutation("the end of a transaction has no reason", {}, _no_reason),
     "no_id_token": Mutation("TransactionEvent without idToken (2.0.1)", {}, _no_token),
 }
 

@@ -22,7 +22,10 @@ from .rig import Rig, commands_of, eventually, points_of
 
 # A session of this kind lies behind us, so that nothing comes from the future.
 AGO_S, SAMPLE_S, SAMPLES = 170.0, 15, 3
-VEHICLE = {"battery_kwh": 80, "soc_percent": 30, "max_ac_kw": 11}
+VEHICLE = {"battery_kwh": 80, "soc_percent": 30, "max_ac_kw": 11, "max_dc_kw": 11}
+LIMIT_KW = 7.0
+# As much less as tenths of an ampere at the default voltage of 240 V make it.
+LOWEST_KW = 6.6
 _SETTING = {
     "1.6": "MeterValueSampleInterval",
     "2.0.1": "SampledDataCtrlr.TxUpdatedInterval",
@@ -58,9 +61,8 @@ class QuirkCell(NamedTuple):
             rig.ocpp_url,
             points,
             self.version,
-            connectors=2,
+            connectors=self.row.connectors,
             clock=ManualClock(start),
-            shared_clock=True,
             configuration={_SETTING[self.version]: str(SAMPLE_S)},
             backoff_s=0.05,
             reboot_s=0.02,
@@ -82,13 +84,14 @@ def _run(row: QuirkRow, rig: Rig, twins: Twins, odd: str, plain: str) -> None:
                 twins.act(identity, "reboot")
             twins.wait_connected()
         for identity in (odd, plain):
-            twins.start_charging(identity, id_tag="TAG", **VEHICLE)
-            _all_told(twins, identity)
+            _start(row, rig, twins, identity)
         for _ in range(SAMPLES):
             twins.advance(SAMPLE_S)
         for identity in (odd, plain):
             _all_told(twins, identity)
         _judge(row.shows, rig, twins, odd, plain)
+        if "portLoad 1" not in row.shows:
+            _judge_limit(row, rig, twins, odd, plain)
         for identity in (odd, plain):
             twins.stop_charging(identity)
             _all_told(twins, identity)
@@ -102,6 +105,38 @@ def _run(row: QuirkRow, rig: Rig, twins: Twins, odd: str, plain: str) -> None:
     assert not rig.forgiven(plain), "counted for the neighbour"
     if row.unlock is not None:
         _judge_unlock(row.unlock, rig, twins, odd)
+
+
+def _start(row: QuirkRow, rig: Rig, twins: Twins, identity: str) -> None:
+    if row.remote:
+        twins.act(identity, "plug_on_remote_start", vehicle=VEHICLE)
+        rig.door.write(commands_of(identity)["remoteStart 1"], "TAG")
+        twins.wait(identity, lambda truth: truth["connectors"][0]["transaction_id"] is not None)
+    else:
+        twins.start_charging(identity, id_tag="TAG", **VEHICLE)
+    _all_told(twins, identity)
+
+
+def _judge_limit(row: QuirkRow, rig: Rig, twins: Twins, odd: str, plain: str) -> None:
+    """A limit is obeyed, confirmed and ended as at the neighbour, and never at the neighbour."""
+    for identity, power_kw in ((odd, 11), (plain, LIMIT_KW)):
+        rig.door.write(points_of(identity)["allowedLoad 1"], LIMIT_KW)
+        held_kw = twins.state(identity)["power_kw"]
+        assert LOWEST_KW < held_kw <= LIMIT_KW, f"{held_kw} kW under a limit of {LIMIT_KW}"
+        other_kw = twins.state(plain)["power_kw"]
+        assert LOWEST_KW < other_kw <= power_kw, f"{other_kw} kW at the neighbour"
+    good = _read(rig, plain)
+    assert good["shedState 1"] == 1
+    loads = {name: value for name, value in good.items() if "Load" in name or "hed" in name}
+    values = _read(rig, odd)
+    # A charge point whose settings could not be read gets its limit in amperes.
+    near = LIMIT_KW - LOWEST_KW if row.max_boots else 0.01
+    for name, load in loads.items():
+        if name != "portLoad 1" and name.partition(" ")[0] not in _OWN:
+            _is_like(values[name], row.shows.get(name, load), f"{name} under a limit", near)
+    for identity in (odd, plain):
+        rig.door.write(points_of(identity)["shedState 1"], 0)
+        assert twins.state(identity)["power_kw"] > 7.1, "a limit was not ended"
 
 
 def _settle(max_boots: int, twins: Twins, identity: str) -> None:
@@ -153,9 +188,9 @@ def _compare(values: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
         _is_like(values[name], value, name)
 
 
-def _is_like(value: Any, wanted: Any, name: str) -> None:
+def _is_like(value: Any, wanted: Any, name: str, near: float = 0.01) -> None:
     if isinstance(value, float) and isinstance(wanted, (int, float)):
-        assert abs(value - wanted) < 0.01, f"{name} is {value!r}, not {wanted!r}"
+        assert abs(value - wanted) < near, f"{name} is {value!r}, not {wanted!r}"
     else:
         assert value == wanted, f"{name} is {value!r}, not {wanted!r}"
 
@@ -173,7 +208,9 @@ def _judge_records(row: QuirkRow, rig: Rig, twins: Twins, identity: str) -> None
             assert record["state"] == "completed", record
             assert record["energy_wh"] is not None, record
             assert abs(record["energy_wh"] - flowed_wh) <= 1, f"{flowed_wh} Wh flowed: {record}"
-        for name, value in row.recorded.items():
+        usual = {"id_tag": "TAG", "register_resets": 0, "energy_is_minimum": False}
+        recorded = {**usual, **row.recorded} if row.energy else row.recorded
+        for name, value in recorded.items():
             assert record.get(name) == value, f"{name} is {record.get(name)!r}: {record}"
 
 

@@ -22,9 +22,10 @@ class QuirkRow:
     `shows` are points that differ from those of the neighbour while it charges. `counted` is the
     kind of departure from the schema that is counted. `sessions` are driven one after another,
     with a boot between them where `boots` says so. `energy`: whether the record has the energy
-    that flowed; `recorded` are further fields of each record. `unlock`: the code that an unlock
-    ends with, at once, and '' where it is done (None: not tried). `max_boots`: the central system
-    sets the twin up first, and the twin may connect so often.
+    that flowed; `recorded` are further fields of each record. `remote`: each session is started
+    from afar, and a vehicle comes to it. `connectors` are those of both twins. `unlock`: the code
+    that an unlock ends with, at once, and '' where it is done (None: not tried). `max_boots`: the
+    central system sets the twin up first, and the twin may connect so often.
     """
 
     name: str
@@ -36,6 +37,8 @@ class QuirkRow:
     boots: bool = False
     energy: bool = True
     recorded: Mapping[str, Any] = field(default_factory=dict)
+    remote: bool = False
+    connectors: Any = 2
     unlock: str | None = None
     max_boots: int = 0
 
@@ -59,7 +62,8 @@ def _one(name: str, quirk: str, /, counted: str | None = None, **parameters: Any
 
 def _stop(value: int | None) -> QuirkRow:
     quirk = {"transaction_id": {"value": value, "actions": ["StopTransaction"]}}
-    return QuirkRow(f"stop with id {value}", quirk, ("1.6",))
+    recorded = {"matched_by": "position"}
+    return QuirkRow(f"stop with id {value}", quirk, ("1.6",), recorded=recorded)
 
 
 def _times(form: str, counted: str | None = None) -> QuirkRow:
@@ -78,6 +82,8 @@ def _reboots(name: str, *actions: str, answers: bool) -> QuirkRow:
 
 _ROWS = (
     QuirkRow("no quirk", {}),
+    QuirkRow("no quirk, started from afar", {}, remote=True),
+    QuirkRow("no quirk, DC", {}, connectors=[{"kind": "DC", "rated_kw": 50}] * 2),
     # 1. Sessions.
     QuirkRow("numbers from 1 after each boot", {"numbers_from_one": {}}, sessions=2, boots=True),
     QuirkRow(
@@ -86,14 +92,19 @@ _ROWS = (
     QuirkRow("sessions look alike", {"sessions_look_alike": {}}, sessions=2, boots=True),
     *(_stop(value) for value in (-1, 0, None)),
     QuirkRow("starts are lost", {"loses_start": {}}, sessions=2, energy=False),
-    QuirkRow("register falls", {"register_falls": {"after_samples": 2}}, energy=False),
+    QuirkRow("register falls", {"register_falls": {"after_samples": 2}}, energy=False,
+             recorded={"register_resets": 1, "energy_is_minimum": True}),
     _one("register of the session", "session_register"),
     _one("start sent twice", "repeats_start"),
     QuirkRow("clock never set", {"clock_never_set": {}}, sessions=2, boots=True),
     _one("clock at 1970", "clock_1970"),
+    QuirkRow("no idToken in 2.0.1", {"no_id_token": {}}, ("2.0.1",), recorded={"id_tag": None}),
+    QuirkRow("no idToken, started from afar", {"no_id_token": {}}, ("2.0.1",), remote=True),
+    QuirkRow("no reason of the stop", {"no_stop_reason": {}}, recorded={"reason": "Local"}),
     # 2. Messages.
     _one("null for optional fields", "null_fields", "null"),
-    _one("texts too long", "long_texts", "too_long"),
+    QuirkRow("texts too long", {"long_texts": {"characters": 60}}, counted="too_long",
+             recorded={"id_tag": "TAG-".ljust(60, "x")}),
     _one("numbers as text", "number_format", "number_as_text", form="text"),
     _one("numbers as fractions", "number_format", form="fraction"),
     _one("values with blanks", "number_format", form="blanks"),
@@ -139,6 +150,7 @@ _ROWS = (
 
 # Rows that the driver does not pass yet.
 _OPEN = {
+    "no idToken, started from afar",
     "begin beside the values",
     "values of the Body",
     "values of the Cable",
