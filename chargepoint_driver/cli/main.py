@@ -16,6 +16,7 @@ from click.shell_completion import CompletionItem
 
 from chargepoint_driver import __version__
 from chargepoint_driver.cli.support.exit_codes import MEANINGS, exit_code
+from chargepoint_driver.cli.support.streams import LogHandler, prepare_streams
 from chargepoint_driver.errors import ChargePointError
 
 __all__ = ["main"]
@@ -46,6 +47,9 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "write": ("write", "Send one command: a limit, the end of a shed, or clearing alarms."),
 }
 """Command to (module of this package with a command of that name, first sentence of its help)."""
+
+# These go on after an error, which their log says.
+_SERVERS = {"web", "csms", "sim"}
 
 _DEFECT = 70
 _INTERRUPTED = 130
@@ -83,14 +87,18 @@ class _Group(click.Group):
         # Only the options of the group itself: those of groups are added by click to its names.
         return names + click.Command.shell_complete(self, ctx, incomplete)
 
+    def main(self, *args: Any, **options: Any) -> Any:
+        prepare_streams()
+        return super().main(*args, **options)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except ChargePointError as error:
             if _debugs(ctx):
                 raise
-            _complain(str(error))
-            ctx.exit(exit_code(error))
+            _complain(f"[{error.code}] {error}")
+            ctx.exit(exit_code(error, asked=bool(ctx.ensure_object(dict).get("asked"))))
         except (KeyboardInterrupt, click.Abort):
             _complain("interrupted", "warning")
             ctx.exit(_INTERRUPTED)
@@ -146,7 +154,10 @@ _EXITS = "\n".join(f"  {code:3d}  {meaning}" for code, meaning in MEANINGS.items
 def main() -> None:
     """ChargePoint EV charging stations as register-based VOLTTRON devices."""
     level = logging.getLogger().level
-    logging.basicConfig(format="%(levelname)s %(message)s")
+    serves = click.get_current_context().invoked_subcommand in _SERVERS
+    # The other commands say an error themselves, once.
+    handler = LogHandler(without=None if serves else "chargepoint_driver.cache.backoff")
+    logging.basicConfig(format="%(levelname)s %(message)s", handlers=[handler])
     if not _debugs(click.get_current_context()):
         level = logging.ERROR
     logging.getLogger().setLevel(level)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -217,11 +218,48 @@ def test_files_are_not_overwritten_silently(run, site, tmp_path):
     # The same again is no change.
     assert run("discover", "--write", tmp_path).exit_code == 0
     done = run("discover", "--write", tmp_path, "--interval", "30")
-    assert done.exit_code == 2
+    assert done.exit_code == 1  # the account was asked
     assert "is there already and differs, and 11 more; give --force" in done.output
     assert {path: path.read_text() for path in files_of(tmp_path)} == before
     assert run("discover", "--write", tmp_path, "--interval", "30", "--force").exit_code == 0
     assert {path: path.read_text() for path in files_of(tmp_path)} != before
+
+
+def test_a_folder_without_permission_says_so_before_anything_is_asked(
+    run, site, tmp_path, monkeypatch
+):
+    locked, file = tmp_path / "locked", tmp_path / "file"
+    locked.mkdir()
+    file.write_text("")
+    before = site.calls.total
+    allowed = os.access
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: Path(path) != locked and allowed(path, mode)
+    )
+    done = run("discover", "--write", locked / "deeper" / "site")
+    text = " ".join(done.output.split())
+    assert done.exit_code == 2
+    assert f"[bad_configuration] {locked}/deeper/site: no permission to write in {locked}" in text
+    done = run("discover", "--write", file / "site")
+    assert (done.exit_code, f"{file} is a file" in done.output) == (2, True)
+    assert site.calls.total == before
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--force",), "--force is for devices that are made"),
+        (("--per", "station"), "--per is for devices"),
+        (("--topic", "devices/x"), "--topic is for devices"),
+        (("--interval", "30"), "--interval is for devices"),
+        (("--cache-agent", "x"), "--cache-agent is for devices"),
+        (("--volttron-home", "x"), "give --deploy too"),
+        (("--region", "eu"), "--region is ignored with --endpoint"),
+    ],
+)
+def test_options_that_would_be_ignored_are_errors(options, words, run, site):
+    done = run("discover", *options)
+    assert (done.exit_code, words in " ".join(done.output.split())) == (2, True), done.output
 
 
 def test_only_one_group(run, site):
@@ -229,7 +267,7 @@ def test_only_one_group(run, site):
         found = json.loads(run("discover", "--group", name, "--json").stdout)["stations"]
         assert len(found) == 3
     done = run("discover", "--group", "Garage 9")
-    assert done.exit_code == 2
+    assert done.exit_code == 1  # the account was asked
     assert "no group 'Garage 9'; there is Garage 1 (39491), Garage 2 (39588)" in done.output
 
 
@@ -242,7 +280,6 @@ def test_only_one_group(run, site):
         (("--topic", "devices/{", "--write", "x"), "--topic"),
         (("--topic", "devices/{station", "--write", "x"), "--topic"),
         (("--topic", "devices//{port}", "--write", "x"), "is no topic of a device"),
-        (("--topic", "devices/{org}", "--write", "x"), "add {station} or"),
         (
             ("--topic", "devices/{port}", "--per", "station", "--write", "x"),
             "{port} has no meaning",
@@ -257,6 +294,13 @@ def test_usage(options, words, run, site, tmp_path, monkeypatch):
     done = run("discover", *options)
     assert done.exit_code == 2
     assert words in " ".join(done.output.split())
+    assert files_of(tmp_path) == []
+    assert site.calls.total == 0
+
+
+def test_a_topic_that_names_devices_alike(run, site, tmp_path):
+    done = run("discover", "--topic", "devices/{org}", "--write", tmp_path)
+    assert (done.exit_code, "add {station} or" in " ".join(done.output.split())) == (1, True)
     assert files_of(tmp_path) == []
 
 
@@ -454,8 +498,8 @@ def test_devices_of_a_central_system(ocpp, run, tmp_path, monkeypatch):
             listen = system.ocpp_url.partition("://")[2].partition("/")[0]
     finally:
         system.stop()
-    assert (differs.exit_code, "is there already and differs" in differs.output) == (2, True)
-    assert (alike.exit_code, "gives 2 devices the one name" in alike.output) == (2, True)
+    assert (differs.exit_code, "is there already and differs" in differs.output) == (1, True)
+    assert (alike.exit_code, "gives 2 devices the one name" in alike.output) == (1, True)
     assert (unknown.exit_code, "unknown field {group}" in unknown.output) == (2, True)
     assert not (tmp_path / "no").exists()
     for folder in (site, tmp_path / "whole"):

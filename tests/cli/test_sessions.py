@@ -76,4 +76,6 @@ def test_what_is_no_time(text):
 def test_usage(run, account):
     assert run("sessions", "--csv", "--json").exit_code == 2
     assert run("sessions", "--since", "1h", "--until", "2h").exit_code == 2
+    done = run("sessions", "--since", "2999-01-01")
+    assert (done.exit_code, "is in the future" in done.output) == (2, True)
     assert account.calls.total == 0

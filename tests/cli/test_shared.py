@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import os
 import subprocess
@@ -16,6 +17,8 @@ from click.testing import CliRunner
 from chargepoint_driver import errors
 from chargepoint_driver.cli import main
 from chargepoint_driver.cli.support import account as account_module
+from chargepoint_driver.cli.support import console as console_module
+from chargepoint_driver.cli.support.console import note, progress
 from chargepoint_driver.cli.support.exit_codes import MEANINGS, exit_code
 
 from .conftest import command
@@ -168,7 +171,7 @@ def test_every_error_has_its_exit_code():
         (RuntimeError("oh [no]"), 70, "RuntimeError: oh [no] - this is a defect"),
         (KeyboardInterrupt(), 130, "interrupted"),
         (click.Abort(), 130, "interrupted"),
-        (errors.TryLater("come back"), 4, "error come back"),
+        (errors.TryLater("come back"), 4, "error [try_later] come back"),
     ],
 )
 def test_no_traceback(raised, code, said, run, monkeypatch):
@@ -259,3 +262,84 @@ def test_what_to_do_with_chargers_that_connect_directly(words, sample, run, tmp_
     assert "cannot be a second one in its place" in done.output
     assert "discover --central-system URL" in done.output
     assert not (tmp_path / "ocpp.db").exists()
+
+
+def test_two_only_if_nothing_was_asked():
+    assert exit_code(errors.BadValue("x"), asked=False) == 2
+    assert exit_code(errors.BadValue("x"), asked=True) == 1
+    assert exit_code(errors.TryLater("x"), asked=True) == 4
+
+
+def test_each_cause_is_said_once_with_its_code(run, account):
+    account.faults.set("*", "http", status=503)
+    for words in (("read", "--station", "1:34001"), ("watch", "--once")):
+        done = run(*words)
+        assert done.stderr.count("503") + done.stdout.count("503") == 1, done.output
+        assert "error [try_later]" in done.output
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        # Nothing listens on port 1; the name and the network cannot be reached from anywhere.
+        (("--endpoint", "http://127.0.0.1:1/"), 4, "nothing answers there (connection refused)"),
+        (("--endpoint", "http://no-such-host.invalid/"), 4, "its name is not found; check that"),
+        (("--username", "somebody-else"), 3, "[wrong_credentials]"),
+        (("--username", "somebody-else"), 3, "wrong region looks the same"),
+    ],
+)
+def test_what_an_operator_has_to_look_at(options, code, words, run, account, monkeypatch):
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    done = run("discover", *options)
+    assert done.exit_code == code, done.output
+    assert words in " ".join(done.output.split())
+    assert done.output.count("error ") == 1
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("watch", "--once"),
+        ("discover",),
+        ("sessions",),
+        ("sessions", "--csv"),
+        ("read", "--station", "1:34001"),
+        ("write", "allowedLoad", "3", "--station", "1:34001", "--yes"),
+        ("write", "--help"),
+        ("read", "--station", "1:99999"),
+    ],
+)
+def test_no_encoding_ends_in_a_traceback(encoding, words, account):
+    done = subprocess.run(
+        [PROGRAM, *words],
+        env={**os.environ, "PYTHONIOENCODING": encoding, "COLUMNS": "100"},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    text = done.stdout + done.stderr
+    assert done.returncode in (0, 1), text
+    assert b"Traceback" not in text
+    assert b"UnicodeEncodeError" not in text
+    assert b"\\u" not in text
+    if "--help" not in words:  # click takes UTF-8 instead of ASCII for help
+        text.decode(encoding)
+
+
+def test_log_lines_and_tables_pause_the_progress_line(monkeypatch):
+    drawn = io.StringIO()
+    drawn.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", drawn)
+    monkeypatch.setenv("TERM", "xterm")
+    with progress("asking the service"):
+        assert [status._live.is_started for status in console_module._active] == [True]
+        with console_module.paused():
+            assert [status._live.is_started for status in console_module._active] == [False]
+        assert [status._live.is_started for status in console_module._active] == [True]
+        note("beside it")
+    assert console_module._active == []
+    # What was drawn of the progress line is erased before the note.
+    before, _, _ = drawn.getvalue().partition("beside it")
+    assert before.endswith("\x1b[2K") or "\x1b[2K" in before.rpartition("asking")[2]

@@ -24,6 +24,7 @@ from rich.console import Console
 from chargepoint_driver.cli.commands.watch import render
 from chargepoint_driver.cli.support.console import bar
 from chargepoint_driver.cli.support.status_board import Picture, PortState
+from chargepoint_driver.errors import TryLater
 from chargepoint_driver.simulator import Simulator
 
 PROGRAM = Path(sys.executable).with_name("chargepoint-driver")
@@ -84,7 +85,35 @@ def test_limits():
 
 
 def test_a_sum_says_what_it_does_not_know():
-    assert "3.6 kW (1 ports unknown)" in drawn(state(1), state(2, load_kw=None))[0]
+    assert "at least 3.6 kW (1 of 2 ports unknown)" in drawn(state(1), state(2, load_kw=None))[0]
+    out = state(2, status="UNREACHABLE")
+    lines = drawn(state(1), out)
+    assert "at least 3.6 kW (1 of 2 ports unknown)   2 ports, 1 in use, 0 shed" in lines[0]
+    nothing = drawn(state(1, status=None, load_kw=None, is_shed=None))[0]
+    assert "load unknown (1 ports)   1 ports, unknown in use, unknown shed" in nothing
+    some = drawn(state(1, is_shed=None), state(2, status=None, is_shed=True))[0]
+    assert "2 ports, 1 (1 unknown) in use, 1 (1 unknown) shed" in some
+    assert "0.0 kW" not in nothing
+    assert "no ports" in drawn()[0]
+
+
+def test_what_could_not_be_read_is_unknown_and_not_unreported():
+    missing = {"status": None, "load_kw": None, "is_shed": None, "session_kwh": None}
+    points = frozenset({"Status", "portLoad", "shedState", "Energy"})
+    lines = drawn(state(**missing, age_s=None, unknown=points, errors=("try_later",)))
+    (line,) = [line for line in lines if "-001" in line]
+    assert re.sub(r"\s+", " ", line).endswith("-001 1 unknown ? ? ? ? try_later")
+    assert "? unknown, – not reported" in lines
+
+
+def test_stations_that_are_not_known_are_no_empty_site():
+    picture = Picture.without_stations(TryLater("getStations (account u): no connection"))
+    console = Console(width=100, color_system=None, highlight=False)
+    with console.capture() as capture:
+        console.print(render(picture, 100))
+    assert "load unknown   stations and ports unknown" in capture.get()
+    assert "error [try_later] getStations (account u): no connection" in capture.get()
+    assert picture.to_dict()["ports"] is None
 
 
 def test_errors_have_a_column_when_there_are_any():

@@ -66,7 +66,8 @@ def test_ending_a_shed(run, account, sent):
 
 def test_a_whole_station_and_its_alarms(run, account, sent):
     account.world.raise_alarm(STATION, "GFCI Trip", 1)
-    done = run("write", "clearAlarms", "1", *TARGET, "--yes", "--json")
+    assert run("write", "clearAlarms", "1", *TARGET, "--yes").exit_code == 2  # it has no port
+    done = run("write", "clearAlarms", "1", "--station", STATION, "--yes", "--json")
     said = json.loads(done.stdout)
     assert said["before"]["alarmType"] == "GFCI Trip"
     assert said["after"]["alarmType"] is None
@@ -108,7 +109,7 @@ def test_a_station_group(run, account, sent, group):
 
 def test_a_group_keeps_the_floor_of_its_config(run, account, sent, group):
     done = run("write", "allowedLoad", "2", "--config", group, "--yes")
-    assert done.exit_code == 2
+    assert done.exit_code == 1  # the group was read before
     assert "floor" in done.output
     assert sent() == 0
 
@@ -173,7 +174,14 @@ def test_bad_values_send_nothing(words, said, run, account, sent):
     done = run("write", *words, *TARGET, "--yes")
     assert done.exit_code == 2
     assert said in " ".join(done.output.split())
-    assert sent() == 0
+    assert account.calls.total == 0
+
+
+@pytest.mark.parametrize("point", [("shedState", "0"), ("clearAlarms", "1")])
+def test_minutes_without_a_shed_are_an_error(point, run, account):
+    done = run("write", *point, "--station", STATION, "--minutes", "5", "--yes")
+    assert (done.exit_code, "--minutes is for a shed" in done.output) == (2, True)
+    assert account.calls.total == 0
 
 
 def test_no_station(run, account):

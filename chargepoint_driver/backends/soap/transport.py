@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import queue
 import time
@@ -94,12 +95,15 @@ class Wire:
                 f"{caller}: the endpoint cannot be used ({_short(error)}); correct endpoint"
             ) from None
         except requests.exceptions.ConnectTimeout:
-            raise TryLater(f"{caller}: no connection within {connect_s:g} s") from None
+            raise TryLater(
+                f"{caller}: no connection within {connect_s:g} s; check the network, the firewall "
+                "and the proxy (HTTPS_PROXY)"
+            ) from None
         except requests.exceptions.ConnectionError as error:
             if (found := tls.of_certificate(error)) is not None:
                 raise Refused(f"{caller}: {tls.why_not(found)}") from None
             if _never_left(error):
-                raise TryLater(f"{caller}: no connection ({_short(error)})") from None
+                raise TryLater(f"{caller}: no connection: {_why_no_connection(error)}") from None
             raise self._broken(_short(error), caller) from None
         except (requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError):
             raise self._broken(f"not complete within {self._timeout_s:g} s", caller) from None
@@ -293,6 +297,22 @@ def _never_left(error: requests.exceptions.ConnectionError) -> bool:
     """Whether the connection was never made: refused, no route, no such host or proxy."""
     never = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ProxyError)
     return isinstance(_reason(error), never)
+
+
+def _why_no_connection(error: requests.exceptions.ConnectionError) -> str:
+    """The cause and the cure in an operator's words."""
+    reason = _reason(error)
+    if isinstance(reason, urllib3.exceptions.ProxyError):
+        return "the proxy does not let it through; check HTTPS_PROXY and NO_PROXY"
+    if isinstance(reason, urllib3.exceptions.NameResolutionError):
+        return "its name is not found; check that this machine has a network and DNS, and endpoint"
+    cause = reason.__cause__ if isinstance(reason, BaseException) else None
+    number = cause.errno if isinstance(cause, OSError) else None
+    if number in {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN}:
+        return "no network leads there; check the network of this machine"
+    if number == errno.ECONNREFUSED:
+        return "nothing answers there (connection refused); check endpoint, else ask again later"
+    return f"{_short(error)}; check the network of this machine and endpoint"
 
 
 def _short(error: BaseException) -> str:

@@ -12,6 +12,7 @@ from chargepoint_driver.cli.discovery.available import Available, look
 from chargepoint_driver.cli.discovery.bundle import AGENT, Wishes, bundle
 from chargepoint_driver.cli.discovery.central import TOKEN_ENV, charge_points, of_record, settings
 from chargepoint_driver.cli.discovery.direct import ACCOUNT, bundle_of_charge_points
+from chargepoint_driver.cli.discovery.platform import check_client
 from chargepoint_driver.cli.discovery.site import groups_of, in_groups, stations_of
 from chargepoint_driver.cli.support.account import (
     ACCOUNT_PARAMETERS,
@@ -22,10 +23,10 @@ from chargepoint_driver.cli.support.account import (
     serving,
 )
 from chargepoint_driver.cli.support.console import as_json as json_option
-from chargepoint_driver.cli.support.console import emit, note, progress
+from chargepoint_driver.cli.support.console import asking, emit, note, refuse_ignored
 from chargepoint_driver.cli.support.exit_codes import SOME_FAILED
 from chargepoint_driver.cli.support.listing import show_charge_points, show_stations
-from chargepoint_driver.cli.support.output_targets import Storing
+from chargepoint_driver.cli.support.output_targets import Storing, check_writable
 
 __all__ = ["discover"]
 
@@ -139,10 +140,12 @@ def discover(
         except ConnectsDirectly as config:
             _refuse("groups", "with_groups")
             direct = config
+    _check_outputs(folder, deploy=deploy)
     if access is None:
         usual = topics.PER_CONNECTOR if per_port else topics.PER_CHARGE_POINT
     else:
         usual = topics.PER_PORT if per_port else topics.PER_STATION
+    topics.check(template or usual, per_port, topics.DIRECT if access is None else topics.FIELDS)
     wishes = Wishes(per_port, template or usual, interval_s, all_points, cache_agent)
     storing = Storing(
         folder, volttron_home.expanduser() if deploy else None, dry_run, force, as_json
@@ -159,6 +162,21 @@ def discover(
         emit(answer)
     if refused:
         raise SystemExit(SOME_FAILED)
+
+
+def _check_outputs(folder: Path | None, *, deploy: bool) -> None:
+    """Refuse options that nothing would use, and a folder that cannot be written."""
+    if not (folder or deploy):
+        refuse_ignored(
+            ("force", "per", "template", "interval_s", "all_points", "cache_agent", "with_groups"),
+            "is for devices that are made: give --write or --deploy too",
+        )
+    if not deploy:
+        refuse_ignored({"volttron_home"}, "is where --deploy stores: give --deploy too")
+    else:
+        check_client()
+    if folder is not None:
+        check_writable(folder)
 
 
 def _refuse(*names: str) -> None:
@@ -181,11 +199,16 @@ def _of_account(
     wishes: Wishes,
 ) -> tuple[dict[str, object], bool]:
     """(the answer, whether the account was refused any of it)."""
-    with serving(access) as service, progress(f"asking {access.account.place} …"):
-        stations = stations_of(service.stations())
+    place = access.account.place
+    with serving(access) as service:
+        with asking(f"asking {place} …"):
+            stations = stations_of(service.stations())
         if groups:
             stations = in_groups(stations, groups)
-        available = look(service, stations) if storing.is_wanted else Available()
+        available = Available()
+        if storing.is_wanted:
+            with asking(f"asking {place} …"):
+                available = look(service, stations)
     answer: dict[str, object] = {"stations": [station.to_dict() for station in stations]}
     if not storing.as_json:
         show_stations(stations)
@@ -201,7 +224,7 @@ def _of_account(
 
 
 def _of_central_system(url: str, storing: Storing, wishes: Wishes) -> dict[str, object]:
-    with progress(f"asking {url} …"):
+    with asking(f"asking {url} …"):
         found = charge_points(url)
         account = settings(url) if storing.is_wanted else {}
     answer: dict[str, object] = {"charge_points": [one.to_dict() for one in found]}

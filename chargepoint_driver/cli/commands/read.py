@@ -13,7 +13,7 @@ from chargepoint_driver.catalogue import CHARGEPOINT
 from chargepoint_driver.cli.discovery.available import USUAL
 from chargepoint_driver.cli.support.account import Access, Find, access_options, serving
 from chargepoint_driver.cli.support.console import as_json as json_option
-from chargepoint_driver.cli.support.console import complain, console, emit, progress
+from chargepoint_driver.cli.support.console import asking, complain_of, console, emit
 from chargepoint_driver.cli.support.exit_codes import SOME_FAILED
 from chargepoint_driver.cli.support.target import points_of, station_and_port, target_options
 from chargepoint_driver.registry import Point
@@ -56,7 +56,7 @@ def read(
     """
     access = find(file)
     points = _points(access, registry, station, port)
-    with serving(access) as service, progress(f"asking {access.account.place} …"):
+    with serving(access) as service, asking(f"asking {access.account.place} …"):
         reading = service.read(points)
     if as_json:
         emit(
@@ -101,6 +101,5 @@ def _show(reading: Reading, points: dict[str, Point]) -> None:
         table.add_row(escape(name), shown, escape(point.unit), point.attribute.call)
     screen = console()
     screen.print(table)
-    for message in dict.fromkeys(str(error) for error in reading.errors.values()):
-        complain(message)
+    complain_of(reading.errors.values())
     screen.print(f"{len(reading.values)} values, {len(reading.errors)} errors")

@@ -16,7 +16,7 @@ from chargepoint_driver.catalogue import CHARGEPOINT
 from chargepoint_driver.cli.discovery.available import is_personal
 from chargepoint_driver.cli.support.account import Find, access_options, serving
 from chargepoint_driver.cli.support.console import as_json as json_option
-from chargepoint_driver.cli.support.console import clock_time, console, emit, progress
+from chargepoint_driver.cli.support.console import asking, clock_time, console, emit
 from chargepoint_driver.errors import BadValue
 from chargepoint_driver.records import Event, Unreadable
 
@@ -65,10 +65,12 @@ def sessions(
     now = datetime.now(timezone.utc)
     start = moment("--since", since, now)
     end = None if until is None else moment("--until", until, now)
+    if start > now:
+        raise BadValue(f"--since: {since!r} is in the future ({clock_time(start)}): no session yet")
     if end is not None and end <= start:
         raise BadValue("--until lies before --since; exchange them")
     access = find()
-    with serving(access) as service, progress(f"asking {access.account.place} …"):
+    with serving(access) as service, asking(f"asking {access.account.place} …"):
         found = service.sessions(station, start, end)
     names = [
         row.name
@@ -112,10 +114,11 @@ def _row(event: Event, names: Sequence[str]) -> dict[str, Any]:
 
 def _show(rows: Sequence[dict[str, Any]], start: datetime, end: datetime | None) -> None:
     table = Table("Station", "Port", "Session", "Start", "End", "kWh")
-    known = 0.0
+    known, unknown = 0.0, 0
     for row in rows:
         energy = row.get("Energy")
         known += energy if isinstance(energy, float) else 0.0
+        unknown += not isinstance(energy, float)
         table.add_row(
             escape(str(row["station"])),
             "–" if row["port"] is None else str(row["port"]),
@@ -127,7 +130,10 @@ def _show(rows: Sequence[dict[str, Any]], start: datetime, end: datetime | None)
     screen = console()
     screen.print(table)
     until = "now" if end is None else clock_time(end)
-    screen.print(f"{len(rows)} sessions, {known:.2f} kWh, {clock_time(start)} to {until}")
+    least = f"at least {known:.2f} kWh ({unknown} not reported)" if unknown else f"{known:.2f} kWh"
+    if unknown and unknown == len(rows):
+        least = "energy not reported"
+    screen.print(f"{len(rows)} sessions, {least}, {clock_time(start)} to {until}")
 
 
 def _local(text: object) -> str:

@@ -23,12 +23,14 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from chargepoint_driver.cli.discovery.site import in_groups, stations_of
+from chargepoint_driver.cli.discovery.site import Station, in_groups, stations_of
 from chargepoint_driver.cli.support.account import Find, access_options, serving
 from chargepoint_driver.cli.support.console import as_json as json_option
-from chargepoint_driver.cli.support.console import bar, clock_time, console, emit, progress
+from chargepoint_driver.cli.support.console import asking, bar, clock_time, console, emit
 from chargepoint_driver.cli.support.exit_codes import SOME_FAILED
-from chargepoint_driver.cli.support.status_board import Picture, PortState, look, selection
+from chargepoint_driver.cli.support.status_board import LIVE, Picture, PortState, look, selection
+from chargepoint_driver.errors import TryLater
+from chargepoint_driver.registry import Selection
 
 __all__ = ["render", "watch"]
 
@@ -79,18 +81,25 @@ def watch(
     screen = console()
     once = once or not (as_json or screen.is_terminal)
     with serving(access) as service:
-        with progress(f"asking {access.account.place} …"):
-            stations = stations_of(service.stations())
-        if groups:
-            stations = in_groups(stations, groups)
-        # A value that was fetched for the look before must not be taken for this one.
-        wanted = selection(stations, interval_s / 2)
+        site: list[tuple[list[Station], Selection]] = []
 
         def see() -> Picture:
-            return look(service, stations, wanted)
+            if not site:
+                stations = stations_of(service.stations())
+                chosen = in_groups(stations, groups) if groups else stations
+                # A value that was fetched for the look before must not be taken for this one.
+                site.append((chosen, selection(chosen, interval_s / 2)))
+            return look(service, *site[0])
+
+        def see_or_wait() -> Picture:
+            """Stations that cannot be listed yet are unknown; the next look may do."""
+            try:
+                return see()
+            except TryLater as error:
+                return Picture.without_stations(error)
 
         if once:
-            with progress(f"asking {access.account.place} …"):
+            with asking(f"asking {access.account.place} …"):
                 picture = see()
             if as_json:
                 emit(picture.to_dict())
@@ -99,9 +108,9 @@ def watch(
             if picture.messages:
                 raise SystemExit(SOME_FAILED)
         elif as_json:
-            _lines(see, interval_s)
+            _lines(see_or_wait, interval_s)
         else:
-            _show(see, interval_s, screen, access.account.place)
+            _show(see_or_wait, interval_s, screen, access.account.place)
 
 
 def render(
@@ -109,7 +118,12 @@ def render(
 ) -> Group:
     """The picture for a screen of that size, `since_s` after it was taken; `first` is the row
     to begin with, `height` None shows all rows."""
-    messages = picture.messages[:_MOST_MESSAGES] if height is not None else picture.messages
+    messages = picture.problems or picture.messages
+    if height is not None:
+        messages = messages[:_MOST_MESSAGES]
+    if picture.ports is None:
+        head = Text(f"{clock_time(picture.at)}   load unknown   stations and ports unknown")
+        return Group(head, *_errors(messages))
     ports = picture.ports
     if height is not None:
         rows = max(1, height - _AROUND - len(messages))
@@ -142,19 +156,37 @@ def render(
     body: list[Text | Table] = [head, table]
     if len(ports) < len(picture.ports):
         body.append(Text(f"ports {first + 1} to {first + len(ports)} of {len(picture.ports)}"))
-    body += [
+    if any(_is_unknown(port) for port in picture.ports):
+        body.append(Text("? unknown, – not reported", style="dim"))
+    return Group(*body, *_errors(messages))
+
+
+def _errors(messages: Sequence[str]) -> list[Text]:
+    return [
         Text(f"error {message}", style="red", overflow="ellipsis", no_wrap=True)
         for message in messages
     ]
-    return Group(*body)
+
+
+def _is_unknown(port: PortState) -> bool:
+    return bool(port.unknown) or port.status == "UNREACHABLE"
+
+
+def _load_kw(port: PortState) -> float | None:
+    """The load in kW. Of a port out of reach the service repeats an old one: unknown."""
+    return None if port.status == "UNREACHABLE" else port.load_kw
 
 
 def _cells(port: PortState, width: int, since_s: float) -> list[str]:
-    missing = "[dim]–[/]"
+    def missing(*points: str) -> str:
+        return "[yellow]?[/]" if port.unknown.intersection(points) else "[dim]–[/]"
+
     colour = _STATUS.get(port.status or "", "white")
-    share = None if port.load_kw is None or not port.rated_kw else port.load_kw / port.rated_kw
+    load_kw = _load_kw(port)
+    share = None if load_kw is None or not port.rated_kw else load_kw / port.rated_kw
     drawn = " " * width if share is None else bar(share, width)
-    limit = missing
+    load = missing("portLoad") if port.status != "UNREACHABLE" else "[yellow]?[/]"
+    limit = missing("shedState", "allowedLoad", "percentShed")
     if port.limit_kw is not None:
         limit = f"[yellow]{port.limit_kw:.1f} kW[/]"
     elif port.limit_percent is not None:
@@ -163,28 +195,42 @@ def _cells(port: PortState, width: int, since_s: float) -> list[str]:
         limit = "[yellow]shed[/]"
     elif port.is_shed is False:
         limit = "none"
+    energy = missing("sessionID", "endTime", "Energy")
+    status = "[yellow]unknown[/]" if "Status" in port.unknown else "[dim]–[/]"
     return [
         str(port.port),
-        f"[{colour}]{escape(port.status)}[/]" if port.status else missing,
+        f"[{colour}]{escape(port.status)}[/]" if port.status else status,
         f"[{'yellow' if port.is_shed else 'blue'}]{drawn}[/]",
-        missing if port.load_kw is None else f"{port.load_kw:.2f}",
+        load if load_kw is None else f"{load_kw:.2f}",
         limit,
-        missing if port.session_kwh is None else f"{port.session_kwh:.1f}",
-        missing if port.age_s is None else f"{port.age_s + since_s:.0f} s",
+        energy if port.session_kwh is None else f"{port.session_kwh:.1f}",
+        missing(*LIVE) if port.age_s is None else f"{port.age_s + since_s:.0f} s",
         f"[red]{escape(', '.join(port.errors))}[/]",
     ]
 
 
 def _sum(ports: Sequence[PortState]) -> str:
-    """The site in one line; a sum says how many ports it knows nothing of."""
-    known = [port.load_kw for port in ports if port.load_kw is not None]
+    """The site in one line; a total of which some ports are unknown is "at least" so much."""
+    if not ports:
+        return "no ports"
+    known = [load_kw for port in ports if (load_kw := _load_kw(port)) is not None]
     unknown = len(ports) - len(known)
-    busy = sum(port.status == "INUSE" for port in ports)
-    shed = sum(bool(port.is_shed) for port in ports)
-    return (
-        f"{sum(known):.1f} kW" + (f" ({unknown} ports unknown)" if unknown else "") + f"   "
-        f"{len(ports)} ports, {busy} in use, {shed} shed"
-    )
+    load = f"{sum(known):.1f} kW"
+    if unknown:
+        load = f"at least {load} ({unknown} of {len(ports)} ports unknown)"
+    if not known:
+        load = f"load unknown ({unknown} ports)"
+    busy = _counted([port.status == "INUSE" if port.status else None for port in ports])
+    shed = _counted([port.is_shed for port in ports])
+    return f"{load}   {len(ports)} ports, {busy} in use, {shed} shed"
+
+
+def _counted(each: Sequence[bool | None]) -> str:
+    """How many, and of how many it is unknown."""
+    unknown = each.count(None)
+    if unknown == len(each):
+        return "unknown"
+    return f"{each.count(True)}" + (f" ({unknown} unknown)" if unknown else "")
 
 
 def _lines(see: Callable[[], Picture], interval_s: float) -> None:
@@ -225,7 +271,7 @@ def _show(see: Callable[[], Picture], interval_s: float, screen: Console, place:
                 pressed = key(_REDRAW_S)
                 if "q" in pressed:
                     break
-                most = len(seen[0].ports) - 1 if seen else 0
+                most = len(seen[0].ports or ()) - 1 if seen else 0
                 first = max(0, min(most, first + sum(_KEYS.get(one, 0) for one in pressed)))
     finally:
         ended.set()

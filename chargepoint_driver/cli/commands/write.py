@@ -14,17 +14,20 @@ from chargepoint_driver.backend import Target
 from chargepoint_driver.cli.support.account import Access, Find, access_options, serving
 from chargepoint_driver.cli.support.console import as_json as json_option
 from chargepoint_driver.cli.support.console import (
+    asking,
     can_ask,
     clock_time,
     complain,
+    complain_of,
     console,
     emit,
     note,
-    progress,
+    refuse_ignored,
 )
 from chargepoint_driver.cli.support.target import points_of, target_of, target_options
 from chargepoint_driver.errors import BadValue, WrongCredentials
 from chargepoint_driver.service import Reading, Service, ShedOptions
+from chargepoint_driver.service.shed_control.validation import check_kw, check_percent
 
 __all__ = ["write"]
 
@@ -90,6 +93,11 @@ def write(
             "shedState 1 sends the limit written before it, and no limit is kept between two "
             "commands: write allowedLoad or percentShed, which shed at once"
         )
+    if point in {"shedState", "clearAlarms"}:
+        refuse_ignored({"minutes"}, f"is for a shed: {point} sends no time; leave it out")
+    if point == "clearAlarms":
+        refuse_ignored({"port"}, "does not choose alarms: all of the station are cleared")
+    _check(point, value)
     access = find()
     target = target_of(access, station, port)
     if point == "clearAlarms":
@@ -101,7 +109,7 @@ def write(
         raise click.UsageError("there is nobody to ask: give --yes to send it without a question")
     register = _POINTS[point]
     with serving(access) as service:
-        with progress(f"asking {access.account.place} …"):
+        with asking(f"asking {access.account.place} …"):
             before = _state(service, register, target)
         if not as_json:
             _show("before", before)
@@ -112,7 +120,7 @@ def write(
         (row,) = points_of([(register, point)], target, writable=True).points.values()
         sent_at = datetime.now(timezone.utc)
         warnings: list[str] = []
-        with progress(f"sending to {target} …"):
+        with asking(f"sending to {target} …"):
             service.write(row, value, options, warnings)
             after = _state(service, register, target)
     ends = _end(point, sent_at, minutes)
@@ -142,6 +150,16 @@ def write(
         complain("this shed does not end by itself: end it with shedState 0", "warning")
     if register == _LOAD:
         note("a station may take 5 minutes to follow a shed, and 10 a clear")
+
+
+def _check(point: str, value: str) -> None:
+    """Refuse a value before anything is asked. Raises BadValue."""
+    if point == "allowedLoad":
+        check_kw(point, value)
+    elif point == "percentShed":
+        check_percent(point, value)
+    elif value.strip().lower() not in {"0", "1", "false", "true"}:
+        raise BadValue(f"{point}: {value!r} is not a truth value; write 1 or 0")
 
 
 def _options(access: Access, station: str | None, minutes: int) -> ShedOptions:
@@ -193,5 +211,4 @@ def _show(when: str, reading: Reading) -> None:
     for name, error in reading.errors.items():
         table.add_row(name, f"[red]{error.code}[/]")
     console().print(table)
-    for message in dict.fromkeys(str(error) for error in reading.errors.values()):
-        complain(message)
+    complain_of(reading.errors.values())

@@ -21,7 +21,7 @@ from typing import Any
 from chargepoint_driver.cli.discovery.bundle import DRIVER, Entry
 from chargepoint_driver.errors import BadConfiguration, ChargePointError, TryLater
 
-__all__ = ["Change", "Platform", "beside_others", "changes", "connected"]
+__all__ = ["Change", "Platform", "beside_others", "changes", "check_client", "connected"]
 
 _STORE = "platform.config_store"
 _CHILD = "chargepoint_driver.adapters.config_store_bridge"
@@ -38,17 +38,22 @@ class Change:
     detail: str = ""
 
 
+def check_client() -> None:
+    """Raise BadConfiguration where VOLTTRON's client libraries are not installed."""
+    if importlib.util.find_spec("volttron.client") is None:
+        raise BadConfiguration(
+            "--deploy needs VOLTTRON's client libraries in this Python environment: "
+            "pip install 'volttron-lib-chargepoint-driver[volttron]', or run the command in "
+            "the environment of the platform"
+        )
+
+
 class Platform:
     """A connection to a running platform."""
 
     def __init__(self, home: Path) -> None:
         """`home` is its VOLTTRON_HOME. Raises TryLater when no platform runs there."""
-        if importlib.util.find_spec("volttron.client") is None:
-            raise BadConfiguration(
-                "--deploy needs VOLTTRON's client libraries in this Python environment: "
-                "pip install 'volttron-lib-chargepoint-driver[volttron]', or run the command in "
-                "the environment of the platform"
-            )
+        check_client()
         if not (home / "VOLTTRON_PID").is_file():
             raise TryLater(
                 f"no platform runs with VOLTTRON_HOME {home}; start it, or set VOLTTRON_HOME"

@@ -14,10 +14,12 @@ from chargepoint_driver.errors import BadConfiguration
 
 __all__ = [
     "DIRECT",
+    "FIELDS",
     "PER_CHARGE_POINT",
     "PER_CONNECTOR",
     "PER_PORT",
     "PER_STATION",
+    "check",
     "group_topic",
     "segment",
     "topics",
@@ -30,7 +32,7 @@ PER_CHARGE_POINT = "devices/ocpp/{station}"
 
 DIRECT = ("station", "station_id", "port")
 """The fields that have a meaning for chargers that connect directly."""
-_FIELDS = ("org", "org_id", "group", "group_id", "station", "station_id", "port")
+FIELDS = ("org", "org_id", "group", "group_id", "station", "station_id", "port")
 _OF_STATION = re.compile(r"\{(station|station_id|port)\W")
 _PLAIN = re.compile(r"[^A-Za-z0-9_-]+")
 _TEMPLATE = re.compile(r"devices(/[A-Za-z0-9_-]+)+")
@@ -45,13 +47,13 @@ def segment(text: str, otherwise: str) -> str:
 def topics(
     template: str,
     devices: Sequence[tuple[Station, int | None]],
-    fields: Sequence[str] = _FIELDS,
+    fields: Sequence[str] = FIELDS,
 ) -> dict[tuple[str, int | None], str]:
     """(station id, port or None) to topic. Stations of one name get their id added to it.
 
     Raises BadConfiguration for a template that cannot be, or that names two devices alike.
     """
-    _check(template, any(port is not None for _, port in devices), fields)
+    check(template, any(port is not None for _, port in devices), fields)
     named = {
         (one.station_id, port): _fill(template, one, port, with_id=False) for one, port in devices
     }
@@ -86,7 +88,8 @@ def group_topic(template: str, station: Station, group: Group) -> str:
     return _fill("/".join([*above, "group_{group_id}"]), ours, None, with_id=False)
 
 
-def _check(template: str, per_port: bool, fields: Sequence[str]) -> None:
+def check(template: str, per_port: bool, fields: Sequence[str] = FIELDS) -> None:
+    """Raise BadConfiguration for a template that cannot name a device."""
     try:
         names = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
     except ValueError as error:
@@ -99,7 +102,7 @@ def _check(template: str, per_port: bool, fields: Sequence[str]) -> None:
             )
     if "port" in names and not per_port:
         raise BadConfiguration("--topic: {port} has no meaning with --per station; leave it out")
-    if not _TEMPLATE.fullmatch(template.format(**dict.fromkeys(_FIELDS, "x"))):
+    if not _TEMPLATE.fullmatch(template.format(**dict.fromkeys(FIELDS, "x"))):
         raise BadConfiguration(
             f"--topic: {template!r} is no topic of a device; write devices/… with letters, digits, "
             "_ and - between the slashes"

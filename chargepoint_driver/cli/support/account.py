@@ -19,7 +19,7 @@ from chargepoint_driver.cli.support.config_files import (
     load_device,
     load_object,
 )
-from chargepoint_driver.cli.support.console import can_ask
+from chargepoint_driver.cli.support.console import can_ask, refuse_ignored
 from chargepoint_driver.config import AccountConfig, AgentConfig, OcppAccount, OcppDevice
 from chargepoint_driver.errors import BadConfiguration
 from chargepoint_driver.service import Service
@@ -164,6 +164,10 @@ def _access(config: Path | None, name: str | None, chosen: dict[str, Any]) -> Ac
             known.pop(key, None)
     if {"region", "api_version"} & chosen.keys() and "endpoint" not in chosen:
         known.pop("endpoint", None)
+    if "endpoint" in chosen:
+        refuse_ignored(
+            {"region"}, "is ignored with --endpoint (CHARGEPOINT_ENDPOINT): leave one of them out"
+        )
     fields = {**known, **chosen}
     if not fields.get("username"):
         raise click.UsageError(
@@ -221,6 +225,10 @@ def _of_file(path: Path, name: str | None) -> tuple[AccountConfig, DeviceFile | 
         fields = {key: getattr(chosen, key) for key in AccountConfig.model_fields}
         return AccountConfig(**fields), None
     file = load_device(path)
+    if name is not None:
+        raise click.UsageError(
+            f"--account chooses from a caching agent's config; {path} is a driver config"
+        )
     if isinstance(file.device, OcppDevice):
         if file.device.cache_agent is not None:
             raise ConnectsDirectly(path)

@@ -1,31 +1,41 @@
-"""What commands share of the terminal: tables and progress for people, JSON for machines.
+"""The terminal of all commands: tables and progress for people, JSON for machines.
 
-rich leaves colours out where the output is no terminal, or NO_COLOR is set.
+rich leaves colours out where the output is no terminal, or NO_COLOR is set. Everything that is
+printed pauses the progress line, so that none is left in a table or a log line.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.markup import escape
+from rich.status import Status
+
+from chargepoint_driver.errors import BadConfiguration, BadValue, ChargePointError
 
 __all__ = [
     "as_json",
+    "asking",
     "bar",
     "can_ask",
     "clock_time",
     "complain",
+    "complain_of",
     "console",
     "emit",
     "note",
+    "paused",
     "progress",
+    "refuse_ignored",
+    "told_apart",
 ]
 
 as_json: Callable[[Any], Any] = click.option(
@@ -36,18 +46,46 @@ as_json: Callable[[Any], Any] = click.option(
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 
 
+_active: list[Status] = []
+# Call, account and place of a message; what follows is the cause.
+_CALLER = re.compile(r"(\w+) (\(account [^)]*\).*)", re.DOTALL)
+
+
+class _Screen(Console):
+    """Prints only while no progress line is shown."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        with paused():
+            super().print(*objects, **options)
+
+
+@contextmanager
+def paused() -> Iterator[None]:
+    """No progress line is shown meanwhile."""
+    shown = list(_active)
+    for status in shown:
+        status.stop()
+    try:
+        yield
+    finally:
+        for status in shown:
+            if status in _active:
+                status.start()
+
+
 def console() -> Console:
     """Where answers go."""
-    return Console(highlight=False)
+    return _Screen(highlight=False)
 
 
 def _aside() -> Console:
-    return Console(stderr=True, highlight=False)
+    return _Screen(stderr=True, highlight=False)
 
 
 def emit(content: Any) -> None:
     """One line of JSON."""
-    click.echo(json.dumps(content))
+    with paused():
+        click.echo(json.dumps(content))
 
 
 def can_ask() -> bool:
@@ -55,9 +93,33 @@ def can_ask() -> bool:
     return sys.stdin.isatty()
 
 
-def progress(text: str) -> AbstractContextManager[Any]:
+@contextmanager
+def progress(text: str) -> Iterator[None]:
     """Shows that something is under way; on a terminal only, and never in the answer."""
-    return _aside().status(escape(text))
+    # A console of its own: it draws what the others pause.
+    status = Console(stderr=True, highlight=False).status(escape(text))
+    _active.append(status)
+    try:
+        with status:
+            yield
+    finally:
+        _active.remove(status)
+
+
+@contextmanager
+def asking(text: str) -> Iterator[None]:
+    """Progress of a question to a service or a platform. Once it was asked, no error is one of
+    usage; one of usage here means that it was not asked."""
+    is_asked = True
+    try:
+        with progress(text):
+            yield
+    except (BadConfiguration, BadValue):
+        is_asked = False
+        raise
+    finally:
+        if is_asked and (context := click.get_current_context(silent=True)) is not None:
+            context.ensure_object(dict)["asked"] = True
 
 
 def note(text: str) -> None:
@@ -71,8 +133,39 @@ def complain(text: str, kind: str = "error") -> None:
     _say(f"[{colour}]{kind}[/] {escape(text)}")
 
 
+def complain_of(errors: Iterable[ChargePointError]) -> None:
+    """Each cause once, with its code in brackets."""
+    for line in told_apart(errors):
+        complain(line)
+
+
+def told_apart(errors: Iterable[ChargePointError]) -> list[str]:
+    """`[code] message` of each cause, once: calls that fail alike are listed in one line."""
+    calls: dict[tuple[str, str], list[str]] = {}
+    for error in errors:
+        found = _CALLER.fullmatch(error.message)
+        call, rest = (found[1], found[2]) if found else ("", error.message)
+        named = calls.setdefault((error.code, rest), [])
+        if call not in named:
+            named.append(call)
+    return [
+        f"[{code}] {' '.join(filter(None, (', '.join(names), rest)))}"
+        for (code, rest), names in calls.items()
+    ]
+
+
+def refuse_ignored(names: Iterable[str], why: str) -> None:
+    """Raise UsageError for an option that was given and would be ignored. `names`: parameters
+    of the command; `why`: the rest of the sentence, like "goes with --config"."""
+    context = click.get_current_context()
+    given = {click.core.ParameterSource.COMMANDLINE}
+    for one in context.command.params:
+        if one.name in names and context.get_parameter_source(one.name) in given:
+            raise click.UsageError(f"{one.opts[0]} {why}")
+
+
 def _say(text: str) -> None:
-    """Lines are broken between words for people only: whoever searches a log wants one line."""
+    """Lines are broken between words for people only: a search in a log needs one line."""
     screen = _aside()
     screen.print(text, soft_wrap=not screen.is_terminal)
 

@@ -22,7 +22,7 @@ _UNKNOWN = 5
 
 MEANINGS: dict[int, str] = {
     0: "all well",
-    SOME_FAILED: "a part of it failed: a value with an error, a fault in a file",
+    SOME_FAILED: "a part of it failed: a value with an error, a fault in a file, a misfit answer",
     USAGE: "wrong usage, option or configuration; nothing was asked or sent",
     _REFUSED: "the service refused: credentials, rights, or the command itself",
     _LATER: "the service or the platform cannot be reached now; try again later",
@@ -42,6 +42,8 @@ _CODES: tuple[tuple[type[ChargePointError], int], ...] = (
 )
 
 
-def exit_code(error: ChargePointError) -> int:
-    """The exit code of a command that ended with this error."""
-    return next((code for kind, code in _CODES if isinstance(error, kind)), SOME_FAILED)
+def exit_code(error: ChargePointError, *, asked: bool = False) -> int:
+    """The exit code of a command that ended with this error. `asked`: a service or a platform
+    was asked before, so that it is not one of usage."""
+    found = next((code for kind, code in _CODES if isinstance(error, kind)), SOME_FAILED)
+    return SOME_FAILED if asked and found == USAGE else found

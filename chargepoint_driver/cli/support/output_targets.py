@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,22 @@ from rich.table import Table
 
 from chargepoint_driver.cli.discovery.bundle import DRIVER, Bundle
 from chargepoint_driver.cli.discovery.platform import Change, beside_others, changes, connected
-from chargepoint_driver.cli.support.console import complain, console, note, progress
+from chargepoint_driver.cli.support.console import asking, complain, console, note
 from chargepoint_driver.errors import BadConfiguration
 
-__all__ = ["Storing"]
+__all__ = ["Storing", "check_writable"]
+
+
+def check_writable(folder: Path) -> None:
+    """Raise BadConfiguration when a folder cannot be made or written."""
+    there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
+    if not there.is_dir():
+        raise BadConfiguration(f"{folder}: {there} is a file; name a folder. Nothing was written")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise BadConfiguration(
+            f"{folder}: no permission to write in {there}; name another folder, or run as a user "
+            "that may write there. Nothing was written"
+        )
 
 
 @dataclass(frozen=True)
@@ -57,7 +70,7 @@ def _deploy(
     made: Bundle, home: Path, dry_run: bool, force: bool, as_json: bool
 ) -> list[dict[str, str]]:
     """Show, and unless `dry_run` store, what is new or (with force) differs."""
-    with progress(f"asking the platform in {home} …"), connected(home) as platform:
+    with asking(f"asking the platform in {home} …"), connected(home) as platform:
         found, warnings = changes(platform, beside_others(platform, made.entries))
         if not as_json:
             _show_changes(found)

@@ -8,11 +8,13 @@ from datetime import datetime, timezone
 from typing import Any
 
 from chargepoint_driver.cli.discovery.site import Station
+from chargepoint_driver.cli.support.console import told_apart
+from chargepoint_driver.errors import ChargePointError
 from chargepoint_driver.registry import Selection, build
 from chargepoint_driver.registry import columns as col
 from chargepoint_driver.service import Reading, Service
 
-__all__ = ["Picture", "PortState", "look", "selection"]
+__all__ = ["LIVE", "Picture", "PortState", "look", "selection"]
 
 _SESSION = "ChargingSessionRegister"
 _POINTS = (
@@ -27,7 +29,7 @@ _POINTS = (
 )
 # Sessions are asked for a whole account at once, in pages: not at every refresh.
 _SESSION_CURRENCY_S = 60.0
-_LIVE = ("Status", "portLoad", "shedState")
+LIVE = ("Status", "portLoad", "shedState")
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class PortState:
     """One port. None means not reported, or not to be had (then `errors` says why).
 
     `limit_kw` and `limit_percent` are the shed in force. `session_kwh` is of the session that
-    lasts; `age_s` the age of the oldest of status, load and shed state.
+    lasts; `age_s` the age of the oldest of status, load and shed state. `unknown`: the points
+    that could not be read.
     """
 
     station_id: str
@@ -50,20 +53,35 @@ class PortState:
     session_kwh: float | None
     age_s: float | None
     errors: tuple[str, ...]
+    unknown: frozenset[str] = frozenset()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "unknown": sorted(self.unknown)}
 
 
 @dataclass(frozen=True)
 class Picture:
-    """All ports, and the messages of what went wrong, each once."""
+    """All ports, and the messages of what went wrong, each once.
+
+    `ports` is None while the stations of the account are not known. `problems`: the messages for
+    people, with codes, each cause once.
+    """
 
     at: datetime
-    ports: tuple[PortState, ...]
+    ports: tuple[PortState, ...] | None
     messages: tuple[str, ...]
+    problems: tuple[str, ...] = ()
+
+    @classmethod
+    def without_stations(cls, error: ChargePointError) -> Picture:
+        """While the list of stations cannot be read."""
+        problems = tuple(told_apart([error]))
+        return cls(datetime.now(timezone.utc), None, (str(error),), problems)
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "at": self.at.isoformat(timespec="milliseconds"),
-            "ports": [asdict(port) for port in self.ports],
+            "ports": None if self.ports is None else [port.to_dict() for port in self.ports],
             "errors": list(self.messages),
         }
 
@@ -100,6 +118,7 @@ def look(service: Service, stations: Sequence[Station], wanted: Selection) -> Pi
             for port in station.ports
         ),
         tuple(dict.fromkeys(str(error) for error in reading.errors.values())),
+        tuple(told_apart(reading.errors.values())),
     )
 
 
@@ -118,7 +137,7 @@ def _state(station: Station, port: int, rated_kw: float | None, reading: Reading
     # With a shed by per cent the service reports an allowed load of 0, which is no limit.
     by_percent = bool(shed) and bool(percent)
     lasts = value("sessionID") is not None and value("endTime") is None
-    ages = [reading.ages_s[names[name]] for name in _LIVE if names[name] in reading.values]
+    ages = [reading.ages_s[names[name]] for name in LIVE if names[name] in reading.values]
     errors = (reading.errors.get(key) for key in names.values())
     return PortState(
         station.station_id,
@@ -133,4 +152,5 @@ def _state(station: Station, port: int, rated_kw: float | None, reading: Reading
         value("Energy") if lasts else None,
         round(max(ages), 1) if ages else None,
         tuple(dict.fromkeys(error.code for error in errors if error is not None)),
+        frozenset(name for name, key in names.items() if key in reading.errors),
     )
