@@ -126,7 +126,8 @@ def render(
         return Group(head, *_errors(messages))
     ports = picture.ports
     if height is not None:
-        rows = max(1, height - _AROUND - len(messages))
+        taken = sum(-(-(len("error ") + len(message)) // width) for message in messages)
+        rows = max(1, height - _AROUND - taken)
         first = max(0, min(first, len(ports) - rows))
         ports = ports[first : first + rows]
     with_errors = any(port.errors for port in picture.ports)
@@ -147,7 +148,7 @@ def render(
         cells = _cells(port, wide, since_s)
         name = port.station if port.station_id != station else ""
         # The end of a name tells stations apart, its beginning is often the same.
-        shown = name if len(name) <= names else f"…{name[1 - names :]}"
+        shown = name if len(name) <= names else f"{_cut()}{name[1 - names :]}"
         table.add_row(escape(shown), *cells[: len(table.columns) - 1])
         station = port.station_id
     head = Text(
@@ -161,11 +162,14 @@ def render(
     return Group(*body, *_errors(messages))
 
 
+def _cut() -> str:
+    """The mark of a name that is cut, in one character, also where the encoding has no ellipsis."""
+    return "…" if (sys.stdout.encoding or "").lower().startswith("utf") else "~"
+
+
 def _errors(messages: Sequence[str]) -> list[Text]:
-    return [
-        Text(f"error {message}", style="red", overflow="ellipsis", no_wrap=True)
-        for message in messages
-    ]
+    # Folded, not cut: the cure stands at the end.
+    return [Text(f"error {message}", style="red", overflow="fold") for message in messages]
 
 
 def _is_unknown(port: PortState) -> bool:

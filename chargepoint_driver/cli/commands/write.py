@@ -88,15 +88,6 @@ def write(
     allowedLoad is its total, divided as the config says. The command is sent once, and
     nothing renews it: a shed ends after its minutes.
     """
-    if point == "shedState" and value.strip().lower() in {"1", "true"}:
-        raise BadValue(
-            "shedState 1 sends the limit written before it, and no limit is kept between two "
-            "commands: write allowedLoad or percentShed, which shed at once"
-        )
-    if point in {"shedState", "clearAlarms"}:
-        refuse_ignored({"minutes"}, f"is for a shed: {point} sends no time; leave it out")
-    if point == "clearAlarms":
-        refuse_ignored({"port"}, "does not choose alarms: all of the station are cleared")
     _check(point, value)
     access = find()
     target = target_of(access, station, port)
@@ -153,13 +144,24 @@ def write(
 
 
 def _check(point: str, value: str) -> None:
-    """Refuse a value before anything is asked. Raises BadValue."""
+    """Refuse a value, and options that it ignores, before anything is asked. Raises BadValue."""
+    if point == "shedState" and value.strip().lower() in {"1", "true"}:
+        raise BadValue(
+            "shedState 1 sends the limit written before it, and no limit is kept between two "
+            "commands: write allowedLoad or percentShed, which shed at once"
+        )
+    if point in {"shedState", "clearAlarms"}:
+        refuse_ignored({"minutes"}, f"is for a shed: {point} sends no time; leave it out")
+    if point == "clearAlarms":
+        refuse_ignored({"port"}, "does not choose alarms: all of the station are cleared")
     if point == "allowedLoad":
         check_kw(point, value)
     elif point == "percentShed":
         check_percent(point, value)
     elif value.strip().lower() not in {"0", "1", "false", "true"}:
         raise BadValue(f"{point}: {value!r} is not a truth value; write 1 or 0")
+    elif point == "clearAlarms" and value.strip().lower() in {"0", "false"}:
+        raise BadValue(f"clearAlarms: {value!r} clears nothing and would not be sent; write 1")
 
 
 def _options(access: Access, station: str | None, minutes: int) -> ShedOptions:
