@@ -254,12 +254,11 @@ class Service:
         if point.attribute.is_command:
             if not point.writable:
                 raise BadValue(f"{point.name} ({point.attribute.name}) can only be read")
-            return self.command(point.target, point.attribute.write, value)
-        found = self.control.warnings(point, value, ask=warnings is not None)
-        for warning in found:
-            _log.warning("%s", warning)
-        if warnings is not None:
-            warnings += found
+            answer = self.command(point.target, point.attribute.write, value)
+            if not answer:
+                _warn([f"{point.name} 0: nothing was sent; write 1 for it to happen"], warnings)
+            return answer
+        _warn(self.control.warnings(point, value, ask=warnings is not None), warnings)
         if not self.control.write(point, value, options):
             limit = self.control.staged(point.target)
             if limit is None or point.attribute.call != "getLoad":
@@ -371,6 +370,14 @@ class Service:
         """Renew no shed any more, and let go of connections."""
         self.control.close()
         self._backend.close()
+
+
+def _warn(found: list[str], warnings: list[str] | None) -> None:
+    """Log what a write costs, and hand it to the writer who wants to know."""
+    for warning in found:
+        _log.warning("%s", warning)
+    if warnings is not None:
+        warnings += found
 
 
 def _store(account: Account, default: Path | None) -> CommandStore | None:

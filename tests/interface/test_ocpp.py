@@ -282,7 +282,7 @@ def test_events_are_off_where_nobody_wants_them(any_site: Site) -> None:
     assert any_site.events() == []
 
 
-def test_commands_by_set_point(any_site: Site) -> None:
+def test_commands_by_set_point(any_site: Site, caplog: pytest.LogCaptureFixture) -> None:
     site = any_site
     site.start()
     twins = site.connect()
@@ -291,6 +291,7 @@ def test_commands_by_set_point(any_site: Site) -> None:
     site.until("rfidSerialNumber", "TAG7")
     assert twins.state()["power_kw"] > 0
     assert site.driver.set(ONE, "unlock", 0) == ""
+    assert "unlock 0: nothing was sent; write 1 for it to happen" in caplog.text
     assert site.driver.set(ONE, "remoteStop", 1) == "Accepted"
     site.until("endTime", lambda at: at is not None)
     twins.act("unplug", connector=1)

@@ -90,9 +90,14 @@ class TestClearAlarms:
         assert rig.read("alarmType") is None
         assert rig.read("alarmType", station=OTHER) == "GFCI Trip"
 
-    def test_false_sends_nothing(self, rig: Rig) -> None:
+    def test_false_sends_nothing_and_says_so(
+        self, rig: Rig, caplog: pytest.LogCaptureFixture
+    ) -> None:
         assert rig.write("clearAlarms", 0, port=None) == 0
         assert rig.sim.calls.total == 0
+        assert f"clearAlarms 0: nothing is sent; write 1 to clear the alarms of {STATION}" in (
+            caplog.text
+        )
 
     def test_false_answers_with_its_own_value_whatever_is_staged(self, rig: Rig) -> None:
         rig.write("allowedLoad", 5.0, port=None)

@@ -30,6 +30,11 @@ def warnings_of(commands: Commands, point: Point, value: object, *, ask: bool) -
             if staged is None:
                 return []
             limit = staged
+        elif name == "clearAlarms" and not validation.truth(point, value):
+            return [
+                f"{point.name} 0: nothing is sent; write 1 to clear the alarms of "
+                f"{target.station_id}"
+            ]
         else:
             return []
         return _of_limit(_Facts(commands, ask=ask), target, limit)
