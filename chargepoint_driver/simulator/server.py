@@ -7,9 +7,12 @@ import logging
 import socket
 import struct
 import sys
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 from typing import Any
+
+from chargepoint_driver import descriptors
 
 from .control import Control
 from .soap.dispatch import Answer, Cut, Service
@@ -21,6 +24,8 @@ VERSIONS = ("5.0", "5.1")
 
 MOST_REQUEST_BYTES = 1_000_000
 IDLE_CONNECTION_S = 60
+# At the same time; the one that has waited longest for a request makes room.
+MAX_CONNECTIONS = 512
 
 _RESET = struct.pack("ii", 1, 0)
 
@@ -36,7 +41,8 @@ class Server(ThreadingHTTPServer):
         """Bind the port (0: any free one). OSError when it is taken."""
         self.service = service
         self.control = control
-        self._connections: set[socket.socket] = set()
+        # A connection to the time since when it waits for a request; None while one is served.
+        self._connections: dict[socket.socket, float | None] = {}
         self._connections_lock = Lock()
         self._closing = False
         self._thread = Thread(target=self.serve_forever, args=(0.05,), name="simulator")
@@ -64,15 +70,42 @@ class Server(ThreadingHTTPServer):
     def process_request(self, request: Any, client_address: Any) -> None:
         """Remember the connection, so that `stop` can end one that is kept alive."""
         with self._connections_lock:
-            if self._closing:
+            if self._closing or not self._has_room():
                 _hang_up(request)
-            self._connections.add(request)
+            self._connections[request] = time.monotonic()
         super().process_request(request, client_address)
+
+    def service_actions(self) -> None:
+        """Called by `serve_forever` again and again: end requests that are never sent whole."""
+        late_s = time.monotonic() - IDLE_CONNECTION_S
+        with self._connections_lock:
+            for connection, since_s in self._connections.items():
+                if since_s is not None and since_s < late_s:
+                    _hang_up(connection)
+
+    def waits(self, connection: socket.socket, since_s: float | None) -> None:
+        """A connection waits for its next request since then; None: its request is served."""
+        with self._connections_lock:
+            if connection in self._connections:
+                self._connections[connection] = since_s
+
+    def _has_room(self) -> bool:
+        if len(self._connections) < MAX_CONNECTIONS and self.fileno() < descriptors.max_accepted():
+            return True
+        waiting = {
+            one: since_s for one, since_s in self._connections.items() if since_s is not None
+        }
+        if not waiting:
+            return False
+        oldest = min(waiting, key=lambda one: waiting[one])
+        self._connections[oldest] = None
+        _hang_up(oldest)
+        return True
 
     def shutdown_request(self, request: Any) -> None:
         """Close a connection for good."""
         with self._connections_lock:
-            self._connections.discard(request)
+            self._connections.pop(request, None)
         if request.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, len(_RESET)) == _RESET:
             self.close_request(request)  # an orderly shutdown would not be a reset
         else:
@@ -116,6 +149,7 @@ class Handler(BaseHTTPRequestHandler):
         body = self._read_body()
         if body is None:
             return
+        self.server.waits(self.connection, None)
         version = path[len(SOAP_PATH) :] if path.startswith(SOAP_PATH) else ""
         if version not in VERSIONS:
             status, content = self.server.control.answer(method, path, body)
@@ -127,6 +161,7 @@ class Handler(BaseHTTPRequestHandler):
             with self.server.service.calls.flight():
                 answer = self.server.service.answer(body, version)
             self._send(answer)
+        self.server.waits(self.connection, time.monotonic())
 
     def _read_body(self) -> bytes | None:
         """The body, or None when it was refused (and the refusal sent)."""

@@ -209,6 +209,13 @@ def test_command_stops_on_an_event(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(capsys.readouterr().out.splitlines()) == 1
 
 
+# Sockets and signals, which know no message of any kind.
+OF_PROCESSES = {
+    f"chargepoint_driver.{name}"
+    for name in ("acceptor", "descriptors", "rate_limited_log", "signals")
+}
+
+
 def test_nothing_of_the_client_is_imported() -> None:
     files = list(PACKAGE.rglob("*.py"))
     assert len(files) > 20

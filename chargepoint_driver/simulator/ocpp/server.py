@@ -9,11 +9,18 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, Protocol
 
+from chargepoint_driver.acceptor import Acceptor, ConnectionLimits
+from chargepoint_driver.rate_limited_log import RateLimitedLog
+
 log = logging.getLogger(__name__)
 
 MOST_HEADERS = 100
 MOST_BODY_BYTES = 1_000_000
 IDLE_S = 60.0
+# There is no login: a whole request is one.
+LIMITS = ConnectionLimits(
+    max_connections=512, max_unauthenticated=256, max_per_address=512, open_timeout_s=10.0
+)
 
 
 class Answers(Protocol):
@@ -31,32 +38,46 @@ class Server:
 
     def __init__(self, control: Any) -> None:
         self._control = control
-        self._server: asyncio.Server | None = None
+        self._acceptor: Acceptor | None = None
         self._connections: set[asyncio.Task[Any]] = set()
         self.url = ""
 
     async def start(self, port: int) -> None:
         """Bind the port (0: any free one). OSError when it is taken."""
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", port)
-        bound = self._server.sockets[0].getsockname()[1]
-        self.url = f"http://127.0.0.1:{bound}"
+        self._acceptor = Acceptor(("127.0.0.1", port), self._protocol, LIMITS, RateLimitedLog(log))
+        self._acceptor.start()
+        self.url = f"http://127.0.0.1:{self._acceptor.port}"
+
+    def _protocol(self) -> asyncio.StreamReaderProtocol:
+        protocol: asyncio.StreamReaderProtocol
+
+        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await self._connected(protocol, reader, writer)
+
+        protocol = asyncio.StreamReaderProtocol(asyncio.StreamReader(), connected)
+        return protocol
 
     async def stop(self) -> None:
         """Close the port and every connection."""
-        if self._server is None:
+        if self._acceptor is None:
             return
-        self._server.close()
+        self._acceptor.close()
         for task in list(self._connections):
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
-        await self._server.wait_closed()
+        await self._acceptor.wait_closed()
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _connected(
+        self,
+        protocol: asyncio.StreamReaderProtocol,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._connections.add(task)
         try:
-            while await self._one(reader, writer):
+            while await self._one(protocol, reader, writer):
                 pass
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.TimeoutError):
             log.debug("a control connection ended early")
@@ -66,13 +87,21 @@ class Server:
             self._connections.discard(task)
             writer.close()
 
-    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def _one(
+        self,
+        protocol: asyncio.StreamReaderProtocol,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> bool:
         try:
             request = await asyncio.wait_for(_read(reader), IDLE_S)
         except BadRequest as error:
             await _write(writer, 400, {"error": str(error)}, stays=False)
             return False
         if request is None:
+            return False
+        if self._acceptor is None or not self._acceptor.authenticate(protocol):
+            await _write(writer, 503, {"error": "too many connections"}, stays=False)
             return False
         method, path, body, stays = request
         try:
