@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from chargepoint_driver.catalogue.commanded import COMMANDED
+from chargepoint_driver.catalogue.measurands import LINES, MEASURANDS
 from chargepoint_driver.catalogue.model import (
     COMMANDS,
     Attribute,
@@ -167,16 +168,25 @@ _STATUS = _rows(
     _row("ocppVersion", STRING, STATION, "ocpp_version"),
 )
 
-_LINES = ("L1", "L2", "L3")
-_PHASES = tuple(
-    _row(f"{name}{line}", FLOAT, PORT, f"Port/phases/{line}/{path}", unit)
-    for name, path, unit in (
-        ("portLoad", "load_kw", "kW"),
-        ("voltage", "voltage_v", "V"),
-        ("current", "current_a", "A"),
-        ("temperature", "temperature_c", "Celsius"),
+_MEASURED = tuple(
+    _row(
+        row.point,
+        FLOAT,
+        PORT,
+        f"Port/{row.shown or row.field}",
+        row.unit,
+        ": ".join(filter(None, (row.name, row.notes))),
+        formerly=row.formerly,
     )
-    for line in _LINES
+    for row in MEASURANDS
+    if row.point
+)
+_PHASES = tuple(
+    _row(f"{row.line_point}{line}", FLOAT, PORT, f"Port/phases/{line}/{row.of_lines}", unit)
+    for row in MEASURANDS
+    if row.line_point
+    for line in LINES
+    for unit in (row.unit or "kW",)
 )
 
 _LOAD = _rows(
@@ -194,7 +204,14 @@ _LOAD = _rows(
         whole=Whole.ANY,
         grouped=True,
     ),
-    _row("portLoad", FLOAT, PORT, "Port/load_kw", "kW"),
+    _row(
+        "portLoad",
+        FLOAT,
+        PORT,
+        "Port/load_kw",
+        "kW",
+        "negative while the vehicle feeds back",
+    ),
     _row(
         "portLoadEstimated",
         INTEGER,
@@ -202,6 +219,14 @@ _LOAD = _rows(
         "Port/load_estimated",
         "0 or 1",
         "1 when the load is worked out from voltage and current, or from the register",
+    ),
+    _row(
+        "portLoadSuspect",
+        INTEGER,
+        PORT,
+        "Port/load_suspect",
+        "0 or 1",
+        "1 when portLoad is more than 1.5 times the rated power; None without a rated power",
     ),
     _own(
         "allowedLoad",
@@ -230,22 +255,7 @@ _LOAD = _rows(
     _own("limitRefused", STRING, "limit/refused", notes="the answer to a limit that was refused"),
     _own("limitUntil", DATETIME, "limit/until", notes="when the limit ends by itself"),
     _own("shedBaseLoad", FLOAT, "limit/base_kw", "kW", "load that percentShed is a share of"),
-    _row("energyRegister", FLOAT, PORT, "Port/energy_kwh", "kWh", "the meter's own register"),
-    _row(
-        "portVoltage", FLOAT, PORT, "Port/voltage_v", "V", "mean of the phases", formerly="voltage"
-    ),
-    _row(
-        "portCurrent",
-        FLOAT,
-        PORT,
-        "Port/current_a",
-        "A",
-        "largest of the phases",
-        formerly="current",
-    ),
-    _row("powerOffered", FLOAT, PORT, "Port/offered_kw", "kW"),
-    _row("SoC", FLOAT, PORT, "Port/soc_percent", "percent"),
-    _row("Temperature", FLOAT, PORT, "Port/temperature_c", "Celsius", formerly="temperature"),
+    *_MEASURED,
     _row("meterTime", DATETIME, PORT, "Port/meter_time", pushed=False),
     *_PHASES,
     *(replace(row, pushed=True) for row in COMMANDED),

@@ -52,6 +52,9 @@ class Quirks(BaseModel):
         default="lenient",
         description="strict: refuse messages that break their schema; lenient: use and count them",
     )
+    location: Literal["Outlet", "Cable", "Body", "Inlet", "EV"] | None = Field(
+        default=None, description="where its meter measures what counts; None: the first of these"
+    )
     read_configuration: bool = Field(
         default=True, description="whether it may be asked for all keys"
     )

@@ -12,6 +12,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -159,6 +160,7 @@ class Csms:
     def _look_up_quirks(point: ChargePoint) -> None:
         model = point.boot.get("model") or point.model
         point.quirks = quirks_of(point.boot.get("vendor"), model, point.own_quirks)
+        point.electrical = replace(point.electrical, location=point.quirks.location)
 
     async def _take(self, connection: ThrottledConnection, station_id: str, version: str) -> None:
         """One socket, from its handshake to its end. The newest one of a charge point counts."""

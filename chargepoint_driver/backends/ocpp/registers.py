@@ -12,6 +12,7 @@ from typing import Any
 from chargepoint_driver.backends.ocpp.model.timestamps import parse
 from chargepoint_driver.backends.ocpp.status import ChargePointView, ConnectorView
 from chargepoint_driver.catalogue import OCPP, Attribute, Kind, Scope
+from chargepoint_driver.catalogue.measurands import MEASURANDS
 from chargepoint_driver.config.ocpp import OcppConfig
 from chargepoint_driver.records import StationRecord, Value, Values
 
@@ -124,8 +125,9 @@ def _live(view: ConnectorView, up: bool) -> dict[str, Any]:
     facts = {name: getattr(view, name) for name in ConnectorView.__slots__}
     if not up:
         facts |= dict.fromkeys(_SAID)
-    if view.energy_wh is not None:
-        facts["energy_kwh"] = view.energy_wh / 1000
+    for row in MEASURANDS:
+        if row.shown and facts[row.field] is not None:
+            facts[row.shown] = facts[row.field] / row.shown_divisor
     if view.load_kw is None:
         facts["load_estimated"] = None
     if facts["ocpp_status"] is not None:

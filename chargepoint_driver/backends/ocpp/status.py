@@ -14,9 +14,12 @@ from chargepoint_driver.backends.ocpp.model.charger import (
     Connector,
     Transaction,
     is_fault,
+    is_suspect,
 )
+from chargepoint_driver.backends.ocpp.model.metering import COMPUTED
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.protocol.set_up_guard import harmful_requests
+from chargepoint_driver.catalogue.measurands import LOAD, MEASURANDS
 
 __all__ = ["ChargePointView", "ConnectorView", "TransactionView", "register_status", "view_of"]
 
@@ -37,7 +40,20 @@ STATUSES: Mapping[str, tuple[bool, str]] = {
 # Nothing flows in these, whatever a meter says.
 NO_LOAD = {"Available", "Finishing", "Faulted", "SuspendedEV", "SuspendedEVSE"}
 NO_LOAD_STATES = {"EVConnected", "SuspendedEV", "SuspendedEVSE", "Idle"}
+# Nothing can flow in these in either direction.
+EMPTY = {"Available", "Finishing", "Faulted"}
+# What flows with the load, and the measurands that a view has besides the load.
+FLOWING = frozenset(("current_a", "current_exported_a", "export_kw"))
+MEASURED = tuple(row.field for row in MEASURANDS if row.field != LOAD)
 _SHORTEST_STALE_S = 60.0
+
+
+def _with_measurands(cls: type) -> type:
+    """Give a class a field of each measurand, None unless it is given."""
+    for field in MEASURED:
+        cls.__annotations__[field] = "float | None"
+        setattr(cls, field, None)
+    return cls
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +70,10 @@ class TransactionView:
 
 
 @dataclass(frozen=True, slots=True)
+@_with_measurands
 class ConnectorView:
-    """A connector (2.x: an EVSE; 0: the charge point itself). None means not reported."""
+    """A connector (2.x: an EVSE; 0: the charge point itself). None means not reported. Besides
+    the fields here it has those of the table of measurands (`catalogue.measurands`)."""
 
     connector_id: int
     status: str
@@ -68,12 +86,7 @@ class ConnectorView:
     last_error_time: str | None
     load_kw: float | None
     load_estimated: bool
-    energy_wh: float | None
-    voltage_v: float | None
-    current_a: float | None
-    soc_percent: float | None
-    temperature_c: float | None
-    offered_kw: float | None
+    load_suspect: bool | None
     phases: Mapping[str, Mapping[str, float]]
     meter_time: str | None
     transaction: TransactionView | None
@@ -173,14 +186,24 @@ def load_of(point: ChargePoint, connector: Connector, now_s: float) -> tuple[flo
     if not point.connected:
         return None, False
     if connector.status in NO_LOAD or connector.charging_state in NO_LOAD_STATES:
+        if not _feeds_back(point, connector, now_s):
+            return 0.0, False
+    elif connector.stopped and connector.transaction is None:
         return 0.0, False
-    if connector.stopped and connector.transaction is None:
-        return 0.0, False
-    known = connector.meter.known(now_s - stale_s(point)).get("load_kw")
+    known = connector.meter.known(now_s - stale_s(point)).get(LOAD)
     if known is None:
         return None, False
-    load_kw, estimated = known[0]
-    return load_kw, estimated
+    return known[0], known[3] >= COMPUTED
+
+
+def _feeds_back(point: ChargePoint, connector: Connector, now_s: float) -> bool:
+    """Whether a vehicle that is plugged in was measured to feed back since its status."""
+    if connector.status in EMPTY or connector.charging_state == "Idle":
+        return False
+    known = connector.meter.known(now_s - stale_s(point)).get(LOAD)
+    if known is None or known[3] >= COMPUTED:
+        return False
+    return bool(known[0] < 0 and known[2] >= (connector.status_received_s or 0.0))
 
 
 def stale_s(point: ChargePoint) -> float:
@@ -192,9 +215,10 @@ def _connector_view(
     point: ChargePoint, connector: Connector, main: Connector | None, up: bool, now_s: float
 ) -> ConnectorView:
     known = connector.meter.known(now_s - stale_s(point)) if point.connected else {}
-    register = known.get("energy_wh")
-    if register and connector.transaction and register[2] < now_s - stale_s(point):
-        del known["energy_wh"]
+    if connector.transaction is not None:
+        # While it charges its registers move on.
+        since_s = now_s - stale_s(point)
+        known = {field: entry for field, entry in known.items() if entry[2] >= since_s}
     load_kw, estimated = load_of(point, connector, now_s)
     status = connector.status
     concerned = [connector] if main is None or main is connector else [connector, main]
@@ -205,9 +229,6 @@ def _connector_view(
     last_error = max(connector.faults, default=None)
     faulted = any(each.status == "Faulted" for each in counted)
     out = any(_is_out_of_service(each) for each in counted)
-
-    def number(name: str) -> Any:
-        return known[name][0] if name in known else None
 
     return ConnectorView(
         connector_id=connector.connector_id,
@@ -221,13 +242,8 @@ def _connector_view(
         last_error_time=None if last_error is None else iso(last_error[0]),
         load_kw=load_kw,
         load_estimated=estimated,
-        energy_wh=number("energy_wh"),
-        voltage_v=number("voltage_v"),
-        current_a=0.0 if load_kw == 0 and "current_a" in known else number("current_a"),
-        soc_percent=number("soc_percent"),
-        temperature_c=number("temperature_c"),
-        offered_kw=number("offered_kw"),
-        phases=number("phases") or {},
+        load_suspect=is_suspect(load_kw, point.electrical),
+        phases=known["phases"][0] if "phases" in known else {},
         meter_time=iso(connector.meter.time_s),
         transaction=_transaction_view(connector.transaction),
         limit=None if connector.limit is None else connector.limit.to_dict(now_s),
@@ -235,7 +251,16 @@ def _connector_view(
         available_for_charging=_sign(operative) if up and known_status else None if up else -1,
         requires_maintenance=1 if faults or faulted else -1,
         out_of_service=_sign(out) if up and status in STATUSES else None,
+        **_measured(known, load_kw),
     )
+
+
+def _measured(known: Mapping[str, tuple[Any, ...]], load_kw: float | None) -> dict[str, Any]:
+    """The fields of the table of measurands but for the load. Without a load nothing flows."""
+    values = {field: known[field][0] for field in MEASURED if field in known}
+    if load_kw == 0:
+        values.update((field, 0.0) for field in FLOWING if field in values)
+    return values
 
 
 def _transaction_view(transaction: Transaction | None) -> TransactionView | None:

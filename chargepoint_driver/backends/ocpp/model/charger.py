@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from chargepoint_driver.backends.ocpp.model.energy import Registers
-from chargepoint_driver.backends.ocpp.model.metering import Meter
+from chargepoint_driver.backends.ocpp.model.meter import Meter
 from chargepoint_driver.backends.ocpp.model.quirks import Quirks
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ def is_fault(code: str | None) -> bool:
 
 DEPARTURES = "departures"
 """Where a charge point's stored record keeps what was out of order (`note_departures`)."""
+# A load beyond this share of the rated power is flagged: a unit or a scale is wrong.
+SUSPECT_SHARE = 1.5
 # Places of one kind that are told apart in `ChargePoint.forgiven`.
 MAX_PLACES = 50
 
@@ -51,6 +53,14 @@ class Electrical:
     phases: int
     is_dc: bool = False
     rated_kw: float | None = None
+    location: str | None = None  # that meter values are read at first; None: the rule
+
+
+def is_suspect(load_kw: float | None, electrical: Electrical) -> bool | None:
+    """Whether a load is beyond what the connector can carry. None: one of the two is unknown."""
+    if load_kw is None or electrical.rated_kw is None:
+        return None
+    return abs(load_kw) > SUSPECT_SHARE * electrical.rated_kw
 
 
 @dataclass(frozen=True, slots=True)

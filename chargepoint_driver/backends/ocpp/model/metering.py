@@ -1,23 +1,36 @@
-"""Meter values made comparable: one Sample per moment, in kW, Wh, V, A, %, °C.
+"""Meter values made comparable: one Sample per moment, by the table of measurands.
 
-The rules: only the outlet counts; a total is never added to its phases, N never to anything; a
-missing measurand is the energy register, a missing unit is Wh or W; an empty text is no value.
+The rules: of one measurand the values of the best location and context count, a total is never
+added to its phases, N never to anything. A missing measurand is the energy register, a missing
+unit the base unit; an empty text is no value.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-__all__ = ["Meter", "Raw", "Sample", "raw_values", "sample"]
+from chargepoint_driver.backends.ocpp.wire.leniency import number_of
+from chargepoint_driver.catalogue.measurands import (
+    LOAD,
+    MEASURANDS,
+    Lines,
+    Measurand,
+    by_name,
+)
 
-REGISTER = "Energy.Active.Import.Register"
-POWER = "Power.Active.Import"
-CURRENT = "Current.Import"
+__all__ = ["COMPUTED", "Raw", "Sample", "Supply", "grouped", "raw_values", "sample"]
+
+_ROWS = by_name()
+REGISTER = _ROWS["Energy.Active.Import.Register"]
+POWER, EXPORT = _ROWS["Power.Active.Import"], _ROWS["Power.Active.Export"]
+VOLTAGE, CURRENT = _ROWS["Voltage"], _ROWS["Current.Import"]
+CURRENT_EXPORT = _ROWS["Current.Export"]
+OFFERED, OFFERED_A = _ROWS["Power.Offered"], _ROWS["Current.Offered"]
 # Families of phases: the line that a phase is of, and what makes its value one of the line.
 _TO_LINE = 1 / math.sqrt(3)
 _FAMILIES = (
@@ -25,46 +38,44 @@ _FAMILIES = (
     {"L1-N": ("L1", 1.0), "L2-N": ("L2", 1.0), "L3-N": ("L3", 1.0)},
     {"L1-L2": ("L1", _TO_LINE), "L2-L3": ("L2", _TO_LINE), "L3-L1": ("L3", _TO_LINE)},
 )
-_ANYWHERE = {"SoC", "Temperature"}
-_FACTORS = {
-    "wh": 1.0,
-    "kwh": 1000.0,
-    "mwh": 1e6,
-    "w": 1.0,
-    "kw": 1000.0,
-    "watt": 1.0,
-    "watts": 1.0,
-    "kilowatt": 1000.0,
-    "ampere": 1.0,
-    "amperes": 1.0,
-    "a": 1.0,
-    "amp": 1.0,
-    "amps": 1.0,
-    "ma": 0.001,
-    "v": 1.0,
-    "volt": 1.0,
-    "volts": 1.0,
-    "kv": 1000.0,
-    "percent": 1.0,
-    "%": 1.0,
-    "celsius": 1.0,
-    "celcius": 1.0,
-    "c": 1.0,
-    "°c": 1.0,
-}
-# Unit of a temperature -> (factor, offset) to °C.
-_CELSIUS = {
-    "fahrenheit": (1 / 1.8, -32 / 1.8),
-    "f": (1 / 1.8, -32 / 1.8),
-    "k": (1.0, -273.15),
-    "kelvin": (1.0, -273.15),
-}
-_SHORTEST_DELTA_S = 10.0
+# Base units that some chargers write beside anything, since one of them is the default.
+_ANY_UNIT = {"": (1.0, 0.0), **dict.fromkeys(("wh", "w", "a", "v", "percent"), (1.0, 0.0))}
+_FIELDS = frozenset(row.field for row in MEASURANDS)
+# Where a value is measured, best first; of "EV" only what counts from anywhere. What a context
+# says of now: Transaction.End does at the end, the begin and an interruption are of before.
+_LOCATIONS = ("Outlet", "Cable", "Body", "Inlet")
+_CONTEXTS = {"Transaction.End": 1, "Other": 1, "Transaction.Begin": 3}
+_CONTEXTS |= dict.fromkeys(("Interruption.Begin", "Interruption.End"), 3)
+_CURRENT_CONTEXTS = {"", "Sample.Periodic", "Sample.Clock", "Trigger"}
+_LOCATION_STEPS = 8
+# Longest message whose shape is remembered, in values; and what is kept of its words.
+_MOST_SHAPE = 200
+_LONGEST_WORD = 60
+_fields = msgspec.structs.astuple
+COMPUTED = 1_000
+"""Rank of a load from voltage and current: any measured one of its moment counts before it."""
 _MOST = 1e15
 
 
+class Supply(Protocol):
+    """What is known of the wiring of a connector beforehand: see `charger.Electrical`."""
+
+    @property
+    def voltage(self) -> float: ...
+
+    @property
+    def phases(self) -> int: ...
+
+    @property
+    def is_dc(self) -> bool: ...
+
+    @property
+    def location(self) -> str | None: ...
+
+
 class Raw(msgspec.Struct):
-    """One sampled value as a message has it, of any version."""
+    """One sampled value as a message has it, of any version; `v16.messages` has the same
+    fields in the same order."""
 
     value: str
     context: str | None = None
@@ -75,18 +86,34 @@ class Raw(msgspec.Struct):
     unit: str | None = None
 
 
-class Sample(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What was measured at one moment. None means not reported."""
+class Sample:
+    """What was measured at one moment.
 
-    load_kw: float | None = None
-    load_estimated: bool = False
-    energy_wh: float | None = None
-    voltage_v: float | None = None
-    current_a: float | None = None
-    soc_percent: float | None = None
-    temperature_c: float | None = None
-    offered_kw: float | None = None
-    phases: Mapping[str, Mapping[str, float]] = msgspec.field(default_factory=dict)
+    `values` has the fields of the table of measurands that are known, besides `load_estimated`
+    (True where the load is worked out) and `phases` (line to its fields). Each is also an
+    attribute, None where it is not reported. `ranks` has what is not of the best location and
+    context, by field: the lower the better.
+    """
+
+    __slots__ = ("ranks", "values")
+
+    def __init__(self, values: dict[str, Any], ranks: dict[str, int]) -> None:
+        self.values = values
+        self.ranks = ranks
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _FIELDS:
+            return self.values.get(name)
+        raise AttributeError(name)
+
+    @property
+    def load_estimated(self) -> bool:
+        return bool(self.values.get("load_estimated"))
+
+    @property
+    def phases(self) -> Mapping[str, Mapping[str, float]]:
+        found: Mapping[str, Mapping[str, float]] = self.values.get("phases", {})
+        return found
 
 
 def raw_values(entries: object) -> list[Raw]:
@@ -96,7 +123,7 @@ def raw_values(entries: object) -> list[Raw]:
     for entry in entries if isinstance(entries, list) else [entries]:
         if isinstance(entry, dict) and isinstance(entry.get("value"), (str, int, float)):
             texts = {
-                name: str(value)
+                name: str(value)[: None if name == "value" else _LONGEST_WORD]
                 for name, value in entry.items()
                 if name in Raw.__struct_fields__ and isinstance(value, (str, int, float))
             }
@@ -104,144 +131,248 @@ def raw_values(entries: object) -> list[Raw]:
     return found
 
 
-def sample(values: Iterable[Any], phases: int) -> Sample:
-    """The sample in the sampled values of one moment (Raw, or of the same attributes).
-    `phases` is how many the connector uses: for a current and voltage without phase."""
-    at: dict[str, dict[str, float]] = {}
-    for entry in values:
-        place = _place(entry.measurand, entry.phase, entry.unit, entry.location, entry.format)
-        if place is None:
-            continue
-        number = _number(entry.value)
+def grouped(moments: list[tuple[float, list[Any]]]) -> list[tuple[float, list[Any]]]:
+    """Return sampled values by their moment, oldest first: what has one time is one sample."""
+    if len(moments) < 2:
+        return moments
+    found: dict[float, list[Any]] = {}
+    for time_s, values in moments:
+        found.setdefault(time_s, []).extend(values)
+    return sorted(found.items())
+
+
+def sample(values: list[Any], supply: Supply, *, ending: bool = False) -> Sample:
+    """Return the sample in the sampled values of one moment (Raw, or of the same fields).
+
+    `ending`: they came with the end of a transaction, so Transaction.End is what counts.
+    """
+    shape = tuple([_fields(entry)[1:] for entry in values])
+    plan = (_plan if len(shape) <= _MOST_SHAPE else _plan.__wrapped__)(
+        shape, supply.location, ending
+    )
+    numbers: dict[int, float] = {}
+    for index, factor, offset in plan.used:
+        number = _number(values[index].value)
         if number is None:
+            usable = [entry for entry in values if _number(entry.value) is not None]
+            return sample(usable, supply, ending=ending)
+        numbers[index] = number * factor + offset
+    return _combined(plan, numbers, supply)
+
+
+class _Part(NamedTuple):
+    """A measurand in a message: where its total stands, and each of its phases."""
+
+    row: Measurand
+    total: int | None
+    any_phase: int
+    lines: tuple[tuple[str, int, float], ...]
+
+
+class _Plan(NamedTuple):
+    """How messages of one shape are read. `used`: (index, factor, offset) of each value."""
+
+    used: tuple[tuple[int, float, float], ...]
+    parts: tuple[_Part, ...]
+    ranks: dict[str, int]
+    has_load: bool
+    has_offer: bool
+
+
+# Charge points send messages of the same few shapes again and again; texts are of their choice.
+@lru_cache(maxsize=1024)
+def _plan(shape: tuple[tuple[Any, ...], ...], prefer: str | None, ending: bool) -> _Plan:
+    """Return which of the values count, by the best rank of each measurand."""
+    at: dict[Measurand, dict[str, int]] = {}
+    ranks: dict[Measurand, int] = {}
+    conversions: dict[int, tuple[float, float]] = {}
+    for index, (context, form, measurand, phase, location, unit) in enumerate(shape):
+        row = _ROWS.get(measurand) if measurand else REGISTER
+        if row is None or form == "SignedData" or phase == "N":
             continue
-        measurand, phase, factor, offset = place
-        known = at.get(measurand)
-        if known is None:
-            known = at[measurand] = {}
-        known[phase] = number * factor + offset
-    return _combined(at, phases)
-
-
-# Charge points send the same few kinds of values again and again; texts are of their choice.
-@lru_cache(maxsize=4096)
-def _place(
-    measurand: str | None,
-    phase: str | None,
-    unit: str | None,
-    location: str | None,
-    form: str | None,
-) -> tuple[str, str, float, float] | None:
-    """(measurand, phase or "", factor, offset) of a kind of value; None where it is of no use."""
-    measurand = measurand or REGISTER
-    if location and location != "Outlet" and measurand not in _ANYWHERE:
-        return None
-    if form == "SignedData":
-        return None
-    name = (unit or "").strip().lower()
-    factor, offset = (_FACTORS.get(name) if name else 1.0), 0.0
-    if measurand == "Temperature":
-        factor, offset = _CELSIUS.get(name, (1.0, 0.0))
-    return None if factor is None else (measurand, phase or "", factor, offset)
-
-
-def _combined(at: dict[str, dict[str, float]], phases: int) -> Sample:
-    volts, amps, power = at.get("Voltage", {}), at.get(CURRENT, {}), at.get(POWER, {})
-    line_volts = _of_lines(volts)
-    line_amps = _of_lines(amps)
-    line_power = _of_lines(power)
-    load_w, estimated = power.get(""), False
-    if load_w is None and line_power:
-        load_w = sum(line_power.values())
-    if load_w is None:
-        load_w = _apparent(amps, line_amps, volts, line_volts, phases)
-        estimated = load_w is not None
-    registers = at.get(REGISTER, {})
-    energy = registers.get("")
-    if energy is None:
-        lines = _of_lines(registers)
-        energy = sum(lines.values()) if lines else None
-    temperature = at.get("Temperature")
-    soc = at.get("SoC")
-    offered = _first(at.get("Power.Offered"))
-    offered_a = _first(at.get("Current.Offered"))
-    voltage = _mean(volts.get(""), line_volts)
-    if offered is None and offered_a is not None and voltage is not None:
-        offered = offered_a * voltage * phases
-    per_line: dict[str, dict[str, float]] = {}
-    for name, lines in (("voltage_v", line_volts), ("current_a", line_amps)):
-        for line, number in lines.items():
-            per_line.setdefault(line, {})[name] = number
-    for line, number in line_power.items():
-        per_line.setdefault(line, {})["load_kw"] = number / 1000
-    for phase, number in (temperature or {}).items():
-        if phase:
-            per_line.setdefault(phase[:2], {})["temperature_c"] = number
-    return Sample(
-        None if load_w is None else load_w / 1000,
-        estimated,
-        energy,
-        voltage,
-        amps.get("", max(line_amps.values()) if line_amps else None),
-        _first(soc),
-        _first(temperature),
-        None if offered is None else offered / 1000,
-        per_line,
+        name = (unit or "").strip().lower()
+        conversion = row.units.get(name) or _ANY_UNIT.get(name)
+        rank = _rank(row, context, location, prefer, ending)
+        if conversion is None or rank is None or rank > ranks.get(row, rank):
+            continue
+        if rank < ranks.get(row, rank):
+            at[row] = {}
+        ranks[row] = rank
+        conversions[index] = conversion
+        at.setdefault(row, {})[phase or ""] = index
+    parts = tuple(
+        _Part(row, found.get(""), next(iter(found.values())), _lines(found))
+        for row, found in at.items()
+    )
+    indices = sorted({index for found in at.values() for index in found.values()})
+    offers = OFFERED_A in at and OFFERED not in at
+    return _Plan(
+        tuple((index, *conversions[index]) for index in indices),
+        parts,
+        {row.field: rank for row, rank in ranks.items() if rank},
+        POWER in at and EXPORT not in at,
+        offers,
     )
 
 
-def _apparent(
-    amps: dict[str, float],
-    line_amps: dict[str, float],
-    volts: dict[str, float],
-    line_volts: dict[str, float],
-    phases: int,
-) -> float | None:
-    """The sum of V times I in VA; None where a voltage or a current is missing."""
-    if line_amps:
-        common = _mean(volts.get(""), line_volts)
-        total = 0.0
-        for line, current in line_amps.items():
-            voltage = line_volts.get(line, common)
-            if voltage is None:
-                return None
-            total += voltage * current
-        return total
-    voltage = _mean(volts.get(""), line_volts)
-    if "" not in amps or voltage is None:
+def _rank(
+    row: Measurand, context: str | None, location: str | None, prefer: str | None, ending: bool
+) -> int | None:
+    """The lower the better; None for a place that does not count."""
+    rank = _rank_of_context(context, ending)
+    if row.anywhere:
+        return rank
+    where = _rank_of_location(location or "Outlet", prefer)
+    return None if where is None else rank * _LOCATION_STEPS + where
+
+
+def _rank_of_location(location: str, prefer: str | None) -> int | None:
+    if location == prefer:
+        return 0
+    try:
+        return _LOCATIONS.index(location) + (prefer is not None)
+    except ValueError:
         return None
-    return voltage * amps[""] * phases
 
 
-def _of_lines(found: dict[str, float]) -> dict[str, float]:
-    """L1 … L3 to their values, from whichever family of phases is there; line-to-line
-    voltages as what they are to neutral."""
-    if not found or (len(found) == 1 and "" in found):
-        return {}
-    for family in _FAMILIES:
-        lines = {}
-        for phase, number in found.items():
-            if phase in family:
-                line, factor = family[phase]
-                lines[line] = number * factor
+def _rank_of_context(context: str | None, ending: bool) -> int:
+    if ending and context == "Transaction.End":
+        return 0
+    rank = 0 if (context or "") in _CURRENT_CONTEXTS else _CONTEXTS.get(context or "", 1)
+    return rank + ending
+
+
+def _combined(plan: _Plan, numbers: dict[int, float], supply: Supply) -> Sample:
+    values: dict[str, Any] = {}
+    per_line: dict[str, dict[str, float]] = {}
+    lines_of: dict[Measurand, dict[str, float]] = {}
+    for row, total, any_phase, places in plan.parts:
+        lines = {line: numbers[index] * factor for line, index, factor in places}
         if lines:
-            return lines
-    return {}
+            lines_of[row] = lines
+            if row.of_lines:
+                for line, number in lines.items():
+                    per_line.setdefault(line, {})[row.of_lines] = number / row.divisor
+        if total is not None:
+            values[row.field] = numbers[total] / row.divisor
+        elif row.lines is Lines.ANY:
+            values[row.field] = numbers[any_phase] / row.divisor
+        elif lines:
+            values[row.field] = _of_all(row, list(lines.values()), supply) / row.divisor
+    ranks = plan.ranks
+    if not plan.has_load or LOAD not in values:
+        ranks = _set_load(values, lines_of, ranks, supply)
+        for line, number in lines_of.get(EXPORT, {}).items():
+            of_line = per_line.setdefault(line, {})
+            of_line[LOAD] = of_line.get(LOAD, 0.0) - number / 1000
+    if plan.has_offer and OFFERED_A.field in values:
+        offered_w = _offered(lines_of, values, supply)
+        if offered_w is not None:
+            values[OFFERED.field] = offered_w / 1000
+    if per_line:
+        values["phases"] = per_line
+    return Sample(values, ranks)
 
 
-def _mean(total: float | None, lines: dict[str, float]) -> float | None:
-    if total is not None:
-        return total
-    live = [number for number in lines.values() if number > 0]
-    if live:
+def _of_all(row: Measurand, numbers: list[float], supply: Supply) -> float:
+    """The value of a connector of which only phases are known."""
+    if row.lines is Lines.SUM:
+        return sum(numbers)
+    if row.lines is Lines.LARGEST:
+        return max(numbers)
+    live = [number for number in numbers if number > 0]
+    if len(live) in {1, supply.phases}:
+        # A meter of three phases on a supply of fewer: the others are not there.
         return sum(live) / len(live)
-    return 0.0 if lines else None
+    return sum(numbers) / len(numbers)
 
 
-def _first(found: dict[str, float] | None) -> float | None:
-    if not found:
+def _set_load(
+    values: dict[str, Any],
+    lines_of: dict[Measurand, dict[str, float]],
+    ranks: dict[str, int],
+    supply: Supply,
+) -> dict[str, int]:
+    """Set the load: measured power, what is fed back taken from it; else voltage times current.
+    Returns the ranks with its own."""
+    exported = values.get(EXPORT.field)
+    if exported:
+        values[LOAD] = values.get(LOAD, 0.0) - exported
+        return {**ranks, LOAD: max(ranks.get(LOAD, 0), ranks.get(EXPORT.field, 0))}
+    if LOAD in values:
+        return ranks
+    imported_w = _apparent(CURRENT, values, lines_of, ranks, supply)
+    exported_w = _apparent(CURRENT_EXPORT, values, lines_of, ranks, supply)
+    if imported_w is None and exported_w is None:
+        return ranks
+    values[LOAD] = ((imported_w or 0.0) - (exported_w or 0.0)) / 1000
+    values["load_estimated"] = True
+    return {**ranks, LOAD: COMPUTED}
+
+
+def _apparent(
+    current: Measurand,
+    values: dict[str, Any],
+    lines_of: dict[Measurand, dict[str, float]],
+    ranks: dict[str, int],
+    supply: Supply,
+) -> float | None:
+    """The sum of V times I in VA; None where a voltage or a current is missing, or where they
+    are of two places."""
+    total, common = values.get(current.field), values.get(VOLTAGE.field)
+    if total is None or common is None:
         return None
-    return found.get("", next(iter(found.values())))
+    if (ranks.get(current.field, 0) - ranks.get(VOLTAGE.field, 0)) % _LOCATION_STEPS:
+        return None
+    line_volts = lines_of.get(VOLTAGE, {})
+    live = [number for number in line_volts.values() if number > 0]
+    if live:
+        common = sum(live) / len(live)
+    amps = lines_of.get(current)
+    if amps is None:
+        return float(total * _volts_of_all(lines_of, common, supply))
+    return float(sum(number * line_volts.get(line, common) for line, number in amps.items()))
+
+
+def _volts_of_all(
+    lines_of: dict[Measurand, dict[str, float]], common: float, supply: Supply
+) -> float:
+    """The voltages of all phases in use, added up. The phases are those that the message shows,
+    also dead ones; where it shows none, those of the settings. DC has one."""
+    if supply.is_dc:
+        return common
+    line_volts = lines_of.get(VOLTAGE, {})
+    shown = {line for row in (VOLTAGE, CURRENT, POWER, OFFERED_A) for line in lines_of.get(row, ())}
+    if line_volts and len(line_volts) == len(shown):
+        return sum(line_volts.values())
+    return common * (len(shown) or supply.phases)
+
+
+def _offered(
+    lines_of: dict[Measurand, dict[str, float]], values: dict[str, Any], supply: Supply
+) -> float | None:
+    """The power in W that an offered current stands for; None where no voltage is known."""
+    amps = values[OFFERED_A.field]
+    common = values.get(VOLTAGE.field, None if supply.is_dc else supply.voltage)
+    if amps == 0:
+        return 0.0
+    if common is None:
+        return None
+    lines = lines_of.get(OFFERED_A)
+    if lines is not None and not supply.is_dc:
+        line_volts = lines_of.get(VOLTAGE, {})
+        return float(sum(each * line_volts.get(line, common) for line, each in lines.items()))
+    return float(amps * _volts_of_all(lines_of, common, supply))
+
+
+def _lines(found: dict[str, int]) -> tuple[tuple[str, int, float], ...]:
+    """(line, index, factor) of each phase, from whichever family of phases is there;
+    line-to-line voltages as what they are to neutral."""
+    for family in _FAMILIES:
+        lines = [(*family[phase], index) for phase, index in found.items() if phase in family]
+        if lines:
+            return tuple((line, index, factor) for line, factor, index in lines)
+    return ()
 
 
 def _number(text: Any) -> float | None:
@@ -249,81 +380,10 @@ def _number(text: Any) -> float | None:
     try:
         number = float(text)
     except (ValueError, TypeError, OverflowError):
-        return None
+        found = number_of(text) if isinstance(text, str) else None
+        if found is None:
+            return None
+        number = found
     if not -_MOST <= number <= _MOST or (isinstance(text, str) and "_" in text):
         return None
     return number
-
-
-class Meter:
-    """The newest value of each quantity of a connector. Older ones never replace newer ones."""
-
-    __slots__ = ("_register", "_values", "received_s", "time_s")
-
-    def __init__(self) -> None:
-        # quantity -> (value, time of measuring, time of receipt)
-        self._values: dict[str, tuple[Any, float, float]] = {}
-        self._register: tuple[float, float] | None = None
-        self.time_s: float | None = None
-        self.received_s: float | None = None
-
-    def take(
-        self, found: Sample, time_s: float, received_s: float, own_s: float | None = None
-    ) -> bool:
-        """Keep what is newer than what is known. True when anything was. `own_s` is the time
-        by the charge point's clock, for differences."""
-        own_s = time_s if own_s is None else own_s
-        if self.time_s is not None and time_s < self.time_s:
-            return False
-        self.time_s, self.received_s = time_s, received_s
-        values = self._values
-        load_kw, estimated = found.load_kw, found.load_estimated
-        if found.energy_wh is not None:
-            values["energy_wh"] = (found.energy_wh, time_s, received_s)
-            if load_kw is None:
-                load_kw, estimated = self._from_register(found.energy_wh, own_s), True
-            self._remember(found.energy_wh, own_s)
-        if load_kw is not None:
-            values["load_kw"] = ((load_kw, estimated), time_s, received_s)
-        for name in (
-            "voltage_v",
-            "current_a",
-            "soc_percent",
-            "temperature_c",
-            "offered_kw",
-        ):
-            number = getattr(found, name)
-            if number is not None:
-                values[name] = (number, time_s, received_s)
-        if found.phases:
-            values["phases"] = (found.phases, time_s, received_s)
-        return True
-
-    def _from_register(self, energy_wh: float, time_s: float) -> float | None:
-        """Mean load in kW since the last register; None over too short a time or a reset."""
-        if self._register is None:
-            return None
-        before_wh, before_s = self._register
-        passed_s = time_s - before_s
-        if passed_s < _SHORTEST_DELTA_S or energy_wh < before_wh:
-            return None
-        return (energy_wh - before_wh) * 3.6 / passed_s
-
-    def _remember(self, energy_wh: float, time_s: float) -> None:
-        known = self._register
-        if known is None or energy_wh < known[0] or time_s - known[1] >= _SHORTEST_DELTA_S:
-            self._register = energy_wh, time_s
-
-    def restart(self) -> None:
-        """Another transaction: no difference is taken over its begin, no charge carried over."""
-        self._register = None
-        for name in ("load_kw", "soc_percent", "current_a", "offered_kw"):
-            self._values.pop(name, None)
-
-    def known(self, since_s: float) -> dict[str, tuple[Any, float, float]]:
-        """What was received at that time or later; the register whenever it was."""
-        return {
-            name: entry
-            for name, entry in dict(self._values).items()
-            if entry[2] >= since_s or name == "energy_wh"
-        }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from chargepoint_driver.backends.ocpp.model.metering import Sample, grouped, sample
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.protocol.dispatch import Handler, Request
 from chargepoint_driver.backends.ocpp.protocol.transactions import message_time
@@ -18,8 +19,8 @@ __all__ = [
     "heartbeat",
     "needed",
     "noted",
-    "phases_of",
     "register_in",
+    "samples_of",
 ]
 
 _MOST_CONNECTORS = 1_000
@@ -115,7 +116,9 @@ def connector_number(number: int, name: str) -> int:
     return int(number)
 
 
-def phases_of(request: Request) -> int:
-    """The phases that a connector uses; what DC is fed from does not show there."""
-    electrical = request.point.electrical
-    return 1 if electrical.is_dc else electrical.phases
+def samples_of(
+    request: Request, moments: list[tuple[float, list[Any]]], *, ending: bool = False
+) -> list[tuple[float, Sample]]:
+    """Return the samples of a message: sampled values with their times, as they came."""
+    supply = request.point.electrical
+    return [(at, sample(values, supply, ending=ending)) for at, values in grouped(moments)]

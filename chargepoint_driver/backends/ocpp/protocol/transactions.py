@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from chargepoint_driver.backends.ocpp.model.charger import Connector, Transaction
+from chargepoint_driver.backends.ocpp.model.charger import Connector, Transaction, is_suspect
 from chargepoint_driver.backends.ocpp.model.energy import after
 from chargepoint_driver.backends.ocpp.model.metering import Sample
 from chargepoint_driver.backends.ocpp.model.timestamps import effective, historic, iso, parse
@@ -62,10 +62,12 @@ def measure(
         if not late:
             live_s = effective(time_s, received_s)
             is_news |= connector.meter.take(found, live_s, received_s, time_s)
+            if is_suspect(found.load_kw, point.electrical):
+                request.desk.count(point, "suspect_loads", f"{found.load_kw:g} kW")
         if transaction is not None and found.energy_wh is not None:
             _register(request, connector, transaction, found.energy_wh, time_s)
         last_s = time_s if not shown else max(last_s, time_s)
-        shown.append({"time": iso(time_s), "values": found})
+        shown.append({"time": iso(time_s), "values": found.values})
     if not is_news:
         request.desk.count(point, "late_messages")
     return shown, last_s

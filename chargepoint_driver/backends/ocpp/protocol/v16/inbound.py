@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from chargepoint_driver.backends.ocpp.model.charger import EV_COMMUNICATION_ERROR, is_fault
-from chargepoint_driver.backends.ocpp.model.metering import Sample, raw_values, sample
+from chargepoint_driver.backends.ocpp.model.metering import Sample, raw_values
 from chargepoint_driver.backends.ocpp.protocol.dispatch import Dialect, Request
 from chargepoint_driver.backends.ocpp.protocol.handlers import (
     Handlers,
@@ -18,8 +18,8 @@ from chargepoint_driver.backends.ocpp.protocol.handlers import (
     heartbeat,
     needed,
     noted,
-    phases_of,
     register_in,
+    samples_of,
 )
 from chargepoint_driver.backends.ocpp.protocol.status_notifications import (
     save_connector,
@@ -114,7 +114,7 @@ def _stop(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
     given = payload.get("transactionId")
     id_tag = str(payload.get("idTag") or "")
     meter = register_in(request, payload, "meterStop")
-    data = list(_moments(request, payload.get("transactionData")))
+    data = _moments(request, payload.get("transactionData"), ending=True)
     registers = [(at, found.energy_wh) for at, found in data if found.energy_wh is not None]
     end = End(
         wire_id=None if given is None else str(given),
@@ -143,13 +143,12 @@ def _meter_values(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def _meter_values_fast(request: Request, payload: MeterValues) -> dict[str, Any]:
-    phases = phases_of(request)
     moments = [
-        (message_time(request, each.timestamp), sample(each.sampledValue, phases))
-        for each in payload.meterValue
+        (message_time(request, each.timestamp), each.sampledValue) for each in payload.meterValue
     ]
     connector_id = connector_number(payload.connectorId, "connectorId")
-    return _measured(request, connector_id, payload.transactionId, moments)
+    samples = samples_of(request, moments)
+    return _measured(request, connector_id, payload.transactionId, samples)
 
 
 _handlers["Heartbeat"] = heartbeat
@@ -182,13 +181,16 @@ def _measured(
     return {}
 
 
-def _moments(request: Request, meter_values: Any) -> Iterable[tuple[float, Sample]]:
+def _moments(
+    request: Request, meter_values: Any, *, ending: bool = False
+) -> list[tuple[float, Sample]]:
     """The samples of meter values that came the common way; a lone one counts as a list."""
-    phases = phases_of(request)
-    for each in meter_values if isinstance(meter_values, list) else [meter_values]:
-        if isinstance(each, dict):
-            time_s = message_time(request, each.get("timestamp"))
-            yield time_s, sample(raw_values(each.get("sampledValue")), phases)
+    moments = [
+        (message_time(request, each.get("timestamp")), raw_values(each.get("sampledValue")))
+        for each in (meter_values if isinstance(meter_values, list) else [meter_values])
+        if isinstance(each, dict)
+    ]
+    return samples_of(request, moments, ending=ending)
 
 
 DIALECT = Dialect(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from chargepoint_driver.backends.ocpp.model.metering import Raw, Sample, sample
+from chargepoint_driver.backends.ocpp.model.metering import Raw, Sample
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.protocol.dispatch import Dialect, Request
 from chargepoint_driver.backends.ocpp.protocol.handlers import (
@@ -16,7 +15,7 @@ from chargepoint_driver.backends.ocpp.protocol.handlers import (
     heartbeat,
     needed,
     noted,
-    phases_of,
+    samples_of,
 )
 from chargepoint_driver.backends.ocpp.protocol.provisioning import without_secrets
 from chargepoint_driver.backends.ocpp.protocol.status_notifications import (
@@ -70,9 +69,11 @@ def _transaction_event(request: Request, payload: dict[str, Any]) -> dict[str, A
     time_s = message_time(request, payload.get("timestamp"))
     id_tag = str((payload.get("idToken") or {}).get("idToken") or "")
     evse_id = _evse((payload.get("evse") or {}).get("id") or 0)
-    moments = list(_moments(request, payload.get("meterValue")))
+    info = payload.get("transactionInfo") or {}
+    ending = payload.get("eventType") == "Ended" or "stoppedReason" in info
+    moments = _moments(request, payload.get("meterValue"), ending=ending)
     evse_id = take_event(request, Event(payload, id_tag, time_s, evse_id, moments))
-    data = {**payload, "samples": [{"time": iso(at), "values": it} for at, it in moments]}
+    data = {**payload, "samples": [{"time": iso(at), "values": it.values} for at, it in moments]}
     data.pop("meterValue", None)
     request.desk.note(request, evse_id, time_s, data)
     if not id_tag:
@@ -177,12 +178,17 @@ def _evse(number: int) -> int:
     return connector_number(number, "evseId")
 
 
-def _moments(request: Request, meter_values: Any) -> Iterable[tuple[float, Sample]]:
-    phases = phases_of(request)
-    for each in meter_values if isinstance(meter_values, list) else ():
-        time_s = message_time(request, each.get("timestamp"))
-        values = [_raw(entry) for entry in each.get("sampledValue", ()) if "value" in entry]
-        yield time_s, sample(values, phases)
+def _moments(
+    request: Request, meter_values: Any, *, ending: bool = False
+) -> list[tuple[float, Sample]]:
+    moments = [
+        (
+            message_time(request, each.get("timestamp")),
+            [_raw(entry) for entry in each.get("sampledValue", ()) if "value" in entry],
+        )
+        for each in (meter_values if isinstance(meter_values, list) else ())
+    ]
+    return samples_of(request, moments, ending=ending)
 
 
 def _raw(entry: dict[str, Any]) -> Raw:
