@@ -256,6 +256,13 @@ class SharedCache:
             entry = self._entries.get((call, station))
         return None if entry is None else entry.record
 
+    def replied(self, call: str, station: str) -> float | None:
+        """When the reply came that what is known of a station is out of, by the cache's clock:
+        it tells one reply from the next. None for nothing."""
+        with self._lock:
+            entry = self._entries.get((call, station))
+        return None if entry is None else entry.replied
+
     def __len__(self) -> int:
         """How many records are kept: one for each call and station."""
         return len(self._entries)

@@ -36,6 +36,8 @@ class OcppBackend:
 
     name = "ocpp"
     group_calls = False
+    # A charger acts on a profile within seconds; a vehicle has five to follow (IEC 61851-1).
+    effect_s = 30.0
     _running: dict[Path, OcppBackend] = {}  # noqa: RUF012 - the one place that knows them all
     _starting = threading.Lock()
 
@@ -151,6 +153,12 @@ class OcppBackend:
         """Limit the load of a charge point or connector for so many minutes (0 = no end)."""
         self._counts["shed"] += 1
         self._system.shed(target, limit, minutes)
+
+    def try_otherwise(self, target: Target) -> bool:
+        """Send the limit in force in its next form, since the load does not obey it. False where
+        every form was tried."""
+        self._counts["try_otherwise"] += 1
+        return self._system.contradict(target)
 
     def clear(self, target: Target) -> None:
         """End our limits there."""

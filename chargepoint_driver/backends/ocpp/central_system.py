@@ -218,6 +218,15 @@ class CentralSystem:
             lambda: csms.limiter.shed(point, target.port or 0, limit, minutes), self._patience
         )
 
+    def contradict(self, target: Target) -> bool:
+        """The load does not obey the limit there: try the next form of it. False where every
+        form was tried."""
+        csms = self._running
+        point = csms.point(target.station_id)
+        return bool(
+            self._loop.run(lambda: csms.limiter.contradict(point, target.port or 0), self._patience)
+        )
+
     def clear(self, target: Target) -> None:
         """End our limits there; of a charge point those of its connectors too."""
         csms = self._running

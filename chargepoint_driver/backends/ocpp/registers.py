@@ -153,8 +153,8 @@ def _limits(own: Mapping[str, Any] | None, above: Mapping[str, Any] | None) -> d
 def _kept(limit: Mapping[str, Any]) -> float:
     """What was asked for where no more is in force: charge points round down, to 0 below what
     can be delivered. Else what is in force."""
-    requested, effective = float(limit["requested_kw"]), float(limit["effective_kw"])
-    return requested if effective <= requested * 1.01 + 0.01 else effective
+    requested, stated = float(limit["requested_kw"]), float(limit["stated_kw"])
+    return requested if stated <= requested * 1.01 + 0.01 else stated
 
 
 def _session(view: ConnectorView, newest: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -162,7 +162,7 @@ def view_of(point: ChargePoint, now_s: float, heartbeat_s: float) -> ChargePoint
         else -1,
         requires_maintenance=1 if maintenance else -1,
         connectors=views,
-        limit=None if main is None or main.limit is None else main.limit.to_dict(now_s),
+        limit=_limit_view(point, main, now_s),
         counters=dict(point.counters),
         out_of_service=min(out, default=None),
         harmful_requests=harmful_requests(point),
@@ -206,6 +206,31 @@ def _feeds_back(point: ChargePoint, connector: Connector, now_s: float) -> bool:
     return bool(known[0] < 0 and known[2] >= (connector.status_received_s or 0.0))
 
 
+def _limit_view(
+    point: ChargePoint, connector: Connector | None, now_s: float
+) -> dict[str, Any] | None:
+    """The limit of a connector (0: of the charge point), beside the load measured under it."""
+    if connector is None or connector.limit is None:
+        return None
+    concerned = [connector]
+    if connector.connector_id == 0:
+        concerned = [each for number, each in point.connectors.items() if number]
+    since_s = connector.limit.written_s
+    loads = [_load_since(point, each, since_s, now_s) for each in concerned]
+    return connector.limit.to_dict(now_s, _sum(loads))
+
+
+def _load_since(
+    point: ChargePoint, connector: Connector, since_s: float, now_s: float
+) -> float | None:
+    """The load in kW by a measurement that is not older than a moment; None: not known."""
+    load_kw, _ = load_of(point, connector, now_s)
+    if load_kw is None or load_kw == 0:
+        return load_kw
+    known = connector.meter.known(max(since_s, now_s - stale_s(point)))
+    return load_kw if "load_kw" in known else None
+
+
 def stale_s(point: ChargePoint) -> float:
     """The age from which a meter value is not reported any more."""
     return max(3 * point.interval_s, _SHORTEST_STALE_S)
@@ -246,7 +271,7 @@ def _connector_view(
         phases=known["phases"][0] if "phases" in known else {},
         meter_time=iso(connector.meter.time_s),
         transaction=_transaction_view(connector.transaction),
-        limit=None if connector.limit is None else connector.limit.to_dict(now_s),
+        limit=_limit_view(point, connector, now_s),
         composite_status="up" if up and operative and not faults else "down",
         available_for_charging=_sign(operative) if up and known_status else None if up else -1,
         requires_maintenance=1 if faults or faulted else -1,

@@ -267,7 +267,7 @@ class Control:
     def observe(self, call: str, record: StationRecord, age_s: float) -> None:
         """Take in what a read brought: what it shows of a limit is acted on at once."""
         if call == LOAD:
-            self._commands.watch.observe(record, age_s)
+            self._commands.observe(record, age_s)
 
     def outcomes_of_group(
         self, group: str, currencies_s: Sequence[float], outcomes: Mapping[Key, Outcome]

@@ -98,8 +98,12 @@ class Commands:
         found = {station: outcome for (_, station), outcome in self.cache.get(asked).items()}
         for outcome in found.values():
             if outcome.record is not None:
-                self.watch.observe(outcome.record, outcome.age_s or 0.0)
+                self.observe(outcome.record, outcome.age_s or 0.0)
         return found
+
+    def observe(self, record: StationRecord, age_s: float) -> None:
+        """Take in what getLoad reports of a station: what it shows of a limit is acted on."""
+        self.watch.observe(record, age_s, self.cache.replied(LOAD, record.station_id))
 
     def check_is_whole(self, record: StationRecord) -> None:
         """Raises NothingThere when what getLoad reports of a station lacks one of its ports: a

@@ -109,6 +109,4 @@ class Loads:
 
 def _is_same(before: tuple[object, ...], now: tuple[object, ...]) -> bool:
     """Whether any station's measurement is the one from before: then it is none of the whole."""
-    known = {id(each) for each in before}
-    said = {each for each in before if isinstance(each, str)}
-    return any(id(each) in known or (isinstance(each, str) and each in said) for each in now)
+    return not set(before).isdisjoint(now)

@@ -270,6 +270,8 @@ class Keeping:
             elif held.seen or now_s > held.confirm_s:
                 self._send_again(target, held, limit, report)
                 return
+            else:
+                self._obeying.look(target, held, limit)
         if held.renews_s <= now_s:
             self._renew(target, held)
 

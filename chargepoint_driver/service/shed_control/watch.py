@@ -44,8 +44,9 @@ class Watch:
         self._lock = threading.Lock()
         self._urgent: set[Target] = set()
 
-    def observe(self, record: StationRecord, age_s: float) -> None:
-        """Take in what getLoad reports of one station, `age_s` seconds ago."""
+    def observe(self, record: StationRecord, age_s: float, replied: float | None) -> None:
+        """Take in what getLoad reports of one station, `age_s` seconds ago. `replied` tells the
+        reply from others."""
         held = self._ledger.of_station(record.station_id)
         if not held:
             return
@@ -57,7 +58,7 @@ class Watch:
                 report = report_of(target, record)
             except ChargePointError:
                 continue
-            self._observe(target, each, report, marks_of(record, target.port), age_s)
+            self._observe(target, each, report, marks_of(record, target.port, replied), age_s)
 
     def observe_group(
         self,
@@ -65,10 +66,15 @@ class Watch:
         held: Held | None,
         report: Report,
         records: Mapping[str, StationRecord],
+        replied: Callable[[str], float | None],
     ) -> None:
-        """Take in the report of all stations of a group."""
+        """Take in the report of all stations of a group. `replied` tells each one's reply."""
         if held is not None and held.wanted and held.doubt is None:
-            marks = tuple(mark for record in records.values() for mark in marks_of(record, None))
+            marks = tuple(
+                mark
+                for station, record in records.items()
+                for mark in marks_of(record, None, replied(station))
+            )
             self._judge_load(target, held, report.load_kw, marks, 0.0)
 
     def _observe(
@@ -141,13 +147,13 @@ class Watch:
         return max(begins_s, looked_s + _LOOK_S)
 
 
-def marks_of(record: StationRecord, port: int | None) -> tuple[object, ...]:
+def marks_of(record: StationRecord, port: int | None, replied: float | None) -> tuple[object, ...]:
     """What tells the measurements of a station (`port` None) or port from others: the times of
     the meters where they are reported, for each port that draws something; else the reply
     itself, which is one measurement however often it is read."""
     ports = record.ports if port is None else {port: record.ports.get(port, {})}
     if not any("meterTime" in values for values in ports.values()):
-        return (record.ports,)
+        return (f"{record.station_id} {replied}",)
     return tuple(
         f"{record.station_id} {number} {values.get('meterTime')} {values.get('portLoad')}"
         for number, values in ports.items()

@@ -15,6 +15,9 @@ __all__ = ["LimitState", "kw_of", "rate", "units_of"]
 
 # IEC 61851: below this current per phase nothing can be delivered.
 LEAST_A = 6.0
+# How far above a limit a load is still one that obeys it: see `shed_tolerance_kw`.
+_ABOVE_KW = 0.5
+_ABOVE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,10 @@ class LimitState:
     value: float | None = None
     purposes: tuple[str, ...] = ()
     refused: str | None = None
+    # The load was above it for longer than taking effect may last: nothing that the charger says
+    # of it confirms it any more. `tried`: unit, kind and level of the forms that did not help.
+    contradicted: bool = False
+    tried: tuple[tuple[str, str, int], ...] = ()
 
     def is_over(self, now_s: float) -> bool:
         return self.until_s is not None and now_s >= self.until_s
@@ -53,10 +60,26 @@ class LimitState:
         """Whether it was sent, nothing is known of what became of it, and there was none before."""
         return self.accepted_kw is None and self.refused == FateUnknown.code
 
-    def to_dict(self, now_s: float) -> dict[str, Any]:
-        """As the control API and the registers show it."""
+    def is_contradicted_by(self, load_kw: float | None) -> bool:
+        """True if the load, measured since the limit was written, is above it. A load that is
+        not known contradicts nothing."""
+        if load_kw is None or self.accepted_kw is None:
+            return self.contradicted
+        return load_kw > self.accepted_kw + max(_ABOVE_KW, self.accepted_kw * _ABOVE)
+
+    def to_dict(self, now_s: float, load_kw: float | None = None) -> dict[str, Any]:
+        """As the control API and the registers show it. `load_kw`: the load in kW measured since
+        the limit was written, None where it is not known."""
         over = self.is_over(now_s)
-        effective = self.accepted_kw if self.confirmed_kw is None else self.confirmed_kw
+        contradicted = self.is_contradicted_by(load_kw)
+        confirmed_kw = None if contradicted else self.confirmed_kw
+        stated_kw = self.accepted_kw if confirmed_kw is None else confirmed_kw
+        # Never less than what flows, and nothing where that is not known of one who did not obey.
+        effective = stated_kw
+        if stated_kw is not None and load_kw is not None:
+            effective = max(stated_kw, load_kw)
+        elif contradicted:
+            effective = None
         return {
             "active": self.accepted_kw is not None and not over,
             "in_doubt": self.is_in_doubt and not over,
@@ -65,9 +88,11 @@ class LimitState:
             "base_kw": self.base_kw,
             "requested_kw": self.requested_kw,
             "accepted_kw": None if over else self.accepted_kw,
-            "confirmed_kw": None if over else self.confirmed_kw,
-            "confirmed_by": None if over else self.confirmed_by,
+            "confirmed_kw": None if over else confirmed_kw,
+            "confirmed_by": None if over or contradicted else self.confirmed_by,
+            "stated_kw": None if over else stated_kw,
             "effective_kw": None if over else effective,
+            "contradicted": contradicted and not over,
             "unit": self.unit,
             "value": self.value,
             "purposes": list(self.purposes),

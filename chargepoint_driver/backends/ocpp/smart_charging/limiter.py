@@ -11,7 +11,7 @@ import asyncio
 import math
 import sqlite3
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, astuple, replace
 from typing import Any
 
 from chargepoint_driver.backend import Limit
@@ -73,6 +73,11 @@ class Limiter:
         self._must_be_there(point, connector_id)
         async with self._turn(point):
             state = self._requested(point, connector_id, limit, minutes)
+            before = point.connectors.get(connector_id)
+            if before is not None and before.limit is not None:
+                # What its charger says of a limit is believed again once the load obeys one.
+                contradicted, tried = before.limit.contradicted, before.limit.tried
+                state = replace(state, contradicted=contradicted, tried=tried)
             try:
                 state = await self._install(point, connector_id, state)
             except ChargePointError as error:
@@ -125,6 +130,38 @@ class Limiter:
             self._keep(point, each.connector_id, None)
         return True
 
+    async def contradict(self, point: ChargePoint, connector_id: int) -> bool:
+        """The load does not obey a limit that was accepted: try the next form, as if this one
+        had been refused. False where there is none left, or no limit in force."""
+        self._must_be_there(point, connector_id)
+        async with self._turn(point):
+            state = point.connector(connector_id).limit
+            if state is None or state.accepted_kw is None or state.is_over(self._now()):
+                return False
+            tried = set(state.tried)
+            if "form" in point.worked:
+                tried.add(astuple(Form(*point.worked["form"])))
+            state = replace(
+                state,
+                contradicted=True,
+                tried=tuple(sorted(tried)),
+                confirmed_kw=None,
+                confirmed_by=None,
+            )
+            self._keep(point, connector_id, state)
+            self._count(point, "limits_not_obeyed", f"{state.accepted_kw:g} kW")
+            for form in forms_of(point, self._outbound(point)):
+                if astuple(form) in tried:
+                    continue
+                try:
+                    state = await self._profiles.install(point, connector_id, state, form)
+                except WriteRejected:
+                    continue
+                self._remember(point, form)
+                self._keep(point, connector_id, state)
+                return True
+            return False
+
     async def put_back(self, point: ChargePoint, connector_id: int | None = None) -> None:
         """Install the limits again that a restart (or a new transaction) may have undone. Of one
         that got no answer it is asked what became of it, and nothing is sent again."""
@@ -170,26 +207,32 @@ class Limiter:
         now_s = self._now()
         if state is None or state.accepted_kw is None or state.confirmed_kw is not None:
             return
-        if now_s - state.written_s > _WATCH_S:
+        if now_s - state.written_s > _WATCH_S and not state.contradicted:
             return
         most_kw = state.accepted_kw * 1.05 + 0.05
         offered = connector.meter.known(state.written_s).get("offered_kw")
         load_kw, _ = load_of(point, connector, now_s)
-        if offered is not None and offered[0] <= most_kw:
+        if state.contradicted and not connector.meter.known(state.written_s).get("load_kw"):
+            return
+        if offered is not None and offered[0] <= most_kw and not state.contradicted:
             confirmed, by = offered[0], "offered"
         elif load_kw is not None and load_kw <= most_kw and connector.transaction is not None:
             confirmed, by = state.accepted_kw, "load"
         else:
             return
         self._keep(
-            point, connector.connector_id, replace(state, confirmed_kw=confirmed, confirmed_by=by)
+            point,
+            connector.connector_id,
+            replace(state, confirmed_kw=confirmed, confirmed_by=by, contradicted=False, tried=()),
         )
 
     def restore(self, data: dict[str, Any]) -> LimitState | None:
         """A limit as `_keep` stored it; None when it is over."""
         try:
-            state = LimitState(**{**data, "purposes": tuple(data.get("purposes", ()))})
-        except TypeError:
+            tried = tuple((str(u), str(k), int(n)) for u, k, n in data.get("tried", ()))
+            purposes = tuple(data.get("purposes", ()))
+            state = LimitState(**{**data, "purposes": purposes, "tried": tried})
+        except (TypeError, ValueError):
             return None
         return None if state.is_over(self._now()) else state
 
@@ -268,6 +311,8 @@ class Limiter:
         self, point: ChargePoint, connector_id: int, state: LimitState, form: Form
     ) -> LimitState:
         """Ask what is in force. What cannot be found out stays None."""
+        if state.contradicted:
+            return state  # it said so before, and the load did not obey
         found = await self._composite(point, connector_id, form.unit)
         return state if found is None else self._compare(point, connector_id, state, found)
 

@@ -286,7 +286,7 @@ class Sites:
 
     def _look_at_load(self, group: str, held: Held, records: Mapping[str, StationRecord]) -> None:
         whole, watch = _whole(group), self._commands.watch
-        watch.observe_group(whole, held, self.roster.report(records), records)
+        watch.observe_group(whole, held, self.roster.report(records), records, self._replied)
         load = watch.loads.of(whole)
         if load is not None and load.violated:
             what = f"{words(held.limit, held.ceiling_kw)} is violated: {load}"
@@ -296,6 +296,9 @@ class Sites:
             found = [watch.loads.of(target) for target in shares]
             if not any(each is not None and each.violated for each in found):
                 self._alerts.resolved(whole, About.LOAD)
+
+    def _replied(self, station: str) -> float | None:
+        return self._commands.cache.replied("getLoad", station)
 
     def _look_for(self, group: str, members: Iterable[str], held: Held, doubt: Doubt) -> None:
         """A command that got no answer: carried out when its stations say so."""
