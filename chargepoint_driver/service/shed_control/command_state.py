@@ -45,9 +45,9 @@ class Status(str, Enum):
 
 _WORST_FIRST = (
     Status.FAILED,
+    Status.EXPIRED,
     Status.VIOLATED,
     Status.CONTESTED,
-    Status.EXPIRED,
     Status.PENDING,
     Status.ADOPTED,
     Status.IN_FORCE,

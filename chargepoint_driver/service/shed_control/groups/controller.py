@@ -286,6 +286,8 @@ class Sites:
 
     def _look_at_load(self, group: str, held: Held, records: Mapping[str, StationRecord]) -> None:
         whole, watch = _whole(group), self._commands.watch
+        if not all(each.wanted and each.seen for each in self._ledger.of_group(group).values()):
+            return  # not all of it is in force
         watch.observe_group(whole, held, self.roster.report(records), records, self._replied)
         load = watch.loads.of(whole)
         if load is not None and load.violated:
