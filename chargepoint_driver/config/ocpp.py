@@ -126,7 +126,7 @@ class OcppConfig(BaseModel):
     )
     accept_id_tags: Path | None = Field(
         default=None,
-        description="file with one accepted idTag per line; accepts all where not given",
+        description="file of idTags, one per line; accepts all where not given",
     )
     retention: Retention = Field(default_factory=Retention, description="how long records stay")
     heartbeat_s: int = Field(default=60, ge=1, le=86_400, description="interval given at boot")

@@ -14,6 +14,7 @@ from chargepoint_driver.backend import Limit, Target
 from chargepoint_driver.backends.ocpp import commands
 from chargepoint_driver.backends.ocpp.csms import ALARMS_CLEARED, Csms
 from chargepoint_driver.backends.ocpp.loop_thread import NativeLoop, Signal
+from chargepoint_driver.backends.ocpp.model.authorization import tag_of
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.status import ChargePointView
 from chargepoint_driver.backends.ocpp.storage import queries
@@ -263,6 +264,71 @@ class CentralSystem:
     def unlock(self, station_id: str, connector_id: int) -> None:
         """Release the plug. Raises WriteRejected."""
         self._command(station_id, lambda csms, point: commands.unlock(csms, point, connector_id))
+
+    def reserve(
+        self, station_id: str, connector_id: int | None, id_tag: str, expires_s: float
+    ) -> dict[str, Any]:
+        """Reserve a connector (None: any) for an idTag until a time, s since 1970.
+
+        Returns {id, charge_point, connector, id_tag, made, expires, state, transaction_id}.
+        Raises BadValue, WriteRejected."""
+        row: dict[str, Any] = self._command(
+            station_id,
+            lambda csms, point: commands.reserve(csms, point, connector_id, id_tag, expires_s),
+        )
+        return row
+
+    def cancel_reservation(self, station_id: str, reservation_id: int) -> dict[str, Any]:
+        """End a reservation. Returns it. Raises NothingThere, WriteRejected."""
+        row: dict[str, Any] = self._command(
+            station_id,
+            lambda csms, point: commands.cancel_reservation(csms, point, reservation_id),
+        )
+        return row
+
+    def reservations(self, station_id: str | None = None) -> list[dict[str, Any]]:
+        """All reservations, or those of a charge point. `state` is active, unconfirmed (no answer
+        came), refused, cancelled, expired or used."""
+        csms = self._running
+
+        async def rows() -> list[dict[str, Any]]:
+            return csms.store.reservations(self._now(), station_id)
+
+        found: list[dict[str, Any]] = self._loop.run(rows, 30)
+        return found
+
+    def id_tags(self) -> list[dict[str, Any]]:
+        """Every known idTag: {id_tag, status, expires, max_concurrent, source, running, current}.
+        `current` is what Authorize is answered."""
+        csms = self._running
+
+        async def rows() -> list[dict[str, Any]]:
+            return commands.id_tags(csms)
+
+        found: list[dict[str, Any]] = self._loop.run(rows, 30)
+        return found
+
+    def put_id_tag(
+        self,
+        id_tag: str,
+        *,
+        status: str = "Accepted",
+        expires: str | None = None,
+        max_concurrent: int | None = None,
+    ) -> dict[str, Any]:
+        """Add an idTag, or change it. Returns it as `id_tags` does. Raises BadValue."""
+        csms = self._running
+        tag = tag_of(
+            id_tag, {"status": status, "expires": expires, "max_concurrent": max_concurrent}
+        )
+        row: dict[str, Any] = self._loop.run(lambda: commands.put_tag(csms, tag), 30)
+        return row
+
+    def remove_id_tag(self, id_tag: str) -> None:
+        """Remove an idTag that was added here. Raises NothingThere; BadValue for one of the
+        file."""
+        csms = self._running
+        self._loop.run(lambda: commands.remove_tag(csms, id_tag), 30)
 
     def _command(self, station_id: str, make: Callable[[Csms, Any], Any]) -> Any:
         csms = self._running

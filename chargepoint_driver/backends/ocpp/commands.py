@@ -5,11 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from chargepoint_driver.backends.ocpp.csms import Csms
+from chargepoint_driver.backends.ocpp.model.authorization import IdTag, row_of
 from chargepoint_driver.backends.ocpp.model.charger import ChargePoint
+from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.protocol.requests import Ask, status_of
-from chargepoint_driver.errors import NothingThere, WriteRejected
+from chargepoint_driver.errors import BadValue, NothingThere, WriteRejected
 
-__all__ = ["availability", "remote_start", "remote_stop", "reset", "unlock"]
+__all__ = [
+    "availability",
+    "cancel_reservation",
+    "remote_start",
+    "remote_stop",
+    "reserve",
+    "reset",
+    "unlock",
+]
 
 _DONE = {"Accepted", "Scheduled", "Unlocked"}
 
@@ -63,6 +73,71 @@ async def reset(csms: Csms, point: ChargePoint, hard: bool) -> None:
 async def unlock(csms: Csms, point: ChargePoint, connector_id: int) -> None:
     """Release the plug."""
     await _accepted(csms, point, csms.outbound(point).unlock(connector_id))
+
+
+async def reserve(
+    csms: Csms, point: ChargePoint, connector_id: int | None, id_tag: str, expires_s: float
+) -> dict[str, Any]:
+    """Reserve a connector (None: any) for an idTag until a time. Returns the reservation, a row
+    of `Store.reservations`. Raises BadValue, WriteRejected."""
+    if not id_tag.strip():
+        raise BadValue("id_tag: must name who the reservation is for")
+    if not expires_s > csms.now():
+        raise BadValue("expires: must be in the future")
+    reservation_id = csms.store.next_reservation_id(csms.now())
+    expires = str(iso(expires_s))
+    out = csms.outbound(point)
+    await _accepted(csms, point, out.reserve(reservation_id, connector_id, id_tag, expires))
+    return _reservation(csms, point, reservation_id)
+
+
+async def cancel_reservation(csms: Csms, point: ChargePoint, reservation_id: int) -> dict[str, Any]:
+    """End a reservation. Returns it. Raises NothingThere, WriteRejected."""
+    _reservation(csms, point, reservation_id)
+    await _accepted(csms, point, csms.outbound(point).cancel_reservation(reservation_id))
+    return _reservation(csms, point, reservation_id)
+
+
+def _reservation(csms: Csms, point: ChargePoint, reservation_id: int) -> dict[str, Any]:
+    for row in csms.store.reservations(csms.now(), point.station_id):
+        if row["id"] == reservation_id:
+            return row
+    raise NothingThere(f"{point.station_id} has no reservation {reservation_id}")
+
+
+def id_tags(csms: Csms) -> list[dict[str, Any]]:
+    """Return every known idTag, as `row_of` shows it."""
+    return [_tag_row(csms, tag) for tag in csms.tags.all()]
+
+
+async def put_tag(csms: Csms, tag: IdTag) -> dict[str, Any]:
+    """Add an idTag, or change it. Returns it as `row_of` shows it."""
+    csms.store.keep_tag(tag)
+    await csms.store.committed()
+    csms.tags.put(tag)
+    csms.tags_changed()
+    return _tag_row(csms, tag)
+
+
+async def remove_tag(csms: Csms, id_tag: str) -> None:
+    """Remove an idTag that `put_tag` added. Raises NothingThere, BadValue."""
+    found = csms.tags.find(id_tag)
+    if found is None:
+        raise NothingThere(f"no idTag {id_tag[:64]!r}")
+    if csms.tags.source_of(found) == "file":
+        raise BadValue(
+            f"{found.id_tag} is in the file {csms.config.accept_id_tags}; remove it there,"
+            " or block it here"
+        )
+    csms.store.forget_tag(id_tag)
+    await csms.store.committed()
+    csms.tags.remove(id_tag)
+    csms.tags_changed()
+
+
+def _tag_row(csms: Csms, tag: IdTag) -> dict[str, Any]:
+    running = csms.store.running_with(tag.id_tag)
+    return row_of(tag, csms.tags.source_of(tag), csms.now(), running)
 
 
 async def _accepted(csms: Csms, point: ChargePoint, ask: Ask) -> str:

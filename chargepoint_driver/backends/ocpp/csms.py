@@ -23,6 +23,7 @@ from chargepoint_driver.backends.ocpp.model.quirks import quirks_of
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.protocol import v16, v201
 from chargepoint_driver.backends.ocpp.protocol.dispatch import CHARGER_ONLY_21, Request
+from chargepoint_driver.backends.ocpp.protocol.own_requests import note_answer, note_request
 from chargepoint_driver.backends.ocpp.protocol.requests import Ask, Outbound
 from chargepoint_driver.backends.ocpp.protocol.set_up import SetUp
 from chargepoint_driver.backends.ocpp.protocol.v16.outbound import Outbound16
@@ -31,11 +32,11 @@ from chargepoint_driver.backends.ocpp.smart_charging.limiter import Limiter
 from chargepoint_driver.backends.ocpp.status import ChargePointView, view_of
 from chargepoint_driver.backends.ocpp.storage.restore import restore
 from chargepoint_driver.backends.ocpp.storage.store import Store
-from chargepoint_driver.backends.ocpp.transport.connection import Link, LinkLimits
+from chargepoint_driver.backends.ocpp.transport.connection import CallRefused, Link, LinkLimits
 from chargepoint_driver.backends.ocpp.transport.throttle import ThrottledConnection
 from chargepoint_driver.backends.ocpp.transport.websocket_server import Front, every, peer_of
 from chargepoint_driver.config.ocpp import OcppConfig
-from chargepoint_driver.errors import BadValue, NothingThere, TryLater
+from chargepoint_driver.errors import BadValue, FateUnknown, NothingThere, TryLater
 from chargepoint_driver.rate_limited_log import RateLimitedLog
 
 __all__ = ["ALARMS_CLEARED", "Csms"]
@@ -62,8 +63,13 @@ class Csms:
         """Opens the database and loads what is in it. Raises BadConfiguration."""
         self.config = config
         self.now = now
-        self.tags = IdTags(config.accept_id_tags)
         self.store = Store(config.database, now)
+        try:
+            self.tags = IdTags(config.accept_id_tags, self.store.saved_tags())
+        except BaseException:
+            self.store.close()
+            raise
+        self._listed_revision = self.tags.revision
         self.points: dict[str, ChargePoint] = {}
         self.counters: Counter[str] = Counter()
         self._lines = RateLimitedLog(_log)
@@ -93,6 +99,7 @@ class Csms:
         self.spawn(every(min(1.0, self.config.ping_s), self._ping))
         self.spawn(every(30.0, self._save_contacts))
         self.spawn(every(3_600.0, self._prune))
+        self.spawn(every(10.0, self._watch_tags))
 
     async def stop(self) -> None:
         """Close sockets and the database; nothing is left running."""
@@ -289,9 +296,46 @@ class Csms:
         link = point.link
         if link is None:
             raise TryLater(f"{point.station_id} is not connected; {action} was not sent")
-        answer = await link.call(action, payload, timeout_s, drop=drop)
+        station_id, now_s = point.station_id, self.now()
+        self._keep(point, lambda: note_request(self.store, station_id, action, payload, now_s))
+        try:
+            answer = await link.call(action, payload, timeout_s, drop=drop)
+        except (CallRefused, FateUnknown) as error:
+            status = "Rejected" if isinstance(error, CallRefused) else None
+            self._note_answer(point, action, payload, status)
+            raise
+        self._note_answer(point, action, payload, str(answer.get("status")))
         self._set_up.answered(point, action, payload, answer)
         return answer
+
+    def _note_answer(
+        self, point: ChargePoint, action: str, payload: dict[str, Any], status: str | None
+    ) -> None:
+        args = self.store, point.station_id, action, payload, status, self.now()
+        self._keep(point, lambda: note_answer(*args))
+
+    def _keep(self, point: ChargePoint, write: Callable[[], None]) -> None:
+        """Write something down. Where that cannot be, the request goes on all the same."""
+        try:
+            write()
+        except sqlite3.Error as error:
+            self.count(point, "not_stored", type(error).__name__)
+        self.store.committed()
+
+    # ---- idTags --------------------------------------------------------------------------
+
+    async def _watch_tags(self) -> None:
+        self.tags_changed()
+
+    def tags_changed(self) -> None:
+        """Send the local lists again where the idTags are not those that were sent last."""
+        self.tags.refresh()
+        if self._listed_revision == self.tags.revision:
+            return
+        self._listed_revision = self.tags.revision
+        for point in self.points.values():
+            if point.connected and point.settings_read:
+                self.spawn(self._set_up.keep_local_list(point))
 
     async def ask(self, point: ChargePoint, ask: Ask) -> dict[str, Any]:
         timeout_s = point.quirks.call_timeout_s or self.config.call_timeout_s
@@ -374,6 +418,7 @@ class Csms:
     async def _prune(self) -> None:
         """Delete what is older than it should be, in small steps."""
         keep, now_s = self.config.retention, self.now()
+        self.store.expire_reservations(now_s)
         for table, where, days in (
             ("events", "action <> 'MeterValues' AND received < ?", keep.events_days),
             ("events", "action = 'MeterValues' AND received < ?", keep.meter_values_days),

@@ -6,17 +6,20 @@ import ipaddress
 import os
 import secrets
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from chargepoint_driver.backends.ocpp import commands
 from chargepoint_driver.backends.ocpp.csms import Csms
+from chargepoint_driver.backends.ocpp.model.authorization import key_of, tag_of
+from chargepoint_driver.backends.ocpp.model.timestamps import iso, parse
 from chargepoint_driver.backends.ocpp.storage import queries
 from chargepoint_driver.backends.ocpp.transport.connection import CallRefused
 from chargepoint_driver.config.ocpp import parse_address
-from chargepoint_driver.errors import BadConfiguration, BadValue, ChargePointError
+from chargepoint_driver.errors import BadConfiguration, BadValue, ChargePointError, NothingThere
 from chargepoint_driver.http import (
     FailedLogins,
     Key,
@@ -64,7 +67,15 @@ class Control:
         )
         app.router.add_get("/charge-points", self._points)
         app.router.add_get("/charge-points/{id}", self._point)
+        app.router.add_post("/charge-points/{id}/reservations", self._reserve)
+        app.router.add_delete("/charge-points/{id}/reservations/{number}", self._cancel)
         app.router.add_post("/charge-points/{id}/{action}", self._call)
+        app.router.add_get("/reservations", self._reservations)
+        app.router.add_get("/id-tags", self._tags)
+        app.router.add_post("/id-tags", self._add_tag)
+        app.router.add_get("/id-tags/{tag}", self._tag)
+        app.router.add_put("/id-tags/{tag}", self._put_tag)
+        app.router.add_delete("/id-tags/{tag}", self._remove_tag)
         app.router.add_get("/transactions", self._transactions)
         app.router.add_get("/events", self._events)
         app.router.add_get("/counters", self._counters)
@@ -101,6 +112,72 @@ class Control:
         answer = await csms.call(point, request.match_info["action"], payload, limit_s)
         return json_answer(answer)
 
+    async def _reservations(self, request: web.Request) -> web.Response:
+        csms = self._csms
+        return json_answer(csms.store.reservations(csms.now(), request.query.get("charge_point")))
+
+    async def _reserve(self, request: web.Request) -> web.Response:
+        csms = self._csms
+        point = csms.point(request.match_info["id"])
+        body = await _fields(request, "connector", "id_tag", "expires", "minutes")
+        connector, minutes = body.get("connector"), body.get("minutes")
+        expires_s = parse(body.get("expires"))
+        if _is_number(minutes) and "expires" not in body:
+            expires_s = csms.now() + minutes * 60
+        if expires_s is None:
+            raise BadValue("give expires, a time like 2026-12-31T00:00:00Z, or minutes")
+        if connector is not None and not (_is_number(connector) and connector == int(connector)):
+            raise BadValue("connector: must be a whole number, or left out for any")
+        id_tag = str(body.get("id_tag") or "")
+        row = await commands.reserve(csms, point, int(connector or 0) or None, id_tag, expires_s)
+        return json_answer(row)
+
+    async def _cancel(self, request: web.Request) -> web.Response:
+        csms = self._csms
+        point, number = csms.point(request.match_info["id"]), request.match_info["number"]
+        if not number.isdecimal() or len(number) > 18:
+            raise NothingThere(f"{point.station_id} has no reservation {number[:32]}")
+        return json_answer(await commands.cancel_reservation(csms, point, int(number)))
+
+    async def _tags(self, request: web.Request) -> web.Response:
+        del request
+        return json_answer(commands.id_tags(self._csms))
+
+    async def _tag(self, request: web.Request) -> web.Response:
+        id_tag = request.match_info["tag"]
+        for row in commands.id_tags(self._csms):
+            if key_of(row["id_tag"]) == key_of(id_tag):
+                return json_answer(row)
+        raise NothingThere(f"no idTag {id_tag[:64]!r}")
+
+    async def _add_tag(self, request: web.Request) -> web.Response:
+        body = await read_json(request, dict[str, Any], "the idTag")
+        id_tag = body.pop("id_tag", None)
+        tag = tag_of(id_tag, body)
+        if self._csms.tags.find(tag.id_tag) is not None:
+            raise BadValue(f"{tag.id_tag} is there already; change it by PUT /id-tags/<idTag>")
+        return json_answer(await commands.put_tag(self._csms, tag))
+
+    async def _put_tag(self, request: web.Request) -> web.Response:
+        """Add or change one. A field that is left out stays as it is."""
+        csms = self._csms
+        body = await read_json(request, dict[str, Any], "the idTag")
+        id_tag = request.match_info["tag"]
+        known = csms.tags.find(id_tag)
+        before: dict[str, Any] = {}
+        if known is not None:
+            before = {
+                "status": known.status,
+                "expires": iso(known.expires_s),
+                "max_concurrent": known.max_concurrent,
+            }
+        tag = tag_of(id_tag if known is None else known.id_tag, {**before, **body})
+        return json_answer(await commands.put_tag(csms, tag))
+
+    async def _remove_tag(self, request: web.Request) -> web.Response:
+        await commands.remove_tag(self._csms, request.match_info["tag"])
+        return json_answer({})
+
     async def _transactions(self, request: web.Request) -> web.Response:
         month = request.query.get("month", "")
         self._csms.store.flush()
@@ -129,6 +206,19 @@ class Control:
             "charge_points": given.get("charge_points", "*"),
         }
         return json_answer(_with_whole_paths({**given, **always}))
+
+
+async def _fields(request: web.Request, *known: str) -> dict[str, Any]:
+    """The body, an object of these fields. Raises BadValue."""
+    body: dict[str, Any] = await read_json(request, dict[str, Any], "the request")
+    unknown = sorted(set(body) - set(known))
+    if unknown:
+        raise BadValue(f"{unknown[0]}: unknown; give {', '.join(known)}")
+    return body
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1 << 31
 
 
 def _number(request: web.Request, name: str, default: float, most: float) -> float:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from chargepoint_driver.backends.ocpp.csms import _OUTBOUND
+from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Electrical
+from chargepoint_driver.backends.ocpp.protocol.measurands import set_meter_values
 from chargepoint_driver.backends.ocpp.protocol.requests import Outbound
 from chargepoint_driver.config.quirks import MEASURANDS
 from chargepoint_driver.simulator.ocpp import Twins
@@ -140,3 +144,65 @@ def test_a_configuration_or_a_quirk_decides(meet, measurands, quirk, expected) -
     eventually(lambda: it.settings().get(it.names) == ",".join(expected))
     it.until_set_up()
     assert it.list() == expected
+
+
+BOUNDS = ("SampledDataCtrlr.TxStartedMeasurands", "SampledDataCtrlr.TxEndedMeasurands")
+REGISTER = "Energy.Active.Import.Register"
+
+
+class Settings:
+    """A charging station that takes some values of some settings."""
+
+    def __init__(self, takes, **told) -> None:
+        self.out = _OUTBOUND["2.0.1"]
+        self.point = ChargePoint("CP1", Electrical(230, 3), configuration=told)
+        self.takes = takes
+        self.sent: list[tuple[str, str]] = []
+
+    async def call(self, point, ask):
+        (data,) = ask[1]["setVariableData"]
+        name = f"{data['component']['name']}.{data['variable']['name']}"
+        if name not in BOUNDS:
+            return {"setVariableResult": [{"attributeStatus": "Accepted"}]}
+        self.sent.append((name, data["attributeValue"]))
+        status = "Accepted" if self.takes(name, data["attributeValue"]) else "Rejected"
+        return {"setVariableResult": [{"attributeStatus": status}]}
+
+    def set_up(self, wanted=("Power.Active.Import",)) -> dict[str, str]:
+        self.sent.clear()
+        changed = asyncio.run(set_meter_values(self.point, self.out, self.call, wanted, 60))
+        self.point.configuration = {**self.point.configuration, **changed}
+        return {name: value for name, value in changed.items() if name in BOUNDS}
+
+
+def test_the_register_is_measured_at_the_begin_and_at_the_end() -> None:
+    it = Settings(lambda name, value: True, **{BOUNDS[0]: "", BOUNDS[1]: "SoC,Voltage"})
+    changed = it.set_up()
+    assert changed == {BOUNDS[0]: REGISTER, BOUNDS[1]: f"{REGISTER},SoC,Voltage"}
+    assert it.set_up() == {}
+    assert it.sent == []
+
+
+def test_where_it_is_measured_already_nothing_is_changed() -> None:
+    told = dict.fromkeys(BOUNDS, f"Voltage,{REGISTER}")
+    it = Settings(lambda name, value: True, **told)
+    assert it.set_up() == {}
+    assert it.sent == []
+
+
+def test_the_register_alone_where_the_list_is_refused_and_never_again_where_that_is() -> None:
+    it = Settings(lambda name, value: name == BOUNDS[0] and value == REGISTER, **{BOUNDS[0]: "SoC"})
+    assert it.set_up() == {BOUNDS[0]: REGISTER}
+    assert it.sent == [
+        (BOUNDS[0], f"{REGISTER},SoC"),
+        (BOUNDS[0], REGISTER),
+        (BOUNDS[1], REGISTER),
+    ]
+    it.set_up()
+    assert it.sent == []
+
+
+def test_no_measurands_leave_these_settings_alone_too() -> None:
+    it = Settings(lambda name, value: True)
+    assert it.set_up(wanted=()) == {}
+    assert it.sent == []

@@ -10,6 +10,7 @@ from chargepoint_driver.errors import WriteRejected
 
 __all__ = ["set_meter_values"]
 
+REGISTER = "Energy.Active.Import.Register"
 # The longest value of a setting in OCPP 1.6; 2.0.1 allows twice that.
 _LONGEST = 500
 
@@ -43,7 +44,34 @@ async def _set(
             changed[out.interval] = value
         else:
             point.worked["refused_interval"] = value
+    if wanted:
+        changed.update(await _measure_begin_and_end(point, out, call))
     return changed
+
+
+async def _measure_begin_and_end(point: ChargePoint, out: Outbound, call: Call) -> dict[str, str]:
+    """Have the register measured at the begin and at the end of a transaction (2.0.1, J02), or
+    its energy ends at the last sample. What is measured then already stays."""
+    changed = {}
+    for name in out.at_begin_and_end:
+        before = _names_in(point.configuration.get(name))
+        refused = point.worked.get("refused_at_begin_and_end", [])
+        if REGISTER in before or name in refused:
+            continue
+        values = [",".join([REGISTER, *before]), REGISTER][0 if before else 1 :]
+        values = [each for each in values if not is_barred(point, out.configure(name, each))]
+        for value in values:
+            if await _takes(point, out, call, name, value):
+                changed[name] = value
+                break
+        else:
+            if values:
+                point.worked["refused_at_begin_and_end"] = [*refused, name]
+    return changed
+
+
+def _names_in(told: str | None) -> list[str]:
+    return [name.strip() for name in (told or "").split(",") if name.strip()]
 
 
 async def _measure(
@@ -51,7 +79,7 @@ async def _measure(
 ) -> dict[str, str]:
     """The list as a whole; where that is refused, one more at a time."""
     told = point.configuration.get(out.sampled)
-    before = [name.strip() for name in (told or "").split(",") if name.strip()]
+    before = _names_in(told)
     refused = set(point.worked.get("refused_measurands", ()))
     missing = [name for name in wanted if name not in before and name not in refused]
     if not missing or (told is None and "refused_measurands" in point.worked):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from chargepoint_driver.backends.ocpp.model.quirks import Purpose
 from chargepoint_driver.errors import FateUnknown
 
-__all__ = ["Ask", "Composite", "Outbound", "Profile", "composite_of", "status_of"]
+__all__ = ["Ask", "Composite", "ListedTag", "Outbound", "Profile", "composite_of", "status_of"]
 
 Ask = tuple[str, dict[str, Any]]
 """(action, payload) of a request."""
@@ -29,6 +30,15 @@ class Profile:
     start: str | None
     duration_s: int | None
     wire_id: str | None = None
+
+
+@dataclass(frozen=True)
+class ListedTag:
+    """An idTag in the local list of a charge point. `expires` is ISO 8601."""
+
+    id_tag: str
+    status: str
+    expires: str | None
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,26 @@ class Outbound(Protocol):
 
     def remote_stop(self, wire_id: str) -> Ask:
         """End a transaction."""
+
+    def reserve(
+        self, reservation_id: int, connector_id: int | None, id_tag: str, expires: str
+    ) -> Ask:
+        """Reserve a connector (None: any) until a time (ISO 8601)."""
+
+    def cancel_reservation(self, reservation_id: int) -> Ask:
+        """End a reservation."""
+
+    def send_local_list(self, version: int, tags: Sequence[ListedTag], *, is_full: bool) -> Ask:
+        """Replace the local list of idTags, or add to it."""
+
+    def read_list_version(self, answer: dict[str, Any]) -> int | None:
+        """The version in an answer to GetLocalListVersion; -1: there is no such list."""
+
+    list_names: tuple[str, ...]
+    """Settings of the local list: whether there is one, whether it is in use, how many idTags it
+    may have ("" where no setting tells that), and how many one message may have."""
+    longest_tag: int
+    """Characters that an idTag may have."""
 
     def availability(self, connector_id: int, operative: bool) -> Ask:
         """Take a connector (0: all) into or out of service."""
@@ -99,6 +129,8 @@ class Outbound(Protocol):
     """The setting that lists the measurands of those meter values."""
     most_sampled: str
     """The setting that tells how many measurands that list may have."""
+    at_begin_and_end: tuple[str, ...]
+    """The settings that list what is measured at the begin and at the end of a transaction."""
     lacks: frozenset[str]
     """Measurands of other versions that this one does not know."""
     asks_all: bool

@@ -8,7 +8,9 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from chargepoint_driver.backends.ocpp.model.authorization import IdTags
 from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Connector
+from chargepoint_driver.backends.ocpp.protocol.local_list import LOCAL_LIST, keep_local_list
 from chargepoint_driver.backends.ocpp.protocol.measurands import set_meter_values
 from chargepoint_driver.backends.ocpp.protocol.provisioning import (
     Call,
@@ -50,6 +52,7 @@ class System(Protocol):
 
     config: OcppConfig
     store: Store
+    tags: IdTags
     now: Callable[[], float]
 
     def outbound(self, point: ChargePoint) -> Outbound: ...
@@ -154,6 +157,7 @@ class SetUp:
                 await self._read(point, link)
                 if link is point.link and may_read(point, out):
                     await self._set_up(point, link)
+                    await self.keep_local_list(point)
         finally:
             self._running.discard(link)
         if not link.closed and has_unconfirmed_status(point):
@@ -199,6 +203,22 @@ class SetUp:
                 self._system.count(point, "meter_values_not_set", str(error))
             return
         self._take_settings(point, changed)
+
+    async def keep_local_list(self, point: ChargePoint) -> None:
+        """Have its local list of idTags in step with ours."""
+        system, link = self._system, point.link
+        if link is None:
+            return
+        before = point.worked.get(LOCAL_LIST)
+        out, tags = system.outbound(point), system.tags.all()
+        try:
+            problem = await keep_local_list(point, out, self._over(link), tags, system.now())
+        except ChargePointError as error:
+            problem = str(error)
+        if problem is not None and point.connected:
+            system.count(point, "local_list_not_sent", problem)
+        if point.worked.get(LOCAL_LIST) != before:
+            system.save_point(point, worked=point.worked)
 
     def _over(self, link: Link) -> Call:
         """How to send requests over this connection that a charge point may pass over without

@@ -35,6 +35,17 @@ MIGRATIONS: Mapping[int, Sequence[str]] = {
         "UPDATE transactions SET stop_time = coalesce(last_time, start_time, received)"
         " WHERE state = 'lost' AND stop_time IS NULL",
     ),
+    3: (
+        "CREATE TABLE remote_starts (charge_point TEXT NOT NULL, start_id INTEGER NOT NULL,"
+        " id_tag TEXT NOT NULL, requested REAL NOT NULL, PRIMARY KEY (charge_point, start_id))",
+        "CREATE TABLE reservations (id INTEGER NOT NULL, charge_point TEXT NOT NULL,"
+        " connector INTEGER NOT NULL, id_tag TEXT NOT NULL, made REAL NOT NULL,"
+        " expires REAL NOT NULL, state TEXT NOT NULL, transaction_id INTEGER,"
+        " PRIMARY KEY (charge_point, id))",
+        # `key` is the idTag without regard to case.
+        "CREATE TABLE id_tags (key TEXT PRIMARY KEY, id_tag TEXT NOT NULL, status TEXT NOT NULL,"
+        " expires REAL, max_concurrent INTEGER)",
+    ),
 }
 """Version to the statements that make it of the version before. One transaction each."""
 

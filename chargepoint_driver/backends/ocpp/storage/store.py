@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from chargepoint_driver.backends.ocpp.storage.id_tag_table import IdTagTable
+from chargepoint_driver.backends.ocpp.storage.reservation_table import Reservations
 from chargepoint_driver.backends.ocpp.storage.transaction_table import Transactions
 
 __all__ = ["Store"]
@@ -18,7 +20,7 @@ __all__ = ["Store"]
 _encode = msgspec.json.Encoder().encode
 
 
-class Store(Transactions):
+class Store(Transactions, Reservations, IdTagTable):
     """The file, as the handlers of messages see it."""
 
     # ---- what is known of charge points --------------------------------------------------

@@ -21,6 +21,7 @@ from chargepoint_driver.backends.ocpp.protocol.handlers import (
     register_in,
     samples_of,
 )
+from chargepoint_driver.backends.ocpp.protocol.id_tag_answers import id_tag_info
 from chargepoint_driver.backends.ocpp.protocol.status_notifications import (
     save_connector,
     status_changed,
@@ -75,9 +76,9 @@ def _status(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
 
 @_on("Authorize")
 def _authorize(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
-    status = request.desk.tags.status(needed(payload, "idTag"))
-    request.desk.note(request, None, request.received_s, {**payload, "status": status})
-    return {"idTagInfo": {"status": status}}
+    info = id_tag_info(request, needed(payload, "idTag"), "expiryDate")
+    request.desk.note(request, None, request.received_s, {**payload, "status": info["status"]})
+    return {"idTagInfo": info}
 
 
 @_on("StartTransaction")
@@ -101,12 +102,20 @@ def _start(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
             desk.store.supersede(point.station_id, connector_id, own_id, request.received_s)
             connector.begin(started)
             request.after.append(lambda: desk.began(point, connector_id))
+        desk.store.use_reservation(
+            point.station_id,
+            payload.get("reservationId"),
+            connector_id,
+            id_tag,
+            started.transaction_id,
+            start_s,
+        )
     else:
         desk.count(point, "repeated_starts")
-    status = desk.tags.status(id_tag)
-    data = {**payload, "transactionId": started.transaction_id, "status": status}
+    info = id_tag_info(request, id_tag, "expiryDate", but=started.transaction_id)
+    data = {**payload, "transactionId": started.transaction_id, "status": info["status"]}
     desk.note(request, connector_id, start_s, data)
-    return {"transactionId": started.transaction_id, "idTagInfo": {"status": status}}
+    return {"transactionId": started.transaction_id, "idTagInfo": info}
 
 
 @_on("StopTransaction")
@@ -130,7 +139,7 @@ def _stop(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
     request.desk.note(request, connector_id, end.stop_s, payload)
     if not id_tag:
         return {}
-    return {"idTagInfo": {"status": request.desk.tags.status(id_tag)}}
+    return {"idTagInfo": id_tag_info(request, id_tag, "expiryDate", ends=True)}
 
 
 @_on("MeterValues")

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from chargepoint_driver.backends.ocpp.protocol.requests import Ask, Composite, Profile, composite_of
+from chargepoint_driver.backends.ocpp.protocol.requests import (
+    Ask,
+    Composite,
+    ListedTag,
+    Profile,
+    composite_of,
+)
 
 __all__ = ["Outbound16"]
 
@@ -23,6 +30,8 @@ class Outbound16:
     interval = "MeterValueSampleInterval"
     sampled = "MeterValuesSampledData"
     most_sampled = "MeterValuesSampledDataMaxLength"
+    # StartTransaction and StopTransaction always have the register.
+    at_begin_and_end: tuple[str, ...] = ()
     lacks: frozenset[str] = frozenset()
     most_names = 50
     asks_all = True
@@ -93,6 +102,44 @@ class Outbound16:
 
     def remote_stop(self, wire_id: str) -> Ask:
         return "RemoteStopTransaction", {"transactionId": int(wire_id)}
+
+    list_names: tuple[str, ...] = (
+        "SupportedFeatureProfiles",
+        "LocalAuthListEnabled",
+        "LocalAuthListMaxLength",
+        "SendLocalListMaxLength",
+    )
+    longest_tag = 20
+
+    def reserve(
+        self, reservation_id: int, connector_id: int | None, id_tag: str, expires: str
+    ) -> Ask:
+        return "ReserveNow", {
+            "connectorId": connector_id or 0,
+            "expiryDate": expires,
+            "idTag": id_tag,
+            "reservationId": reservation_id,
+        }
+
+    def cancel_reservation(self, reservation_id: int) -> Ask:
+        return "CancelReservation", {"reservationId": reservation_id}
+
+    def send_local_list(self, version: int, tags: Sequence[ListedTag], *, is_full: bool) -> Ask:
+        listed: list[dict[str, Any]] = []
+        for each in tags:
+            info = {"status": each.status}
+            if each.expires is not None:
+                info["expiryDate"] = each.expires
+            listed.append({"idTag": each.id_tag, "idTagInfo": info})
+        return "SendLocalList", {
+            "listVersion": version,
+            "updateType": "Full" if is_full else "Differential",
+            "localAuthorizationList": listed,
+        }
+
+    def read_list_version(self, answer: dict[str, Any]) -> int | None:
+        version = answer.get("listVersion")
+        return version if isinstance(version, int) else None
 
     def availability(self, connector_id: int, operative: bool) -> Ask:
         return "ChangeAvailability", {

@@ -17,6 +17,7 @@ from chargepoint_driver.backends.ocpp.protocol.handlers import (
     noted,
     samples_of,
 )
+from chargepoint_driver.backends.ocpp.protocol.id_tag_answers import id_tag_info
 from chargepoint_driver.backends.ocpp.protocol.provisioning import without_secrets
 from chargepoint_driver.backends.ocpp.protocol.status_notifications import (
     save_connector,
@@ -59,9 +60,9 @@ def _status(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
 @_on("Authorize")
 def _authorize(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
     token = needed(payload, "idToken")
-    status = request.desk.tags.status(needed(token, "idToken"))
-    request.desk.note(request, None, request.received_s, {**payload, "status": status})
-    return {"idTokenInfo": {"status": status}}
+    info = id_tag_info(request, needed(token, "idToken"), "cacheExpiryDateTime")
+    request.desk.note(request, None, request.received_s, {**payload, "status": info["status"]})
+    return {"idTokenInfo": info}
 
 
 @_on("TransactionEvent")
@@ -72,13 +73,41 @@ def _transaction_event(request: Request, payload: dict[str, Any]) -> dict[str, A
     info = payload.get("transactionInfo") or {}
     ending = payload.get("eventType") == "Ended" or "stoppedReason" in info
     moments = _moments(request, payload.get("meterValue"), ending=ending)
-    evse_id = take_event(request, Event(payload, id_tag, time_s, evse_id, moments))
+    event = Event(payload, id_tag or _tag_of_remote_start(request, info), time_s, evse_id, moments)
+    evse_id = take_event(request, event)
     data = {**payload, "samples": [{"time": iso(at), "values": it.values} for at, it in moments]}
     data.pop("meterValue", None)
     request.desk.note(request, evse_id, time_s, data)
     if not id_tag:
         return {}
-    return {"idTokenInfo": {"status": request.desk.tags.status(id_tag)}}
+    info = id_tag_info(
+        request,
+        id_tag,
+        "cacheExpiryDateTime",
+        but=event.transaction_id,
+        ends=event.kind == "Ended",
+    )
+    return {"idTokenInfo": info}
+
+
+def _tag_of_remote_start(request: Request, info: dict[str, Any]) -> str:
+    """The idToken of our own remote start, which an event may name by its id only."""
+    start_id = info.get("remoteStartId")
+    if not isinstance(start_id, int):
+        return ""
+    return request.desk.store.tag_of_remote_start(request.point.station_id, start_id) or ""
+
+
+@_on("ReservationStatusUpdate")
+def _reservation(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
+    status = str(payload.get("reservationUpdateStatus", "")).lower()
+    state = {"expired": "expired", "removed": "cancelled"}.get(status)
+    reservation_id = payload.get("reservationId")
+    if state is not None and isinstance(reservation_id, int):
+        store = request.desk.store
+        store.end_reservation(request.point.station_id, reservation_id, state)
+    request.desk.note(request, None, request.received_s, payload)
+    return {}
 
 
 @_on("MeterValues")
@@ -155,7 +184,6 @@ _ANSWERS: dict[str, dict[str, Any]] = {
     "NotifyMonitoringReport": {},
     "PublishFirmwareStatusNotification": {},
     "ReportChargingProfiles": {},
-    "ReservationStatusUpdate": {},
     "SecurityEventNotification": {},
     "SignCertificate": {"status": "Rejected"},
 }

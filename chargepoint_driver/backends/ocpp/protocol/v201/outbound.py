@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
-from chargepoint_driver.backends.ocpp.protocol.requests import Ask, Composite, Profile, composite_of
+from chargepoint_driver.backends.ocpp.protocol.requests import (
+    Ask,
+    Composite,
+    ListedTag,
+    Profile,
+    composite_of,
+)
 
 __all__ = ["Outbound201"]
 
@@ -24,12 +32,17 @@ class Outbound201:
     sampled = "SampledDataCtrlr.TxUpdatedMeasurands"
     # The longest list is told by a report of characteristics only; who refuses is tried anew.
     most_sampled = ""
+    at_begin_and_end: tuple[str, ...] = (
+        "SampledDataCtrlr.TxStartedMeasurands",
+        "SampledDataCtrlr.TxEndedMeasurands",
+    )
     lacks = frozenset({"Temperature", "RPM"})
     most_names = 4
     asks_all = False
 
     def __init__(self) -> None:
         self.names = [self.rate_units, self.stack_levels, self.interval, self.sampled]
+        self.names += self.at_begin_and_end
 
     def set_profile(self, profile: Profile) -> Ask:
         period: dict[str, Any] = {"startPeriod": 0, "limit": profile.limit}
@@ -86,6 +99,48 @@ class Outbound201:
     def remote_stop(self, wire_id: str) -> Ask:
         return "RequestStopTransaction", {"transactionId": wire_id}
 
+    list_names: tuple[str, ...] = (
+        "LocalAuthListCtrlr.Available",
+        "LocalAuthListCtrlr.Enabled",
+        "",
+        "LocalAuthListCtrlr.ItemsPerMessage",
+    )
+    longest_tag = 36
+
+    def reserve(
+        self, reservation_id: int, connector_id: int | None, id_tag: str, expires: str
+    ) -> Ask:
+        payload: dict[str, Any] = {
+            "id": reservation_id,
+            "expiryDateTime": expires,
+            "idToken": _token(id_tag),
+        }
+        if connector_id:
+            payload["evseId"] = connector_id
+        return "ReserveNow", payload
+
+    def cancel_reservation(self, reservation_id: int) -> Ask:
+        return "CancelReservation", {"reservationId": reservation_id}
+
+    def send_local_list(self, version: int, tags: Sequence[ListedTag], *, is_full: bool) -> Ask:
+        listed = []
+        for each in tags:
+            info = {"status": each.status}
+            if each.expires is not None:
+                info["cacheExpiryDateTime"] = each.expires
+            listed.append({"idToken": _token(each.id_tag), "idTokenInfo": info})
+        payload: dict[str, Any] = {
+            "versionNumber": version,
+            "updateType": "Full" if is_full else "Differential",
+        }
+        if listed:
+            payload["localAuthorizationList"] = listed
+        return "SendLocalList", payload
+
+    def read_list_version(self, answer: dict[str, Any]) -> int | None:
+        version = answer.get("versionNumber")
+        return version if isinstance(version, int) else None
+
     def availability(self, connector_id: int, operative: bool) -> Ask:
         payload: dict[str, Any] = {"operationalStatus": "Operative" if operative else "Inoperative"}
         if connector_id:
@@ -124,6 +179,12 @@ class Outbound201:
             if name is not None and result.get("attributeValue") is not None:
                 found[name] = str(result["attributeValue"])
         return found
+
+
+def _token(id_tag: str) -> dict[str, Any]:
+    """An idToken: a UID of 4, 7 or 10 bytes is that of a card."""
+    is_card = re.fullmatch(r"(?:[0-9A-Fa-f]{8}|[0-9A-Fa-f]{14}|[0-9A-Fa-f]{20})", id_tag)
+    return {"idToken": id_tag, "type": "ISO14443" if is_card else "Central"}
 
 
 def _variable(name: str) -> dict[str, Any]:

@@ -47,6 +47,8 @@ class Event:
         self.moments = moments
         self.registers = [(at, it.energy_wh) for at, it in moments if it.energy_wh is not None]
         self.reason = info.get("stoppedReason") or "Local"
+        self.reservation_id = payload.get("reservationId")
+        self.transaction_id: int | None = None  # ours, when the event was taken
         self.key = f"{self.wire_id}|{evse_id}|{payload.get('timestamp')}"
 
     @property
@@ -68,6 +70,16 @@ def take_event(request: Request, event: Event) -> int:
     known, is_new = _session(request, event)
     if known is None:
         return event.evse_id
+    event.transaction_id = known.transaction_id
+    if is_new:
+        request.desk.store.use_reservation(
+            request.point.station_id,
+            event.reservation_id,
+            event.evse_id,
+            event.id_tag,
+            known.transaction_id,
+            event.time_s,
+        )
     evse_id = event.evse_id or known.connector_id
     point, store = request.point, request.desk.store
     newer = event.seq is None or store.sequence(known.transaction_id, event.seq, event.offline)
@@ -205,6 +217,7 @@ def _end(request: Request, event: Event) -> int:
     end, evse_id = event.end, event.evse_id
     known, _ = meant(request, end, evse_id or None)
     if known is not None:
+        event.transaction_id = known.transaction_id
         evse_id = evse_id or known.connector_id
         if event.seq is not None:
             store.sequence(known.transaction_id, event.seq, event.offline)

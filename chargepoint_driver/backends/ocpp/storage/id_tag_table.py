@@ -1,0 +1,35 @@
+"""The table of idTags that the control API added or changed."""
+
+from __future__ import annotations
+
+from chargepoint_driver.backends.ocpp.model.authorization import IdTag, key_of
+from chargepoint_driver.backends.ocpp.storage.database import Database
+
+__all__ = ["IdTagTable"]
+
+
+class IdTagTable(Database):
+    """See the module."""
+
+    def saved_tags(self) -> list[IdTag]:
+        """Return the idTags that were kept."""
+        rows = self._db.execute("SELECT id_tag, status, expires, max_concurrent FROM id_tags")
+        return [IdTag(*row) for row in rows]
+
+    def keep_tag(self, tag: IdTag) -> None:
+        """Add an idTag, or change it."""
+        self._write(
+            "INSERT OR REPLACE INTO id_tags VALUES (?, ?, ?, ?, ?)",
+            (key_of(tag.id_tag), tag.id_tag, tag.status, tag.expires_s, tag.max_concurrent),
+        )
+
+    def forget_tag(self, id_tag: str) -> None:
+        """Remove an idTag."""
+        self._write("DELETE FROM id_tags WHERE key = ?", (key_of(id_tag),))
+
+    def running_with(self, id_tag: str, but: int | None = None) -> int:
+        """Return how many transactions run with an idTag, at all charge points together, one
+        (our id) apart."""
+        wanted = key_of(id_tag)
+        rows = self._db.execute("SELECT id, id_tag FROM transactions WHERE state = 'active'")
+        return sum(1 for own_id, tag in rows if own_id != but and key_of(tag) == wanted)
