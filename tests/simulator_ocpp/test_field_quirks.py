@@ -293,6 +293,11 @@ def test_only_the_first_event_names_evse_and_token(central, twins_of):
     assert "evse" not in sampled(twins, central, "2.0.1")
 
 
+def test_an_empty_tag(central, twins_of):
+    twins = twins_of(quirks={"no_id_token": {}})
+    assert started(twins, central)["idTag"] == ""
+
+
 @pytest.mark.parametrize("ocpp", VERSIONS)
 def test_an_end_without_reason(central, twins_of, ocpp):
     twins = twins_of(ocpp=ocpp, quirks={"no_stop_reason": {}})

@@ -104,7 +104,7 @@ __all__ = ["sim"]
 @click.option(
     "--plug-on-remote-start",
     is_flag=True,
-    help="A vehicle comes where a remote start waits for one.",
+    help="Plug in a vehicle for each remote start that waits for one.",
 )
 @click.option("--control-port", type=click.IntRange(0, 65_535), default=0, show_default=True)
 def sim(password: str | None, stations: int, **options: Any) -> None:

@@ -315,7 +315,7 @@ ACTIONS: Mapping[str, Action] = {
         "restart", _reboot, {"reason": Parameter(_is_text, "OCPP's reason", "PowerLoss")}
     ),
     "plug_on_remote_start": Action(
-        "let a vehicle come where a remote start waits for one; it leaves after the transaction",
+        "plug in a vehicle for each remote start; it leaves after the transaction",
         _plug_on_remote_start,
         {
             "on": Parameter(lambda value: isinstance(value, bool), "true or false", True),

@@ -278,7 +278,7 @@ class ChargePoint(MeteredStation):
         self, connector: Connector, id_tag: str, remote_start_id: int | None = None
     ) -> None:
         """Carry out an accepted remote start; ask for authorisation first where the settings say
-        so. Where no vehicle is plugged in, one comes if the twin is told to let it."""
+        so. Where no vehicle is plugged in, one arrives if `plugs_on_remote_start`."""
 
         def decided(status: str) -> None:
             if status == "Accepted" and connector.transaction is None:

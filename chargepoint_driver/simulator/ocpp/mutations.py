@@ -1,4 +1,4 @@
-"""Quirks that change a message on its way out: what the twin means is right, what it writes is not.
+"""Quirks that change a message on its way out. What the twin means stays right.
 
 A row changes the payload of a request of the twin, or the text of its answer to a request. Each
 row works on a copy, and several rows may be on at a time.
@@ -213,6 +213,8 @@ def _first_evse_only(action: str, payload: Payload, _: Parameters) -> None:
 def _no_token(action: str, payload: Payload, _: Parameters) -> None:
     if action == "TransactionEvent":
         payload.pop("idToken", None)
+    elif action in ("StartTransaction", "StopTransaction"):
+        payload["idTag"] = ""
 
 
 def _no_reason(action: str, payload: Payload, _: Parameters) -> None:
@@ -282,7 +284,9 @@ MUTATIONS: Mapping[str, Mutation] = {
         "only the first TransactionEvent names the EVSE (2.0.1)", {}, _first_evse_only
     ),
     "no_stop_reason": Mutation("the end of a transaction has no reason", {}, _no_reason),
-    "no_id_token": Mutation("TransactionEvent without idToken (2.0.1)", {}, _no_token),
+    "no_id_token": Mutation(
+        "TransactionEvent without idToken (2.0.1), an empty idTag (1.6)", {}, _no_token
+    ),
 }
 
 

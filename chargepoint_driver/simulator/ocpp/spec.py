@@ -41,7 +41,7 @@ class TwinSpec:
     shared_clock: bool = False
     journal: int = 50
     visits_per_day: float = 0.0
-    # A vehicle comes by itself where a remote start waits for one.
+    # A vehicle arrives automatically for a remote start that waits for one.
     plug_on_remote_start: bool = False
 
 

@@ -29,7 +29,7 @@ from .scheduler import Agenda, Entry
 from .spec import TwinSpec
 from .vehicle import Charge, Vehicle, draw_vehicle
 
-# How long a vehicle that came because of a remote start stays after its transaction, simulated.
+# A vehicle that arrived for a remote start stays so long after its transaction, simulated.
 LEAVES_AFTER_S = 30.0
 
 # Called whenever something may look different from before.
@@ -64,7 +64,7 @@ class Station:
         self._timers: dict[tuple[str, int], Entry] = {}
         self._numbers = 0
         self.number_since_boot = 0
-        # Whether a vehicle comes by itself to a remote start, and which (None: one of the fleet).
+        # Whether a vehicle arrives automatically for a remote start, and which (None: any).
         self.plugs_on_remote_start = spec.plug_on_remote_start
         self.arriving_vehicle: Vehicle | None = None
         self._obey_quirks()
@@ -323,7 +323,7 @@ class Station:
             self.unplug(connector.connector_id)
 
     def arrive(self, connector: Connector) -> None:
-        """Let a vehicle come to where an idTag waits; it leaves after the transaction."""
+        """Plug in a vehicle for an idTag that waits; it leaves after the transaction."""
         if connector.charge is None:
             connector.leaves = True
             self.plug(connector.connector_id, self.arriving_vehicle)

@@ -73,7 +73,7 @@ class QuirkCell(NamedTuple):
                     _settle(self.row.max_boots, twins, odd)
                 _run(self.row, rig, twins, odd, plain)
             except TimeoutError as error:
-                raise AssertionError(f"the twin waits for ever: {error}") from None
+                raise AssertionError(f"the twin is never answered: {error}") from None
             assert twins.errors == []
 
 

@@ -1,5 +1,7 @@
-"""THE table of how real charge points differ, each as quirks of a twin, and of what the driver has
-to make of it: what it makes of a twin without quirks, unless the row says otherwise."""
+"""The table of how real charge points differ, each as quirks of a twin.
+
+The driver has to show what it shows of a twin without quirks, unless the row says otherwise.
+"""
 
 from __future__ import annotations
 
@@ -98,7 +100,7 @@ _ROWS = (
     _one("start sent twice", "repeats_start"),
     QuirkRow("clock never set", {"clock_never_set": {}}, sessions=2, boots=True),
     _one("clock at 1970", "clock_1970"),
-    QuirkRow("no idToken in 2.0.1", {"no_id_token": {}}, ("2.0.1",), recorded={"id_tag": None}),
+    QuirkRow("no idToken, or an empty idTag", {"no_id_token": {}}, recorded={"id_tag": None}),
     QuirkRow("no idToken, started from afar", {"no_id_token": {}}, ("2.0.1",), remote=True),
     QuirkRow("no reason of the stop", {"no_stop_reason": {}}, recorded={"reason": "Local"}),
     # 2. Messages.
