@@ -9,16 +9,25 @@ from typing import Any
 
 import click
 
+from chargepoint_driver.cli.support.console import refuse_ignored
 from chargepoint_driver.errors import BadConfiguration
 from chargepoint_driver.simulator.command import run
 from chargepoint_driver.simulator.ocpp import QUIRKS, BadScenario, Scenario, load_scenario
 
 __all__ = ["sim"]
 
-
-@click.command(
-    epilog="\b\nExample:\n  chargepoint-driver sim --stations 4 --seed 7 --speed 60 --soap-port 0"
+_OF_SOAP = (
+    *("ports_per_station", "groups", "soap_port", "username", "password"),
+    *("shed_delay_s", "clear_delay_s"),
 )
+_OF_TWINS = (
+    *("ocpp", "csms_url", "connectors", "kind", "rated_kw", "phases", "voltage_v", "quirks"),
+    *("csms_password_env", "ca_file", "certificate_file", "key_file", "visits_per_day"),
+    "control_port",
+)
+
+
+@click.command(epilog="\b\nExample:\n  chargepoint-driver sim --stations 4 --seed 7 --soap-port 0")
 @click.option(
     "--stations",
     type=click.IntRange(0, 100_000),
@@ -113,6 +122,17 @@ def sim(password: str | None, stations: int, **options: Any) -> None:
     Prints one JSON line when ready: soap_url, username, password, stations, groups, stats_url;
     with --charge-points or --scenario also charge_points and control_url.
     """
+    if not stations:
+        refuse_ignored(_OF_SOAP, "is for stations behind the SOAP service: --stations 0 has none")
+    if options["charge_points"] is None and options["scenario_file"] is None:
+        refuse_ignored(_OF_TWINS, "is for twins: give --charge-points or --scenario too")
+    if stations and options["speed"] != 1:
+        click.echo(
+            f"note: at speed {options['speed']:g} sessions and timeInterval follow the simulated "
+            f"clock, not that of this machine: a shed of 60 minutes ends after "
+            f"{3600 / options['speed']:g} s",
+            err=True,
+        )
     twins = twin_options(options)
     if password is not None:
         options["password"] = password
