@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +18,7 @@ from pydantic import (
 
 from chargepoint_driver.config.common import explain, keys_of, read_secret
 from chargepoint_driver.config.quirks import MEASURANDS, Quirks
+from chargepoint_driver.config.texts import read_json
 from chargepoint_driver.errors import BadConfiguration
 
 __all__ = [
@@ -289,12 +289,7 @@ def _without_choices(place: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def read_charge_points(path: Path) -> Any:
     """The charge points of a JSON file: an object of id to settings, or "*". Not validated."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise BadConfiguration(
-            f"{path}: cannot be read as JSON ({type(error).__name__}); correct it"
-        ) from None
+    found = read_json(path).content
     if isinstance(found, dict) and set(found) == {"charge_points"}:
         found = found["charge_points"]
     if found != "*" and not isinstance(found, dict):

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from chargepoint_driver.errors import BadConfiguration
 
-__all__ = ["Json", "read_json", "read_text"]
+__all__ = ["Json", "loads", "read_json", "read_text"]
 
 BOM = "\ufeff"
 _WIDE = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
@@ -69,6 +69,14 @@ def read_text(path: Path) -> str:
             f"0x{content[error.start]:02x} is not UTF-8, it may be Windows-1252); {_SAVE}"
         ) from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def loads(text: str) -> Any:
+    """Return what a JSON text of the config store holds, comments stripped. Raises ValueError."""
+    try:
+        return json.loads(_TOKENS.sub(_without_comment, text))
+    except RecursionError:
+        raise ValueError("its brackets never end") from None
 
 
 def read_json(path: Path) -> Json:

@@ -20,6 +20,8 @@ WRITABLE = "Writable"
 NOTES = "Notes"
 SCRAPE_INTERVAL = "Scrape Interval"
 CURRENCY = "Currency"
+HOST_INTERVALS = ("interval", "polling_interval")
+"""Columns of the platform driver itself, by either of which it reads an interval."""
 BEYOND = "(beyond the last column)"
 """The cells that a row has more than there are columns, as a list."""
 

@@ -384,6 +384,15 @@ class _Row:
         return port
 
     def _scrape_interval(self) -> int | None:
+        for column in col.HOST_INTERVALS:
+            # The platform driver would leave out the whole device.
+            given = _number(self._text(column) or "1")
+            if given is None or not given.is_integer():
+                self._fault(
+                    column,
+                    f"{self._text(column)!r} is no interval",
+                    f"write whole seconds, or use {col.SCRAPE_INTERVAL}",
+                )
         text = self._text(col.SCRAPE_INTERVAL)
         if not text:
             return None

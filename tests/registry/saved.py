@@ -85,6 +85,13 @@ CSVS: dict[str, tuple[str | bytes, int | None, tuple[str, ...]]] = {
         2, ("by case only", "SQL historians", "another name"),
     ),
     "twice": (csv(*ROWS, ROWS[0]), 3, ("used by row 2 too", "another name")),
+    "the host's interval in words": (
+        csv(*(row + ",1 min" for row in ROWS), head=HEAD + ",interval"),
+        None, ("row 2: interval: '1 min' is no interval", "Scrape Interval"),
+    ),
+    "the host's interval as text": (
+        csv(*(row + ",60.0" for row in ROWS), head=HEAD + ",interval"), 3, ()
+    ),
     "a port of a station": (
         csv("Org,orgID,StationRegister,2,string,,,FALSE,"), 1, ("whole station", "leave it empty"),
     ),
@@ -132,6 +139,19 @@ JSONS: dict[str, tuple[str, bool, tuple[str, ...]]] = {
     "hashes": ("# east wall, 'left\n" + _CONFIG + "\n# the end", True, ()),
     "slashes": (_CONFIG.replace('"1:34003"', '"1:34003" // it\'s the "first"'), True, ()),
     "stars": (_CONFIG.replace(' "interval"', '/* spare:\n */ "interval"'), True, ()),
+    "a beat on a point": (
+        having("heart_beat_point", "devices/a/one/Load"), True,
+        ("is a point of the registry", "leave heart_beat_point out"),
+    ),
+    "driver type of the driver config": (
+        _CONFIG.replace('"username"', '"driver_type": "chargepoint", "username"').replace(
+            '"driver_type": "chargepoint",\n', '"driver_type": "other",\n'
+        ),
+        True, (),
+    ),
+    "both names of the driver config": (
+        having("remote_config", {"stationID": "1:1"}), True, ("'username' is missing", "add it"),
+    ),
     "host's other keys": (
         having("campus", "c").replace("{", '{"building": "b", "timezone": "UTC",', 1), True, (),
     ),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from chargepoint_driver.snapshot import StationRecord
 
 from chargepoint_driver.backend import Target
 from chargepoint_driver.catalogue import CHARGEPOINT, OCPP, Kind
+from chargepoint_driver.records import StationRecord
 from chargepoint_driver.registry import columns
 
 from .rows import of, row

@@ -63,12 +63,12 @@ def _check(files: tuple[Path, ...]) -> _Report:
         report.heed(device)
         own = device.own_registry()
         if own is not None:
-            report.add(own)
+            report.add(own, device)
             continue
         try:
             registry_path = device.registry_path(files)
             seen.add(registry_path)
-            report.add(device.registry(registry_path))
+            report.add(device.registry(registry_path), device)
         except BadConfiguration as error:
             report.fault(error)
     for path in files:
@@ -100,8 +100,17 @@ class _Report:
     def _warn(self, line: str) -> None:
         self.warn([line])
 
-    def add(self, registry: Registry) -> None:
+    def add(self, registry: Registry, device: DeviceFile | None = None) -> None:
+        """Take in what is wrong with a registry, also as that of a device."""
         self.points += len(registry.points)
+        beat = device.heart_beat if device is not None else None
+        if device is not None and beat and beat.rsplit("/", 1)[-1] in registry.points:
+            self.fault(
+                BadConfiguration(
+                    f"{device.path}: heart_beat_point: {beat!r} is a point of the registry, which "
+                    "each beat would write; leave heart_beat_point out"
+                )
+            )
         for fault in registry.faults:
             self.fault(BadConfiguration(str(fault)))
         for warning in registry.warnings:
@@ -110,8 +119,8 @@ class _Report:
     def heed(self, device: DeviceFile) -> None:
         """What the platform would not do as its user may expect."""
         content, path = device.content, device.path
-        heart_beat = content.get("heart_beat_point")
-        if isinstance(heart_beat, str) and heart_beat and "/" not in heart_beat:
+        heart_beat = device.heart_beat
+        if heart_beat and "/" not in heart_beat:
             self._warn(
                 f"{path}: heart_beat_point: {heart_beat!r} is a bare name, answered in the driver "
                 f"and shown nowhere; write a full topic (devices/…/{heart_beat}) or leave it out"

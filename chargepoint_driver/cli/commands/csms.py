@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from chargepoint_driver.cli.support.serving import log_options, serving
+from chargepoint_driver.config.texts import read_json
 from chargepoint_driver.errors import BadConfiguration
 
 __all__ = ["csms"]
@@ -78,10 +79,11 @@ def csms(
 
     fields: dict[str, Any] = {}
     if config_file is not None:
-        try:
-            fields = dict(json.loads(config_file.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
-            raise BadConfiguration(f"{config_file}: not a JSON object ({error})") from None
+        fields = read_json(config_file).content
+        if not isinstance(fields, dict):
+            raise BadConfiguration(
+                f"{config_file}: not a JSON object; begin with {{ and end with }}"
+            )
     fields |= {"listen": listen, "database": database}
     if charge_points is not None:
         fields["charge_points"] = read_charge_points(charge_points)

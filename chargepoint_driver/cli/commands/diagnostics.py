@@ -20,6 +20,7 @@ from chargepoint_driver import __version__
 from chargepoint_driver.cli.support.config_files import DeviceFile, load_device
 from chargepoint_driver.cli.support.redact import plain, scrub, secrets_of
 from chargepoint_driver.config import AgentConfig
+from chargepoint_driver.config.texts import read_json
 from chargepoint_driver.errors import BadConfiguration, ChargePointError
 from chargepoint_driver.registry import Registry
 from chargepoint_driver.service import Service
@@ -128,10 +129,10 @@ def _versions() -> dict[str, Any]:
 
 def _add_config(bundle: _Bundle, name: str, path: Path, reads: bool) -> None:
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
+        content = read_json(path).content
+    except BadConfiguration:
         # It cannot be told what in it is a secret.
-        text = f"{path} is left out: it is no JSON ({type(error).__name__})"
+        text = f"{path} is left out: it is no JSON; run chargepoint-driver check on it"
         bundle.add(f"configs/{name}.txt", "why a config is left out", text)
         return
     bundle.know(content)

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from chargepoint_driver.cli.support.serving import log_options, serving
+from chargepoint_driver.config.texts import read_json
 from chargepoint_driver.errors import BadConfiguration
 
 __all__ = ["web"]
@@ -100,12 +101,7 @@ def _server(make: Any, accounts: dict[str, Any], settings: Any, path: Path) -> A
 
 def _read(path: Path) -> dict[str, Any]:
     """The configuration's content. Raises BadConfiguration."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeError) as error:
-        raise BadConfiguration(f"{path}: cannot be read ({error})") from None
-    except (ValueError, RecursionError) as error:
-        raise BadConfiguration(f"{path}: not JSON ({error})") from None
+    content = read_json(path).content
     if not isinstance(content, dict):
         raise BadConfiguration(f'{path}: must be a JSON object, like {{"accounts": {{…}}}}')
     return content

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from chargepoint_driver.cli.discovery.bundle import DRIVER, Entry
+from chargepoint_driver.config.texts import loads
 from chargepoint_driver.errors import BadConfiguration, ChargePointError, TryLater
 
 __all__ = ["Change", "Platform", "beside_others", "changes", "check_client", "connected"]
@@ -221,7 +222,7 @@ def _identity(text: str) -> tuple[Any, Any] | None:
     content = _content(text, "json")
     if not isinstance(content, dict) or content.get("driver_type") != "chargepoint":
         return None
-    given = content.get("driver_config", content.get("remote_config"))
+    given = content.get("remote_config", content.get("driver_config"))
     if not isinstance(given, dict):
         return None
     if given.get("backend") == "ocpp":
@@ -235,7 +236,7 @@ def _content(text: str, kind: str) -> Any:
     """What counts of a stored text: of JSON its meaning, of CSV its lines."""
     if kind == "json":
         with suppress(ValueError):
-            return json.loads(text)
+            return loads(text)
     return text.split()
 
 

@@ -64,6 +64,13 @@ class DeviceFile:
             return None
         return self._build(list(enumerate(rows, start=2)), f"{self.path}: registry_config")
 
+    @property
+    def heart_beat(self) -> str | None:
+        """The point that the platform driver writes at each beat, as a topic or a bare name."""
+        given = self.content.get("remote_config", self.content.get("driver_config")) or {}
+        found = given.get("heart_beat_point", self.content.get("heart_beat_point"))
+        return found if isinstance(found, str) and found else None
+
     def _build(self, rows: list[tuple[int, Any]], source: str) -> Registry:
         return build(
             rows,
@@ -80,10 +87,10 @@ def load_device(path: Path) -> DeviceFile:
     """A driver config file. Raises BadConfiguration with all that is wrong with it."""
     content = load_object(path)
     faults = []
-    given = content.get("driver_config", content.get("remote_config"))
+    given = content.get("remote_config", content.get("driver_config"))
     if not isinstance(given, dict):
         raise BadConfiguration(f"{path}: driver_config: is missing; it names account and station")
-    driver_type = content.get("driver_type", given.get("driver_type"))
+    driver_type = given.get("driver_type", content.get("driver_type"))
     if driver_type != "chargepoint":
         faults.append(f'{path}: driver_type: is {driver_type!r}; write "chargepoint"')
     faults += [f"{path}: {fault}" for fault in _host_faults(content)]
