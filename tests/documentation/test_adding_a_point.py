@@ -14,7 +14,11 @@ from .telling import story_of, tell
 
 PAGE = DOCS / "adding-a-point.md"
 TABLE = Path("chargepoint_driver") / "catalogue" / "chargepoint.py"
-COPIED = ("chargepoint_driver", "docs", "tests/backend", "tests/catalogue", "tests/data")
+OCPP_TABLE = Path("chargepoint_driver") / "catalogue" / "measurands.py"
+COPIED = (
+    *("chargepoint_driver", "docs", "tests/backend", "tests/catalogue", "tests/data"),
+    "tests/ocpp",
+)
 FILES = ("setup.cfg", "tests/conftest.py")
 
 
@@ -28,14 +32,15 @@ def project(here: Shell) -> Path:
     return here.folder
 
 
-def add_row(folder: Path) -> str:
+def add_row(folder: Path, table: Path = TABLE, name: str = "_STATUS") -> str:
     """Put the page's row behind the last one of its table; the row's name."""
-    (block,) = (block for block in blocks_of(PAGE) if "row" in block.labels)
-    before = (folder / TABLE).read_text(encoding="utf-8")
-    begin = before.index(f"{block.labels['row']} = _rows(")
-    end = before.index("\n)\n", begin) + 1
+    rows = [block for block in blocks_of(PAGE) if block.labels.get("row") == name]
+    (block,) = rows
+    before = (folder / table).read_text(encoding="utf-8")
+    begin = before.index(f"{name} = ")
+    end = before.index("\n)", begin) + 1
     row = "".join(f"    {line.strip()}\n" for line in block.text.splitlines())
-    (folder / TABLE).write_text(before[:end] + row + before[end:], encoding="utf-8")
+    (folder / table).write_text(before[:end] + row + before[end:], encoding="utf-8")
     return block.text.split('"')[1]
 
 
@@ -64,3 +69,11 @@ def test_a_row_that_no_reply_holds_is_noticed(shell: Callable[..., Shell]):
     story = [block for block in story_of(PAGE, "adding") if "file" not in block.labels]
     with pytest.raises(Failed, match="no recorded reply holds"):
         tell(here, story)
+
+
+def test_the_page_is_followed_and_the_measurand_is_a_point(shell: Callable[..., Shell]):
+    here = open_copy(shell)
+    assert add_row(here.folder, OCPP_TABLE, "MEASURANDS") == "RPM"
+    tell(here, story_of(PAGE, "measurand"))
+    assert "| `fanSpeed` | float | rpm |" in (here.folder / "docs" / "points.md").read_text("utf-8")
+    assert "fanSpeed" in here.run("chargepoint-driver points --backend ocpp")
