@@ -304,7 +304,7 @@ def _judge_shed(
         status = Status.PENDING if pending else Status.FAILED, f"{said} commanded; {report}{note}"
         if held.contested:
             status = Status.CONTESTED, status[1]
-        elif pending and violated:
+        elif pending and violated and report.is_shed:
             status = Status.VIOLATED, f"{said} commanded; {load}; {report}{note}"
     elif violated:
         status = Status.VIOLATED, f"{said} is reported as in force, and {load}{note}"

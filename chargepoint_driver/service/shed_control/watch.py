@@ -86,9 +86,11 @@ class Watch:
         age_s: float,
     ) -> None:
         before = self.loads.of(target)
-        load = self._judge_load(target, held, report.load_kw, marks, age_s)
         assert held.limit is not None
         shown = report.shows(held.limit, held.ceiling_kw)
+        # What no report shows is not in force, and the load need not obey it.
+        counts = shown or report.is_shed
+        load = self._judge_load(target, held, report.load_kw, marks, age_s, counts=counts)
         known = bool(report.ports) and all(port.shed is not None for port in report.ports.values())
         # A contested one waits for the other limit to go.
         lost = known and held.seen and not shown and not held.contested
@@ -106,6 +108,8 @@ class Watch:
         load_kw: float | None,
         marks: tuple[object, ...],
         age_s: float,
+        *,
+        counts: bool = True,
     ) -> Load | None:
         assert held.limit is not None
         limit_kw = held.limit.allowed_load_kw
@@ -116,7 +120,7 @@ class Watch:
             limit_kw,
             held.options.most_kw(limit_kw),
             Measured(load_kw, marks),
-            counts=self._time_s() - age_s >= self._since_s(held) + self.effect_s,
+            counts=counts and self._time_s() - age_s >= self._since_s(held) + self.effect_s,
         )
 
     @staticmethod
