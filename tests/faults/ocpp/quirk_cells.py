@@ -18,7 +18,7 @@ from chargepoint_driver.simulator.ocpp import Twins
 
 from .peer import LIMIT_S
 from .quirk_table import QuirkRow
-from .rig import Rig, commands_of, eventually, points_of
+from .rig import Rig, commands_of, eventually, meters_of, points_of
 
 # A session of this kind lies behind us, so that nothing comes from the future.
 AGO_S, SAMPLE_S, SAMPLES = 170.0, 15, 3
@@ -172,6 +172,11 @@ def _judge(shows: Mapping[str, Any], rig: Rig, twins: Twins, odd: str, plain: st
     wanted = {**good, "portLoad 1": twins.state(odd)["power_kw"], **shows}
     _compare(values, wanted)
     assert values["sessionID 1"] is not None, "no session runs"
+    meters = [rig.door.read(meters_of(identity))[0] for identity in (odd, plain)]
+    registers = [twins.state(one)["connectors"][0]["register_wh"] / 1000 for one in (odd, plain)]
+    _is_like(meters[1]["energyRegister 1"], registers[1], "energyRegister of the neighbour")
+    own = {"portLoad 1": wanted["portLoad 1"], "energyRegister 1": registers[0], **shows}
+    _compare(meters[0], {name: own.get(name, value) for name, value in meters[1].items()})
 
 
 def _judge_idle(rig: Rig, odd: str, plain: str, shows: Mapping[str, Any]) -> None:
@@ -183,7 +188,7 @@ def _judge_idle(rig: Rig, odd: str, plain: str, shows: Mapping[str, Any]) -> Non
 
 def _compare(values: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     for name, value in wanted.items():
-        if name.partition(" ")[0] in _OWN:
+        if name.partition(" ")[0] in _OWN or name not in values or value is ...:
             continue
         _is_like(values[name], value, name)
 

@@ -38,6 +38,19 @@ _OF_CONNECTOR = (
     "sessionID",
     *LIMITS,
 )
+_METERED = (
+    "portLoad",
+    "portLoadEstimated",
+    "portLoadSuspect",
+    "energyRegister",
+    "portVoltage",
+    "portCurrent",
+    "currentOffered",
+    "SoC",
+    "powerExported",
+    "energyRegisterExported",
+    *(f"{name}L{line}" for name in ("voltage", "current") for line in (1, 2, 3)),
+)
 _OF_STATION = ("Status", "connected", "stationLoad", "siteLoad", "configuration")
 _COMMANDS = {"availability": 1, "remoteStart": 1, "remoteStop": 1, "unlock": 1, "reset": None}
 _COMMANDS |= {"percentShed": 1}
@@ -51,6 +64,12 @@ def points_of(station_id: str) -> dict[str, Point]:
     wanted: list[tuple[str, int | None]] = [(a, c) for a in _OF_CONNECTOR for c in CONNECTORS]
     wanted += [(attribute, None) for attribute in _OF_STATION]
     return _build(station_id, wanted)
+
+
+@functools.lru_cache(maxsize=100)
+def meters_of(station_id: str) -> dict[str, Point]:
+    """The points of the first connector that its meter fills: `attribute 1`."""
+    return _build(station_id, [(attribute, 1) for attribute in _METERED])
 
 
 @functools.lru_cache(maxsize=100)
