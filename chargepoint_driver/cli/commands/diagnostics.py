@@ -132,9 +132,10 @@ def _versions() -> dict[str, Any]:
 def _add_config(bundle: _Bundle, name: str, path: Path, reads: bool) -> None:
     try:
         content = read_json(path).content
-    except BadConfiguration:
+    except BadConfiguration as error:
         # It cannot be told what in it is a secret.
-        text = f"{path} is left out: it is no JSON; run chargepoint-driver check on it"
+        why = type(error.__context__ or error).__name__
+        text = f"{path} is left out: it is no JSON ({why}); run chargepoint-driver check on it"
         bundle.add(f"configs/{name}.txt", "why a config is left out", text)
         return
     bundle.know(content)
