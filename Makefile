@@ -6,6 +6,7 @@
 # make fuzz-xml MINUTES=30   what a coverage-guided fuzzer finds in replies, requests, registries,
 #             OCPP messages
 # make faults every call with every fault, as tables
+# make attack  floods on loopback: nobody else waits, a shed holds; about three minutes
 # make soak MINUTES=30   1,000 stations, 500 chargers on a platform: flat memory, every session kept
 # make lowest the core tests on the lowest versions that setup.cfg allows
 # make pythons the tests under each of PYTHONS that is here, in an environment of its own
@@ -22,7 +23,7 @@ AUDIT  ?= $(or $(TMPDIR),/tmp)/chargepoint-audit
 CORE   := $(addprefix tests/,backend cache catalogue cli faults registry service simulator)
 PYTEST ?=
 
-.PHONY: all venv demo test chromium fuzz fuzz-xml faults soak lowest pythons audit beside check docs bench clean
+.PHONY: all venv demo test chromium fuzz fuzz-xml faults attack soak lowest pythons audit beside check docs bench clean
 all: check test
 venv: $(READY)
 
@@ -72,6 +73,10 @@ bench: $(READY)
 
 faults: $(READY)
 	$(BIN)/python -m tests.faults
+
+# Some rows only: make attack ROWS="pongs half-heads-page". SIGNALS=200 ends 200 processes too.
+attack: $(READY)
+	ROWS="$(ROWS)" SIGNALS=$(SIGNALS) $(BIN)/python -m tests.attacks
 
 # For so long in all, shared by the targets.
 fuzz-xml: $(READY)

@@ -19,7 +19,7 @@ from bench.figure import Figure
 
 PARTS = (
     *("calls", "replies", "points", "memory", "writes"),
-    *("ocpp_rate", "ocpp_fleet", "ocpp_kills"),
+    *("ocpp_rate", "ocpp_fleet", "ocpp_kills", "ocpp_storm"),
 )
 PART_LIMIT_S = 600
 

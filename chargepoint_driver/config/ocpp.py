@@ -46,6 +46,11 @@ class Tls(BaseModel):
     client_ca: Path | None = Field(
         default=None, description="PEM file; asks for client certificates"
     )
+    revoked_certificates: Path | None = Field(
+        default=None,
+        description="file with one client certificate a line that counts no longer: its serial "
+        "number or SHA-256 fingerprint, hexadecimal; read again when it changes",
+    )
 
 
 class Retention(BaseModel):
@@ -165,6 +170,11 @@ class OcppConfig(BaseModel):
         description="faster senders are slowed down to it, after a burst of twice it",
     )
     most_connections: int = Field(default=5_000, ge=1, description="sockets at the same time")
+    blocked_charge_points: Path | None = Field(
+        default=None,
+        description="file with one charge point id a line that may not connect; read again when "
+        "it changes, and open sockets end within 5 s",
+    )
     max_connections_per_address: int | None = Field(
         default=None,
         ge=1,

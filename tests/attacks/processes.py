@@ -16,6 +16,7 @@ from typing import Any
 __all__ = ["Served", "commands"]
 
 MAIN = "from chargepoint_driver.cli import main; main()"
+ROOT = Path(__file__).parents[2]
 START_S = 60.0
 END_S = 60.0
 
@@ -30,7 +31,10 @@ class Served:
         *,
         env: Mapping[str, str] | None = None,
         max_files: int | None = None,
+        module: str = "",
     ) -> None:
+        """`arguments` are those of `chargepoint-driver`, or of the module."""
+
         def limit() -> None:
             if max_files is not None:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (max_files, max_files))
@@ -38,9 +42,10 @@ class Served:
         self._log = log
         with log.open("wb") as stderr:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", MAIN, *arguments],
+                [sys.executable, *(("-m", module) if module else ("-c", MAIN)), *arguments],
                 stdout=subprocess.PIPE,
                 stderr=stderr,
+                cwd=ROOT,
                 env={**os.environ, **(env or {})},
                 preexec_fn=limit,  # noqa: PLW1509 - no threads of ours hold locks here
             )

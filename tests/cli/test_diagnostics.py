@@ -11,9 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from websockets.sync.client import connect
 
-from chargepoint_driver.backends.ocpp import CentralSystem, OcppConfig
 from chargepoint_driver.cli.support.redact import REMOVED, plain, scrub, secrets_of
 from chargepoint_driver.simulator import ManualClock, Simulator
 
@@ -158,37 +156,3 @@ def test_what_is_no_secret_stays() -> None:
         "password_env": "X",
         "stationID": "1:1",
     }
-
-
-@pytest.mark.parametrize("kind", ["central system", "device", "agent"])
-def test_what_charge_points_sent_out_of_order(bundle, tmp_path, kind) -> None:
-    database = tmp_path / "ocpp.db"
-    system = CentralSystem(OcppConfig(listen="127.0.0.1:0", database=database))
-    system.start()
-    try:
-        with connect(f"{system.ocpp_url}/CP1", subprotocols=["ocpp1.6"], proxy=None) as charger:
-            charger.send('[2,"1","Authorize",{"idTag":"A-TAG-OF-21-CHARACTER","extra":null}]')
-            assert '"Accepted"' in charger.recv(10)
-    finally:
-        system.stop()
-    own = {"listen": "127.0.0.1:0", "database": str(database)}
-    content = {
-        "central system": own,
-        "device": {"driver_type": "chargepoint", "driver_config": {"backend": "ocpp", **own}},
-        "agent": {"accounts": {"site": {"backend": "ocpp", **own}}},
-    }[kind]
-    path = tmp_path / "ocpp.config"
-    path.write_text(json.dumps(content), encoding="utf-8")
-    found = json.loads(bundle(path)["departures/1-1-ocpp.config.json"])
-    assert found["CP1"]["forgiven"] == {
-        "too_long": {"Authorize.idTag": 1},
-        "null": {"Authorize.extra": 1},
-    }
-    assert found["CP1"]["counters"]["forgiven"] == 1
-    assert "A-TAG" not in json.dumps(found)
-
-
-def test_a_database_that_is_not_there_is_said(bundle, tmp_path) -> None:
-    path = tmp_path / "ocpp.config"
-    path.write_text(json.dumps({"database": str(tmp_path / "none.db")}), encoding="utf-8")
-    assert "there is no database" in bundle(path)["departures/1-1-ocpp.config.json"]

@@ -80,10 +80,15 @@ def test_a_whole_station_and_its_alarms(run, account, sent):
 @pytest.mark.parametrize("value", ["0", "false"])
 def test_clearing_no_alarms_says_that_nothing_is_sent(value, run, account, sent):
     account.world.raise_alarm(STATION, "GFCI Trip", 1)
-    for options in ((), ("--json",)):
-        done = run("write", "clearAlarms", value, "--station", STATION, "--yes", *options)
-        assert done.exit_code == 2
-        assert "clears nothing: nothing is sent; write 1" in done.output
+    done = run("write", "clearAlarms", value, *TARGET, "--yes")
+    assert done.exit_code == 0
+    assert "clearAlarms 0: nothing is sent; write 1 to clear the alarms" in done.output
+    assert "nothing was sent" in done.output
+    assert "sent: clear" not in done.output
+    said = json.loads(run("write", "clearAlarms", value, *TARGET, "--yes", "--json").stdout)
+    assert said["sent_at"] is None
+    assert "nothing is sent" in said["warnings"][0]
+    assert said["after"]["alarmType"] == "GFCI Trip"
     assert sent() == 0
 
 

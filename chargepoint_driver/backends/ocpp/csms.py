@@ -98,6 +98,7 @@ class Csms:
         await self._front.start()
         self.spawn(every(min(1.0, self.config.ping_s), self._ping))
         self.spawn(every(30.0, self._save_contacts))
+        self.spawn(every(5.0, self._front.end_revoked))
         self.spawn(every(3_600.0, self._prune))
         self.spawn(every(10.0, self._watch_tags))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import sqlite3
 import sys
 import zipfile
 from collections import deque
@@ -74,9 +73,8 @@ def diagnostics(
     """Write a bundle to hand on when something does not work, without secrets.
 
     It holds versions, driver and agent configs with their secrets taken out, the points that
-    they make, what charge points sent out of order, recent problems out of logs, and with
-    --read how reading each point went. A config that is wrong is no obstacle: what is wrong
-    with it is in the bundle.
+    they make, recent problems out of logs, and with --read how reading each point went. A
+    config that is wrong is no obstacle: what is wrong with it is in the bundle.
     """
     bundle = _Bundle()
     bundle.add("versions.json", "versions of Python, this driver and its neighbours", _versions())
@@ -132,20 +130,13 @@ def _versions() -> dict[str, Any]:
 def _add_config(bundle: _Bundle, name: str, path: Path, reads: bool) -> None:
     try:
         content = read_json(path).content
-    except BadConfiguration as error:
+    except BadConfiguration:
         # It cannot be told what in it is a secret.
-        why = type(error.__context__ or error).__name__
-        text = f"{path} is left out: it is no JSON ({why}); run chargepoint-driver check on it"
+        text = f"{path} is left out: it is no JSON; run chargepoint-driver check on it"
         bundle.add(f"configs/{name}.txt", "why a config is left out", text)
         return
     bundle.know(content)
     bundle.add(f"configs/{name}", f"{path} without secrets", plain(content))
-    for number, database in enumerate(_databases(content), 1):
-        bundle.add(
-            f"departures/{number}-{name}.json",
-            f"what charge points sent out of order, as {database} has it",
-            _departures(database),
-        )
     if isinstance(content, dict) and "accounts" in content:
         _, faults = AgentConfig.from_dict(content, str(path))
         bundle.add(f"faults/{name}.json", "what is wrong with it", faults)
@@ -160,29 +151,6 @@ def _add_config(bundle: _Bundle, name: str, path: Path, reads: bool) -> None:
     bundle.add(f"points/{name}.json", "its points", _points(registry))
     if reads:
         bundle.add(f"reading/{name}.json", "how reading them went", _reading(device, registry))
-
-
-def _databases(content: Any) -> list[Path]:
-    """The databases of central systems that a config names: of a device, of an agent's accounts,
-    or of `csms` itself."""
-    if not isinstance(content, dict):
-        return []
-    accounts = content.get("accounts")
-    parts = [content, content.get("driver_config")]
-    parts += list(accounts.values()) if isinstance(accounts, dict) else []
-    names = [part.get("database") for part in parts if isinstance(part, dict)]
-    return [Path(name).expanduser() for name in names if isinstance(name, str) and name]
-
-
-def _departures(database: Path) -> Any:
-    try:
-        from chargepoint_driver.backends.ocpp.storage import queries  # noqa: PLC0415 - the extra
-    except ImportError as error:
-        return f"not read: {error.name} is missing"
-    try:
-        return queries.departures(database)
-    except (ChargePointError, sqlite3.Error, ValueError) as error:
-        return f"not read: {error}"
 
 
 def _points(registry: Registry) -> dict[str, Any]:

@@ -105,7 +105,8 @@ def write(
         if not as_json:
             _show("before", before)
         words = _words(point, value, target, minutes)
-        if not yes and not click.confirm(f"{words}?", err=True):
+        sends = not (point == "clearAlarms" and value.strip().lower() in {"0", "false"})
+        if sends and not yes and not click.confirm(f"{words}?", err=True):
             note("nothing was sent")
             raise SystemExit(1)
         (row,) = points_of([(register, point)], target, writable=True).points.values()
@@ -123,7 +124,7 @@ def write(
                 "station": target.station_id or None,
                 "port": target.port,
                 "group": target.group,
-                "sent_at": sent_at.isoformat(timespec="seconds"),
+                "sent_at": sent_at.isoformat(timespec="seconds") if sends else None,
                 "ends_at": None if ends is None else ends.isoformat(timespec="seconds"),
                 "warnings": warnings,
                 "before": _plain(before),
@@ -134,7 +135,7 @@ def write(
     _show("after", after)
     for warning in warnings:
         complain(warning, "warning")
-    note(f"sent: {words[0].lower()}{words[1:]}")
+    note(f"sent: {words[0].lower()}{words[1:]}" if sends else "nothing was sent")
     if ends is not None:
         note(f"charging comes back by itself at {clock_time(ends)}; sooner with: shedState 0")
     elif point in {"allowedLoad", "percentShed"}:
@@ -161,7 +162,7 @@ def _check(point: str, value: str) -> None:
     elif value.strip().lower() not in {"0", "1", "false", "true"}:
         raise BadValue(f"{point}: {value!r} is not a truth value; write 1 or 0")
     elif point == "clearAlarms" and value.strip().lower() in {"0", "false"}:
-        raise BadValue(f"clearAlarms: {value!r} clears nothing: nothing is sent; write 1")
+        raise BadValue(f"clearAlarms: {value!r} clears nothing and would not be sent; write 1")
 
 
 def _options(access: Access, station: str | None, minutes: int) -> ShedOptions:

@@ -8,12 +8,15 @@ import logging
 import socket
 import ssl
 from contextlib import suppress
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from websockets.exceptions import InvalidStatus, WebSocketException
 
-from chargepoint_driver.backends.ocpp import OcppConfig
+from chargepoint_driver.backends.ocpp import OcppConfig, csms
 from chargepoint_driver.errors import BadConfiguration
 from chargepoint_driver.simulator.ocpp import Twins
 
@@ -238,6 +241,60 @@ def test_profile_3(start, authority, tls) -> None:
         site.charger("CP2", ssl=context).boot()
     assert site.system.counters()["wrong_certificates"] == 1
     assert site.point("CP2").counters == {}
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Open sockets are looked through more often."""
+    every = csms.every
+    monkeypatch.setattr(csms, "every", lambda seconds, work: every(min(seconds, 0.1), work))
+
+
+@pytest.mark.usefixtures("soon")
+@pytest.mark.parametrize("by", ["fingerprint", "serial"])
+def test_a_certificate_is_revoked_at_run_time(start, authority, tls, tmp_path, by) -> None:
+    listed = tmp_path / "revoked.txt"
+    listed.write_text("# none\n", encoding="utf-8")
+    site = start(tls={**tls, "client_ca": authority.file(), "revoked_certificates": listed})
+    pem, key = authority.issue("CP2")
+    context = client(authority)
+    context.load_cert_chain(pem, key)
+    site.charger("CP2", ssl=context).boot()
+    found = x509.load_pem_x509_certificate(Path(pem).read_bytes())
+    name = {
+        "fingerprint": found.fingerprint(hashes.SHA256()).hex(":").upper(),
+        "serial": f"{found.serial_number:X}",
+    }[by]
+    listed.write_text(f"# stolen\n{name}\n", encoding="utf-8")
+    eventually(lambda: not site.point("CP2").connected)
+    with pytest.raises(InvalidStatus, match="403"):
+        site.charger("CP2", ssl=context)
+    site.charger("CP3", ssl=client(authority, "CP3")).boot()
+    assert site.system.counters()["revoked"] == 2
+    listed.unlink()  # what it held before counts
+    with pytest.raises(InvalidStatus, match="403"):
+        site.charger("CP2", ssl=context)
+
+
+@pytest.mark.usefixtures("soon")
+def test_an_id_is_taken_out_at_run_time(start, tmp_path) -> None:
+    listed = tmp_path / "blocked.txt"
+    listed.touch()
+    site = start(blocked_charge_points=listed)
+    site.charger("CP1").boot()
+    site.charger("CP2").boot()
+    listed.write_text("CP2\n", encoding="utf-8")
+    eventually(lambda: not site.point("CP2").connected)
+    with pytest.raises(InvalidStatus, match="403"):
+        site.charger("CP2")
+    assert site.point("CP1").connected
+    listed.write_text("", encoding="utf-8")
+    site.charger("CP2").boot()
+
+
+def test_a_list_that_is_not_there(start, tmp_path) -> None:
+    with pytest.raises(BadConfiguration, match="blocked_charge_points"):
+        start(blocked_charge_points=tmp_path / "none")
 
 
 @pytest.mark.parametrize("ocpp", ["1.6", "2.0.1"])

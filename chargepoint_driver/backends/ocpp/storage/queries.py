@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 
-from chargepoint_driver.backends.ocpp.model.charger import DEPARTURES
 from chargepoint_driver.backends.ocpp.model.energy import Registers
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.storage.migrations import version_of
@@ -169,19 +168,6 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
             yield db
     except sqlite3.Error as error:
         raise TryLater(f"{path}: cannot be read now ({error})") from None
-
-
-def departures(path: Path) -> dict[str, dict[str, Any]]:
-    """What was out of order at each charge point since the central system last started: its
-    `counters`, and `forgiven` (kind to the places and how often). Raises NothingThere."""
-    with _reading(path) as db:
-        rows = db.execute("SELECT id, worked FROM charge_points ORDER BY id").fetchall()
-    found = {station_id: msgspec.json.decode(worked or "{}") for station_id, worked in rows}
-    return {
-        station_id: worked[DEPARTURES]
-        for station_id, worked in found.items()
-        if DEPARTURES in worked
-    }
 
 
 def charge_points(path: Path) -> list[dict[str, Any]]:

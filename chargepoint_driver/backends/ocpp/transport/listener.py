@@ -30,7 +30,7 @@ class Handshake:
     """What decides about a handshake, and takes the socket that comes of it."""
 
     make: Callable[..., ServerConnection]
-    admit: Callable[[ServerConnection, Request], Response | None]
+    admit: Callable[[ServerConnection, Request], Response | Awaitable[Response | None] | None]
     choose: Callable[[ServerConnection, Sequence[Subprotocol]], Subprotocol | None]
     handle: Callable[[ServerConnection], Awaitable[None]]
     max_frame_bytes: int

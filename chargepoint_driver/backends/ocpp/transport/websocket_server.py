@@ -22,9 +22,10 @@ from chargepoint_driver.backends.ocpp.transport.authentication import (
     tls_context,
 )
 from chargepoint_driver.backends.ocpp.transport.listener import Handshake, WebSocketListener
+from chargepoint_driver.backends.ocpp.transport.revocations import Revocations
 from chargepoint_driver.backends.ocpp.transport.throttle import Allowance, ThrottledConnection
 from chargepoint_driver.backends.ocpp.wire import schemas
-from chargepoint_driver.config.ocpp import OcppConfig
+from chargepoint_driver.config.ocpp import ChargePointConfig, OcppConfig
 from chargepoint_driver.errors import BadConfiguration
 from chargepoint_driver.rate_limited_log import RateLimitedLog
 
@@ -33,6 +34,7 @@ __all__ = ["Front", "every", "peer_of"]
 _log = logging.getLogger(__name__)
 # Sockets before the end of their handshake.
 _MAX_UNAUTHENTICATED = 1_000
+_WRONG_PASSWORD_S = 0.5
 # Charge points whose use of their allowance is remembered beyond a socket.
 _MAX_ALLOWANCES = 20_000
 _VERSIONS = {"ocpp1.6": "1.6", "ocpp2.0.1": "2.0.1", "ocpp2.1": "2.1"}
@@ -99,6 +101,8 @@ class Front:
         self._count = count
         self._listener: WebSocketListener | None = None
         self._listener_log = RateLimitedLog(_log)
+        self._revocations: Revocations | None = None
+        self._sockets: set[_Socket] = set()
         self._allowances: OrderedDict[str, Allowance] = OrderedDict()
         self._open = 0
         self.url = ""
@@ -112,6 +116,7 @@ class Front:
                 "OCPP listens on %s and asks no charge point for a password", config.listen
             )
         context = None if config.tls is None else tls_context(config.tls)
+        self._revocations = Revocations(config)
         # A logger of its own, never below errors: frames and headers are not to be logged.
         quiet = logging.Logger("chargepoint_driver.ocpp.websockets", logging.ERROR)
         quiet.addFilter(_Quiet(self._count))
@@ -162,6 +167,15 @@ class Front:
             return {"authenticated": 0, "unauthenticated": 0}
         return self._listener.acceptor.counts()
 
+    async def end_revoked(self) -> None:
+        """Close the sockets that may no longer be open."""
+        assert self._revocations is not None
+        for socket in list(self._sockets):
+            reason = self._revocations.why(socket, socket.station_id)
+            if reason is not None:
+                self._count("revoked", reason, peer_of(socket), socket.station_id)
+                await socket.close(1008, "revoked")
+
     async def stop(self) -> None:
         """Close every socket, and stop listening."""
         if self._listener is not None:
@@ -180,7 +194,9 @@ class Front:
 
     # ---- handshake -----------------------------------------------------------------------
 
-    def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
+    def _admit(
+        self, connection: ServerConnection, request: Request
+    ) -> Response | Awaitable[Response] | None:
         """None lets the request go on to become a socket."""
         station_id = station_id_of(request.path)
         if station_id is None:
@@ -192,10 +208,23 @@ class Front:
         if self._open >= self._config.most_connections:
             reason = f"{self._open} are open (max_connections); try again later"
             return self._refuse(connection, 503, "too_many_connections", station_id, reason)
+        assert self._revocations is not None
+        revoked = self._revocations.why(connection, station_id)
+        if revoked is not None:
+            return self._refuse(connection, 403, "revoked", station_id, revoked)
         config = self._config.of(station_id)
         if config is None:
             reason = "this id is not one of charge_points"
             return self._refuse(connection, 404, "unknown_charge_points", station_id, reason)
+        return self._check_secrets(connection, request, station_id, config)
+
+    def _check_secrets(
+        self,
+        connection: ServerConnection,
+        request: Request,
+        station_id: str,
+        config: ChargePointConfig,
+    ) -> Response | Awaitable[Response] | None:
         tls = self._config.tls
         if tls is not None and tls.client_ca is not None:
             certificate = connection.transport.get_extra_info("peercert")
@@ -207,7 +236,7 @@ class Front:
             reason = f"the password is {'missing' if missing else 'not that of this id'}"
             refused = self._refuse(connection, 401, "wrong_passwords", station_id, reason)
             refused.headers["WWW-Authenticate"] = 'Basic realm="OCPP", charset="UTF-8"'
-            return refused
+            return self._later(refused)
         assert isinstance(connection, _Socket)
         connection.station_id = station_id
         return None
@@ -220,8 +249,14 @@ class Front:
         try:
             return password_is_right(station_id, headers[0], config)
         except BadConfiguration as error:
-            _log.error("charge point %r cannot connect: %s", station_id, error)
+            self._listener_log.error("unreadable_passwords", name=station_id, reason=str(error))
             return False
+
+    @staticmethod
+    async def _later(refused: Response) -> Response:
+        """Answer a wrong password late: it is not to be guessed."""
+        await asyncio.sleep(_WRONG_PASSWORD_S)
+        return refused
 
     def _refuse(
         self, connection: ServerConnection, status: int, kind: str, name: str, reason: str
@@ -275,10 +310,12 @@ class Front:
         connection.allowance = self._allowance_of(station_id)
         connection.on_drop = lambda kind, reason: self._count(kind, f"{station_id!r} {reason}")
         self._open += 1
+        self._sockets.add(connection)
         try:
             await self._take(connection, station_id, version)
         finally:
             self._open -= 1
+            self._sockets.discard(connection)
 
 
 def peer_of(connection: ServerConnection) -> str:
