@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from chargepoint_driver.backends.ocpp.protocol import set_up
+
 from .conftest import Charger, eventually
 
 BOOT_201 = {"reason": "PowerUp", "chargingStation": {"model": "Raw", "vendorName": "Test Works"}}
@@ -121,6 +123,15 @@ def test_what_changed_while_away_counts_when_it_comes(meet, ago_s) -> None:
     it.status(1, "Available", clock.iso(ago_s))
     assert it.site.connector().status == "AVAILABLE"
     assert it.site.connector().load_kw == 0
+
+
+def test_the_order_of_another_connection_does_not_matter_without_a_boot_either(meet) -> None:
+    it = meet(boot_grace_s=60)
+    it.status(1, busy(it), it.site.clock.iso(1_000))
+    it.hang_up()
+    it.connect()
+    it.status(1, "Available", it.site.clock.iso(1_100))
+    assert it.site.connector().status == "AVAILABLE"
 
 
 def test_a_boot_on_the_same_connection_begins_anew(meet) -> None:
@@ -250,6 +261,47 @@ def test_what_it_says_when_asked_counts(meet) -> None:
     assert live(it) == ("down", -1, -1)
     it.status(0, "Available")
     assert live(it) == ("up", 1, 1)
+
+
+def test_what_it_says_of_its_own_accord_need_not_be_asked(meet, monkeypatch) -> None:
+    monkeypatch.setattr(set_up, "_SETTLE_S", 0.5)
+    it = meet(IN_AND_OUT, boot_grace_s=0.5)
+    it.status(1, "Available")
+    it.status(0, "Unavailable")
+    operative(it)
+    it.status(0, "Available")
+    assert live(it) == ("up", 1, 1)
+    eventually(lambda: not it.site.system._csms._set_up._asking)
+    assert it.triggers() == []
+
+
+def test_a_charger_that_comes_again_while_it_should_be_asked_is_asked(meet, monkeypatch) -> None:
+    monkeypatch.setattr(set_up, "_SETTLE_S", 0.5)
+    it = meet({"TriggerMessage": {"status": "Accepted"}}, boot_grace_s=0.5)
+    it.status(0, "Unavailable")
+    it.status(1, busy(it))
+    it.hang_up()
+    it.connect()
+    it.ask("Heartbeat", {})
+    it.status(1, busy(it))
+    eventually(it.triggers)
+
+
+def test_it_is_asked_again_when_a_connector_works_later(meet, monkeypatch) -> None:
+    """What was said when asked stands until then; without an answer it does not any more."""
+    monkeypatch.setattr(set_up, "_MIN_BETWEEN_S", 0.0)
+    it = meet({**IN_AND_OUT, "TriggerMessage": {"status": "Accepted"}}, boot_grace_s=0.3)
+    it.status(1, "Unavailable")
+    it.status(0, "Unavailable")
+    operative(it)
+    eventually(it.triggers)
+    it.status(0, "Unavailable")
+    it.status(1, "Unavailable")
+    it.site.clock.ahead_s += 60
+    it.status(1, busy(it))
+    assert live(it) == ("down", -1, -1)
+    eventually(lambda: len(it.triggers()) == 2)
+    eventually(lambda: live(it) == ("up", 1, 1))
 
 
 def test_a_boot_puts_the_station_in_doubt(meet) -> None:

@@ -86,6 +86,7 @@ class SetUp:
         )
         self._running: set[Link] = set()
         self._asking: set[str] = set()
+        self._ask_again: set[str] = set()
         self._asked_s: dict[str, float] = {}
 
     # ---- what happens --------------------------------------------------------------------
@@ -249,19 +250,25 @@ class SetUp:
         """Have the charge point say all its statuses, at most once a minute; not where connector 0
         has spoken meanwhile, unless `always`. Without an answer what the connectors do counts."""
         link = point.link
-        if link is None or point.station_id in self._asking:
+        if link is None:
+            return
+        if point.station_id in self._asking:
+            self._ask_again.add(point.station_id)
             return
         self._asking.add(point.station_id)
         try:
             since_s = time.monotonic() - self._asked_s.get(point.station_id, -_MIN_BETWEEN_S)
             grace_s = self._system.config.boot_grace_s
             await asyncio.sleep(max(min(_SETTLE_S, grace_s), _MIN_BETWEEN_S - since_s))
-            if link is not point.link or not (always or is_contradicted(point)):
-                return
-            self._asked_s[point.station_id] = time.monotonic()
-            await self._ask_status(point, link, min(grace_s, 5.0))
+            if link is point.link and (always or is_contradicted(point)):
+                self._asked_s[point.station_id] = time.monotonic()
+                await self._ask_status(point, link, min(grace_s, 5.0))
         finally:
             self._asking.discard(point.station_id)
+        if point.station_id in self._ask_again:
+            # Something spoke against it while it was asked.
+            self._ask_again.discard(point.station_id)
+            await self.ask_status(point)
 
     async def _ask_status(self, point: ChargePoint, link: Link, wait_s: float) -> None:
         asked_s = self._system.now()
