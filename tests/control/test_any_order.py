@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,8 @@ class Write:
     value: float
     port: int | None
     fault: str | None
+    minutes: int = 0  # until it is to be cleared
+    lease_s: int = 0
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,22 @@ class Live:
 
 
 _port = st.sampled_from((None, *PORTS))
+_minutes = st.sampled_from((0, 0, 0, 7, 25))
+_lease = st.sampled_from((0, 0, 0, 0, 600))
 _fault = st.one_of(st.none(), st.sampled_from(sorted(FAULTS)))
 _write = st.one_of(
-    st.builds(Write, st.just("allowedLoad"), st.sampled_from((2.0, 3.0, 5.0)), _port, _fault),
-    st.builds(Write, st.just("percentShed"), st.sampled_from((50, 20)), _port, _fault),
+    st.builds(
+        Write,
+        st.just("allowedLoad"),
+        st.sampled_from((2.0, 3.0, 5.0)),
+        _port,
+        _fault,
+        _minutes,
+        _lease,
+    ),
+    st.builds(
+        Write, st.just("percentShed"), st.sampled_from((50, 20)), _port, _fault, _minutes, _lease
+    ),
     st.builds(Write, st.just("shedState"), st.sampled_from((0, 1)), _port, _fault),
 )
 ACTIONS = st.one_of(
@@ -109,6 +123,13 @@ class Model:
     def write(self, ports: tuple[int, ...], now: float | str | None, *, sure: bool) -> None:
         for port in ports:
             self.may[port] = {now} if sure else {*self.may[port], now}
+
+    def end(self, ports: tuple[int, ...], action: Write, *, sure: bool) -> None:
+        """Deadline or lease end it before the check: nothing is in force then, or what was
+        before."""
+        if action.minutes or action.lease_s:
+            self.write(ports, None, sure=sure)
+            self.write(ports, self.before, sure=False)
 
     def allows(self, port: int, ceiling_kw: float | None) -> bool:
         if ceiling_kw is None and self.dead:
@@ -176,13 +197,18 @@ def write(rig: Rig, model: Model, action: Write) -> None:
     arm(rig, action.fault)
     try:
         value = action.value if action.name == "allowedLoad" else int(action.value)
-        rig.write(action.name, value, action.port, options=OPTIONS)
+        options = replace(
+            OPTIONS, wanted_minutes=action.minutes, lease_s=action.lease_s, writer="test"
+        )
+        rig.write(action.name, value, action.port, options=options)
     except FateUnknown:
         model.write(ports, now, sure=False)
+        model.end(ports, action, sure=False)
     except ChargePointError:
         pass
     else:
         model.write(ports, now, sure=True)
+        model.end(ports, action, sure=True)
     rig.sim.faults.clear()
 
 

@@ -270,7 +270,8 @@ class Commands:
             most_kw = math.inf if before is None else before.most_kw()
             since_s = self._since_s(before, doubt)
             if since_s == doubt.sent_s:
-                self.watch.loads.begin(target)
+                kw = _told_kw(doubt.limit, doubt.ceiling_kw)
+                self.watch.loads.begin(target, kw, doubt.options.most_kw(kw))
             self.ledger.unsent.discard(target)
             changes[target] = Held(
                 limit=doubt.limit,

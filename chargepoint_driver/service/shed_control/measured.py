@@ -46,11 +46,6 @@ class Load:
         """Whether the limit is violated."""
         return self.above >= VIOLATION_REPORTS
 
-    @property
-    def is_judged(self) -> bool:
-        """Whether enough was measured to say that it obeys."""
-        return self.obeyed
-
     def __str__(self) -> str:
         return (
             f"{self.load_kw:g} kW flow at a limit of {self.limit_kw:g} kW "
@@ -90,14 +85,20 @@ class Loads:
             self._loads[target] = now
             return now
 
-    def begin(self, target: Target) -> None:
-        """A new limit: that the one before it was obeyed says nothing of this one."""
+    def begin(self, target: Target, limit_kw: float, most_kw: float) -> None:
+        """A new limit: that the one before it was obeyed says nothing of this one. One that was
+        violated by a load that is above this one too stays violated."""
         with self._lock:
-            before = self._loads.get(target)
-            if before is not None and before.violated:
-                self._loads[target] = replace(before, obeyed=False)
-            else:
-                self._loads.pop(target, None)
+            before = self._loads.pop(target, None)
+            if before is not None and before.violated and before.load_kw > most_kw:
+                self._loads[target] = replace(
+                    before, limit_kw=limit_kw, most_kw=most_kw, obeyed=False
+                )
+
+    def forget(self, target: Target) -> None:
+        """Nothing of ours is in force there."""
+        with self._lock:
+            self._loads.pop(target, None)
 
     def keep_only(self, targets: Iterable[Target]) -> None:
         """Forget the targets that are not limited any more."""

@@ -259,7 +259,9 @@ class Keeping:
         if report is not None:
             if report.shows(limit, held.ceiling_kw):
                 if not held.seen:
-                    held = replace(held, seen=True, tries=0, note="")
+                    # Why something was put back is worth knowing for as long as it lasts.
+                    note = held.note if held.restored else ""
+                    held = replace(held, seen=True, tries=0, note=note)
                     self._ledger.put({target: held})
                     self._alerts.resolved(target, About.STATE)
                 self._obeying.look(target, held, limit)
@@ -280,7 +282,7 @@ class Keeping:
         stands in its place."""
         now_s = self._commands.time_s()
         said = words(limit, held.ceiling_kw)
-        if not (held.seen and report.is_shed):
+        if not self._is_another(target, held, report):
             self._alerts.raise_(target, f"{said} was commanded, and {report}; sent again")
         else:
             taken = held.taken + 1
@@ -298,6 +300,16 @@ class Keeping:
         held = replace(held, seen=False, waits_s=now_s, retry_s=0.0, tries=held.tries + 1)
         self._ledger.put({target: held})
         self._renew(target, held)
+
+    def _is_another(self, target: Target, held: Held, report: Report) -> bool:
+        """Whether what is reported is another controller's limit, and not what was in force
+        before this command, which may not have been carried out."""
+        if not report.is_shed or held.seen:
+            return report.is_shed
+        before = [limit for limit in self._ledger.before(target).values() if limit is not None]
+        if held.before_kw is not None:
+            before.append(Limit(allowed_load_kw=held.before_kw))
+        return not any(report.shows(limit, None) for limit in before)
 
     def _look_at_contested(
         self, target: Target, held: Held, limit: Limit, report: Report | None

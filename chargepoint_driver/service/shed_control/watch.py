@@ -85,11 +85,13 @@ class Watch:
         marks: tuple[object, ...],
         age_s: float,
     ) -> None:
+        if held.contested:
+            self.loads.forget(target)
         before = self.loads.of(target)
         assert held.limit is not None
         shown = report.shows(held.limit, held.ceiling_kw)
         # What no report shows is not in force, and the load need not obey it.
-        counts = shown or report.is_shed
+        counts = (shown or report.is_shed) and not held.contested
         load = self._judge_load(target, held, report.load_kw, marks, age_s, counts=counts)
         known = bool(report.ports) and all(port.shed is not None for port in report.ports.values())
         # A contested one waits for the other limit to go.
