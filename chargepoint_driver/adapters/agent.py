@@ -54,7 +54,7 @@ class ChargePointAgent(OcppRpc, Agent):  # type: ignore[misc]  # the host has no
     def _serve(self, account: Account) -> Service:
         """The service of an account, its sheds looked after while the agent runs."""
         service = Service.of_account(account, platform.command_file(self))
-        service.keep(platform.alert_of(self))
+        service.keep(platform.alert_of(self), platform.station_alert_of(self))
         return service
 
     def _configure(self, name: str, action: str, contents: Any) -> None:

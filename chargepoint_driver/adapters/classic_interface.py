@@ -55,14 +55,14 @@ class _Shared:
         self._lock = threading.Lock()
         self._services: dict[tuple[str, ...], tuple[Account, Service]] = {}
 
-    def of(self, device: Device, alert: Alert) -> Service:
+    def of(self, device: Device, alert: Alert, of_station: Alert) -> Service:
         """The service of a device's account. The settings read last are used for all."""
         account = device.account
         with self._lock:
             known = self._services.get(device.key)
             if known is None:
                 service = Service.of_account(account, _command_file())
-                service.keep(alert)
+                service.keep(alert, of_station)
             else:
                 settings, service = known
                 if settings != account:
@@ -124,7 +124,7 @@ class Interface(BaseInterface):  # type: ignore[misc]
             self.insert_register(ChargePointRegister(point))
         self._selection = Selection(registry.points)
         self._options = ShedOptions.of(device)
-        self._service = shared.of(device, self._alert)
+        self._service = shared.of(device, self._alert, self._station_alert)
 
     # ---- reading -----------------------------------------------------------------------------
 
@@ -211,13 +211,17 @@ class Interface(BaseInterface):  # type: ignore[misc]
 
     # ---- the host ----------------------------------------------------------------------------
 
-    def _alert(self, about: str, what: str) -> None:
+    def _station_alert(self, about: str, what: str) -> None:
+        """Raise an alert for a station through the platform's health system."""
+        self._alert(about, what, "station")
+
+    def _alert(self, about: str, what: str, kind: str = "shed") -> None:
         """Raise an alert through the platform's health system."""
         # Imported here: a module of the host's that does not exist on modular VOLTTRON.
         from volttron.platform.messaging.health import STATUS_BAD, Status  # noqa: PLC0415
 
         status = Status.build(STATUS_BAD, f"{about}: {what}")
-        self.vip.health.send_alert(f"chargepoint/shed/{about}", status)
+        self.vip.health.send_alert(f"chargepoint/{kind}/{about}", status)
 
 
 def _command_file() -> Path:

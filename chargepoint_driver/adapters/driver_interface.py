@@ -140,7 +140,9 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         """The account in this process, or behind the caching agent."""
         if device.cache_agent is None:
             service = Service.of_account(device.account, platform.command_file(self.driver_agent))
-            service.keep(platform.alert_of(self.driver_agent))
+            service.keep(
+                platform.alert_of(self.driver_agent), platform.station_alert_of(self.driver_agent)
+            )
             return service
         if any(device.shared.get(key) for key in ("password", "password_env", "password_file")):
             _log.warning(

@@ -11,11 +11,12 @@ from volttron.utils import ClientContext
 
 from chargepoint_driver.service import Alert
 
-__all__ = ["alert_of", "command_file"]
+__all__ = ["alert_of", "command_file", "station_alert_of"]
 
 _log = logging.getLogger(__name__)
 
 _ALERT_KEY = "chargepoint/shed"
+_STATION_KEY = "chargepoint/station"
 
 
 def command_file(agent: Any) -> Path:
@@ -25,11 +26,16 @@ def command_file(agent: Any) -> Path:
     return Path(ClientContext.get_volttron_home()) / "chargepoint" / f"{name}.sqlite"
 
 
-def alert_of(agent: Any) -> Alert:
-    """What raises an alert through the platform's health system."""
+def alert_of(agent: Any, key: str = _ALERT_KEY) -> Alert:
+    """Return what raises an alert through the platform's health system."""
 
     def alert(about: str, what: str) -> None:
         status = Status.build(STATUS_BAD, f"{about}: {what}")
-        agent.vip.health.send_alert(f"{_ALERT_KEY}/{about}", status)
+        agent.vip.health.send_alert(f"{key}/{about}", status)
 
     return alert
+
+
+def station_alert_of(agent: Any) -> Alert:
+    """Return what raises an alert for a station."""
+    return alert_of(agent, _STATION_KEY)

@@ -14,6 +14,7 @@ from chargepoint_driver.errors import BadConfiguration
 
 __all__ = [
     "HOST_KEYS",
+    "UNREACHABLE_MINUTES",
     "DeviceKeys",
     "explain",
     "keys_of",
@@ -25,6 +26,14 @@ __all__ = [
 
 # Keys of the platform driver's own that stand beside ours in a driver config.
 HOST_KEYS = frozenset({"debug", "driver_type", "heart_beat_point", "module", "plugins"})
+
+UNREACHABLE_MINUTES: Any = Field(
+    default=30.0,
+    ge=0,
+    le=10_080,
+    description="minutes that a station may be out of reach before an alert; faults and new alarms "
+    "raise one at once; 0: no alert for stations",
+)
 
 
 class DeviceKeys(BaseModel):

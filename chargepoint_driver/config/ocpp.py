@@ -16,7 +16,12 @@ from pydantic import (
     model_validator,
 )
 
-from chargepoint_driver.config.common import explain, keys_of, read_secret
+from chargepoint_driver.config.common import (
+    UNREACHABLE_MINUTES,
+    explain,
+    keys_of,
+    read_secret,
+)
 from chargepoint_driver.config.quirks import MEASURANDS, Quirks
 from chargepoint_driver.config.texts import read_json
 from chargepoint_driver.errors import BadConfiguration
@@ -145,6 +150,7 @@ class OcppConfig(BaseModel):
         default=MEASURANDS,
         description="what charge points are set to measure, best first; empty: settings are left",
     )
+    unreachable_minutes: float = UNREACHABLE_MINUTES
     ping_s: float = Field(default=30.0, gt=0, description="seconds between pings, and until a pong")
     call_timeout_s: float = Field(
         default=30.0,

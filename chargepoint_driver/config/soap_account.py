@@ -23,6 +23,7 @@ from pydantic import (
 
 from chargepoint_driver.catalogue import CHARGEPOINT
 from chargepoint_driver.config.common import (
+    UNREACHABLE_MINUTES,
     DeviceKeys,
     explain,
     keys_of,
@@ -79,6 +80,7 @@ class _Account(BaseModel):
     calls_per_minute: int | None = Field(
         None, ge=1, description="most calls in any minute; no limit where it is not given"
     )
+    unreachable_minutes: float = UNREACHABLE_MINUTES
     cache_file: Path | None = Field(
         None, description="file that keeps what hardly ever changes over a restart"
     )

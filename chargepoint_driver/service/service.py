@@ -21,6 +21,7 @@ from chargepoint_driver.records import Event, StationRecord, Unreadable, Value
 from chargepoint_driver.registry import Point, Selection
 from chargepoint_driver.service.backend_factory import backend_of
 from chargepoint_driver.service.shed_control import Alert, CommandStore, Control, ShedOptions
+from chargepoint_driver.service.station_alerts import StationAlerts
 
 __all__ = ["READ_TIMEOUTS", "Reading", "Service", "Stations"]
 
@@ -104,10 +105,12 @@ class Service:
         disk: Disk | None = None,
         commands: CommandStore | None = None,
         catalogue: Catalogue = CHARGEPOINT,
+        unreachable_minutes: float = 0.0,
     ) -> None:
         """`timeout_s` is the limit of one call of the backend; reads and writes wait for a
         small multiple of it at most. `disk` keeps what hardly ever changes, `commands` what is
-        commanded."""
+        commanded. `unreachable_minutes`: see `StationAlerts`."""
+        self.station_alerts = StationAlerts(now, unreachable_minutes)
         self._backend = backend
         self._catalogue = catalogue
         self._limit_s = READ_TIMEOUTS * timeout_s
@@ -132,10 +135,15 @@ class Service:
             disk=disk,
             commands=_store(account, command_file),
             catalogue=TABLES[account.backend],
+            unreachable_minutes=account.unreachable_minutes,
         )
 
-    def keep(self, alert: Alert) -> None:
-        """Look after sheds from now on: confirm, renew, raise alerts. `close` ends it."""
+    def keep(self, alert: Alert, of_station: Alert | None = None) -> None:
+        """Look after sheds from now on: confirm, renew, raise alerts. `close` ends it.
+
+        `of_station` takes alerts for stations: out of reach, faulted, with a new alarm. They are
+        of what polls show."""
+        self.station_alerts.host = of_station
         self.control.alerts.host = alert
         self.control.keeping.start()
 
@@ -151,7 +159,9 @@ class Service:
             if record is None:
                 self._read_failed(outcomes[key], group.members, values, errors)
                 continue
-            self.control.observe(key[0], record, outcomes[key].age_s or 0.0)
+            age_s = outcomes[key].age_s or 0.0
+            self.control.observe(key[0], record, age_s)
+            self.station_alerts.observe(key[0], record, age_s)
             ports = record.ports
             for name, port, attribute, point in group.members:
                 # The usual case without a call: a poll comes here for each point of an account.
@@ -364,6 +374,7 @@ class Service:
     def reconfigure(self, account: Account) -> None:
         """Go on with other settings of the same account; what was refused is tried again."""
         self._backend.reconfigure(account)
+        self.station_alerts.minutes = account.unreachable_minutes
         self.cache.forget_failures()
 
     def close(self) -> None:

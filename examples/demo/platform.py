@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -155,11 +155,12 @@ class Platform:
     def start_agent(
         self,
         identity: str,
-        module: str,
+        module: str | Sequence[str],
         config: Mapping[str, Any] | None = None,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        """Start an agent whose credentials exist. env: what only this process may know."""
+        """Start an agent whose credentials exist. module: also with its arguments. env: what only
+        this process may know."""
         agent_env = {
             **self._env,
             **(env or {}),
@@ -170,7 +171,8 @@ class Platform:
             path = self.home / f"{identity}.config"
             path.write_text(json.dumps(config))
             agent_env["AGENT_CONFIG"] = str(path)
-        self._start(identity, [sys.executable, "-m", module], agent_env)
+        words = [module] if isinstance(module, str) else list(module)
+        self._start(identity, [sys.executable, "-m", *words], agent_env)
 
     def _start(
         self, name: str, command: list[str], env: Mapping[str, str], piped: bool = False
