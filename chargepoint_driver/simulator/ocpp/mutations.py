@@ -292,7 +292,7 @@ MUTATIONS: Mapping[str, Mutation] = {
 
 def shaped(active: Mapping[str, Parameters], action: str, payload: Payload) -> Payload:
     """The payload of a request as the twin writes it; `active` are the quirks that are on."""
-    chosen = [name for name in MUTATIONS if name in active]
+    chosen = [name for name in MUTATIONS if name in active] if active else []
     if not chosen:
         return payload
     payload = deepcopy(payload)
