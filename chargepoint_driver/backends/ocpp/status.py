@@ -267,7 +267,7 @@ def _connector_view(
         last_error_time=None if last_error is None else iso(last_error[0]),
         load_kw=load_kw,
         load_estimated=estimated,
-        load_suspect=is_suspect(load_kw, point.electrical),
+        load_suspect=is_suspect(load_kw, point.electrical.rated_kw),
         phases=known["phases"][0] if "phases" in known else {},
         meter_time=iso(connector.meter.time_s),
         transaction=_transaction_view(connector.transaction),

@@ -305,7 +305,7 @@ def test_a_limit_is_confirmed_by_what_is_offered_in_truth(start, supply, values,
     charger = site.charger()
     charger.status("Charging")
     shed_to(site, charger, 4.2)
-    meter_values(charger, (site.clock.iso(), [value(P, 9000), *values]))
+    meter_values(charger, (site.clock.iso(), values))
     limit = site.connector().limit
     assert (limit["confirmed_by"] == "offered") is confirmed
 

@@ -56,11 +56,11 @@ class Electrical:
     location: str | None = None  # that meter values are read at first; None: the rule
 
 
-def is_suspect(load_kw: float | None, electrical: Electrical) -> bool | None:
+def is_suspect(load_kw: float | None, rated_kw: float | None) -> bool | None:
     """Whether a load is beyond what the connector can carry. None: one of the two is unknown."""
-    if load_kw is None or electrical.rated_kw is None:
+    if load_kw is None or rated_kw is None:
         return None
-    return abs(load_kw) > SUSPECT_SHARE * electrical.rated_kw
+    return abs(load_kw) > SUSPECT_SHARE * rated_kw
 
 
 @dataclass(frozen=True, slots=True)

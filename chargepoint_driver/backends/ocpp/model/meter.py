@@ -73,8 +73,8 @@ class Meter:
         """Derive the load from the registers where nothing better is known of the time since
         the ones before."""
         imported, exported = values.get(ENERGY), values.get(EXPORTED)
-        measured = self._values.get(LOAD)
         if LOAD not in values and imported is not None:
+            measured = self._values.get(LOAD)
             load_kw = _difference_kw(self._register, imported, own_s)
             if load_kw is not None and exported is not None:
                 load_kw -= _difference_kw(self._exported, exported, own_s) or 0.0

@@ -52,6 +52,7 @@ _LOCATION_STEPS = 8
 _MOST_SHAPE = 200
 _LONGEST_WORD = 60
 _fields = msgspec.structs.astuple
+_SUM, _LARGEST = Lines.SUM, Lines.LARGEST
 COMPUTED = 1_000
 """Rank of a load from voltage and current: any measured one of its moment counts before it."""
 _MOST = 1e15
@@ -133,8 +134,6 @@ def raw_values(entries: object) -> list[Raw]:
 
 def grouped(moments: list[tuple[float, list[Any]]]) -> list[tuple[float, list[Any]]]:
     """Return sampled values by their moment, oldest first: what has one time is one sample."""
-    if len(moments) < 2:
-        return moments
     found: dict[float, list[Any]] = {}
     for time_s, values in moments:
         found.setdefault(time_s, []).extend(values)
@@ -150,33 +149,53 @@ def sample(values: list[Any], supply: Supply, *, ending: bool = False) -> Sample
     plan = (_plan if len(shape) <= _MOST_SHAPE else _plan.__wrapped__)(
         shape, supply.location, ending
     )
-    numbers: dict[int, float] = {}
-    for index, factor, offset in plan.used:
-        number = _number(values[index].value)
-        if number is None:
-            usable = [entry for entry in values if _number(entry.value) is not None]
-            return sample(usable, supply, ending=ending)
-        numbers[index] = number * factor + offset
+    numbers = [0.0] * len(shape)
+    try:
+        for index, factor, offset in plan.used:
+            text = values[index].value
+            number = float(text)
+            if not -_MOST <= number <= _MOST or (type(text) is str and "_" in text):
+                raise ValueError
+            numbers[index] = number * factor + offset
+    except (ValueError, TypeError, OverflowError):
+        return _sample_of_usable(values, supply, ending=ending)
     return _combined(plan, numbers, supply)
 
 
-class _Part(NamedTuple):
-    """A measurand in a message: where its total stands, and each of its phases."""
+def _sample_of_usable(values: list[Any], supply: Supply, *, ending: bool) -> Sample:
+    """The sample of values of which some are not numbers as Python writes them."""
+    usable = []
+    for entry in values:
+        number = number_of(str(entry.value))
+        if number is not None and abs(number) <= _MOST:
+            usable.append(Raw(repr(number), *_fields(entry)[1:]))
+    return sample(usable, supply, ending=ending)
 
-    row: Measurand
-    total: int | None
-    any_phase: int
-    lines: tuple[tuple[str, int, float], ...]
+
+class _Place(NamedTuple):
+    """A phase of a measurand: where in the message it stands, and what makes it one of its line."""
+
+    line: str
+    at: int
+    factor: float
 
 
 class _Plan(NamedTuple):
-    """How messages of one shape are read. `used`: (index, factor, offset) of each value."""
+    """How messages of one shape are read.
+
+    `used`: (index, factor, offset) of each value. `totals`: (field, index, divisor) of what stands
+    for a connector. `places`: the phases of each measurand. `sums`: those of which no total is
+    sent. `line_values`: (line, field, index, factor, divisor) of what is kept of single phases.
+    `is_simple`: neither the load nor what is offered has to be worked out.
+    """
 
     used: tuple[tuple[int, float, float], ...]
-    parts: tuple[_Part, ...]
+    totals: tuple[tuple[str, int, float], ...]
+    places: dict[Measurand, tuple[_Place, ...]]
+    sums: tuple[tuple[Measurand, tuple[_Place, ...]], ...]
+    line_values: tuple[tuple[str, str, int, float, float], ...]
     ranks: dict[str, int]
-    has_load: bool
-    has_offer: bool
+    is_simple: bool
 
 
 # Charge points send messages of the same few shapes again and again; texts are of their choice.
@@ -200,18 +219,24 @@ def _plan(shape: tuple[tuple[Any, ...], ...], prefer: str | None, ending: bool) 
         ranks[row] = rank
         conversions[index] = conversion
         at.setdefault(row, {})[phase or ""] = index
-    parts = tuple(
-        _Part(row, found.get(""), next(iter(found.values())), _lines(found))
-        for row, found in at.items()
-    )
+    places = {row: _places(found) for row, found in at.items()}
+    totals = []
+    for row, found in at.items():
+        if "" in found or row.lines is Lines.ANY:
+            of_all = found.get("", next(iter(found.values())))
+            totals.append((row.field, of_all, row.divisor))
+    sums = [(row, places[row]) for row in at if "" not in at[row] and row.lines is not Lines.ANY]
+    line_values = [(each, row) for row in at if row.of_lines for each in places[row]]
     indices = sorted({index for found in at.values() for index in found.values()})
     offers = OFFERED_A in at and OFFERED not in at
     return _Plan(
         tuple((index, *conversions[index]) for index in indices),
-        parts,
+        tuple(totals),
+        places,
+        tuple(each for each in sums if each[1]),
+        tuple((it.line, row.of_lines, it.at, it.factor, row.divisor) for it, row in line_values),
         {row.field: rank for row, rank in ranks.items() if rank},
-        POWER in at and EXPORT not in at,
-        offers,
+        bool(places.get(POWER) or "" in at.get(POWER, ())) and EXPORT not in at and not offers,
     )
 
 
@@ -242,44 +267,59 @@ def _rank_of_context(context: str | None, ending: bool) -> int:
     return rank + ending
 
 
-def _combined(plan: _Plan, numbers: dict[int, float], supply: Supply) -> Sample:
+def _combined(plan: _Plan, numbers: list[float], supply: Supply) -> Sample:
     values: dict[str, Any] = {}
+    for field, index, divisor in plan.totals:
+        values[field] = numbers[index] / divisor
+    for row, places in plan.sums:
+        of_all = _of_all(row, [numbers[index] * factor for _, index, factor in places], supply)
+        values[row.field] = of_all / row.divisor
     per_line: dict[str, dict[str, float]] = {}
-    lines_of: dict[Measurand, dict[str, float]] = {}
-    for row, total, any_phase, places in plan.parts:
-        lines = {line: numbers[index] * factor for line, index, factor in places}
-        if lines:
-            lines_of[row] = lines
-            if row.of_lines:
-                for line, number in lines.items():
-                    per_line.setdefault(line, {})[row.of_lines] = number / row.divisor
-        if total is not None:
-            values[row.field] = numbers[total] / row.divisor
-        elif row.lines is Lines.ANY:
-            values[row.field] = numbers[any_phase] / row.divisor
-        elif lines:
-            values[row.field] = _of_all(row, list(lines.values()), supply) / row.divisor
+    for line, field, index, factor, divisor in plan.line_values:
+        of_line = per_line.get(line)
+        if of_line is None:
+            of_line = per_line[line] = {}
+        of_line[field] = numbers[index] * factor / divisor
     ranks = plan.ranks
-    if not plan.has_load or LOAD not in values:
-        ranks = _set_load(values, lines_of, ranks, supply)
-        for line, number in lines_of.get(EXPORT, {}).items():
-            of_line = per_line.setdefault(line, {})
-            of_line[LOAD] = of_line.get(LOAD, 0.0) - number / 1000
-    if plan.has_offer and OFFERED_A.field in values:
-        offered_w = _offered(lines_of, values, supply)
-        if offered_w is not None:
-            values[OFFERED.field] = offered_w / 1000
+    if not plan.is_simple:
+        ranks = _work_out(plan, numbers, values, per_line, supply)
     if per_line:
         values["phases"] = per_line
     return Sample(values, ranks)
 
 
+def _work_out(
+    plan: _Plan,
+    numbers: list[float],
+    values: dict[str, Any],
+    per_line: dict[str, dict[str, float]],
+    supply: Supply,
+) -> dict[str, int]:
+    """Set the load and what is offered where they are not sent as such. Returns the ranks."""
+    lines_of = {
+        row: {line: numbers[index] * factor for line, index, factor in places}
+        for row, places in plan.places.items()
+        if places
+    }
+    ranks = _set_load(values, lines_of, plan.ranks, supply)
+    for line, number in lines_of.get(EXPORT, {}).items():
+        of_line = per_line.setdefault(line, {})
+        of_line[LOAD] = of_line.get(LOAD, 0.0) - number / 1000
+    if OFFERED_A.field in values and OFFERED.field not in values:
+        offered_w = _offered(lines_of, values, supply)
+        if offered_w is not None:
+            values[OFFERED.field] = offered_w / 1000
+    return ranks
+
+
 def _of_all(row: Measurand, numbers: list[float], supply: Supply) -> float:
     """The value of a connector of which only phases are known."""
-    if row.lines is Lines.SUM:
-        return sum(numbers)
-    if row.lines is Lines.LARGEST:
+    lines = row.lines
+    if lines is _LARGEST:
         return max(numbers)
+    if lines is _SUM or min(numbers) > 0:
+        total = sum(numbers)
+        return total if lines is _SUM else total / len(numbers)
     live = [number for number in numbers if number > 0]
     if len(live) in {1, supply.phases}:
         # A meter of three phases on a supply of fewer: the others are not there.
@@ -365,25 +405,15 @@ def _offered(
     return float(amps * _volts_of_all(lines_of, common, supply))
 
 
-def _lines(found: dict[str, int]) -> tuple[tuple[str, int, float], ...]:
-    """(line, index, factor) of each phase, from whichever family of phases is there;
-    line-to-line voltages as what they are to neutral."""
+def _places(found: dict[str, int]) -> tuple[_Place, ...]:
+    """The phases, from whichever family of phases is there; line-to-line voltages as what they
+    are to neutral."""
     for family in _FAMILIES:
-        lines = [(*family[phase], index) for phase, index in found.items() if phase in family]
-        if lines:
-            return tuple((line, index, factor) for line, factor, index in lines)
+        places = [
+            _Place(family[phase][0], index, family[phase][1])
+            for phase, index in found.items()
+            if phase in family
+        ]
+        if places:
+            return tuple(places)
     return ()
-
-
-def _number(text: Any) -> float | None:
-    """A finite number of a size that something measured may have; Python's 1_000 is none."""
-    try:
-        number = float(text)
-    except (ValueError, TypeError, OverflowError):
-        found = number_of(text) if isinstance(text, str) else None
-        if found is None:
-            return None
-        number = found
-    if not -_MOST <= number <= _MOST or (isinstance(text, str) and "_" in text):
-        return None
-    return number

@@ -121,4 +121,6 @@ def samples_of(
 ) -> list[tuple[float, Sample]]:
     """Return the samples of a message: sampled values with their times, as they came."""
     supply = request.point.electrical
-    return [(at, sample(values, supply, ending=ending)) for at, values in grouped(moments)]
+    if len(moments) > 1:
+        moments = grouped(moments)
+    return [(at, sample(values, supply, ending=ending)) for at, values in moments]

@@ -12,6 +12,7 @@ from chargepoint_driver.backends.ocpp.model.metering import Sample
 from chargepoint_driver.backends.ocpp.model.timestamps import effective, historic, iso, parse
 from chargepoint_driver.backends.ocpp.protocol.dispatch import Request
 from chargepoint_driver.backends.ocpp.storage.transaction_table import End
+from chargepoint_driver.catalogue.measurands import LOAD
 
 __all__ = ["adopt", "close_questioned", "finish", "meant", "measure", "message_time"]
 
@@ -44,6 +45,7 @@ def measure(
     point = request.point
     connector = point.connectors.get(connector_id) or point.connector(connector_id)
     received_s = request.received_s
+    rated_kw = point.electrical.rated_kw
     known = [
         (time_s, found, point.is_late(effective(time_s, received_s), received_s))
         for time_s, found in moments
@@ -62,7 +64,7 @@ def measure(
         if not late:
             live_s = effective(time_s, received_s)
             is_news |= connector.meter.take(found, live_s, received_s, time_s)
-            if is_suspect(found.load_kw, point.electrical):
+            if rated_kw is not None and is_suspect(found.values.get(LOAD), rated_kw):
                 request.desk.count(point, "suspect_loads", f"{found.load_kw:g} kW")
         if transaction is not None and found.energy_wh is not None:
             _register(request, connector, transaction, found.energy_wh, time_s)
