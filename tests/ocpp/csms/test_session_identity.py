@@ -198,6 +198,18 @@ def test_one_id_on_two_connectors(site, clock) -> None:
     assert rows(site, "connector", "energy_wh") == [(2, 300)]
 
 
+@pytest.mark.parametrize(("meter", "connector"), [(1024, 1), (5024, 2), (100, 2)])
+def test_an_end_under_an_id_that_two_have(site, clock, meter, connector) -> None:
+    """The register tells which one it means; where it does not, the newest."""
+    charger = site.charger()
+    for number, begin in ((1, 1000), (2, 5000)):
+        charger.status("Charging", number)
+        charger.start(clock.iso(600), number, meter=begin)
+        charger.meter(clock.iso(60), 1, number, Energy_Active_Import_Register=str(begin + 11))
+    charger.stop(1, clock.iso(), meter)
+    assert rows(site, "connector") == [connector]
+
+
 # ---- ends without an id ----------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -121,11 +122,9 @@ def meant(
             for each in store.running(station_id, wire_id)
             if _is_there(each, connector_id) and _may_end(request, each, end)
         ]
-        if len(found) > 1:
-            found = [each for each in found if each.id_tag == end.id_tag] or found
-        if len(found) == 1:
-            return found[0], None
-        if found or store.ended_by(station_id, end) is not None:
+        if found:
+            return _likeliest(found, end), None
+        if store.ended_by(station_id, end) is not None:
             return None, None
         newest = store.newest(station_id, wire_id)
         if newest is not None:
@@ -138,6 +137,20 @@ def meant(
         if len(found) == 1:
             return found[0], "position"
     return None, None
+
+
+def _likeliest(found: list[Transaction], end: End) -> Transaction:
+    """Return the transaction that an end means of those that run under its id, newest first: the
+    one of its card whose register goes on to that of the end most closely, else the newest."""
+    found = [each for each in found if each.id_tag == end.id_tag] or found
+
+    def distance(each: Transaction) -> float:
+        if end.stop_wh is None or each.last_wh is None:
+            return math.inf
+        rise = end.stop_wh - each.last_wh
+        return rise if rise >= 0 else math.inf
+
+    return min(found, key=distance)
 
 
 def _running_then(request: Request, end: End, connector_id: int | None) -> list[Transaction]:

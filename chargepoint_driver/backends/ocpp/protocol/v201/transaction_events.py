@@ -50,6 +50,8 @@ class Event:
         self.reservation_id = payload.get("reservationId")
         self.transaction_id: int | None = None  # ours, when the event was taken
         self.key = f"{self.wire_id}|{evse_id}|{payload.get('timestamp')}"
+        if self.first_wh is not None:
+            self.key += f"|{self.first_wh:.15g}"
 
     @property
     def first_wh(self) -> float | None:
