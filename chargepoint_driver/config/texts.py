@@ -57,7 +57,10 @@ def read_text(path: Path) -> str:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise BadConfiguration(f"{path}: cannot be read ({error.strerror or error})") from None
+        raise BadConfiguration(
+            f"{path}: cannot be read ({error.strerror or error}); correct the path or its "
+            "permissions"
+        ) from None
     if content.startswith(_WIDE) or content.count(b"\0") * 4 > len(content):
         raise BadConfiguration(f"{path}: cannot be read (it is UTF-16 or binary); {_SAVE}")
     try:

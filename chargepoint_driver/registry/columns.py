@@ -6,7 +6,8 @@ disabled by RPC; both spellings are the same column.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 POINT_NAME = "Volttron Point Name"
@@ -93,6 +94,18 @@ def _holds_text(value: object) -> bool:
     if isinstance(value, list):
         return any(map(_holds_text, value))
     return value is not None and bool(stripped(str(value)))
+
+
+def misspelt(names: Iterable[str]) -> dict[str, str]:
+    """Return each column that is hardly anything but a known one, which is missing, and that."""
+    given = set(names)
+    missing = {name.lower(): name for name in FIELDS if name not in given}
+    found: dict[str, str] = {}
+    for name in sorted(given - set(FIELDS) - {BEYOND}):
+        near = difflib.get_close_matches(name.lower(), missing, n=1, cutoff=0.8)
+        if near:
+            found[name] = missing[near[0]]
+    return found
 
 
 def misread(names: Sequence[object]) -> tuple[str, str] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -66,6 +67,12 @@ def read_file(path: Path) -> RegistryFile:
     wrong = col.misread(head.cells)
     if wrong is not None:
         raise BadConfiguration(f"{path}: row 1: {wrong[0]}; {wrong[1]}")
+    names = Counter(map(col.canonical, head.cells))
+    warnings += [
+        Finding(str(path), 1, name, "stands twice, and the last one counts", "remove one")
+        for name in col.FIELDS
+        if names[name] > 1
+    ]
     lines = text.split("\n")
     rows: list[tuple[int, dict[str, Any]]] = []
     for record in rest:

@@ -134,7 +134,12 @@ def _check_columns(registry: Registry, source: str, rows: list[Mapping[str, Any]
         wrong = col.misread([key for key, cell in rows[0].items() if not isinstance(cell, list)])
         if wrong is not None:
             registry.faults.append(Finding(source, 1, "file", *wrong))
-    elif col.POINT_NAME not in names:
+        return
+    for given, meant in col.misspelt(names).items():
+        registry.warnings.append(
+            Finding(source, 1, given, "is no column of a registry", f"did you mean {meant!r}?")
+        )
+    if col.POINT_NAME not in names:
         registry.warnings.append(
             Finding(
                 source,

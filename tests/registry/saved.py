@@ -77,6 +77,10 @@ CSVS: dict[str, tuple[str | bytes, int | None, tuple[str, ...]]] = {
         csv(head=HEAD.replace("Volttron Point Name", "Name")),
         3, ("Volttron Point Name: there is no such column", "add it"),
     ),
+    "a misspelt column": (
+        csv(head=HEAD.replace("Writable", "Writeable")),
+        3, ("Writeable: is no column of a registry", "did you mean 'Writable'?"),
+    ),
     "no rows": (csv("", head=HEAD), None, ("no row", "add rows")),
     "a slash": (renamed("Bay 2/Load"), None, ("row 2", "slash", "use a dot")),
     "a line break in a name": (renamed('"Load\r\nBay 2"'), None, ("line break", "in one line")),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from chargepoint_driver.errors import BadConfiguration
-from chargepoint_driver.registry import build, read_csv
+from chargepoint_driver.records import StationRecord
+from chargepoint_driver.registry import build, read_csv, read_file
 
 HEAD = (
     "Volttron Point Name,Attribute Name,Register Name,Port #,Type,Units,Starting Value,Writable,"
@@ -90,3 +93,24 @@ def test_what_is_no_registry(content, problem, read):
 def test_a_file_that_is_not_there(name, tmp_path):
     with pytest.raises(BadConfiguration, match="cannot be read"):
         read_csv(tmp_path / name)
+
+
+def test_a_column_that_stands_twice_is_a_warning(tmp_path):
+    path = tmp_path / "device.csv"
+    path.write_text(f"{HEAD},notes\n{LOAD},second\n")
+    rows, warnings = read_file(path)
+    assert [str(warning) for warning in warnings] == [
+        f"{path}: row 1: Notes: stands twice, and the last one counts; remove one"
+    ]
+    assert [row["Notes"] for _, row in rows] == ["second"]
+
+
+def test_the_shipped_registry_can_record_pricing_times():
+    path = Path(__file__).parents[2] / "registry_configs" / "chargepoint.csv"
+    registry = build(read_csv(path), "chargepoint.csv", "1:1")
+    assert (registry.faults, registry.warnings) == ([], [])
+    times = {"startTime": "08:00:00", "endTime": "18:00:00"}
+    for name, time in times.items():
+        pricing = registry.points[f"Pricing.{name}"]
+        assert pricing.value_of(StationRecord("1:1", times)) == time
+        assert registry.points[name].attribute.register == "ChargingSessionRegister"

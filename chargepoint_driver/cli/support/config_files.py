@@ -89,7 +89,7 @@ def load_device(path: Path) -> DeviceFile:
     faults = []
     given = content.get("remote_config", content.get("driver_config"))
     if not isinstance(given, dict):
-        raise BadConfiguration(f"{path}: driver_config: is missing; it names account and station")
+        raise BadConfiguration(f"{path}: driver_config: is missing; add account and station there")
     driver_type = given.get("driver_type", content.get("driver_type"))
     if driver_type != "chargepoint":
         faults.append(f'{path}: driver_type: is {driver_type!r}; write "chargepoint"')
