@@ -47,6 +47,11 @@ OF_PORT: Table = {
         "commandedTime",
         "shedStatus",
         "shedReason",
+        "shedEnds",
+        "stagedLoad",
+        "stagedPercent",
+        "measuredReduction",
+        "commandLease",
         "siteLoad",
         "siteHeadroom",
         "lastBatteryPercent",
@@ -64,6 +69,11 @@ OF_GROUP: Table = {
         "commandedTime",
         "shedStatus",
         "shedReason",
+        "shedEnds",
+        "stagedLoad",
+        "stagedPercent",
+        "measuredReduction",
+        "commandLease",
     ),
 }
 

@@ -138,6 +138,33 @@ def test_what_is_in_trouble_says_what_the_trouble_is(page, site):
     assert page.text("#figures").startswith("Load\nat least ")
 
 
+def test_a_shed_says_when_it_ends_and_what_it_costs(page, site):
+    page.do("shed", number=2)
+    page.fill("allowedLoad", "50")  # more than its rating
+    page.fill("minutes", "30")
+    assert "It is cleared after these minutes" in page.text("#ask")
+    page.button("Shed now").click()
+    eventually(lambda: "Warning: " in page.text("#said"))
+    site.pass_(31)
+    eventually(lambda: "ends at " in page.tile(number=2).text)
+    page.do("shed")
+    page.fill("allowedLoad", "3")
+    page.button("Shed now").click()
+    site.pass_(31)
+    eventually(lambda: "measured reduction 3." in page.tile().text)
+
+
+def test_a_shed_that_is_not_obeyed_is_trouble(page, site):
+    """`violated` is shown as it is, red and in the list of troubles."""
+    words = page.js(
+        "const tiles = await import('/page/tiles.js');"
+        "const port = {account: 'a', cpid: 'S', connectorId: 1, errors: {}, lastKnown: {},"
+        " readAt: {}, station: {}, values: {shedStatus: 'violated'}};"
+        "return tiles.troublesOf(port, {troubles: new Map()});"
+    )
+    assert words == ["Shed violated."]
+
+
 def test_headroom_has_one_meaning(page, site):
     assert "no limit is commanded" in page.text("#figures")
     page.one("#groups [data-do=shed]").click()

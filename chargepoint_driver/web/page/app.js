@@ -12,14 +12,16 @@ const stations = new Map();
 let state = null;
 let heard = 0;
 let queued = false;
+let fading = 0;
 
 const context = {
   sessions: [],
   // Station and port to what is wrong there, in words.
   troubles: new Map(),
-  done: (words) => {
+  done: (words, milliseconds = 8000) => {
     say(part("said"), words);
-    setTimeout(() => say(part("said"), ""), 8000);
+    clearTimeout(fading);
+    fading = setTimeout(() => say(part("said"), ""), milliseconds);
   },
   isDirect: (account) => Boolean(state && state.health.accounts.some((each) => each.account === account && each.direct)),
   sessionsOld: (account) => (state && (stream.isAway || account in state.sessions.errors) ? state.sessions.readAt : null),

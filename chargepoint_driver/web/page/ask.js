@@ -28,7 +28,7 @@ function shedFields() {
   return [
     make("fieldset", {}, make("legend", {}, "How far"), make("label", {}, kwRadio, "to a limit in kW"), make("label", {}, partRadio, "by a part of what flows now"), load.label, share.label),
     minutes.label,
-    make("p", { class: "hint" }, "0 minutes: until it is cleared. It is renewed while this program runs."),
+    make("p", { class: "hint" }, "It is cleared after these minutes, whatever renews it. 0 minutes: no deadline, it is renewed until it is cleared."),
   ];
 }
 
@@ -100,7 +100,7 @@ dialog.querySelector("form").addEventListener("submit", async (event) => {
   const form = new FormData(event.target);
   fault("");
   busy(true);
-  const words = await send(asked, asked.order.body ? asked.order.body(form) : {});
+  const { words, warnings } = await send(asked, asked.order.body ? asked.order.body(form) : {});
   if (pending !== asked) return;
   busy(false);
   if (words) {
@@ -109,7 +109,8 @@ dialog.querySelector("form").addEventListener("submit", async (event) => {
     return;
   }
   dialog.close();
-  asked.done(`${asked.order.yes.replace(" now", "")}: ${place(asked.thing)} was told.`);
+  const done = `${asked.order.yes.replace(" now", "")}: ${place(asked.thing)} was told.`;
+  asked.done([done, ...warnings.map((each) => `Warning: ${each}.`.replace("..", "."))].join(" "), warnings.length ? 60000 : 8000);
 });
 
 part("no").addEventListener("click", () => dialog.close());
@@ -119,7 +120,7 @@ dialog.addEventListener("close", () => {
   if (asker && asker.isConnected) asker.focus();
 });
 
-// What went wrong in words; "" when all is well.
+// `words`: what went wrong, "" when all is well; `warnings`: what the command costs.
 async function send({ name, thing }, body) {
   const where = { account: thing.account };
   if (thing.group) where.group = thing.group;
@@ -135,17 +136,20 @@ async function send({ name, thing }, body) {
       body: JSON.stringify({ ...where, ...body }),
     });
   } catch {
-    return "The server cannot be reached. Whether the command was carried out is not known: look at the tile when the page is connected again.";
+    return failed("The server cannot be reached. Whether the command was carried out is not known: look at the tile when the page is connected again.");
   }
   if (answer.status === 401) {
     location.assign("/login");
-    return "Log in again.";
+    return failed("Log in again.");
   }
-  if (answer.ok) return "";
   try {
-    const { error } = await answer.json();
-    return error.message;
+    const content = await answer.json();
+    return answer.ok ? { words: "", warnings: content.warnings ?? [] } : failed(`${content.error.message} [${content.error.code}]`);
   } catch {
-    return `The server answered with status ${answer.status}.`;
+    return answer.ok ? { words: "", warnings: [] } : failed(`The server answered with status ${answer.status}.`);
   }
+}
+
+function failed(words) {
+  return { words, warnings: [] };
 }

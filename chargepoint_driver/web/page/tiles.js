@@ -187,7 +187,13 @@ function putShed(parts, thing, context) {
   put(parts.shed, status, status.value === null ? UNKNOWN : `${status.value}${wanted ? `, ${wanted}` : ""}`);
   parts.shed.dataset.look = SHEDS[status.value] ?? "";
   const since = commandedTime && status.value !== "none" ? `commanded ${clock(commandedTime)}` : "";
-  say(parts.reason, [reason, since].filter(Boolean).join("; "));
+  const { shedEnds, stagedLoad, stagedPercent, measuredReduction, commandLease } = thing.values;
+  const lease = shedEnds && commandLease ? ` unless its writer writes again within ${commandLease} s` : "";
+  const ends = shedEnds ? `ends at ${clock(shedEnds)}${lease}` : "";
+  const staged = typeof stagedLoad === "number" ? `${kw(stagedLoad)}` : typeof stagedPercent === "number" ? `${stagedPercent} %` : "";
+  const waiting = staged && `written and not sent: ${staged}`;
+  const reduced = typeof measuredReduction === "number" ? `measured reduction ${kw(measuredReduction)}` : "";
+  say(parts.reason, [reason, since, ends, reduced, waiting].filter(Boolean).join("; "));
 }
 
 function sessionOf(port, context) {
