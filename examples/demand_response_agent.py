@@ -8,6 +8,7 @@ file that AGENT_CONFIG names; DEFAULTS has the keys. Stopped in the middle of an
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from datetime import datetime, timedelta, timezone
@@ -29,6 +30,7 @@ DEFAULTS: dict[str, Any] = {
     "minimum_load_kw": 1.0,  # a port below this is not worth an event
     "maximum_age_seconds": 120,  # an older reading says nothing about now
     "wait_seconds": 600,  # for a busy port
+    "lease_seconds": 60,  # an agent that is killed leaves its limit for so long
     "results_topic": "demand_response/event",
 }
 RPC_LIMIT_S = 60
@@ -72,10 +74,14 @@ class DemandResponseAgent(Agent):  # type: ignore[misc]  # the host has no types
         allowed_kw = round(load_kw * self.settings["share"], 1)
         self.tell("before", device=device, load_kw=load_kw, allowed_load_kw=allowed_kw)
         try:
+            self.lease(device, self.settings["lease_seconds"])
             accepted_kw = self.driver("set_point", device, "allowedLoad", allowed_kw)
             shed_state = self.driver("set_point", device, "shedState", 1)
             self.tell("shed", device=device, allowed_load_kw=accepted_kw, shed_state=shed_state)
-            self._stopping.wait(self.settings["hold_seconds"])
+            end = time.monotonic() + self.settings["hold_seconds"]
+            while not self._stopping.is_set() and (left := end - time.monotonic()) > 0:
+                self.lease(device, self.settings["lease_seconds"])  # any write renews it
+                self._stopping.wait(min(left, self.settings["lease_seconds"] / 3))
         except RPC_ERRORS as error:
             cure = "see that the account may shed it and that both points are writable"
             self.fail(f"{device} could not be limited: {error}", cure)
@@ -111,6 +117,11 @@ class DemandResponseAgent(Agent):  # type: ignore[misc]  # the host has no types
             if entry["value"] is not None and datetime.fromisoformat(entry["updated"]) > oldest
         }
 
+    def lease(self, device: str, seconds: float) -> None:
+        """Have a limit reverted that is not written again within so many seconds; 0: no lease."""
+        with contextlib.suppress(*RPC_ERRORS):  # a device without the point has none
+            self.driver("set_point", device, "commandLease", seconds)
+
     def clear(self, device: str) -> None:
         """Set a port free, in several attempts: a limit left behind keeps a car from charging."""
         for attempt in range(1, CLEAR_ATTEMPTS + 1):
@@ -121,6 +132,7 @@ class DemandResponseAgent(Agent):  # type: ignore[misc]  # the host has no types
                 gevent.sleep(attempt)
             else:
                 self.tell("cleared", device=device, shed_state=shed_state)
+                self.lease(device, 0)  # other writers are not to be bound by it
                 return
         self.fail(f"{device} may still be limited", f"write 0 to {device}/shedState by hand")
 

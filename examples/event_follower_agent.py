@@ -26,6 +26,7 @@ DEFAULTS: dict[str, Any] = {
     "levels": {"1": 40.0, "2": 20.0, "3": 6.0},
     "prices": {},
     "look_seconds": 10,
+    "lease_seconds": 300,  # an agent that is killed leaves its limit for so long
     "results_topic": "event_follower",
 }
 

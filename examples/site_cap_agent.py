@@ -28,6 +28,7 @@ DEFAULTS: dict[str, Any] = {
     "hysteresis_kw": 2.0,  # smaller changes of the building change nothing
     "raise_seconds": 300,  # between a change and the next raise; lowering never waits
     "look_seconds": 10,  # between two looks at what is in force
+    "lease_seconds": 300,  # an agent that is killed leaves its limit for so long
     "results_topic": "site_cap",
 }
 
@@ -63,7 +64,7 @@ class SiteCapAgent(ThrottlingAgent):
                     self.tell(settings, allowed_kw=kw, done=done, reason=cap.reason)
                 self.woken.wait(settings["look_seconds"])
                 self.woken.clear()
-            throttle.hold(cap.fall_back())
+            throttle.leave(cap.fall_back())
         finally:
             self.vip.pubsub.unsubscribe("pubsub", settings["meter_topic"], take)
 

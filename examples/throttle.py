@@ -36,9 +36,13 @@ class Throttle:
     """A total over devices, each with an equal part. Nothing is raised for one device that does
     not answer: the others are seen to, and the next call tries it again."""
 
-    def __init__(self, vip: Any, devices: Sequence[str]) -> None:
-        """`vip` is the agent's; `devices` are topics without `devices/`."""
+    def __init__(self, vip: Any, devices: Sequence[str], lease_seconds: float = 0) -> None:
+        """`vip` is the agent's; `devices` are topics without `devices/`. `lease_seconds`: what
+        is held is reverted when `hold` is not called for so long, as when the agent is killed;
+        devices without the point commandLease have no lease."""
         self._vip = vip
+        self._lease_s = lease_seconds
+        self._leased: dict[str, bool] = {}
         self.devices = tuple(devices)
         self._ours: set[str] = set()
 
@@ -62,12 +66,19 @@ class Throttle:
         part_kw = math.floor(total_kw / len(self.devices) * STEPS + 1e-6) / STEPS
         return self._each(self.devices, lambda device: self._hold_one(device, part_kw))
 
+    def leave(self, total_kw: float) -> bool:
+        """As `hold`, for when nobody calls it again: without a lease."""
+        self._each([name for name, known in self._leased.items() if known], self._end_lease)
+        self._lease_s = 0
+        return self.hold(total_kw)
+
     def release(self) -> bool:
         """Give back to each device what was in force before; True when each of them was told.
         Devices that were not held through here are left alone."""
         return self._each(sorted(self._ours), self._release_one)
 
     def _hold_one(self, device: str, kw: float) -> None:
+        self._renew_lease(device)
         if self._is_held(device, kw):
             return
         self._ours.add(device)  # Also when it fails: the limit may be in force all the same.
@@ -79,8 +90,29 @@ class Throttle:
 
     def _release_one(self, device: str) -> None:
         self._call("revert_point", device, "shedState")
+        if self._leased.get(device):
+            self._end_lease(device)
         self._ours.discard(device)
         _log.info("%s is given back", device)
+
+    def _renew_lease(self, device: str) -> None:
+        """Any write renews it; this one sends nothing to the charger."""
+        if not self._lease_s or self._leased.get(device) is False:
+            return
+        try:
+            self._call("set_point", device, "commandLease", self._lease_s)
+        except (jsonrpc.Error, jsonrpc.RemoteError) as error:
+            if self._leased.get(device):
+                raise
+            _log.info("%s has no lease: %s", device, error)
+            self._leased[device] = False
+        else:
+            self._leased[device] = True
+
+    def _end_lease(self, device: str) -> None:
+        """Other writers of the device are not to be bound by it."""
+        self._call("set_point", device, "commandLease", 0)
+        del self._leased[device]
 
     def _is_held(self, device: str, kw: float) -> bool:
         held_kw = self._held_kw(device)
@@ -144,7 +176,8 @@ class ThrottlingAgent(Agent):  # type: ignore[misc]  # the host has no types
         if before is None or list(before.devices) != settings["devices"]:
             if before is not None:
                 before.release()
-            self._throttle = Throttle(self.vip, settings["devices"])
+            lease_s = settings.get("lease_seconds", 0)
+            self._throttle = Throttle(self.vip, settings["devices"], lease_s)
         assert self._throttle is not None
         self.work(settings, self._throttle)
 
