@@ -195,9 +195,9 @@ def driver(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Driver]:
     services: list[Service] = []
     keep = Service.keep
 
-    def kept(self: Service, alert: Any) -> None:
+    def kept(self: Service, *alerts: Any) -> None:
         services.append(self)
-        keep(self, alert)
+        keep(self, *alerts)
 
     monkeypatch.setattr(Service, "keep", kept)
     monkeypatch.setattr(ClientContext, "get_volttron_home", lambda: str(tmp_path))
