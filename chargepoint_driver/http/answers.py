@@ -22,10 +22,12 @@ from chargepoint_driver.errors import (
     TryLater,
     WriteRejected,
 )
+from chargepoint_driver.rate_limited_log import RateLimitedLog
 
 __all__ = ["STATUSES", "answering", "json_answer", "read_json", "refusal", "shown"]
 
 _log = logging.getLogger(__name__)
+_failures = RateLimitedLog(_log)
 
 # The first class that fits counts.
 STATUSES: tuple[tuple[type[ChargePointError], int, str], ...] = (
@@ -89,8 +91,12 @@ def answering(
             return json_answer({"error": describe(error)}, status)
         except asyncio.CancelledError:
             raise
-        except Exception:  # noqa: BLE001 - logged; the others go on
-            _log.exception("%s failed", request.path)
+        except ConnectionError:
+            # It went away meanwhile: nobody reads this.
+            return refusal("error", "the connection has ended", 400)
+        except Exception as error:  # noqa: BLE001 - logged; the others go on
+            if _failures.error("failed_requests", name=request.path, reason=type(error).__name__):
+                _log.exception("%s failed", request.path)
             return refusal("error", "failed here; the log says why", 500)
 
     return answer
