@@ -12,6 +12,7 @@ from chargepoint_driver.records import Event, StationRecord
 
 __all__ = [
     "Backend",
+    "CountingBackend",
     "DirectBackend",
     "Limit",
     "Reply",
@@ -142,6 +143,14 @@ class Stubborn(Protocol):
     def try_otherwise(self, target: Target) -> bool:
         """The load contradicts the limit in force: send it in the next form. False when every
         form was tried."""
+
+
+@runtime_checkable
+class CountingBackend(Protocol):
+    """What a backend offers besides when others connect to it."""
+
+    def counters(self) -> dict[str, int]:
+        """What was refused, forgiven or out of order since the start, by kind."""
 
 
 @runtime_checkable

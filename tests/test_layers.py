@@ -18,7 +18,16 @@ BUILD = "from setuptools import setup; setup()"
 INTERFACE = "volttron/driver/interfaces/chargepoint"
 
 PUBLIC = {
-    "backend": ["Backend", "DirectBackend", "Limit", "Reply", "Request", "ShedEvents", "Target"],
+    "backend": [
+        "Backend",
+        "CountingBackend",
+        "DirectBackend",
+        "Limit",
+        "Reply",
+        "Request",
+        "ShedEvents",
+        "Target",
+    ],
     "backends.soap": ["SoapBackend"],
     "catalogue": [
         "CHARGEPOINT",

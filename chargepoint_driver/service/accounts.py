@@ -289,6 +289,10 @@ class Accounts:
         good = not self._faults and not any(accounts.values()) and bool(accounts)
         return {"good": good, "faults": list(self._faults), "accounts": accounts}
 
+    def counters(self) -> dict[str, dict[str, int]]:
+        """Account to what was refused at its own port since the start, by kind."""
+        return {name: service.counters() for name, (_, service) in self._snapshot().items()}
+
     def close(self) -> None:
         for _, service in self._snapshot().values():
             service.close()

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from chargepoint_driver.backend import Backend, DirectBackend, Request, Target
+from chargepoint_driver.backend import Backend, CountingBackend, DirectBackend, Request, Target
 from chargepoint_driver.cache import Key, Outcome, SharedCache
 from chargepoint_driver.cache.file_store import Disk
 from chargepoint_driver.cache.single_flight import within
@@ -137,6 +137,11 @@ class Service:
             catalogue=TABLES[account.backend],
             unreachable_minutes=account.unreachable_minutes,
         )
+
+    def counters(self) -> dict[str, int]:
+        """What was refused at the backend's own port, by kind; empty where it has none."""
+        backend = self._backend
+        return backend.counters() if isinstance(backend, CountingBackend) else {}
 
     def keep(self, alert: Alert, of_station: Alert | None = None) -> None:
         """Look after sheds from now on: confirm, renew, raise alerts. `close` ends it.

@@ -36,11 +36,14 @@ class Api:
         stream: Stream,
         executor: Executor,
         now: Callable[[], float],
+        refused: Callable[[], dict[str, int]],
     ) -> None:
+        """`refused` gives what the listener has refused, by kind."""
         self._board = board
         self._orders = orders
         self._executor = executor
         self._now = now
+        self._refused = refused
         self._document = document()
         self.events = stream.events
 
@@ -54,7 +57,9 @@ class Api:
 
     async def health(self, request: web.Request) -> web.Response:
         del request
-        return json_answer(self._board.health())
+        told = self._board.health_with_counters()
+        told.refused = self._refused()
+        return json_answer(told)
 
     async def stations(self, request: web.Request) -> web.Response:
         del request
@@ -138,6 +143,8 @@ class Api:
             )
             try:
                 answer = await self._wait(lambda: carry_out(account, asked))
+                # What was answered stands in the next /status.
+                await self._board.refresh_now(account)
             finally:
                 # Also after a failure: the command may have been carried out.
                 self._board.refresh_soon(account)

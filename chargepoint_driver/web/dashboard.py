@@ -31,6 +31,7 @@ __all__ = ["Board"]
 
 _log = logging.getLogger(__name__)
 _MOST_ALERTS = 50
+_REFRESH_S = 5.0
 # How many times longer than a reading the rest after it is: thousands of ports take their time.
 _REST = 9
 
@@ -101,6 +102,11 @@ class Board:
                 _log.exception("account %s could not be shown", name)
         self.tell()
 
+    async def refresh_now(self, name: str) -> None:
+        """Read an account before a command is answered; within 5 s, else it is read soon."""
+        refreshing = asyncio.ensure_future(self.refresh(name))
+        await asyncio.wait({refreshing}, timeout=_REFRESH_S)
+
     def refresh_soon(self, name: str) -> None:
         """Read an account, its sessions too, without waiting for it."""
         task = asyncio.create_task(self.refresh(name, sessions=True))
@@ -168,6 +174,13 @@ class Board:
             accounts.append(AccountHealth(name, kind, watch.direct, errors))
         good = bool(told["good"]) and not any(account.errors for account in accounts)
         return Health(good, told["faults"], accounts)
+
+    def health_with_counters(self) -> Health:
+        """The same, with what each account's port has refused."""
+        told, counters = self.health(), self._accounts.counters()
+        for account in told.accounts:
+            account.counters = counters.get(account.account, {})
+        return told
 
     def state(self) -> State:
         """All but the stations."""

@@ -274,14 +274,18 @@ class AccountHealth(msgspec.Struct):
     backend: str
     direct: bool
     errors: dict[str, Problem]
+    counters: dict[str, int] = {}
 
 
 class Health(msgspec.Struct):
-    """Whether all works; `faults` are those of the configuration."""
+    """Whether all works; `faults` are those of the configuration. `refused`, and `counters` of an
+    account, count since the start what was refused, by kind: at this page, and at the port of
+    the account. They are told by /health only."""
 
     good: bool
     faults: list[str]
     accounts: list[AccountHealth]
+    refused: dict[str, int] = {}
 
 
 class Stations(msgspec.Struct):

@@ -139,7 +139,8 @@ class WebServer:
             app.on_response_prepare.append(add_headers)
             login.add_to(app)
             files.add_to(app)
-            Api(board, Orders(self._accounts), stream, executor, self._now).add_to(app)
+            orders, refused = Orders(self._accounts), self._listener.counts
+            Api(board, orders, stream, executor, self._now, refused).add_to(app)
             await self._listener.start(app)
             try:
                 self._board = board

@@ -185,3 +185,18 @@ def test_too_many_logins_are_told_so(page: Any) -> None:
     end_s = time.monotonic() + LIMIT_S
     while not with_token((address, "/api/v1/health")).startswith(b"HTTP/1.1 200"):
         assert time.monotonic() < end_s
+
+
+def test_health_counts_what_was_refused(page: Any, csms: Any) -> None:
+    ask((address_of(page.url), "/api/v1/health"), "Host: x\r\nX-API-Key: wrong\r\n")
+    answer = with_token((address_of(page.url), "/api/v1/health"))
+    told = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert told["refused"] == {"wrong_tokens": 1}
+    assert told["accounts"][0]["counters"] == {}
+
+    address = address_of(csms.ocpp_url)
+    exchange(address, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    answer = with_token((address_of(csms.control_url), "/health"))
+    told = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert told["counters"]
+    assert told["connected"] == 0

@@ -233,3 +233,16 @@ def test_a_wrong_password_is_said_once_and_asked_once(make_site):
     health = eventually(lambda: not (h := site.get("/health"))["good"] and h)
     errors = health["accounts"][0]["errors"]
     assert "wrong_credentials" in {error["code"] for error in errors.values()}
+
+
+def test_a_shed_that_was_answered_is_in_the_next_status(site):
+    """Without a wait in between, whenever the board is due to look again."""
+    for allowed in (2.0, 4.0, 3.0):
+        site.post("/shed", {"cpid": STATION, "connectorId": 1, "allowedLoad": allowed})
+        (port,) = [
+            each
+            for each in site.get(f"/status?cpid={STATION}")["connectors"]
+            if each["connectorId"] == 1
+        ]
+        assert port["values"]["shedState"] == 1
+        assert port["values"]["allowedLoad"] == allowed

@@ -194,6 +194,10 @@ class OcppBackend:
     def secret_digest(self) -> None:
         """None: charge points say who they are, not we."""
 
+    def counters(self) -> dict[str, int]:
+        """What the central system refused, forgave or found out of order, by kind."""
+        return self._system.counters()
+
     def calls(self) -> dict[str, int]:
         """Command to the number of times that it was asked for."""
         return dict(self._counts)

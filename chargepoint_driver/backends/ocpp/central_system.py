@@ -116,7 +116,7 @@ class CentralSystem:
 
     def counters(self) -> dict[str, int]:
         """What was out of order, by name, over all charge points."""
-        return dict(self._running.counters.copy())
+        return self._running.all_counters()
 
     def active_charge_points(self, within_s: float | None = None) -> list[str]:
         """The charge points that sent something within that time (two heartbeats)."""

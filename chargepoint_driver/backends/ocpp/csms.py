@@ -113,6 +113,14 @@ class Csms:
         self._save_contacts()
         self.store.close()
 
+    def all_counters(self) -> dict[str, int]:
+        """What was out of order, by name, over all charge points and at the port."""
+        return dict(self.counters + Counter(self._front.counts))
+
+    def connections(self) -> dict[str, int]:
+        """Sockets at present: `authenticated` and `unauthenticated`."""
+        return self._front.connections
+
     def spawn(self, work: Awaitable[Any]) -> None:
         """Do something beside; what goes wrong in it is counted."""
         task = asyncio.ensure_future(work)

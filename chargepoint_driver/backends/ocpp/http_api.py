@@ -79,6 +79,7 @@ class Control:
         app.router.add_get("/transactions", self._transactions)
         app.router.add_get("/events", self._events)
         app.router.add_get("/counters", self._counters)
+        app.router.add_get("/health", self._health)
         app.router.add_get("/settings", self._settings)
         await self._listener.start(app)
 
@@ -194,7 +195,21 @@ class Control:
 
     async def _counters(self, request: web.Request) -> web.Response:
         del request
-        return json_answer(dict(self._csms.counters))
+        return json_answer(self._csms.all_counters())
+
+    async def _health(self, request: web.Request) -> web.Response:
+        """Sockets at present, and what was refused since the start: at the port, and here."""
+        del request
+        csms = self._csms
+        connected = sum(point.connected for point in list(csms.points.values()))
+        return json_answer(
+            {
+                "connected": connected,
+                "connections": csms.connections(),
+                "counters": csms.all_counters(),
+                "refused": self._listener.counts(),
+            }
+        )
 
     async def _settings(self, request: web.Request) -> web.Response:
         del request
