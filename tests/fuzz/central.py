@@ -43,6 +43,7 @@ class _Wire:
 
     state = State.CLOSED  # nothing to write into directly
     transport = None
+    allowance = None  # the link makes one of its own
 
     def __init__(self, texts: list[bytes]) -> None:
         self._waiting = deque(texts)
