@@ -2,15 +2,15 @@
 
 An ordinary VOLTTRON agent that knows nothing of ChargePoint. It reads and writes through the
 platform driver's RPC methods, and publishes the phases of its event (waiting, before, shed,
-cleared, failed) on `results_topic`. Configured by its `config` in the config store, or by the
-file that AGENT_CONFIG names; DEFAULTS has the keys. Stopped in the middle of an event, it clears.
+cleared, failed) on `results_topic`. Configured by its `config` in the config store, or a file;
+DEFAULTS has the keys. Stopped in the middle of an event, it clears; killed, its lease runs out.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -18,8 +18,9 @@ import gevent
 from gevent.event import Event
 from volttron.client.known_identities import PLATFORM_DRIVER
 from volttron.client.vip.agent import Agent, Core
-from volttron.client.vip.agent.errors import VIPError
-from volttron.utils import jsonrpc, load_config, vip_main
+from volttron.utils import load_config, vip_main
+
+from examples.throttle import RPC_ERRORS, RPC_LIMIT_S
 
 _log = logging.getLogger(__name__)
 
@@ -33,10 +34,6 @@ DEFAULTS: dict[str, Any] = {
     "lease_seconds": 60,  # an agent that is killed leaves its limit for so long
     "results_topic": "demand_response/event",
 }
-RPC_LIMIT_S = 60
-# What a call may end in; gevent.Timeout is no Exception.
-RPC_ERRORS = (jsonrpc.Error, jsonrpc.RemoteError, VIPError, gevent.Timeout)
-CLEAR_ATTEMPTS = 3
 
 
 class DemandResponseAgent(Agent):  # type: ignore[misc]  # the host has no types
@@ -83,8 +80,7 @@ class DemandResponseAgent(Agent):  # type: ignore[misc]  # the host has no types
                 self.lease(device, self.settings["lease_seconds"])  # any write renews it
                 self._stopping.wait(min(left, self.settings["lease_seconds"] / 3))
         except RPC_ERRORS as error:
-            cure = "see that the account may shed it and that both points are writable"
-            self.fail(f"{device} could not be limited: {error}", cure)
+            self.fail(f"{device} could not be limited: {error}", "see that it may be shed")
         finally:
             # Also after a failure: the limit may be in force although no answer came.
             self.clear(device)
@@ -108,9 +104,7 @@ class DemandResponseAgent(Agent):  # type: ignore[misc]  # the host has no types
         except RPC_ERRORS as error:
             _log.info("The platform driver does not answer yet: %s", error)
             return {}
-        oldest = datetime.now(timezone.utc) - timedelta(
-            seconds=self.settings["maximum_age_seconds"]
-        )
+        oldest = datetime.now(timezone.utc) - timedelta(0, self.settings["maximum_age_seconds"])
         return {
             topic.rsplit("/", 1)[0]: entry["value"]
             for topic, entry in found.items()
@@ -119,12 +113,12 @@ class DemandResponseAgent(Agent):  # type: ignore[misc]  # the host has no types
 
     def lease(self, device: str, seconds: float) -> None:
         """Have a limit reverted that is not written again within so many seconds; 0: no lease."""
-        with contextlib.suppress(*RPC_ERRORS):  # a device without the point has none
+        with suppress(*RPC_ERRORS):  # a device without the point has none
             self.driver("set_point", device, "commandLease", seconds)
 
     def clear(self, device: str) -> None:
         """Set a port free, in several attempts: a limit left behind keeps a car from charging."""
-        for attempt in range(1, CLEAR_ATTEMPTS + 1):
+        for attempt in range(1, 4):
             try:
                 shed_state = self.driver("set_point", device, "shedState", 0)
             except RPC_ERRORS as error:
@@ -141,8 +135,7 @@ class DemandResponseAgent(Agent):  # type: ignore[misc]  # the host has no types
         return self.vip.rpc.call(PLATFORM_DRIVER, method, *args, **kwargs).get(timeout=RPC_LIMIT_S)
 
     def fail(self, what: str, cure: str) -> None:
-        """Log and publish what went wrong and what to do."""
-        _log.error("%s. To do: %s.", what, cure)
+        """Publish what went wrong and what to do; `tell` logs it."""
         self.tell("failed", error=what, cure=cure)
 
     def tell(self, phase: str, **facts: Any) -> None:
