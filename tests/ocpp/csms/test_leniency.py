@@ -195,6 +195,33 @@ def test_an_end_is_taken_whatever_it_holds(site, payload) -> None:
     assert site.system.events()[-1]["action"] == "TransactionEvent"
 
 
+@pytest.mark.parametrize("given", [None, -1, 10**12, "one"])
+@pytest.mark.parametrize("known", [0, 1, 2])
+def test_a_start_without_a_connector_is_a_session(site, clock, known, given) -> None:
+    charger = site.charger()
+    for number in range(1, known + 1):
+        charger.status("Preparing", number)
+    start = {"idTag": "A", "meterStart": 100, "timestamp": clock.iso(600)}
+    if given is not None:
+        start["connectorId"] = given
+    transaction = charger.ask("StartTransaction", start)["transactionId"]
+    charger.stop(transaction, clock.iso(), 600)
+    (row,) = site.month()
+    assert (row["connector"], row["energy_wh"]) == (1 if known == 1 else 0, 500)
+
+
+@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+def test_meter_values_of_nobody_knows_which_connector_are_recorded(site, clock, version) -> None:
+    charger = site.charger(subprotocols=[f"ocpp{version}"])
+    value = {"value": "9000" if version == "1.6" else 9000, "measurand": "Power.Active.Import"}
+    charger.ask(
+        "MeterValues", {"meterValue": [{"timestamp": clock.iso(), "sampledValue": [value]}]}
+    )
+    assert site.point().connectors == {}
+    assert site.system.events()[-1]["action"] == "MeterValues"
+    assert site.point().forgiven["unusable"] == {"MeterValues": 1}
+
+
 def test_a_bare_value_is_the_field_that_names_its_object() -> None:
     payload = {**REQUESTS["2.0.1"]["TransactionEvent"], "evse": 2, "idToken": "TAG"}
     found, _ = usable("2.0.1", "TransactionEvent", payload)

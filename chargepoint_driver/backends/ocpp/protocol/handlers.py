@@ -14,6 +14,7 @@ from chargepoint_driver.backends.ocpp.wire.framing import WireError
 __all__ = [
     "Handlers",
     "booted",
+    "connector_if_known",
     "connector_in",
     "connector_number",
     "heartbeat",
@@ -78,21 +79,30 @@ def needed(payload: dict[str, Any], name: str) -> Any:
     return payload[name]
 
 
-def connector_in(
+def connector_in(request: Request, payload: dict[str, Any], name: str) -> int:
+    """Return the connector (or EVSE) of a message; without a number the only one there is.
+    Raises WireError where it cannot be told."""
+    found = connector_if_known(request, payload, name)
+    if found is None:
+        raise WireError("ProtocolError", f"{name}: is required")
+    return found
+
+
+def connector_if_known(
     request: Request, payload: dict[str, Any], name: str, running: str | None = None
-) -> int:
+) -> int | None:
     """Return the connector (or EVSE) of a message. Without a number it is the one on which the
-    transaction `running` runs, else the only one. Raises WireError where there is neither."""
+    transaction `running` runs, else the only one; None where there is neither."""
     point = request.point
     if name in payload:
-        return connector_number(payload[name], name)
+        if point.is_strict or 0 <= payload[name] <= _MOST_CONNECTORS:
+            return connector_number(payload[name], name)
+        point.forgive("unusable", f"{request.action}.{name}")
     found = None if running is None else point.running(running)
     if found is not None:
         return found.connector_id
     real = [number for number in point.connectors if number]
-    if len(real) != 1:
-        raise WireError("ProtocolError", f"{name}: is required")
-    return real[0]
+    return real[0] if len(real) == 1 else None
 
 
 def register_in(request: Request, payload: dict[str, Any], name: str) -> float | None:

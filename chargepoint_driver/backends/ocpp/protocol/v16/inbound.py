@@ -13,6 +13,7 @@ from chargepoint_driver.backends.ocpp.protocol.dispatch import Dialect, Request
 from chargepoint_driver.backends.ocpp.protocol.handlers import (
     Handlers,
     booted,
+    connector_if_known,
     connector_in,
     connector_number,
     heartbeat,
@@ -85,7 +86,8 @@ def _authorize(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
 def _start(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
     """Begin a session, or answer a repeated request: see `Transactions.start` for the rule."""
     point, desk = request.point, request.desk
-    connector_id = connector_in(request, payload, "connectorId")
+    # A refused start is sent again for ever, or lost: 0 is a connector that is not known.
+    connector_id = connector_if_known(request, payload, "connectorId") or 0
     id_tag = str(payload.get("idTag") or "")
     meter = register_in(request, payload, "meterStart")
     start_s = message_time(request, payload.get("timestamp"))
@@ -147,7 +149,11 @@ def _meter_values(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
     moments = _moments(request, payload.get("meterValue"))
     wire_id = payload.get("transactionId")
     running = None if wire_id is None else str(wire_id)
-    connector_id = connector_in(request, payload, "connectorId", running)
+    connector_id = connector_if_known(request, payload, "connectorId", running)
+    if connector_id is None:
+        request.point.forgive("unusable", request.action)
+        request.desk.note(request, None, request.received_s, payload)
+        return {}
     return _measured(request, connector_id, wire_id, moments)
 
 

@@ -10,6 +10,7 @@ from chargepoint_driver.backends.ocpp.protocol.dispatch import Dialect, Request
 from chargepoint_driver.backends.ocpp.protocol.handlers import (
     Handlers,
     booted,
+    connector_if_known,
     connector_in,
     connector_number,
     heartbeat,
@@ -112,7 +113,11 @@ def _reservation(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
 
 @_on("MeterValues")
 def _meter_values(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
-    evse = connector_in(request, payload, "evseId")
+    evse = connector_if_known(request, payload, "evseId")
+    if evse is None:
+        request.point.forgive("unusable", request.action)
+        request.desk.note(request, None, request.received_s, payload)
+        return {}
     shown, time_s = measure(request, evse, None, _moments(request, payload.get("meterValue")))
     request.desk.note(request, evse, time_s, {"samples": shown})
     return {}
