@@ -270,8 +270,10 @@ class Csms:
         """Read the settings of a charge point; those that it does not tell stay unknown."""
         await self._set_up.learn(point)
 
-    async def ask_status(self, point: ChargePoint, *, always: bool = False) -> None:
-        await self._set_up.ask_status(point, always=always)
+    async def ask_status(
+        self, point: ChargePoint, is_needed: Callable[[], bool] | None = None
+    ) -> None:
+        await self._set_up.ask_status(point, is_needed)
 
     async def put_back(self, point: ChargePoint) -> None:
         """Put the limits back."""

@@ -134,6 +134,9 @@ def view_of(point: ChargePoint, now_s: float, heartbeat_s: float) -> ChargePoint
     }
     real = [view for number, view in views.items() if number != 0]
     last = connectors.get(point.last_status_connector or 0)
+    if main is not None and last is main and main.is_doubted:
+        told = [each for each in connectors.values() if each is not main and each.status_received_s]
+        last = max(told, key=lambda each: each.status_received_s or 0.0, default=None)
     errors = any(_recent(connector, now_s) for connector in connectors.values())
     inoperative = any(
         each is not None and not each.is_doubted and not _operative(each.status)

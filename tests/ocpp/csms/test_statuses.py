@@ -234,6 +234,37 @@ def test_in_service_again_without_a_word(meet) -> None:
     assert it.site.connector(0).available_for_charging is None
 
 
+def test_out_of_service_without_a_word_is_asked(meet, monkeypatch) -> None:
+    """Accepted is not yet so: what is shown is what the charger says."""
+    it = meet({**IN_AND_OUT, "TriggerMessage": {"status": "Accepted"}})
+    it.status(1, "Available")
+    payload: dict[str, Any] = {"connectorId": 1, "type": "Inoperative"}
+    if it.ocpp != "1.6":
+        payload = {"operationalStatus": "Inoperative", "evse": {"id": 1}}
+    it.site.system.call("CP1", "ChangeAvailability", payload)
+    eventually(it.triggers)
+    it.status(1, "Unavailable")
+    assert (it.site.connector().out_of_service, it.site.point().composite_status) == (1, "down")
+
+
+def test_a_connector_in_service_again_without_a_word_is_asked(meet) -> None:
+    it = meet({**IN_AND_OUT, "TriggerMessage": {"status": "Accepted"}})
+    it.status(1, "Unavailable")
+    operative(it, 1)
+    eventually(it.triggers)
+    assert it.site.connector().available_for_charging == -1
+
+
+def test_a_charger_that_says_so_itself_is_not_asked(meet, monkeypatch) -> None:
+    monkeypatch.setattr(set_up, "_SETTLE_S", 0.5)
+    it = meet(IN_AND_OUT, boot_grace_s=0.5)
+    it.status(1, "Unavailable")
+    operative(it, 1)
+    it.status(1, "Available")
+    eventually(lambda: not it.site.system._csms._set_up._asking)
+    assert it.triggers() == []
+
+
 def test_in_service_again_does_not_repair_a_connector(meet) -> None:
     it = meet(IN_AND_OUT)
     it.status(1, "Faulted")
@@ -312,7 +343,7 @@ def test_a_boot_puts_the_station_in_doubt(meet) -> None:
     it.connect()
     it.boot()
     assert eventually(it.triggers)[-1]["requestedMessage"] == "StatusNotification"
-    assert live(it)[1:] == (-1, -1)  # the connector's own status stands
+    assert live(it) == ("down", -1, -1)  # the connector's own status stands
     it.status(1, busy(it))
     assert live(it) == ("up", 1, 1)
 

@@ -50,7 +50,9 @@ class Desk(Protocol):
     async def booted(self, point: ChargePoint) -> None:
         """The charge point has (re)started: put limits back, read what is not known."""
 
-    async def ask_status(self, point: ChargePoint, *, always: bool = False) -> None:
+    async def ask_status(
+        self, point: ChargePoint, is_needed: Callable[[], bool] | None = None
+    ) -> None:
         """See `set_up.SetUp.ask_status`."""
 
     async def began(self, point: ChargePoint, connector_id: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from typing import TYPE_CHECKING, Any, Protocol
 
 from chargepoint_driver.backends.ocpp.model.authorization import IdTags
@@ -26,6 +26,7 @@ from chargepoint_driver.backends.ocpp.protocol.set_up_guard import (
 )
 from chargepoint_driver.backends.ocpp.protocol.status_notifications import (
     INOPERATIVE,
+    OPERATIVE,
     doubt_after_boot,
     doubt_station,
     has_unconfirmed_status,
@@ -106,7 +107,7 @@ class SetUp:
         if main is not None and main.is_doubted:
             loop.call_later(config.boot_grace_s, lambda: self._system.spawn(self.ask_status(point)))
         delay_s = config.configuration_delay_s
-        if delay_s is not None and point.quirks.read_configuration:
+        if delay_s is not None:
             loop.call_later(delay_s, lambda: self._system.spawn(self._get_to_know(point, link)))
 
     def disconnected(self, point: ChargePoint) -> None:
@@ -119,19 +120,20 @@ class SetUp:
         """A request was answered: it may explain a restart, or end a status without a word."""
         if action in _NOT_RESTARTS:
             self._guard.forget(point)
-        if action != "ChangeAvailability" or answer.get("status") not in {"Accepted", "Scheduled"}:
-            return
-        if "Operative" not in (payload.get("type"), payload.get("operationalStatus")):
+        status = answer.get("status")
+        if action != "ChangeAvailability" or status not in {"Accepted", "Scheduled"}:
             return
         number = payload.get("connectorId") or (payload.get("evse") or {}).get("id") or 0
-        if number == 0:
-            main = doubt_station(point)
+        if "Operative" in (payload.get("type"), payload.get("operationalStatus")):
+            main = doubt_station(point) if number == 0 else None
             if main is not None:
                 self._keep(point, main)
-                self._system.spawn(self.ask_status(point))
-        concerned = [point.connectors[number]] if number in point.connectors else []
-        if any(each.status in INOPERATIVE for each in concerned):
-            self._system.spawn(self.ask_status(point, always=True))
+            wanted = OPERATIVE
+        elif status == "Accepted":
+            wanted = INOPERATIVE
+        else:
+            return  # it says so when a transaction has ended
+        self._system.spawn(self.ask_status(point, lambda: not _is_any(point, number, wanted)))
 
     async def miss_boot(self, point: ChargePoint, link: Link) -> None:
         """No boot data came on a new connection: ask for it, and go on without it."""
@@ -154,7 +156,7 @@ class SetUp:
         self._running.add(link)
         try:
             out = self._system.outbound(point)
-            if may_read(point, out):
+            if point.quirks.read_configuration and may_read(point, out):
                 await self._read(point, link)
                 if link is point.link and may_read(point, out):
                     await self._set_up(point, link)
@@ -162,7 +164,7 @@ class SetUp:
         finally:
             self._running.discard(link)
         if not link.closed and has_unconfirmed_status(point):
-            await self.ask_status(point, always=True)
+            await self.ask_status(point, lambda: has_unconfirmed_status(point))
 
     async def learn(self, point: ChargePoint) -> None:
         """Read the settings before a limit is installed, of a charge point that this harms not."""
@@ -246,9 +248,12 @@ class SetUp:
 
     # ---- statuses ------------------------------------------------------------------------
 
-    async def ask_status(self, point: ChargePoint, *, always: bool = False) -> None:
-        """Have the charge point say all its statuses, at most once a minute; not where connector 0
-        has spoken meanwhile, unless `always`. Without an answer what the connectors do counts."""
+    async def ask_status(
+        self, point: ChargePoint, is_needed: Callable[[], bool] | None = None
+    ) -> None:
+        """Have the charge point say all its statuses, at most once a minute, unless `is_needed`
+        (default: whether the status of connector 0 is contradicted) is false by then. Without an
+        answer what the connectors do counts."""
         link = point.link
         if link is None:
             return
@@ -260,7 +265,8 @@ class SetUp:
             since_s = time.monotonic() - self._asked_s.get(point.station_id, -_MIN_BETWEEN_S)
             grace_s = self._system.config.boot_grace_s
             await asyncio.sleep(max(min(_SETTLE_S, grace_s), _MIN_BETWEEN_S - since_s))
-            if link is point.link and (always or is_contradicted(point)):
+            is_due = is_contradicted(point) or (is_needed is not None and is_needed())
+            if link is point.link and is_due:
                 self._asked_s[point.station_id] = time.monotonic()
                 await self._ask_status(point, link, min(grace_s, 5.0))
         finally:
@@ -292,3 +298,11 @@ class SetUp:
         except sqlite3.Error as error:
             self._system.count(point, "not_stored", type(error).__name__)
         self._system.store.committed()
+
+
+def _is_any(point: ChargePoint, number: int, wanted: Set[str]) -> bool:
+    """Whether a connector says one of these statuses (0: any of the charge point's own), or
+    nothing is known of it."""
+    concerned = [each for key, each in point.connectors.items() if number in (0, key)]
+    known = [each.status for each in concerned if each.status is not None]
+    return not known or any(status in wanted for status in known)

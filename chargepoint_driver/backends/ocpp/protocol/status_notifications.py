@@ -10,6 +10,7 @@ from chargepoint_driver.backends.ocpp.storage.store import Store
 
 __all__ = [
     "INOPERATIVE",
+    "OPERATIVE",
     "connector_works",
     "doubt_after_boot",
     "doubt_station",
@@ -21,7 +22,7 @@ __all__ = [
 ]
 
 INOPERATIVE = {"Unavailable", "Faulted"}
-_OPERATIVE = {
+OPERATIVE = {
     "Available",
     "Preparing",
     "Charging",
@@ -54,7 +55,7 @@ def status_changed(
         if before is not None and before[0] is point.link and own_s < before[1] and not was_asked:
             request.desk.count(point, "late_messages")
             # A clock that was put back looks the same: the charge point knows.
-            request.after.append(lambda: request.desk.ask_status(point, always=True))
+            request.after.append(lambda: request.desk.ask_status(point, lambda: True))
             return connector, False
         connector.reported = {**connector.reported, part: (point.link, own_s)}
     else:
@@ -72,7 +73,7 @@ def status_changed(
     point.last_status_connector = connector_id
     if connector_id == 0:
         connector.is_doubted, connector.is_confirmed = False, was_asked
-    elif status in _OPERATIVE:
+    elif status in OPERATIVE:
         connector_works(request)
     return connector, True
 
@@ -131,7 +132,7 @@ def is_contradicted(point: ChargePoint) -> bool:
         return False
     told_s = main.status_received_s or 0.0
     return main.is_doubted or any(
-        number and each.status in _OPERATIVE and (each.status_received_s or 0.0) >= told_s
+        number and each.status in OPERATIVE and (each.status_received_s or 0.0) >= told_s
         for number, each in point.connectors.items()
     )
 
