@@ -44,6 +44,9 @@ class _Wire:
     state = State.CLOSED  # nothing to write into directly
     transport = None
     allowance = None  # the link makes one of its own
+    remote_address = ("127.0.0.1", 1)
+    close_code: int | None = None
+    close_reason = ""
 
     def __init__(self, texts: list[bytes]) -> None:
         self._waiting = deque(texts)
