@@ -35,6 +35,7 @@ class StationAlerts:
         self._now = now
         self._lock = Lock()
         self._records: dict[tuple[str, str], StationRecord] = {}
+        self._seen: set[tuple[str, str]] = set()
         self._out_since_s: dict[str, float] = {}
         self._raised: set[Key] = set()
         self.minutes = minutes
@@ -46,7 +47,8 @@ class StationAlerts:
             return
         station = record.station_id
         with self._lock:
-            is_first = (call, station) not in self._records
+            is_first = (call, station) not in self._seen
+            self._seen.add((call, station))
             if self._records.get((call, station)) is record and station not in self._out_since_s:
                 return
             self._records[call, station] = record
@@ -74,7 +76,10 @@ class StationAlerts:
             assert self.host is not None
             self.host(about, what)
         except Exception:  # noqa: BLE001 - the host's, logged
-            _log.exception("the alert could not be raised")
+            _log.exception("the alert could not be raised; the next poll tries again")
+            with self._lock:
+                self._raised.discard(key)
+                self._records.clear()  # so that the same record counts again
 
     def _out_of_reach(self, record: StationRecord, age_s: float) -> dict[Key, str]:
         station, now_s = record.station_id, self._now()

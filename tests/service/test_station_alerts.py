@@ -107,6 +107,19 @@ def test_a_new_alarm_raises_one_alert_and_an_old_one_none():
     assert len(watched.alarm(5, **new)) == 1
 
 
+def test_an_alert_that_the_host_does_not_take_is_raised_again():
+    watched = Watched()
+    host, watched.alerts.host = watched.alerts.host, lambda *_: 1 / 0
+    faulted = {**GOOD, "faultReason": "GroundFailure"}
+    record = StationRecord("S", {}, {1: faulted})
+    watched.alerts.observe("getStationStatus", record, 0.0)
+    watched.alerts.host = host
+    watched.alerts.observe("getStationStatus", record, 0.0)
+    assert len(watched.new()) == 1
+    watched.alerts.observe("getStationStatus", record, 0.0)
+    assert watched.new() == []
+
+
 def test_zero_minutes_raise_nothing():
     watched = Watched(minutes=0)
     assert watched.status(p1=OUT) == []
