@@ -26,6 +26,7 @@ PUBLIC = {
         "Reply",
         "Request",
         "ShedEvents",
+        "Stubborn",
         "Target",
     ],
     "backends.soap": ["SoapBackend"],

@@ -17,7 +17,8 @@ NO_PORT = "load,portLoad,LoadRegister,,float,kw,,FALSE,,,"
 def test_good_files(run, registry, device):
     done = run("check", device(), registry(GOOD))
     assert done.exit_code == 0
-    assert "2 files, 1 points, 0 faults, 0 warnings" in done.output
+    assert "2 files, 1 points, 0 faults, 1 warnings" in done.output
+    assert "password_env" in done.output
 
 
 def test_every_fault_of_every_file_is_listed_at_once(run, registry, device, tmp_path):
@@ -153,3 +154,30 @@ def test_the_config_of_a_caching_agent(run, tmp_path):
     done = run("check", path)
     assert done.exit_code == 1
     assert f"{path}: accounts.chargers: listen: must be address:port" in done.output
+
+
+def test_what_others_may_read_is_warned_of(run, tmp_path):
+    open_file, own_file = tmp_path / "open.txt", tmp_path / "own.txt"
+    for path, mode in ((open_file, 0o644), (own_file, 0o600)):
+        path.write_text("a password\n")
+        path.chmod(mode)
+    accounts = {
+        "plain": {"username": "u", "password": "in the config"},
+        "near": {"username": "u", "password_file": str(own_file), "endpoint": "http://127.0.0.1/"},
+        "far": {
+            "username": "u",
+            "password_file": str(open_file),
+            "endpoint": "http://service.example/x",
+        },
+    }
+    path = tmp_path / "agent.config"
+    path.write_text(json.dumps({"accounts": accounts}))
+    done = run("check", "--json", path)
+    warned = json.loads(done.stdout)["warnings"]
+    assert [line.split(": ")[1] for line in warned] == [
+        "accounts.plain.password",
+        "accounts.far.password_file",
+        "accounts.far.endpoint",
+    ]
+    assert "in the config," in warned[0]
+    assert "'in the config'" not in done.output

@@ -19,6 +19,7 @@ from chargepoint_driver.cli.support.config_files import (
 from chargepoint_driver.cli.support.console import as_json as json_option
 from chargepoint_driver.cli.support.console import console, emit, progress
 from chargepoint_driver.cli.support.exit_codes import SOME_FAILED
+from chargepoint_driver.cli.support.exposure import exposures
 from chargepoint_driver.config import AgentConfig
 from chargepoint_driver.config.texts import read_json
 from chargepoint_driver.errors import BadConfiguration
@@ -52,7 +53,9 @@ def _check(files: tuple[Path, ...]) -> _Report:
         if path.suffix.lower() != ".csv":
             try:
                 report.warn(read_json(path).warnings)
-                if is_agents(content := load_object(path)):
+                content = load_object(path)
+                report.warn(exposures(content, path))
+                if is_agents(content):
                     report.faults += AgentConfig.from_dict(content, str(path))[1]
                 else:
                     devices.append(load_device(path))
