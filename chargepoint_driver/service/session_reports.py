@@ -136,7 +136,8 @@ def _contact(record: StationRecord) -> tuple[str | None, bool]:
     """Of a charge point, or of whichever of its ports was heard of last."""
     parts = list(record.ports.values()) or [record.values]
     times = [text for part in parts if isinstance(text := part.get("TimeStamp"), str)]
-    there = any(part.get("Status") not in (None, "UNREACHABLE") for part in parts)
+    said = [status for part in parts if isinstance(status := part.get("Status"), str)]
+    there = any(status != "UNREACHABLE" for status in said)
     return max(times, key=_moment, default=None), there
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 import pytest
 
 from chargepoint_driver.errors import BadValue
-from chargepoint_driver.records import Event, Unreadable
+from chargepoint_driver.records import DAMAGED, Event, StationRecord, Unreadable
 from chargepoint_driver.reports import as_csv, month_bounds
 from chargepoint_driver.service import session_reports
 
@@ -65,3 +65,11 @@ def test_what_cannot_be_read_is_not_reported():
     (row,) = session_reports.completed(Source(), "2026-01")
     assert row == session_reports.last_energy(Source(), "7")
     assert (row["energy_kwh"], row["duration_s"], row["start"]) == (None, None, None)
+
+
+def test_a_status_that_cannot_be_read_does_not_say_that_a_station_is_there():
+    values = {"Status": DAMAGED, "TimeStamp": DAMAGED}
+    record = StationRecord("1:1", {}, {1: values})
+    assert session_reports._contact(record) == (None, False)
+    good = StationRecord("1:1", {}, {1: values, 2: {"Status": "AVAILABLE"}})
+    assert session_reports._contact(good) == (None, True)
