@@ -36,6 +36,8 @@ _SAMPLES: Mapping[str, object] = {
     "trigger_boot": False,
     "measurands": ["Power.Active.Import", "Energy.Active.Import.Register"],
     "read_configuration": False,
+    "validation": "strict",
+    "location": "Body",
 }
 """A value for the example of each key."""
 
