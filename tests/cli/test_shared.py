@@ -270,6 +270,27 @@ def test_two_only_if_nothing_was_asked():
     assert exit_code(errors.TryLater("x"), asked=True) == 4
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("watch", "--once", "--interval", "5"), "--interval is the time between two looks"),
+        (("diagnostics", "--read"), "--read reads the points of driver configs"),
+        (("csms", "--database", "x", "--max-log-bytes", "20000"), "is the size of --log-file"),
+        (("discover", "--force"), "--force is for devices"),
+        (("sim", "--kind", "DC"), "--kind is for twins"),
+        (("read", "--station", "1:34001", "--registry", "x"), "--registry goes with"),
+    ],
+)
+def test_an_option_that_would_be_ignored_is_an_error(words, said, run, account):
+    done = run(*words)
+    assert (done.exit_code, said in " ".join(done.output.split())) == (2, True), done.output
+    assert account.calls.total == 0
+
+
+def test_a_group_that_is_not_there_was_asked_for(run, account):
+    assert run("watch", "--once", "--group", "nowhere").exit_code == 1
+
+
 def test_each_cause_is_said_once_with_its_code(run, account):
     account.faults.set("*", "http", status=503)
     for words in (("read", "--station", "1:34001"), ("watch", "--once")):

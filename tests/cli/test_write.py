@@ -80,12 +80,13 @@ def test_a_whole_station_and_its_alarms(run, account, sent):
 @pytest.mark.parametrize("value", ["0", "false"])
 def test_clearing_no_alarms_says_that_nothing_is_sent(value, run, account, sent):
     account.world.raise_alarm(STATION, "GFCI Trip", 1)
-    done = run("write", "clearAlarms", value, *TARGET, "--yes")
+    done = run("write", "clearAlarms", value, "--station", STATION, "--yes")
     assert done.exit_code == 0
     assert "clearAlarms 0: nothing is sent; write 1 to clear the alarms" in done.output
     assert "nothing was sent" in done.output
     assert "sent: clear" not in done.output
-    said = json.loads(run("write", "clearAlarms", value, *TARGET, "--yes", "--json").stdout)
+    words = ("write", "clearAlarms", value, "--station", STATION, "--yes", "--json")
+    said = json.loads(run(*words).stdout)
     assert said["sent_at"] is None
     assert "nothing is sent" in said["warnings"][0]
     assert said["after"]["alarmType"] == "GFCI Trip"

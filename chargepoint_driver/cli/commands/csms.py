@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from chargepoint_driver.cli.support.console import refuse_ignored
 from chargepoint_driver.cli.support.serving import log_options, serving
 from chargepoint_driver.config.texts import read_json
 from chargepoint_driver.errors import BadConfiguration
@@ -66,6 +67,8 @@ def csms(
     Prints one line of JSON when ready: ocpp_url and control_url. A charge point connects to
     the ocpp_url, a slash and its id.
     """
+    if log_file is None:
+        refuse_ignored({"max_log_bytes"}, "is the size of --log-file: give that too")
     try:
         from chargepoint_driver.backends.ocpp import (  # noqa: PLC0415 - needs the ocpp extra
             CentralSystem,
@@ -84,7 +87,10 @@ def csms(
             raise BadConfiguration(
                 f"{config_file}: not a JSON object; begin with {{ and end with }}"
             )
-    fields |= {"listen": listen, "database": database}
+    source = click.get_current_context().get_parameter_source("listen")
+    if "listen" not in fields or source is not click.core.ParameterSource.DEFAULT:
+        fields["listen"] = listen
+    fields["database"] = database
     if charge_points is not None:
         fields["charge_points"] = read_charge_points(charge_points)
     system = CentralSystem(OcppConfig.from_dict(fields, str(config_file or "csms")))

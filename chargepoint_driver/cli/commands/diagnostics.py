@@ -76,6 +76,8 @@ def diagnostics(
     they make, recent problems out of logs, and with --read how reading each point went. A
     config that is wrong is no obstacle: what is wrong with it is in the bundle.
     """
+    if reads and not configs:
+        raise click.UsageError("--read reads the points of driver configs: name some")
     bundle = _Bundle()
     bundle.add("versions.json", "versions of Python, this driver and its neighbours", _versions())
     for number, path in enumerate(configs, 1):

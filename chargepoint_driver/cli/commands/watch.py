@@ -26,7 +26,15 @@ from rich.text import Text
 from chargepoint_driver.cli.discovery.site import Station, in_groups, stations_of
 from chargepoint_driver.cli.support.account import Find, access_options, serving
 from chargepoint_driver.cli.support.console import as_json as json_option
-from chargepoint_driver.cli.support.console import asking, bar, clock_time, console, emit
+from chargepoint_driver.cli.support.console import (
+    asking,
+    bar,
+    clock_time,
+    console,
+    emit,
+    mark_asked,
+    refuse_ignored,
+)
 from chargepoint_driver.cli.support.exit_codes import SOME_FAILED
 from chargepoint_driver.cli.support.status_board import LIVE, Picture, PortState, look, selection
 from chargepoint_driver.errors import TryLater
@@ -77,6 +85,8 @@ def watch(
 
     Arrow keys scroll. With --json each look is one line of JSON.
     """
+    if once:
+        refuse_ignored({"interval_s"}, "is the time between two looks: --once looks once")
     access = find()
     screen = console()
     once = once or not (as_json or screen.is_terminal)
@@ -86,6 +96,7 @@ def watch(
         def see() -> Picture:
             if not site:
                 stations = stations_of(service.stations())
+                mark_asked()
                 chosen = in_groups(stations, groups) if groups else stations
                 # A value that was fetched for the look before must not be taken for this one.
                 site.append((chosen, selection(chosen, interval_s / 2)))

@@ -161,8 +161,6 @@ def _check(point: str, value: str) -> None:
         check_percent(point, value)
     elif value.strip().lower() not in {"0", "1", "false", "true"}:
         raise BadValue(f"{point}: {value!r} is not a truth value; write 1 or 0")
-    elif point == "clearAlarms" and value.strip().lower() in {"0", "false"}:
-        raise BadValue(f"clearAlarms: {value!r} clears nothing and would not be sent; write 1")
 
 
 def _options(access: Access, station: str | None, minutes: int) -> ShedOptions:

@@ -31,6 +31,7 @@ __all__ = [
     "complain_of",
     "console",
     "emit",
+    "mark_asked",
     "note",
     "paused",
     "progress",
@@ -118,8 +119,14 @@ def asking(text: str) -> Iterator[None]:
         is_asked = False
         raise
     finally:
-        if is_asked and (context := click.get_current_context(silent=True)) is not None:
-            context.ensure_object(dict)["asked"] = True
+        if is_asked:
+            mark_asked()
+
+
+def mark_asked() -> None:
+    """From now on no error of this command is one of usage."""
+    if (context := click.get_current_context(silent=True)) is not None:
+        context.ensure_object(dict)["asked"] = True
 
 
 def note(text: str) -> None:
