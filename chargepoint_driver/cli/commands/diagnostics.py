@@ -129,12 +129,20 @@ def _versions() -> dict[str, Any]:
     return {"python": sys.version, "platform": platform.platform(), "packages": found}
 
 
+def _why_unread(path: Path) -> str:
+    try:
+        path.read_bytes()
+    except OSError as error:
+        return f"it cannot be read ({type(error).__name__})"
+    return "it is no JSON"
+
+
 def _add_config(bundle: _Bundle, name: str, path: Path, reads: bool) -> None:
     try:
         content = read_json(path).content
     except BadConfiguration:
         # It cannot be told what in it is a secret.
-        text = f"{path} is left out: it is no JSON; run chargepoint-driver check on it"
+        text = f"{path} is left out: {_why_unread(path)}; run chargepoint-driver check on it"
         bundle.add(f"configs/{name}.txt", "why a config is left out", text)
         return
     bundle.know(content)
