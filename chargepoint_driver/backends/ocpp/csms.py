@@ -264,6 +264,7 @@ class Csms:
         await self.limiter.put_back(point)
 
     async def began(self, point: ChargePoint, connector_id: int) -> None:
+        self._set_up.began(point)
         await self.limiter.put_back(point, connector_id)
 
     async def learn(self, point: ChargePoint) -> None:

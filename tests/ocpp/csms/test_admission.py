@@ -1,4 +1,4 @@
-"""Who comes in under which id, who does not, and that both are told why."""
+"""Who comes in under which id, who does not, and that both learn why."""
 
 from __future__ import annotations
 

@@ -368,6 +368,23 @@ def test_connectors_that_work_although_0_is_unavailable(meet) -> None:
     assert live(it) == ("down", -1, -1)
 
 
+def test_a_transaction_that_begins_although_0_is_unavailable(meet) -> None:
+    it = meet({"TriggerMessage": {"status": "Accepted"}})
+    it.status(1, "Available")
+    it.status(0, "Unavailable")
+    assert live(it) == ("down", -1, -1)
+    now = it.site.clock.iso()
+    if it.ocpp == "1.6":
+        start = {"connectorId": 1, "idTag": "tag", "timestamp": now, "meterStart": 0}
+        it.ask("StartTransaction", start)
+    else:
+        event = {"eventType": "Started", "timestamp": now, "triggerReason": "Authorized"}
+        event |= {"seqNo": 0, "transactionInfo": {"transactionId": "A"}, "evse": {"id": 1}}
+        it.ask("TransactionEvent", event)
+    eventually(lambda: live(it) == ("up", 1, 1))
+    eventually(it.triggers)
+
+
 def test_connectors_that_do_not_work_are_no_contradiction(meet) -> None:
     it = meet({"TriggerMessage": {"status": "Accepted"}})
     it.status(0, "Unavailable")

@@ -110,6 +110,16 @@ class SetUp:
         if delay_s is not None:
             loop.call_later(delay_s, lambda: self._system.spawn(self._get_to_know(point, link)))
 
+    def began(self, point: ChargePoint) -> None:
+        """A transaction began: doubt connector 0 where it is Unavailable, and ask."""
+        main = point.connectors.get(0)
+        if main is None or main.status != "Unavailable":
+            return
+        if not main.is_confirmed and not main.is_doubted:
+            main.is_doubted = True
+            self._keep(point, main)
+        self._system.spawn(self.ask_status(point, lambda: main.status == "Unavailable"))
+
     def disconnected(self, point: ChargePoint) -> None:
         """The charge point hung up, or came again over another connection."""
         self._guard.restarted(point)

@@ -1,7 +1,7 @@
 """Set-up requests after which a charge point restarts, and which of them are not sent again.
 
 Some chargers reboot whenever their settings are read, or at each change of one. Without a memory
-of that, getting to know them would restart them for ever.
+of that, getting to know them would restart them without end.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class SetUpGuard:
         known = {_setting_of(name) for name, number in before.items() if number >= _MAX_RESTARTS}
         after = {**before, **{name: before.get(name, 0) + 1 for name in names}}
         if len(names) == 1:
-            # It was this one: what was only suspected beside it is cleared.
+            # It was this one: what was only suspected with it is cleared.
             after = {
                 name: number
                 for name, number in after.items()

@@ -48,7 +48,7 @@ def status_changed(
     point, received_s = request.point, request.received_s
     connector = point.connector(connector_id)
     own_s = _own_time(text, received_s)
-    was_asked = received_s - point.status_asked_s <= _ANSWER_S
+    was_asked = _was_asked(point, received_s)
     if own_s is not None:
         point.is_late(own_s, received_s)  # learns how slow the clock is
         before = connector.reported.get(part)
@@ -86,7 +86,7 @@ def connector_works(request: Request) -> None:
     if main is None or main.status != "Unavailable":
         return
     if main.is_confirmed:
-        if request.received_s - point.status_asked_s <= _ANSWER_S:
+        if _was_asked(point, request.received_s):
             return  # part of the same answer
     elif not main.is_doubted:
         main.is_doubted = True
@@ -161,6 +161,10 @@ def keep_connector(store: Store, point: ChargePoint, connector: Connector) -> No
             "parts": {str(part): status for part, status in connector.parts.items()},
         },
     )
+
+
+def _was_asked(point: ChargePoint, received_s: float) -> bool:
+    return 0 <= received_s - point.status_asked_s <= _ANSWER_S
 
 
 def _own_time(text: object, received_s: float) -> float | None:
