@@ -125,11 +125,13 @@ class Transactions(Database):
 
     def newest(self, station_id: str, wire_id: str) -> Transaction | None:
         """Return the newest transaction of that name, orphans apart."""
-        return self._one(
-            "id = (SELECT max(id) FROM transactions WHERE charge_point = ?1 AND state <> 'orphan'"
-            " AND (wire_id = ?2 OR alias = ?2))",
-            (station_id, wire_id),
+        newest = (
+            "SELECT id FROM (SELECT id FROM transactions WHERE charge_point = ?1 AND {} = ?2"
+            " AND state <> 'orphan' ORDER BY id DESC LIMIT 1)"
         )
+        # Each half by its own index: some chargers have thousands of sessions of one name.
+        both = f"{newest.format('wire_id')} UNION ALL {newest.format('alias')}"
+        return self._one(f"id = (SELECT max(id) FROM ({both}))", (station_id, wire_id))
 
     def ended_by(self, station_id: str, end: End) -> Transaction | None:
         """Return the transaction, or orphan, that this very message ended before."""
