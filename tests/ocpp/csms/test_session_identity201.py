@@ -211,3 +211,30 @@ def test_the_evse_may_come_later(site, station, clock) -> None:
     assert site.connector(0).transaction is None
     station.event("Ended", clock.iso(400), 2, 1300, evse=None)
     assert rows(site, "connector", "energy_wh") == [(1, 300)]
+
+
+@pytest.mark.parametrize("evse", [EVSE, None])
+def test_an_end_without_id_is_that_of_the_only_session(site, station, clock, evse) -> None:
+    station.event("Started", clock.iso(600), 0, 1000)
+    ended = {"eventType": "Ended", "timestamp": clock.iso(1), "triggerReason": "StopAuthorized"}
+    value = {"timestamp": clock.iso(1), "sampledValue": [{"value": 1600}]}
+    end = {**ended, "seqNo": 1, "meterValue": [value], **({"evse": evse} if evse else {})}
+    for _ in range(2):
+        station.charger.ask("TransactionEvent", {**end, "transactionInfo": {}})
+    assert rows(site, "state", "energy_wh", "matched_by") == [("completed", 600, "position")]
+
+
+def test_with_several_it_ends_none_until_an_evse_is_free(site, station, clock) -> None:
+    for evse in (1, 2):
+        station.event("Started", clock.iso(600), 0, 1000, tx=f"t{evse}", evse={"id": evse})
+        station.event("Updated", clock.iso(300), 1, 1400, tx=f"t{evse}", evse={"id": evse})
+    ended = {"eventType": "Ended", "timestamp": clock.iso(1), "triggerReason": "StopAuthorized"}
+    station.charger.ask("TransactionEvent", {**ended, "seqNo": 2, "transactionInfo": {}})
+    assert rows(site, "state") == ["orphan"]
+    status = {"timestamp": clock.iso(), "connectorStatus": "Available", "connectorId": 1}
+    station.charger.ask("StatusNotification", {**status, "evseId": 2})
+    assert site.connector(2).transaction is None
+    assert site.connector(1).transaction.wire_id == "t1"
+    assert ("lost", 400) in rows(site, "state", "energy_wh")
+    station.event("Ended", clock.iso(), 2, 1900, tx="t2", evse={"id": 2})
+    assert ("completed", 900) in rows(site, "state", "energy_wh")

@@ -14,7 +14,10 @@ from contextlib import closing
 
 import pytest
 
+from chargepoint_driver.backends.ocpp.model.energy import Registers
 from chargepoint_driver.backends.ocpp.storage import queries
+from chargepoint_driver.backends.ocpp.storage.store import Store
+from chargepoint_driver.backends.ocpp.storage.transaction_table import End
 from chargepoint_driver.errors import BadConfiguration, BadValue, NothingThere
 
 from .conftest import Charger, eventually
@@ -253,3 +256,22 @@ def test_waiting_is_for_the_commit(site) -> None:
     assert reader.execute(count).fetchone() == (1,)
     reader.close()
     eventually(lambda: site.point().boot)
+
+
+def test_the_table_itself_never_changes_a_completed_session(tmp_path) -> None:
+    store = Store(tmp_path / "s.db")
+    try:
+        started, _ = store.start("CP1", 1, "tag", 100.0, 1000.0, 100.0, request="a")
+        store.stop(started.transaction_id, End("1", "tag", 200.0, 1500.0, "Local", "a"), 200.0)
+        store.flush()
+        (before,) = queries.sessions(tmp_path / "s.db", None, 0.0, None)
+        store.stop(started.transaction_id, End("1", "tag", 300.0, 1900.0, "Reboot", "b"), 300.0)
+        store.amend(started.transaction_id, id_tag="other", start_s=1.0, start_wh=1.0)
+        store.register(started.transaction_id, 1800.0, 900.0)
+        store.reset(started.transaction_id, Registers(1.0, 2.0, 3, 4.0, 5.0))
+        store.lose(started.transaction_id, 400.0)
+        store.question(started.transaction_id)
+        store.flush()
+        assert queries.sessions(tmp_path / "s.db", None, 0.0, None) == [before]
+    finally:
+        store.close()
