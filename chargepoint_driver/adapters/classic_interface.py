@@ -19,6 +19,7 @@ import logging
 import os
 import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from chargepoint_driver.catalogue import TABLES, Kind
 from chargepoint_driver.config import Account, Device, read_device
 from chargepoint_driver.errors import BadConfiguration, ChargePointError
 from chargepoint_driver.registry import Point, Selection, build
-from chargepoint_driver.service import Alert, Service, ShedOptions
+from chargepoint_driver.service import Alert, Service, ShedOptions, check_minutes
 
 __all__ = ["Interface"]
 
@@ -172,12 +173,15 @@ class Interface(BaseInterface):  # type: ignore[misc]
     # ---- writing -----------------------------------------------------------------------------
 
     def set_point(self, point_name: str, value: Any, **kwargs: Any) -> Any:
-        """Write one point; the value read back. Raises ValueError for a value that cannot be
-        meant and DriverInterfaceError for a write that failed."""
-        del kwargs
+        """Write one point; the value read back. `minutes` (optional): a limit is cleared after so
+        long, whatever renews it. Raises ValueError for an invalid value and DriverInterfaceError
+        for a write that failed."""
         point = self.get_register_by_name(point_name).point
         try:
-            return self._service.write(point, value, self._options)
+            options = self._options
+            if kwargs.get("minutes") is not None:
+                options = replace(options, wanted_minutes=check_minutes(kwargs["minutes"]))
+            return self._service.write(point, value, options)
         except ChargePointError as error:
             raise for_host(error, DriverInterfaceError) from None
         except gevent.Timeout as error:

@@ -96,6 +96,26 @@ def test_the_life_of_a_shed(door: Door) -> None:
     assert (door.read("shedStatus"), door.rig.ceiling()) == ("released", None)
 
 
+def test_a_limit_that_is_not_obeyed(door: Door) -> None:
+    door.rig.sim.faults.set("shedLoad", "ignores_shed")
+    door.write("allowedLoad", 3.0)
+    door.live(7)
+    assert door.read("shedStatus") == "violated"
+    assert "6.425 kW" in door.read("shedReason")
+
+
+def test_deadline_lease_and_the_one_who_writes(door: Door) -> None:
+    door.rig.sim.world.shed_delay_s = door.rig.sim.world.clear_delay_s = 0.0
+    door.write("allowedLoad", 3.0, minutes=1)
+    door.live(2)
+    assert (door.read("shedStatus"), door.rig.ceiling()) == ("released", None)
+    door.write("allowedLoad", 3.0, command_lease=60.0, writer="dr.agent")
+    door.live(2)
+    assert door.read("shedReason") == "lease of dr.agent ran out"
+    with pytest.raises(BadValue, match="minutes"):
+        door.write("allowedLoad", 3.0, minutes=-1)
+
+
 def test_a_restart_adopts(door: Door) -> None:
     door.write("allowedLoad", 3.0)
     door.live(10)

@@ -293,6 +293,38 @@ def test_a_shed_that_is_never_reported_raises_an_alert_on_the_bus(site: Site) ->
     assert "allowedLoad 3 kW was commanded, and no shed is reported" in status["context"]
 
 
+def test_an_agent_killed_under_a_lease_of_a_minute_leaves_nothing_behind(site: Site) -> None:
+    settings = {
+        "devices": [FOLLOWED],
+        "levels": {"1": 3.0},
+        "look_seconds": 0.5,
+        "lease_seconds": 60,
+        "results_topic": FOLLOWER,
+    }
+
+    def ceiling_kw() -> float | None:
+        return site.garage.ceilings_kw(site.followed)[0]
+
+    site.platform.start_agent(FOLLOWER, "examples.event_follower_agent", settings)
+    site.wait_until_heard(FOLLOWER, allowed_kw=None, done=True)
+    start = datetime.now(timezone.utc).isoformat()
+    event = {"event_id": "leased", "start": start, "duration": "PT1H", "level": 1}
+    site.platform.link.publish(EVENTS, event)
+    site.wait_until_heard(FOLLOWER, allowed_kw=3.0, done=True)
+    assert ceiling_kw() == 3.0
+    assert site.get(FOLLOWED, "shedEnds") is not None
+    site.kill(FOLLOWER)
+    site.wait_for("Charging is back", lambda: ceiling_kw() is None, limit_s=90)
+    assert site.get(FOLLOWED, "shedReason") == f"lease of {FOLLOWER} ran out"
+
+    def alert_is_there() -> bool:
+        site.listen()
+        return any("lease of" in alert["message"] for alert in site.alerts)
+
+    site.wait_for("An alert", alert_is_there)
+    site.set(FOLLOWED, "commandLease", 0)
+
+
 def test_a_killed_driver_adopts_its_shed_when_it_comes_back(site: Site) -> None:
     site.set(SHED, "allowedLoad", 3.0)
     site.set(SHED, "shedState", 1)

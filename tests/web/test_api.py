@@ -91,6 +91,39 @@ def test_a_shed_from_command_to_clear(make_site):
     eventually(lambda: site.port()["values"]["shedStatus"] == "released")
 
 
+def test_a_shed_for_one_minute_is_over_after_one(make_site):
+    site = make_site(shed_delay_s=0, clear_delay_s=0).ready()
+    answer = site.post("/shed", {**PLACE, "allowedLoad": 3, "minutes": 1})
+    assert (answer["status"], answer["warnings"]) == ("Accepted", [])
+    eventually(lambda: site.port()["values"]["shedState"] == 1)
+    site.pass_(61)
+    eventually(lambda: site.port()["values"]["shedStatus"] == "released")
+    assert site.sim.calls.count("clearShedState") == 1
+    site.pass_(3_600)
+    assert site.sim.calls.count("shedLoad") == 1
+
+
+def test_a_shed_that_is_not_obeyed_is_violated(make_site):
+    site = make_site(shed_delay_s=0).ready()
+    site.sim.faults.set("shedLoad", "ignores_shed")
+    site.post("/shed", {**PLACE, "allowedLoad": 3})
+    site.pass_(301)
+    eventually(lambda: site.port()["values"]["shedStatus"] in {"in force", "violated"})
+    for _ in range(2):
+        polls = site.sim.calls.count("getLoad")
+        site.pass_(61)
+        eventually(lambda polls=polls: site.sim.calls.count("getLoad") > polls)
+    found = eventually(lambda: (v := site.port()["values"])["shedStatus"] == "violated" and v)
+    assert "3 kW" in found["shedReason"]
+
+
+def test_what_a_shed_costs_is_in_the_answer(site):
+    (warning,) = site.post("/shed", {**PLACE, "allowedLoad": 0})["warnings"]
+    assert "stops charging" in warning
+    (warning,) = site.post("/shed", {**PLACE, "allowedLoad": 900})["warnings"]
+    assert "rated power" in warning
+
+
 def test_a_percentage_and_a_station_group(site):
     site.post("/shed", {**PLACE, "percentShed": 50})
     site.pass_(31)
