@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chargepoint_driver.backends.ocpp.storage import migrations
+from chargepoint_driver.backends.ocpp.storage import migrations, queries
 from chargepoint_driver.backends.ocpp.storage.database import Database
 from chargepoint_driver.backends.ocpp.storage.migrations import VERSION, migrate, version_of
 from chargepoint_driver.errors import BadConfiguration
@@ -57,6 +57,33 @@ def test_a_file_from_before_versions_ends_up_like_a_new_one(tmp_path: Path) -> N
     assert kept == {
         "charge_points": 1, "connectors": 1, "transactions": 3, "events": 1, "limits": 1
     }  # fmt: skip
+
+
+def test_sessions_of_an_older_file_read_alike_before_and_after(tmp_path: Path) -> None:
+    old = old_file(tmp_path / "old.db")
+    before = queries.sessions(old, None, 0.0, None)
+    Database(old).close()
+    assert queries.sessions(old, None, 0.0, None) == before
+    shown = [(row["id"], row["state"], row["energy_wh"], row["reason"]) for row in before]
+    assert shown == [
+        (7, "completed", 500, "Local"),
+        (9, "orphan", None, None),
+        (8, "active", 100, None),
+    ]
+    assert {row["register_resets"] for row in before} == {0}
+
+
+def test_a_session_that_was_lost_before_has_an_end_in_the_list(tmp_path: Path) -> None:
+    old = old_file(tmp_path / "old.db")
+    with closing(sqlite3.connect(old)) as db, db:
+        db.execute("UPDATE transactions SET state = 'lost' WHERE id = 8")
+    Database(old).close()
+    (row,) = [each for each in queries.transactions(old, "2023-11") if each["id"] == 8]
+    assert (row["state"], row["energy_wh"], row["stop"]) == (
+        "lost",
+        100,
+        "2023-11-15T00:15:00.000Z",
+    )
 
 
 def test_opening_twice_changes_nothing(tmp_path: Path) -> None:
