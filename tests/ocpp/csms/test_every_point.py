@@ -136,3 +136,21 @@ def test_each_unit_of_each_measurand(site: Any, clock: Clock, row: Measurand, ve
         charger.ask("MeterValues", {number: 1, "meterValue": [moment]})
         shown = getattr(site.connector(), row.field)
         assert shown == pytest.approx((7 * factor + offset) / row.divisor), (step, unit)
+
+
+def test_each_point_has_the_value_of_its_measurand_in_its_unit(
+    backend: OcppBackend, clock: Clock
+) -> None:
+    charger = Charger(backend.system.ocpp_url, "CP1")
+    charger.status("Charging")
+    for row in MEASURANDS:
+        unit = next(iter(row.units))
+        value = {"measurand": row.name, "value": "1234.5", "unit": unit}
+        moment = {"timestamp": clock.iso(), "sampledValue": [value]}
+        charger.ask("MeterValues", {"connectorId": 1, "meterValue": [moment]})
+        if row.point:
+            shown = backend.fetch(Request("getLoad", ("CP1",))).records["CP1"].of_port(1)
+            factor, offset = row.units[unit]
+            expected = (1234.5 * factor + offset) / row.divisor / row.shown_divisor
+            assert shown[row.point] == pytest.approx(expected), row.name
+    charger.close()

@@ -214,12 +214,13 @@ def test_the_best_place_counts(places, load_kw) -> None:
     assert read(*values).load_kw == load_kw
 
 
-def test_a_quirk_names_the_place(start, clock) -> None:
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_quirk_names_the_place(start, clock, turned) -> None:
     site = start(charge_points={"CP1": {"quirks": {"location": "Inlet"}}})
     charger = site.charger()
     charger.status("Charging")
     values = [value(P, 7000, location="Outlet"), value(P, 7300, location="Inlet")]
-    meter_values(charger, (clock.iso(), values))
+    meter_values(charger, (clock.iso(), values[::-1] if turned else values))
     assert site.connector().load_kw == 7.3
 
 
@@ -372,6 +373,21 @@ def test_feeding_back_is_no_zero(site, clock, status) -> None:
     assert (connector.load_kw, connector.export_kw, connector.exported_wh) == (-4, 4, 90_000)
     charger.status("Available")
     assert site.connector().load_kw == 0
+
+
+def test_what_was_fed_back_before_the_status_is_over(site, clock) -> None:
+    charger = site.charger()
+    charger.status("Charging")
+    meter_values(charger, (clock.iso(), [value(OUT, 4000)]))
+    assert site.connector().load_kw == -4
+    clock.ahead_s += 2
+    charger.status("SuspendedEV")
+    assert site.connector().load_kw == 0
+
+
+def test_the_neutral_says_nothing_of_the_grid() -> None:
+    found = read(value("Frequency", 1, phase="N"), value("Frequency", 50, phase="L1"))
+    assert found.frequency_hz == 50
 
 
 # ---- more ------------------------------------------------------------------------------------
