@@ -32,6 +32,7 @@ from .processes import Served, commands
 TOKEN = "token-of-the-attack"
 ROOT = Path(__file__).parents[2]
 ROW_S = 8.0
+SHORT_ROW_S = 3.0
 # The shed lasts a minute and is renewed after half of it: once at least within this row.
 LONG_ROW_S = 65.0
 MAX_FILES = 256
@@ -261,26 +262,32 @@ def end_processes(folder: Path, number: int, console: Console) -> bool:
     return ended == number
 
 
-def main() -> int:
-    console = Console(width=140)
-    wanted = os.environ.get("ROWS", "").split() or list(ATTACKS)
+def run(names: list[str], console: Console, *, is_short: bool = False) -> list[Row]:
+    """Play floods one after another against the same process; each for 3 s where `is_short`."""
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         site = Site(Path(folder))
         charger = Charger(site.targets["ocpp"])
         try:
             assert site.is_shed()
-            for name in wanted:
+            for name in names:
                 seconds = LONG_ROW_S if name == "half-heads-page" else ROW_S
-                rows.append(play(site, charger, name, seconds))
+                rows.append(play(site, charger, name, SHORT_ROW_S if is_short else seconds))
                 console.print(f"{rows[-1].what}: {'as promised' if rows[-1].is_good else 'NOT'}")
         finally:
             charger.stop()
             site.stop()
-        show(rows, console)
-        is_good = all(row.is_good for row in rows)
-        number = int(os.environ.get("SIGNALS") or 0)
-        if number:
+    show(rows, console)
+    return rows
+
+
+def main() -> int:
+    console = Console(width=140)
+    names = os.environ.get("ROWS", "").split() or list(ATTACKS)
+    is_good = all(row.is_good for row in run(names, console))
+    number = int(os.environ.get("SIGNALS") or 0)
+    if number:
+        with tempfile.TemporaryDirectory() as folder:
             is_good &= end_processes(Path(folder), number, console)
     return 0 if is_good else 1
 

@@ -7,6 +7,9 @@ import sys
 
 from rich.console import Console
 
+from tests.attacks import __main__ as attacks
+from tests.attacks.attackers import ATTACKS
+
 from . import matrix
 from .ocpp import matrix as over_ocpp
 
@@ -24,8 +27,10 @@ def main() -> int:
     over_ocpp.show(found_over_ocpp, console)
     found_with_quirks = over_ocpp.run_quirks(over_ocpp.QUIRK_CELLS, say)
     over_ocpp.show_quirks(found_with_quirks, console)
+    floods = attacks.run(list(ATTACKS), console, is_short=True)
     everything = (found, found_over_ocpp, found_with_quirks)
-    return int(any(wrong for each in everything for wrong in each.values()))
+    is_wrong = any(wrong for each in everything for wrong in each.values())
+    return int(is_wrong or not all(row.is_good for row in floods))
 
 
 if __name__ == "__main__":

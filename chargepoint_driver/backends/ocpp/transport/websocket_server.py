@@ -143,7 +143,7 @@ class Front:
         fits = max(1, limit - descriptors.RESERVED - _MAX_UNAUTHENTICATED)
         if wanted > fits:
             _log.warning(
-                "max_connections is %d, and this process may open %d files: connections beyond "
+                "most_connections is %d, and this process may open %d files: connections beyond "
                 "that wait; raise the limit (ulimit -n, LimitNOFILE)",
                 wanted,
                 limit,
@@ -206,7 +206,7 @@ class Front:
             reason = f"there is no charge point id in the path{shown}; connect to {self._hint}"
             return self._refuse(connection, 404, "bad_ids", "", reason)
         if self._open >= self._config.most_connections:
-            reason = f"{self._open} are open (max_connections); try again later"
+            reason = f"{self._open} are open (most_connections); try again later"
             return self._refuse(connection, 503, "too_many_connections", station_id, reason)
         assert self._revocations is not None
         revoked = self._revocations.why(connection, station_id)
