@@ -14,8 +14,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bench.figure import Figure
-from chargepoint_driver import descriptors
 from chargepoint_driver.backends.ocpp import CentralSystem, OcppConfig
+from chargepoint_driver.process import descriptors
 
 SOCKETS = 2_000
 LIMIT_S = 60.0

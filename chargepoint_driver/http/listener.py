@@ -11,10 +11,10 @@ from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.typedefs import Handler
 
-from chargepoint_driver import descriptors
-from chargepoint_driver.acceptor import Acceptor, ConnectionLimits
 from chargepoint_driver.errors import BadConfiguration, BadValue
 from chargepoint_driver.http.answers import refusal
+from chargepoint_driver.process import descriptors
+from chargepoint_driver.process.acceptor import Acceptor, ConnectionLimits
 from chargepoint_driver.rate_limited_log import RateLimitedLog
 
 __all__ = ["LIMITS", "Listener", "let_in"]

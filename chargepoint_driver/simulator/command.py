@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from threading import Event, Thread
 from typing import Any
 
-from chargepoint_driver.signals import EndSignals
+from chargepoint_driver.process.signals import EndSignals
 
 from .ocpp import BadScenario, Scenario, Twins
 from .simulator import DEFAULT_PASSWORD, DEFAULT_USERNAME, Simulator

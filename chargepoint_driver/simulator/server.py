@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 from typing import Any
 
-from chargepoint_driver import descriptors
+from chargepoint_driver.process import descriptors
 
 from .control import Control
 from .soap.dispatch import Answer, Cut, Service

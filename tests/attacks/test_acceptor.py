@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import trustme
 
-from chargepoint_driver import acceptor, descriptors
-from chargepoint_driver.acceptor import Acceptor, ConnectionLimits
+from chargepoint_driver.process import acceptor, descriptors
+from chargepoint_driver.process.acceptor import Acceptor, ConnectionLimits
 from chargepoint_driver.rate_limited_log import RateLimitedLog
 
 LIMITS = ConnectionLimits(

@@ -17,7 +17,7 @@ from .processes import Served, commands
 # may not have begun. A lock in a handler hangs this in half of the tries.
 MANY = """
 import os, signal, threading, sys
-from chargepoint_driver.signals import EndSignals
+from chargepoint_driver.process.signals import EndSignals
 number, is_over = int(sys.argv[1]), threading.Event()
 def work():
     lock = threading.Event()

@@ -212,7 +212,7 @@ def test_command_stops_on_an_event(capsys: pytest.CaptureFixture[str]) -> None:
 # Sockets and signals, which know no message of any kind.
 OF_PROCESSES = {
     f"chargepoint_driver.{name}"
-    for name in ("acceptor", "descriptors", "rate_limited_log", "signals")
+    for name in ("process", "process.acceptor", "process.signals", "rate_limited_log")
 }
 
 

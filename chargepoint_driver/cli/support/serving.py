@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from chargepoint_driver.errors import BadConfiguration
-from chargepoint_driver.signals import EndSignals
+from chargepoint_driver.process.signals import EndSignals
 
 __all__ = ["log_options", "serving"]
 

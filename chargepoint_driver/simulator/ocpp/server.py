@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, Protocol
 
-from chargepoint_driver.acceptor import Acceptor, ConnectionLimits
+from chargepoint_driver.process.acceptor import Acceptor, ConnectionLimits
 from chargepoint_driver.rate_limited_log import RateLimitedLog
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
-from chargepoint_driver.acceptor import Acceptor, ConnectionLimits
+from chargepoint_driver.process.acceptor import Acceptor, ConnectionLimits
 from chargepoint_driver.rate_limited_log import RateLimitedLog
 
 __all__ = ["Handshake", "WebSocketListener"]

@@ -13,8 +13,6 @@ from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from chargepoint_driver import descriptors
-from chargepoint_driver.acceptor import ConnectionLimits
 from chargepoint_driver.backends.ocpp.transport.authentication import (
     certificate_is_of,
     password_is_right,
@@ -27,6 +25,8 @@ from chargepoint_driver.backends.ocpp.transport.throttle import Allowance, Throt
 from chargepoint_driver.backends.ocpp.wire import schemas
 from chargepoint_driver.config.ocpp import ChargePointConfig, OcppConfig
 from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.process import descriptors
+from chargepoint_driver.process.acceptor import ConnectionLimits
 from chargepoint_driver.rate_limited_log import RateLimitedLog
 
 __all__ = ["Front", "every", "peer_of"]

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from ssl import SSLContext, SSLError
 from typing import TYPE_CHECKING, Any
 
-from chargepoint_driver import descriptors
+from chargepoint_driver.process import descriptors
 from chargepoint_driver.rate_limited_log import RateLimitedLog
 
 __all__ = ["Acceptor", "ConnectionLimits"]
