@@ -55,7 +55,7 @@ def _change(text: str) -> str:
     _root_may_not(), reason="VOLTTRON refuses root, which may be no other user here"
 )
 def test_the_quick_start(shell: Callable[..., Shell]):
-    with Simulator(stations=2, seed=7, speed=60) as simulator:
+    with Simulator(stations=2, seed=7, speed=1) as simulator:
         here = shell(CHARGEPOINT_ENDPOINT=simulator.soap_url)
         home = here.folder / ".volttron"
         home.mkdir()
