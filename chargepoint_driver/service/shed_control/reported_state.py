@@ -100,6 +100,9 @@ class Report:
         # Beside a limit in kW 0 per cent is reported, which is no shed by 0 per cent.
         if is_same and not any(port.allowed_kw for port in self.ports.values()):
             return True
+        # Nothing flowed: chargers that connect directly take it of their rated power, and say so.
+        if is_same and limit.percent_shed and ceiling_kw is None:
+            return True
         wanted_kw = ceiling_kw if limit.allowed_load_kw is None else limit.allowed_load_kw
         return wanted_kw is not None and self._allows(wanted_kw, is_percent=is_same)
 

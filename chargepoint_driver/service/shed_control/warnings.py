@@ -48,6 +48,8 @@ class _Facts:
     def __init__(self, commands: Commands, *, ask: bool) -> None:
         self._commands = commands
         self._ask = ask
+        # Chargers that connect directly take a percentage of their rated power then.
+        self.idle_is_zero = not commands.watch.is_direct
 
     def records(
         self, call: str, target: Target, currency_s: float, *, ask: bool
@@ -89,7 +91,7 @@ def _of_limit(facts: _Facts, target: Target, limit: Limit) -> list[str]:
     found = []
     if limit.allowed_load_kw == 0 or limit.percent_shed == 100:
         found.append(f"{target}: {limit} stops charging until it is cleared")
-    elif limit.percent_shed is not None:
+    elif limit.percent_shed is not None and facts.idle_is_zero:
         found += [
             f"{port}: {words(limit)}: a vehicle that comes will not charge; write allowedLoad "
             "instead"

@@ -75,7 +75,8 @@ class Watch:
                 for station, record in records.items()
                 for mark in marks_of(record, None, replied(station))
             )
-            self._judge_load(target, held, report.load_kw, marks, 0.0)
+            limit_kw = _limit_kw(held, report)
+            self._judge_load(target, held, report.load_kw, marks, 0.0, limit_kw=limit_kw)
 
     def _observe(
         self,
@@ -89,10 +90,13 @@ class Watch:
             self.loads.forget(target)
         before = self.loads.of(target)
         assert held.limit is not None
+        limit_kw = _limit_kw(held, report)
         shown = report.shows(held.limit, held.ceiling_kw)
         # What no report shows is not in force, and the load need not obey it.
         counts = (shown or report.is_shed) and not held.contested
-        load = self._judge_load(target, held, report.load_kw, marks, age_s, counts=counts)
+        load = self._judge_load(
+            target, held, report.load_kw, marks, age_s, limit_kw=limit_kw, counts=counts
+        )
         known = bool(report.ports) and all(port.shed is not None for port in report.ports.values())
         # A contested one waits for the other limit to go.
         lost = known and held.seen and not shown and not held.contested
@@ -111,12 +115,9 @@ class Watch:
         marks: tuple[object, ...],
         age_s: float,
         *,
+        limit_kw: float,
         counts: bool = True,
     ) -> Load | None:
-        assert held.limit is not None
-        limit_kw = held.limit.allowed_load_kw
-        if limit_kw is None:
-            limit_kw = held.ceiling_kw or 0.0
         return self.loads.observe(
             target,
             limit_kw,
@@ -165,6 +166,17 @@ def marks_of(record: StationRecord, port: int | None, replied: float | None) -> 
         for number, values in ports.items()
         if values.get("portLoad")
     )
+
+
+def _limit_kw(held: Held, report: Report) -> float:
+    """The limit in kW that the load has to obey. A percentage of an idle port is zero, unless a
+    limit is reported: chargers that connect directly take it of their rated power then."""
+    assert held.limit is not None
+    if held.limit.allowed_load_kw is not None:
+        return held.limit.allowed_load_kw
+    if held.ceiling_kw is not None:
+        return held.ceiling_kw
+    return sum(port.allowed_kw or 0.0 for port in report.ports.values())
 
 
 def _is_crossing(target: Target, other: Target) -> bool:

@@ -58,7 +58,9 @@ class Stubborn:
 
     def __init__(self, folder: Path, clock: Clock, obeys: Callable[[dict[str, Any]], bool]) -> None:
         self.clock = clock
-        self.backend = OcppBackend(account(folder, voltage=230, phases=3), clock)
+        self.backend = OcppBackend(
+            account(folder, voltage=230, phases=3, charge_points={"CP1": {"rated_kw": 20}}), clock
+        )
         self.service = Service(self.backend, timeout_s=10.0, clock=clock, now=clock, catalogue=OCPP)
         self.alerts: list[tuple[str, str]] = []
         self.service.control.alerts.host = lambda about, what: self.alerts.append((about, what))
@@ -140,7 +142,7 @@ def point(name: str) -> Point:
         "Attribute Name": name,
         "Register Name": "LoadRegister",
         "Port #": "1",
-        "Writable": "TRUE" if name == "allowedLoad" else "FALSE",
+        "Writable": "TRUE" if name in {"allowedLoad", "percentShed"} else "FALSE",
         "Currency": "0",
     }
     registry = build([(2, row)], "test", "CP1", catalogue=OCPP)
@@ -210,6 +212,33 @@ def test_the_form_that_is_obeyed_stays(stubborn: Callable[..., Stubborn]) -> Non
     assert it.backend.system.charge_point("CP1").connectors[1].limit["unit"] == "A"
     it.service.control._commands.backend.shed(ONE, Limit(allowed_load_kw=6.0), 30)
     assert it.profiles[-1]["chargingSchedule"]["chargingRateUnit"] == "A"
+
+
+def test_a_lease_is_the_duration_of_the_profile(stubborn: Callable[..., Stubborn]) -> None:
+    it = stubborn(lambda profile: True)
+    leased = ShedOptions(on_write=True, lease_s=45.0, writer="dr.agent")
+    it.service.write(point("allowedLoad"), 7.0, leased)
+    schedule = it.profiles[-1]["chargingSchedule"]
+    assert schedule["duration"] == 45 + 60  # it begins a minute in the past
+    it.live(60)
+    assert it.read("shedReason") == "lease of dr.agent ran out"
+    assert it.read("shedState") == 0
+
+
+def test_a_percentage_of_an_idle_connector_is_of_the_rated_power(
+    stubborn: Callable[..., Stubborn],
+) -> None:
+    it = stubborn()
+    it.load_kw = 0.0
+    it.clock.ahead_s += 61
+    it.meter()
+    it.service.write(point("percentShed"), 50, AT_ONCE)
+    it.load_kw = 10.0
+    it.live(240)
+    assert it.read("shedStatus") == "in force"
+    it.load_kw = 15.0
+    it.live(180)
+    assert it.read("shedStatus") == "violated"
 
 
 def test_it_is_known_after_a_restart(
