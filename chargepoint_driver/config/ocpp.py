@@ -187,7 +187,7 @@ class OcppConfig(BaseModel):
         description="sockets of one address beyond loopback; None: most_connections",
     )
     subprotocols: tuple[Literal["ocpp1.6", "ocpp2.0.1", "ocpp2.1"], ...] = Field(
-        default=("ocpp2.1", "ocpp2.0.1", "ocpp1.6"), min_length=1, description="best first"
+        default=("ocpp2.0.1", "ocpp2.1", "ocpp1.6"), min_length=1, description="best first"
     )
 
     @field_validator("listen")

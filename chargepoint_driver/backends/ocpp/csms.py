@@ -22,7 +22,7 @@ from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Electric
 from chargepoint_driver.backends.ocpp.model.quirks import quirks_of
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.protocol import v16, v201
-from chargepoint_driver.backends.ocpp.protocol.dispatch import CHARGER_ONLY_21, Request
+from chargepoint_driver.backends.ocpp.protocol.dispatch import Request
 from chargepoint_driver.backends.ocpp.protocol.own_requests import note_answer, note_request
 from chargepoint_driver.backends.ocpp.protocol.requests import Ask, Outbound
 from chargepoint_driver.backends.ocpp.protocol.set_up import SetUp
@@ -298,9 +298,7 @@ class Csms:
         """Send any request; the errors are those of `Link.call`. Raises BadValue for one that is
         not a central system's."""
         version = point.version or "1.6"
-        if action != "DataTransfer" and (
-            action in _DIALECTS[version].handlers or action in CHARGER_ONLY_21
-        ):
+        if action != "DataTransfer" and action in _DIALECTS[version].handlers:
             raise BadValue(
                 f"{action}: charge points send this request, not a central system (OCPP {version});"
                 " nothing was sent"

@@ -12,27 +12,7 @@ from chargepoint_driver.backends.ocpp.storage.store import Store
 if TYPE_CHECKING:
     from chargepoint_driver.backends.ocpp.model.authorization import IdTags
 
-__all__ = ["CHARGER_ONLY_21", "Desk", "Dialect", "Handler", "Request"]
-
-
-CHARGER_ONLY_21 = frozenset(
-    {
-        "BatterySwap",
-        "ClosePeriodicEventStream",
-        "GetCertificateChainStatus",
-        "NotifyDERAlarm",
-        "NotifyDERStartStop",
-        "NotifyPeriodicEventStream",
-        "NotifyPriorityCharging",
-        "NotifySettlement",
-        "NotifyWebPaymentStarted",
-        "OpenPeriodicEventStream",
-        "PullDynamicScheduleUpdate",
-        "ReportDERControl",
-        "VatNumberValidation",
-    }
-)
-"""Requests of OCPP 2.1 that only charge points send, beside those that have a handler here."""
+__all__ = ["Desk", "Dialect", "Handler", "Request"]
 
 
 class Desk(Protocol):

@@ -183,6 +183,8 @@ class Link:
             frame = framing.read_frame(text)
         except framing.BadFrame as error:
             return self._refuse_frame(error)
+        if frame.kind in (framing.SEND, framing.RESULT_ERROR):
+            return self._take_unanswered(frame, text, received_s, after)
         if frame.kind != framing.CALL:
             self.has_answered = True
             self._answered(frame)
@@ -205,6 +207,31 @@ class Link:
             )
         self._bad = 0
         return answer
+
+    def _take_unanswered(
+        self,
+        frame: framing.Frame,
+        text: bytes,
+        received_s: float,
+        after: list[Callable[[], Awaitable[None]]],
+    ) -> bytes | None:
+        """Take a message of OCPP 2.1 that has no answer. Other versions do not have the type."""
+        if self.dialect.version != "2.1":
+            types, message_id = "message types are 2, 3 and 4", str(frame.message_id)
+            return self._refuse_frame(
+                framing.BadFrame("MessageTypeNotSupported", types, message_id)
+            )
+        if frame.kind == framing.RESULT_ERROR:
+            self._desk.count(self.point, "refused_answers", frame.payload)
+            return None
+        self.is_heard = True
+        try:
+            self._answer(frame, text, received_s, after)
+        except WireError as error:
+            self._desk.count(self.point, "refused_requests", f"{frame.action[:40]!r} {error.code}")
+        except Exception as error:  # noqa: BLE001 - the socket goes on, as after a CALL
+            self._desk.count(self.point, "internal_errors", f"{frame.action[:40]!r} {error!r}")
+        return None
 
     def _answer(
         self,

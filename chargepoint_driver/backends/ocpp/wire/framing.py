@@ -16,6 +16,8 @@ __all__ = [
     "CALL",
     "ERROR",
     "RESULT",
+    "RESULT_ERROR",
+    "SEND",
     "BadFrame",
     "Frame",
     "WireError",
@@ -27,6 +29,8 @@ __all__ = [
 ]
 
 CALL, RESULT, ERROR = 2, 3, 4
+RESULT_ERROR, SEND = 5, 6
+"""Message types of OCPP 2.1: our answer was wrong; a message without answer."""
 NO_ID = "-1"
 _LONGEST_ID = 255
 _LONGEST_ACTION = 64
@@ -126,6 +130,10 @@ def _read_slowly(text: bytes) -> Frame:
         type(message_id) is int and abs(message_id) < 1 << 63
     )
     answer_to: Any = message_id if known else NO_ID
+    if type(kind) is int and kind == RESULT_ERROR:
+        return Frame(RESULT_ERROR, answer_to, "", " ".join(map(str, parts[2:4])))
+    if type(kind) is int and kind == SEND and len(parts) == 4 and isinstance(parts[2], str):
+        return Frame(SEND, answer_to, parts[2][:_LONGEST_ACTION], _encode(parts[3]))
     if type(kind) is not int or kind != CALL:
         raise BadFrame("MessageTypeNotSupported", "message types are 2, 3 and 4", answer_to)
     if not known:

@@ -61,6 +61,8 @@ _FORGIVEN = [
     ("enum", re.compile(r"(status|readonly)$")),
     ("minItems", re.compile(r".*(sampledValue|meterValue|transactionData)$")),
 ]
+# Messages of 2.1 that have no answer (SEND); their schemas have no ending.
+_SENT = {"NotifyPeriodicEventStream"}
 # An unknown status of a connector means nothing to us, so there it is refused.
 _NEVER_FORGIVEN = {("StatusNotification", "status")}
 
@@ -197,7 +199,7 @@ def _folder(version: str) -> Any:
 
 @lru_cache(maxsize=512)
 def _schema(version: str, action: str, *, answer: bool) -> dict[str, Any]:
-    ending = "Response" if answer else "" if version == "1.6" else "Request"
+    ending = "Response" if answer else "" if version == "1.6" or action in _SENT else "Request"
     text = _folder(version).joinpath(f"{action}{ending}.json").read_text(encoding="utf-8-sig")
     schema: dict[str, Any] = json.loads(text)
     return schema

@@ -1,5 +1,6 @@
-"""OCPP 2.0.1, and 2.1 where it is the same."""
+"""OCPP 2.0.1, and what OCPP 2.1 adds to it."""
 
-from chargepoint_driver.backends.ocpp.protocol.v201.inbound import DIALECT, DIALECT_21
+from chargepoint_driver.backends.ocpp.protocol.v201.inbound import DIALECT
+from chargepoint_driver.backends.ocpp.protocol.v201.inbound21 import DIALECT_21
 
 __all__ = ["DIALECT", "DIALECT_21"]

@@ -28,7 +28,7 @@ from chargepoint_driver.backends.ocpp.protocol.transactions import measure, mess
 from chargepoint_driver.backends.ocpp.protocol.v201.outbound import variable_name
 from chargepoint_driver.backends.ocpp.protocol.v201.transaction_events import Event, take_event
 
-__all__ = ["DIALECT", "DIALECT_21"]
+__all__ = ["DIALECT"]
 
 _STATUSES = {"Available", "Occupied", "Reserved", "Unavailable", "Faulted"}
 _handlers = Handlers()
@@ -243,4 +243,3 @@ def _raw(entry: dict[str, Any]) -> Raw:
 
 
 DIALECT = Dialect(version="2.0.1", handlers=_handlers, fast={})
-DIALECT_21 = Dialect(version="2.1", handlers=_handlers, fast={})
