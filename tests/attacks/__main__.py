@@ -143,13 +143,18 @@ class Site:
         self.session = requests.Session()
         self.session.trust_env = False
         station = self.world()["stations"][0]
-        self.web = Served(
-            [str(config), station["stationID"], str(station["ports"][0]["portNumber"])],
-            folder / "web.log",
-            module="tests.attacks.host",
-            env={"CHARGEPOINT_WEB_TOKEN": TOKEN, "ATTACKED_PASSWORD": "of-the-safe-one"},
-            max_files=MAX_FILES,
-        )
+        try:
+            self.web = Served(
+                [str(config), station["stationID"], str(station["ports"][0]["portNumber"])],
+                folder / "web.log",
+                module="tests.attacks.host",
+                env={"CHARGEPOINT_WEB_TOKEN": TOKEN, "ATTACKED_PASSWORD": "of-the-safe-one"},
+                max_files=MAX_FILES,
+            )
+        except BaseException:
+            self.session.close()
+            self.sim.end()
+            raise
         port = ocpp_port(self.web.process.pid, self.web.ready["url"])
         self.targets = {
             "page": self.web.ready["url"],
