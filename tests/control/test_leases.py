@@ -158,6 +158,19 @@ def test_a_group_has_one_lease(rig: Rig) -> None:
     assert [about for about, _ in rig.alerts] == [f"station group {group}"]
 
 
+def test_a_group_is_not_renewed_after_its_lease_although_nothing_is_read(rig: Rig) -> None:
+    (found,) = [each for each in rig.sim.world.groups if STATION in each.station_ids][:1]
+    group = str(found.group_id)
+    rig.write("allowedLoad", 20.0, None, group=group, options=AGENT)
+    tick(rig, 40)
+    rig.sim.faults.set("getLoad", "http", status=503)
+    tick(rig, 90)
+    assert rig.ceiling() is None
+    rig.sim.faults.clear()
+    tick(rig, 60)
+    assert rig.read("shedReason", group=group).startswith("lease of dr.agent ran out")
+
+
 def test_another_port_of_the_same_writer_is_a_sign_of_life(rig: Rig) -> None:
     rig.write("allowedLoad", 3.0, 1, options=AGENT)
     tick(rig, 40)

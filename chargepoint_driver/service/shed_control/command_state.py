@@ -131,6 +131,22 @@ class Held:
     taken: int = 0
     contested: bool = False
 
+    @classmethod
+    def of(cls, doubt: Doubt) -> Held:
+        """Return the command of a doubt as it stands once it is acknowledged."""
+        return cls(
+            doubt.limit,
+            doubt.options,
+            commanded_s=doubt.sent_s,
+            sent_s=doubt.sent_s,
+            waits_s=doubt.sent_s,
+            ceiling_kw=doubt.ceiling_kw,
+            since_s=doubt.sent_s,
+            deadline_s=doubt.deadline_s,
+            lease_until_s=doubt.lease_until_s,
+            writer=doubt.options.writer,
+        )
+
     @property
     def stops_s(self) -> float:
         """When deadline or lease end it, infinite for never."""

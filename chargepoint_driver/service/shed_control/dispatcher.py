@@ -273,21 +273,13 @@ class Commands:
                 kw = _told_kw(doubt.limit, doubt.ceiling_kw)
                 self.watch.loads.begin(target, kw, doubt.options.most_kw(kw))
             self.ledger.unsent.discard(target)
-            changes[target] = Held(
-                limit=doubt.limit,
-                options=doubt.options,
-                commanded_s=doubt.sent_s,
-                sent_s=doubt.sent_s,
-                waits_s=doubt.sent_s,
-                ceiling_kw=doubt.ceiling_kw,
+            changes[target] = replace(
+                Held.of(doubt),
                 before_kw=most_kw if math.isfinite(most_kw) else None,
                 seen=seen,
                 restored=restored,
                 group=doubt.group if doubt.limit is not None else None,
                 since_s=since_s,
-                deadline_s=doubt.deadline_s,
-                lease_until_s=doubt.lease_until_s,
-                writer=doubt.options.writer,
             )
             _log.info("%s: %s%s", target, words(doubt.limit, doubt.ceiling_kw), _for(doubt))
         self.ledger.put(changes)

@@ -341,6 +341,8 @@ class Keeping:
         if held.retry_s > now_s:
             return
         of_group = held.group and self._ledger.held(Target("", group=held.group))
+        if isinstance(of_group, Held) and now_s >= of_group.stops_s:
+            return  # its group's time is over, and it is being let go
         options = held.options.until((of_group or held).deadline_s, now_s)
         try:
             self._commands.send(target, held.renewal(), options)

@@ -117,19 +117,7 @@ class Sites:
             raise _partly(whole, "hold their share", failed, len(shares))
 
     def _new(self, limit: Limit | None, options: ShedOptions) -> Held:
-        now_s = self._commands.time_s()
-        doubt = Doubt(limit, options, now_s)
-        return Held(
-            limit,
-            options,
-            commanded_s=now_s,
-            sent_s=now_s,
-            waits_s=now_s,
-            since_s=now_s,
-            deadline_s=doubt.deadline_s,
-            lease_until_s=doubt.lease_until_s,
-            writer=options.writer,
-        )
+        return Held.of(Doubt(limit, options, self._commands.time_s()))
 
     def _all_alike(
         self, group: str, stations: Iterable[str], value: Limit | None, held: Held
@@ -252,7 +240,7 @@ class Sites:
                 self._renew_together(group, members, shares, held)
                 if records is not None:
                     self._redistribute(group, records, held)
-                    self._look_at_load(group, held, records)
+                    self.roster.look_at_load(group, held, records, self._alerts)
                 self._ledger.put({_whole(group): self._as_of_shares(group, held)})
 
     def _stop(self, group: str, held: Held) -> None:
@@ -284,24 +272,6 @@ class Sites:
         for target in gone:
             self._ledger.end_period(target)
 
-    def _look_at_load(self, group: str, held: Held, records: Mapping[str, StationRecord]) -> None:
-        whole, watch = _whole(group), self._commands.watch
-        if not all(each.wanted and each.seen for each in self._ledger.of_group(group).values()):
-            return  # not all of it is in force
-        watch.observe_group(whole, held, self.roster.report(records), records, self._replied)
-        load = watch.loads.of(whole)
-        if load is not None and load.violated:
-            what = f"{words(held.limit, held.ceiling_kw)} is violated: {load}"
-            self._alerts.raise_(whole, what, About.LOAD)
-        elif load is not None and load.obeyed:
-            shares = self._ledger.of_group(group)
-            found = [watch.loads.of(target) for target in shares]
-            if not any(each is not None and each.violated for each in found):
-                self._alerts.resolved(whole, About.LOAD)
-
-    def _replied(self, station: str) -> float | None:
-        return self._commands.cache.replied("getLoad", station)
-
     def _look_for(self, group: str, members: Iterable[str], held: Held, doubt: Doubt) -> None:
         """A command that got no answer: carried out when its stations say so."""
         shares = self._ledger.of_group(group)
@@ -314,19 +284,7 @@ class Sites:
         else:
             carried_out = any(each.commanded_s >= doubt.sent_s for each in shares.values())
         if carried_out:
-            now = Held(
-                doubt.limit,
-                doubt.options,
-                doubt.sent_s,
-                doubt.sent_s,
-                doubt.sent_s,
-                ceiling_kw=doubt.ceiling_kw,
-                since_s=doubt.sent_s,
-                deadline_s=doubt.deadline_s,
-                lease_until_s=doubt.lease_until_s,
-                writer=doubt.options.writer,
-            )
-            self._ledger.put({_whole(group): now})
+            self._ledger.put({_whole(group): Held.of(doubt)})
             return
         note = f"{words(doubt.limit)} got no answer and was not seen"
         failed = not held.wanted and not held.commanded_s

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 
 from chargepoint_driver.backend import Limit, Target
 from chargepoint_driver.errors import ChargePointError, NothingThere
 from chargepoint_driver.records import StationRecord, Unreadable
+from chargepoint_driver.service.shed_control.alerts import About, Alerts
 from chargepoint_driver.service.shed_control.command_state import (
     Held,
     Status,
@@ -14,7 +16,7 @@ from chargepoint_driver.service.shed_control.command_state import (
     words,
     worst,
 )
-from chargepoint_driver.service.shed_control.dispatcher import Commands
+from chargepoint_driver.service.shed_control.dispatcher import LOAD, Commands
 from chargepoint_driver.service.shed_control.groups.allocation import DIRECTORY
 from chargepoint_driver.service.shed_control.reported_state import Report, report_of
 
@@ -89,6 +91,29 @@ class Roster:
             for port in report_of(Target(station), record).ports.values()
         ]
         return Report(dict(enumerate(ports, start=1)))
+
+    def look_at_load(
+        self,
+        group: str,
+        held: Held,
+        records: Mapping[str, StationRecord],
+        alerts: Alerts,
+    ) -> None:
+        """Judge the load of all stations together, and raise an alert where it is violated."""
+        whole, watch = Target("", group=group), self._commands.watch
+        shares = self._ledger.of_group(group)
+        if not all(each.wanted and each.seen for each in shares.values()):
+            return  # not all of it is in force
+        replied = functools.partial(self._commands.cache.replied, LOAD)
+        watch.observe_group(whole, held, self.report(records), records, replied)
+        load = watch.loads.of(whole)
+        if load is not None and load.violated:
+            what = f"{words(held.limit, held.ceiling_kw)} is violated: {load}"
+            alerts.raise_(whole, what, About.LOAD)
+        elif load is not None and load.obeyed:
+            found = [watch.loads.of(target) for target in shares]
+            if not any(each is not None and each.violated for each in found):
+                alerts.resolved(whole, About.LOAD)
 
     def status(
         self, group: str, held: Held | None, records: Mapping[str, StationRecord]
