@@ -1,8 +1,11 @@
-"""Control: what was commanded, what is reported, and what the two come to.
+"""Shed control: what was commanded, what is reported, what is measured, and what they come to.
 
-`control` is the door; `values` checks what is written; `commands` sends; `ledger` and `store`
-keep the books; `held` and `report` judge; `keeping` confirms and renews; `alerts` tells the host;
-`site`, `shares` and `division` hold station groups to a total; `reverting` takes back.
+`controller` is the entry point; `validation` and `warnings` check what is written; `dispatcher`
+sends; `command_log` and `command_store` keep the commands; `command_state`, `reported_state` and
+`measured` judge; `watch` takes in each report of the load; `supervisor` confirms and renews, with
+`obeying` for violated limits and `ending` for deadlines; `leases` and `owners` say for how long a
+limit has somebody who wants it; `alerts` reports to the host; `groups` holds station groups to a
+total; `revert` takes back.
 """
 
 from chargepoint_driver.service.shed_control.alerts import Alert
