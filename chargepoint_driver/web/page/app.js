@@ -146,7 +146,7 @@ function drawFigures() {
 // Headroom is siteHeadroom, here and in the points: the commanded limit minus the load.
 function headroom(site) {
   if (site.headroom !== null) return kw(site.headroom);
-  return site.ports && site.portsUnlimited === site.ports && !site.portsUnknown ? "no limit" : UNKNOWN;
+  return site.portsUnlimited && !site.portsUnknown && !site.accountsUnknown ? "no limit" : UNKNOWN;
 }
 
 function headroomNote(site) {
