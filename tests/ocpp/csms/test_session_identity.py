@@ -100,12 +100,25 @@ def test_a_completed_record_never_changes(site, clock) -> None:
     before = site.month()
     charger.meter(clock.iso(200), first, Energy_Active_Import_Register="9000")
     charger.stop(first, clock.iso(300), 1500, idTag="one", reason="EVDisconnected")
-    charger.stop(first, clock.iso(10), 8000, reason="Reboot")
+    charger.stop(first, clock.iso(10), 1500, reason="Reboot")
     charger.start(clock.iso(5), meter=1500, tag="two")
     charger.meter(clock.iso(), first, Energy_Active_Import_Register="9500")
     assert site.month() == before
     assert site.point().counters["repeated_stops"] == 2
     assert site.connector().transaction.last_wh == 1500
+
+
+def test_an_end_of_another_session_under_an_old_id_is_kept(site, clock) -> None:
+    """The charger never got the id of its second session and uses that of the first."""
+    charger = site.charger()
+    first = charger.start(clock.iso(600), meter=1000)
+    charger.stop(first, clock.iso(300), 1500)
+    charger.start(clock.iso(200), meter=1500)
+    charger.stop(first, clock.iso(100), 2600)
+    found = rows(site, "state", "energy_wh", "meter_stop_wh")
+    assert found == [("completed", 500, 1500), ("orphan", None, 2600)]
+    charger.status("Available")
+    assert site.connector().transaction is None
 
 
 def test_an_end_that_is_queued_finds_its_session_after_another_began(site, clock) -> None:
@@ -213,7 +226,7 @@ def test_an_end_under_an_id_that_two_have(site, clock, meter, connector) -> None
 # ---- ends without an id ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", [0, -1])
+@pytest.mark.parametrize("number", [0, -1, None])
 def test_an_end_without_id_is_that_of_the_only_session(site, clock, number) -> None:
     charger = site.charger()
     charger.status("Charging")

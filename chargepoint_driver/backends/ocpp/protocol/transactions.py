@@ -128,8 +128,14 @@ def meant(
             return None, None
         newest = store.newest(station_id, wire_id)
         if newest is not None:
-            # Our own id names one session only: what ended it before is repeated.
-            repeated = newest.state == "completed" and is_16 and _is_own(newest, wire_id)
+            # Our own id names one session only: its end is repeated, unless time and register
+            # say that it is another one, of a charger that uses an old id.
+            repeated = (
+                newest.state == "completed"
+                and is_16
+                and _is_own(newest, wire_id)
+                and store.has_end_like(newest.transaction_id, end)
+            )
             late = newest.state == "lost" and _may_end(request, newest, end)
             return (newest if repeated or late else None), None
     if wire_id in _NO_IDS and store.ended_by(station_id, end) is None:

@@ -164,6 +164,14 @@ class Transactions(Database):
         ).fetchone()
         return (None, None, None) if row is None else (row[0], row[1], row[2])
 
+    def has_end_like(self, transaction_id: int, end: End) -> bool:
+        """Return whether a transaction ended at that time or with that register."""
+        row = self._db.execute(
+            "SELECT 1 FROM transactions WHERE id = ? AND (stop_time = ? OR meter_stop IS ?)",
+            (transaction_id, end.stop_s, end.stop_wh),
+        ).fetchone()
+        return row is not None
+
     def stop_time(self, transaction_id: int) -> float | None:
         """Return when a transaction ended, s since 1970."""
         row = self._db.execute(
