@@ -154,3 +154,15 @@ def overflows() -> int:
     lines = Path("/proc/net/netstat").read_text(encoding="ascii").splitlines()
     names, values = (line.split() for line in lines if line.startswith("TcpExt"))
     return int(dict(zip(names, values, strict=True))["ListenOverflows"])
+
+
+def test_a_replaced_socket_has_a_line_with_address_and_id(
+    system: CentralSystem, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = Peer(system.ocpp_url, "CP1"), Peer(system.ocpp_url, "CP1")
+    eventually(lambda: system.counters().get("replaced_sockets") == 1)
+    (line,) = [line for line in caplog.messages if "replaced sockets" in line]
+    assert "'CP1'" in line
+    assert "127.0.0.1" in line
+    first.close()
+    second.close()

@@ -193,7 +193,8 @@ class Csms:
         point.version = version
         point.connected_s = point.last_seen_s = self.now()
         if before is not None:
-            self.count(point, "replaced_sockets")
+            newer = f"by a newer connection from {peer_of(connection)}"
+            self.count(point, "replaced_sockets", newer)
             self._set_up.disconnected(point)
             self.spawn(before.close(1000, "replaced by a newer connection"))
         self.save_point(point, last_seen=point.last_seen_s, version=version)

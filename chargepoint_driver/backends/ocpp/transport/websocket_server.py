@@ -308,7 +308,8 @@ class Front:
             await connection.close(1013, "too many connections")
             return
         connection.allowance = self._allowance_of(station_id)
-        connection.on_drop = lambda kind, reason: self._count(kind, f"{station_id!r} {reason}")
+        address = peer_of(connection)
+        connection.on_drop = lambda kind, reason: self._count(kind, reason, address, station_id)
         self._open += 1
         self._sockets.add(connection)
         try:
