@@ -16,7 +16,13 @@ from chargepoint_driver.catalogue import CHARGEPOINT
 WSDL = files(soap) / "chargepoint.wsdl"
 W = "{http://schemas.xmlsoap.org/wsdl/}"
 X = "{http://www.w3.org/2001/XMLSchema}"
-WRITES = {name for row in CHARGEPOINT for name in row.write.replace(",", " ").split()}
+# Points that are written to ChargePoint, not to the driver itself.
+WRITES = {
+    name
+    for row in CHARGEPOINT
+    if row.write != "lease"
+    for name in row.write.replace(",", " ").split()
+}
 EVENTS = {"createLoadShedEvent", "removeLoadShedEvent"}
 # Described and not called yet: groups and organisations by name.
 AHEAD = {"getOrgsAndStationGroups", "getStationGroups"}

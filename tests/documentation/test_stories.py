@@ -19,6 +19,7 @@ from .telling import assert_said, story_of, tell
 # Story to the test that tells it.
 TOLD = {
     ("adding-a-point.md", "adding"): "test_adding_a_point.py",
+    ("adding-a-point.md", "measurand"): "test_adding_a_point.py",
     ("ecosystem.md", "ecosystem"): "test_the_ecosystem",
     ("migration.md", "migration"): "test_the_migration",
     ("production.md", "tls"): "test_the_central_system_with_tls_and_its_backup",

@@ -31,8 +31,8 @@ def compress(body: bytes, faults: FaultsOfCall) -> bytes:
 
 
 def _wrong_encoding(body: bytes, _: FaultsOfCall) -> bytes:
-    # Latin 1 in what says that it is UTF-8.
-    return body.replace(_BEFORE, _BEFORE + "Grüße ".encode("latin-1"), 1)
+    # Latin 1 in what says that it is UTF-8, and between elements: no name that could be left out.
+    return body.replace(_BEFORE, "Grüße ".encode("latin-1") + _BEFORE, 1)
 
 
 def _huge_xml(body: bytes, faults: FaultsOfCall) -> bytes:
