@@ -430,11 +430,15 @@ class Csms:
         """Delete what is older than it should be, in small steps."""
         keep, now_s = self.config.retention, self.now()
         self.store.expire_reservations(now_s)
-        for table, where, days in (
-            ("events", "action <> 'MeterValues' AND received < ?", keep.events_days),
-            ("events", "action = 'MeterValues' AND received < ?", keep.meter_values_days),
-            ("transactions", "state <> 'active' AND received < ?", keep.transactions_days),
+        for kind, days in (
+            ("events", keep.events_days),
+            ("meter_values", keep.meter_values_days),
+            ("transactions", keep.transactions_days),
         ):
-            while days is not None and self.store.prune(table, where, now_s - days * _DAY_S):
+            if days is None:
+                continue
+            sweep = self.store.sweep(kind, now_s - days * _DAY_S)
+            while self.store.sweep_step(sweep):
                 await self.store.committed()
                 await asyncio.sleep(0.05)
+            self.store.end_sweep(sweep)

@@ -13,6 +13,7 @@ import msgspec
 
 from chargepoint_driver.backends.ocpp.storage.id_tag_table import IdTagTable
 from chargepoint_driver.backends.ocpp.storage.reservation_table import Reservations
+from chargepoint_driver.backends.ocpp.storage.retention import Retention
 from chargepoint_driver.backends.ocpp.storage.transaction_table import Transactions
 
 __all__ = ["Store"]
@@ -20,7 +21,7 @@ __all__ = ["Store"]
 _encode = msgspec.json.Encoder().encode
 
 
-class Store(Transactions, Reservations, IdTagTable):
+class Store(Transactions, Reservations, IdTagTable, Retention):
     """The file, as the handlers of messages see it."""
 
     # ---- what is known of charge points --------------------------------------------------
@@ -77,17 +78,6 @@ class Store(Transactions, Reservations, IdTagTable):
         assert table in {"connectors", "limits"}
         rows = self._db.execute(f"SELECT charge_point, connector, data FROM {table}")
         return [(row[0], row[1], _object(row[2])) for row in rows]
-
-    # ---- retention -----------------------------------------------------------------------
-
-    def prune(self, table: str, where: str, before_s: float, most: int = 5_000) -> int:
-        """Delete what is older; at most so many rows at once. Returns how many."""
-        assert table in {"events", "transactions"}
-        self._write("INSERT OR REPLACE INTO last_event VALUES (1, ?)", (self._last_event,))
-        return self._write(
-            f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE {where} LIMIT ?)",
-            (before_s, most),
-        ).rowcount
 
 
 def _object(text: str | None) -> dict[str, Any]:
