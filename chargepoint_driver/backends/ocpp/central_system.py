@@ -192,7 +192,7 @@ class CentralSystem:
         return iso(self._running.point(station_id).worked.get(ALARMS_CLEARED))
 
     async def _flush(self) -> None:
-        self._running.store.flush()
+        await self._running.stored()
 
     # ---- calls ---------------------------------------------------------------------------
 

@@ -84,6 +84,7 @@ async def reserve(
         raise BadValue("id_tag: must name who the reservation is for")
     if not expires_s > csms.now():
         raise BadValue("expires: must be in the future")
+    await csms.writable()
     reservation_id = csms.store.next_reservation_id(csms.now())
     expires = str(iso(expires_s))
     out = csms.outbound(point)
@@ -112,8 +113,9 @@ def id_tags(csms: Csms) -> list[dict[str, Any]]:
 
 async def put_tag(csms: Csms, tag: IdTag) -> dict[str, Any]:
     """Add an idTag, or change it. Returns it as `row_of` shows it."""
+    await csms.writable()
     csms.store.keep_tag(tag)
-    await csms.store.committed()
+    await csms.stored()
     csms.tags.put(tag)
     csms.tags_changed()
     return _tag_row(csms, tag)
@@ -129,8 +131,9 @@ async def remove_tag(csms: Csms, id_tag: str) -> None:
             f"{found.id_tag} is in the file {csms.config.accept_id_tags}; remove it there,"
             " or block it here"
         )
+    await csms.writable()
     csms.store.forget_tag(id_tag)
-    await csms.store.committed()
+    await csms.stored()
     csms.tags.remove(id_tag)
     csms.tags_changed()
 

@@ -69,6 +69,7 @@ class Csms:
         except BaseException:
             self.store.close()
             raise
+        self.store.on_lock = lambda text: self._count_outside("database_locked", text)
         self._listed_revision = self.tags.revision
         self.points: dict[str, ChargePoint] = {}
         self.counters: Counter[str] = Counter()
@@ -355,8 +356,27 @@ class Csms:
     async def clear_alarms(self, point: ChargePoint) -> None:
         """Put the errors received until now away, for good."""
         point.worked[ALARMS_CLEARED] = self.now()
+        await self.writable()
         self.store.save_point(point.station_id, worked=point.worked)
-        await self.store.committed()
+        await self.stored()
+
+    async def writable(self) -> None:
+        """Wait until the database can be written. Raises TryLater."""
+        try:
+            await self.store.writable()
+        except (sqlite3.Error, OSError) as error:
+            raise self._not_stored(error) from None
+
+    async def stored(self) -> None:
+        """Wait until everything until now is stored. Raises TryLater."""
+        try:
+            # The future is that of all who wait.
+            await asyncio.shield(self.store.durable())
+        except (sqlite3.Error, OSError) as error:
+            raise self._not_stored(error) from None
+
+    def _not_stored(self, error: Exception) -> TryLater:
+        return TryLater(f"the database cannot be written now ({error}); nothing was changed")
 
     def save_point(self, point: ChargePoint, **columns: Any) -> None:
         """Keep what is known of a charge point. Where that cannot be, it goes on all the same."""
@@ -422,23 +442,20 @@ class Csms:
                     self.store.save_point(point.station_id, last_seen=point.last_seen_s)
                 if point.counters and point.note_departures():
                     self.store.save_point(point.station_id, worked=point.worked)
-            self.store.flush()
         except sqlite3.Error as error:
             self.count(None, "not_stored", str(error))
 
     async def _prune(self) -> None:
         """Delete what is older than it should be, in small steps."""
         keep, now_s = self.config.retention, self.now()
+        await self.writable()
         self.store.expire_reservations(now_s)
-        for kind, days in (
-            ("events", keep.events_days),
-            ("meter_values", keep.meter_values_days),
-            ("transactions", keep.transactions_days),
+        for table, where, days in (
+            ("events", "action <> 'MeterValues' AND received < ?", keep.events_days),
+            ("events", "action = 'MeterValues' AND received < ?", keep.meter_values_days),
+            ("transactions", "state <> 'active' AND received < ?", keep.transactions_days),
         ):
-            if days is None:
-                continue
-            sweep = self.store.sweep(kind, now_s - days * _DAY_S)
-            while self.store.sweep_step(sweep):
-                await self.store.committed()
+            while days is not None and self.store.prune(table, where, now_s - days * _DAY_S):
+                await self.stored()
                 await asyncio.sleep(0.05)
-            self.store.end_sweep(sweep)
+                await self.writable()

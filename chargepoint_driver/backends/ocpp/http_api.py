@@ -181,7 +181,7 @@ class Control:
 
     async def _transactions(self, request: web.Request) -> web.Response:
         month = request.query.get("month", "")
-        self._csms.store.flush()
+        await self._csms.stored()
         rows = queries.transactions(self._csms.config.database, month)
         if request.query.get("format") == "csv":
             return web.Response(text=queries.transactions_csv(rows), content_type="text/csv")
@@ -190,7 +190,7 @@ class Control:
     async def _events(self, request: web.Request) -> web.Response:
         after = int(_number(request, "after", 0, float(1 << 62)))
         most = int(_number(request, "limit", 1_000, 1_000))
-        self._csms.store.flush()
+        await self._csms.stored()
         return json_answer(queries.events(self._csms.config.database, after, most))
 
     async def _counters(self, request: web.Request) -> web.Response:

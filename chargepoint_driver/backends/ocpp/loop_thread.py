@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import _thread
 import asyncio
+import queue
 import sys
 import threading
 from collections import deque
@@ -18,7 +19,13 @@ from typing import Any
 
 from chargepoint_driver.errors import ChargePointError, FateUnknown, TryLater
 
-__all__ = ["NativeLoop", "Signal", "gevent_if_patched"]
+__all__ = [
+    "NativeLoop",
+    "Signal",
+    "gevent_if_patched",
+    "native_queue",
+    "start_native_thread",
+]
 
 
 def gevent_if_patched() -> Any:
@@ -27,6 +34,21 @@ def gevent_if_patched() -> Any:
     if monkey is None or not monkey.is_module_patched("threading"):
         return None
     return sys.modules.get("gevent")
+
+
+def native_queue() -> Any:
+    """A `queue.SimpleQueue` between real threads, also where gevent has replaced queues."""
+    if gevent_if_patched() is None:
+        return queue.SimpleQueue()
+    return sys.modules["gevent.monkey"].get_original("queue", "SimpleQueue")()
+
+
+def start_native_thread(run: Callable[[], None]) -> None:
+    """Run a function on a real thread, also where gevent has replaced threads."""
+    if gevent_if_patched() is None:
+        _thread.start_new_thread(run, ())
+    else:
+        sys.modules["gevent.monkey"].get_original("_thread", "start_new_thread")(run, ())
 
 
 class Signal:
@@ -112,8 +134,7 @@ class NativeLoop:
             else:
                 # The main thread's hub first: making two at once can lock their imports up.
                 gevent.get_hub()
-                begin = sys.modules["gevent.monkey"].get_original("_thread", "start_new_thread")
-                begin(self._run, (ready,))
+                start_native_thread(lambda: self._run(ready))
             if not ready.wait(timeout_s):
                 raise TryLater(f"{self._name} has not started within {timeout_s:g} s")
         finally:

@@ -24,7 +24,8 @@ class Reservations(Database):
         self, station_id: str, start_id: int, id_tag: str, requested_s: float
     ) -> None:
         """Remember the idTag of a remote start (2.x): its Started may name the id only."""
-        self._write(
+        self._write_later(
+            ("remote_starts", station_id, start_id),
             "INSERT OR REPLACE INTO remote_starts VALUES (?, ?, ?, ?)",
             (station_id, start_id, id_tag, requested_s),
         )
@@ -53,7 +54,8 @@ class Reservations(Database):
         state: str,
     ) -> None:
         """Keep a reservation, in the place of one with the same id."""
-        self._write(
+        self._write_later(
+            ("reservations", station_id, reservation_id),
             "INSERT OR REPLACE INTO reservations (id, charge_point, connector, id_tag, made,"
             " expires, state) VALUES (?, ?, ?, ?, ?, ?, ?)",
             (reservation_id, station_id, connector, id_tag, made_s, expires_s, state),
@@ -61,7 +63,8 @@ class Reservations(Database):
 
     def end_reservation(self, station_id: str, reservation_id: int, state: str) -> None:
         """Note that a reservation was cancelled or has expired."""
-        self._write(
+        self._write_later(
+            ("reservations", station_id, reservation_id, state),
             f"UPDATE reservations SET state = ? WHERE charge_point = ? AND id = ? AND {_OPEN}",  # noqa: S608
             (state, station_id, reservation_id),
         )
@@ -120,4 +123,5 @@ class Reservations(Database):
         """Note which reservations have expired by now."""
         where = f"WHERE {_OPEN} AND expires <= ?"
         if self._db.execute(f"SELECT 1 FROM reservations {where} LIMIT 1", (now_s,)).fetchone():  # noqa: S608
-            self._write(f"UPDATE reservations SET state = 'expired' {where}", (now_s,))  # noqa: S608
+            expire = f"UPDATE reservations SET state = 'expired' {where}"  # noqa: S608
+            self._write_later(("reservations", "expired"), expire, (now_s,))

@@ -13,7 +13,6 @@ import msgspec
 
 from chargepoint_driver.backends.ocpp.storage.id_tag_table import IdTagTable
 from chargepoint_driver.backends.ocpp.storage.reservation_table import Reservations
-from chargepoint_driver.backends.ocpp.storage.retention import Retention
 from chargepoint_driver.backends.ocpp.storage.transaction_table import Transactions
 
 __all__ = ["Store"]
@@ -21,7 +20,7 @@ __all__ = ["Store"]
 _encode = msgspec.json.Encoder().encode
 
 
-class Store(Transactions, Reservations, IdTagTable, Retention):
+class Store(Transactions, Reservations, IdTagTable):
     """The file, as the handlers of messages see it."""
 
     # ---- what is known of charge points --------------------------------------------------
@@ -35,7 +34,8 @@ class Store(Transactions, Reservations, IdTagTable, Retention):
         names = ", ".join(columns)
         marks = ", ".join("?" for _ in columns)
         changes = ", ".join(f"{name} = excluded.{name}" for name in columns)
-        self._write(
+        self._write_later(
+            ("charge_points", station_id, names),
             f"INSERT INTO charge_points (id, {names}) VALUES (?, {marks})"
             f" ON CONFLICT (id) DO UPDATE SET {changes}",
             (station_id, *values),
@@ -47,12 +47,14 @@ class Store(Transactions, Reservations, IdTagTable, Retention):
         """Keep the state of a connector ("connectors", "limits"); None forgets it."""
         assert table in {"connectors", "limits"}
         if data is None:
-            self._write(
+            self._write_later(
+                (table, station_id, connector),
                 f"DELETE FROM {table} WHERE charge_point = ? AND connector = ?",
                 (station_id, connector),
             )
             return
-        self._write(
+        self._write_later(
+            (table, station_id, connector),
             f"INSERT OR REPLACE INTO {table} (charge_point, connector, data) VALUES (?, ?, ?)",
             (station_id, connector, _encode(data).decode()),
         )
@@ -78,6 +80,17 @@ class Store(Transactions, Reservations, IdTagTable, Retention):
         assert table in {"connectors", "limits"}
         rows = self._db.execute(f"SELECT charge_point, connector, data FROM {table}")
         return [(row[0], row[1], _object(row[2])) for row in rows]
+
+    # ---- retention -----------------------------------------------------------------------
+
+    def prune(self, table: str, where: str, before_s: float, most: int = 5_000) -> int:
+        """Delete what is older; at most so many rows at once. Returns how many."""
+        assert table in {"events", "transactions"}
+        self._write("INSERT OR REPLACE INTO last_event VALUES (1, ?)", (self._last_event,))
+        return self._write(
+            f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE {where} LIMIT ?)",
+            (before_s, most),
+        ).rowcount
 
 
 def _object(text: str | None) -> dict[str, Any]:

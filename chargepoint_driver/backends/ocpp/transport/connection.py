@@ -34,6 +34,10 @@ _PATIENCE = 50
 _REMEMBERED = 16
 _BOOT = "BootNotification"
 _MAX_UNREAD_BYTES = 4_096
+# StartTransaction, StopTransaction and TransactionEvent read and write what is in the file. The
+# action of a frame stands near its beginning: ids have 36 characters.
+_TRANSACTION = b"Transaction"
+_MAX_HEAD = 120
 
 
 class CallRefused(WriteRejected):
@@ -129,19 +133,28 @@ class Link:
                 if (wait_s := self._too_fast_s()) > 0:
                     await asyncio.sleep(wait_s)
                 after: list[Callable[[], Awaitable[None]]] = []
-                answer = self._take(text, after)
-                if answer is None:
-                    if self._bad >= _PATIENCE:
-                        await self.close(1008, "too many bad messages")
-                    continue
                 try:
-                    await store.committed()
-                except sqlite3.Error as error:
+                    is_transaction = _TRANSACTION in text[:_MAX_HEAD]
+                    if is_transaction and not store.try_begin():
+                        await store.writable()
+                    mark = store.mark()
+                    answer = self._take(text, after)
+                    if answer is None:
+                        if self._bad >= _PATIENCE:
+                            await self.close(1008, "too many bad messages")
+                        continue
+                    # A repeated begin or end writes nothing, and the first may be on its way.
+                    stored = store.durable() if is_transaction else store.stored_since(mark)
+                    if stored is not None:
+                        await stored
+                except (sqlite3.Error, OSError) as error:
                     # Not stored, so not acknowledged: the charge point sends it again.
                     self._desk.count(self.point, "not_stored", str(error))
                     answer = self._not_stored(text)
                     after.clear()
-                await self._send(answer)
+                # What came before the end is still read: the answer to a call may be in it.
+                with suppress(ConnectionClosed):
+                    await self._send(answer)
                 for action in after:
                     self._spawn(action())
                 if self._bad >= _PATIENCE:
@@ -199,6 +212,8 @@ class Link:
             self._bad += 1
             self._desk.count(point, "refused_requests", f"{frame.action[:40]!r} {error.code}")
             return framing.error_text(frame.message_id, error, version)
+        except sqlite3.Error:
+            raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the charge point is answered
             self._desk.count(point, "internal_errors", f"{frame.action[:40]!r} {error!r}")
             after.clear()
