@@ -20,7 +20,7 @@ from volttron.client.known_identities import PLATFORM_DRIVER
 from volttron.client.vip.agent import Agent, Core
 from volttron.utils import load_config, vip_main
 
-from examples.throttle import RPC_ERRORS, RPC_LIMIT_S
+from chargepoint_driver.adapters.agents.throttle import RPC_ERRORS, RPC_LIMIT_S
 
 _log = logging.getLogger(__name__)
 

@@ -1,102 +1,10 @@
-"""An event follower: sheds while an OpenADR-style event lasts, and gives back afterwards.
-
-An ordinary VOLTTRON agent. Events come as messages on `events_topic`, as docs/demand-response.md
-has them; what became of each is published on `results_topic`. Events are kept in the agent's
-config store, entry `events`: after a restart it goes on where it was. Stopped in good order, it
-gives back, for nobody would end the event. Configured by `config`; DEFAULTS has the keys.
-"""
+"""The event follower: `chargepoint_driver.adapters.agents.event_follower`."""
 
 from __future__ import annotations
 
-import logging
-from datetime import datetime, timezone
-from typing import Any
+from chargepoint_driver.adapters.agents.event_follower import EventFollowerAgent, main
 
-from volttron.utils import vip_main
-
-from examples.events import Events
-from examples.throttle import RPC_ERRORS, Throttle, ThrottlingAgent
-
-_log = logging.getLogger(__name__)
-
-DEFAULTS: dict[str, Any] = {
-    "events_topic": "openadr/event",
-    "devices": ["campus/garage/group"],  # a station group, or ports, which share alike
-    # From this level, or price, on: kW for the devices together. The highest that is reached.
-    "levels": {"1": 40.0, "2": 20.0, "3": 6.0},
-    "prices": {},
-    "look_seconds": 10,
-    "lease_seconds": 300,  # an agent that is killed leaves its limit for so long
-    "results_topic": "event_follower",
-}
-
-
-class EventFollowerAgent(ThrottlingAgent):
-    """Does what the events say."""
-
-    defaults = DEFAULTS
-
-    def faults(self, settings: dict[str, Any]) -> list[str]:
-        found = super().faults(settings)
-        for name in ("levels", "prices"):
-            try:
-                good = all(float(step) * 0 == 0 <= float(kw) for step, kw in settings[name].items())
-            except (AttributeError, TypeError, ValueError):
-                good = False
-            found += [] if good else [f"{name}: must be numbers as texts, each with a limit in kW"]
-        return found
-
-    def work(self, settings: dict[str, Any], throttle: Throttle) -> None:
-        """Follow the events until the agent stops."""
-        self._kept = self._read()
-        held, said = self._kept["held"], None
-        events = Events(settings, self._kept["messages"], _now())
-        if held:
-            throttle.adopt(self.stopping)
-
-        def take(_p: str, _s: str, _b: str, _topic: str, _headers: Any, message: Any) -> None:
-            name = message.get("event_id") if isinstance(message, dict) else None
-            self.tell(settings, event_id=name, outcome=events.take(message, _now()))
-            self.woken.set()
-
-        self.vip.pubsub.subscribe("pubsub", settings["events_topic"], take).get(timeout=60)
-        try:
-            while not self.stopping.is_set():
-                kw = events.allowed_kw(_now())
-                held = held or kw is not None
-                self._keep(events, held)  # Before anything is written.
-                done = throttle.release() if kw is None else throttle.hold(kw)
-                held = held and not (done and kw is None)
-                if said != (kw, done):
-                    said = kw, done
-                    self.tell(settings, allowed_kw=kw, done=done)
-                self.woken.wait(settings["look_seconds"])
-                self.woken.clear()
-            self._keep(events, held and not throttle.release())
-        finally:
-            self.vip.pubsub.unsubscribe("pubsub", settings["events_topic"], take)
-
-    def _read(self) -> dict[str, Any]:
-        """What an earlier run kept."""
-        try:
-            return dict(self.vip.config.get("events"))
-        except KeyError:
-            return {"held": False, "messages": []}
-
-    def _keep(self, events: Events, held: bool) -> None:
-        kept = {"held": held, "messages": list(events.messages.values())}
-        if kept == self._kept:
-            return
-        try:
-            self.vip.config.set("events", kept)
-            self._kept = kept
-        except RPC_ERRORS as error:
-            _log.warning("The events cannot be kept, tried again: %s", error)
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc)
-
+__all__ = ["EventFollowerAgent"]
 
 if __name__ == "__main__":
-    vip_main(EventFollowerAgent, identity="event.follower", version="0.1.0")
+    main()

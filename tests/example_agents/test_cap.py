@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from examples.cap import Cap
+from chargepoint_driver.demand_response.site_cap import Cap
 
 SETTINGS = {
     "limit_kw": 100.0,

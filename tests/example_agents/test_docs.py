@@ -8,8 +8,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from chargepoint_driver.config import DeviceConfig
+from chargepoint_driver.demand_response.event_messages import Events
 from chargepoint_driver.service.shed_control.command_state import Status
-from examples.events import Events
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "demand-response.md").read_text(encoding="utf-8")

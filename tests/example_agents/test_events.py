@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from examples.events import MOST_EVENTS, Events
+from chargepoint_driver.demand_response.event_messages import MOST_EVENTS, Events
 
 NOON = datetime(2026, 7, 1, 12, 0, tzinfo=timezone.utc)
 SETTINGS = {"levels": {"1": 40.0, "2": 20, "3": 0}, "prices": {"0.3": 30.0, "1": 5.0}}

@@ -9,8 +9,8 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from examples import throttle
-from examples.throttle import Throttle, check
+from chargepoint_driver.adapters.agents import throttle
+from chargepoint_driver.adapters.agents.throttle import Throttle, check
 
 
 class Driver:

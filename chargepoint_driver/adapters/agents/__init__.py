@@ -1,0 +1,1 @@
+"""VOLTTRON agents for demand response, which act through the platform driver."""
