@@ -74,6 +74,7 @@ def test_frames_that_are_no_messages_are_slowed_down_and_end_the_socket(
     assert max(delays_s) < 5  # 13 to 36 s before
     eventually(lambda: flooder.flood(FLOODS[name], 0.2) == 0 or flooder.is_ended(), 3 * LIMIT_S)
     eventually(lambda: system.counters().get("flooding_sockets", 0) == 1)
+    assert system.counters()["slowed_down"] >= 3
     flooder.close()
 
 

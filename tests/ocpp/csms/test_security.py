@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from websockets.exceptions import InvalidStatus, WebSocketException
 
 from chargepoint_driver.backends.ocpp import OcppConfig, csms
+from chargepoint_driver.backends.ocpp.transport import websocket_server
 from chargepoint_driver.errors import BadConfiguration
 from chargepoint_driver.simulator.ocpp import Twins
 
@@ -342,3 +343,19 @@ def test_files_that_are_no_certificates(start, tls, tmp_path) -> None:
         start(tls={**tls, "key": tls["certificate"]})
     with pytest.raises(BadConfiguration, match="client_ca"):
         start(tls={**tls, "client_ca": tmp_path / "none"})
+
+
+def test_a_wrong_password_is_answered_late_and_nobody_else_waits(start, monkeypatch) -> None:
+    monkeypatch.setattr(websocket_server, "_WRONG_PASSWORD_S", 60.0)
+    site = start(charge_points=GUARDED)
+    url = urlsplit(site.system.ocpp_url)
+    with socket.create_connection((url.hostname, url.port), 5) as raw:
+        raw.sendall(
+            b"GET /ocpp/CP2 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        eventually(lambda: site.system.counters().get("wrong_passwords") == 1)
+        site.charger("CP2", password=PASSWORD).boot()
+        raw.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            raw.recv(1)

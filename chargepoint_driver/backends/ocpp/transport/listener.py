@@ -52,6 +52,7 @@ class WebSocketListener:
         self._handshake = handshake
         self._logger = logger
         self._connections: set[ServerConnection] = set()
+        self._opening: set[asyncio.Task[None]] = set()
         # websockets puts the tasks of its connections there.
         self.handler_tasks: set[asyncio.Task[None]] = set()
         self.acceptor = Acceptor(address, self._make, limits, log, tls)
@@ -68,6 +69,8 @@ class WebSocketListener:
             return_exceptions=True,
         )
         await self.acceptor.wait_closed()
+        for task in self._opening:
+            task.cancel()
         await asyncio.gather(*self.handler_tasks, return_exceptions=True)
 
     # ---- what websockets asks of its server ----------------------------------------------
@@ -82,10 +85,15 @@ class WebSocketListener:
 
     async def handler(self, connection: ServerConnection) -> None:
         """A connection from its first byte to its end."""
-        handshake = self._handshake
+        handshake, task = self._handshake, asyncio.current_task()
+        assert task is not None
+        self._opening.add(task)
         try:
             # The acceptor ends it where it takes too long.
-            await connection.handshake(handshake.admit, None, None)
+            try:
+                await connection.handshake(handshake.admit, None, None)
+            finally:
+                self._opening.discard(task)
             if connection.state is not State.OPEN:
                 connection.transport.abort()
                 return
@@ -100,9 +108,7 @@ class WebSocketListener:
         except Exception:  # noqa: BLE001 - a handshake without end; counted when the socket ends
             connection.transport.abort()
         finally:
-            task = asyncio.current_task()
-            if task is not None:
-                self.handler_tasks.discard(task)
+            self.handler_tasks.discard(task)
 
     def _make(self) -> ServerConnection:
         made: list[ServerConnection] = []

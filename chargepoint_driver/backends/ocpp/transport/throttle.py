@@ -54,8 +54,8 @@ class ThrottledConnection(ServerConnection):
     """
 
     allowance: Allowance | None = None
-    # Of `flooding_sockets` and `unread_output`; a reason goes with it.
-    on_drop: Callable[[str, str], None] | None = None
+    # Takes `slowed_down`, `flooding_sockets` or `unread_output`, and the reason.
+    on_misuse: Callable[[str, str], None] | None = None
     _waiting: bytearray | None = None
     _timer: asyncio.TimerHandle | None = None
     _unread_since_s: float | None = None
@@ -116,6 +116,8 @@ class ThrottledConnection(ServerConnection):
         if self.allowance is None or (self._is_message and not self._frames):
             return 0.0
         wait_s = self.allowance.take(self._frames or _PIECE_COSTS)
+        if wait_s > 0 and self.on_misuse is not None:
+            self.on_misuse("slowed_down", "more frames or bytes than messages_per_second allows")
         if wait_s > 0 and self._frames:
             now_s = self.loop.time()
             if now_s - self._offended_s > _FORGIVEN_AFTER_S:
@@ -169,5 +171,5 @@ class ThrottledConnection(ServerConnection):
     def _drop(self, kind: str, reason: str) -> None:
         if not self.transport.is_closing():
             self.transport.abort()
-            if self.on_drop is not None:
-                self.on_drop(kind, reason)
+            if self.on_misuse is not None:
+                self.on_misuse(kind, reason)

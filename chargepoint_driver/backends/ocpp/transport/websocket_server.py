@@ -309,7 +309,7 @@ class Front:
             return
         connection.allowance = self._allowance_of(station_id)
         address = peer_of(connection)
-        connection.on_drop = lambda kind, reason: self._count(kind, reason, address, station_id)
+        connection.on_misuse = lambda kind, reason: self._count(kind, reason, address, station_id)
         self._open += 1
         self._sockets.add(connection)
         try:
