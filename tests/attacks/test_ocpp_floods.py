@@ -162,6 +162,7 @@ def test_a_replaced_socket_has_a_line_with_address_and_id(
 ) -> None:
     first, second = Peer(system.ocpp_url, "CP1"), Peer(system.ocpp_url, "CP1")
     eventually(lambda: system.counters().get("replaced_sockets") == 1)
+    eventually(lambda: "replaced sockets" in caplog.text)
     (line,) = [line for line in caplog.messages if "replaced sockets" in line]
     assert "'CP1'" in line
     assert "127.0.0.1" in line
