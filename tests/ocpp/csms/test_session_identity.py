@@ -368,3 +368,21 @@ def test_which_statuses_make_values_a_session(site, clock, status, is_adopted, n
     else:
         assert site.month() == []
         assert site.point().counters["unknown_transactions"] == 1
+
+
+def test_the_end_may_tell_the_register_of_the_begin(start, clock) -> None:
+    site = start()
+    charger = site.charger()
+    charger.boot()
+    begin, end = clock.iso(600), clock.iso(1)
+    without = {"connectorId": 1, "idTag": "A", "timestamp": begin}
+    transaction_id = charger.ask("StartTransaction", without)["transactionId"]
+    first = {"value": "1000", "context": "Transaction.Begin"}
+    stop = {
+        "transactionId": transaction_id,
+        "meterStop": 4500,
+        "timestamp": end,
+        "transactionData": [{"timestamp": begin, "sampledValue": [first]}],
+    }
+    charger.ask("StopTransaction", stop)
+    assert rows(site, "meter_start_wh", "energy_wh") == [(1000.0, 3500.0)]

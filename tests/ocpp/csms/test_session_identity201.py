@@ -238,3 +238,17 @@ def test_with_several_it_ends_none_until_an_evse_is_free(site, station, clock) -
     assert ("lost", 400) in rows(site, "state", "energy_wh")
     station.event("Ended", clock.iso(), 2, 1900, tx="t2", evse={"id": 2})
     assert ("completed", 900) in rows(site, "state", "energy_wh")
+
+
+def test_the_end_may_tell_the_register_of_the_begin(site, station, clock) -> None:
+    station.boot()
+    begin, end = clock.iso(600), clock.iso(1)
+    station.event("Started", begin, 0)
+    first = {"value": 1000, "context": "Transaction.Begin"}
+    last = {"value": 4.5, "context": "Transaction.End", "unitOfMeasure": {"unit": "kWh"}}
+    values = [
+        {"timestamp": begin, "sampledValue": [first]},
+        {"timestamp": end, "sampledValue": [last]},
+    ]
+    station.event("Ended", end, 1, meterValue=values)
+    assert rows(site, "meter_start_wh", "energy_wh") == [(1000.0, 3500.0)]

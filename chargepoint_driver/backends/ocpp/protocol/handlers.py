@@ -13,6 +13,7 @@ from chargepoint_driver.backends.ocpp.wire.framing import WireError
 
 __all__ = [
     "Handlers",
+    "begin_register",
     "booted",
     "connector_if_known",
     "connector_in",
@@ -134,3 +135,15 @@ def samples_of(
     if len(moments) > 1:
         moments = grouped(moments)
     return [(at, sample(values, supply, ending=ending)) for at, values in moments]
+
+
+def begin_register(request: Request, moments: list[tuple[float, list[Any]]]) -> float | None:
+    """Return the register that a message gives for the begin of its session, in Wh; None without.
+
+    Some chargers give it with the end only (context Transaction.Begin)."""
+    begins = [
+        (at, [value for value in values if value.context == "Transaction.Begin"])
+        for at, values in moments
+    ]
+    registers = (it.energy_wh for _, it in samples_of(request, begins))
+    return next((wh for wh in registers if wh is not None), None)

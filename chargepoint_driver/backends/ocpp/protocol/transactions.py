@@ -81,8 +81,11 @@ def finish(
     end: End,
     registers: Iterable[tuple[float, float]] = (),
     connector_id: int | None = None,
+    *,
+    begin_wh: float | None = None,
 ) -> Transaction | None:
-    """Take the end of a transaction, with the (time, register) pairs that came with it.
+    """Take the end of a transaction, with the (time, register) pairs that came with it, and the
+    register that it gives for the begin, which counts where the begin itself had none.
 
     Returns the transaction that it ended, or None: the end is then kept as an orphan, or was
     there before. Some chargers send 0, -1 or null in place of an id. Such an end is that of the
@@ -100,6 +103,8 @@ def finish(
     if found.state == "completed":
         request.desk.count(point, "repeated_stops")
         return found
+    if begin_wh is not None:
+        store.amend(found.transaction_id, start_wh=begin_wh)
     running = point.connector_of(found.transaction_id)
     for time_s, wh in sorted(registers):
         _register(request, running, found, wh, time_s)

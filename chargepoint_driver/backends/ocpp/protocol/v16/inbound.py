@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 from chargepoint_driver.backends.ocpp.model.charger import EV_COMMUNICATION_ERROR, is_fault
-from chargepoint_driver.backends.ocpp.model.metering import Sample, raw_values
+from chargepoint_driver.backends.ocpp.model.metering import Raw, Sample, raw_values
 from chargepoint_driver.backends.ocpp.protocol.dispatch import Dialect, Request
 from chargepoint_driver.backends.ocpp.protocol.handlers import (
     Handlers,
+    begin_register,
     booted,
     connector_if_known,
     connector_in,
@@ -136,7 +137,8 @@ def _stop(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
         reason=payload.get("reason") or "Local",
         key=f"{given}|{payload.get('timestamp')}|{_exact(meter)}",
     )
-    found = finish(request, end, registers)
+    begin_wh = begin_register(request, _raw_moments(request, payload.get("transactionData")))
+    found = finish(request, end, registers, begin_wh=begin_wh)
     connector_id = None if found is None else found.connector_id
     request.desk.note(request, connector_id, end.stop_s, payload)
     if not id_tag:
@@ -200,12 +202,15 @@ def _moments(
     request: Request, meter_values: Any, *, ending: bool = False
 ) -> list[tuple[float, Sample]]:
     """The samples of meter values that came the common way; a lone one counts as a list."""
-    moments = [
+    return samples_of(request, _raw_moments(request, meter_values), ending=ending)
+
+
+def _raw_moments(request: Request, meter_values: Any) -> list[tuple[float, list[Raw]]]:
+    return [
         (message_time(request, each.get("timestamp")), raw_values(each.get("sampledValue")))
         for each in (meter_values if isinstance(meter_values, list) else [meter_values])
         if isinstance(each, dict)
     ]
-    return samples_of(request, moments, ending=ending)
 
 
 DIALECT = Dialect(

@@ -9,6 +9,7 @@ from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.protocol.dispatch import Dialect, Request
 from chargepoint_driver.backends.ocpp.protocol.handlers import (
     Handlers,
+    begin_register,
     booted,
     connector_if_known,
     connector_in,
@@ -74,7 +75,9 @@ def _transaction_event(request: Request, payload: dict[str, Any]) -> dict[str, A
     info = payload.get("transactionInfo") or {}
     ending = payload.get("eventType") == "Ended" or "stoppedReason" in info
     moments = _moments(request, payload.get("meterValue"), ending=ending)
-    event = Event(payload, id_tag or _tag_of_remote_start(request, info), time_s, evse_id, moments)
+    id_tag_of_event = id_tag or _tag_of_remote_start(request, info)
+    begin_wh = begin_register(request, _raw_moments(request, payload.get("meterValue")))
+    event = Event(payload, id_tag_of_event, time_s, evse_id, moments, begin_wh)
     evse_id = take_event(request, event)
     data = {**payload, "samples": [{"time": iso(at), "values": it.values} for at, it in moments]}
     data.pop("meterValue", None)
@@ -214,14 +217,17 @@ def _evse(number: int) -> int:
 def _moments(
     request: Request, meter_values: Any, *, ending: bool = False
 ) -> list[tuple[float, Sample]]:
-    moments = [
+    return samples_of(request, _raw_moments(request, meter_values), ending=ending)
+
+
+def _raw_moments(request: Request, meter_values: Any) -> list[tuple[float, list[Raw]]]:
+    return [
         (
             message_time(request, each.get("timestamp")),
             [_raw(entry) for entry in each.get("sampledValue", ()) if "value" in entry],
         )
         for each in (meter_values if isinstance(meter_values, list) else ())
     ]
-    return samples_of(request, moments, ending=ending)
 
 
 def _raw(entry: dict[str, Any]) -> Raw:

@@ -22,7 +22,8 @@ __all__ = ["Event", "take_event"]
 
 
 class Event:
-    """One TransactionEvent, read. `evse_id` 0 means not named."""
+    """One TransactionEvent, read. `evse_id` 0 means not named; `begin_wh` is the register that it
+    gives for the begin (context Transaction.Begin), in whichever event that stands."""
 
     def __init__(
         self,
@@ -31,6 +32,7 @@ class Event:
         time_s: float,
         evse_id: int,
         moments: Sequence[tuple[float, Sample]],
+        begin_wh: float | None = None,
     ) -> None:
         info = payload.get("transactionInfo") or {}
         given = info.get("transactionId")
@@ -45,6 +47,7 @@ class Event:
         self.time_s = time_s
         self.evse_id = evse_id
         self.moments = moments
+        self.begin_wh = begin_wh
         self.registers = [(at, it.energy_wh) for at, it in moments if it.energy_wh is not None]
         self.reason = info.get("stoppedReason") or "Local"
         self.reservation_id = payload.get("reservationId")
@@ -56,6 +59,8 @@ class Event:
     @property
     def first_wh(self) -> float | None:
         """The register of the begin."""
+        if self.begin_wh is not None:
+            return self.begin_wh
         return min(self.registers)[1] if self.registers and self.kind == "Started" else None
 
     @property
@@ -175,14 +180,13 @@ def _is_another(request: Request, event: Event, newest: Transaction) -> bool:
 
 def _amended(request: Request, known: Transaction, event: Event) -> Transaction:
     """Have what runs show what an event told of its begin."""
-    is_started = event.kind == "Started"
     begun_s, _, _ = request.desk.store.begin_of(known.transaction_id)
     found = replace(
         known,
         id_tag=known.id_tag or event.id_tag,
         connector_id=known.connector_id or event.evse_id,
         start_s=begun_s if begun_s is not None else known.start_s,
-        start_wh=event.first_wh if known.start_wh is None and is_started else known.start_wh,
+        start_wh=event.first_wh if known.start_wh is None else known.start_wh,
     )
     running = request.point.connector_of(known.transaction_id)
     if running is not None and running.transaction is not None:
@@ -227,5 +231,5 @@ def _end(request: Request, event: Event) -> int:
     # The live values of another session are not touched.
     if event.moments and (known is not None or point.connector(evse_id).transaction is None):
         measure(request, evse_id, None, event.moments, known)
-    finish(request, end, event.registers, event.evse_id or None)
+    finish(request, end, event.registers, event.evse_id or None, begin_wh=event.begin_wh)
     return evse_id
