@@ -1,3 +1,4 @@
+# make help   this list
 # make demo   a real VOLTTRON platform polls simulated stations, sheds a port, ends by itself
 # make test   the tests     make check   lint, types, layers, docs     make bench   measurements
 # make docs   the documentation, in build/docs
@@ -11,6 +12,7 @@
 # make lowest the core tests on the lowest versions that setup.cfg allows
 # make pythons the tests under each of PYTHONS that is here, in an environment of its own
 # make audit  known vulnerabilities of what is installed, and of the lowest versions allowed
+# make release-check   sdist and wheel, each installed into an empty environment and tried there
 # make beside whether the wheel changes a package of a volttron-core that is there
 PYTHON ?= python3
 VENV   := .venv
@@ -23,8 +25,15 @@ AUDIT  ?= $(or $(TMPDIR),/tmp)/chargepoint-audit
 CORE   := $(addprefix tests/,backend cache catalogue cli faults registry service simulator)
 PYTEST ?=
 
-.PHONY: all venv demo test chromium fuzz fuzz-xml faults attack soak lowest pythons audit beside check docs bench clean
+RELEASE ?= $(or $(TMPDIR),/tmp)/chargepoint-release
+
+.PHONY: help release-check all venv demo test chromium fuzz fuzz-xml faults attack soak lowest pythons audit beside check docs bench clean
 all: check test
+
+# The comment at the top of this file.
+help:
+	@sed -n '/^# /!q;s/^# //p' $(firstword $(MAKEFILE_LIST))
+
 venv: $(READY)
 
 # One environment for everything: installed once, again when the requirements change.
@@ -107,6 +116,10 @@ audit: $(READY)
 	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check pip-audit; }
 	$(BIN)/python -m tests.supply.audit installed $(AUDIT)/bin/pip-audit; first=$$?; \
 	$(BIN)/python -m tests.supply.audit lowest $(AUDIT)/bin/pip-audit && exit $$first
+
+# What is in dist afterwards can be published.
+release-check: $(READY)
+	$(BIN)/python -m tests.supply.release dist $(RELEASE)
 
 beside: $(READY)
 	$(BIN)/python -m tests.supply.beside $(or $(TMPDIR),/tmp)/chargepoint-beside
