@@ -68,6 +68,17 @@ def test_a_charge_by_http(central, http):
     assert any(entry["frame"][2] == "StopTransaction" for entry in frames if entry["frame"][0] == 2)
 
 
+def test_the_connectors_of_the_only_twin(central, http):
+    ask, _ = http
+    assert ask("POST", "/plug/1")[0] == 409  # two run
+    assert ask("DELETE", "/charge-points/CP0002")[0] == 200
+    assert ask("POST", "/plug/1")[1]["state"]["connectors"][0]["status"] == "Preparing"
+    assert ask("POST", "/unplug/1")[1]["state"]["connectors"][0]["status"] == "Available"
+    assert ask("POST", "/plug/one")[0] == 400
+    assert ask("GET", "/plug/1")[0] == 405
+    assert ask("POST", "/plug/9")[0] == 409
+
+
 def test_create_call_send_remove(central, http):
     ask, _ = http
     status, made = ask("POST", "/charge-points", {"id": "a/b", "connectors": [{"kind": "DC"}]})

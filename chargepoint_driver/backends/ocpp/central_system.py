@@ -7,15 +7,17 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from chargepoint_driver.backend import Limit, Target
 from chargepoint_driver.backends.ocpp import commands
+from chargepoint_driver.backends.ocpp.central_operations import NamedOperations
 from chargepoint_driver.backends.ocpp.csms import ALARMS_CLEARED, Csms
 from chargepoint_driver.backends.ocpp.loop_thread import NativeLoop, Signal
 from chargepoint_driver.backends.ocpp.model.authorization import tag_of
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
+from chargepoint_driver.backends.ocpp.operations import operate
 from chargepoint_driver.backends.ocpp.status import ChargePointView
 from chargepoint_driver.backends.ocpp.storage import queries
 from chargepoint_driver.config.ocpp import OcppConfig
@@ -27,7 +29,7 @@ _log = logging.getLogger(__name__)
 _MOST_PENDING = 10_000
 
 
-class CentralSystem:
+class CentralSystem(NamedOperations):
     """OCPP chargers that connect to us. Thread-safe; `start` first, `stop` at the end."""
 
     name = "ocpp"
@@ -140,6 +142,16 @@ class CentralSystem:
         """Final duration and energy of every transaction completed in YYYY-MM (UTC)."""
         return queries.transactions(self.config.database, month)
 
+    def running_transactions(self, station_id: str | None = None) -> list[dict[str, Any]]:
+        """The transactions that run, of a charge point or of all, oldest first."""
+        self._loop.run(self._flush, 30)
+        return queries.running(self.config.database, station_id)
+
+    def usage(self, month: str) -> list[dict[str, Any]]:
+        """Sessions and energy of each idTag in YYYY-MM (UTC); see `queries.usage`."""
+        self._loop.run(self._flush, 30)
+        return queries.usage(self.config.database, month)
+
     def events(self, after: int = 0, most: int = 1_000) -> list[dict[str, Any]]:
         """Stored events with ids above `after`, oldest first."""
         return queries.events(self.config.database, after, most)
@@ -207,6 +219,13 @@ class CentralSystem:
         point = csms.point(station_id)
         answer: dict[str, Any] = self._loop.run(
             lambda: csms.call(point, action, payload, timeout_s), timeout_s + 5
+        )
+        return answer
+
+    def operate(self, station_id: str, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Carry out one operation of `operations.OPERATIONS`; arguments as JSON has them."""
+        answer: dict[str, Any] = self._command(
+            station_id, lambda csms, point: operate(csms, point, name, arguments)
         )
         return answer
 

@@ -12,16 +12,18 @@ from chargepoint_driver.backends.ocpp.protocol.requests import Ask, status_of
 from chargepoint_driver.errors import BadValue, NothingThere, WriteRejected
 
 __all__ = [
+    "accepted",
     "availability",
     "cancel_reservation",
     "remote_start",
     "remote_stop",
     "reserve",
     "reset",
+    "taken",
     "unlock",
 ]
 
-_DONE = {"Accepted", "Scheduled", "Unlocked"}
+_DONE = {"Accepted", "AcceptedCanceled", "Scheduled", "Unlocked"}
 
 
 async def remote_start(
@@ -29,7 +31,7 @@ async def remote_start(
 ) -> None:
     """Begin a transaction."""
     out = csms.outbound(point)
-    await _accepted(csms, point, out.remote_start(connector_id, id_tag, start_id))
+    await accepted(csms, point, out.remote_start(connector_id, id_tag, start_id))
 
 
 async def remote_stop(csms: Csms, point: ChargePoint, connector_id: int | None) -> None:
@@ -45,34 +47,34 @@ async def remote_stop(csms: Csms, point: ChargePoint, connector_id: int | None) 
         raise NothingThere(f"{point.station_id}{where}: {many}")
     found, out = running[0], csms.outbound(point)
     try:
-        await _accepted(csms, point, out.remote_stop(found.wire_id))
+        await accepted(csms, point, out.remote_stop(found.wire_id))
     except WriteRejected:
         if found.alias is None:
             raise
-        await _accepted(csms, point, out.remote_stop(found.alias))
+        await accepted(csms, point, out.remote_stop(found.alias))
 
 
 async def availability(csms: Csms, point: ChargePoint, connector_id: int, operative: bool) -> str:
     """In or out of service. Where 0 is refused, each connector is asked."""
     out = csms.outbound(point)
     try:
-        return await _accepted(csms, point, out.availability(connector_id, operative))
+        return await accepted(csms, point, out.availability(connector_id, operative))
     except WriteRejected:
         each = [number for number in point.connectors if number]
         if connector_id or not each:
             raise
-    said = [await _accepted(csms, point, out.availability(number, operative)) for number in each]
+    said = [await accepted(csms, point, out.availability(number, operative)) for number in each]
     return "Scheduled" if "Scheduled" in said else "Accepted"
 
 
 async def reset(csms: Csms, point: ChargePoint, hard: bool) -> None:
     """Restart."""
-    await _accepted(csms, point, csms.outbound(point).reset(hard))
+    await accepted(csms, point, csms.outbound(point).reset(hard))
 
 
 async def unlock(csms: Csms, point: ChargePoint, connector_id: int) -> None:
     """Release the plug."""
-    await _accepted(csms, point, csms.outbound(point).unlock(connector_id))
+    await accepted(csms, point, csms.outbound(point).unlock(connector_id))
 
 
 async def reserve(
@@ -88,14 +90,14 @@ async def reserve(
     reservation_id = csms.store.next_reservation_id(csms.now())
     expires = str(iso(expires_s))
     out = csms.outbound(point)
-    await _accepted(csms, point, out.reserve(reservation_id, connector_id, id_tag, expires))
+    await accepted(csms, point, out.reserve(reservation_id, connector_id, id_tag, expires))
     return _reservation(csms, point, reservation_id)
 
 
 async def cancel_reservation(csms: Csms, point: ChargePoint, reservation_id: int) -> dict[str, Any]:
     """End a reservation. Returns it. Raises NothingThere, WriteRejected."""
     _reservation(csms, point, reservation_id)
-    await _accepted(csms, point, csms.outbound(point).cancel_reservation(reservation_id))
+    await accepted(csms, point, csms.outbound(point).cancel_reservation(reservation_id))
     return _reservation(csms, point, reservation_id)
 
 
@@ -143,12 +145,18 @@ def _tag_row(csms: Csms, tag: IdTag) -> dict[str, Any]:
     return row_of(tag, csms.tags.source_of(tag), csms.now(), running)
 
 
-async def _accepted(csms: Csms, point: ChargePoint, ask: Ask) -> str:
-    answer: dict[str, Any] = await csms.ask(point, ask)
-    status = status_of(answer, ask[0], point.station_id)
+async def accepted(csms: Csms, point: ChargePoint, ask: Ask) -> str:
+    """Send a request. Returns the status of the answer; raises WriteRejected for a refusal."""
+    return taken(await csms.ask(point, ask), ask[0], point)
+
+
+def taken(answer: dict[str, Any], action: str, point: ChargePoint) -> str:
+    """Return the status of an answer. Raises WriteRejected for a refusal, FateUnknown where
+    there is none."""
+    status = status_of(answer, action, point.station_id)
     if status not in _DONE:
         raise WriteRejected(
-            f"{point.station_id}: the charge point answered {status} to {ask[0]}",
+            f"{point.station_id}: the charge point answered {status} to {action}",
             service_code=status,
         )
     return status

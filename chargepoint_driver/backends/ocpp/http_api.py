@@ -6,7 +6,7 @@ import ipaddress
 import os
 import secrets
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -14,8 +14,11 @@ from aiohttp.typedefs import Handler
 
 from chargepoint_driver.backends.ocpp import commands
 from chargepoint_driver.backends.ocpp.csms import Csms
+from chargepoint_driver.backends.ocpp.http_central import CentralDocument
+from chargepoint_driver.backends.ocpp.http_routes import ROUTES, document
 from chargepoint_driver.backends.ocpp.model.authorization import key_of, tag_of
-from chargepoint_driver.backends.ocpp.model.timestamps import iso, parse
+from chargepoint_driver.backends.ocpp.model.timestamps import iso
+from chargepoint_driver.backends.ocpp.operations import operate
 from chargepoint_driver.backends.ocpp.storage import queries
 from chargepoint_driver.backends.ocpp.transport.connection import CallRefused
 from chargepoint_driver.config.ocpp import parse_address
@@ -54,6 +57,7 @@ class Control:
             raise BadConfiguration("control: only loopback, like 127.0.0.1:0")
         self._listener = Listener(address, "control")
         self._failed = FailedLogins(self._listener.log)
+        self.central = CentralDocument(csms)
 
     @property
     def url(self) -> str:
@@ -65,22 +69,11 @@ class Control:
         app = web.Application(
             middlewares=[answering(_shown), self._guard], client_max_size=_MOST_BYTES
         )
-        app.router.add_get("/charge-points", self._points)
-        app.router.add_get("/charge-points/{id}", self._point)
-        app.router.add_post("/charge-points/{id}/reservations", self._reserve)
-        app.router.add_delete("/charge-points/{id}/reservations/{number}", self._cancel)
-        app.router.add_post("/charge-points/{id}/{action}", self._call)
-        app.router.add_get("/reservations", self._reservations)
-        app.router.add_get("/id-tags", self._tags)
-        app.router.add_post("/id-tags", self._add_tag)
-        app.router.add_get("/id-tags/{tag}", self._tag)
-        app.router.add_put("/id-tags/{tag}", self._put_tag)
-        app.router.add_delete("/id-tags/{tag}", self._remove_tag)
-        app.router.add_get("/transactions", self._transactions)
-        app.router.add_get("/events", self._events)
-        app.router.add_get("/counters", self._counters)
-        app.router.add_get("/health", self._health)
-        app.router.add_get("/settings", self._settings)
+        for route in ROUTES:
+            handler = getattr(self, f"_{route.handler}", None)
+            if handler is None:
+                handler = getattr(self.central, route.handler)
+            app.router.add_route(route.method, route.path, handler)
         await self._listener.start(app)
 
     async def stop(self) -> None:
@@ -117,21 +110,18 @@ class Control:
         csms = self._csms
         return json_answer(csms.store.reservations(csms.now(), request.query.get("charge_point")))
 
+    async def _operate(self, request: web.Request) -> web.Response:
+        """The operation that the last part of the path names."""
+        return await self._carry_out(request, request.path.rpartition("/")[2])
+
     async def _reserve(self, request: web.Request) -> web.Response:
+        return await self._carry_out(request, "reserve")
+
+    async def _carry_out(self, request: web.Request, name: str) -> web.Response:
         csms = self._csms
         point = csms.point(request.match_info["id"])
-        body = await _fields(request, "connector", "id_tag", "expires", "minutes")
-        connector, minutes = body.get("connector"), body.get("minutes")
-        expires_s = parse(body.get("expires"))
-        if _is_number(minutes) and "expires" not in body:
-            expires_s = csms.now() + minutes * 60
-        if expires_s is None:
-            raise BadValue("give expires, a time like 2026-12-31T00:00:00Z, or minutes")
-        if connector is not None and not (_is_number(connector) and connector == int(connector)):
-            raise BadValue("connector: must be a whole number, or left out for any")
-        id_tag = str(body.get("id_tag") or "")
-        row = await commands.reserve(csms, point, int(connector or 0) or None, id_tag, expires_s)
-        return json_answer(row)
+        arguments = await read_json(request, dict[str, Any], "an object of arguments")
+        return json_answer(await operate(csms, point, name, arguments))
 
     async def _cancel(self, request: web.Request) -> web.Response:
         csms = self._csms
@@ -187,6 +177,22 @@ class Control:
             return web.Response(text=queries.transactions_csv(rows), content_type="text/csv")
         return json_answer(rows)
 
+    async def _running(self, request: web.Request) -> web.Response:
+        self._csms.store.flush()
+        path, of = self._csms.config.database, request.query.get("charge_point")
+        return json_answer(queries.running(path, of))
+
+    async def _usage(self, request: web.Request) -> web.Response:
+        self._csms.store.flush()
+        rows = queries.usage(self._csms.config.database, request.query.get("month", ""))
+        if request.query.get("format") == "csv":
+            return web.Response(text=queries.usage_csv(rows), content_type="text/csv")
+        return json_answer(rows)
+
+    async def _openapi(self, request: web.Request) -> web.Response:
+        del request
+        return json_answer(document())
+
     async def _events(self, request: web.Request) -> web.Response:
         after = int(_number(request, "after", 0, float(1 << 62)))
         most = int(_number(request, "limit", 1_000, 1_000))
@@ -221,19 +227,6 @@ class Control:
             "charge_points": given.get("charge_points", "*"),
         }
         return json_answer(_with_whole_paths({**given, **always}))
-
-
-async def _fields(request: web.Request, *known: str) -> dict[str, Any]:
-    """The body, an object of these fields. Raises BadValue."""
-    body: dict[str, Any] = await read_json(request, dict[str, Any], "the request")
-    unknown = sorted(set(body) - set(known))
-    if unknown:
-        raise BadValue(f"{unknown[0]}: unknown; give {', '.join(known)}")
-    return body
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1 << 31
 
 
 def _number(request: web.Request, name: str, default: float, most: float) -> float:

@@ -4,6 +4,7 @@ GET    /charge-points                 POST /charge-points
 GET    /charge-points/<id>            DELETE /charge-points/<id>
 GET    /charge-points/<id>/messages   POST /charge-points/<id>/<action>
 GET    /actions   GET /quirks   GET /stats   GET /clock   POST /clock   POST /scenario
+POST   /plug/<connector>              POST /unplug/<connector>            where one twin runs
 """
 
 from __future__ import annotations
@@ -43,9 +44,13 @@ class Control:
         except ValueError as error:
             return 400, {"error": str(error)}
 
-    async def _route(self, method: str, parts: list[str], body: dict[str, Any]) -> Answer:
+    async def _route(  # noqa: PLR0911 - one for each path
+        self, method: str, parts: list[str], body: dict[str, Any]
+    ) -> Answer:
         if parts[0] == "charge-points" and len(parts) <= 3:
             return await self._twins(method, parts[1:], body)
+        if len(parts) == 2 and parts[0] in ("plug", "unplug"):
+            return await self._only(method, parts[0], parts[1], body)
         if len(parts) != 1 or parts[0] not in ("actions", "quirks", "stats", "clock", "scenario"):
             return 404, {"error": f"nothing at /{'/'.join(parts)}; see docs/twins.md"}
         if method == "GET" and parts[0] != "scenario":
@@ -78,6 +83,19 @@ class Control:
         elif method == "POST":
             return await self._act(parts[0], parts[1], body)
         return 405, {"error": f"{method} does not go here; see docs/twins.md"}
+
+    async def _only(self, method: str, action: str, number: str, body: dict[str, Any]) -> Answer:
+        """An action on a connector of the only twin."""
+        if method != "POST":
+            return 405, {"error": f"/{action} takes POST"}
+        identities = list(self.fleet.points)
+        if len(identities) != 1:
+            raise NotNow(
+                f"{len(identities)} twins run: use /charge-points/<id>/{action} to name one"
+            )
+        if not number.isdecimal() or len(number) > 4:
+            raise ValueError(f"/{action}/<connector>: the connector is a whole number")
+        return await self._act(identities[0], action, {**body, "connector": int(number)})
 
     async def _act(self, identity: str, action: str, body: dict[str, Any]) -> Answer:
         point = self.fleet.point(identity)

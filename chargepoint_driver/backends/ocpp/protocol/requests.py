@@ -9,7 +9,19 @@ from typing import Any, Protocol
 from chargepoint_driver.backends.ocpp.model.quirks import Purpose
 from chargepoint_driver.errors import FateUnknown
 
-__all__ = ["Ask", "Composite", "ListedTag", "Outbound", "Profile", "composite_of", "status_of"]
+__all__ = [
+    "Ask",
+    "Composite",
+    "Firmware",
+    "ListedTag",
+    "Log",
+    "Outbound",
+    "Profile",
+    "composite_of",
+    "given",
+    "log_fields",
+    "status_of",
+]
 
 Ask = tuple[str, dict[str, Any]]
 """(action, payload) of a request."""
@@ -39,6 +51,33 @@ class ListedTag:
     id_tag: str
     status: str
     expires: str | None
+
+
+@dataclass(frozen=True)
+class Log:
+    """A log that a charger is to upload to `location`, a URL. Times are ISO 8601."""
+
+    location: str
+    kind: str
+    request_id: int
+    oldest: str | None = None
+    latest: str | None = None
+    retries: int | None = None
+    retry_interval_s: int | None = None
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """Firmware that a charger is to download from `location`, a URL. Times are ISO 8601."""
+
+    location: str
+    request_id: int
+    retrieve: str
+    install: str | None = None
+    signing_certificate: str | None = None
+    signature: str | None = None
+    retries: int | None = None
+    retry_interval_s: int | None = None
 
 
 @dataclass(frozen=True)
@@ -112,8 +151,20 @@ class Outbound(Protocol):
     def configure(self, name: str, value: str) -> Ask:
         """Change a setting."""
 
+    def configured_status(self, answer: dict[str, Any]) -> str | None:
+        """The status of the setting in an answer to `configure`; None where it has none."""
+
     def is_configured(self, answer: dict[str, Any]) -> bool:
         """Whether the setting was taken."""
+
+    def diagnostics(self, log: Log) -> Ask:
+        """Ask for the upload of diagnostics (1.6: 5.8; 2.x: N01)."""
+
+    def log(self, log: Log) -> Ask:
+        """Ask for the upload of a log of that kind (1.6: security whitepaper; 2.x: N01)."""
+
+    def update_firmware(self, firmware: Firmware) -> Ask:
+        """Ask for the download and installation of firmware."""
 
     names: list[str]
     """The settings that this backend makes use of."""
@@ -163,4 +214,27 @@ def composite_of(answer: dict[str, Any], name: str) -> Composite | None:
         str(schedule.get("chargingRateUnit", "A")),
         float(first["limit"]),
         phases if isinstance(phases, int) else None,
+    )
+
+
+def given(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields that are not None."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def log_fields(log: Log) -> dict[str, Any]:
+    """Return the payload of GetLog, which every version has alike."""
+    place = {
+        "remoteLocation": log.location,
+        "oldestTimestamp": log.oldest,
+        "latestTimestamp": log.latest,
+    }
+    return given(
+        {
+            "logType": log.kind,
+            "requestId": log.request_id,
+            "log": given(place),
+            "retries": log.retries,
+            "retryInterval": log.retry_interval_s,
+        }
     )

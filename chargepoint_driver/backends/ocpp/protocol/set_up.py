@@ -45,7 +45,7 @@ __all__ = ["SetUp"]
 # A status that is on its way need not be asked for.
 _SETTLE_S = 1.0
 _MIN_BETWEEN_S = 60.0
-_NOT_RESTARTS = {"Reset", "UpdateFirmware"}
+_NOT_RESTARTS = {"Reset", "SignedUpdateFirmware", "UpdateFirmware"}
 
 
 class System(Protocol):

@@ -23,10 +23,13 @@ __all__ = [
     "last_contact",
     "last_energy",
     "newest_sessions",
+    "running",
     "sessions",
     "transaction",
     "transactions",
     "transactions_csv",
+    "usage",
+    "usage_csv",
 ]
 
 _MOST_EVENTS = 1_000
@@ -34,6 +37,9 @@ _FIELDS = (
     "id", "charge_point", "connector", "wire_id", "id_tag", "start", "stop", "duration_s",
     "energy_wh", "meter_start_wh", "meter_stop_wh", "reason", "state", "matched_by",
     "register_resets", "energy_is_minimum",
+)  # fmt: skip
+_USAGE = (
+    "id_tag", "month", "sessions", "energy_wh", "energy_is_minimum", "without_energy", "duration_s",
 )  # fmt: skip
 _COLUMNS = (
     "id", "charge_point", "connector", "wire_id", "id_tag", "start_time", "stop_time",
@@ -76,6 +82,56 @@ def sessions(
             values,
         ).fetchall()
     return [_row(row) for row in rows]
+
+
+def running(path: Path, station_id: str | None = None) -> list[dict[str, Any]]:
+    """The transactions that run, of a charge point (None: of all), oldest first; the fields are
+    those of `transactions`."""
+    where, values = "state = 'active'", []
+    if station_id is not None:
+        where += " AND charge_point = ?"
+        values.append(station_id)
+    with _reading(path) as db:
+        rows = db.execute(
+            f"{_select(db)} WHERE {where} ORDER BY coalesce(start_time, received), id", values
+        ).fetchall()
+    return [_row(row) for row in rows]
+
+
+def usage(path: Path, month: str) -> list[dict[str, Any]]:
+    """Sessions, energy (Wh) and time (s) of each idTag in YYYY-MM (UTC), by the transactions that
+    ended in it; case of the idTag does not count.
+
+    `energy_wh` and `duration_s` are sums of what is known, None where nothing is.
+    `without_energy` counts the sessions whose energy is not known; `energy_is_minimum`: the sum
+    is a minimum, by those or by a register that was reset. idTag None: sessions without one."""
+    found: dict[str | None, dict[str, Any]] = {}
+    for row in transactions(path, month):
+        id_tag = row["id_tag"]
+        one = found.setdefault(
+            None if id_tag is None else id_tag.casefold(),
+            {
+                "id_tag": id_tag,
+                "month": month,
+                "sessions": 0,
+                "energy_wh": None,
+                "energy_is_minimum": False,
+                "without_energy": 0,
+                "duration_s": None,
+            },
+        )
+        one["sessions"] += 1
+        one["without_energy"] += row["energy_wh"] is None
+        one["energy_is_minimum"] |= bool(row["energy_is_minimum"]) or row["energy_wh"] is None
+        for name in ("energy_wh", "duration_s"):
+            if row[name] is not None:
+                one[name] = (one[name] or 0.0) + row[name]
+    return [found[key] for key in sorted(found, key=lambda key: (key is None, key or ""))]
+
+
+def usage_csv(rows: list[dict[str, Any]]) -> str:
+    """The same as CSV with a header; what is None is empty."""
+    return as_csv(_USAGE, rows)
 
 
 def newest_sessions(path: Path, station_ids: Iterable[str]) -> dict[str, dict[int, dict[str, Any]]]:

@@ -8,9 +8,13 @@ from typing import Any
 from chargepoint_driver.backends.ocpp.protocol.requests import (
     Ask,
     Composite,
+    Firmware,
     ListedTag,
+    Log,
     Profile,
     composite_of,
+    given,
+    log_fields,
 )
 
 __all__ = ["Outbound16"]
@@ -20,6 +24,7 @@ _PURPOSES = {
     "default": "TxDefaultProfile",
     "transaction": "TxProfile",
 }
+_EXTENDED = {"LogStatusNotification", "SignChargePointCertificate"}
 
 
 class Outbound16:
@@ -91,7 +96,8 @@ class Outbound16:
         payload: dict[str, Any] = {"requestedMessage": message}
         if connector_id is not None:
             payload["connectorId"] = connector_id
-        return "TriggerMessage", payload
+        # The security whitepaper has a request of its own for the messages that it adds.
+        return "ExtendedTriggerMessage" if message in _EXTENDED else "TriggerMessage", payload
 
     def remote_start(self, connector_id: int | None, id_tag: str, start_id: int) -> Ask:
         del start_id
@@ -158,6 +164,38 @@ class Outbound16:
 
     def configure(self, name: str, value: str) -> Ask:
         return "ChangeConfiguration", {"key": name, "value": value}
+
+    def configured_status(self, answer: dict[str, Any]) -> str | None:
+        status = answer.get("status")
+        return status if isinstance(status, str) else None
+
+    def diagnostics(self, log: Log) -> Ask:
+        fields = {
+            "location": log.location,
+            "startTime": log.oldest,
+            "stopTime": log.latest,
+            "retries": log.retries,
+            "retryInterval": log.retry_interval_s,
+        }
+        return "GetDiagnostics", given(fields)
+
+    def log(self, log: Log) -> Ask:
+        return "GetLog", log_fields(log)
+
+    def update_firmware(self, firmware: Firmware) -> Ask:
+        common = {"retries": firmware.retries, "retryInterval": firmware.retry_interval_s}
+        if firmware.signature is None and firmware.signing_certificate is None:
+            plain = {"location": firmware.location, "retrieveDate": firmware.retrieve}
+            return "UpdateFirmware", given({**plain, **common})
+        signed = {
+            "location": firmware.location,
+            "retrieveDateTime": firmware.retrieve,
+            "installDateTime": firmware.install,
+            "signingCertificate": firmware.signing_certificate,
+            "signature": firmware.signature,
+        }
+        payload = {"requestId": firmware.request_id, "firmware": given(signed), **common}
+        return "SignedUpdateFirmware", given(payload)
 
     def is_configured(self, answer: dict[str, Any]) -> bool:
         return answer.get("status") in {"Accepted", "RebootRequired"}

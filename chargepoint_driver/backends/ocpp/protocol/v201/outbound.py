@@ -9,9 +9,13 @@ from typing import Any
 from chargepoint_driver.backends.ocpp.protocol.requests import (
     Ask,
     Composite,
+    Firmware,
     ListedTag,
+    Log,
     Profile,
     composite_of,
+    given,
+    log_fields,
 )
 
 __all__ = ["Outbound201"]
@@ -161,13 +165,36 @@ class Outbound201:
     def configure(self, name: str, value: str) -> Ask:
         return "SetVariables", {"setVariableData": [{**_variable(name), "attributeValue": value}]}
 
-    def is_configured(self, answer: dict[str, Any]) -> bool:
+    def configured_status(self, answer: dict[str, Any]) -> str | None:
         results = answer.get("setVariableResult")
         first = results[0] if isinstance(results, list) and results else None
-        return isinstance(first, dict) and first.get("attributeStatus") in {
-            "Accepted",
-            "RebootRequired",
+        status = first.get("attributeStatus") if isinstance(first, dict) else None
+        return status if isinstance(status, str) else None
+
+    def is_configured(self, answer: dict[str, Any]) -> bool:
+        return self.configured_status(answer) in {"Accepted", "RebootRequired"}
+
+    def diagnostics(self, log: Log) -> Ask:
+        return "GetLog", log_fields(log)
+
+    def log(self, log: Log) -> Ask:
+        return "GetLog", log_fields(log)
+
+    def update_firmware(self, firmware: Firmware) -> Ask:
+        body = {
+            "location": firmware.location,
+            "retrieveDateTime": firmware.retrieve,
+            "installDateTime": firmware.install,
+            "signingCertificate": firmware.signing_certificate,
+            "signature": firmware.signature,
         }
+        payload = {
+            "requestId": firmware.request_id,
+            "firmware": given(body),
+            "retries": firmware.retries,
+            "retryInterval": firmware.retry_interval_s,
+        }
+        return "UpdateFirmware", given(payload)
 
     def read_configuration(self, answer: dict[str, Any]) -> dict[str, str]:
         found = {}
@@ -188,8 +215,13 @@ def _token(id_tag: str) -> dict[str, Any]:
 
 
 def _variable(name: str) -> dict[str, Any]:
+    """The variable of a name like Component.Variable, or Component[EVSE].Variable."""
     component, _, variable = name.partition(".")
-    return {"component": {"name": component}, "variable": {"name": variable}}
+    found: dict[str, Any] = {"name": component}
+    place = re.fullmatch(r"(.+)\[(\d+)\]", component)
+    if place is not None:
+        found = {"name": place[1], "evse": {"id": int(place[2])}}
+    return {"component": found, "variable": {"name": variable}}
 
 
 def variable_name(entry: dict[str, Any]) -> str | None:

@@ -1,0 +1,295 @@
+"""The requests of the central-system document, on the control API.
+
+Their paths and names are those of the document; `cpid` is the charger's id. Answers hold the same
+as the other routes of the control API.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import Annotated, Any, Literal
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from chargepoint_driver.backends.ocpp import commands
+from chargepoint_driver.backends.ocpp.arguments import IdTag
+from chargepoint_driver.backends.ocpp.csms import Csms
+from chargepoint_driver.backends.ocpp.model.charger import ChargePoint
+from chargepoint_driver.backends.ocpp.model.timestamps import parse
+from chargepoint_driver.backends.ocpp.operations import operate
+from chargepoint_driver.backends.ocpp.storage import queries
+from chargepoint_driver.errors import BadValue, NothingThere, WriteRejected
+from chargepoint_driver.http import json_answer, read_json
+
+__all__ = [
+    "AvailabilityBody",
+    "CentralDocument",
+    "PlaceBody",
+    "ReleaseBody",
+    "ResetBody",
+    "StartBody",
+    "StopBody",
+]
+
+# Until a charger begins or ends what it has accepted.
+_FOLLOW_S = 10.0
+_HISTORY = timedelta(days=31)
+
+Cpid = Annotated[str, Meta(min_length=1, max_length=255, description="id of the charger")]
+Connector = Annotated[int, Meta(ge=0, le=1_000, description="connector; 0: the charger")]
+
+
+class ResetBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Restart a charger."""
+
+    cpid: Cpid
+    type: Literal["Soft", "Hard"] = "Soft"
+
+
+class PlaceBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A connector."""
+
+    cpid: Cpid
+    connectorId: Connector = 0  # noqa: N815 - the document's
+
+
+class StartBody(PlaceBody, kw_only=True):
+    """Begin a session."""
+
+    id_tag: IdTag
+
+
+class StopBody(PlaceBody, kw_only=True):
+    """End a session: by connector, by transaction, or the only one that runs."""
+
+    transactionId: int | None = None  # noqa: N815
+
+
+class AvailabilityBody(PlaceBody, kw_only=True):
+    """Take a connector in or out of service."""
+
+    type: Literal["Operative", "Inoperative"]
+
+
+class ReleaseBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Release the plug."""
+
+    cpid: Cpid
+    connectorId: Annotated[int, Meta(ge=1, le=1_000)]  # noqa: N815
+
+
+class CentralDocument:
+    """Handlers of the document's requests."""
+
+    def __init__(self, csms: Csms, follow_s: float = _FOLLOW_S) -> None:
+        self._csms = csms
+        self._follow_s = follow_s
+
+    # ---- commands ------------------------------------------------------------------------
+
+    async def document_start(self, request: web.Request) -> web.Response:
+        """Begin a session, and wait for it: `transactionId` is null where it did not begin."""
+        csms = self._csms
+        body = await _body(request, StartBody)
+        point = csms.point(body.cpid)
+        before = set(_running(point))
+        arguments = {"connector": body.connectorId, "id_tag": body.id_tag}
+        answer = await operate(csms, point, "remote_start", arguments)
+
+        def begun() -> list[int]:
+            return [
+                transaction
+                for transaction, connector in _running(point).items()
+                if transaction not in before and body.connectorId in (0, connector)
+            ]
+
+        await self._until(lambda: bool(begun()))
+        found = begun()
+        return json_answer({**answer, "transactionId": found[0] if found else None})
+
+    async def document_stop(self, request: web.Request) -> web.Response:
+        """End a session, and wait for its end: `ended` is false where it did not come."""
+        csms = self._csms
+        body = await _body(request, StopBody)
+        point = csms.point(body.cpid)
+        arguments = {"connector": body.connectorId, "transaction": body.transactionId}
+        before = _running(point)
+        answer = await operate(csms, point, "remote_stop", arguments)
+        stopped = [
+            transaction
+            for transaction, connector in before.items()
+            if body.transactionId in (None, transaction) and body.connectorId in (0, connector)
+        ]
+        ended = await self._until(lambda: not any(each in _running(point) for each in stopped))
+        return json_answer({**answer, "transactionId": stopped[0], "ended": ended})
+
+    async def document_charge_stop(self, request: web.Request) -> web.Response:
+        """End what runs on a connector, if anything does: `status` is then NotRunning."""
+        csms = self._csms
+        body = await _body(request, PlaceBody)
+        point = csms.point(body.cpid)
+
+        def runs() -> dict[int, int]:
+            return {
+                transaction: connector
+                for transaction, connector in _running(point).items()
+                if body.connectorId in (0, connector)
+            }
+
+        stopped = list(runs())
+        for connector in runs().values():
+            try:
+                await commands.remote_stop(csms, point, connector)
+            except (WriteRejected, NothingThere):
+                # It may be ending already, by the stop before this one.
+                if not await self._until(lambda: not runs()):
+                    raise
+        ended = await self._until(lambda: not any(each in _running(point) for each in stopped))
+        return json_answer(
+            {
+                "status": "Accepted" if stopped else "NotRunning",
+                "transactionId": stopped[0] if stopped else None,
+                "ended": ended,
+            }
+        )
+
+    async def document_release(self, request: web.Request) -> web.Response:
+        body = await _body(request, ReleaseBody)
+        return await self._operate(body.cpid, "unlock", {"connector": body.connectorId})
+
+    async def document_availability(self, request: web.Request) -> web.Response:
+        body = await _body(request, AvailabilityBody)
+        arguments = {"connector": body.connectorId, "operative": body.type == "Operative"}
+        return await self._operate(body.cpid, "availability", arguments)
+
+    async def document_reset(self, request: web.Request) -> web.Response:
+        body = await _body(request, ResetBody)
+        return await self._operate(body.cpid, "reset", {"hard": body.type == "Hard"})
+
+    async def _operate(self, cpid: str, name: str, arguments: dict[str, Any]) -> web.Response:
+        csms = self._csms
+        return json_answer(await operate(csms, csms.point(cpid), name, arguments))
+
+    # ---- reading -------------------------------------------------------------------------
+
+    async def document_active(self, request: web.Request) -> web.Response:
+        self._csms.store.flush()
+        rows = queries.running(self._csms.config.database, request.query.get("cpid"))
+        return json_answer({"sessions": [_session(row) for row in rows]})
+
+    async def document_history(self, request: web.Request) -> web.Response:
+        """The sessions that touch the time from `start` (by default 31 days ago) to `end`."""
+        csms, query = self._csms, request.query
+        month_ago = datetime.fromtimestamp(csms.now(), timezone.utc) - _HISTORY
+        since_s = parse(query.get("start", month_ago.isoformat()))
+        until_s = parse(query.get("end"))
+        if since_s is None or (until_s is None and "end" in query):
+            raise BadValue("start, end: expected times like 2026-11-28T00:00:00Z")
+        csms.store.flush()
+        rows = queries.sessions(csms.config.database, query.get("cpid"), since_s, until_s)
+        return json_answer({"sessions": [_session(row) for row in rows]})
+
+    async def document_status(self, request: web.Request) -> web.Response:
+        return json_answer({"connectors": self._connectors(request.query.get("cpid"))})
+
+    async def document_stations(self, request: web.Request) -> web.Response:
+        del request
+        csms = self._csms
+        return json_answer(
+            {
+                "stations": [
+                    {
+                        "cpid": station_id,
+                        "connected": point.connected,
+                        "vendor": point.boot.get("vendor"),
+                        "model": point.boot.get("model"),
+                        "ocppVersion": point.version,
+                        "connectors": self._connectors(station_id),
+                    }
+                    for station_id, point in sorted(csms.points.items())
+                ]
+            }
+        )
+
+    async def document_health(self, request: web.Request) -> web.Response:
+        del request
+        points = list(self._csms.points.values())
+        connected = sum(point.connected for point in points)
+        return json_answer({"status": "ok", "connected": connected, "known": len(points)})
+
+    def _connectors(self, cpid: str | None) -> list[dict[str, Any]]:
+        csms = self._csms
+        found = []
+        for station_id, point in sorted(csms.points.items()):
+            if cpid not in (None, station_id):
+                continue
+            for number, view in sorted(csms.view(point).connectors.items()):
+                if number == 0:
+                    continue
+                running = view.transaction
+                found.append(
+                    {
+                        "cpid": station_id,
+                        "connectorId": number,
+                        "status": view.ocpp_status,
+                        "reachable": view.status != "UNREACHABLE",
+                        "load_kw": view.load_kw,
+                        "transactionId": None if running is None else running.transaction_id,
+                    }
+                )
+        return found
+
+    async def _until(self, is_so: Callable[[], bool]) -> bool:
+        """Wait for messages of chargers until something is so, for a limited time."""
+        csms, loop = self._csms, asyncio.get_running_loop()
+        came = asyncio.Event()
+
+        def wake(_: dict[str, Any]) -> None:
+            came.set()
+
+        csms.listeners = [*csms.listeners, wake]
+        end_s = loop.time() + self._follow_s
+        try:
+            while not is_so() and loop.time() < end_s:
+                came.clear()
+                try:
+                    await asyncio.wait_for(came.wait(), end_s - loop.time())
+                except asyncio.TimeoutError:
+                    break
+        finally:
+            csms.listeners = [each for each in csms.listeners if each is not wake]
+        return is_so()
+
+
+def _running(point: ChargePoint) -> dict[int, int]:
+    """Transaction to connector, of what runs."""
+    return {
+        each.transaction.transaction_id: number
+        for number, each in sorted(point.connectors.items())
+        if each.transaction is not None
+    }
+
+
+def _session(row: dict[str, Any]) -> dict[str, Any]:
+    """A transaction in the document's words. Energy and meters in Wh; null: not known."""
+    return {
+        "cpid": row["charge_point"],
+        "connectorId": row["connector"],
+        "transactionId": row["id"],
+        "id_tag": row["id_tag"],
+        "startTime": row["start"],
+        "endTime": row["stop"],
+        "durationSecs": row["duration_s"],
+        "meterStart": row["meter_start_wh"],
+        "meterStop": row["meter_stop_wh"],
+        "energy": row["energy_wh"],
+        "state": row["state"],
+    }
+
+
+async def _body(request: web.Request, kind: Any) -> Any:
+    return await read_json(request, kind, f"an object of {', '.join(kind.__struct_fields__)}")
