@@ -24,8 +24,15 @@ from chargepoint_driver import __version__
 from chargepoint_driver.adapters import platform
 from chargepoint_driver.adapters.announce import Announcer
 from chargepoint_driver.adapters.answers import answered as _answered
+from chargepoint_driver.adapters.authorization import AGENT as IDENTITY
+from chargepoint_driver.adapters.authorization import AGENT_WRITES
 from chargepoint_driver.adapters.caller import caller_of
 from chargepoint_driver.adapters.ocpp_rpc import OcppRpc
+from chargepoint_driver.adapters.refusals import (
+    explain_refusals,
+    warning_of,
+    writing_open_to_all,
+)
 from chargepoint_driver.config import Account
 from chargepoint_driver.errors import BadConfiguration
 from chargepoint_driver.service import Accounts, Service
@@ -34,8 +41,6 @@ __all__ = ["IDENTITY", "ChargePointAgent"]
 
 _log = logging.getLogger(__name__)
 
-IDENTITY = "platform.chargepoint"
-
 
 class ChargePointAgent(OcppRpc, Agent):  # type: ignore[misc]  # the host has no types
     """RPC over `Accounts`; see there for shapes. Errors are raised as the project's own: their
@@ -43,6 +48,7 @@ class ChargePointAgent(OcppRpc, Agent):  # type: ignore[misc]  # the host has no
 
     def __init__(self, config_path: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        explain_refusals(self.vip, self.core.identity)
         self._accounts = Accounts(self._serve)
         self._announcer: Announcer | None = None
         default = load_config(config_path) if config_path else {}
@@ -71,6 +77,12 @@ class ChargePointAgent(OcppRpc, Agent):  # type: ignore[misc]  # the host has no
     @Core.receiver("onstart")  # type: ignore[untyped-decorator]
     def _on_start(self, *_: Any, **__: Any) -> None:
         self._announcer = Announcer(self.vip, self.core.identity, self._accounts)
+        if doors := self._open_doors():
+            _log.warning("%s", warning_of(doors))
+
+    def _open_doors(self) -> list[str] | None:
+        """What every agent of the platform may do; None when it cannot be known."""
+        return writing_open_to_all(self.vip, self.core.identity, AGENT_WRITES)
 
     @Core.receiver("onstop")  # type: ignore[untyped-decorator]
     def _on_stop(self, *_: Any, **__: Any) -> None:
@@ -180,8 +192,19 @@ class ChargePointAgent(OcppRpc, Agent):  # type: ignore[misc]  # the host has no
 
     @RPC.export  # type: ignore[untyped-decorator]
     def health(self) -> dict[str, Any]:
-        """What does not work at present; `good` sums it up."""
-        return self._accounts.health()
+        """What does not work at present; `good` sums it up.
+
+        `writing` says who may write over the bus: "open" (every agent), "protected", or None when
+        the platform does not say. `open` lists what every agent may do, `warnings` says it."""
+        doors = self._open_doors()
+        writing = None if doors is None else "open" if doors else "protected"
+        warnings = [warning_of(doors)] if doors else []
+        return {
+            **self._accounts.health(),
+            "writing": writing,
+            "open": doors or [],
+            "warnings": warnings,
+        }
 
 
 def main() -> None:

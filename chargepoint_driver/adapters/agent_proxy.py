@@ -9,6 +9,8 @@ import gevent
 from volttron.client.vip.agent.errors import VIPError
 from volttron.utils.jsonrpc import Error, RemoteError
 
+from chargepoint_driver.adapters.presence import Presence
+from chargepoint_driver.adapters.refusals import is_refusal, refusal
 from chargepoint_driver.backend import Target
 from chargepoint_driver.errors import (
     BadConfiguration,
@@ -37,9 +39,13 @@ _FIRST_WORDS = {
 class Proxy:
     """`service.Stations` over RPC. Keeps nothing: an agent that comes back is used at once."""
 
-    def __init__(self, vip: Any, agent: str, account: str | None, timeout_s: float) -> None:
-        """`vip` is the calling agent's, `agent` the identity of the caching agent."""
+    def __init__(
+        self, vip: Any, agent: str, account: str | None, timeout_s: float, identity: str = ""
+    ) -> None:
+        """`vip` and `identity` are the calling agent's, `agent` is the caching agent's identity."""
         self._vip = vip
+        self._presence = Presence(vip, agent)
+        self._identity = identity
         self._agent = agent
         self._account = account
         self._limit_s = READ_TIMEOUTS * timeout_s + _MARGIN_S
@@ -94,15 +100,25 @@ class Proxy:
     def _call(
         self, method: str, late: type[ChargePointError], *arguments: Any, **options: Any
     ) -> Any:
+        """Call a method. `late` is the error when the agent took the call and does not answer.
+        One that is away costs less than a second; of a write nothing is sent then."""
+        name = f"{self._agent}.{method}"
         try:
+            if issubclass(late, FateUnknown):
+                self._presence.require_response()
+            else:
+                self._presence.require_listed()
             asked = self._vip.rpc.call(self._agent, method, *arguments, **options)
-            return asked.get(timeout=self._limit_s)
+            return self._presence.answer(
+                asked, self._limit_s, lambda why: late(f"{why} ({method})")
+            )
         except RemoteError as error:
+            if is_refusal(error):
+                raise refusal(self._identity, name, error.message) from None
             raise _of_remote(error, self._agent) from None
-        except gevent.Timeout:
+        except gevent.Timeout as error:
             raise late(
-                f"the caching agent {self._agent} did not answer {method} within "
-                f"{self._limit_s:g} s"
+                f"the caching agent {self._agent}: {method} was broken off ({error})"
             ) from None
         except VIPError as error:
             # The bus has no such peer, or lost it.

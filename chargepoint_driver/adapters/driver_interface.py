@@ -155,6 +155,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
             device.cache_agent,
             device.account_label,
             device.timeout,
+            str(getattr(self.driver_agent.core, "identity", None) or ""),
         )
 
     def _pushing(self, device: Device) -> Push | None:

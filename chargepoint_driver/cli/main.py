@@ -23,6 +23,10 @@ __all__ = ["main"]
 
 _COMMANDS: Mapping[str, tuple[str, str]] = {
     "ask": ("ask", "Answer simple questions about charge points and transactions."),
+    "authorize": (
+        "authorize",
+        "Give an agent a role on a VOLTTRON platform, and close writing to all agents without one.",
+    ),
     "check": ("check", "Check registry CSVs, driver configs and configs of the caching agent."),
     "completion": ("completion", "Print what makes a shell complete commands and options."),
     "csms": ("csms", "Run the OCPP central system until interrupted."),

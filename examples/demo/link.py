@@ -65,11 +65,13 @@ def forward(
 def answer(agent: Agent, line: dict[str, Any]) -> None:
     try:
         if "subscribe" in line:
-            agent.vip.pubsub.subscribe("pubsub", line["subscribe"], forward).get(CALL_LIMIT_S)
+            agent.vip.pubsub.subscribe("pubsub", line["subscribe"], forward).get(
+                timeout=CALL_LIMIT_S
+            )
             result = None
         elif "publish" in line:
             published = agent.vip.pubsub.publish("pubsub", line["publish"], {}, line["message"])
-            published.get(CALL_LIMIT_S)
+            published.get(timeout=CALL_LIMIT_S)
             result = None
         else:
             call = agent.vip.rpc.call(

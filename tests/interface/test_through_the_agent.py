@@ -6,9 +6,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import gevent
 import pytest
 from volttron.client.vip.agent.errors import Again, Unreachable
 from volttron.driver.base.interfaces import DriverInterfaceError
+from volttron.types.auth import AuthException
 
 from chargepoint_driver.service import Accounts
 from chargepoint_driver.simulator import Simulator
@@ -25,6 +27,7 @@ LOAD_POINTS = {"portLoad", "shedState", "allowedLoad", "percentShed"}
 def bus(driver: Driver) -> Bus:
     bus = Bus(driver.agent.vip.rpc)
     driver.agent.vip.rpc = bus
+    driver.agent.vip.peerlist = bus.peerlist
     return bus
 
 
@@ -214,7 +217,8 @@ class TestTheAgentIsAway:
             assert not values
             assert set(errors) == set(remote_one.topics())
             assert all(t.endswith("[try_later]") and AGENT in t for t in errors.values())
-        assert bus.limits_s == [35.0] * 3  # three calls of 10 s each, and a margin
+        # Three calls of 10 s each, and a margin.
+        assert sum(bus.waited_s) == (0 if error else 3 * 35.0)
         bus.away, bus.silent = None, False
         assert remote_one.get(ONE, *POINTS)
 
@@ -227,7 +231,88 @@ class TestTheAgentIsAway:
             remote_one.set(ONE, "allowedLoad", 2.0)
         with pytest.raises(DriverInterfaceError, match=rf"\[{code}\]$"):
             remote_one.interface.revert_point(f"devices/{ONE}/shedState")
-        assert len(bus.calls) == 2  # and none is repeated
+        assert len(bus.calls) == (2 if error is None else 0)  # none is repeated
+
+
+class TestThePeerListTellsThatTheAgentIsAway:
+    def test_a_read_fails_without_a_call(self, remote_one: Driver, bus: Bus) -> None:
+        del bus.peers[AGENT]
+        _, errors = remote_one.poll()
+        assert set(errors) == set(remote_one.topics())
+        assert all("is not on the message bus" in text for text in errors.values())
+        assert (bus.calls, bus.waited_s) == ([], [])
+
+    def test_a_write_says_that_nothing_was_sent(self, remote_one: Driver, bus: Bus) -> None:
+        del bus.peers[AGENT]
+        for write in (
+            lambda: remote_one.set(ONE, "allowedLoad", 2.0),
+            lambda: remote_one.interface.revert_point(f"devices/{ONE}/shedState"),
+        ):
+            with pytest.raises(DriverInterfaceError, match=r"nothing was sent.*\[try_later\]$"):
+                write()
+        assert (bus.calls, bus.waited_s) == ([], [])
+
+    def test_one_that_was_killed_is_found_out_by_the_first_message(
+        self, remote_one: Driver, bus: Bus
+    ) -> None:
+        del bus.peers[AGENT]
+        bus.killed = {AGENT}
+        _, errors = remote_one.poll()
+        assert all("has left the message bus" in text for text in errors.values())
+        bus.killed = {AGENT}
+        with pytest.raises(DriverInterfaceError, match=r"nothing was sent.*\[try_later\]$"):
+            remote_one.set(ONE, "allowedLoad", 2.0)
+        assert bus.calls == []  # the write itself never left
+        assert max(bus.waited_s) < 1
+        assert sum(bus.waited_s) < 1
+
+    def test_one_that_hangs_is_not_written_to(self, remote_one: Driver, bus: Bus) -> None:
+        bus.hangs = True
+        with pytest.raises(DriverInterfaceError, match=r"nothing was sent.*\[try_later\]$"):
+            remote_one.set(ONE, "allowedLoad", 2.0)
+        assert bus.calls == []
+        assert sum(bus.waited_s) <= 5.0
+
+    def test_a_bus_that_does_not_say_is_no_reason_to_fail(
+        self, remote_one: Driver, bus: Bus
+    ) -> None:
+        class Late:
+            def get(self, timeout: float) -> Any:
+                raise gevent.Timeout(timeout)
+
+        remote_one.agent.vip.peerlist = Late
+        assert remote_one.get(ONE, *POINTS)
+        assert remote_one.set(ONE, "allowedLoad", 2.0) == 2.0
+
+    def test_a_connection_that_is_lost(self, remote_one: Driver, bus: Bus) -> None:
+        bus.call = lambda *_, **__: None  # what the host answers then
+        _, errors = remote_one.poll()
+        assert all(text.endswith("[try_later]") for text in errors.values())
+        with pytest.raises(DriverInterfaceError, match=r"nothing was sent.*\[try_later\]$"):
+            remote_one.set(ONE, "allowedLoad", 2.0)
+
+
+class Guarded:
+    """An agent whose methods the platform protects; this driver has no capability."""
+
+    def write(self, *args: Any, **options: Any) -> None:
+        raise AuthException("User platform.driver does not have access to call write")
+
+    revert = write
+
+
+def test_a_refusal_is_not_permitted_and_names_the_command(remote_one: Driver, bus: Bus) -> None:
+    bus.peers[AGENT] = Guarded()
+    line = (
+        "vctl authz add agent platform.driver --rpc-capabilities platform.chargepoint.{}"
+    ).format
+    for method, write in (
+        ("write", lambda: remote_one.set(ONE, "allowedLoad", 2.0)),
+        ("revert", lambda: remote_one.interface.revert_point(f"devices/{ONE}/shedState")),
+    ):
+        with pytest.raises(DriverInterfaceError, match=r"\[not_permitted\]$") as caught:
+            write()
+        assert line(method) in str(caught.value)
 
 
 class Odd:

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
-import signal
-import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from agent_site import Site
 from demos import LIMIT_S, Mark, finished_demo
 
-from examples.demo import garage
-from examples.demo.platform import Platform, child_environment, temporary_home
+from examples.demo.platform import temporary_home
 from examples.demo.processes import Processes
 from examples.demo.report import TOLERANCE_KW
-from examples.demo.run import CACHE, DRIVER
-from examples.demo.watch import Watch
+from examples.demo.run import CACHE
 
 GONE = f"the caching agent {CACHE} "  # did not answer, or is not reachable
 
@@ -42,66 +38,6 @@ def test_the_demo_through_the_agent(tmp_path: Path) -> None:
     assert log.count("Traceback") == log.count("RuntimeError: VIP loop ended")
     files = [file for file in tmp_path.rglob("*") if file.is_file()]
     assert not [file for file in files if b"not-a-real-password" in file.read_bytes()]
-
-
-class Site:
-    """A platform with a driver behind a caching agent, and no more."""
-
-    def __init__(self, home: Path, processes: Processes) -> None:
-        self._processes = processes
-        self.platform = Platform(home, processes)
-        env = child_environment(home)
-        program = Path(sys.executable).with_name("chargepoint-driver")
-        lines = garage.launch_simulator(processes, program, env, home)
-        self.platform.launch()
-        self.place = garage.introduce(lines)
-        self.platform.connect()
-        for identity in (DRIVER, CACHE):
-            self.platform.add_credentials(identity)
-        self.platform.store(CACHE, "config", {"accounts": {"garage": self.place.account()}})
-        self.platform.store(DRIVER, "config", {})
-        self.platform.store(DRIVER, garage.REGISTRY.name, garage.REGISTRY.read_text())
-        # The bus says nothing of a peer that is not there: the driver's own limit counts,
-        # three time limits and a margin.
-        self.ports = self.place.devices({"cache_agent": CACHE, "timeout": 1})
-        for device, config in self.ports.items():
-            self.platform.store(DRIVER, f"devices/{device}", config)
-        self.platform.link.subscribe(f"devices/{garage.TOPIC}")
-
-    def start_agent(self) -> None:
-        password = {garage.PASSWORD_VARIABLE: self.place.password}
-        self.platform.start_agent(CACHE, "chargepoint_driver.adapters.agent", env=password)
-
-    def start_driver(self) -> None:
-        self.platform.start_agent(DRIVER, "platform_driver.agent")
-
-    def kill_agent(self) -> None:
-        """As the kernel does when memory runs out: no goodbye."""
-        self._processes._running[CACHE].send_signal(signal.SIGKILL)
-        self._processes._running[CACHE].wait(timeout=20)
-        self._processes.stop(CACHE)
-
-    def every_port_is_published(self) -> Callable[[], bool]:
-        """A probe that looks at what is published from now on."""
-        self.platform.link.messages()
-        watch = Watch("")
-
-        def probe() -> bool:
-            for message in self.platform.link.messages():
-                watch.take(message)
-            return set(self.ports) <= set(watch.loads)
-
-        return probe
-
-    def driver_says(self, words: str) -> bool:
-        return words in self.driver_log.read_text(errors="replace")
-
-    @property
-    def driver_log(self) -> Path:
-        return self._processes.logs / f"{DRIVER}.log"
-
-    def wait_for(self, what: str, probe: Callable[[], bool], limit_s: float = 40.0) -> None:
-        self._processes.wait_for(what, probe, limit_s)
 
 
 def test_a_killed_agent_that_comes_back_is_used_again(

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from rich.markup import escape
 
+from chargepoint_driver.cli.support.bus_rules import BusRules, read_rules
 from chargepoint_driver.cli.support.config_files import (
     DeviceFile,
     is_agents,
@@ -31,16 +32,25 @@ __all__ = ["check"]
 @click.command(
     epilog="\b\nExample:\n  chargepoint-driver check driver_configs/*.config registry_configs/*.csv"
 )
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--volttron-home",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Say also who may write over the bus of the platform with this VOLTTRON_HOME.",
+)
 @json_option
-def check(files: tuple[Path, ...], as_json: bool) -> None:
+def check(files: tuple[Path, ...], volttron_home: Path | None, as_json: bool) -> None:
     """Check registry CSVs, driver configs and configs of the caching agent.
 
     A registry that one of the configs names is checked as that device's; any other on its own.
     Exit code 0 when there is no fault (warnings may be), 1 when there is one.
     """
+    if not files and volttron_home is None:
+        raise click.UsageError("Missing argument 'FILES...': name what to check")
     with progress(f"checking {len(files)} files …"):
         report = _check(files)
+        if volttron_home is not None:
+            report.add_rules(volttron_home)
     report.show(len(files), as_json)
     if report.faults:
         raise SystemExit(SOME_FAILED)
@@ -90,6 +100,7 @@ class _Report:
         self.faults: list[str] = []
         self.warnings: list[str] = []
         self.points = 0
+        self._rules: BusRules | None = None
 
     def fault(self, error: BadConfiguration) -> None:
         for line in str(error).splitlines():
@@ -99,6 +110,14 @@ class _Report:
     def warn(self, lines: Iterable[str]) -> None:
         """Take warnings in."""
         self.warnings += [line for line in lines if line not in self.warnings]
+
+    def add_rules(self, home: Path) -> None:
+        """Take in who may write over a platform's bus."""
+        try:
+            self._rules = read_rules(home)
+            self.warn(self._rules.warnings())
+        except BadConfiguration as error:
+            self.fault(error)
 
     def _warn(self, line: str) -> None:
         self.warn([line])
@@ -138,7 +157,15 @@ class _Report:
 
     def show(self, files: int, as_json: bool) -> None:
         if as_json:
-            emit({"faults": self.faults, "warnings": self.warnings, "points": self.points})
+            rules = {} if self._rules is None else {"writing": self._rules.writing}
+            emit(
+                {
+                    "faults": self.faults,
+                    "warnings": self.warnings,
+                    "points": self.points,
+                    **rules,
+                }
+            )
             return
         screen = console()
         for line in self.faults:

@@ -17,6 +17,7 @@ from typing import Any
 import click
 
 from chargepoint_driver import __version__
+from chargepoint_driver.cli.support.bus_rules import read_rules
 from chargepoint_driver.cli.support.config_files import DeviceFile, load_device
 from chargepoint_driver.cli.support.redact import plain, scrub, secrets_of
 from chargepoint_driver.config import AgentConfig
@@ -59,6 +60,11 @@ Look through it before you hand it on.
     type=click.Path(path_type=Path, dir_okay=False),
     help="A log whose latest warnings and errors go in; may be given again.",
 )
+@click.option(
+    "--volttron-home",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A platform's VOLTTRON_HOME: who may write over its bus goes in.",
+)
 @click.option("--read", "reads", is_flag=True, help="Read each point once, and say how it went.")
 @click.option(
     "--output",
@@ -68,7 +74,11 @@ Look through it before you hand it on.
     help="Where to write.",
 )
 def diagnostics(
-    configs: tuple[Path, ...], logs: tuple[Path, ...], reads: bool, output: Path
+    configs: tuple[Path, ...],
+    logs: tuple[Path, ...],
+    volttron_home: Path | None,
+    reads: bool,
+    output: Path,
 ) -> None:
     """Write a bundle to hand on when something does not work, without secrets.
 
@@ -82,6 +92,8 @@ def diagnostics(
     bundle.add("versions.json", "versions of Python, this driver and its neighbours", _versions())
     for number, path in enumerate(configs, 1):
         _add_config(bundle, f"{number}-{path.name}", path, reads)
+    if volttron_home is not None:
+        bundle.add("authorization.json", "who may write over the bus", _rules(volttron_home))
     for number, path in enumerate(logs, 1):
         bundle.add(f"logs/{number}-{path.name}.txt", f"recent problems of {path}", _recent(path))
     try:
@@ -127,6 +139,18 @@ def _versions() -> dict[str, Any]:
         with suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
     return {"python": sys.version, "platform": platform.platform(), "packages": found}
+
+
+def _rules(home: Path) -> dict[str, Any]:
+    try:
+        found = read_rules(home)
+    except BadConfiguration as error:
+        return {"error": str(error)}
+    return {
+        "writing": found.writing,
+        "open to every agent": found.open,
+        "rules": plain(found.rules),
+    }
 
 
 def _why_unread(path: Path) -> str:

@@ -12,7 +12,7 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,7 +43,7 @@ def check_client() -> None:
     """Raise BadConfiguration where VOLTTRON's client libraries are not installed."""
     if importlib.util.find_spec("volttron.client") is None:
         raise BadConfiguration(
-            "--deploy needs VOLTTRON's client libraries in this Python environment: "
+            "this needs VOLTTRON's client libraries in this Python environment: "
             "pip install 'volttron-lib-chargepoint-driver[volttron]', or run the command in "
             "the environment of the platform"
         )
@@ -97,6 +97,10 @@ class Platform:
             trigger_callback=tell,
             send_update=tell,
         )
+
+    def auth(self, method: str, named: Mapping[str, Any]) -> Any:
+        """Call a method of the platform's authorization service by named arguments."""
+        return self._ask({"peer": "platform.auth", "method": method, "named": dict(named)})
 
     def runs(self, identity: str) -> bool:
         """Whether an agent of that identity is connected."""
