@@ -117,7 +117,8 @@ class ChargePointAgent(OcppRpc, Agent):  # type: ignore[misc]  # the host has no
         `minutes`: the limit is cleared after so long, whatever renews it; None or 0: no deadline.
         `writer`: who writes under a lease, by default the caller. `shed` says how, in the words
         of a driver config: shed_duration, shed_on_write, shed_confirm_timeout, floor_kw,
-        division, shed_tolerance_kw, shed_tolerance_percent, command_lease."""
+        division, shed_tolerance_kw, shed_tolerance_percent, command_lease, zero_limit,
+        staged_alert_minutes."""
         writer = writer or caller_of(self)
         return _answered(
             lambda: self._accounts.write(

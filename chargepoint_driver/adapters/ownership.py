@@ -31,7 +31,7 @@ _MISSED = 2
 _SETTLED_LOOKS = 12
 # How often a limit that cannot be ended, since the agent does not answer, is tried.
 _MAX_TRIES = 60
-_CONTROL = {"allowedLoad", "percentShed", "shedState"}
+_CONTROL = {"allowedLoad", "limit", "percentShed", "shedState"}
 
 
 class Ownership:

@@ -39,6 +39,14 @@ COMMANDED = (
     _own("stagedLoad", Kind.FLOAT, "kW", "written and not sent: what shedState 1 would send"),
     _own("stagedPercent", Kind.INTEGER, "percent", "as stagedLoad, for percentShed"),
     _own(
+        "limit",
+        Kind.FLOAT,
+        "kW",
+        "what applies now: the limit, else the rated power; 0 only when charging is stopped. "
+        "Written: sent at once; the rated power or more releases",
+        write="shedLoad, clearShedState",
+    ),
+    _own(
         "measuredReduction",
         Kind.FLOAT,
         "kW",

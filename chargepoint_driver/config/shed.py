@@ -55,6 +55,17 @@ class ShedSettings(BaseModel):
         description="seconds within which a writer must write again, or its limit is reverted; "
         "0 = no lease",
     )
+    zero_limit: Literal["stop", "release", "refuse"] = Field(
+        "stop",
+        description="what writing 0 to allowedLoad means: charging stops, the limit is released, "
+        "or the write is refused",
+    )
+    staged_alert_minutes: float = Field(
+        15.0,
+        ge=0,
+        le=10_080,
+        description="minutes until a written limit that was not sent raises an alert; 0 = never",
+    )
     on_delete: Literal["clear", "lapse"] = Field(
         "clear",
         description="what happens to a limit in force when the device is deleted: cleared, or "
@@ -68,6 +79,7 @@ class ShedSettings(BaseModel):
         "shed_tolerance_kw",
         "shed_tolerance_percent",
         "command_lease",
+        "staged_alert_minutes",
         mode="before",
     )
     @classmethod

@@ -36,6 +36,15 @@ class Selection(dict[str, Point]):
         }
 
     @cached_property
+    def limited(self) -> frozenset[str]:
+        """The stations whose rated power a point of theirs needs."""
+        return frozenset(
+            point.station_id
+            for point in self.values()
+            if point.attribute.name == "limit" and point.attribute.own and point.group is None
+        )
+
+    @cached_property
     def of_station_groups(self) -> dict[str, dict[str, Point]]:
         """Station group id to its points by name."""
         members: dict[str, dict[str, Point]] = {}

@@ -156,6 +156,8 @@ class Service:
         """The values of points, by the names given, each no older than its currency."""
         selection = points if isinstance(points, Selection) else Selection(points)
         groups = selection.groups
+        if selection.limited:
+            self.control.limit_point.ratings.load(selection.limited)
         outcomes = self.cache.get({key: group.currency_s for key, group in groups.items()})
         values: dict[str, Value] = {}
         errors: dict[str, ChargePointError] = {}
@@ -273,9 +275,13 @@ class Service:
             if not answer:
                 _warn([f"{point.name} 0: nothing was sent; write 1 for it to happen"], warnings)
             return answer
-        _warn(self.control.warnings(point, value, ask=warnings is not None), warnings)
+        asks = warnings is not None
+        _warn(self.control.warnings(point, value, ask=asks, options=options), warnings)
         if not self.control.write(point, value, options):
             limit = self.control.staged(point.target)
+            said = self.control.staging.answer(point.target)
+            if said and warnings is not None:
+                warnings.append(said)
             if limit is None or point.attribute.call != "getLoad":
                 return 0
             return limit.allowed_load_kw if limit.percent_shed is None else limit.percent_shed

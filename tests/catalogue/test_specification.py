@@ -131,6 +131,7 @@ def test_exactly_these_may_be_written():
     assert writes == {
         "shedState": "shedLoad, clearShedState",
         "allowedLoad": "shedLoad",
+        "limit": "shedLoad, clearShedState",
         "percentShed": "shedLoad",
         "clearAlarms": "clearAlarms",
         "commandLease": "lease",  # kept here; nothing is sent for it

@@ -226,6 +226,33 @@ def test_a_limit_takes_effect_and_is_shown_as_far_as_it_got(any_site: Site) -> N
     assert site.get("effectiveLoad") is None
 
 
+def test_limit_is_saved_written_and_written_back(any_site: Site) -> None:
+    site = any_site
+    site.start(charge_points={"CP0001": {"rated_kw": 11.0}})
+    twins = site.charge()
+    saved = site.get("limit")
+    assert saved == 11.0
+    assert site.driver.set(ONE, "limit", 5.0) == pytest.approx(5.0, abs=0.1)
+    assert twins.state()["power_kw"] <= 5.0
+    assert site.get("limit") == pytest.approx(5.0, abs=0.1)
+    assert site.get("shedStatus") == "in force"
+    assert site.driver.set(ONE, "limit", saved) == saved
+    assert twins.state()["power_kw"] == pytest.approx(11.0, abs=0.1)
+    assert site.get("shedState") == 0
+    assert site.driver.set(ONE, "limit", 0) == 0
+    assert twins.state()["power_kw"] == 0
+    assert site.get("limit") == 0
+    site.driver.agent.revert_point(ONE, "limit")
+    assert site.get("limit") == saved
+
+
+def test_limit_of_a_charger_without_a_rated_power_is_not_reported(site: Site) -> None:
+    site.start()
+    site.charge()
+    assert site.get("limit") is None
+    assert site.driver.set(ONE, "limit", 5.0) == pytest.approx(5.0, abs=0.1)
+
+
 def test_what_changes_is_published_without_a_poll(any_site: Site) -> None:
     site = any_site
     site.start()

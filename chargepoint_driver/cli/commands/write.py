@@ -34,11 +34,13 @@ __all__ = ["write"]
 _LOAD = "LoadRegister"
 _ALARM = "AlarmRegister"
 _POINTS = {
+    "limit": _LOAD,
     "allowedLoad": _LOAD,
     "percentShed": _LOAD,
     "shedState": _LOAD,
     "clearAlarms": _ALARM,
 }
+_LIMITS = {"limit", "allowedLoad", "percentShed"}
 # What is shown before and after; those of a port are left out for a station, and so on.
 _SHOWN = {
     _LOAD: ("shedState", "allowedLoad", "percentShed", "portLoad", "stationLoad"),
@@ -52,6 +54,7 @@ _OF_GROUP = ("shedState", "allowedLoad", "percentShed", "siteLoad")
 Example:
   chargepoint-driver write allowedLoad 3.3 --station 1:34003 --port 2 --minutes 30
 \b
+  chargepoint-driver write limit 7.2 --station 1:34003 --port 2
   chargepoint-driver write percentShed 50 --station 1:34003 --yes --json
   chargepoint-driver write shedState 0 --config driver_configs/port.config
   chargepoint-driver write allowedLoad 20 --config driver_configs/group.config
@@ -83,7 +86,8 @@ def write(
 ) -> None:
     """Send one command: a limit, the end of a shed, or clearing alarms.
 
-    allowedLoad (kW) and percentShed (0 … 100) shed at once, for --minutes; shedState 0 ends a
+    limit (kW) sheds at once, for --minutes; the rated power or more releases. allowedLoad (kW)
+    and percentShed (0 … 100) shed at once, for --minutes; shedState 0 ends a
     shed, clearAlarms 1 clears the alarms of the whole station. With --config of a station group
     allowedLoad is its total, divided as the config says. The command is sent once, and
     nothing renews it: a shed ends after its minutes.
@@ -104,7 +108,10 @@ def write(
             before = _state(service, register, target)
         if not as_json:
             _show("before", before)
-        words = _words(point, value, target, minutes)
+        releases = point == "limit" and service.control.limit_point.is_release(
+            target, check_kw(point, value)
+        )
+        words = f"Release {target}" if releases else _words(point, value, target, minutes)
         sends = not (point == "clearAlarms" and value.strip().lower() in {"0", "false"})
         if sends and not yes and not click.confirm(f"{words}?", err=True):
             note("nothing was sent")
@@ -115,7 +122,7 @@ def write(
         with asking(f"sending to {target} …"):
             service.write(row, value, options, warnings)
             after = _state(service, register, target)
-    ends = _end(point, sent_at, minutes)
+    ends = None if releases else _end(point, sent_at, minutes)
     if as_json:
         emit(
             {
@@ -138,7 +145,7 @@ def write(
     note(f"sent: {words[0].lower()}{words[1:]}" if sends else "nothing was sent")
     if ends is not None:
         note(f"charging comes back by itself at {clock_time(ends)}; sooner with: shedState 0")
-    elif point in {"allowedLoad", "percentShed"}:
+    elif point in _LIMITS and not releases:
         complain("this shed does not end by itself: end it with shedState 0", "warning")
     if register == _LOAD:
         note("a station may take 5 minutes to follow a shed, and 10 a clear")
@@ -155,7 +162,7 @@ def _check(point: str, value: str) -> None:
         refuse_ignored({"minutes"}, f"is for a shed: {point} sends no time; leave it out")
     if point == "clearAlarms":
         refuse_ignored({"port"}, "does not choose alarms: all of the station are cleared")
-    if point == "allowedLoad":
+    if point in {"allowedLoad", "limit"}:
         check_kw(point, value)
     elif point == "percentShed":
         check_percent(point, value)
@@ -175,6 +182,7 @@ def _options(access: Access, station: str | None, minutes: int) -> ShedOptions:
 def _words(point: str, value: str, target: Target, minutes: int) -> str:
     time = f"for {minutes} minutes" if minutes else "with no end"
     return {
+        "limit": f"Limit {target} to {value} kW {'in all ' if target.group else ''}{time}",
         "allowedLoad": f"Limit {target} to {value} kW {'in all ' if target.group else ''}{time}",
         "percentShed": f"Shed {value} % of the present load of {target} {time}",
         "shedState": f"End the shed of {target}",
@@ -183,7 +191,7 @@ def _words(point: str, value: str, target: Target, minutes: int) -> str:
 
 
 def _end(point: str, sent_at: datetime, minutes: int) -> datetime | None:
-    sheds = point in {"allowedLoad", "percentShed"} and minutes
+    sheds = point in _LIMITS and minutes
     return sent_at + timedelta(minutes=minutes) if sheds else None
 
 

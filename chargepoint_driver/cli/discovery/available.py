@@ -23,6 +23,7 @@ USUAL = frozenset(
         ("LoadRegister", "shedState"),
         ("LoadRegister", "portLoad"),
         ("LoadRegister", "allowedLoad"),
+        ("LoadRegister", "limit"),
         ("LoadRegister", "percentShed"),
         ("LoadRegister", "stationLoad"),
         ("LoadRegister", "commandedLoad"),

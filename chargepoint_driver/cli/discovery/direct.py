@@ -40,6 +40,7 @@ _ALWAYS = frozenset(
         "portLoad",
         "portLoadEstimated",
         "allowedLoad",
+        "limit",
         "percentShed",
         "effectiveLoad",
         "limitRefused",

@@ -26,6 +26,8 @@ class About(Enum):
     CONTEST = "another controller limits it too"
     LEASE = "its writer did not write again"
     DEVICE = "its device was deleted"
+    ZERO = "0 kW was written where nothing was limited before"
+    STAGED = "a limit was written and not sent"
 
 
 class Alerts:

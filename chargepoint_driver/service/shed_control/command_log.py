@@ -6,19 +6,29 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from chargepoint_driver.backend import Limit, Target
 from chargepoint_driver.service.shed_control.command_state import Held, words
 from chargepoint_driver.service.shed_control.command_store import CommandStore
 from chargepoint_driver.service.shed_control.reported_state import Report
 
-__all__ = ["Ledger"]
+__all__ = ["Ledger", "Unsent"]
 
 _log = logging.getLogger(__name__)
 
 # Stands for every port of a station whose ports were not known when it was first commanded.
 _ANY_PORT = 0
+
+
+@dataclass(frozen=True)
+class Unsent:
+    """Since when a staged limit waits to be sent, and who wrote it. `alert_s`: after so many
+    seconds an alert is raised; 0 for never."""
+
+    since_s: float
+    alert_s: float
+    writer: str = ""
 
 
 class Ledger:
@@ -29,7 +39,7 @@ class Ledger:
         self._store = store
         self._lock = threading.Lock()
         self.staged: dict[Target, Limit] = {}
-        self.unsent: set[Target] = set()  # staged, and not sent since
+        self.unsent: dict[Target, Unsent] = {}  # staged, and not sent since
         self._leases: dict[Target, float] = {}
         self._loads: dict[str, dict[int, float | None]] = {}
         self._held: dict[Target, Held] = {}

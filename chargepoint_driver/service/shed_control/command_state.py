@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
 from enum import Enum
 
 from chargepoint_driver.backend import Limit, Target
@@ -16,7 +17,16 @@ from chargepoint_driver.service.shed_control.measured import Load
 from chargepoint_driver.service.shed_control.reported_state import Report
 from chargepoint_driver.service.shed_control.validation import ShedOptions
 
-__all__ = ["Doubt", "Held", "Status", "judge", "judge_station", "words", "worst"]
+__all__ = [
+    "Doubt",
+    "Held",
+    "Status",
+    "clock_time",
+    "judge",
+    "judge_station",
+    "words",
+    "worst",
+]
 
 # The most that a retry of a renewal waits, and the least.
 _RETRY_S = 60.0
@@ -349,6 +359,11 @@ def worst(each: Mapping[str, tuple[Status, str]]) -> tuple[Status, str]:
 def _in_short(texts: list[str]) -> str:
     rest = len(texts) - 3
     return "; ".join(texts[:3]) + (f"; and {rest} more" if rest > 0 else "")
+
+
+def clock_time(time_s: float) -> str:
+    """Return a time of day in ISO 8601, UTC."""
+    return datetime.fromtimestamp(time_s, timezone.utc).isoformat(timespec="seconds")
 
 
 def words(limit: Limit | None, ceiling_kw: float | None = None) -> str:

@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime, timezone
+from dataclasses import replace
 
 from chargepoint_driver.backend import Backend, Limit, Target
 from chargepoint_driver.cache import Key, Outcome, SharedCache
@@ -21,23 +21,26 @@ from chargepoint_driver.registry import Point
 from chargepoint_driver.service.shed_control import validation
 from chargepoint_driver.service.shed_control.alerts import Alerts
 from chargepoint_driver.service.shed_control.command_log import Ledger
-from chargepoint_driver.service.shed_control.command_state import Held, judge_station
+from chargepoint_driver.service.shed_control.command_state import Held, clock_time, judge_station
 from chargepoint_driver.service.shed_control.command_store import CommandStore
 from chargepoint_driver.service.shed_control.dispatcher import ALARMS, LOAD, Commands
 from chargepoint_driver.service.shed_control.groups.controller import Sites
 from chargepoint_driver.service.shed_control.leases import Leases
+from chargepoint_driver.service.shed_control.limit_point import LIMIT, LimitPoint
 from chargepoint_driver.service.shed_control.load_shed_events import Events
 from chargepoint_driver.service.shed_control.owners import Owners
 from chargepoint_driver.service.shed_control.reported_state import Report, report_of
 from chargepoint_driver.service.shed_control.revert import revert
+from chargepoint_driver.service.shed_control.staging import Staging
 from chargepoint_driver.service.shed_control.supervisor import Keeping
 from chargepoint_driver.service.shed_control.validation import ShedOptions
 from chargepoint_driver.service.shed_control.warnings import warnings_of
+from chargepoint_driver.service.shed_control.zero import RestoredZero
 
 __all__ = ["Control"]
 
 _STATUS = ("shedStatus", "shedReason")
-_SUMS = ("siteLoad", "siteHeadroom", "measuredReduction")
+_SUMS = ("siteLoad", "siteHeadroom", "measuredReduction", LIMIT)
 _LEASE = "commandLease"
 _OF_LIMIT = {"commandedLoad": "allowed_load_kw", "commandedPercent": "percent_shed"}
 _OF_STAGED = {"stagedLoad": "allowed_load_kw", "stagedPercent": "percent_shed"}
@@ -74,7 +77,10 @@ class Control:
         self.events = Events(self._commands)
         self.leases = Leases(self._commands, self._sites)
         self.owners = Owners(self._commands, self._sites, self.alerts)
-        self.keeping = Keeping(self._commands, self._sites, self.alerts)
+        self._zero = RestoredZero(self._commands, self.alerts)
+        self.staging = Staging(self._ledger, self.alerts)
+        self.limit_point = LimitPoint(self._commands, self._sites)
+        self.keeping = Keeping(self._commands, self._sites, self.alerts, self.staging)
 
     def close(self) -> None:
         self.keeping.stop()
@@ -113,23 +119,42 @@ class Control:
                     self._command(target, None, options)
                     self._ledger.end_period(target, unless_restorable=True)
             return True
-        check = {
-            "allowedLoad": validation.allowed_load,
-            "percentShed": validation.percent_shed,
-        }.get(name)
-        if check is None:
+        return self._write_limit(point, value, options)
+
+    def _write_limit(self, point: Point, value: object, options: ShedOptions) -> bool:
+        name, target = point.attribute.name, point.target
+        if name not in validation.LIMITS:
             raise BadValue(f"{point.name} ({name}) can only be read")
-        limit = check(point, value)
+        limit = validation.LIMITS[name](point, value)
+        releases = False
+        if name == LIMIT:
+            options = replace(options, on_write=True)
+            releases = self.limit_point.is_release(target, limit.allowed_load_kw or 0.0)
+        elif limit.allowed_load_kw == 0 and options.zero != "stop":
+            if options.zero == "refuse":
+                raise validation.refuse_zero(point.name)
+            releases = True
         with self._turn(target):
             self.leases.renew(target, options)
+            if releases:
+                self._release(target, options)
+                return True
             sent = options.on_write or self._in_force(target)
             if not sent:
-                self._ledger.unsent.add(target)
+                self.staging.stage(target, limit, options, self._time_s())
             elif not self.leases.keeps(target, limit, options):
                 self._command(target, limit, options)
             # One limit replaces the other kind: allowedLoad empties percentShed and back.
             self._ledger.staged[target] = limit
             return sent
+
+    def _release(self, target: Target, options: ShedOptions) -> None:
+        """Clear what limits a target; sends nothing where nothing does. What was staged is
+        forgotten."""
+        if self.limit_point.may_be_limited(target):
+            self._command(target, None, options)
+            self._ledger.end_period(target, unless_restorable=True)
+        self.staging.drop(target)
 
     def _wanted_limit(self, point: Point) -> Limit:
         limit = self.staged(point.target)
@@ -151,6 +176,11 @@ class Control:
         return True
 
     def _command(self, target: Target, limit: Limit | None, options: ShedOptions) -> None:
+        with self._zero.watching(target, limit):
+            self._send(target, limit, options)
+        self._ledger.unsent.pop(target, None)
+
+    def _send(self, target: Target, limit: Limit | None, options: ShedOptions) -> None:
         if target.group is not None:
             self._sites.command(target.group, limit, options)
             return
@@ -175,10 +205,13 @@ class Control:
         # Where that cannot be told the write fails whole.
         return self._commands.report(target).is_shed
 
-    def warnings(self, point: Point, value: object, *, ask: bool) -> list[str]:
+    def warnings(
+        self, point: Point, value: object, *, ask: bool, options: ShedOptions | None = None
+    ) -> list[str]:
         """What a write costs that its writer may not mean, in sentences; nothing is refused.
         Called before the write; `ask`: what is not known may be asked for."""
-        return warnings_of(self._commands, point, value, ask=ask)
+        zero = (options or ShedOptions()).zero
+        return warnings_of(self._commands, point, value, ask=ask, zero=zero)
 
     # ---- taking back ---------------------------------------------------------------------
 
@@ -189,13 +222,14 @@ class Control:
             return False
         target = point.target
         with self._turn(target):
-            self._ledger.staged.pop(target, None)
-            self._ledger.unsent.discard(target)
+            self.staging.drop(target)
             if target.group is not None:
                 return self._sites.revert(target.group)
             if self._sites.holding(target.station_id) is not None:
                 return False
-            return revert(self._commands, target)
+            sent = revert(self._commands, target)
+            self._zero.forget(target)
+            return sent
 
     def _turn(self, target: Target) -> AbstractContextManager[None]:
         """Writes to one station, or group, follow each other."""
@@ -231,6 +265,8 @@ class Control:
             return self._commanded(name, held, target)
         if target.port is None and name in _SUMS:
             self._commands.check_is_whole(record)
+        if name == LIMIT:
+            return self.limit_point.value(target, record)
         report = report_of(target, record)
         if name == "measuredReduction":
             return self._reduction(held, {target.station_id: report})
@@ -244,7 +280,11 @@ class Control:
         of_station = self._ledger.of_station(target.station_id)
         load_of = self._commands.watch.loads.of
         status, why = judge_station(target, held, of_station, report, self._time_s(), load_of)
-        return status.value if name == "shedStatus" else why
+        return status.value if name == "shedStatus" else self._with_staged(target, why)
+
+    def _with_staged(self, target: Target, why: str) -> str:
+        """The reason of a status, with what is staged and not sent."""
+        return "; ".join(filter(None, (why, self.staging.words(target))))
 
     def value_of_group(self, point: Point, records: Mapping[str, StationRecord] | None) -> Value:
         """The value of an attribute for a station group, out of what getLoad reports of its
@@ -259,7 +299,9 @@ class Control:
             return self._reduction(held, reports)
         if name in _STATUS:
             status, why = self._sites.roster.status(group, held, records)
-            return status.value if name == "shedStatus" else why
+            return status.value if name == "shedStatus" else self._with_staged(point.target, why)
+        if name == LIMIT:
+            return self.limit_point.value_of_group(group, records)
         if name == "allowedLoad":
             return self._sites.roster.allowed_kw(records)
         return self._of_report(name, held, self._sites.roster.report(records))
@@ -312,8 +354,8 @@ class Control:
         if name == "shedEnds":
             group = held and held.group and self._sites.held(held.group)
             ends_s = math.inf if limit is None or held is None else (group or held).stops_s
-            return _iso(ends_s) if math.isfinite(ends_s) else None
-        return _iso(held.commanded_s) if held is not None and held.commanded_s else None
+            return clock_time(ends_s) if math.isfinite(ends_s) else None
+        return clock_time(held.commanded_s) if held is not None and held.commanded_s else None
 
     def _limit(self, held: Held | None) -> Limit | None:
         """What is commanded and has not run out."""
@@ -356,7 +398,3 @@ class Control:
             percents = {port.percent for port in report.ports.values()}
             return percents.pop() if len(percents) == 1 else None
         raise ChargePointError(f"{name} has no meaning for a station group")
-
-
-def _iso(time_s: float) -> str:
-    return datetime.fromtimestamp(time_s, timezone.utc).isoformat(timespec="seconds")

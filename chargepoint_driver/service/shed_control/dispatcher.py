@@ -272,7 +272,7 @@ class Commands:
             if since_s == doubt.sent_s:
                 kw = _told_kw(doubt.limit, doubt.ceiling_kw)
                 self.watch.loads.begin(target, kw, doubt.options.most_kw(kw))
-            self.ledger.unsent.discard(target)
+            self.ledger.unsent.pop(target, None)
             changes[target] = replace(
                 Held.of(doubt),
                 before_kw=most_kw if math.isfinite(most_kw) else None,

@@ -51,7 +51,7 @@ class Owners:
         comes back), or not renewed any more. True when there was something. Raises what sending
         the clear raises; then it is renewed no more either way."""
         self._ledger.staged.pop(target, None)
-        self._ledger.unsent.discard(target)
+        self._ledger.unsent.pop(target, None)
         with self._commands.turns.of(target.station_id or str(target)):
             held = self._ledger.held(target)
             if held is None or not (held.wanted or held.doubt is not None):

@@ -22,6 +22,7 @@ from chargepoint_driver.service.shed_control.groups.allocation import OF_ONE_STA
 from chargepoint_driver.service.shed_control.groups.controller import Sites
 from chargepoint_driver.service.shed_control.obeying import Obeying
 from chargepoint_driver.service.shed_control.reported_state import Report, report_of
+from chargepoint_driver.service.shed_control.staging import Staging
 from chargepoint_driver.service.shed_control.station_locks import Busy
 
 __all__ = ["Keeping"]
@@ -42,7 +43,7 @@ _MAX_TAKEN = 2
 class Keeping:
     """What has to happen without anybody asking."""
 
-    def __init__(self, commands: Commands, sites: Sites, alerts: Alerts) -> None:
+    def __init__(self, commands: Commands, sites: Sites, alerts: Alerts, staging: Staging) -> None:
         self._commands = commands
         self._alerts = alerts
         self._ledger = commands.ledger
@@ -50,6 +51,7 @@ class Keeping:
         self._watch = commands.watch
         self._obeying = Obeying(commands, alerts)
         self._ending = Ending(commands, alerts)
+        self._staging = staging
         self._looked_s: dict[Target, float] = {}
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
@@ -128,7 +130,8 @@ class Keeping:
             min(held.due_s(now_s), self._look_s(target, held, now_s)) - now_s
             for target, held in self._ledger.all().items()
         )
-        return max(least_s, min(waits_s, default=math.inf))
+        staged_s = self._staging.look(now_s)
+        return min(staged_s, max(least_s, min(waits_s, default=math.inf)))
 
     def _look_s(self, target: Target, held: Held, now_s: float) -> float:
         """When the load of a target is to be looked at next."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from chargepoint_driver.records import Value
 from chargepoint_driver.registry import Point
 
 __all__ = [
+    "LIMITS",
     "Division",
     "ShedOptions",
     "allowed_load",
@@ -21,10 +23,12 @@ __all__ = [
     "check_minutes",
     "check_percent",
     "percent_shed",
+    "refuse_zero",
     "truth",
 ]
 
 Division = Literal["equal", "load", "rated"]
+ZeroLimit = Literal["stop", "release", "refuse"]
 
 # Highest limit that is taken for meant, in kW: above any charger there is. A group has many.
 _MOST_KW = 10_000.0
@@ -43,8 +47,10 @@ class ShedOptions:
     is not reported counts as failed. `floor_kw`: minimum limit of a port. `division`: how the
     total of a station group is divided. `tolerance_kw`, `tolerance_percent`: excess of the load
     that still obeys; the larger one counts. `lease_s`: the writer must write again within these
-    seconds (0: no lease). Of one write: `wanted_minutes` until the limit is cleared, whatever
-    renews it (0: no deadline), and `writer`, who asks for it ('': not known).
+    seconds (0: no lease). `zero`: what 0 kW written to allowedLoad means. `staged_alert_minutes`:
+    until a limit that was not sent raises an alert (0: never). Of one write: `wanted_minutes`
+    until the limit is cleared, whatever renews it (0: no deadline), and `writer`, who asks for it
+    ('': not known).
     """
 
     minutes: float = 60
@@ -57,6 +63,8 @@ class ShedOptions:
     lease_s: float = 0.0
     wanted_minutes: float = 0.0
     writer: str = ""
+    zero: ZeroLimit = "stop"
+    staged_alert_minutes: float = 15.0
 
     @classmethod
     def of(
@@ -75,6 +83,8 @@ class ShedOptions:
             settings.command_lease,
             0.0 if minutes is None else check_minutes(minutes),
             writer,
+            settings.zero_limit,
+            settings.staged_alert_minutes,
         )
 
     def words(self) -> dict[str, Any]:
@@ -88,6 +98,8 @@ class ShedOptions:
             "shed_tolerance_kw": self.tolerance_kw,
             "shed_tolerance_percent": self.tolerance_percent,
             "command_lease": self.lease_s,
+            "zero_limit": self.zero,
+            "staged_alert_minutes": self.staged_alert_minutes,
         }
 
     def most_kw(self, limit_kw: float) -> float:
@@ -124,12 +136,28 @@ def percent_shed(point: Point, value: object) -> Limit:
     return Limit(percent_shed=check_percent(point.name, value))
 
 
+LIMITS: dict[str, Callable[[Point, object], Limit]] = {
+    "allowedLoad": allowed_load,
+    "limit": allowed_load,
+    "percentShed": percent_shed,
+}
+"""The points that a limit is written to, and what checks the value."""
+
+
 def check_kw(name: str, value: object) -> float:
     """A limit in kW. Raises BadValue with the name of what it is for."""
     kw = _number(name, value, "kW")
     if not 0 <= kw <= _MOST_KW:
         raise BadValue(f"{name}: {kw:g} kW is not within 0 … {_MOST_KW:g} kW")
     return kw
+
+
+def refuse_zero(name: str) -> BadValue:
+    """Return the error of 0 kW where the configuration refuses it."""
+    return BadValue(
+        f"{name}: 0 kW is refused by zero_limit; nothing was sent. Write shedState 0 to release, "
+        "or 0 to the point limit to stop charging"
+    )
 
 
 def check_percent(name: str, value: object) -> int:

@@ -10,6 +10,7 @@ from chargepoint_driver.service.shed_control import validation
 from chargepoint_driver.service.shed_control.command_state import words
 from chargepoint_driver.service.shed_control.dispatcher import STATE_CURRENCY_S, Commands
 from chargepoint_driver.service.shed_control.reported_state import report_of
+from chargepoint_driver.service.shed_control.validation import ZeroLimit
 
 __all__ = ["warnings_of"]
 
@@ -17,14 +18,15 @@ __all__ = ["warnings_of"]
 _RATED_CURRENCY_S = 86_400.0
 
 
-def warnings_of(commands: Commands, point: Point, value: object, *, ask: bool) -> list[str]:
+def warnings_of(
+    commands: Commands, point: Point, value: object, *, ask: bool, zero: ZeroLimit = "stop"
+) -> list[str]:
     """The warnings of a write, in sentences. What cannot be found out warns of nothing. `ask`:
-    what is not known is asked for, which may cost calls."""
-    check = {"allowedLoad": validation.allowed_load, "percentShed": validation.percent_shed}
+    what is not known is asked for, which may cost calls. `zero`: what 0 kW of allowedLoad means."""
     name, target = point.attribute.name, point.target
     try:
-        if name in check:
-            limit = check[name](point, value)
+        if name in validation.LIMITS:
+            limit = validation.LIMITS[name](point, value)
         elif name == "shedState" and validation.truth(point, value):
             staged = commands.ledger.staged.get(target)
             if staged is None:
@@ -37,9 +39,18 @@ def warnings_of(commands: Commands, point: Point, value: object, *, ask: bool) -
             ]
         else:
             return []
+        if _releases(name, limit, zero):
+            return []
         return _of_limit(_Facts(commands, ask=ask), target, limit)
     except ChargePointError:
         return []
+
+
+def _releases(name: str, limit: Limit, zero: ZeroLimit) -> bool:
+    """Whether a write that looks odd as a limit only releases."""
+    if name == "limit":
+        return limit.allowed_load_kw != 0  # above the rated power
+    return name == "allowedLoad" and limit.allowed_load_kw == 0 and zero != "stop"
 
 
 class _Facts:

@@ -22,14 +22,14 @@ from chargepoint_driver.records import StationRecord
 from chargepoint_driver.service.shed_control.command_state import Held
 from chargepoint_driver.service.shed_control.dispatcher import Commands
 from chargepoint_driver.service.shed_control.groups.division import Member, divide
+from chargepoint_driver.service.shed_control.ratings import DIRECTORY
 from chargepoint_driver.service.shed_control.reported_state import report_of
 from chargepoint_driver.service.shed_control.validation import ShedOptions
 
-__all__ = ["DIRECTORY", "OF_ONE_STATION", "Shares"]
+__all__ = ["OF_ONE_STATION", "Shares"]
 
 _log = logging.getLogger(__name__)
 
-DIRECTORY = "getStations"
 OF_ONE_STATION = (BadValue, NothingThere, NotPermitted, WriteRejected)
 """Errors that say nothing of other stations."""
 

@@ -17,7 +17,7 @@ from chargepoint_driver.service.shed_control.command_state import (
     worst,
 )
 from chargepoint_driver.service.shed_control.dispatcher import LOAD, Commands
-from chargepoint_driver.service.shed_control.groups.allocation import DIRECTORY
+from chargepoint_driver.service.shed_control.ratings import DIRECTORY
 from chargepoint_driver.service.shed_control.reported_state import Report, report_of
 
 __all__ = ["Roster"]
