@@ -34,9 +34,17 @@ class CentralSystem(NamedOperations):
 
     name = "ocpp"
 
-    def __init__(self, config: OcppConfig, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        config: OcppConfig,
+        now: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] | None = None,
+    ) -> None:
+        """`now` gives the time of day, seconds since 1970. `monotonic` decides what is live; by
+        default that of the system, or `now` where that is another clock."""
         self.config = config
         self._now = now
+        self._monotonic = monotonic
         self._loop = NativeLoop("OCPP central system")
         self._csms: Csms | None = None
         self._control: Any = None
@@ -74,7 +82,7 @@ class CentralSystem(NamedOperations):
             self._csms = None
 
     async def _begin(self, make_control: Any) -> None:
-        csms = Csms(self.config, self._now)
+        csms = Csms(self.config, self._now, self._monotonic)
         self._csms = csms
         await csms.start()
         if make_control is not None:
@@ -123,7 +131,7 @@ class CentralSystem(NamedOperations):
     def active_charge_points(self, within_s: float | None = None) -> list[str]:
         """The charge points that sent something within that time (two heartbeats)."""
         limit_s = 2 * self.config.heartbeat_s if within_s is None else within_s
-        now_s = self._now()
+        now_s = self._running.now()
         return [
             station_id
             for station_id, point in sorted(self._running.points.copy().items())

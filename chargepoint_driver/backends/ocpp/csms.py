@@ -17,8 +17,10 @@ from typing import Any
 
 import msgspec
 
+from chargepoint_driver.backends.ocpp.loop_thread import native_lock
 from chargepoint_driver.backends.ocpp.model.authorization import IdTags
 from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Electrical
+from chargepoint_driver.backends.ocpp.model.live_clock import LiveClock, moved
 from chargepoint_driver.backends.ocpp.model.quirks import quirks_of
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.protocol import v16, v201
@@ -59,10 +61,18 @@ Listener = Callable[[dict[str, Any]], None]
 class Csms:
     """See the module. Also the `Desk` of the handlers."""
 
-    def __init__(self, config: OcppConfig, now: Callable[[], float] = time.time) -> None:
-        """Opens the database and loads what is in it. Raises BadConfiguration."""
+    def __init__(
+        self,
+        config: OcppConfig,
+        now: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] | None = None,
+    ) -> None:
+        """Opens the database and loads what is in it. `now` is the time of day; `monotonic` what
+        decides what is live (see `LiveClock`). Raises BadConfiguration."""
         self.config = config
-        self.now = now
+        self._clock = LiveClock(now, monotonic)
+        self.now: Callable[[], float] = self._clock
+        self._clock_lock = native_lock()
         self.store = Store(config.database, now)
         try:
             self.tags = IdTags(config.accept_id_tags, self.store.saved_tags())
@@ -75,13 +85,15 @@ class Csms:
         self.counters: Counter[str] = Counter()
         self._lines = RateLimitedLog(_log)
         self.listeners: list[Listener] = []
-        self.limiter = Limiter(self.store, self.ask, self.outbound, self.learn, now, self.count)
+        self.limiter = Limiter(
+            self.store, self.ask, self.outbound, self.learn, self.now, self.count
+        )
         self._set_up = SetUp(self)
         self._is_stopping = False
         self._front = Front(config, self._take, self._count_outside)
         self._tasks: set[asyncio.Future[Any]] = set()
         self._link_limits = LinkLimits(config.call_timeout_s, config.messages_per_second)
-        restore(self.store, self._new_point, self.limiter.restore)
+        restore(self.store, self._new_point, self.limiter.restore, self.now())
 
     # ---- life ----------------------------------------------------------------------------
 
@@ -100,6 +112,7 @@ class Csms:
         self.spawn(every(min(1.0, self.config.ping_s), self._ping))
         self.spawn(every(30.0, self._save_contacts))
         self.spawn(every(5.0, self._front.end_revoked))
+        self.spawn(every(1.0, self._follow_clock))
         self.spawn(every(3_600.0, self._prune))
         self.spawn(every(10.0, self._watch_tags))
 
@@ -144,7 +157,8 @@ class Csms:
 
     def view(self, point: ChargePoint) -> ChargePointView:
         """As it stands; may be called from any thread."""
-        return view_of(point, self.now(), self.config.heartbeat_s)
+        with self._clock_lock:
+            return view_of(point, self.now(), self.config.heartbeat_s)
 
     def _new_point(self, station_id: str) -> ChargePoint:
         config = self.config.of(station_id)
@@ -259,7 +273,7 @@ class Csms:
     async def booted(self, point: ChargePoint) -> None:
         link = point.link
         point.booted_s, point.booted_on = self.now(), link
-        point.lag_s = None
+        point.lag_s, point.clock_behind_s = None, 0.0
         self._look_up_quirks(point)
         self.save_point(point, boot=point.boot)
         self._set_up.booted(point, link)
@@ -422,6 +436,22 @@ class Csms:
         }
         for listener in self.listeners:
             listener(event)
+
+    async def _follow_clock(self) -> None:
+        """The machine's clock was set: keep the age of everything."""
+        step_s = self._clock.follow()
+        if not step_s:
+            return
+        self._lines.warning("clock_steps", reason=f"the time of day was set by {step_s:+.1f} s")
+        self.counters["clock_steps"] += 1
+        with self._clock_lock:
+            self._clock.accept(step_s)
+            for point in self.points.values():
+                moved(point, step_s, self.now())
+        for point in self.points.values():
+            for number, connector in point.connectors.items():
+                if connector.limit is not None:
+                    self.limiter.keep(point, number, connector.limit)
 
     async def _ping(self) -> None:
         """Ping the sockets that are due; drop those that did not answer the one before."""

@@ -23,6 +23,7 @@ __all__ = [
     "NativeLoop",
     "Signal",
     "gevent_if_patched",
+    "native_lock",
     "native_queue",
     "start_native_thread",
 ]
@@ -41,6 +42,13 @@ def native_queue() -> Any:
     if gevent_if_patched() is None:
         return queue.SimpleQueue()
     return sys.modules["gevent.monkey"].get_original("queue", "SimpleQueue")()
+
+
+def native_lock() -> Any:
+    """A lock between real threads, for what takes microseconds."""
+    if gevent_if_patched() is None:
+        return _thread.allocate_lock()
+    return sys.modules["gevent.monkey"].get_original("_thread", "allocate_lock")()
 
 
 def start_native_thread(run: Callable[[], None]) -> None:

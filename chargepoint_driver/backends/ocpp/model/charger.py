@@ -45,6 +45,15 @@ SUSPECT_SHARE = 1.5
 MAX_PLACES = 50
 
 
+# A message is late beyond that, and three intervals of meter values.
+_MIN_LATE_S = 60.0
+
+
+def _go_together(own_s: float, received_s: float) -> bool:
+    """Whether two messages are as far apart by their own times as by their receipt."""
+    return own_s >= 5.0 and abs(own_s - received_s) <= 2.0 + received_s / 10
+
+
 @dataclass(frozen=True, slots=True)
 class Electrical:
     """What the configuration says of the connectors of a charge point."""
@@ -189,6 +198,9 @@ class ChargePoint:
     saved_seen_s: float | None = None
     # How far its messages' times are behind their receipt at least: a clock that is slow.
     lag_s: float | None = None
+    # How far its clock was put back, or ours put forward, since.
+    clock_behind_s: float = 0.0
+    late_before: tuple[float, float] | None = None  # time and receipt of the last late message
 
     @property
     def connected(self) -> bool:
@@ -230,9 +242,25 @@ class ChargePoint:
         lag_s = received_s - time_s
         if lag_s == 0:
             return False
+        lag_s = max(lag_s, 0.0)  # of a clock that is ahead too
         if self.lag_s is None or lag_s < self.lag_s:
             self.lag_s = lag_s
-        return lag_s - self.lag_s > max(3 * self.interval_s, 60.0)
+            if lag_s < self.clock_behind_s - _MIN_LATE_S:
+                self.clock_behind_s = 0.0
+        if lag_s - self.lag_s <= max(3 * self.interval_s, _MIN_LATE_S):
+            self.late_before = None
+            return False
+        before, self.late_before = self.late_before, (time_s, received_s)
+        if before is not None and _go_together(time_s - before[0], received_s - before[1]):
+            # What lay in a queue comes faster than it was measured. So its clock was put back.
+            self.lag_s = self.clock_behind_s = lag_s
+            self.late_before = None
+            return False
+        return True
+
+    def live_time(self, time_s: float, received_s: float) -> float:
+        """When a message counts as sent for what is live: never later than it was received."""
+        return min(time_s + self.clock_behind_s, received_s)
 
     def running(self, wire_id: str) -> Connector | None:
         """Return the connector on which a transaction of that name runs."""

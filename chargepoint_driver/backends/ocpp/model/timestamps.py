@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import msgspec
 
-__all__ = ["effective", "historic", "iso", "parse", "parse_slowly"]
+__all__ = ["historic", "iso", "parse", "parse_slowly"]
 
 # A clock this far ahead of ours, or before this date, is not believed.
 _FAR_AHEAD_S = 10 * 366 * 86_400.0
@@ -83,12 +83,6 @@ def historic(time_s: float | None, received_s: float) -> float:
     if time_s is None or not _CLOCK_NEVER_SET_S <= time_s <= received_s + _FAR_AHEAD_S:
         return received_s
     return time_s
-
-
-def effective(time_s: float, received_s: float) -> float:
-    """When a message counts as sent for what is live: never later than it was received, or a
-    clock that is fast would keep what comes after it was put right from counting."""
-    return min(time_s, received_s)
 
 
 def iso(time_s: float | None) -> str | None:

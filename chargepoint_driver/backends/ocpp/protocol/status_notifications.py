@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Connector
-from chargepoint_driver.backends.ocpp.model.timestamps import effective, historic, parse
+from chargepoint_driver.backends.ocpp.model.timestamps import historic, parse
 from chargepoint_driver.backends.ocpp.protocol.dispatch import Request
 from chargepoint_driver.backends.ocpp.protocol.transactions import close_questioned
 from chargepoint_driver.backends.ocpp.storage.store import Store
@@ -37,25 +39,46 @@ _ANSWER_S = 30.0
 
 
 def status_changed(
-    request: Request, connector_id: int, status: str, text: object, *, part: int | None = None
+    request: Request,
+    connector_id: int,
+    status: str,
+    text: object,
+    *,
+    part: int | None = None,
+    must_count: bool = False,
 ) -> tuple[Connector, bool]:
     """Take a status with its timestamp as the charge point sent it: (connector, whether it counts).
 
     Statuses count in the order in which they come. Only an older timestamp than that of the status
-    before, of the same connector over the same connection, makes one old: a repeated message.
+    before, of the same connector over the same connection, makes one doubtful: it is a repeated
+    message, or the clock was put back. Then the charge point is asked, and where it says no more
+    the status counts (`must_count`).
     `part` is the connector of an EVSE that has several.
     """
     point, received_s = request.point, request.received_s
     connector = point.connector(connector_id)
-    own_s = _own_time(text, received_s)
+    own_s = _own_time(point, text, received_s)
     was_asked = _was_asked(point, received_s)
     if own_s is not None:
         point.is_late(own_s, received_s)  # learns how slow the clock is
         before = connector.reported.get(part)
-        if before is not None and before[0] is point.link and own_s < before[1] and not was_asked:
+        if (
+            before is not None
+            and before[0] is point.link
+            and own_s < before[1]
+            and not (was_asked or must_count)
+        ):
             request.desk.count(point, "late_messages")
-            # A clock that was put back looks the same: the charge point knows.
-            request.after.append(lambda: request.desk.ask_status(point, lambda: True))
+            request.after.append(
+                lambda: _count_later(
+                    request,
+                    connector,
+                    part,
+                    lambda: status_changed(
+                        request, connector_id, status, text, part=part, must_count=True
+                    ),
+                )
+            )
             return connector, False
         connector.reported = {**connector.reported, part: (point.link, own_s)}
     else:
@@ -76,6 +99,19 @@ def status_changed(
     elif status in OPERATIVE:
         connector_works(request)
     return connector, True
+
+
+async def _count_later(
+    request: Request, connector: Connector, part: int | None, count: Callable[[], object]
+) -> None:
+    """Ask the charge point for its statuses. Where it then says nothing of the connector, the
+    last that it said counts: statuses are ordered by receipt."""
+    point = request.point
+    link, before = point.link, connector.reported.get(part)
+    await request.desk.ask_status(point, lambda: connector.reported.get(part) == before)
+    if point.link is link and connector.reported.get(part) == before:
+        count()
+        save_connector(request, connector)
 
 
 def connector_works(request: Request) -> None:
@@ -167,12 +203,12 @@ def _was_asked(point: ChargePoint, received_s: float) -> bool:
     return 0 <= received_s - point.status_asked_s <= _ANSWER_S
 
 
-def _own_time(text: object, received_s: float) -> float | None:
+def _own_time(point: ChargePoint, text: object, received_s: float) -> float | None:
     """The timestamp of a message where it can be believed, never later than its receipt."""
     time_s = parse(text)
     if time_s is None or historic(time_s, received_s) != time_s:
         return None
-    return effective(time_s, received_s)
+    return point.live_time(time_s, received_s)
 
 
 def _of_parts(parts: dict[int, str]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from chargepoint_driver.backends.ocpp.model.charger import Connector, Transaction, is_suspect
 from chargepoint_driver.backends.ocpp.model.energy import after
 from chargepoint_driver.backends.ocpp.model.metering import Sample
-from chargepoint_driver.backends.ocpp.model.timestamps import effective, historic, iso, parse
+from chargepoint_driver.backends.ocpp.model.timestamps import historic, iso, parse
 from chargepoint_driver.backends.ocpp.protocol.dispatch import Request
 from chargepoint_driver.backends.ocpp.storage.transaction_table import End
 from chargepoint_driver.catalogue.measurands import LOAD
@@ -39,8 +39,11 @@ def measure(
     wire_id: str | None,
     moments: Iterable[tuple[float, Sample]],
     transaction: Transaction | None = None,
+    *,
+    is_history: bool = False,
 ) -> tuple[list[dict[str, Any]], float]:
     """Take the meter values of a connector, of that transaction where it is known already.
+    `is_history`: the charge point says that it was offline then, so nothing of it is live.
 
     Returns them as events carry them, and the last time."""
     point = request.point
@@ -48,7 +51,7 @@ def measure(
     received_s = request.received_s
     rated_kw = point.electrical.rated_kw
     known = [
-        (time_s, found, point.is_late(effective(time_s, received_s), received_s))
+        (time_s, found, is_history or point.is_late(time_s, received_s))
         for time_s, found in moments
     ]
     if transaction is None:
@@ -63,7 +66,7 @@ def measure(
     is_news = not known
     for time_s, found, late in known:
         if not late:
-            live_s = effective(time_s, received_s)
+            live_s = point.live_time(time_s, received_s)
             is_news |= connector.meter.take(found, live_s, received_s, time_s)
             if rated_kw is not None and is_suspect(found.values.get(LOAD), rated_kw):
                 request.desk.count(point, "suspect_loads", f"{found.load_kw:g} kW")

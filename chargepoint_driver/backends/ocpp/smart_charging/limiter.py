@@ -83,7 +83,7 @@ class Limiter:
             except ChargePointError as error:
                 self._note_refusal(point, connector_id, state, error)
                 raise
-            self._keep(point, connector_id, state)
+            self.keep(point, connector_id, state)
             return state
 
     async def clear(self, point: ChargePoint, connector_id: int) -> None:
@@ -104,7 +104,7 @@ class Limiter:
             for number in targets:
                 state = point.connectors[number].limit if number in point.connectors else None
                 if state is not None and not state.is_taken:
-                    self._keep(point, number, None)
+                    self.keep(point, number, None)
                     continue
                 purposes = ("max",) if number == 0 else ("default", "transaction")
                 for purpose in purposes:
@@ -114,7 +114,7 @@ class Limiter:
                         # It knows no limits at all, so none of ours is there.
                         if state is not None or error.service_code not in NEVER:
                             raise
-                self._keep(point, number, None)
+                self.keep(point, number, None)
                 await self._profiles.put_base(point, number)
 
     def _end_refused(self, point: ChargePoint, connector_id: int) -> bool:
@@ -127,7 +127,7 @@ class Limiter:
         if not concerned or any(each.limit.is_taken for each in concerned if each.limit):
             return False
         for each in concerned:
-            self._keep(point, each.connector_id, None)
+            self.keep(point, each.connector_id, None)
         return True
 
     async def contradict(self, point: ChargePoint, connector_id: int) -> bool:
@@ -148,7 +148,7 @@ class Limiter:
                 confirmed_kw=None,
                 confirmed_by=None,
             )
-            self._keep(point, connector_id, state)
+            self.keep(point, connector_id, state)
             self._count(point, "limits_not_obeyed", f"{state.accepted_kw:g} kW")
             for form in forms_of(point, self._outbound(point)):
                 if astuple(form) in tried:
@@ -158,7 +158,7 @@ class Limiter:
                 except WriteRejected:
                     continue
                 self._remember(point, form)
-                self._keep(point, connector_id, state)
+                self.keep(point, connector_id, state)
                 return True
             return False
 
@@ -175,11 +175,11 @@ class Limiter:
             if state is None or state.accepted_kw is None:
                 continue
             if state.is_over(self._now()):
-                self._keep(point, number, None)
+                self.keep(point, number, None)
                 continue
             async with self._turn(point):
                 try:
-                    self._keep(point, number, await self._install(point, number, state))
+                    self.keep(point, number, await self._install(point, number, state))
                 except ChargePointError as error:
                     self._count(point, "limits_not_put_back", str(error))
 
@@ -199,7 +199,7 @@ class Limiter:
                 state = replace(state, accepted_kw=kw, confirmed_kw=kw, confirmed_by="composite")
             elif connector_id and transaction_on(point, connector_id) is None:
                 return  # a default profile need not show before a transaction
-            self._keep(point, connector_id, replace(state, refused=None))
+            self.keep(point, connector_id, replace(state, refused=None))
 
     def observe(self, point: ChargePoint, connector: Connector) -> None:
         """A new meter value: it may confirm a limit that nothing else did."""
@@ -220,7 +220,7 @@ class Limiter:
             confirmed, by = state.accepted_kw, "load"
         else:
             return
-        self._keep(
+        self.keep(
             point,
             connector.connector_id,
             replace(state, confirmed_kw=confirmed, confirmed_by=by, contradicted=False, tried=()),
@@ -349,7 +349,7 @@ class Limiter:
 
     # ---- keeping -------------------------------------------------------------------------
 
-    def _keep(self, point: ChargePoint, connector_id: int, state: LimitState | None) -> None:
+    def keep(self, point: ChargePoint, connector_id: int, state: LimitState | None) -> None:
         if state is None and connector_id not in point.connectors:
             return
         point.connector(connector_id).limit = state
@@ -380,9 +380,9 @@ class Limiter:
         before = point.connector(connector_id).limit
         code = error.service_code or error.code
         if before is None or before.accepted_kw is None or before.is_over(self._now()):
-            self._keep(point, connector_id, replace(state, refused=code))
+            self.keep(point, connector_id, replace(state, refused=code))
         else:
-            self._keep(point, connector_id, replace(before, refused=code))
+            self.keep(point, connector_id, replace(before, refused=code))
 
     def _remember(self, point: ChargePoint, form: Form) -> None:
         found = [form.unit, form.kind, form.level]

@@ -33,6 +33,8 @@ __all__ = [
 ]
 
 _MOST_EVENTS = 1_000
+# Two processes read the same clock at different moments.
+_MAX_AHEAD_S = 60.0
 _FIELDS = (
     "id", "charge_point", "connector", "wire_id", "id_tag", "start", "stop", "duration_s",
     "energy_wh", "meter_start_wh", "meter_stop_wh", "reason", "state", "matched_by",
@@ -184,7 +186,9 @@ def active_points(path: Path, now_s: float, within_s: float) -> list[str]:
     """The charge points that sent something within that time."""
     with _reading(path) as db:
         rows = db.execute(
-            "SELECT id FROM charge_points WHERE last_seen >= ? ORDER BY id", (now_s - within_s,)
+            "SELECT id FROM charge_points WHERE last_seen BETWEEN ? AND ? ORDER BY id",
+            # One from the future is from before a clock was put back.
+            (now_s - within_s, now_s + _MAX_AHEAD_S),
         ).fetchall()
     return [row[0] for row in rows]
 

@@ -17,6 +17,7 @@ def restore(
     store: Store,
     new_point: Callable[[str], ChargePoint],
     limit_of: Callable[[dict[str, Any]], LimitState | None],
+    now_s: float,
 ) -> None:
     """Make the charge points that the database knows, with the transactions that run."""
     points: dict[str, ChargePoint] = {}
@@ -32,7 +33,8 @@ def restore(
         point.configuration = row["configuration"]
         point.worked = row["worked"]
         point.version = row["version"]
-        point.last_seen_s = row["last_seen"]
+        last_seen_s = row["last_seen"]
+        point.last_seen_s = None if last_seen_s is None else min(last_seen_s, now_s)
     for station_id, number, data in store.saved("connectors"):
         connector = point_of(station_id).connector(number)
         for name in (
@@ -45,6 +47,10 @@ def restore(
             "info",
         ):
             setattr(connector, name, data.get(name))
+        for name in ("status_s", "status_received_s"):
+            # The machine's clock may have been put back since.
+            at_s = getattr(connector, name)
+            setattr(connector, name, None if at_s is None else min(at_s, now_s))
         connector.is_doubted = bool(data.get("is_doubted"))
         connector.faults.extend((at, code) for at, code in data.get("faults", ()))
         connector.parts = {int(part): text for part, text in data.get("parts", {}).items()}

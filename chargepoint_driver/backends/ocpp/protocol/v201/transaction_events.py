@@ -95,7 +95,7 @@ def take_event(request: Request, event: Event) -> int:
     if known.state == "active" and (newer or is_new):
         _go_on(request, known, evse_id, event, is_new)
     if event.moments:
-        measure(request, evse_id, event.wire_id, event.moments, known)
+        measure(request, evse_id, event.wire_id, event.moments, known, is_history=event.offline)
     return evse_id
 
 
