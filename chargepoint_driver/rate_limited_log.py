@@ -8,6 +8,8 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 
+from chargepoint_driver.text import visible
+
 __all__ = ["RateLimitedLog"]
 
 _INTERVAL_S = 60.0
@@ -75,7 +77,7 @@ class RateLimitedLog:
         if missed is None:
             return False
         where = ", ".join(
-            part for part in (_visible(address), f"id {name!r}" if name else "") if part
+            part for part in (visible(address), f"id '{visible(name)}'" if name else "") if part
         )
         since = f"; {missed} more without a line since the last one" if missed else ""
         self._logger.log(
@@ -83,7 +85,7 @@ class RateLimitedLog:
             "%s%s: %s (%d in all%s)",
             kind.replace("_", " "),
             f" from {where[: 2 * _MAX_CHARS]}" if where else "",
-            _visible(reason)[:_MAX_CHARS] or "refused",
+            visible(reason)[:_MAX_CHARS] or "refused",
             total,
             since,
         )
@@ -106,8 +108,3 @@ class RateLimitedLog:
             self._origins.popitem(last=False)
         missed, kind[1], kind[2] = int(kind[2]), kind[1] + 1, 0
         return missed
-
-
-def _visible(text: str) -> str:
-    """Text from outside on one line, control characters shown as escapes."""
-    return text if text.isprintable() else repr(text)[1:-1]

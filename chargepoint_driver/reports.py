@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import MAXYEAR, datetime, timezone
 
 from chargepoint_driver.errors import BadValue
+from chargepoint_driver.text import csv_text
 
 __all__ = ["as_csv", "month_bounds"]
 
 _MONTH = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
-_FORMULA = frozenset("=+-@\t\r")
 
 
 def month_bounds(month: object) -> tuple[datetime, datetime]:
@@ -32,17 +30,4 @@ def month_bounds(month: object) -> tuple[datetime, datetime]:
 
 def as_csv(fields: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
     """Return rows as CSV with a header. What is None is empty; no text is a formula."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, fields, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _inert(row.get(name)) for name in fields} for row in rows)
-    return out.getvalue()
-
-
-def _inert(value: object) -> object:
-    """Return a text so that no spreadsheet takes it for a formula; other values as they are."""
-    if not isinstance(value, str):
-        return value
-    # A carriage return would end the row: the csv module quotes line feeds only.
-    plain = value.replace("\r", " ")
-    return f"'{plain}" if value[:1] in _FORMULA else plain
+    return csv_text([fields, *([row.get(name) for name in fields] for row in rows)])

@@ -13,7 +13,6 @@ from gevent import monkey
 
 monkey.patch_all()
 
-import logging
 from typing import Any
 
 from volttron.client.messaging.health import STATUS_BAD, STATUS_GOOD
@@ -36,10 +35,11 @@ from chargepoint_driver.adapters.refusals import (
 from chargepoint_driver.config import Account
 from chargepoint_driver.errors import BadConfiguration
 from chargepoint_driver.service import Accounts, Service
+from chargepoint_driver.text import get_logger
 
 __all__ = ["IDENTITY", "ChargePointAgent"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 class ChargePointAgent(OcppRpc, Agent):  # type: ignore[misc]  # the host has no types

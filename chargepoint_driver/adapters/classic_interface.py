@@ -15,7 +15,6 @@ from gevent import monkey
 if not monkey.is_module_patched("threading"):
     monkey.patch_all()
 
-import logging
 import os
 import threading
 from collections.abc import Iterable, Mapping
@@ -32,10 +31,11 @@ from chargepoint_driver.config import Account, Device, read_device
 from chargepoint_driver.errors import BadConfiguration, ChargePointError
 from chargepoint_driver.registry import Point, Selection, build
 from chargepoint_driver.service import Alert, Service, ShedOptions, check_minutes
+from chargepoint_driver.text import get_logger
 
 __all__ = ["Interface"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _TYPES: dict[Kind, type] = {
     Kind.STRING: str,

@@ -6,7 +6,6 @@ handful of calls. Of chargers that connect directly the account is the central s
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -32,10 +31,11 @@ from chargepoint_driver.errors import BadConfiguration, ChargePointError
 from chargepoint_driver.registry import Point, Selection, build
 from chargepoint_driver.registry import columns as col
 from chargepoint_driver.service import Service, ShedOptions, Stations, check_minutes
+from chargepoint_driver.text import get_logger
 
 __all__ = ["ChargePointInterface"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _BEAT = "chargepoint/heart_beat"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -10,9 +9,11 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
+from chargepoint_driver.text import get_logger
+
 __all__ = ["Inbox"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _MOST_WAITING = 10_000
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 from urllib.parse import quote
 
 import gevent
 from volttron.client.vip.agent.errors import VIPError
 
+from chargepoint_driver.text import get_logger
+
 __all__ = ["changes_topic", "publish", "publish_event"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _LIMIT_S = 10.0
 

@@ -6,7 +6,6 @@ time to time with what it held before; a device that is stored again is there at
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,10 +17,11 @@ from chargepoint_driver.backend import Target
 from chargepoint_driver.errors import ChargePointError
 from chargepoint_driver.registry import Point
 from chargepoint_driver.service import Service
+from chargepoint_driver.text import get_logger
 
 __all__ = ["Ownership"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _LOOK_S = 5.0
 # A target is gone when so many looks in a row miss it: storing a device again takes a moment.

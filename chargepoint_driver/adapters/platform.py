@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,11 @@ from volttron.client.messaging.health import STATUS_BAD, Status
 from volttron.utils import ClientContext
 
 from chargepoint_driver.service import Alert
+from chargepoint_driver.text import get_logger
 
 __all__ = ["alert_of", "command_file", "station_alert_of"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _ALERT_KEY = "chargepoint/shed"
 _STATION_KEY = "chargepoint/station"

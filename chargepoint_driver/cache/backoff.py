@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -13,10 +12,11 @@ from chargepoint_driver.errors import (
     TryLater,
     WrongCredentials,
 )
+from chargepoint_driver.text import get_logger
 
 __all__ = ["Backoff"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 FIRST_S = 5.0
 # Below the usual poll of 60 s, so that a service that is back is noticed at the next poll.

@@ -6,7 +6,6 @@ The lock guards tables only and is never held while the network is waited for.
 from __future__ import annotations
 
 import functools
-import logging
 import math
 import random
 import threading
@@ -28,10 +27,11 @@ from chargepoint_driver.errors import (
     TryLater,
 )
 from chargepoint_driver.records import StationRecord
+from chargepoint_driver.text import get_logger
 
 __all__ = ["Key", "Outcome", "SharedCache"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 Key: TypeAlias = tuple[str, str]
 """(call, station id)"""

@@ -7,7 +7,6 @@ about stations and never credentials.
 from __future__ import annotations
 
 import json
-import logging
 import os
 import tempfile
 import time
@@ -16,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from chargepoint_driver.records import DAMAGED, StationRecord, Unreadable, Value, Values
+from chargepoint_driver.text import get_logger
 
 __all__ = ["Disk"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _FORMAT = 1
 _MARK = "unreadable text"

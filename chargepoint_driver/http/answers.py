@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -23,10 +22,11 @@ from chargepoint_driver.errors import (
     WriteRejected,
 )
 from chargepoint_driver.rate_limited_log import RateLimitedLog
+from chargepoint_driver.text import get_logger
 
 __all__ = ["STATUSES", "answering", "json_answer", "read_json", "refusal", "shown"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 _failures = RateLimitedLog(_log)
 
 # The first class that fits counts.

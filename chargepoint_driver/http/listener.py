@@ -16,6 +16,7 @@ from chargepoint_driver.http.answers import refusal
 from chargepoint_driver.process import descriptors
 from chargepoint_driver.process.acceptor import Acceptor, ConnectionLimits
 from chargepoint_driver.rate_limited_log import RateLimitedLog
+from chargepoint_driver.text import get_logger
 
 __all__ = ["LIMITS", "Listener", "let_in"]
 
@@ -27,7 +28,7 @@ _KEEP_ALIVE_S = 75.0
 # For the rest of a body that nobody wants.
 _LINGERING_S = 1.0
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 class _Quiet(logging.Filter):

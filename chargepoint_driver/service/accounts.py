@@ -12,7 +12,6 @@ left out where the attribute stands in one register only, `port` for what belong
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
@@ -27,10 +26,11 @@ from chargepoint_driver.registry import Point, build
 from chargepoint_driver.registry import columns as col
 from chargepoint_driver.service.service import Service
 from chargepoint_driver.service.shed_control import ShedOptions
+from chargepoint_driver.text import get_logger
 
 __all__ = ["Accounts", "describe"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _COLUMNS = {
     "attribute": col.ATTRIBUTE,

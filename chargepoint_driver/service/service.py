@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,10 +21,11 @@ from chargepoint_driver.registry import Point, Selection
 from chargepoint_driver.service.backend_factory import backend_of
 from chargepoint_driver.service.shed_control import Alert, CommandStore, Control, ShedOptions
 from chargepoint_driver.service.station_alerts import StationAlerts
+from chargepoint_driver.text import get_logger
 
 __all__ = ["READ_TIMEOUTS", "Reading", "Service", "Stations"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 READ_TIMEOUTS = 3
 """How many time limits of one call a read may last: it may wait for its turn behind another

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timezone
 from threading import Lock
 from typing import Any
 
 from chargepoint_driver.records import StationRecord, Unreadable
+from chargepoint_driver.text import get_logger
 
 __all__ = ["StationAlerts"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _CALLS = frozenset({"getStationStatus", "getAlarms"})
 # What stands where there is no fault, and the alarm that ends another.

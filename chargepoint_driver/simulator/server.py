@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import socket
 import struct
 import sys
@@ -13,11 +12,12 @@ from threading import Lock, Thread
 from typing import Any
 
 from chargepoint_driver.process import descriptors
+from chargepoint_driver.text import get_logger
 
 from .control import Control
 from .soap.dispatch import Answer, Cut, Service
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 SOAP_PATH = "/webservices/chargepoint/services/"
 VERSIONS = ("5.0", "5.1")

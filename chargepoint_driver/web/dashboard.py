@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ from types import MappingProxyType
 
 from chargepoint_driver.errors import BadValue, NothingThere
 from chargepoint_driver.service import Accounts
+from chargepoint_driver.text import get_logger
 from chargepoint_driver.web import aggregates
 from chargepoint_driver.web.account_poller import Watch, iso
 from chargepoint_driver.web.load_history import Record
@@ -29,7 +29,7 @@ from chargepoint_driver.web.schemas import (
 
 __all__ = ["Board"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 _MOST_ALERTS = 50
 _REFRESH_S = 5.0
 # How many times longer than a reading the rest after it is: thousands of ports take their time.

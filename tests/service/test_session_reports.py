@@ -42,7 +42,7 @@ def test_what_is_no_month(month):
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1"])
 def test_no_text_of_any_column_is_a_formula(text):
     (row,) = csv.DictReader(io.StringIO(as_csv(("a", "b"), [{"a": text, "b": -1}]), newline=""))
-    assert row == {"a": f"'{text}".replace("\r", " "), "b": "-1"}
+    assert row == {"a": "'" + text.replace("\r", "\\r").replace("\t", "\\t"), "b": "-1"}
 
 
 def test_what_cannot_be_read_is_not_reported():

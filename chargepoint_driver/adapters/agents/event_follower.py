@@ -8,7 +8,6 @@ gives back, for nobody would end the event. Configured by `config`; DEFAULTS has
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime, timezone
 from typing import Any
 
@@ -17,8 +16,9 @@ from volttron.utils import vip_main
 from chargepoint_driver import __version__
 from chargepoint_driver.adapters.agents.throttle import RPC_ERRORS, Throttle, ThrottlingAgent
 from chargepoint_driver.demand_response.event_messages import Events
+from chargepoint_driver.text import get_logger
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 IDENTITY = "event.follower"
 

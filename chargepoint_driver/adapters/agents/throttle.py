@@ -7,7 +7,6 @@ agent that was restarted, or a shed that ran out, makes no difference.
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -20,9 +19,11 @@ from volttron.client.vip.agent import Agent, Core
 from volttron.client.vip.agent.errors import VIPError
 from volttron.utils import jsonrpc, load_config
 
+from chargepoint_driver.text import get_logger
+
 __all__ = ["RPC_ERRORS", "Throttle", "ThrottlingAgent", "check"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 RPC_LIMIT_S = 60
 # What a call may end in; gevent.Timeout is no Exception.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import threading
 import time
@@ -22,10 +21,11 @@ from chargepoint_driver.backends.ocpp.status import ChargePointView
 from chargepoint_driver.backends.ocpp.storage import queries
 from chargepoint_driver.config.ocpp import OcppConfig
 from chargepoint_driver.errors import TryLater
+from chargepoint_driver.text import get_logger
 
 __all__ = ["CentralSystem"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 _MOST_PENDING = 10_000
 
 

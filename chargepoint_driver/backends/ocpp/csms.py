@@ -7,7 +7,6 @@ other threads.
 from __future__ import annotations
 
 import asyncio
-import logging
 import sqlite3
 import time
 from collections import Counter
@@ -40,13 +39,14 @@ from chargepoint_driver.backends.ocpp.transport.websocket_server import Front, e
 from chargepoint_driver.config.ocpp import OcppConfig
 from chargepoint_driver.errors import BadValue, FateUnknown, NothingThere, TryLater
 from chargepoint_driver.rate_limited_log import RateLimitedLog
+from chargepoint_driver.text import get_logger
 
 __all__ = ["ALARMS_CLEARED", "Csms"]
 
 ALARMS_CLEARED = "alarms_cleared_s"
 """Where a charge point's record keeps when its alarms were last put away."""
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 _DIALECTS = {"1.6": v16.DIALECT, "2.0.1": v201.DIALECT, "2.1": v201.DIALECT_21}
 _OUTBOUND: dict[str, Outbound] = {
     "1.6": Outbound16(), "2.0.1": Outbound201(), "2.1": Outbound201()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import math
 import secrets
 import threading
@@ -36,10 +35,11 @@ from chargepoint_driver.errors import (
     WrongCredentials,
 )
 from chargepoint_driver.records import DAMAGED, Event, StationRecord, newest_by_port
+from chargepoint_driver.text import get_logger
 
 __all__ = ["SESSION_WINDOW", "SoapBackend"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 SESSION_WINDOW = timedelta(hours=24)
 """How far back the newest session of a port is looked for."""

@@ -6,7 +6,6 @@ that replies have: stations with ports, lists of sessions or alarms, rights by g
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -32,10 +31,11 @@ from chargepoint_driver.records import (
     Value,
     Values,
 )
+from chargepoint_driver.text import get_logger
 
 __all__ = ["Parsed", "events", "payload", "read", "rights", "stations", "wants_more"]
 
-_log = RateLimitedLog(logging.getLogger(__name__))
+_log = RateLimitedLog(get_logger(__name__))
 
 NAMESPACE = "urn:dictionary:com.chargepoint.webservices"
 _ENVELOPE = "{http://schemas.xmlsoap.org/soap/envelope/}"

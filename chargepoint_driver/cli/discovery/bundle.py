@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from chargepoint_driver.cli.discovery.site import Group, Station
 from chargepoint_driver.cli.discovery.topics import group_topic, topics
 from chargepoint_driver.errors import BadConfiguration
 from chargepoint_driver.registry import columns as col
+from chargepoint_driver.text import csv_text
 
 __all__ = [
     "AGENT",
@@ -210,9 +209,7 @@ def _agent(accounts: Mapping[str, Any], identity: str) -> Entry:
 def registry(rows: Iterable[Attribute], numbers: Sequence[int] | None) -> str:
     """The CSV of attributes: for a whole station with ports of these numbers, or with None for
     a device whose rows need no port."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS)
+    found: list[Sequence[object]] = [_COLUMNS]
     for row in rows:
         for port in [None] if numbers is None else ports_of(row, numbers):
             cells = {
@@ -225,8 +222,8 @@ def registry(rows: Iterable[Attribute], numbers: Sequence[int] | None) -> str:
                 col.WRITABLE: "TRUE" if row.writable else "FALSE",
                 col.NOTES: row.notes,
             }
-            writer.writerow([cells.get(column, "") for column in _COLUMNS])
-    return text.getvalue()
+            found.append([cells.get(column, "") for column in _COLUMNS])
+    return csv_text(found)
 
 
 def _point_name(row: Attribute) -> str:

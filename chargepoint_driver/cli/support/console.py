@@ -15,11 +15,14 @@ from datetime import datetime
 from typing import Any
 
 import click
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
+from rich.segment import Segment
 from rich.status import Status
+from rich.text import Text
 
 from chargepoint_driver.errors import BadConfiguration, BadValue, ChargePointError
+from chargepoint_driver.text import visible_lines
 
 __all__ = [
     "as_json",
@@ -52,7 +55,23 @@ _active: list[Status] = []
 _CALLER = re.compile(r"(\w+) (\(account [^)]*\).*)", re.DOTALL)
 
 
-class _Screen(Console):
+class _Visible(Console):
+    """A terminal on which text from outside does nothing: see `text`. rich's own colours and
+    movements of the cursor are no text to it."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Made visible before it is laid out, so that columns fit."""
+        return super().render_str(visible_lines(text), **options)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        """Whatever was made elsewhere."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else visible_lines(text), style, control)
+
+
+class _Screen(_Visible):
     """Prints only while no progress line is shown."""
 
     def print(self, *objects: Any, **options: Any) -> None:
@@ -98,7 +117,7 @@ def can_ask() -> bool:
 def progress(text: str) -> Iterator[None]:
     """Shows that something is under way; on a terminal only, and never in the answer."""
     # A console of its own: it draws what the others pause.
-    status = Console(stderr=True, highlight=False).status(escape(text))
+    status = _Visible(stderr=True, highlight=False).status(escape(text))
     _active.append(status)
     try:
         with status:

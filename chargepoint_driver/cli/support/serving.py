@@ -12,7 +12,9 @@ from typing import Any, TypeVar
 import click
 
 from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.process.files import regular_file
 from chargepoint_driver.process.signals import EndSignals
+from chargepoint_driver.text import Visible
 
 __all__ = ["log_options", "serving"]
 
@@ -46,12 +48,13 @@ def serving(log_file: Path | None, max_log_bytes: int, level: int) -> Iterator[E
     if log_file is not None:
         try:
             added = RotatingFileHandler(
-                log_file, maxBytes=max_log_bytes // 2, backupCount=1, encoding="utf-8"
+                regular_file(log_file), maxBytes=max_log_bytes // 2, backupCount=1, encoding="utf-8"
             )
         except OSError as error:
             raise BadConfiguration(
-                f"--log-file: {log_file} cannot be written ({error.strerror})"
+                f"--log-file: {log_file} cannot be written ({error.strerror or error})"
             ) from None
+        added.addFilter(Visible())
         added.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         root.handlers[:] = [added]
     if not root.isEnabledFor(level):

@@ -6,6 +6,8 @@ import codecs
 import logging
 import sys
 
+from chargepoint_driver.text import Visible
+
 __all__ = ["LogHandler", "prepare_streams"]
 
 _PLAIN = {
@@ -52,6 +54,7 @@ class LogHandler(logging.StreamHandler):  # type: ignore[type-arg]
     def __init__(self, without: str | None = None) -> None:
         super().__init__()
         self._without = without
+        self.addFilter(Visible())
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.name == self._without and logging.getLogger().level > logging.DEBUG:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from enum import Enum
 
 from chargepoint_driver.backend import Target
 from chargepoint_driver.service.shed_control.command_log import Ledger
+from chargepoint_driver.text import get_logger
 
 __all__ = ["About", "Alert", "Alerts"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 Alert = Callable[[str, str], None]
 """Called with what an alert is about and what happened."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -12,10 +11,11 @@ from chargepoint_driver.backend import Limit, Target
 from chargepoint_driver.service.shed_control.command_state import Held, words
 from chargepoint_driver.service.shed_control.command_store import CommandStore
 from chargepoint_driver.service.shed_control.reported_state import Report
+from chargepoint_driver.text import get_logger
 
 __all__ = ["Ledger", "Unsent"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 # Stands for every port of a station whose ports were not known when it was first commanded.
 _ANY_PORT = 0

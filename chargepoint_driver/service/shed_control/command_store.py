@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
@@ -21,10 +20,11 @@ from chargepoint_driver.backend import Limit, Target
 from chargepoint_driver.errors import BadConfiguration
 from chargepoint_driver.service.shed_control.command_state import Doubt, Held
 from chargepoint_driver.service.shed_control.validation import ShedOptions
+from chargepoint_driver.text import get_logger
 
 __all__ = ["CommandStore"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS commands (

@@ -6,7 +6,6 @@ dies, is looked for later instead of sent again.
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
@@ -33,10 +32,11 @@ from chargepoint_driver.service.shed_control.reported_state import (
 from chargepoint_driver.service.shed_control.station_locks import Turns
 from chargepoint_driver.service.shed_control.validation import ShedOptions
 from chargepoint_driver.service.shed_control.watch import EFFECT_S, Watch
+from chargepoint_driver.text import get_logger
 
 __all__ = ["ALARMS", "LOAD", "Commands"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 LOAD = "getLoad"
 ALARMS = "getAlarms"

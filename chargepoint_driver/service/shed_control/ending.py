@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 
 from chargepoint_driver.backend import Target
@@ -10,10 +9,11 @@ from chargepoint_driver.service.shed_control.alerts import About, Alerts
 from chargepoint_driver.service.shed_control.command_state import Held, words
 from chargepoint_driver.service.shed_control.dispatcher import Commands
 from chargepoint_driver.service.shed_control.revert import revert
+from chargepoint_driver.text import get_logger
 
 __all__ = ["Ending", "is_by_lease", "why_it_ends"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 class Ending:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Collection
 
@@ -12,10 +11,11 @@ from chargepoint_driver.service.shed_control.alerts import About, Alerts
 from chargepoint_driver.service.shed_control.command_state import Held, words
 from chargepoint_driver.service.shed_control.dispatcher import Commands
 from chargepoint_driver.service.shed_control.measured import VIOLATION_REPORTS
+from chargepoint_driver.text import get_logger
 
 __all__ = ["Obeying"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 class Obeying:

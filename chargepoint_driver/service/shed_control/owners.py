@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection
 from typing import Literal
 
@@ -13,10 +12,11 @@ from chargepoint_driver.service.shed_control.command_state import words
 from chargepoint_driver.service.shed_control.dispatcher import Commands
 from chargepoint_driver.service.shed_control.ending import Ending
 from chargepoint_driver.service.shed_control.groups.controller import Sites
+from chargepoint_driver.text import get_logger
 
 __all__ = ["OnDelete", "Owners"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 OnDelete = Literal["clear", "lapse"]
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import threading
 from collections.abc import Iterable
@@ -24,10 +23,11 @@ from chargepoint_driver.service.shed_control.obeying import Obeying
 from chargepoint_driver.service.shed_control.reported_state import Report, report_of
 from chargepoint_driver.service.shed_control.staging import Staging
 from chargepoint_driver.service.shed_control.station_locks import Busy
+from chargepoint_driver.text import get_logger
 
 __all__ = ["Keeping"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 # A bound of the sleep between two looks: never busy, and never deaf to a clock that jumps.
 _LEAST_S = 1.0

@@ -6,12 +6,13 @@ What the versions of OCPP have in common; the folders v16 and v201 put it into m
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from random import Random
 from typing import Any
+
+from chargepoint_driver.text import get_logger
 
 from . import wire
 from .connection import Link, Owner
@@ -27,7 +28,7 @@ from .spec import TwinSpec
 from .state_json import truth
 from .station import News, NotNow
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 LEAST_RETRY_S = 5.0
 Handler = Callable[[Fields], dict[str, Any]]

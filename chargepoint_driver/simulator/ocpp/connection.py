@@ -7,7 +7,6 @@ others are dropped then. Nothing here knows what a message means.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +18,8 @@ from uuid import uuid4
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
+from chargepoint_driver.text import get_logger
+
 from . import wire
 from .dial import dial, path_segment
 from .message import Message, Reply
@@ -27,7 +28,7 @@ from .mutations import broken, shaped
 from .quirks import Quirks
 from .security import Security
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 NO_ANSWER = ""
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 
+from chargepoint_driver.text import get_logger
+
 from ..world.clock import Clock
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 # A clock may be moved by others: it is looked at this often (real seconds).
 LOOK_S = 0.05

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, Protocol
 
 from chargepoint_driver.process.acceptor import Acceptor, ConnectionLimits
 from chargepoint_driver.rate_limited_log import RateLimitedLog
+from chargepoint_driver.text import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 MOST_HEADERS = 100
 MOST_BODY_BYTES = 1_000_000

@@ -8,10 +8,11 @@ carried out before its reply can be lost.
 from __future__ import annotations
 
 import enum
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+
+from chargepoint_driver.text import get_logger
 
 from ..accounts import Account, Accounts
 from ..calls import CallRecord, Calls
@@ -26,7 +27,7 @@ from .operations import COMMANDS, OPERATIONS
 from .query import Query
 from .reply import Element, response
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Cut(enum.Enum):

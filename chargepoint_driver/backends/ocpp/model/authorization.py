@@ -7,7 +7,6 @@ API counts before that of the file. Without a file an unknown idTag is accepted.
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,10 +15,11 @@ from typing import Any
 
 from chargepoint_driver.backends.ocpp.model.timestamps import iso, parse
 from chargepoint_driver.errors import BadConfiguration, BadValue
+from chargepoint_driver.text import get_logger
 
 __all__ = ["IdTag", "IdTags", "key_of", "row_of", "tag_of"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 _STATUSES = {"accepted": "Accepted", "blocked": "Blocked"}
 _FIELDS = ("status", "expires", "max_concurrent")
 _OPTION = re.compile(r"^(.*\S)\s+(status|expires|max_concurrent)=(\S*)$")

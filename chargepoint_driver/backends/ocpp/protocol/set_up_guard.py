@@ -7,17 +7,17 @@ of that, getting to know them would restart them without end.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 from typing import Any
 
 from chargepoint_driver.backends.ocpp.model.charger import ChargePoint
 from chargepoint_driver.backends.ocpp.protocol.requests import Ask
+from chargepoint_driver.text import get_logger
 
 __all__ = ["SHORT_LIST", "SetUpGuard", "harmful_requests", "is_barred", "is_suspected"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 WATCH_S = 30.0
 """A restart within this time of a set-up request is put down to it."""

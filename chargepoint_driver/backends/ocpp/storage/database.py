@@ -9,7 +9,6 @@ another process that has the file locked: it tries again, and others are served 
 from __future__ import annotations
 
 import asyncio
-import logging
 import sqlite3
 import time
 from collections.abc import Callable
@@ -29,10 +28,11 @@ from chargepoint_driver.backends.ocpp.storage.migrations import (
 )
 from chargepoint_driver.errors import BadConfiguration
 from chargepoint_driver.process.files import make_private
+from chargepoint_driver.text import get_logger
 
 __all__ = ["Database"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 # Ids of a new file begin at the seconds since then: a charge point that still holds one of a
 # lost file cannot be taken for another. 31 bits last until 2088.

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import logging
 import os
 from contextlib import suppress
 from pathlib import Path
 
 from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.text import get_logger
 
 __all__ = ["FileLock", "holders"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 _NOT_SUPPORTED = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL}
 _MAX_NAMED = 3
 _MAX_CHARS = 80

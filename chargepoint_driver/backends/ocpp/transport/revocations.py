@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from pathlib import Path
 
 from websockets.asyncio.server import ServerConnection
@@ -11,10 +10,11 @@ from websockets.asyncio.server import ServerConnection
 from chargepoint_driver.config.ocpp import OcppConfig
 from chargepoint_driver.errors import BadConfiguration
 from chargepoint_driver.rate_limited_log import RateLimitedLog
+from chargepoint_driver.text import get_logger
 
 __all__ = ["Revocations"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 
 class _ListFile:

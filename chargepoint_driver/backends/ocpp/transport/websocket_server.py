@@ -28,10 +28,11 @@ from chargepoint_driver.errors import BadConfiguration
 from chargepoint_driver.process import descriptors
 from chargepoint_driver.process.acceptor import ConnectionLimits
 from chargepoint_driver.rate_limited_log import RateLimitedLog
+from chargepoint_driver.text import get_logger
 
 __all__ = ["Front", "every", "peer_of"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 # Sockets before the end of their handshake.
 _MAX_UNAUTHENTICATED = 1_000
 _WRONG_PASSWORD_S = 0.5

@@ -5,7 +5,6 @@ What is to be raised waits until what has to be lowered is reported as lowered.
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -25,10 +24,11 @@ from chargepoint_driver.service.shed_control.groups.division import Member, divi
 from chargepoint_driver.service.shed_control.ratings import DIRECTORY
 from chargepoint_driver.service.shed_control.reported_state import report_of
 from chargepoint_driver.service.shed_control.validation import ShedOptions
+from chargepoint_driver.text import get_logger
 
 __all__ = ["OF_ONE_STATION", "Shares"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 OF_ONE_STATION = (BadValue, NothingThere, NotPermitted, WriteRejected)
 """Errors that say nothing of other stations."""

@@ -5,7 +5,6 @@ A group's command is kept beside the commands of its stations, which are its sha
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -27,10 +26,11 @@ from chargepoint_driver.service.shed_control.groups.allocation import Shares
 from chargepoint_driver.service.shed_control.groups.members import Roster
 from chargepoint_driver.service.shed_control.revert import may_be_shed, revert
 from chargepoint_driver.service.shed_control.validation import ShedOptions
+from chargepoint_driver.text import get_logger
 
 __all__ = ["Sites"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _PATIENCE_S = 2.0
 
