@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from chargepoint_driver.process.files import read_text, regular_file
 from chargepoint_driver.records import DAMAGED, StationRecord, Unreadable, Value, Values
 from chargepoint_driver.text import get_logger
 
@@ -40,7 +41,7 @@ class Disk:
         """Call to (age in seconds, records). Empty when there is no such file or it is of no
         use, which is logged: the service is asked then."""
         try:
-            content = json.loads(self._path.read_text(encoding="utf-8"))
+            content = json.loads(read_text(self._path))
             if content["format"] != _FORMAT or content["owner"] != self._owner:
                 _log.warning("cache_file %s is another account's; it is not used", self._path)
                 return {}
@@ -80,6 +81,7 @@ class Disk:
             },
         }
         try:
+            regular_file(self._path)
             self._path.parent.mkdir(parents=True, exist_ok=True)
             # Private to its owner: station lists may hold names and addresses.
             handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=self._path.name)

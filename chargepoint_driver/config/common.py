@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.process.files import read_text
 
 __all__ = [
     "HOST_KEYS",
@@ -105,7 +106,7 @@ def read_secret(variable: str | None, file: Path | None) -> str:
         return found
     assert file is not None
     try:
-        lines = file.expanduser().read_text(encoding="utf-8").splitlines()
+        lines = read_text(file).splitlines()
     except (OSError, UnicodeError) as error:
         raise BadConfiguration(
             f"password_file: {file} cannot be read ({type(error).__name__}); correct the path or "

@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-__all__ = ["make_private", "regular_file"]
+__all__ = ["make_private", "read_text", "regular_file"]
 
 _KINDS = (
     (stat.S_ISFIFO, "a FIFO"),
@@ -32,6 +32,11 @@ def regular_file(path: Path) -> Path:
         if is_kind(mode):
             raise OSError(f"{found} is {name}, not a file; name another path")
     return found
+
+
+def read_text(path: Path, encoding: str = "utf-8") -> str:
+    """Return what is in a regular file. Raises OSError, UnicodeError."""
+    return regular_file(path).read_text(encoding=encoding)
 
 
 def make_private(path: Path) -> Path:

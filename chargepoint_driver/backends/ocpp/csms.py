@@ -109,12 +109,17 @@ class Csms:
     async def start(self) -> None:
         """Listen. Raises BadConfiguration."""
         await self._front.start()
+        self.store.check_in_background(self._tell_damage)
         self.spawn(every(min(1.0, self.config.ping_s), self._ping))
         self.spawn(every(30.0, self._save_contacts))
         self.spawn(every(5.0, self._front.end_revoked))
         self.spawn(every(1.0, self._follow_clock))
         self.spawn(every(3_600.0, self._prune))
         self.spawn(every(10.0, self._watch_tags))
+
+    def _tell_damage(self, text: str) -> None:
+        self.counters["database_damaged"] += 1
+        _log.error("database: %s", text)
 
     async def stop(self) -> None:
         """Close sockets and the database; nothing is left running."""

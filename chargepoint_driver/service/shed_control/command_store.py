@@ -18,6 +18,7 @@ from typing import Any
 
 from chargepoint_driver.backend import Limit, Target
 from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.process.files import make_private
 from chargepoint_driver.service.shed_control.command_state import Doubt, Held
 from chargepoint_driver.service.shed_control.validation import ShedOptions
 from chargepoint_driver.text import get_logger
@@ -69,6 +70,7 @@ class CommandStore:
         self._lock = threading.Lock()
         try:
             path.expanduser().parent.mkdir(parents=True, exist_ok=True)
+            make_private(path)
             self._db = sqlite3.connect(
                 path.expanduser(), timeout=_WAIT_S, isolation_level=None, check_same_thread=False
             )

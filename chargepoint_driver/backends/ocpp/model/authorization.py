@@ -15,6 +15,7 @@ from typing import Any
 
 from chargepoint_driver.backends.ocpp.model.timestamps import iso, parse
 from chargepoint_driver.errors import BadConfiguration, BadValue
+from chargepoint_driver.process.files import read_text
 from chargepoint_driver.text import get_logger
 
 __all__ = ["IdTag", "IdTags", "key_of", "row_of", "tag_of"]
@@ -142,7 +143,7 @@ class IdTags:
         stamp = found.st_mtime_ns, found.st_size
         if stamp == self._stamp:
             return
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_text(path, "utf-8-sig").splitlines()
         self._stamp = stamp
         tags = [
             _tag_in(line.strip(), number)

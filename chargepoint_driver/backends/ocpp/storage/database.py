@@ -18,7 +18,9 @@ from typing import Any
 
 import msgspec
 
+from chargepoint_driver.backends.ocpp.storage import integrity
 from chargepoint_driver.backends.ocpp.storage.disk_writer import DiskWriter, settle
+from chargepoint_driver.backends.ocpp.storage.json_rows import lenient
 from chargepoint_driver.backends.ocpp.storage.lock_holder import FileLock, holders
 from chargepoint_driver.backends.ocpp.storage.migrations import (
     VERSION,
@@ -71,6 +73,7 @@ class Database:
     ) -> None:
         """`clock` gives monotonic seconds. Raises BadConfiguration when the file cannot be used."""
         self._clock = clock
+        self._path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             make_private(path)
@@ -83,12 +86,13 @@ class Database:
         except NewerSchemaError as error:
             raise BadConfiguration(f"database: {path} cannot be used: {error}") from None
         except (sqlite3.Error, OSError) as error:
+            if integrity.is_damage(error):
+                raise BadConfiguration(f"database: {integrity.advice(path, error)}") from None
             by = holders(path) if isinstance(error, sqlite3.Error) and _is_lock(error) else ""
             raise BadConfiguration(
                 f"database: {path} cannot be used ({error}{f', by {by}' if by else ''}); "
                 f"{'end that process' if by else 'correct the path or its rights'}"
             ) from None
-        self._path = path
         self._open = False
         self._failing = False
         self.on_lock: Callable[[str], None] = lambda text: _log.warning("database: %s", text)
@@ -108,6 +112,7 @@ class Database:
 
     def _open_file(self, path: Path, first_id: int) -> None:
         self._db = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
+        lenient(self._db)
         try:
             self._last_event = self._prepare(first_id)
             self._disk = DiskWriter(path)
@@ -119,6 +124,9 @@ class Database:
         """Make what is missing in the file; the id of the last event that was ever in it."""
         if (found := version_of(self._db)) > VERSION:
             raise NewerSchemaError(found)
+        is_small = self._path.stat().st_size <= integrity.MAX_CHECKED_BYTES
+        if is_small and (fault := integrity.fault_in(self._db)) is not None:
+            raise sqlite3.DatabaseError(fault)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
         migrate(self._db)
@@ -136,6 +144,12 @@ class Database:
         self._db.execute("PRAGMA wal_autocheckpoint = 0")
         self._db.execute("PRAGMA busy_timeout = 0")
         return last
+
+    def check_in_background(self, tell: Callable[[str], None]) -> None:
+        """Check a large file while the loop runs; `tell` gets what is wrong and what to do. A
+        small one was checked at the start."""
+        if self._path.stat().st_size > integrity.MAX_CHECKED_BYTES:
+            integrity.check_in_background(self._path, tell)
 
     # ---- commits -------------------------------------------------------------------------
 

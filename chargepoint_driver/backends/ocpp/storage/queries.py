@@ -12,9 +12,15 @@ import msgspec
 
 from chargepoint_driver.backends.ocpp.model.energy import Registers
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
+from chargepoint_driver.backends.ocpp.storage.json_rows import (
+    damaged_row,
+    lenient,
+    object_in,
+)
 from chargepoint_driver.backends.ocpp.storage.migrations import version_of
 from chargepoint_driver.errors import NothingThere, TryLater
 from chargepoint_driver.reports import as_csv, month_bounds
+from chargepoint_driver.text import get_logger
 
 __all__ = [
     "active_points",
@@ -32,6 +38,7 @@ __all__ = [
     "usage_csv",
 ]
 
+_log = get_logger(__name__)
 _MOST_EVENTS = 1_000
 # Two processes read the same clock at different moments.
 _MAX_AHEAD_S = 60.0
@@ -202,18 +209,25 @@ def events(path: Path, after: int = 0, most: int = _MOST_EVENTS) -> list[dict[st
             " WHERE id > ? ORDER BY id LIMIT ?",
             (after, max(1, min(most, _MOST_EVENTS))),
         ).fetchall()
-    return [
-        {
-            "id": row[0],
-            "received": iso(row[1]),
-            "time": iso(row[2]),
-            "charge_point": row[3],
-            "connector": row[4],
-            "action": row[5],
-            "data": msgspec.json.decode(row[6]),
-        }
-        for row in rows
-    ]
+    found = []
+    for row in rows:
+        try:
+            data = msgspec.json.decode(row[6])
+        except (TypeError, ValueError) as error:
+            _log.error("database: %s: %s", path, damaged_row(f"events, id {row[0]}", error))
+            continue
+        found.append(
+            {
+                "id": row[0],
+                "received": iso(row[1]),
+                "time": iso(row[2]),
+                "charge_point": row[3],
+                "connector": row[4],
+                "action": row[5],
+                "data": data,
+            }
+        )
+    return found
 
 
 @contextmanager
@@ -225,6 +239,7 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
         with closing(
             sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
         ) as db:
+            lenient(db)
             yield db
     except sqlite3.Error as error:
         raise TryLater(f"{path}: cannot be read now ({error})") from None
@@ -240,17 +255,29 @@ def charge_points(path: Path) -> list[dict[str, Any]]:
         said = db.execute("SELECT charge_point, connector, data FROM connectors").fetchall()
     connectors: dict[str, dict[int, Any]] = {}
     for station_id, number, data in said:
-        connectors.setdefault(station_id, {})[number] = msgspec.json.decode(data)
+        connectors.setdefault(station_id, {})[number] = _readable(
+            path, data, f"connectors, {station_id!r} {number!r}"
+        )
     return [
         {
             "id": station_id,
             "ocpp_version": version,
-            "boot": msgspec.json.decode(boot or "{}"),
-            "configuration": msgspec.json.decode(configuration or "{}"),
+            "boot": _readable(path, boot, f"charge_points, boot of {station_id!r}"),
+            "configuration": _readable(
+                path, configuration, f"charge_points, configuration of {station_id!r}"
+            ),
             "connectors": connectors.get(station_id, {}),
         }
         for station_id, version, boot, configuration in rows
     ]
+
+
+def _readable(path: Path, text: object, row: str) -> dict[str, Any]:
+    try:
+        return object_in(text)
+    except ValueError as error:
+        _log.error("database: %s: %s", path, damaged_row(row, error))
+        return {}
 
 
 def _select(db: sqlite3.Connection) -> str:

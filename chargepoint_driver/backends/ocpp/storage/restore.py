@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Transaction
+from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Connector, Transaction
 from chargepoint_driver.backends.ocpp.model.limit import LimitState
 from chargepoint_driver.backends.ocpp.storage.store import Store
 
@@ -28,42 +28,64 @@ def restore(
         return points[station_id]
 
     for row in store.points():
+        if not isinstance(row["id"], str):
+            store.damaged(f"charge_points, {row['id']!r}", TypeError("an id is a text"))
+            continue
         point = point_of(row["id"])
         point.boot = row["boot"]
         point.configuration = row["configuration"]
         point.worked = row["worked"]
         point.version = row["version"]
         last_seen_s = row["last_seen"]
-        point.last_seen_s = None if last_seen_s is None else min(last_seen_s, now_s)
+        if isinstance(last_seen_s, (int, float)):
+            point.last_seen_s = min(last_seen_s, now_s)
     for station_id, number, data in store.saved("connectors"):
-        connector = point_of(station_id).connector(number)
-        for name in (
-            "status",
-            "status_s",
-            "status_received_s",
-            "error_code",
-            "vendor_error_code",
-            "vendor_id",
-            "info",
-        ):
-            setattr(connector, name, data.get(name))
-        for name in ("status_s", "status_received_s"):
-            # The machine's clock may have been put back since.
-            at_s = getattr(connector, name)
-            setattr(connector, name, None if at_s is None else min(at_s, now_s))
-        connector.is_doubted = bool(data.get("is_doubted"))
-        connector.faults.extend((at, code) for at, code in data.get("faults", ()))
-        connector.parts = {int(part): text for part, text in data.get("parts", {}).items()}
+        try:
+            found = _connector(number, data, now_s)
+        except (TypeError, ValueError, AttributeError) as error:
+            store.damaged(f"connectors, {station_id!r} {number!r}", error)
+            continue
+        point = point_of(station_id)
+        point.connectors = dict(sorted({**point.connectors, number: found}.items()))
     for point in points.values():
         told = [each for each in point.connectors.values() if each.status_received_s is not None]
         if told:
             newest = max(told, key=lambda each: each.status_received_s or 0.0)
             point.last_status_connector = newest.connector_id
     for station_id, number, data in store.saved("limits"):
-        point_of(station_id).connector(number).limit = limit_of(data)
+        try:
+            limit = limit_of(data)
+        except (TypeError, ValueError) as error:
+            store.damaged(f"limits, {station_id!r} {number!r}", error)
+            continue
+        if limit is not None:
+            point_of(station_id).connector(number).limit = limit
     for station_id, transaction in sorted(store.active(), key=_begin):
         connector = point_of(station_id).connector(transaction.connector_id)
         connector.begin(transaction)
+
+
+def _connector(number: int, data: dict[str, Any], now_s: float) -> Connector:
+    """Return a connector as it was kept. Raises TypeError, ValueError, AttributeError."""
+    connector = Connector(int(number))
+    for name in (
+        "status",
+        "status_s",
+        "status_received_s",
+        "error_code",
+        "vendor_error_code",
+        "vendor_id",
+        "info",
+    ):
+        setattr(connector, name, data.get(name))
+    for name in ("status_s", "status_received_s"):
+        # The machine's clock may have been put back since.
+        at_s = getattr(connector, name)
+        setattr(connector, name, None if at_s is None else min(at_s, now_s))
+    connector.is_doubted = bool(data.get("is_doubted"))
+    connector.faults.extend((at, code) for at, code in data.get("faults", ()))
+    connector.parts = {int(part): text for part, text in data.get("parts", {}).items()}
+    return connector
 
 
 def restore_running(store: Store, point: ChargePoint) -> None:

@@ -12,11 +12,14 @@ from typing import Any
 import msgspec
 
 from chargepoint_driver.backends.ocpp.storage.id_tag_table import IdTagTable
+from chargepoint_driver.backends.ocpp.storage.json_rows import damaged_row, object_in
 from chargepoint_driver.backends.ocpp.storage.reservation_table import Reservations
 from chargepoint_driver.backends.ocpp.storage.transaction_table import Transactions
+from chargepoint_driver.text import get_logger
 
 __all__ = ["Store"]
 
+_log = get_logger(__name__)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -70,7 +73,10 @@ class Store(Transactions, Reservations, IdTagTable):
                 "id": row[0],
                 "last_seen": row[1],
                 "version": row[2],
-                **{name: _object(text) for name, text in zip(names, row[3:], strict=True)},
+                **{
+                    name: self._object(text, f"charge_points, {name} of {row[0]!r}") or {}
+                    for name, text in zip(names, row[3:], strict=True)
+                },
             }
             for row in rows
         ]
@@ -79,7 +85,24 @@ class Store(Transactions, Reservations, IdTagTable):
         """(charge point, connector, state) of what `save` kept."""
         assert table in {"connectors", "limits"}
         rows = self._db.execute(f"SELECT charge_point, connector, data FROM {table}")
-        return [(row[0], row[1], _object(row[2])) for row in rows]
+        found = [
+            (row[0], row[1], self._object(row[2], f"{table}, {row[0]!r} {row[1]!r}"))
+            for row in rows
+        ]
+        return [
+            (station_id, number, data) for station_id, number, data in found if data is not None
+        ]
+
+    def damaged(self, row: str, error: Exception) -> None:
+        """Say that a row cannot be used. It costs that row only."""
+        _log.error("database: %s: %s", self._path, damaged_row(row, error))
+
+    def _object(self, text: str | None, row: str) -> dict[str, Any] | None:
+        try:
+            return object_in(text)
+        except ValueError as error:
+            self.damaged(row, error)
+            return None
 
     # ---- retention -----------------------------------------------------------------------
 
@@ -91,8 +114,3 @@ class Store(Transactions, Reservations, IdTagTable):
             f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE {where} LIMIT ?)",
             (before_s, most),
         ).rowcount
-
-
-def _object(text: str | None) -> dict[str, Any]:
-    found = msgspec.json.decode(text) if text else {}
-    return found if isinstance(found, dict) else {}

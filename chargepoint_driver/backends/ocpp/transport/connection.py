@@ -140,6 +140,7 @@ class Link:
                     mark = store.mark()
                     answer = self._take(text, after)
                     if answer is None:
+                        store.stored_since(mark)  # nobody waits for it
                         if self._bad >= _PATIENCE:
                             await self.close(1008, "too many bad messages")
                         continue

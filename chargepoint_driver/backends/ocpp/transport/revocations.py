@@ -9,6 +9,7 @@ from websockets.asyncio.server import ServerConnection
 
 from chargepoint_driver.config.ocpp import OcppConfig
 from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.process.files import read_text
 from chargepoint_driver.rate_limited_log import RateLimitedLog
 from chargepoint_driver.text import get_logger
 
@@ -53,7 +54,7 @@ class _ListFile:
         stamp = found.st_mtime_ns, found.st_size, found.st_ino
         if stamp == self._stamp:
             return
-        lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+        lines = (line.strip() for line in read_text(path).splitlines())
         self._lines = frozenset(line for line in lines if line and not line.startswith("#"))
         self._stamp = stamp
 

@@ -1,0 +1,54 @@
+"""The check of the SQLite file at the start, and what to do about a damaged one."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+
+from chargepoint_driver.backends.ocpp.loop_thread import start_native_thread
+
+__all__ = ["MAX_CHECKED_BYTES", "advice", "check_in_background", "fault_in", "is_damage"]
+
+MAX_CHECKED_BYTES = 32 << 20
+"""A larger file is checked while the central system runs already."""
+
+
+def advice(path: Path, fault: object) -> str:
+    """Return a sentence: which file is damaged, how, and what to do."""
+    return (
+        f"{path} is damaged ({fault}). Stop the central system and keep a copy of the file. Then "
+        "take it back from a backup, or save what can be read with "
+        f"`sqlite3 {path} .recover | sqlite3 NEW`"
+    )
+
+
+def fault_in(db: sqlite3.Connection) -> str | None:
+    """Return what a quick check finds wrong with a file, None where it is sound."""
+    try:
+        (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+        return str(error)
+    return None if found == "ok" else f"quick_check: {' '.join(found.split())}"
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether an error says that the file itself is damaged."""
+    return "malformed" in str(error) or "quick_check" in str(error)
+
+
+def check_in_background(path: Path, tell: Callable[[str], None]) -> None:
+    """Check a file on a thread of its own. `tell` is called on this loop, for a damaged file."""
+    loop = asyncio.get_running_loop()
+
+    def check() -> None:
+        with suppress(sqlite3.Error), closing(sqlite3.connect(path, timeout=5)) as db:
+            if (fault := fault_in(db)) is not None:
+                with suppress(RuntimeError):  # the loop has ended
+                    loop.call_soon_threadsafe(lambda: tell(advice(path, fault)))
+
+    start_native_thread(check)
