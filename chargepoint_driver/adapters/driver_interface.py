@@ -21,9 +21,10 @@ from chargepoint_driver.adapters.caller import caller_of
 from chargepoint_driver.adapters.driver_commands import CALLS
 from chargepoint_driver.adapters.host_errors import for_host, words
 from chargepoint_driver.adapters.ownership import Ownership
-from chargepoint_driver.adapters.poll_scheduler import claim, mend_interval
+from chargepoint_driver.adapters.poll_scheduler import claim, limit_staleness, mend_interval
 from chargepoint_driver.adapters.push_publisher import Push
 from chargepoint_driver.adapters.register import ChargePointPointConfig, ChargePointRegister
+from chargepoint_driver.adapters.restart_notes import RestartNotes
 from chargepoint_driver.backend import Target
 from chargepoint_driver.catalogue import TABLES
 from chargepoint_driver.config import Device, OcppDevice, read_device
@@ -86,6 +87,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         self._ownership = Ownership(
             driver_agent.equipment_model, self.point_map, self._release, self._embedded
         )
+        self._restart_notes = RestartNotes(self, driver_agent.equipment_model)
         driver_agent.core.onstop.connect(self._on_stop, self)
 
     @classmethod
@@ -186,6 +188,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
     def _on_stop(self, *_: Any, **__: Any) -> None:
         """The driver ends: charge points are told so by a closed socket."""
         self._ownership.stop()
+        self._restart_notes.stop()
         if self._push is not None:
             self._push.stop()
         if isinstance(self._stations, Service):
@@ -250,7 +253,9 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         node = tree.get_node(f"{base_topic}/{register.point_name}")
         claim(node, tree.agent.config)
         self._ownership.start()
+        self._restart_notes.stored(base_topic)
         wrong = mend_interval(node, tree)
+        limit_staleness(node, tree)
         if wrong is not None:
             _log.warning(
                 "%s/%s: an interval of %g s cannot be scheduled; it is polled every %g s. Write "

@@ -20,11 +20,16 @@ import gevent
 from platform_driver.config import GroupConfig
 from platform_driver.poll_scheduler import PollScheduler, PollSet
 
-__all__ = ["GROUP", "ScrapeScheduler", "claim", "mend_interval"]
+__all__ = ["GROUP", "ScrapeScheduler", "claim", "limit_staleness", "mend_interval"]
 
 GROUP = "chargepoint"
 _LONGEST_S = 366 * 86_400
 _USUAL_S = 60.0
+# In intervals: one missed poll is repeated on `/all` for half of one at most, and a poll that
+# takes half an interval longer than the one before costs nothing.
+_STALE_INTERVALS = 1.5
+# The host's default: three intervals, that is, two or three repeats of an old value.
+_HOST_STALE_INTERVALS = 3.0
 
 
 def claim(point_node: Any, agent_config: Any) -> None:
@@ -47,6 +52,24 @@ def mend_interval(point_node: Any, tree: Any) -> float | None:
     usual_s = tree.agent.config.default_polling_interval
     point_node.config.polling_interval = usual_s if _can_be_scheduled(usual_s) else _USUAL_S
     return wrong
+
+
+def limit_staleness(point_node: Any, tree: Any) -> None:
+    """Keep an old value of a point from being repeated on `/all` for longer than one interval.
+
+    Does nothing where a registry row, a device or the driver's config sets stale_timeout or
+    stale_timeout_multiplier itself, or where the host has no such settings.
+    """
+    name = point_node.identifier
+    try:
+        if (
+            tree.get_stale_timeout_configured(name) is None
+            and tree.get_stale_timeout_multiplier(name) == _HOST_STALE_INTERVALS
+        ):
+            timeout_s = _STALE_INTERVALS * tree.get_polling_interval(name)
+            point_node.config.stale_timeout_configured = timeout_s
+    except AttributeError:
+        return
 
 
 def _can_be_scheduled(interval_s: float) -> bool:

@@ -31,6 +31,9 @@ READ_TIMEOUTS = 3
 """How many time limits of one call a read may last: it may wait for its turn behind another
 call, then for its own, which may have several pages."""
 
+# Files are opened when the account is set up.
+_RESTART_KEYS = ("command_file", "cache_file")
+
 
 @dataclass
 class Reading:
@@ -113,6 +116,7 @@ class Service:
         self.station_alerts = StationAlerts(now, unreachable_minutes)
         self._backend = backend
         self._catalogue = catalogue
+        self._account: Account | None = None
         self._limit_s = READ_TIMEOUTS * timeout_s
         self.cache = SharedCache(
             backend, limit_s=self._limit_s, clock=clock, disk=disk, catalogue=catalogue
@@ -129,7 +133,7 @@ class Service:
         disk = None
         if isinstance(account, AccountConfig) and account.cache_file is not None:
             disk = Disk(account.cache_file, account.key)
-        return cls(
+        service = cls(
             backend_of(account),
             timeout_s=account.timeout,
             disk=disk,
@@ -137,6 +141,8 @@ class Service:
             catalogue=TABLES[account.backend],
             unreachable_minutes=account.unreachable_minutes,
         )
+        service._account = account
+        return service
 
     def counters(self) -> dict[str, int]:
         """What was refused at the backend's own port, by kind; empty where it has none."""
@@ -383,8 +389,21 @@ class Service:
         return self.cache.down()
 
     def reconfigure(self, account: Account) -> None:
-        """Go on with other settings of the same account; what was refused is tried again."""
+        """Go on with other settings of the same account; what was refused is tried again. A
+        warning names those that are used only after a restart."""
         self._backend.reconfigure(account)
+        before, self._account = self._account, account
+        waits = [
+            key
+            for key in _RESTART_KEYS
+            if before is not None and getattr(before, key, None) != getattr(account, key, None)
+        ]
+        if waits:
+            _log.warning(
+                "account %s: %s: changed, and used only after a restart of this agent",
+                " ".join(account.key),
+                ", ".join(waits),
+            )
         self.station_alerts.minutes = account.unreachable_minutes
         self.cache.forget_failures()
 

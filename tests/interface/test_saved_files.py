@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def check(*paths: Path) -> dict[str, Any]:
-    """What `check` says."""
+    """What `check` says, but for the password that stands in the configs of these tests."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level  # the command sets up a process of its own
     try:
@@ -32,6 +32,7 @@ def check(*paths: Path) -> dict[str, Any]:
     assert done.exception is None or isinstance(done.exception, SystemExit)
     found: dict[str, Any] = json.loads(done.stdout)
     assert done.exit_code == int(bool(found["faults"]))
+    found["warnings"] = [line for line in found["warnings"] if "the password is in" not in line]
     return found
 
 
