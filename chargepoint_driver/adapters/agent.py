@@ -13,11 +13,16 @@ from gevent import monkey
 
 monkey.patch_all()
 
+import logging
+import os
+from pathlib import Path
 from typing import Any
 
+import gevent
+from volttron.client.logs import setup_logging
 from volttron.client.messaging.health import STATUS_BAD, STATUS_GOOD
 from volttron.client.vip.agent import RPC, Agent, Core
-from volttron.utils import load_config, vip_main
+from volttron.utils import ClientContext, load_config, vip_main
 
 from chargepoint_driver import __version__
 from chargepoint_driver.adapters import platform
@@ -32,6 +37,7 @@ from chargepoint_driver.adapters.refusals import (
     warning_of,
     writing_open_to_all,
 )
+from chargepoint_driver.adapters.standby import stand_by
 from chargepoint_driver.config import Account
 from chargepoint_driver.errors import BadConfiguration
 from chargepoint_driver.service import Accounts, Service
@@ -40,6 +46,9 @@ from chargepoint_driver.text import get_logger
 __all__ = ["IDENTITY", "ChargePointAgent"]
 
 _log = get_logger(__name__)
+
+_CONNECT_LIMIT_S = 30.0
+_NOT_CONNECTED = 1
 
 
 class ChargePointAgent(OcppRpc, Agent):  # type: ignore[misc]  # the host has no types
@@ -51,6 +60,7 @@ class ChargePointAgent(OcppRpc, Agent):  # type: ignore[misc]  # the host has no
         explain_refusals(self.vip, self.core.identity)
         self._accounts = Accounts(self._serve)
         self._announcer: Announcer | None = None
+        self._connecting = gevent.spawn_later(_CONNECT_LIMIT_S, self._give_up)
         default = load_config(config_path) if config_path else {}
         self.vip.config.set_default("config", default)
         self.vip.config.subscribe(
@@ -76,9 +86,22 @@ class ChargePointAgent(OcppRpc, Agent):  # type: ignore[misc]  # the host has no
 
     @Core.receiver("onstart")  # type: ignore[untyped-decorator]
     def _on_start(self, *_: Any, **__: Any) -> None:
+        self._connecting.kill(block=False)
         self._announcer = Announcer(self.vip, self.core.identity, self._accounts)
         if doors := self._open_doors():
             _log.warning("%s", warning_of(doors))
+
+    def _give_up(self) -> None:
+        """End the process: the bus does not say why it lets an agent wait for good."""
+        _log.error(
+            "the message bus did not accept %s within %g s: the platform does not run, does not "
+            "know its credentials, or has another agent of this identity. This process ends; start "
+            "it again when that is corrected",
+            self.core.identity,
+            _CONNECT_LIMIT_S,
+        )
+        logging.shutdown()
+        os._exit(_NOT_CONNECTED)
 
     def _open_doors(self) -> list[str] | None:
         """What every agent of the platform may do; None when it cannot be known."""
@@ -209,8 +232,19 @@ class ChargePointAgent(OcppRpc, Agent):  # type: ignore[misc]  # the host has no
 
 
 def main() -> None:
-    """Run the agent as the platform starts agents."""
-    vip_main(ChargePointAgent, version=__version__)
+    """Run the agent as the platform starts agents; stand by while another process does."""
+    setup_logging()
+    try:
+        lock = stand_by(
+            Path(ClientContext.get_volttron_home()), os.environ.get("AGENT_VIP_IDENTITY", IDENTITY)
+        )
+    except KeyboardInterrupt:
+        return
+    try:
+        vip_main(ChargePointAgent, version=__version__)
+    finally:
+        if lock is not None:
+            lock.release()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -18,10 +17,11 @@ from chargepoint_driver.adapters.authorization import (
     open_doors,
 )
 from chargepoint_driver.errors import NotPermitted, TryLater
+from chargepoint_driver.text import get_logger
 
 __all__ = ["explain_refusals", "is_refusal", "refusal", "warning_of", "writing_open_to_all"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _LIMIT_S = 5.0
 

@@ -6,14 +6,15 @@ on `/all` when it starts.
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import gevent
 
+from chargepoint_driver.text import get_logger
+
 __all__ = ["RestartNotes"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 # Devices are stored one after the other; they are named together.
 _GATHER_S = 2.0

@@ -14,6 +14,8 @@ from examples.demo.processes import Processes
 from examples.demo.run import CACHE, DRIVER
 from examples.demo.watch import Watch
 
+STANDBY = "standby"
+
 
 class Site:
     """A platform with a driver behind a caching agent, and no more."""
@@ -44,6 +46,17 @@ class Site:
     def start_agent(self) -> None:
         password = {garage.PASSWORD_VARIABLE: self.place.password}
         self.platform.start_agent(CACHE, "chargepoint_driver.adapters.agent", env=password)
+
+    def start_standby(self) -> Path:
+        """A second process of the agent's identity; its log."""
+        identity = {
+            "AGENT_VIP_IDENTITY": CACHE,
+            "AGENT_CREDENTIALS": str(self.platform.home / "credentials_store" / f"{CACHE}.json"),
+        }
+        env = {**self.platform._env, **identity, garage.PASSWORD_VARIABLE: self.place.password}
+        command = [sys.executable, "-m", "chargepoint_driver.adapters.agent"]
+        self.platform._start(STANDBY, command, env)
+        return self._processes.logs / f"{STANDBY}.log"
 
     def start_driver(self) -> None:
         self.platform.start_agent(DRIVER, "platform_driver.agent")

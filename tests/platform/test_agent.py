@@ -5,15 +5,17 @@ from __future__ import annotations
 import importlib.util
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from agent_site import Site
 from demos import LIMIT_S, Mark, finished_demo
 
+from examples.demo.errors import DemoError
 from examples.demo.platform import temporary_home
 from examples.demo.processes import Processes
 from examples.demo.report import TOLERANCE_KW
-from examples.demo.run import CACHE
+from examples.demo.run import CACHE, DRIVER
 
 GONE = f"the caching agent {CACHE} "  # did not answer, or is not reachable
 
@@ -57,6 +59,14 @@ def test_a_killed_agent_that_comes_back_is_used_again(
         site.kill_agent()
         calls = site.place.count_calls()
         nothing = site.every_port_is_published()
+        # The bus' list of peers tells it, at the first call too.
+        device = next(iter(site.ports))
+        for _ in range(2):
+            words = refused(site, "get_point", device, "portLoad")
+            assert "has left the message bus" in words or "is not on the message bus" in words
+        words = refused(site, "set_point", device, "allowedLoad", 2.0)
+        assert "nothing was sent" in words
+        assert "[try_later]" in words
         site.driver_log.write_text("")
         site.wait_for("Errors", lambda: site.driver_says(GONE))
         assert not nothing()
@@ -65,7 +75,23 @@ def test_a_killed_agent_that_comes_back_is_used_again(
         site.start_agent()
         site.wait_for("Polls through the new agent", site.every_port_is_published())
         health = site.platform.link.call(CACHE, "health")
-        assert health == {"good": True, "faults": [], "accounts": {"garage": {}}}
+        assert health["good"]
+        assert (health["faults"], health["accounts"]) == ([], {"garage": {}})
         assert site.platform.link.call(CACHE, "stats")["garage"]["total"] > 0
+
+        # A second process of the identity waits, and takes over when the first one is killed.
+        log = site.start_standby()
+        site.wait_for("The second stands by", lambda: "stands by" in log.read_text())
+        site.kill_agent()
+        site.wait_for("Polls through the second", site.every_port_is_published(), 10.0)
+        assert "this one takes over" in log.read_text()
+        assert site.platform.link.call(CACHE, "health")["good"]
     assert mark.alive() == []
     assert time.monotonic() - began < LIMIT_S
+
+
+def refused(site: Site, method: str, *arguments: Any) -> str:
+    """The words with which the driver answers a call that cannot be carried out."""
+    with pytest.raises(DemoError) as caught:
+        site.platform.link.call(DRIVER, method, *arguments)
+    return str(caught.value)
