@@ -11,12 +11,14 @@ from chargepoint_driver.config import Account
 from chargepoint_driver.records import Event, StationRecord
 
 __all__ = [
+    "OPERATIONS",
     "Backend",
     "CountingBackend",
     "DirectBackend",
     "Limit",
     "Reply",
     "Request",
+    "RequestBackend",
     "ShedEvents",
     "Stubborn",
     "Target",
@@ -165,3 +167,33 @@ class DirectBackend(Protocol):
         """Have each message of a charger told, in order, on a thread (or greenlet) of its own:
         {"charge_point", "action", "connector", "time", "received", "data"}. Returns how to end
         it."""
+
+
+OPERATIONS = (
+    "get_settings",
+    "set_setting",
+    "trigger",
+    "get_diagnostics",
+    "get_log",
+    "update_firmware",
+    "reserve",
+    "cancel_reservation",
+    "list_reservations",
+    "local_list_version",
+    "send_local_list",
+)
+"""Names that `RequestBackend.operate` takes."""
+
+
+@runtime_checkable
+class RequestBackend(Protocol):
+    """What a backend offers besides when its chargers speak OCPP. Both raise NotPermitted unless
+    the account allows it, BadValue before anything is sent, and the errors of the request."""
+
+    def call(
+        self, station_id: str, action: str, payload: Mapping[str, Any], timeout_s: float
+    ) -> dict[str, Any]:
+        """Send any request of OCPP. Returns the payload of the answer."""
+
+    def operate(self, station_id: str, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Carry out one of `OPERATIONS`; arguments and answer are JSON objects."""

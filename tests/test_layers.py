@@ -19,12 +19,14 @@ INTERFACE = "volttron/driver/interfaces/chargepoint"
 
 PUBLIC = {
     "backend": [
+        "OPERATIONS",
         "Backend",
         "CountingBackend",
         "DirectBackend",
         "Limit",
         "Reply",
         "Request",
+        "RequestBackend",
         "ShedEvents",
         "Stubborn",
         "Target",

@@ -31,6 +31,7 @@ from chargepoint_driver.adapters.answers import answered as _answered
 from chargepoint_driver.adapters.authorization import AGENT as IDENTITY
 from chargepoint_driver.adapters.authorization import AGENT_WRITES
 from chargepoint_driver.adapters.caller import caller_of
+from chargepoint_driver.adapters.ocpp_requests import OcppRequests
 from chargepoint_driver.adapters.ocpp_rpc import OcppRpc
 from chargepoint_driver.adapters.refusals import (
     explain_refusals,
@@ -51,7 +52,7 @@ _CONNECT_LIMIT_S = 30.0
 _NOT_CONNECTED = 1
 
 
-class ChargePointAgent(OcppRpc, Agent):  # type: ignore[misc]  # the host has no types
+class ChargePointAgent(OcppRpc, OcppRequests, Agent):  # type: ignore[misc]  # the host has no types
     """RPC over `Accounts`; see there for shapes. Errors are raised as the project's own: their
     arguments, which cross RPC, are message, code and the service's code."""
 

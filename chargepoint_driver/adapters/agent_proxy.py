@@ -11,7 +11,7 @@ from volttron.utils.jsonrpc import Error, RemoteError
 
 from chargepoint_driver.adapters.presence import Presence
 from chargepoint_driver.adapters.refusals import is_refusal, refusal
-from chargepoint_driver.backend import Target
+from chargepoint_driver.backend import OPERATIONS, Target
 from chargepoint_driver.errors import (
     BadConfiguration,
     BadValue,
@@ -96,6 +96,22 @@ class Proxy:
                 "command", FateUnknown, name, target.station_id, target.port, value, self._account
             )
         )
+
+    def call(
+        self, station_id: str, action: str, payload: Mapping[str, Any], timeout_s: float
+    ) -> dict[str, Any]:
+        """Send any request of OCPP. Returns the payload of the answer."""
+        return dict(
+            self._call(
+                "call", FateUnknown, station_id, action, dict(payload), self._account, timeout_s
+            )
+        )
+
+    def operate(self, station_id: str, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Carry out one of `backend.OPERATIONS`: the agent has a method for each."""
+        if name not in OPERATIONS:
+            raise BadValue(f"no operation {name!r}; expected one of {', '.join(OPERATIONS)}")
+        return dict(self._call(name, FateUnknown, station_id, account=self._account, **arguments))
 
     def _call(
         self, method: str, late: type[ChargePointError], *arguments: Any, **options: Any

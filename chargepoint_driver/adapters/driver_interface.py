@@ -19,6 +19,7 @@ from chargepoint_driver.adapters import platform
 from chargepoint_driver.adapters.agent_proxy import Proxy
 from chargepoint_driver.adapters.caller import caller_of
 from chargepoint_driver.adapters.driver_commands import CALLS
+from chargepoint_driver.adapters.driver_requests import REQUESTS
 from chargepoint_driver.adapters.host_errors import for_host, words
 from chargepoint_driver.adapters.ownership import Ownership
 from chargepoint_driver.adapters.poll_scheduler import claim, limit_staleness, mend_interval
@@ -28,7 +29,7 @@ from chargepoint_driver.adapters.restart_notes import RestartNotes
 from chargepoint_driver.backend import Target
 from chargepoint_driver.catalogue import TABLES
 from chargepoint_driver.config import Device, OcppDevice, read_device
-from chargepoint_driver.errors import BadConfiguration, ChargePointError
+from chargepoint_driver.errors import BadConfiguration, BadValue, ChargePointError
 from chargepoint_driver.registry import Point, Selection, build
 from chargepoint_driver.registry import columns as col
 from chargepoint_driver.service import Service, ShedOptions, Stations, check_minutes
@@ -64,13 +65,25 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
     REGISTER_CONFIG_CLASS = ChargePointPointConfig
     INTERFACE_CONFIG_CLASS = ChargePointRemoteConfig
     default_config: dict[str, Any] = {}  # noqa: RUF012  # the host assigns to it
-    interface_callable_methods = set(CALLS)  # noqa: RUF012  # the host's, for its `call`
+    interface_callable_methods = {*CALLS, *REQUESTS}  # noqa: RUF012  # the host's, for its `call`
 
     remoteStart = staticmethod(CALLS["remoteStart"])  # noqa: N815  # as the attributes are named
     remoteStop = staticmethod(CALLS["remoteStop"])  # noqa: N815
     availability = staticmethod(CALLS["availability"])
     reset = staticmethod(CALLS["reset"])
     unlock = staticmethod(CALLS["unlock"])
+    call = staticmethod(REQUESTS["call"])
+    getSettings = staticmethod(REQUESTS["getSettings"])  # noqa: N815
+    setSetting = staticmethod(REQUESTS["setSetting"])  # noqa: N815
+    trigger = staticmethod(REQUESTS["trigger"])
+    getDiagnostics = staticmethod(REQUESTS["getDiagnostics"])  # noqa: N815
+    getLog = staticmethod(REQUESTS["getLog"])  # noqa: N815
+    updateFirmware = staticmethod(REQUESTS["updateFirmware"])  # noqa: N815
+    reserve = staticmethod(REQUESTS["reserve"])
+    cancelReservation = staticmethod(REQUESTS["cancelReservation"])  # noqa: N815
+    listReservations = staticmethod(REQUESTS["listReservations"])  # noqa: N815
+    localListVersion = staticmethod(REQUESTS["localListVersion"])  # noqa: N815
+    sendLocalList = staticmethod(REQUESTS["sendLocalList"])  # noqa: N815
 
     def __init__(self, config: RemoteConfig, driver_agent: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, driver_agent, *args, **kwargs)
@@ -351,6 +364,24 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         """A command to a charger that connects directly; its answer. For `calls`."""
         try:
             return self._stations.command(target, name, value)
+        finally:
+            self._look(target.station_id)
+
+    def request(
+        self, target: Target, action: str, payload: dict[str, Any], timeout_s: float
+    ) -> dict[str, Any]:
+        """Send any request of OCPP to the target's charger; its answer. For `call`."""
+        if isinstance(timeout_s, bool) or not isinstance(timeout_s, (int, float)):
+            raise BadValue(f"timeout: expected seconds, got {timeout_s!r}")
+        try:
+            return self._stations.call(target.station_id, action, payload, timeout_s)
+        finally:
+            self._look(target.station_id)
+
+    def operate(self, target: Target, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Carry out an operation of the target's charger; its answer. For `call`."""
+        try:
+            return self._stations.operate(target.station_id, name, arguments)
         finally:
             self._look(target.station_id)
 

@@ -27,6 +27,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
         "authorize",
         "Give an agent a role on a VOLTTRON platform, and close writing to all agents without one.",
     ),
+    "call": ("call", "Send a request of OCPP to a charger and print its answer."),
     "check": ("check", "Check registry CSVs, driver configs and configs of the caching agent."),
     "completion": ("completion", "Print what makes a shell complete commands and options."),
     "csms": ("csms", "Run the OCPP central system until interrupted."),

@@ -23,6 +23,10 @@ class OcppAccount(OcppConfig):
     bus_events: bool = Field(
         default=True, description="publish each message of a charge point on the platform's bus"
     )
+    allow_call: bool = Field(
+        default=False,
+        description="let agents, the page's API and the driver's RPC send any request of OCPP",
+    )
 
     command_file: Path | None = Field(
         None,

@@ -40,6 +40,8 @@ _COLUMNS = {
     "currency": col.CURRENCY,
 }
 _MOST_REMEMBERED = 200_000
+_CALL_S = 30.0
+_MAX_CALL_S = 300.0
 
 
 def describe(point: Point) -> dict[str, Any]:
@@ -204,11 +206,43 @@ class Accounts:
     ) -> str:
         """Carry out a command of the CommandRegister (see `Service.command`)."""
         _, _, service = self._find(account)
-        if not isinstance(station, str) or not station.strip():
-            raise BadValue("station: must be the id of a charge point")
+        _station_id(station)
         if port is not None and (isinstance(port, bool) or not isinstance(port, int) or port < 1):
             raise BadValue("port: must be the number of a connector, or null")
         return service.command(Target(station, port), name, value)
+
+    def call(
+        self,
+        station: str,
+        action: str,
+        payload: Mapping[str, Any] | None = None,
+        account: str | None = None,
+        timeout: float = _CALL_S,
+    ) -> dict[str, Any]:
+        """Send any request of OCPP (see `Service.call`). `timeout`: seconds for the answer."""
+        _, _, service = self._find(account)
+        if not isinstance(action, str) or not action.strip():
+            raise BadValue("action: must be the name of a request, like GetConfiguration")
+        if payload is not None and not isinstance(payload, Mapping):
+            raise BadValue(f"{action}: the payload must be an object")
+        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+            raise BadValue(f"timeout: expected seconds, got {timeout!r}")
+        if not 0 < timeout <= _MAX_CALL_S:
+            raise BadValue(f"timeout: expected seconds above 0, at most {_MAX_CALL_S:g}")
+        return service.call(_station_id(station), action, payload or {}, timeout)
+
+    def operate(
+        self,
+        name: str,
+        station: str,
+        arguments: Mapping[str, Any] | None = None,
+        account: str | None = None,
+    ) -> dict[str, Any]:
+        """Carry out one of `backend.OPERATIONS` (see `Service.operate`)."""
+        _, _, service = self._find(account)
+        if arguments is not None and not isinstance(arguments, Mapping):
+            raise BadValue(f"{name}: the arguments must be an object")
+        return service.operate(_station_id(station), name, arguments or {})
 
     def _lead(self, name: str, service: Service) -> None:
         follower = self._follower
@@ -373,6 +407,12 @@ class Accounts:
             self._points.clear()
         self._points[key] = point
         return point
+
+
+def _station_id(station: object) -> str:
+    if not isinstance(station, str) or not station.strip():
+        raise BadValue("station: must be the id of a charge point")
+    return station
 
 
 def _moment(name: str, text: str) -> datetime:

@@ -9,7 +9,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from chargepoint_driver.backend import Backend, CountingBackend, DirectBackend, Request, Target
+from chargepoint_driver.backend import (
+    Backend,
+    CountingBackend,
+    DirectBackend,
+    Request,
+    RequestBackend,
+    Target,
+)
 from chargepoint_driver.cache import Key, Outcome, SharedCache
 from chargepoint_driver.cache.file_store import Disk
 from chargepoint_driver.cache.single_flight import within
@@ -93,6 +100,14 @@ class Stations(Protocol):
 
     def command(self, target: Target, name: str, value: object) -> str:
         """Carry out a command of the CommandRegister; the charger's answer."""
+
+    def call(
+        self, station_id: str, action: str, payload: Mapping[str, Any], timeout_s: float
+    ) -> dict[str, Any]:
+        """Send any request of OCPP. Returns the payload of the answer."""
+
+    def operate(self, station_id: str, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Carry out one of `backend.OPERATIONS`."""
 
 
 class Service:
@@ -322,6 +337,42 @@ class Service:
         finally:
             self._touch(target.station_id)
         return said[0]
+
+    def call(
+        self, station_id: str, action: str, payload: Mapping[str, Any], timeout_s: float
+    ) -> dict[str, Any]:
+        """Send any request of OCPP. Returns the payload of the answer. Raises NotPermitted unless
+        the account allows it, BadValue before anything is sent, WriteRejected for a refusal."""
+        backend = self._requests(station_id, action)
+        return self._requested(
+            station_id,
+            action,
+            lambda: backend.call(station_id, action, payload, timeout_s),
+            timeout_s + 10.0,
+        )
+
+    def operate(self, station_id: str, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Carry out one of `backend.OPERATIONS`. Raises as `call` does."""
+        backend = self._requests(station_id, name)
+        return self._requested(
+            station_id, name, lambda: backend.operate(station_id, name, arguments), self._limit_s
+        )
+
+    def _requests(self, station_id: str, what: str) -> RequestBackend:
+        backend = self._backend
+        if not isinstance(backend, RequestBackend):
+            raise BadValue(f"{station_id}: {what} is for chargers that connect directly")
+        return backend
+
+    def _requested(
+        self, station_id: str, what: str, ask: Callable[[], dict[str, Any]], limit_s: float
+    ) -> dict[str, Any]:
+        found: list[dict[str, Any]] = []
+        try:
+            within(lambda: found.append(ask()), limit_s, f"{what} of {station_id}", FateUnknown)
+        finally:
+            self._touch(station_id)
+        return found[0]
 
     def follow(self, callback: Callable[[dict[str, Any]], None]) -> Callable[[], None] | None:
         """Have each message of a charger told (see `DirectBackend.follow`); None where the

@@ -11,6 +11,8 @@ from chargepoint_driver.web.account_poller import session_of
 from chargepoint_driver.web.schemas import (
     Answer,
     AvailabilityRequest,
+    CallAnswer,
+    CallRequest,
     ClearAlarmsRequest,
     ClearRequest,
     ReleaseRequest,
@@ -89,6 +91,15 @@ class Orders:
     def release(self, account: str, request: ReleaseRequest) -> Answer:
         return self._command(account, "unlock", request.cpid, request.connectorId, 1)
 
+    def call(self, account: str, request: CallRequest) -> CallAnswer:
+        """Send any request of OCPP, where the account's `allow_call` is set."""
+        if not self._accounts.tables()[account].named("remoteStart"):
+            raise self._not_direct(request.cpid, request.action, account)
+        answer = self._accounts.call(
+            request.cpid, request.action, request.payload, account, request.timeout
+        )
+        return CallAnswer(request.action, answer)
+
     def sessions(
         self, account: str, station: str | None, start: str, end: str | None
     ) -> list[Session]:
@@ -102,13 +113,17 @@ class Orders:
         self, account: str, name: str, station: str, connector: int | None, value: object
     ) -> Answer:
         if not self._accounts.tables()[account].named(name):
-            raise Refused(
-                f"{station}: {name} is for chargers that connect directly; the chargers of "
-                f"account {account} are reached through ChargePoint. Nothing was sent"
-            )
+            raise self._not_direct(station, name, account)
         # 0 is the whole station, which the layers below call None.
         said = self._accounts.command(name, station, connector or None, value, account)
         return Answer(said or "Accepted")
+
+    @staticmethod
+    def _not_direct(station: str, name: str, account: str) -> Refused:
+        return Refused(
+            f"{station}: {name} is for chargers that connect directly; the chargers of "
+            f"account {account} are reached through ChargePoint. Nothing was sent"
+        )
 
     def _connector_of(self, account: str, request: StopRequest) -> int:
         wanted = str(request.transactionId)

@@ -122,6 +122,14 @@ ROUTES = (
     ),
     Route("POST", "/reset", "reset", "Restart a charger", schemas.Answer, schemas.ResetRequest),
     Route(
+        "POST",
+        "/call",
+        "call",
+        "Send any request of OCPP, where the account allows it (allow_call)",
+        schemas.CallAnswer,
+        schemas.CallRequest,
+    ),
+    Route(
         "POST", "/release", "release", "Release the plug", schemas.Answer, schemas.ReleaseRequest
     ),
 )

@@ -17,6 +17,8 @@ __all__ = [
     "Alert",
     "Answer",
     "AvailabilityRequest",
+    "CallAnswer",
+    "CallRequest",
     "ClearAlarmsRequest",
     "ClearRequest",
     "Connectors",
@@ -94,6 +96,15 @@ class ReleaseRequest(_Request, kw_only=True):
     connectorId: Connector  # noqa: N815
 
 
+class CallRequest(_Request, kw_only=True):
+    """Send any request of OCPP to a charger that connects directly: `action` with its payload."""
+
+    cpid: Cpid
+    action: Annotated[str, Meta(min_length=1, max_length=64)]
+    payload: dict[str, Any] = {}
+    timeout: Annotated[float, Meta(gt=0, le=120, description="seconds for the answer")] = 30.0
+
+
 class ClearRequest(_Request, kw_only=True):
     """Clear the shed of a port, a station or a station group."""
 
@@ -129,6 +140,13 @@ class Error(msgspec.Struct):
     """The answer to what failed."""
 
     error: Problem
+
+
+class CallAnswer(msgspec.Struct):
+    """What the charger answered to a request of OCPP."""
+
+    action: str
+    payload: dict[str, Any]
 
 
 class Answer(msgspec.Struct):

@@ -46,8 +46,8 @@ SECTIONS = (
     ),
     Section(
         "The OCPP central system",
-        "Also what `chargepoint-driver csms --config FILE` reads, without `backend`, `bus_events` "
-        "and `command_file`; see [the guide](ocpp.md).",
+        "Also what `chargepoint-driver csms --config FILE` reads, without `backend`, `allow_call`, "
+        "`bus_events` and `command_file`; see [the guide](ocpp.md).",
         OcppAccount,
     ),
 )

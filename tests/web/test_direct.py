@@ -20,13 +20,14 @@ PLACE = {"cpid": CP, "connectorId": 1}
 class Yard:
     """A server that is a central system, and a twin that is connected to it."""
 
-    def __init__(self, folder) -> None:
+    def __init__(self, folder, **more) -> None:
         port = free_port()
         account = {
             "backend": "ocpp",
             "listen": f"127.0.0.1:{port}",
             "database": str(folder / "ocpp.sqlite"),
             "configuration_delay_s": None,
+            **more,
         }
         self.server = WebServer(
             {"accounts": {"yard": account}},
@@ -106,6 +107,33 @@ def test_availability_reset_and_release(yard):
     before = yard.twins.state(CP)["connections"]
     assert yard.post("/reset", {"cpid": CP, "type": "Hard"})["status"] == "Accepted"
     eventually(lambda: yard.twins.state(CP)["connections"] > before)
+
+
+def test_any_request_where_the_account_allows_it(tmp_path):
+    made = Yard(tmp_path, allow_call=True)
+    try:
+        yard = made.ready()
+        call = {"cpid": CP, "action": "GetConfiguration", "payload": {"key": ["HeartbeatInterval"]}}
+        answer = yard.post("/call", call)
+        assert answer["action"] == "GetConfiguration"
+        assert answer["payload"]["configurationKey"][0]["key"] == "HeartbeatInterval"
+        wrong = {"cpid": CP, "action": "SetChargingProfile", "payload": {"odd": 1}}
+        assert yard.post("/call", wrong, 400)["error"]["code"] == "bad_value"
+        assert yard.post("/call", {"cpid": CP, "action": "ClearCache", "timeout": 0}, 400)
+        assert yard.post("/call", {"cpid": "other", "action": "ClearCache"}, 404)
+        yard.twins.quirk(CP, "refuses_actions", actions=["ClearCache"])
+        error = yard.post("/call", {"cpid": CP, "action": "ClearCache"}, 502)["error"]
+        assert (error["code"], error["service_code"]) == ("write_rejected", "NotSupported")
+        del yard.session.headers["X-API-Key"]
+        assert yard.post("/call", call, 401)["error"]["code"] == "not_permitted"
+    finally:
+        made.close()
+
+
+def test_no_request_without_the_switch(yard):
+    error = yard.post("/call", {"cpid": CP, "action": "ClearCache"}, 409)["error"]
+    assert error["code"] == "not_permitted"
+    assert "allow_call" in error["message"]
 
 
 def test_a_refusal_and_a_charger_that_is_away(yard):

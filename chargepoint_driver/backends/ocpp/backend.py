@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from chargepoint_driver.backend import Limit, Reply, Request, Target
+from chargepoint_driver.backend import OPERATIONS, Limit, Reply, Request, Target
 from chargepoint_driver.backends.ocpp.central_system import CentralSystem
 from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Electrical
 from chargepoint_driver.backends.ocpp.register_commands import ORDERS
@@ -18,7 +18,7 @@ from chargepoint_driver.backends.ocpp.registers import Sessions, record_of
 from chargepoint_driver.backends.ocpp.status import ChargePointView, view_of
 from chargepoint_driver.backends.ocpp.storage.offline import event_of, id_of
 from chargepoint_driver.config import Account, OcppAccount
-from chargepoint_driver.errors import BadConfiguration, BadValue, NothingThere
+from chargepoint_driver.errors import BadConfiguration, BadValue, NothingThere, NotPermitted
 from chargepoint_driver.records import Event
 
 __all__ = ["OcppBackend"]
@@ -177,6 +177,29 @@ class OcppBackend:
             raise BadValue(f"{target}: no command {name!r}; write one of {', '.join(ORDERS)}")
         self._counts[name] += 1
         return order(self._system, target, argument)
+
+    def call(
+        self, station_id: str, action: str, payload: Mapping[str, Any], timeout_s: float
+    ) -> dict[str, Any]:
+        """Send any request of OCPP. Returns the payload of the answer."""
+        self._must_allow(f"{station_id}: {action}")
+        self._counts["call"] += 1
+        return self._system.call(station_id, action, dict(payload), timeout_s)
+
+    def operate(self, station_id: str, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Carry out one of `OPERATIONS`."""
+        if name not in OPERATIONS:
+            raise BadValue(f"no operation {name!r}; expected one of {', '.join(OPERATIONS)}")
+        self._must_allow(f"{station_id}: {name}")
+        self._counts[name] += 1
+        return self._system.operate(station_id, name, arguments)
+
+    def _must_allow(self, what: str) -> None:
+        if not self._account.allow_call:
+            raise NotPermitted(
+                f"{what} was not sent: this account does not allow it; set allow_call to true "
+                "beside its database"
+            )
 
     def follow(self, callback: Callback) -> Callable[[], None]:
         """Have each message told; returns how to end it. Goes on after a `reconfigure`."""

@@ -147,6 +147,11 @@ async def _cancel(csms: Csms, point: ChargePoint, asked: args.CancelArguments) -
     return await commands.cancel_reservation(csms, point, asked.reservation)
 
 
+async def _reservations(csms: Csms, point: ChargePoint, asked: args.Nothing) -> dict[str, Any]:
+    del asked
+    return {"reservations": csms.store.reservations(csms.now(), point.station_id)}
+
+
 async def _list_version(csms: Csms, point: ChargePoint, asked: args.Nothing) -> dict[str, Any]:
     del asked
     return {"version": await _version_of_list(csms, point)}
@@ -322,6 +327,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "unlock": Operation("Release the plug", args.UnlockArguments, _unlock),
     "reserve": Operation("Reserve a connector", args.ReserveArguments, _reserve),
     "cancel_reservation": Operation("End a reservation", args.CancelArguments, _cancel),
+    "list_reservations": Operation("List reservations", args.Nothing, _reservations),
     "get_settings": Operation("Read settings", args.SettingsArguments, _settings),
     "set_setting": Operation("Change a setting", args.SettingArguments, _set),
     "trigger": Operation("Ask for a message", args.TriggerArguments, _trigger),

@@ -3,23 +3,16 @@ API; or what its database tells."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
-from urllib.parse import urlsplit
-
-import requests
-from requests.auth import AuthBase
 
 from chargepoint_driver.catalogue import OCPP
+from chargepoint_driver.cli.support.control_api import TOKEN_ENV, ask, no_control_api
 from chargepoint_driver.config import OcppAccount
-from chargepoint_driver.errors import BadConfiguration, BadReply, TryLater, WrongCredentials
+from chargepoint_driver.errors import BadConfiguration, BadReply
 
 __all__ = ["TOKEN_ENV", "ChargePoint", "charge_points", "of_record", "settings"]
-
-TOKEN_ENV = "CHARGEPOINT_CONTROL_TOKEN"  # noqa: S105 - the variable's name
-_LIMIT_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -58,11 +51,11 @@ _INSTEAD = {"energy_kwh": "energy_wh"}
 
 def charge_points(url: str) -> list[ChargePoint]:
     """What the central system with this control API knows. Raises errors of the tree."""
-    views, status = _ask(url, "charge-points")
+    views, status = ask(url, "charge-points")
     try:
         return [_charge_point(view) for view in views]
     except (AttributeError, KeyError, TypeError, ValueError):
-        raise _no_control_api(url, status) from None
+        raise no_control_api(url, status) from None
 
 
 def of_record(account: OcppAccount) -> list[ChargePoint]:
@@ -79,62 +72,14 @@ def of_record(account: OcppAccount) -> list[ChargePoint]:
 def settings(url: str) -> dict[str, Any]:
     """The keys of an OCPP account with which that central system runs: its paths are whole, and
     of secrets only the place is named. Raises errors of the tree."""
-    given, status = _ask(url, "settings")
+    given, status = ask(url, "settings")
     if not isinstance(given, dict) or not {"listen", "database"} <= given.keys():
-        raise _no_control_api(url, status)
+        raise no_control_api(url, status)
     try:
         OcppAccount.from_dict(given, url)
     except BadConfiguration as error:
         raise BadReply(f"{error}: the central system is of another version") from None
     return given
-
-
-class _Bearer(AuthBase):
-    """The token of the control API. As a header alone it would give way to a login in ~/.netrc."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
-        r.headers["Authorization"] = f"Bearer {self._token}"
-        return r
-
-
-def _ask(url: str, path: str) -> tuple[Any, int]:
-    """(the JSON of the answer, its HTTP status)."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise BadConfiguration(
-            f"--central-system: {url!r} is no URL; give the control_url that csms prints"
-        )
-    token = os.environ.get(TOKEN_ENV)
-    if not token:
-        raise BadConfiguration(
-            f"--central-system: set the environment variable {TOKEN_ENV} to the token that the "
-            "central system was started with"
-        )
-    try:
-        answer = requests.get(
-            f"{url.rstrip('/')}/{path}",
-            auth=_Bearer(token),
-            timeout=_LIMIT_S,
-            allow_redirects=False,
-        )
-    except requests.RequestException as error:
-        raise TryLater(
-            f"no central system answers at {url} ({type(error).__name__}); start it with --control"
-        ) from None
-    if answer.status_code == 401:
-        raise WrongCredentials(f"{url} does not accept the token in {TOKEN_ENV}")
-    try:
-        answer.raise_for_status()
-        return answer.json(), answer.status_code
-    except (requests.RequestException, ValueError):
-        raise _no_control_api(url, answer.status_code) from None
-
-
-def _no_control_api(url: str, status: int) -> BadReply:
-    return BadReply(f"{url} is no control API of a central system (HTTP {status})")
 
 
 def _charge_point(view: dict[str, Any]) -> ChargePoint:
