@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from chargepoint_driver.backend import OPERATIONS
+
 __all__ = [
     "AGENT",
     "AGENT_READS",
@@ -35,17 +37,22 @@ AGENT = "platform.chargepoint"
 DRIVER = "platform.driver"
 CURE = "run chargepoint-driver authorize --role driver"
 
+# The operation that is answered from memory.
+_READS = ("list_reservations",)
+
 AGENT_WRITES = (
     *("write", "revert", "release"),
     *("create_load_shed_event", "remove_load_shed_event"),
     *("command", "remote_start", "remote_stop", "availability", "reset", "unlock"),
     "call",
+    *(name for name in OPERATIONS if name not in _READS),
 )
-"""Methods of the caching agent that write, or command a charger."""
+"""Methods of the caching agent that write, or send requests to a charger."""
 
 AGENT_READS = (
     *("read", "stations", "sessions", "stats", "health"),
     *("active_charge_points", "last_contact", "last_energy", "completed_sessions"),
+    *_READS,
 )
 """Methods of the caching agent that stay open."""
 
@@ -83,7 +90,10 @@ _PUBSUB = f"{_TOPICS}:pubsub"
 ROLES = ("driver", "demand-response", "viewer")
 
 # What the driver itself calls at the caching agent.
-_OF_DRIVER = ("write", "revert", "release", "command", "call")
+_OF_DRIVER = (
+    *("write", "revert", "release", "command", "call"),
+    *(name for name in OPERATIONS if name not in _READS),
+)
 # A limit and its end, by either way. Starting, stopping and resetting are not demand response.
 _OF_DEMAND_RESPONSE = ("write", "revert", "create_load_shed_event", "remove_load_shed_event")
 
