@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from chargepoint_driver.backend import Request
-from chargepoint_driver.backends.soap import SoapBackend, parser
+from chargepoint_driver.backends.soap import SoapBackend, station_pieces
 from chargepoint_driver.catalogue import CHARGEPOINT
 from chargepoint_driver.config import AccountConfig
 
@@ -150,7 +150,7 @@ def test_replies_one_after_another(line, replies, call):
 
 def test_what_is_remembered_does_not_grow_with_the_number_of_polls(line):
     backend, service = line
-    parser._SEEN["getLoad"].clear()
+    station_pieces._seen["getLoad"].clear()
     for poll in range(50):
         stations = "".join(
             f"<stationData><stationID>1:{n}</stationID><stationLoad>{poll}.{n}</stationLoad>"
@@ -160,4 +160,4 @@ def test_what_is_remembered_does_not_grow_with_the_number_of_polls(line):
         service.answers(reply("getLoad", stations))
         records = backend.fetch(Request("getLoad", ("1:1",))).records
         assert records["1:7"].values["stationLoad"] == float(f"{poll}.7")
-    assert len(parser._SEEN["getLoad"]) == 20
+    assert len(station_pieces._seen["getLoad"]) == 20

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
+from functools import partial
 from importlib.resources import as_file, files
 from typing import Any, TypeVar
 
@@ -19,7 +20,7 @@ from zeep.transports import Transport
 from zeep.wsse.username import UsernameToken
 
 from chargepoint_driver.backend import Limit, Reply, Request, Target
-from chargepoint_driver.backends.soap import error_codes, parser
+from chargepoint_driver.backends.soap import error_codes, parser, station_pieces
 from chargepoint_driver.backends.soap.error_codes import Caller
 from chargepoint_driver.backends.soap.rate_limit import Pace
 from chargepoint_driver.backends.soap.transport import Wire
@@ -53,6 +54,10 @@ _PAGE_FIELD = {"getAlarms": "numTransactions"}
 _PAGED = frozenset(CHARGEPOINT.calls) - {"getLoad"}
 
 _Row = TypeVar("_Row")
+_Answer = TypeVar("_Answer")
+_stations = station_pieces.page
+_events = partial(parser.page, rows=parser.events)
+_rights = partial(parser.page, rows=parser.rights)
 
 
 class _Offline(Transport):  # type: ignore[misc]  # zeep has no types
@@ -124,7 +129,8 @@ class SoapBackend:
         query = self._query(request)
         whole = call.absent_is_empty and request.whole_account
         if call.name == "getStationRights":
-            rows = self._pages(call, query, parser.rights, lambda row: row, whole)
+            rows: list[tuple[str, str, Any]]
+            rows = self._pages(call, query, _rights, lambda row: row, whole)
             profiles: dict[str, dict[str, Any]] = {}
             for station_id, group, profile in rows:
                 profiles.setdefault(station_id, {})[group] = profile
@@ -136,9 +142,10 @@ class SoapBackend:
                 }
             )
         if call.time_field:
-            found = self._pages(call, query, parser.events, _event_key, whole)
+            found: list[Event] = self._pages(call, query, _events, _event_key, whole)
             return Reply(newest_by_port(found))
-        records = self._pages(call, query, parser.stations, lambda row: row.station_id, whole)
+        records: list[StationRecord]
+        records = self._pages(call, query, _stations, lambda row: row.station_id, whole)
         return Reply({record.station_id: record for record in records})
 
     def sessions(
@@ -152,7 +159,8 @@ class SoapBackend:
             query["stationID"] = station_id
         if until is not None:
             query["toTimeStamp"] = _written(until)
-        found = self._pages(call, query, parser.events, _event_key, station_id is None)
+        found: list[Event]
+        found = self._pages(call, query, _events, _event_key, station_id is None)
         return sorted(found, key=lambda event: event.time)
 
     def session(self, session_id: str) -> Event:
@@ -162,7 +170,7 @@ class SoapBackend:
         if session_id.isascii() and session_id.isdigit() and int(session_id[:20]) < 1 << 63:
             call = CHARGEPOINT.calls["getChargingSessionData"]
             query = {"sessionID": int(session_id[:20])}
-            found = self._pages(call, query, parser.events, _event_key, no_match_is_empty=True)
+            found = self._pages(call, query, _events, _event_key, no_match_is_empty=True)
         for event in found:
             if event.values.get("sessionID") == session_id:
                 return event
@@ -185,7 +193,7 @@ class SoapBackend:
         self,
         call: Call,
         query: dict[str, Any],
-        read: Callable[[etree._Element, Call, bytes, str], list[_Row]],
+        read: Callable[..., parser.Page],
         key: Callable[[_Row], Hashable],
         no_match_is_empty: bool,
     ) -> list[_Row]:
@@ -199,18 +207,17 @@ class SoapBackend:
                 if call.name not in _UNSIZED:
                     query[_PAGE_FIELD.get(call.name, "numStations")] = call.page
             try:
-                answer, holds_rows, content, mark = self._call(call.name, searchQuery=query)
+                page = self._call(call.name, partial(read, call=call), searchQuery=query)
             except NothingThere as error:
                 # Behind the last row there is no match either.
                 if (no_match_is_empty or received) and error.service_code == error_codes.NO_MATCH:
                     break
                 raise
-            page = read(answer, call, content, mark) if holds_rows else []
             known = len(rows)
-            for row in page:
+            for row in page.rows:
                 rows.setdefault(key(row), row)
-            received += sum(1 for _ in answer.iterchildren(call.record))
-            if call.name not in _PAGED or not parser.wants_more(answer):
+            received += page.received
+            if call.name not in _PAGED or not page.has_more:
                 break
             if len(rows) == known:
                 _log.warning(
@@ -278,7 +285,7 @@ class SoapBackend:
     def _write(self, operation: str, **arguments: Any) -> etree._Element:
         """The answer to a write. Raises unless it was carried out."""
         try:
-            answer, done, *_ = self._call(operation, is_write=True, **arguments)
+            answer, done, *_ = self._call(operation, parser.read, is_write=True, **arguments)
         except BadReply as error:
             # The service has the write; that its answer cannot be read does not undo it.
             raise FateUnknown(
@@ -296,8 +303,15 @@ class SoapBackend:
     def _caller(self, operation: str, is_write: bool = False) -> Caller:
         return Caller(operation, self._account.username, self._account.place, is_write)
 
-    def _call(self, operation: str, *, is_write: bool = False, **arguments: Any) -> parser.Parsed:
-        """The operation's reply. Raises the error that it stands for."""
+    def _call(
+        self,
+        operation: str,
+        read: Callable[[bytes, Caller], _Answer],
+        *,
+        is_write: bool = False,
+        **arguments: Any,
+    ) -> _Answer:
+        """The operation's reply, as `read` has it. Raises the error that it stands for."""
         caller = self._caller(operation, is_write)
         envelope, action = self._envelope(caller, arguments)
         self._pace.take(is_write, self._account.timeout)
@@ -306,7 +320,7 @@ class SoapBackend:
         answer = self._wire.post(envelope, action, caller)
         refused = error_codes.of_http_status(answer.status, answer.retry_after_s, caller)
         if refused is None:
-            return parser.read(answer.content, caller)
+            return read(answer.content, caller)
         # A SOAP fault says more than the HTTP status that carries it, but for 'who are you'.
         if not isinstance(refused, WrongCredentials):
             try:

@@ -6,8 +6,9 @@ that replies have: stations with ports, lists of sessions or alarms, rights by g
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from lxml import etree
 
@@ -33,7 +34,26 @@ from chargepoint_driver.records import (
 )
 from chargepoint_driver.text import get_logger
 
-__all__ = ["Parsed", "events", "payload", "read", "rights", "stations", "wants_more"]
+__all__ = [
+    "LEVELS",
+    "Level",
+    "NotXml",
+    "Page",
+    "Parsed",
+    "events",
+    "fields",
+    "opened",
+    "page",
+    "payload",
+    "read",
+    "record",
+    "rights",
+    "station",
+    "stations",
+    "strict_parser",
+    "tree",
+    "wants_more",
+]
 
 _log = RateLimitedLog(get_logger(__name__))
 
@@ -46,13 +66,13 @@ _LOAD = "getLoad"
 
 
 @dataclass
-class _Level:
+class Level:
     """What to read among the children of one element: `texts` by tag, `trees` for values
     that are elements with children, `below` for elements that hold further levels."""
 
     texts: dict[str, tuple[str, Memo]] = field(default_factory=dict)
     trees: dict[str, str] = field(default_factory=dict)
-    below: dict[str, _Level] = field(default_factory=dict)
+    below: dict[str, Level] = field(default_factory=dict)
 
     @property
     def nested(self) -> bool:
@@ -61,38 +81,29 @@ class _Level:
     def add(self, steps: list[str], attribute: Attribute) -> None:
         head, *rest = steps
         if rest:
-            self.below.setdefault(head, _Level()).add(rest, attribute)
+            self.below.setdefault(head, Level()).add(rest, attribute)
         elif attribute.kind is Kind.DICTIONARY:
             self.trees[head] = attribute.name
         else:
             self.texts[head] = (attribute.name, MEMOS[attribute.kind])
 
 
-def _levels(call: Call) -> tuple[_Level, _Level]:
+def _levels(call: Call) -> tuple[Level, Level]:
     """(of the record element, of its ports), from the catalogue's paths."""
-    top = _Level()
+    top = Level()
     for attribute in CHARGEPOINT.of_call(call.name):
         for path in attribute.path:
             if path:
                 top.add(path.split("/"), attribute)
-    ports = top.below.pop(_PORT, _Level())
+    ports = top.below.pop(_PORT, Level())
     # What a record is found by is always read.
     top.texts.setdefault(_STATION, (_STATION, MEMOS[Kind.STRING]))
     ports.texts.setdefault(_NUMBER, (_NUMBER, MEMOS[Kind.INTEGER]))
     return top, ports
 
 
-_LEVELS = {name: _levels(call) for name, call in CHARGEPOINT.calls.items()}
-
-# Most stations say at one poll what they said at the one before, letter for letter. Their
-# records are frozen and depend on those letters alone, so that they need not be read again. One
-# for each station: were they kept by their letters, a thousand stations that charge would leave
-# two thousand pieces behind at every poll.
-_SEEN: dict[str, dict[bytes, tuple[bytes, StationRecord]]] = {
-    name: {} for name in CHARGEPOINT.calls
-}
-_MOST_SEEN = 20_000
-_ID_BEGINS, _ID_ENDS = f"<{_STATION}>".encode(), b"<"
+LEVELS = {name: _levels(call) for name, call in CHARGEPOINT.calls.items()}
+"""What a call tells of a station and of its ports."""
 
 
 class Parsed(NamedTuple):
@@ -105,6 +116,25 @@ class Parsed(NamedTuple):
     mark: str
 
 
+class Page(NamedTuple):
+    """One page of rows: how many the reply holds, and whether it says that more follow."""
+
+    rows: list[Any]
+    received: int
+    has_more: bool
+
+
+_Fields: TypeAlias = "dict[str, Value | Unreadable]"
+Rows: TypeAlias = Callable[[etree._Element, Call, bytes, str], list[Any]]
+
+
+def page(content: bytes, caller: Caller, call: Call, rows: Rows) -> Page:
+    """The rows of a reply, read by `stations`, `events` or `rights`. Raises as `read` does."""
+    answer, holds_rows, content, mark = read(content, caller)
+    found = rows(answer, call, content, mark) if holds_rows else []
+    return Page(found, sum(1 for _ in answer.iterchildren(call.record)), wants_more(answer))
+
+
 def read(content: bytes, caller: Caller) -> Parsed:
     """The operation's element of a reply; what is damaged in the texts of a read is marked.
 
@@ -113,16 +143,16 @@ def read(content: bytes, caller: Caller) -> Parsed:
     """
     content = recovery.trimmed(content)
     try:
-        return Parsed(*_opened(_tree(content, caller), caller), content, "")
-    except _NotXml as error:
+        return Parsed(*opened(tree(content, caller), caller), content, "")
+    except NotXml as error:
         # What a write did is not guessed from half an answer.
         second = None if caller.is_write else recovery.repaired(content)
         if second is None:
             raise BadReply(str(error)) from None
         content, mark = second
         try:
-            answer, holds_rows = _opened(_tree(content, caller), caller)
-        except _NotXml:
+            answer, holds_rows = opened(tree(content, caller), caller)
+        except NotXml:
             raise BadReply(str(error)) from None
         if recovery.marked(answer, mark) is None:
             raise BadReply(str(error)) from None
@@ -141,13 +171,23 @@ def payload(content: bytes, caller: Caller) -> tuple[etree._Element, bool]:
     return read(content, caller)[:2]
 
 
-class _NotXml(Exception):
+class NotXml(Exception):
     """A reply is not well-formed. The text says whose, and why."""
 
 
-def _tree(content: bytes, caller: Caller) -> etree._Element:
-    # A parser of its own for each reply: lxml's parsers are not to be shared between threads.
-    parser = etree.XMLParser(
+def tree(content: bytes, caller: Caller) -> etree._Element:
+    """The root element of a reply. Raises NotXml."""
+    try:
+        return etree.fromstring(content, strict_parser())
+    except (etree.XMLSyntaxError, ValueError) as error:
+        # Some versions of the XML library break the line in the middle.
+        why = " ".join(str(error).split())
+        raise NotXml(f"{caller}: the reply is not well-formed XML ({why})") from None
+
+
+def strict_parser() -> etree.XMLParser:
+    """A parser for one reply: those of lxml are not to be shared between threads."""
+    return etree.XMLParser(
         resolve_entities=False,
         no_network=True,
         load_dtd=False,
@@ -158,15 +198,9 @@ def _tree(content: bytes, caller: Caller) -> etree._Element:
         remove_pis=True,
         collect_ids=False,
     )
-    try:
-        return etree.fromstring(content, parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
-        # Some versions of the XML library break the line in the middle.
-        why = " ".join(str(error).split())
-        raise _NotXml(f"{caller}: the reply is not well-formed XML ({why})") from None
 
 
-def _opened(root: etree._Element, caller: Caller) -> tuple[etree._Element, bool]:
+def opened(root: etree._Element, caller: Caller) -> tuple[etree._Element, bool]:
     """The operation's element, and whether it holds anything. Raises as `read` does."""
     if root.getroottree().docinfo.internalDTD is not None:
         raise BadReply(f"{caller}: the reply declares a document type, which SOAP forbids")
@@ -202,82 +236,64 @@ def stations(
     answer: etree._Element, call: Call, content: bytes = b"", mark: str = ""
 ) -> list[StationRecord]:
     """The stations of a reply with their ports. A station without id and a port without a
-    readable number belong to nobody and are left out. `content` is the reply as it came.
+    readable number belong to nobody and are left out.
 
     Values that hold `mark` are damaged. Of loads and sheds a station has none then.
     """
-    elements = list(answer.iterchildren(call.record))
+    del content
+    elements = answer.iterchildren(call.record)
     if mark:
-        read_again = [_marked_station(element, call, mark) for element in elements]
-        return [record for record in read_again if record is not None]
-    chunks = _chunks(answer, content, call.record, len(elements))
-    if chunks is None:
-        found = [_station(element, call) for element in elements]
+        found = [_marked_station(element, call, mark) for element in elements]
     else:
-        seen = _SEEN[call.name]
-        if len(seen) > _MOST_SEEN:
-            seen.clear()
-        found = []
-        for chunk, element in zip(chunks, elements, strict=True):
-            # Only where to look: what counts is that the letters are the same.
-            begin = chunk.find(_ID_BEGINS)
-            key = chunk[begin : chunk.find(_ID_ENDS, begin + 1)]
-            known = seen.get(key)
-            if known is not None and known[0] == chunk:
-                found.append(known[1])
-                continue
-            record = _station(element, call)
-            if record is not None:
-                seen[key] = chunk, record
-            found.append(record)
+        found = [station(element, call) for element in elements]
     return [record for record in found if record is not None]
 
 
-def _chunks(answer: etree._Element, content: bytes, tag: str, expected: int) -> list[bytes] | None:
-    """The reply in pieces, one for each record element; None where the letters of a piece do
-    not tell all: a comment or a CDATA section may hold a tag, a namespace may be in force."""
-    encoding = answer.getroottree().docinfo.encoding or "utf-8"
-    if b"<!" in content or b"xmlns=" in content or encoding.lower() != "utf-8":
-        return None
-    start = f"<{tag}".encode()
-    chunks = content.split(start + b">")[1:]
-    # Each element has one start tag: where there are no more of them, none is hidden within
-    # another element, and the pieces are the elements' own.
-    return chunks if len(chunks) == expected == content.count(start) else None
+def station(element: etree._Element, call: Call) -> StationRecord | None:
+    """The station of one element; None where it belongs to nobody."""
+    return record(*fields(element, LEVELS[call.name]))
 
 
-def _station(element: etree._Element, call: Call) -> StationRecord | None:
-    top, port_level = _LEVELS[call.name]
-    values: dict[str, Value | Unreadable] = {}
-    ports: dict[int, dict[str, Value | Unreadable]] = {}
+def fields(element: etree._Element, levels: tuple[Level, Level]) -> tuple[_Fields, list[_Fields]]:
+    """What the element of a station says: of the station, and of each of its ports."""
+    top, port_level = levels
+    values: _Fields = {}
+    ports = []
     for child in element:
         if child.tag == _PORT:
-            port = _read(child, port_level, {})
-            number = port.get(_NUMBER)
-            if type(number) is int:
-                ports.setdefault(number, port)
+            ports.append(_read(child, port_level, {}))
         else:
             _take(child, top, values)
+    return values, ports
+
+
+def record(values: _Fields, port_values: Iterable[_Fields]) -> StationRecord | None:
+    """The record of a station. Of ports with one number the first counts."""
+    ports: dict[int, Values] = {}
+    for port in port_values:
+        number = port.get(_NUMBER)
+        if type(number) is int:
+            ports.setdefault(number, port)
     station_id = values.get(_STATION)
     return StationRecord(station_id, values, ports) if type(station_id) is str else None
 
 
 def _marked_station(element: etree._Element, call: Call, mark: str) -> StationRecord | None:
-    record = _station(element, call)
-    if record is None or mark in record.station_id:
+    found = station(element, call)
+    if found is None or mark in found.station_id:
         return None
     if call.name == _LOAD and recovery.marked(element, mark) is not False:
-        top, port_level = _LEVELS[call.name]
+        top, port_level = LEVELS[call.name]
         lost = {name: DAMAGED for name, _ in port_level.texts.values() if name != _NUMBER}
         return StationRecord(
-            record.station_id,
+            found.station_id,
             {name: DAMAGED for name, _ in top.texts.values() if name != _STATION},
-            dict.fromkeys(record.ports, lost),
+            dict.fromkeys(found.ports, lost),
         )
     return StationRecord(
-        record.station_id,
-        _sound(record.values, mark),
-        {number: _sound(values, mark) for number, values in record.ports.items()},
+        found.station_id,
+        _sound(found.values, mark),
+        {number: _sound(values, mark) for number, values in found.ports.items()},
     )
 
 
@@ -300,7 +316,7 @@ def _holds(value: object, mark: str) -> bool:
 def events(answer: etree._Element, call: Call, content: bytes = b"", mark: str = "") -> list[Event]:
     """The sessions or alarms of a reply, as they come. Values that hold `mark` are damaged."""
     del content
-    top, _ = _LEVELS[call.name]
+    top, _ = LEVELS[call.name]
     found = []
     for element in answer.iterchildren(call.record):
         values = _sound(_read(element, top, {}), mark)
@@ -334,7 +350,7 @@ def rights(
 
 
 def _read(
-    element: etree._Element, level: _Level, values: dict[str, Value | Unreadable]
+    element: etree._Element, level: Level, values: dict[str, Value | Unreadable]
 ) -> dict[str, Value | Unreadable]:
     """Add what the children of an element say."""
     texts = level.texts.get
@@ -348,7 +364,7 @@ def _read(
     return values
 
 
-def _take(child: etree._Element, level: _Level, values: dict[str, Value | Unreadable]) -> None:
+def _take(child: etree._Element, level: Level, values: dict[str, Value | Unreadable]) -> None:
     """Add what one child element says. Of an element that repeats, the first counts."""
     wanted = level.texts.get(child.tag)
     if wanted is not None:

@@ -1,0 +1,169 @@
+"""Station elements with the same tags in the same order, read by a pattern.
+
+A shape is made of an element that the XML parser took. Its pattern matches the whole of another
+one, so that nothing but the texts between the tags can differ, and those hold no markup.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from operator import getitem, itemgetter
+from typing import Any, NamedTuple
+
+from lxml import etree
+
+from chargepoint_driver.backends.soap import parser
+from chargepoint_driver.backends.soap.converters import MEMOS, Memo
+from chargepoint_driver.catalogue import Call, Kind
+from chargepoint_driver.records import StationRecord
+
+__all__ = ["Shape", "shape_of"]
+
+_TAG = re.compile(r"<(/?)([A-Za-z_][A-Za-z0-9_.-]*)(/?)>")
+_BLANK = " \t\r\n"
+# No tag, and no blank that the XML parser may change. Of numbers what float() reads like
+# `converters.to_float`, and not so long that it becomes infinite.
+_TEXT, _NUMBER = r"[^<\0-\x1f]*", "[0-9.-]{0,24}"
+_FLOATS = MEMOS[Kind.FLOAT]
+# The ampersand last: what it is the first character of is no reference.
+_REFERENCES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&"))
+
+
+class _Written(Memo):
+    """Text as it is written in XML, to its value."""
+
+    def __init__(self, memo: Memo) -> None:
+        super().__init__(lambda text: memo[_read(text or "")])
+
+
+_WRITTEN = {id(memo): _Written(memo) for memo in MEMOS.values()}
+
+
+class _Place(NamedTuple):
+    """What stands for a value while a shape is learned: the number of its text, -1 where an
+    element has none; what converts it."""
+
+    number: int
+    memo: Memo
+
+
+class _Numbers(Memo):
+    """The number of a text, written in its place, to what stands for its value."""
+
+    def __init__(self, memo: Memo) -> None:
+        super().__init__(memo.get)
+        self._memo = memo
+
+    def __missing__(self, text: str | None) -> Any:
+        number = (text or "").strip()
+        return _Place(int(number) if number else -1, self._memo)
+
+
+def _numbered(level: parser.Level) -> parser.Level:
+    return parser.Level(
+        {tag: (name, _Numbers(memo)) for tag, (name, memo) in level.texts.items()},
+        level.trees,
+        {tag: _numbered(below) for tag, below in level.below.items()},
+    )
+
+
+_NUMBERED = {name: (_numbered(top), _numbered(port)) for name, (top, port) in parser.LEVELS.items()}
+
+
+class Shape:
+    """See the module."""
+
+    __slots__ = ("_floats", "_memos", "_others", "_parts", "_pattern")
+
+    def __init__(self, plain: list[tuple[str, str | None]], parts: list[dict[str, _Place]]) -> None:
+        """`plain`: each tag with the text behind it, None for any text. `parts`: the fields of
+        the station, then of each port."""
+        of = {place.number: place.memo for part in parts for place in part.values()}
+        self._pattern = re.compile(
+            "".join(
+                re.escape(tag) + (_group(of.get(number)) if text is None else re.escape(text))
+                for number, (tag, text) in enumerate(plain)
+            )
+        )
+        # Groups of the pattern; the one behind the last stands for elements without text.
+        numbers = sorted(number for number in of if number >= 0)
+        floats = [group for group, number in enumerate(numbers) if of[number] is _FLOATS]
+        others = [group for group, number in enumerate(numbers) if of[number] is not _FLOATS]
+        others.append(len(numbers))
+        self._floats, self._others = _picker(floats), _picker(others)
+        self._memos = tuple(
+            _WRITTEN[id(of[numbers[group]] if group < len(numbers) else _FLOATS)]
+            for group in others
+        )
+        # The values stand in this order; see `read`.
+        at = {group: at for at, group in enumerate([*floats, *others])}
+        group_of = {number: group for group, number in enumerate(numbers)} | {-1: len(numbers)}
+        self._parts = [
+            (tuple(part), _picker([at[group_of[place.number]] for place in part.values()]))
+            for part in parts
+        ]
+
+    def read(self, text: str) -> tuple[StationRecord | None] | None:
+        """Return the station of an element without its first tag; None where the element has
+        another shape. References in it must be those that XML predefines."""
+        found = self._pattern.fullmatch(text)
+        if found is None:
+            return None
+        texts = (*found.groups(), "")
+        try:
+            # Loads hardly repeat: to look them up would cost more.
+            numbers: tuple[Any, ...] = tuple(map(float, self._floats(texts)))
+        except ValueError:
+            numbers = tuple([_FLOATS[each] for each in self._floats(texts)])
+        values = (*numbers, *map(getitem, self._memos, self._others(texts)))
+        station, *ports = [dict(zip(names, pick(values))) for names, pick in self._parts]  # noqa: B905
+        return (parser.record(station, ports),)
+
+
+def shape_of(text: str, call: Call) -> Shape | None:
+    """Return the shape of a station element that the XML parser took; None where it is not plain.
+
+    Each text is replaced by its number and the element is read again: that shows which text
+    becomes which field.
+    """
+    parts = _TAG.split(text)
+    texts, tags = parts[::4], [tuple(parts[at : at + 3]) for at in range(1, len(parts), 4)]
+    tags.append(("", "", ""))
+    numbered: list[str] = []
+    plain: list[tuple[str, str | None]] = []
+    for number, (tag, inner) in enumerate(zip(tags, texts[1:], strict=False)):
+        is_leaf = tag[::2] == ("", "") and tags[number + 1] == ("/", tag[1], "")
+        if "<" in inner or ">" in inner or (inner.strip(_BLANK) and not is_leaf):
+            return None
+        opened = "<{}{}{}>".format(*tag)
+        numbered.append(opened + (str(number) if is_leaf else inner))
+        plain.append((opened if number else "", None if is_leaf else inner))
+    element = etree.fromstring("".join(numbered), parser.strict_parser())
+    values, ports = parser.fields(element, _NUMBERED[call.name])
+    fields: list[dict[str, Any]] = [values, *ports]
+    # Where a value is made of more than one text, there is no shape.
+    if not all(type(place) is _Place for part in fields for place in part.values()):
+        return None
+    return Shape(plain, fields)
+
+
+def _group(memo: Memo | None) -> str:
+    """The pattern of a text: one that no field is made of is not kept."""
+    if memo is None:
+        return _TEXT
+    return f"({_NUMBER})" if memo is _FLOATS else f"({_TEXT})"
+
+
+def _picker(places: list[int]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+    """An itemgetter that makes a tuple of any number of items."""
+    if len(places) > 1:
+        return itemgetter(*places)
+    return lambda items: tuple(items[place] for place in places)
+
+
+def _read(text: str) -> str:
+    """Text as XML writes it, without its references."""
+    for reference, character in _REFERENCES:
+        text = text.replace(reference, character)
+    return text
