@@ -485,12 +485,16 @@ class Csms:
         keep, now_s = self.config.retention, self.now()
         await self.writable()
         self.store.expire_reservations(now_s)
-        for table, where, days in (
-            ("events", "action <> 'MeterValues' AND received < ?", keep.events_days),
-            ("events", "action = 'MeterValues' AND received < ?", keep.meter_values_days),
-            ("transactions", "state <> 'active' AND received < ?", keep.transactions_days),
+        for kind, days in (
+            ("events", keep.events_days),
+            ("meter_values", keep.meter_values_days),
+            ("transactions", keep.transactions_days),
         ):
-            while days is not None and self.store.prune(table, where, now_s - days * _DAY_S):
+            if days is None:
+                continue
+            sweep = self.store.sweep(kind, now_s - days * _DAY_S)
+            while self.store.sweep_step(sweep):
                 await self.stored()
                 await asyncio.sleep(0.05)
                 await self.writable()
+            self.store.end_sweep(sweep)

@@ -46,6 +46,17 @@ MIGRATIONS: Mapping[int, Sequence[str]] = {
         "CREATE TABLE id_tags (key TEXT PRIMARY KEY, id_tag TEXT NOT NULL, status TEXT NOT NULL,"
         " expires REAL, max_concurrent INTEGER)",
     ),
+    # What each start asks, and the newest session of a connector, by index.
+    4: (
+        "CREATE INDEX transactions_tag ON transactions (trim(id_tag) COLLATE NOCASE)"
+        " WHERE state = 'active'",
+        # idTags that SQLite does not compare as `authorization.key_of` does.
+        "CREATE INDEX transactions_odd_tag ON transactions (id)"
+        " WHERE state = 'active' AND id_tag GLOB '*[^ -~]*'",
+        "DROP INDEX transactions_connector",
+        "CREATE INDEX transactions_newest ON transactions"
+        " (charge_point, connector, coalesce(start_time, received)) WHERE state <> 'orphan'",
+    ),
 }
 """Version to the statements that make it of the version before. One transaction each."""
 

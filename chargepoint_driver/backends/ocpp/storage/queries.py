@@ -147,14 +147,24 @@ def newest_sessions(path: Path, station_ids: Iterable[str]) -> dict[str, dict[in
     """Charge point to the newest transaction of each of its connectors."""
     found: dict[str, dict[int, dict[str, Any]]] = {}
     with _reading(path) as db:
+        # Connector by connector: one step through an index each, however long the history.
+        following = (
+            "SELECT min(connector) FROM transactions"
+            " WHERE charge_point = ? AND connector > ? AND state <> 'orphan'"
+        )
+        newest = (
+            f"{_select(db)} WHERE charge_point = ? AND connector = ? AND state <> 'orphan'"
+            " ORDER BY coalesce(start_time, received) DESC LIMIT 1"
+        )
         for station_id in station_ids:
-            # SQLite takes the other columns from the row that has the maximum.
-            rows = db.execute(
-                _select(db).replace(" FROM", ", max(coalesce(start_time, received)) FROM")
-                + " WHERE charge_point = ? AND state <> 'orphan' GROUP BY connector",
-                (station_id,),
-            ).fetchall()
-            found[station_id] = {row[2]: _row(row[:-1]) for row in rows}
+            of_station = found[station_id] = {}
+            connector = -1
+            while (
+                connector := db.execute(following, (station_id, connector)).fetchone()[0]
+            ) is not None:
+                row = db.execute(newest, (station_id, connector)).fetchone()
+                if row is not None:
+                    of_station[connector] = _row(row)
     return found
 
 

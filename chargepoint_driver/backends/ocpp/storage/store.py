@@ -14,6 +14,7 @@ import msgspec
 from chargepoint_driver.backends.ocpp.storage.id_tag_table import IdTagTable
 from chargepoint_driver.backends.ocpp.storage.json_rows import damaged_row, object_in
 from chargepoint_driver.backends.ocpp.storage.reservation_table import Reservations
+from chargepoint_driver.backends.ocpp.storage.retention import Retention
 from chargepoint_driver.backends.ocpp.storage.transaction_table import Transactions
 from chargepoint_driver.text import get_logger
 
@@ -23,7 +24,7 @@ _log = get_logger(__name__)
 _encode = msgspec.json.Encoder().encode
 
 
-class Store(Transactions, Reservations, IdTagTable):
+class Store(Transactions, Reservations, IdTagTable, Retention):
     """The file, as the handlers of messages see it."""
 
     # ---- what is known of charge points --------------------------------------------------
@@ -103,14 +104,3 @@ class Store(Transactions, Reservations, IdTagTable):
         except ValueError as error:
             self.damaged(row, error)
             return None
-
-    # ---- retention -----------------------------------------------------------------------
-
-    def prune(self, table: str, where: str, before_s: float, most: int = 5_000) -> int:
-        """Delete what is older; at most so many rows at once. Returns how many."""
-        assert table in {"events", "transactions"}
-        self._write("INSERT OR REPLACE INTO last_event VALUES (1, ?)", (self._last_event,))
-        return self._write(
-            f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE {where} LIMIT ?)",
-            (before_s, most),
-        ).rowcount

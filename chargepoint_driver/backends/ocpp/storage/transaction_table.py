@@ -96,8 +96,8 @@ class Transactions(Database):
     def supersede(self, station_id: str, connector: int, but: int, received_s: float) -> None:
         """Another transaction began on the connector: those before it have ended unseen."""
         rows = self._db.execute(
-            "SELECT id FROM transactions WHERE charge_point = ? AND connector = ?"
-            " AND state = 'active' AND id < ?",
+            "SELECT id FROM transactions INDEXED BY transactions_running WHERE charge_point = ?"
+            " AND connector = ? AND state = 'active' AND id < ?",
             (station_id, connector, but),
         ).fetchall()
         for (own_id,) in rows:
