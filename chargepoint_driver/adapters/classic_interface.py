@@ -8,34 +8,40 @@ cache and the sheds.
 
 from __future__ import annotations
 
-# First of all: the host patches sockets and not threads, and a pooled socket of gevent's cannot
-# be used by a thread other than the one that made it.
-from gevent import monkey
-
-if not monkey.is_module_patched("threading"):
-    monkey.patch_all()
-
 import os
-import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gevent
+from gevent.lock import RLock
 from platform_driver.interfaces import BaseInterface, BaseRegister, DriverInterfaceError
 
+from chargepoint_driver.adapters.greenlets import use_greenlets
 from chargepoint_driver.adapters.host_errors import for_host, words
 from chargepoint_driver.catalogue import TABLES, Kind
 from chargepoint_driver.config import Account, Device, read_device
 from chargepoint_driver.errors import BadConfiguration, ChargePointError
 from chargepoint_driver.registry import Point, Selection, build
-from chargepoint_driver.service import Alert, Service, ShedOptions, check_minutes
+from chargepoint_driver.service import (
+    Alert,
+    Service,
+    ShedOptions,
+    check_minutes,
+    probe_of,
+    take_over,
+)
 from chargepoint_driver.text import get_logger
 
 __all__ = ["Interface"]
 
 _log = get_logger(__name__)
+
+# The host replaces sockets and not threads, and a pooled socket of gevent's cannot be used by
+# another thread than the one that made it. Replacing threads here, late, would keep the agent from
+# ever stopping. So this comes before anything is made.
+use_greenlets()
 
 _TYPES: dict[Kind, type] = {
     Kind.STRING: str,
@@ -53,7 +59,7 @@ class _Shared:
     `Interface` for each device and tells nobody when one is no longer used, so they stay."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = RLock()
         self._services: dict[tuple[str, ...], tuple[Account, Service]] = {}
 
     def of(self, device: Device, alert: Alert, of_station: Alert) -> Service:
@@ -67,12 +73,7 @@ class _Shared:
             else:
                 settings, service = known
                 if settings != account:
-                    _log.warning(
-                        "%s: the settings of the account's devices differ; those read last are "
-                        "used for all",
-                        device.name,
-                    )
-                    service.reconfigure(account)
+                    account = take_over(service, settings, account, device.name, probe_of(device))
             self._services[device.key] = account, service
             return service
 

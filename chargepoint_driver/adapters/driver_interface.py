@@ -32,7 +32,14 @@ from chargepoint_driver.config import Device, OcppDevice, read_device
 from chargepoint_driver.errors import BadConfiguration, BadValue, ChargePointError
 from chargepoint_driver.registry import Point, Selection, build
 from chargepoint_driver.registry import columns as col
-from chargepoint_driver.service import Service, ShedOptions, Stations, check_minutes
+from chargepoint_driver.service import (
+    Service,
+    ShedOptions,
+    Stations,
+    check_minutes,
+    probe_of,
+    take_over,
+)
 from chargepoint_driver.text import get_logger
 
 __all__ = ["ChargePointInterface"]
@@ -89,6 +96,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         super().__init__(config, driver_agent, *args, **kwargs)
         device = _device_of(self.config)
         self._settings = device.shared
+        self._account = device.account
         self._stations: Stations = self._reach(device)
         self._last: tuple[list[str], Selection] = ([], Selection())
         # By the name in heart_beat_point. The host writes the point that the first device of
@@ -212,15 +220,20 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         settings = device.shared
         if settings == self._settings:
             return
-        _log.warning(
-            "%s: the settings of the account's devices differ; those read last are used for all",
-            device.name,
-        )
-        self._settings = settings
         if isinstance(self._stations, Service):
-            self._stations.reconfigure(device.account)
+            account = device.account
+            used = take_over(self._stations, self._account, account, device.name, probe_of(device))
+            if used is not account:
+                return
+            self._account = used
         else:
+            _log.warning(
+                "%s: the settings of the account's devices differ; those read last are used for "
+                "all",
+                device.name,
+            )
             self._stations = self._reach(device)
+        self._settings = settings
 
     def _heed_heart_beat(
         self, heart_beat: str | None, source: str, points: Mapping[str, Point]

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from chargepoint_driver.cache.backoff import Backoff
 from chargepoint_driver.errors import ChargePointError, TryLater, WrongCredentials
+from chargepoint_driver.process import threads
 
 __all__ = ["Gate"]
 
@@ -105,7 +106,7 @@ class Gate:
                 if self._clock() - self._good_at <= _GOOD_S:
                     return None
                 if self._probe is None:
-                    self._probe = threading.Event()
+                    self._probe = threads.Event()
                     return self._probe
                 probe = self._probe
             if not probe.wait(self._limit_s):

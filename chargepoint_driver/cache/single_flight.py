@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Collection
 
 from chargepoint_driver.errors import ChargePointError, NothingThere, TryLater
+from chargepoint_driver.process import threads
 from chargepoint_driver.records import StationRecord
 
 __all__ = ["Flight", "in_background", "within"]
@@ -37,7 +37,7 @@ class Flight:
         self.replied: dict[str, float] = {}
         self.records: dict[str, StationRecord] = {}
         self.errors: dict[str, ChargePointError] = {}
-        self._done = threading.Event()
+        self._done = threads.Event()
 
     def landed(self, records: dict[str, StationRecord], at: float) -> None:
         """Add what one reply brought."""
@@ -82,7 +82,7 @@ class Flight:
 def in_background(work: Callable[[], None], name: str) -> None:
     """Run `work` beside the caller, so that a caller who gives up does not break it off for
     the others. A greenlet where gevent has patched threading."""
-    threading.Thread(target=work, name=name, daemon=True).start()
+    threads.Thread(target=work, name=name, daemon=True).start()
 
 
 def within(
@@ -92,7 +92,7 @@ def within(
 
     Raises `late` after the limit; the work is not broken off.
     """
-    done = threading.Event()
+    done = threads.Event()
     raised: list[BaseException] = []
 
     def run() -> None:

@@ -5,6 +5,7 @@ several services for the caching agent.
 """
 
 from chargepoint_driver.service.accounts import Accounts, describe
+from chargepoint_driver.service.credentials import probe_of, take_over
 from chargepoint_driver.service.service import READ_TIMEOUTS, Reading, Service, Stations
 from chargepoint_driver.service.shed_control import (
     Alert,
@@ -26,4 +27,6 @@ __all__ = [
     "Stations",
     "check_minutes",
     "describe",
+    "probe_of",
+    "take_over",
 ]

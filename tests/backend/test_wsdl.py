@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from importlib.resources import files
 
 import pytest
@@ -100,3 +102,25 @@ def test_an_argument_that_it_does_not_describe_is_refused(account):
     with pytest.raises((TypeError, zeep.exceptions.Error)):
         client.create_message(service, "getLoad", searchQuery={"station": "1:1"})
     backend.close()
+
+
+def test_reading_the_description_floods_no_debug_log() -> None:
+    code = """
+import logging
+from chargepoint_driver.backend import Request
+from chargepoint_driver.backends.soap import SoapBackend
+from chargepoint_driver.config import AccountConfig
+lines = []
+class Count(logging.Handler):
+    def emit(self, record):
+        lines.append(record.name)
+logging.basicConfig(level=logging.DEBUG, handlers=[Count()])
+backend = SoapBackend(AccountConfig(username="u", password="p", endpoint="http://127.0.0.1:9/"))
+try:
+    backend.fetch(Request("getLoad", ("1:1",)))
+except Exception:
+    pass
+print(sum(name.startswith("zeep") for name in lines))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "0"

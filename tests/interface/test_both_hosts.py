@@ -18,6 +18,7 @@ from chargepoint_driver.simulator.world.ceilings import Limit
 from . import classic_host
 from .conftest import Driver, writes
 from .devices import POINTS, classic_rows, device, row
+from .twins import Twins, free_port
 
 ROOT = Path(__file__).parents[2]
 ONE, TWO = "a/one", "a/two"
@@ -231,16 +232,16 @@ def test_on_a_host_that_patched_sockets_only_the_others_go_on(
     last."""
     sim = make_sim()
     sim.faults.set("getLoad", "delay", seconds=1)
-    content = device(sim, "1:34001", [row()])
+    limit = row(Volttron_Point_Name="limit", Attribute_Name="limit", Writable="TRUE")
+    content = device(sim, "1:34001", [row(), limit])
     script = f"""
-        from gevent import monkey
-        monkey.patch_ssl(); monkey.patch_socket(); monkey.patch_os()
-        import threading, requests, gevent
-        from tests.interface import classic_host
-        classic_host.install()
-        from classic.chargepoint import Interface
-        interface = Interface(vip=None)
-        interface.configure({content["driver_config"]!r}, {content["registry_config"]!r})
+        def configured():
+            # The host imports the driver in the greenlet of a config call.
+            from classic.chargepoint import Interface
+            interface = Interface(vip=None)
+            interface.configure({content["driver_config"]!r}, {content["registry_config"]!r})
+            return interface
+        interface = gevent.spawn(configured).get()
         beats = []
         def beat():
             while True:
@@ -252,13 +253,67 @@ def test_on_a_host_that_patched_sockets_only_the_others_go_on(
         assert len(beats) > 10, len(beats)
         readers = [gevent.spawn(interface.scrape_all) for _ in range(5)]
         assert all(reader.get(timeout=20)["load"] > 5 for reader in readers)
+        beats.clear()
+        assert interface.set_point("limit", 2.0) == 2.0
+        assert interface.set_point("limit", 0) == 0.0
+        interface.revert_point("limit")
+        assert interface.get_point("limit") > 5
+        assert len(beats) > 10, len(beats)
         greenlet.kill()
-        print("done")
     """
+    run_as_classic(script, tmp_path)
+
+
+def test_on_a_host_that_patched_sockets_only_chargers_connect(tmp_path: Path) -> None:
+    port = free_port()
+    content = {
+        "backend": "ocpp",
+        "chargePointID": "CP0001",
+        "connectorId": 1,
+        "listen": f"127.0.0.1:{port}",
+        "database": str(tmp_path / "ocpp.db"),
+    }
+    rows = [row(Attribute_Name=name, Volttron_Point_Name=name, Register_Name="", Type="",
+                Writable="FALSE") for name in ("Status", "portLoad")]  # fmt: skip
+    script = f"""
+        def configured():
+            from classic.chargepoint import Interface
+            interface = Interface(vip=None)
+            interface.configure({content!r}, {rows!r})
+            return interface
+        interface = gevent.spawn(configured).get()
+        def connected():
+            while interface.scrape_all().get("Status") != "AVAILABLE":
+                gevent.sleep(0.05)
+        gevent.spawn(connected).get(timeout=30)
+    """
+    twins = Twins(port)
+    try:
+        run_as_classic(script, tmp_path)
+    finally:
+        twins.close()
+
+
+def run_as_classic(script: str, folder: Path) -> None:
+    """Run a script in a process of its own where sockets are gevent's and threads Python's. They
+    have to be that at its end too, and then the process ends: one whose threads were replaced
+    late waits for ever."""
+    begin = """
+from gevent import monkey
+monkey.patch_ssl(); monkey.patch_socket(); monkey.patch_os()
+import threading, gevent
+from tests.interface import classic_host
+classic_host.install()
+"""
+    end = """
+assert not monkey.is_module_patched("threading")
+assert threading.Lock is threading._allocate_lock and threading.Thread.__module__ == "threading"
+print("done")
+"""
     found = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)],
+        [sys.executable, "-W", "ignore", "-c", begin + textwrap.dedent(script) + end],
         cwd=ROOT,
-        env={"PATH": "/usr/bin:/bin", "VOLTTRON_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)},
+        env={"PATH": "/usr/bin:/bin", "VOLTTRON_HOME": str(folder), "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=60,

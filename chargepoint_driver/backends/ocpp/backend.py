@@ -19,6 +19,7 @@ from chargepoint_driver.backends.ocpp.status import ChargePointView, view_of
 from chargepoint_driver.backends.ocpp.storage.offline import event_of, id_of
 from chargepoint_driver.config import Account, OcppAccount
 from chargepoint_driver.errors import BadConfiguration, BadValue, NothingThere, NotPermitted
+from chargepoint_driver.process import threads
 from chargepoint_driver.records import Event
 
 __all__ = ["OcppBackend"]
@@ -39,7 +40,7 @@ class OcppBackend:
     # A charger acts on a profile within seconds; a vehicle has five to follow (IEC 61851-1).
     effect_s = 30.0
     _running: dict[Path, OcppBackend] = {}  # noqa: RUF012 - the one place that knows them all
-    _starting = threading.Lock()
+    _starting = threads.Lock()
 
     def __init__(self, account: OcppAccount, now: Callable[[], float] = time.time) -> None:
         """Opens the database and listens. Raises BadConfiguration."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -21,6 +20,7 @@ from chargepoint_driver.backends.ocpp.status import ChargePointView
 from chargepoint_driver.backends.ocpp.storage import queries
 from chargepoint_driver.config.ocpp import OcppConfig
 from chargepoint_driver.errors import TryLater
+from chargepoint_driver.process import threads
 from chargepoint_driver.text import get_logger
 
 __all__ = ["CentralSystem"]
@@ -378,7 +378,7 @@ class _Follower:
         self._wake: Signal | None = None
         self._ready = Signal()
         # Under gevent a Thread is a greenlet, which is what its callbacks need.
-        self._thread = threading.Thread(target=self._run, name="OCPP events", daemon=True)
+        self._thread = threads.Thread(target=self._run, name="OCPP events", daemon=True)
         self._thread.start()
         self._ready.wait(10)
         self._ready.close()

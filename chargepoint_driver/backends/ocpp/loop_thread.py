@@ -18,6 +18,7 @@ from contextlib import suppress
 from typing import Any
 
 from chargepoint_driver.errors import ChargePointError, FateUnknown, TryLater
+from chargepoint_driver.process import threads
 
 __all__ = [
     "NativeLoop",
@@ -30,9 +31,9 @@ __all__ = [
 
 
 def gevent_if_patched() -> Any:
-    """The gevent package, where it has replaced threads; else None."""
+    """The gevent package, where greenlets stand for threads; else None."""
     monkey = sys.modules.get("gevent.monkey")
-    if monkey is None or not monkey.is_module_patched("threading"):
+    if monkey is None or not (monkey.is_module_patched("threading") or threads.greenlets()):
         return None
     return sys.modules.get("gevent")
 

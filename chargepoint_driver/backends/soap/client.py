@@ -45,6 +45,11 @@ _log = get_logger(__name__)
 SESSION_WINDOW = timedelta(hours=24)
 """How far back the newest session of a port is looked for."""
 
+# zeep writes hundreds of DEBUG lines while it reads the WSDL. A level set before is left alone.
+_ZEEP_LOG = logging.getLogger("zeep")
+if _ZEEP_LOG.level == logging.NOTSET:
+    _ZEEP_LOG.setLevel(logging.INFO)
+
 _BINDING = f"{{{parser.NAMESPACE}}}ChargePointSoap"
 _MOST_PAGES = 500
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
 
 from chargepoint_driver.errors import TryLater
+from chargepoint_driver.process import threads
 
 __all__ = ["Pace"]
 
@@ -26,7 +26,7 @@ class Pace:
     ) -> None:
         """`clock` gives seconds that never jump."""
         self._clock = clock
-        self._turn = threading.Condition()
+        self._turn = threads.Condition()
         self._sent: deque[float] = deque()
         self._writes_waiting = 0
         self._most: int | None = None

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from chargepoint_driver.backend import Limit, Target
+from chargepoint_driver.process import threads
 from chargepoint_driver.service.shed_control.command_state import Held, words
 from chargepoint_driver.service.shed_control.command_store import CommandStore
 from chargepoint_driver.service.shed_control.reported_state import Report
@@ -45,7 +46,7 @@ class Ledger:
         self._held: dict[Target, Held] = {}
         self._by_station: dict[str, set[Target]] = {}
         self._before: dict[str, dict[int, Limit | None]] = {}
-        self.changed = threading.Event()  # set whenever something new may be due
+        self.changed = threads.Event()  # set whenever something new may be due
         if store is not None:
             self._adopt(store)
 

@@ -6,7 +6,6 @@ where nothing is limited, and 0 written to it stops charging. `limit` has one me
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping
 
 from chargepoint_driver.backend import Target
@@ -17,10 +16,11 @@ from chargepoint_driver.service.shed_control.dispatcher import STATE_CURRENCY_S,
 from chargepoint_driver.service.shed_control.groups.controller import Sites
 from chargepoint_driver.service.shed_control.ratings import Ratings
 from chargepoint_driver.service.shed_control.reported_state import PortReport, Report, report_of
+from chargepoint_driver.text import get_logger
 
 __all__ = ["LIMIT", "LimitPoint"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 LIMIT = "limit"
 # Sums of ratings, and numbers that crossed JSON.

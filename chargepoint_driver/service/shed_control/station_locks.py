@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from chargepoint_driver.errors import TryLater
+from chargepoint_driver.process import threads
 
 __all__ = ["Busy", "Turns"]
 
@@ -29,7 +30,7 @@ class Turns:
     def of(self, name: str, limit_s: float | None = None) -> Iterator[None]:
         """Wait for the turn, `limit_s` where that is given, and hold it. Raises Busy."""
         limit_s = self._limit_s if limit_s is None else limit_s
-        mine = threading.Event()
+        mine = threads.Event()
         with self._lock:
             queue = self._queues.setdefault(name, deque())
             queue.append(mine)

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from chargepoint_driver.backend import Limit, Target
 from chargepoint_driver.errors import ChargePointError, Refused
+from chargepoint_driver.process import threads
 from chargepoint_driver.records import StationRecord
 from chargepoint_driver.service.shed_control.alerts import About, Alerts
 from chargepoint_driver.service.shed_control.command_state import Doubt, Held, words
@@ -53,7 +54,7 @@ class Keeping:
         self._ending = Ending(commands, alerts)
         self._staging = staging
         self._looked_s: dict[Target, float] = {}
-        self._stopped = threading.Event()
+        self._stopped = threads.Event()
         self._thread: threading.Thread | None = None
 
     # ---- life ----------------------------------------------------------------------------
@@ -62,14 +63,14 @@ class Keeping:
         """Look after the commands from now on. Once; `stop` ends it."""
         if self._thread is not None:
             return
-        self._thread = threading.Thread(target=self._run, name="chargepoint-sheds", daemon=True)
+        self._thread = threads.Thread(target=self._run, name="chargepoint-sheds", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """Renew nothing more: what is in force ends by itself, or is adopted later."""
         self._stopped.set()
         self._ledger.changed.set()
-        if self._thread is not None and self._thread is not threading.current_thread():
+        if self._thread is not None and self._thread is not threads.current_thread():
             self._thread.join(5.0)
 
     def _run(self) -> None:
