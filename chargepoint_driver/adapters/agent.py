@@ -50,6 +50,7 @@ _log = get_logger(__name__)
 
 _CONNECT_LIMIT_S = 30.0
 _NOT_CONNECTED = 1
+_TAKE_OVER_S = 5.0
 
 
 class ChargePointAgent(OcppRpc, OcppRequests, Agent):  # type: ignore[misc]  # the host has no types
@@ -89,8 +90,19 @@ class ChargePointAgent(OcppRpc, OcppRequests, Agent):  # type: ignore[misc]  # t
     def _on_start(self, *_: Any, **__: Any) -> None:
         self._connecting.kill(block=False)
         self._announcer = Announcer(self.vip, self.core.identity, self._accounts)
+        self._taking_over = gevent.spawn(self._take_over)
         if doors := self._open_doors():
             _log.warning("%s", warning_of(doors))
+
+    def _take_over(self) -> None:
+        """Keep up what a driver commanded whose devices go through this agent now."""
+        folder = platform.command_file(self).parent
+        while True:
+            gevent.sleep(_TAKE_OVER_S)
+            try:
+                self._accounts.take_over(folder)
+            except Exception:  # noqa: BLE001 - logged
+                _log.exception("limits of other processes cannot be looked for; tried again")
 
     def _give_up(self) -> None:
         """End the process: the bus does not say why it lets an agent wait for good."""
@@ -112,6 +124,7 @@ class ChargePointAgent(OcppRpc, OcppRequests, Agent):  # type: ignore[misc]  # t
     def _on_stop(self, *_: Any, **__: Any) -> None:
         if self._announcer is not None:
             self._announcer.stop()
+            self._taking_over.kill(block=False)
         self._accounts.close()
 
     @RPC.export  # type: ignore[untyped-decorator]

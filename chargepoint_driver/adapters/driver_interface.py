@@ -106,7 +106,11 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
             self.config.heart_beat_point = _BEAT
         self._push = self._pushing(device)
         self._ownership = Ownership(
-            driver_agent.equipment_model, self.point_map, self._release, self._embedded
+            driver_agent.equipment_model,
+            self.point_map,
+            self._release,
+            self._embedded,
+            platform.command_file(driver_agent).parent,
         )
         self._restart_notes = RestartNotes(self, driver_agent.equipment_model)
         driver_agent.core.onstop.connect(self._on_stop, self)

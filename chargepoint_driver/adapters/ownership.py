@@ -7,6 +7,7 @@ time to time with what it held before; a device that is stored again is there at
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -43,9 +44,12 @@ class Ownership:
         registers: Mapping[str, ChargePointRegister],
         release: Callable[[Point, str], bool],
         service: Callable[[], Service | None],
+        files: Path,
     ) -> None:
         """`tree` is the host's equipment, `registers` the account's by topic; `release` ends what
-        a point's target limits; `service` is the account where it is in this process."""
+        a point's target limits; `service` is the account where it is in this process; `files` is
+        the folder where agents keep their commands."""
+        self._files = files
         self._tree = tree
         self._registers = registers
         self._release = release
@@ -84,6 +88,8 @@ class Ownership:
                 del self._known[target], self._missed[target]
         self._known |= owned
         service = self._service()
+        if service is not None:
+            service.control.take_over(self._files, owned.keys())
         if service is None or self._settled < _SETTLED_LOOKS:
             return
         for target in service.control.owners.orphans(owned.keys()):

@@ -15,6 +15,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 from chargepoint_driver.backend import Target
@@ -162,6 +163,14 @@ class Accounts:
         name, settings, service = self._find(account)
         target = self._point(name, settings, point).target
         return service.control.owners.release(target, "lapse" if on_delete == "lapse" else "clear")
+
+    def take_over(self, folder: Path) -> None:
+        """Keep up the limits of the stations that are read here, which another process of this
+        machine commanded and has left in its file in the folder."""
+        for name, (_, service) in self._snapshot().items():
+            points = list(self._points.items())  # whole, while others are added
+            wanted = {point.target for key, point in points if key[0] == name}
+            service.control.take_over(folder, wanted)
 
     def revert(self, point: Mapping[str, Any], account: str | None = None) -> bool:
         """Take back what was done to the point's target; True when a command was sent."""

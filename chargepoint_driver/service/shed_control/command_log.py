@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from chargepoint_driver.backend import Limit, Target
 from chargepoint_driver.process import threads
@@ -50,15 +51,19 @@ class Ledger:
         if store is not None:
             self._adopt(store)
 
-    def _adopt(self, store: CommandStore) -> None:
-        """Take over what the process before commanded. What ran out meanwhile is said to have
-        expired and not sent again: charging has come back."""
+    def _adopt(self, store: CommandStore) -> int:
+        """Take over what the process before commanded; how many commands are new here. What ran
+        out meanwhile is said to have expired and not sent again: charging has come back."""
         try:
-            held, self._before = store.load()
-            self._leases, self._loads = store.load_more()
+            held, before = store.load()
+            leases, loads = store.load_more()
         except sqlite3.Error as error:
             _log.error("the file of commands cannot be read (%s); begun without it", error)
-            return
+            return 0
+        self._before = before | self._before
+        self._leases = leases | self._leases
+        self._loads = loads | self._loads
+        held = {target: each for target, each in held.items() if self._is_news(target, each)}
         now_s = self._time_s()
         found = {target: _adopted(each, now_s) for target, each in held.items()}
         self._enter(found)
@@ -68,6 +73,29 @@ class Ledger:
                 _log.warning("%s: %s", target, found[target].note)
         if held:
             _log.info("adopted %d commands of an earlier run", len(held))
+        return len(held)
+
+    def _is_news(self, target: Target, found: Held) -> bool:
+        known = self._held.get(target)
+        return known is None or _last_s(known) < _last_s(found)
+
+    def take_over(self, folder: Path, wanted: Collection[Target]) -> None:
+        """Adopt what other processes commanded of the stations and groups of `wanted` and have
+        left in their files in the folder."""
+        store = self._store
+        if store is None or not wanted:
+            return
+        named = store.take_over(folder, wanted)
+        if not named:
+            return
+        with self._lock:
+            count = self._adopt(store)
+        self.changed.set()
+        _log.warning(
+            "took over %d limits that %s commanded before; they are kept up here now",
+            count,
+            ", ".join(named),
+        )
 
     def held(self, target: Target) -> Held | None:
         """What was commanded of just this target; None when nothing was."""
@@ -232,6 +260,11 @@ class Ledger:
         store, self._store = self._store, None
         if store is not None:
             store.close()
+
+
+def _last_s(held: Held) -> float:
+    """When the last command of a target was acknowledged or sent."""
+    return held.sent_s if held.doubt is None else max(held.sent_s, held.doubt.sent_s)
 
 
 def _adopted(held: Held, now_s: float) -> Held:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +20,7 @@ from chargepoint_driver.backend import Limit, Target
 from chargepoint_driver.errors import BadConfiguration
 from chargepoint_driver.process.files import make_private
 from chargepoint_driver.service.shed_control.command_state import Doubt, Held
+from chargepoint_driver.service.shed_control.hand_over import HandOver
 from chargepoint_driver.service.shed_control.validation import ShedOptions
 from chargepoint_driver.text import get_logger
 
@@ -84,6 +85,8 @@ class CommandStore:
                 f"command_file: {path} cannot be used ({error}); correct the path or its "
                 "permissions, or move a file that is no SQLite database away"
             ) from None
+        self._hand_over = HandOver(path, self._account, lambda: self._lock)
+        self._hand_over.claim()
 
     def _prepare(self) -> None:
         self._db.execute("PRAGMA journal_mode=WAL")
@@ -134,6 +137,11 @@ class CommandStore:
                 loads[station] = {int(port): kw for port, kw in json.loads(text).items()}
         found = {Target(st, port or None, group or None): s for st, port, group, s in leases}
         return found, loads
+
+    def take_over(self, folder: Path, wanted: Collection[Target]) -> list[str]:
+        """Move into this file what other files of the folder hold of the stations and groups of
+        `wanted`, if their processes no longer have the account; the names of those files."""
+        return [path.stem for path in self._hand_over.take(folder, wanted, self._db)]
 
     def save_lease(self, target: Target, seconds: float) -> None:
         """Keep the lease of a target. Raises sqlite3.Error."""
@@ -202,6 +210,7 @@ class CommandStore:
     def close(self) -> None:
         with self._lock:
             self._db.close()
+        self._hand_over.close()
 
 
 def _limit(fields: dict[str, Any] | None) -> Limit | None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from pathlib import Path
 
 from chargepoint_driver.backend import Backend, Limit, Target
 from chargepoint_driver.cache import Key, Outcome, SharedCache
@@ -81,6 +82,11 @@ class Control:
         self.staging = Staging(self._ledger, self.alerts)
         self.limit_point = LimitPoint(self._commands, self._sites)
         self.keeping = Keeping(self._commands, self._sites, self.alerts, self.staging)
+
+    def take_over(self, folder: Path, wanted: Collection[Target]) -> None:
+        """Keep up the limits of the stations and groups of `wanted` that another process of this
+        machine commanded for the same account and has left in its file in the folder."""
+        self._ledger.take_over(folder, wanted)
 
     def close(self) -> None:
         self.keeping.stop()

@@ -1,0 +1,89 @@
+"""A device that moves between the driver and the caching agent takes what is in force along."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chargepoint_driver.service import Accounts, Service
+from chargepoint_driver.simulator import Simulator
+from chargepoint_driver.simulator.world.state_json import picture
+
+from .conftest import Driver
+from .devices import device
+
+ONE = "a/one"
+POINT = {"attribute": "allowedLoad", "register": "LoadRegister", "station": "1:34001", "port": 1}
+COMMANDED = {**POINT, "attribute": "commandedLoad"}
+
+
+@pytest.fixture
+def agent(sim: Simulator, tmp_path: Path) -> Iterator[Callable[[], Accounts]]:
+    """Makes the accounts of a caching agent, with its own file in the platform's home."""
+    made: list[Accounts] = []
+
+    def start() -> Accounts:
+        file = tmp_path / "chargepoint" / "platform.chargepoint.sqlite"
+        accounts = Accounts(lambda account: Service.of_account(account, file))
+        account = {"username": sim.username, "password": sim.password, "endpoint": sim.soap_url}
+        assert accounts.configure({"accounts": {"garage": account}}) == []
+        made.append(accounts)
+        return accounts
+
+    yield start
+    for accounts in made:
+        accounts.close()
+
+
+def is_shed(sim: Simulator) -> bool:
+    (found,) = (s for s in picture(sim.world)["stations"] if s["stationID"] == "1:34001")
+    return bool(found["ports"][0]["shedState"])
+
+
+def value(accounts: Accounts, point: dict[str, Any]) -> Any:
+    return accounts.read({"x": point})["values"]["x"]
+
+
+@pytest.fixture(autouse=True)
+def _at_once(sim: Simulator) -> None:
+    sim.world.shed_delay_s = sim.world.clear_delay_s = 0.0
+
+
+def test_from_the_driver_to_the_agent(
+    driver: Driver, sim: Simulator, agent: Callable[[], Accounts], tmp_path: Path
+) -> None:
+    driver.start({ONE: device(sim, "1:34001", shed_on_write=True)})
+    driver.set(ONE, "allowedLoad", 2.0)
+    accounts = agent()
+    assert value(accounts, COMMANDED) is None
+    accounts.take_over(tmp_path / "chargepoint")
+    assert value(accounts, COMMANDED) is None  # the driver still has the account
+
+    driver.agent.core.onstop.send(driver.agent)  # it is restarted with other devices
+    accounts.take_over(tmp_path / "chargepoint")
+    assert value(accounts, COMMANDED) == 2.0
+    assert is_shed(sim)
+    accounts.write(POINT, 3.0, shed_on_write=True)
+    assert accounts.revert(POINT)
+    assert not is_shed(sim)
+
+
+def test_from_the_agent_to_the_driver(
+    driver: Driver, sim: Simulator, agent: Callable[[], Accounts]
+) -> None:
+    accounts = agent()
+    accounts.write(POINT, 2.0, shed_on_write=True)
+    driver.start({ONE: device(sim, "1:34001")})
+    commanded = driver.interface._stations.control
+    driver.interface._ownership.look()
+    point = driver.interface.get_register_by_name(f"devices/{ONE}/allowedLoad").point
+    assert commanded._ledger.held(point.target) is None
+
+    accounts.configure({"accounts": {}})  # the agent gives the account up
+    driver.interface._ownership.look()
+    assert commanded._ledger.held(point.target).limit.allowed_load_kw == 2.0
+    driver.agent.revert_point(ONE, "allowedLoad")
+    assert not is_shed(sim)
