@@ -16,7 +16,7 @@ from chargepoint_driver.web.account_poller import iso, problem
 from chargepoint_driver.web.commands import Orders
 from chargepoint_driver.web.dashboard import Board
 from chargepoint_driver.web.openapi import document
-from chargepoint_driver.web.routes import BASE, ROUTES, Route
+from chargepoint_driver.web.routes import ROUTES, Route
 from chargepoint_driver.web.schemas import Connectors, Loads, Problem, Session, Sessions, Stations
 from chargepoint_driver.web.stream import Stream
 
@@ -51,7 +51,7 @@ class Api:
         """Serve every route of the table."""
         for route in ROUTES:
             handler = self._ordering(route) if route.body else getattr(self, route.name)
-            app.router.add_route(route.method, BASE + route.path, handler)
+            app.router.add_route(route.method, route.base + route.path, handler)
 
     # ---- reading -------------------------------------------------------------------------
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timezone
 from typing import Any
 
-from chargepoint_driver.errors import BadValue, NothingThere, Refused
+from chargepoint_driver.errors import BadValue, NothingThere, Refused, WriteRejected
 from chargepoint_driver.service import Accounts
 from chargepoint_driver.web.account_poller import session_of
 from chargepoint_driver.web.schemas import (
@@ -13,6 +14,7 @@ from chargepoint_driver.web.schemas import (
     AvailabilityRequest,
     CallAnswer,
     CallRequest,
+    ChargeStopRequest,
     ClearAlarmsRequest,
     ClearRequest,
     ReleaseRequest,
@@ -25,6 +27,9 @@ from chargepoint_driver.web.schemas import (
 
 __all__ = ["Orders"]
 
+# Until a session ends whose stop was accepted before, and between two looks.
+_ENDING_S = 5.0
+_LOOK_S = 0.25
 # Who writes, in the reasons of leases.
 _WRITER = "the web page or API"
 
@@ -80,6 +85,32 @@ class Orders:
         if request.transactionId is not None:
             connector = self._connector_of(account, request)
         return self._command(account, "remoteStop", request.cpid, connector, 1)
+
+    def charge_stop(self, account: str, request: ChargeStopRequest) -> Answer:
+        """End what runs on a connector: NotRunning where nothing does."""
+        place = request.cpid, request.connectorId
+        try:
+            return self._command(account, "remoteStop", *place, 1)
+        except NothingThere:
+            known = (each["station"] for each in self._accounts.stations(account))
+            if request.cpid not in known:
+                raise
+            return Answer("NotRunning")
+        except WriteRejected:
+            # It may be ending already, by the stop before this one.
+            end_s = time.monotonic() + _ENDING_S
+            while self._runs(account, *place):
+                if time.monotonic() > end_s:
+                    raise
+                time.sleep(_LOOK_S)
+            return Answer("NotRunning")
+
+    def _runs(self, account: str, station: str, connector: int) -> bool:
+        now = datetime.now(timezone.utc).isoformat()
+        return any(
+            session.endTime is None and session.connectorId == connector
+            for session in self.sessions(account, station, now, None)
+        )
 
     def availability(self, account: str, request: AvailabilityRequest) -> Answer:
         operative = int(request.type == "Operative")

@@ -8,7 +8,7 @@ import msgspec
 
 from chargepoint_driver import __version__
 from chargepoint_driver.http.answers import STATUSES
-from chargepoint_driver.web.routes import BASE, ROUTES, STREAM, Route
+from chargepoint_driver.web.routes import ROUTES, STREAM, Route
 from chargepoint_driver.web.schemas import Error
 
 __all__ = ["document"]
@@ -26,7 +26,7 @@ def document() -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
         operation = _operation(route, schemas)
-        paths.setdefault(BASE + route.path, {})[route.method.lower()] = operation
+        paths.setdefault(route.base + route.path, {})[route.method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {
@@ -56,7 +56,7 @@ def _operation(route: Route, schemas: dict[type, dict[str, Any]]) -> dict[str, A
     elif route.answer is not None:
         content = {route.content: {"schema": schemas[route.answer]}}
     operation: dict[str, Any] = {
-        "operationId": route.name,
+        "operationId": route.name if route.base else f"document_{route.name}",
         "summary": route.summary,
         "responses": {"200": {"description": "done", "content": content}, **_errors(schemas)},
     }

@@ -24,8 +24,8 @@ class Query:
 
 @dataclass(frozen=True)
 class Route:
-    """One request. `name` is that of its handler in `api` and of the operation; `answer` None
-    stands for JSON of any shape, or for a stream."""
+    """One request, below `base`. `name` is that of its handler in `api` and of the operation;
+    `answer` None stands for JSON of any shape, or for a stream."""
 
     method: str
     path: str
@@ -35,6 +35,7 @@ class Route:
     body: type | None = None
     queries: tuple[Query, ...] = ()
     content: str = "application/json"
+    base: str = BASE
 
 
 def _text(name: str, description: str) -> Query:
@@ -121,6 +122,24 @@ ROUTES = (
         schemas.AvailabilityRequest,
     ),
     Route("POST", "/reset", "reset", "Restart a charger", schemas.Answer, schemas.ResetRequest),
+    Route(
+        "POST",
+        "/charge/start",
+        "start",
+        "Begin a session, as the central-system document has it",
+        schemas.Answer,
+        schemas.StartRequest,
+        base="",
+    ),
+    Route(
+        "POST",
+        "/charge/stop",
+        "charge_stop",
+        "End what runs on a connector; NotRunning where nothing does",
+        schemas.Answer,
+        schemas.ChargeStopRequest,
+        base="",
+    ),
     Route(
         "POST",
         "/call",

@@ -19,6 +19,7 @@ __all__ = [
     "AvailabilityRequest",
     "CallAnswer",
     "CallRequest",
+    "ChargeStopRequest",
     "ClearAlarmsRequest",
     "ClearRequest",
     "Connectors",
@@ -103,6 +104,13 @@ class CallRequest(_Request, kw_only=True):
     action: Annotated[str, Meta(min_length=1, max_length=64)]
     payload: dict[str, Any] = {}
     timeout: Annotated[float, Meta(gt=0, le=120, description="seconds for the answer")] = 30.0
+
+
+class ChargeStopRequest(_Request, kw_only=True):
+    """End what runs on a connector, if anything does."""
+
+    cpid: Cpid
+    connectorId: Annotated[int, Meta(ge=1, le=1_000, description="port")]  # noqa: N815
 
 
 class ClearRequest(_Request, kw_only=True):

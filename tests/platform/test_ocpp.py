@@ -56,7 +56,7 @@ class Site:
         self.platform.connect()
         for identity in (DRIVER, CACHE):
             self.platform.add_credentials(identity)
-        accounts = {"accounts": {"chargers": self.chargers.account()}}
+        accounts = {"accounts": {"chargers": {**self.chargers.account(), "allow_call": True}}}
         self.platform.store(CACHE, "config", accounts)
         self.platform.store(DRIVER, "config", {})
         registry = self.chargers.registry
@@ -124,6 +124,17 @@ def test_chargers_stay_connected_while_the_driver_restarts(
         site.seen.clear()
         site.wait_for("A load again", site.pushed("portLoad", lambda kw: (kw or 0) > 5))
         assert site.chargers._ask("/charge-points/CP0001")["connections"] == 1
+
+        # Any request, and an operation, by both.
+        assert site.call(CACHE, "call", "CP0001", "ClearCache") == {"status": "Accepted"}
+        named = site.call(CACHE, "get_settings", "CP0001", ["HeartbeatInterval"])
+        assert list(named["settings"]) == ["HeartbeatInterval"]
+        answers, errors = site.call(DRIVER, "call", "call", f"devices/{ONE}", None, "ClearCache")
+        assert errors == {}
+        assert all(each == {"status": "Accepted"} for each in answers.values())
+        setting = ("setSetting", f"devices/{ONE}/Status", None, "HeartbeatInterval", "90")
+        answers, errors = site.call(DRIVER, "call", *setting)
+        assert (list(answers.values()), errors) == ([{"status": "Accepted"}], {})
 
         # A command by the driver's `call`, another by the agent's RPC.
         answers, errors = site.call(DRIVER, "call", "remoteStop", f"devices/{ONE}/remoteStop")

@@ -98,6 +98,22 @@ def test_the_day_of_the_document(yard):
     assert yard.post("/stop", PLACE, 404)["error"]["code"] == "nothing_there"
 
 
+def test_charge_stop_of_the_document(yard):
+    yard.charge()
+    root = f"{yard.server.url}charge/stop"
+    ended = yard.session.post(root, json=PLACE, timeout=60)
+    assert (ended.status_code, ended.json()["status"]) == (200, "Accepted")
+    eventually(lambda: yard.get("/active")["sessions"] == [])
+    again = yard.session.post(root, json=PLACE, timeout=60)
+    assert (again.status_code, again.json()["status"]) == (200, "NotRunning")
+    assert yard.session.post(root, json={"cpid": CP}, timeout=60).status_code == 400
+    assert yard.session.post(root, json={**PLACE, "cpid": "x"}, timeout=60).status_code == 404
+    start = f"{yard.server.url}charge/start"
+    assert yard.session.post(start, json={**PLACE, "id_tag": "A"}, timeout=60).status_code == 200
+    del yard.session.headers["X-API-Key"]
+    assert yard.session.post(root, json=PLACE, timeout=60).status_code == 401
+
+
 def test_availability_reset_and_release(yard):
     yard.post("/availability", {**PLACE, "type": "Inoperative"})
     eventually(lambda: yard.port()["values"]["ocppStatus"] == "Unavailable")
