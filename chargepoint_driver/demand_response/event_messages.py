@@ -12,22 +12,37 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from chargepoint_driver.demand_response import ven_messages
+from chargepoint_driver.demand_response.ven_messages import Period
+
 __all__ = ["Events"]
 
 LONGEST = timedelta(days=31)
 MOST_EVENTS = 1_000
+KINDS = ("level", "price", "kw", "percent")
 DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 
 
 @dataclass(frozen=True)
 class ShedEvent:
-    """One event; `kw` None when it asks for nothing. The higher `rank` replaces the lower:
-    (modification, whether it is cancelled)."""
+    """One event: its periods with the limit in kW of each, None where it asks for nothing. The
+    higher `rank` replaces the lower: (modification, whether it is cancelled)."""
 
     rank: tuple[int, bool]
-    start: datetime
-    end: datetime
-    kw: float | None
+    periods: tuple[tuple[datetime, datetime, float | None], ...]
+
+    @property
+    def start(self) -> datetime:
+        return min(start for start, _, _ in self.periods)
+
+    @property
+    def end(self) -> datetime:
+        return max(end for _, end, _ in self.periods)
+
+    def kw(self, now: datetime) -> float | None:
+        """Return the lowest limit of the periods that last; None for none."""
+        lasting = [kw for start, end, kw in self.periods if start <= now < end and kw is not None]
+        return min(lasting, default=None)
 
 
 class Events:
@@ -36,15 +51,18 @@ class Events:
     def __init__(self, settings: dict[str, Any], messages: Iterable[Any], now: datetime) -> None:
         """`messages`: those of an earlier run, as `self.messages` had them."""
         self._tables = {"level": settings["levels"], "price": settings["prices"]}
+        self._rated_kw: float | None = settings.get("rated_kw")
         self._events: dict[str, ShedEvent] = {}
         self.messages: dict[str, dict[str, Any]] = {}
         for message in messages:
             self.take(message, now)
 
     def take(self, message: Any, now: datetime) -> str:
-        """What becomes of a message: accepted, late, over, cancelled, known (nothing new), or
-        malformed and why."""
+        """What becomes of a message: accepted, late, over, cancelled, known (nothing new), test
+        (nothing is done), or malformed and why."""
         try:
+            if ven_messages.is_of_ven(message) and ven_messages.is_test(message):
+                return "test"
             name, event = self._parse(message, now)
         except KeyError as error:
             return f"malformed: {error} is missing"
@@ -56,39 +74,74 @@ class Events:
         if known is None and len(self._events) >= MOST_EVENTS:
             return f"malformed: {MOST_EVENTS} events are waiting already"
         self._events[name], self.messages[name] = event, message
-        if event.rank[1]:
-            return "cancelled"
-        return "over" if event.end <= now else "late" if event.start < now else "accepted"
+        return "cancelled" if event.rank[1] else _age(event, now)
 
     def allowed_kw(self, now: datetime) -> float | None:
         """The lowest limit of the events that last now; None for none. Forgets what is over."""
         for name in [name for name, event in self._events.items() if event.end <= now]:
             del self._events[name], self.messages[name]
-        lasting = [event.kw for event in self._events.values() if event.start <= now]
+        lasting = [event.kw(now) for event in self._events.values()]
         return min((kw for kw in lasting if kw is not None), default=None)
 
     def _parse(self, message: Any, now: datetime) -> tuple[str, ShedEvent]:
-        name, modification = message["event_id"], message.get("modification", 0)
-        if not isinstance(name, str) or not name or type(modification) is not int:
+        name = ven_messages.name_of(message)
+        if ven_messages.is_of_ven(message):
+            rank = ven_messages.rank_of(message)
+        else:
+            name = message["event_id"]
+            rank = message.get("modification", 0), message.get("status") == "cancelled"
+            if message.get("status", "active") not in ("active", "cancelled"):
+                raise ValueError(f"status is {message['status']!r}; write active or cancelled")
+        if not isinstance(name, str) or not name or type(rank[0]) is not int:
             raise ValueError("event_id must be a text, modification a whole number")
-        status = message.get("status", "active")
-        if status not in ("active", "cancelled"):
-            raise ValueError(f"status is {status!r}; write active or cancelled")
-        if status == "cancelled":
+        if rank[1]:
             # Remembered for a while: an older message of the event may come after it.
-            return name, ShedEvent((modification, True), now, now + LONGEST, None)
-        start = datetime.fromisoformat(message["start"].replace("Z", "+00:00"))
-        parts = DURATION.fullmatch(message["duration"])
-        if start.tzinfo is None or parts is None:
-            raise ValueError("start needs a time zone, and duration is written like PT1H30M")
-        days, hours, minutes, seconds = (int(part or 0) for part in parts.groups())
-        length = timedelta(days, seconds, 0, 0, minutes, hours)
-        if not timedelta(0) < length <= LONGEST or ("level" in message) == ("price" in message):
-            raise ValueError(f"it must last up to {LONGEST.days} days and have a level or a price")
-        kind = "level" if "level" in message else "price"
-        value = message[kind]
-        if isinstance(value, bool) or not math.isfinite(value):
-            raise ValueError(f"{kind} must be a number")
-        steps = sorted((float(step), float(kw)) for step, kw in self._tables[kind].items())
-        kw = next((kw for step, kw in reversed(steps) if value >= step), None)
-        return name, ShedEvent((modification, False), start, start + length, kw)
+            return name, ShedEvent(rank, ((now, now + LONGEST, None),))
+        if ven_messages.is_of_ven(message):
+            periods = ven_messages.periods_of(message, LONGEST)
+        else:
+            periods = [_period(message)]
+        for period in periods:
+            if not timedelta(0) < period.end - period.start <= LONGEST:
+                raise ValueError(f"it must last up to {LONGEST.days} days")
+        return name, ShedEvent(
+            rank, tuple((each.start, each.end, self._limit(each)) for each in periods)
+        )
+
+    def _limit(self, period: Period) -> float | None:
+        """The limit in kW of a period; None where it asks for nothing."""
+        value = period.value
+        if period.kind == "kw":
+            return max(value, 0.0)
+        if period.kind == "percent":
+            if self._rated_kw is None:
+                raise ValueError(f"{value:g} per cent needs rated_kw in the config of the agent")
+            return self._rated_kw * max(value, 0.0) / 100
+        table = self._tables[period.kind].items()
+        steps = sorted((float(step), float(kw)) for step, kw in table)
+        return next((kw for step, kw in reversed(steps) if value >= step), None)
+
+
+def _age(event: ShedEvent, now: datetime) -> str:
+    return "over" if event.end <= now else "late" if event.start < now else "accepted"
+
+
+def _period(message: dict[str, Any]) -> Period:
+    """What a message of the own form asks for."""
+    start = datetime.fromisoformat(message["start"].replace("Z", "+00:00"))
+    parts = DURATION.fullmatch(message["duration"])
+    if start.tzinfo is None or parts is None:
+        raise ValueError("start needs a time zone, and duration is written like PT1H30M")
+    days, hours, minutes, seconds = (int(part or 0) for part in parts.groups())
+    length = timedelta(days, seconds, 0, 0, minutes, hours)
+    kinds = [kind for kind in KINDS if kind in message]
+    if not timedelta(0) < length <= LONGEST or len(kinds) != 1:
+        raise ValueError(
+            f"it must last up to {LONGEST.days} days and have a level or a price, or kw, or percent"
+        )
+    value = message[kinds[0]]
+    if isinstance(value, bool) or not math.isfinite(value):
+        raise ValueError(f"{kinds[0]} must be a number")
+    if value < 0 and kinds[0] in ("kw", "percent"):
+        raise ValueError(f"{kinds[0]} must not be below 0")
+    return Period(start, start + length, kinds[0], float(value))

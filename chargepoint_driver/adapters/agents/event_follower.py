@@ -1,13 +1,15 @@
 """An event follower: sheds while an OpenADR-style event lasts, and gives back afterwards.
 
 An ordinary VOLTTRON agent. Events come as messages on `events_topic`, as docs/demand-response.md
-has them; what became of each is published on `results_topic`. Events are kept in the agent's
-config store, entry `events`: after a restart it goes on where it was. Stopped in good order, it
-gives back, for nobody would end the event. Configured by `config`; DEFAULTS has the keys.
+has them, or as VOLTTRON's own OpenADR agents publish them; what became of each is published on
+`results_topic`. Events are kept in the agent's config store, entry `events`: after a restart it
+goes on where it was. Stopped in good order, it gives back, for nobody would end the event.
+Configured by `config`; DEFAULTS has the keys.
 """
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timezone
 from typing import Any
 
@@ -16,6 +18,7 @@ from volttron.utils import vip_main
 from chargepoint_driver import __version__
 from chargepoint_driver.adapters.agents.throttle import RPC_ERRORS, Throttle, ThrottlingAgent
 from chargepoint_driver.demand_response.event_messages import Events
+from chargepoint_driver.demand_response.ven_messages import name_of
 from chargepoint_driver.text import get_logger
 
 _log = get_logger(__name__)
@@ -28,6 +31,7 @@ DEFAULTS: dict[str, Any] = {
     # From this level, or price, on: kW for the devices together. The highest that is reached.
     "levels": {"1": 40.0, "2": 20.0, "3": 6.0},
     "prices": {},
+    "rated_kw": None,  # what the devices can take together: a percentage is of it
     "look_seconds": 10,
     "lease_seconds": 300,  # an agent that is killed leaves its limit for so long
     "results_topic": "event_follower",
@@ -47,6 +51,10 @@ class EventFollowerAgent(ThrottlingAgent):
             except (AttributeError, TypeError, ValueError):
                 good = False
             found += [] if good else [f"{name}: must be numbers as texts, each with a limit in kW"]
+        rated_kw = settings["rated_kw"]
+        is_number = isinstance(rated_kw, (int, float)) and not isinstance(rated_kw, bool)
+        if rated_kw is not None and not (is_number and 0 < rated_kw < math.inf):
+            found.append("rated_kw: must be a number above 0, or null")
         return found
 
     def work(self, settings: dict[str, Any], throttle: Throttle) -> None:
@@ -58,8 +66,7 @@ class EventFollowerAgent(ThrottlingAgent):
             throttle.adopt(self.stopping)
 
         def take(_p: str, _s: str, _b: str, _topic: str, _headers: Any, message: Any) -> None:
-            name = message.get("event_id") if isinstance(message, dict) else None
-            self.tell(settings, event_id=name, outcome=events.take(message, _now()))
+            self.tell(settings, event_id=name_of(message), outcome=events.take(message, _now()))
             self.woken.set()
 
         self.vip.pubsub.subscribe("pubsub", settings["events_topic"], take).get(timeout=60)
