@@ -13,6 +13,7 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
+from chargepoint_driver.adapters import override_patterns
 from chargepoint_driver.adapters.register import ChargePointRegister
 from chargepoint_driver.backend import Target
 from chargepoint_driver.errors import ChargePointError
@@ -72,6 +73,7 @@ class Ownership:
     def _run(self) -> None:
         while not self._stopping.wait(_LOOK_S):
             try:
+                override_patterns.look(self._tree)
                 self.look()
             except Exception:  # noqa: BLE001 - logged
                 _log.exception("deleted devices cannot be looked for; tried again")

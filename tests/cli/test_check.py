@@ -181,3 +181,28 @@ def test_what_others_may_read_is_warned_of(run, tmp_path):
     ]
     assert "in the config," in warned[0]
     assert "'in the config'" not in done.output
+
+
+def test_classic_volttron_gets_its_own_advice(run, registry, device):
+    top = {"heart_beat_point": "Heartbeat", "all_publish_interval": None}
+    files = registry(GOOD), device(top=top)
+    modular = run("check", *files)
+    assert "publish_depth_first_all" in modular.output
+    assert "write a full topic" in modular.output
+    done = run("check", "--host", "classic", *files)
+    assert done.exit_code == 0
+    assert "publish_depth_first_all" not in done.output
+    assert "full topic" not in done.output
+    assert "leave it out" in done.output
+
+
+def test_what_classic_volttron_cannot_do(run, registry, device):
+    row = "load,portLoad,LoadRegister,1,float,kw,,FALSE,,300,"
+    config = device(cache_agent="platform.chargepoint", on_delete="lapse")
+    done = run("check", "--host", "classic", registry(row), config)
+    assert done.exit_code == 1
+    assert "the caching agent needs modular VOLTTRON" in done.output
+    assert "Scrape Interval: not used by classic VOLTTRON" in done.output
+    assert "does not tell of deleted devices" in done.output
+    off = device(top={"publish_depth_first_all": False})
+    assert "historians store nothing" in run("check", "--host", "classic", off).output

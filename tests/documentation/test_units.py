@@ -67,3 +67,11 @@ def _is_there(module: str) -> bool:
     folders = [Path(place) for place in spec.submodule_search_locations or ()]
     inner = [*package.split(".")[1:], f"{name}.py"]
     return any(folder.joinpath(*inner).is_file() for folder in folders)
+
+
+def test_every_agent_has_a_working_folder_of_its_own():
+    """Historians keep backup.sqlite in the folder that they run in."""
+    text = (ROOT / "examples" / "systemd" / "volttron-agent@.service").read_text(encoding="utf-8")
+    (folder,) = re.findall(r"^WorkingDirectory=(.*)$", text, re.MULTILINE)
+    assert folder.endswith("/%i")
+    assert f"StateDirectory={folder.removeprefix('/var/lib/')}" in text

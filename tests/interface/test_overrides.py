@@ -9,6 +9,7 @@ import gevent
 import pytest
 from volttron.utils import format_timestamp, get_aware_utc_now
 
+from chargepoint_driver.adapters import override_patterns
 from chargepoint_driver.simulator import Simulator
 from chargepoint_driver.simulator.world.ceilings import Limit
 from chargepoint_driver.simulator.world.state_json import picture
@@ -124,3 +125,27 @@ def test_a_reservation_of_somebody_else_keeps_writes_from_the_service(
     with pytest.raises(Exception, match=r"reserved by another party"):
         two.set(ONE, "allowedLoad", 1.0)
     assert writes(sim) == 0
+
+
+def test_an_override_that_guards_nothing_is_warned_about(
+    two: Driver, caplog: pytest.LogCaptureFixture
+) -> None:
+    tree = two.agent.equipment_tree
+    two.agent.set_override_on(ONE, 0.0, False, False)  # without devices/
+    two.agent.set_override_on("devices/b/*", 0.0, False, False)
+    two.agent.set_override_on("devices/a/*", 0.0, False, False)
+    two.wait_for(lambda: len(two.agent.override_manager.patterns) == 3)
+    for _ in range(3):
+        override_patterns.look(tree)
+    said = [r.getMessage() for r in caplog.records if "matches no device" in r.getMessage()]
+    assert len(said) == 2
+    assert f"write 'devices/{ONE}'" in said[0]
+    assert "'devices/b/*'" in said[1]
+    assert f"devices/{ONE}, devices/{OTHER}" in said[1]
+    two.agent.override_manager.clear()
+    override_patterns.look(tree)
+    two.agent.set_override_on(ONE, 0.0, False, False)
+    two.wait_for(lambda: ONE in two.agent.override_manager.patterns)
+    override_patterns.look(tree)
+    said = [r.getMessage() for r in caplog.records if "matches no device" in r.getMessage()]
+    assert len(said) == 3

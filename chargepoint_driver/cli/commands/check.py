@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from rich.markup import escape
 
+from chargepoint_driver.cli.support import classic
 from chargepoint_driver.cli.support.bus_rules import BusRules, read_rules
 from chargepoint_driver.cli.support.config_files import (
     DeviceFile,
@@ -38,8 +39,15 @@ __all__ = ["check"]
     type=click.Path(path_type=Path, file_okay=False),
     help="Say also who may write over the bus of the platform with this VOLTTRON_HOME.",
 )
+@click.option(
+    "--host",
+    type=click.Choice(["modular", "classic"]),
+    default="modular",
+    show_default=True,
+    help="The VOLTTRON that runs them; classic is version 8 or 9.",
+)
 @json_option
-def check(files: tuple[Path, ...], volttron_home: Path | None, as_json: bool) -> None:
+def check(files: tuple[Path, ...], volttron_home: Path | None, host: str, as_json: bool) -> None:
     """Check registry CSVs, driver configs and configs of the caching agent.
 
     A registry that one of the configs names is checked as that device's; any other on its own.
@@ -48,7 +56,7 @@ def check(files: tuple[Path, ...], volttron_home: Path | None, as_json: bool) ->
     if not files and volttron_home is None:
         raise click.UsageError("Missing argument 'FILES...': name what to check")
     with progress(f"checking {len(files)} files …"):
-        report = _check(files)
+        report = _check(files, _Report(classic=host == "classic"))
         if volttron_home is not None:
             report.add_rules(volttron_home)
     report.show(len(files), as_json)
@@ -56,8 +64,7 @@ def check(files: tuple[Path, ...], volttron_home: Path | None, as_json: bool) ->
         raise SystemExit(SOME_FAILED)
 
 
-def _check(files: tuple[Path, ...]) -> _Report:
-    report = _Report()
+def _check(files: tuple[Path, ...], report: _Report) -> _Report:
     devices: list[DeviceFile] = []
     for path in files:
         if path.suffix.lower() != ".csv":
@@ -96,7 +103,8 @@ def _check(files: tuple[Path, ...]) -> _Report:
 class _Report:
     """Faults and warnings as lines, each once."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, classic: bool = False) -> None:
+        self._classic = classic
         self.faults: list[str] = []
         self.warnings: list[str] = []
         self.points = 0
@@ -137,10 +145,18 @@ class _Report:
             self.fault(BadConfiguration(str(fault)))
         for warning in registry.warnings:
             self._warn(str(warning))
+        if self._classic and device is not None:
+            self.warn(classic.of_registry(device, registry))
 
     def heed(self, device: DeviceFile) -> None:
         """What the platform would not do as its user may expect."""
         content, path = device.content, device.path
+        if self._classic:
+            faults, warnings = classic.of_device(device)
+            self.warn(warnings)
+            for line in faults:
+                self.fault(BadConfiguration(line))
+            return
         heart_beat = device.heart_beat
         if heart_beat and "/" not in heart_beat:
             self._warn(
