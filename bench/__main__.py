@@ -19,7 +19,7 @@ from bench.figure import Figure
 
 PARTS = (
     *("calls", "replies", "points", "memory", "writes"),
-    *("ocpp_rate", "ocpp_fleet", "ocpp_kills", "ocpp_storm"),
+    *("ocpp_rate", "ocpp_fleet", "ocpp_kills", "ocpp_storm", "ocpp_history", "ocpp_disk"),
 )
 PART_LIMIT_S = 600
 
@@ -38,9 +38,13 @@ def main(wanted: list[str]) -> int:
             missed += not figure.good
             table.add_row(
                 figure.what,
-                f"{figure.value:.4g} {figure.unit}",
+                figure.shown,
                 figure.bound,
-                "[green]kept[/]" if figure.good else "[red]missed[/]",
+                "skipped"
+                if figure.value is None
+                else "[green]kept[/]"
+                if figure.good
+                else "[red]missed[/]",
             )
         written = {
             "python": platform.python_version(),

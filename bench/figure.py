@@ -14,20 +14,29 @@ REPEATS = 3
 
 @dataclass(frozen=True)
 class Figure:
-    """What was measured, the figure, and its bound: `at most` or `at least`, or none."""
+    """What was measured, the figure, and its bound: `at most` or `at least`, or none.
+
+    Where it could not be measured here, `value` is None and `skipped` says why."""
 
     what: str
-    value: float
+    value: float | None
     unit: str
     at_most: float | None = None
     at_least: float | None = None
+    skipped: str = ""
 
     @property
     def good(self) -> bool:
-        """Whether the figure keeps its bound."""
+        """Whether the figure keeps its bound; one that was skipped does."""
+        if self.value is None:
+            return bool(self.skipped)
         return (self.at_most is None or self.value <= self.at_most) and (
             self.at_least is None or self.value >= self.at_least
         )
+
+    @property
+    def shown(self) -> str:
+        return self.skipped if self.value is None else f"{self.value:.4g} {self.unit}"
 
     @property
     def bound(self) -> str:

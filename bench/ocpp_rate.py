@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import statistics
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import uvloop
 
 from bench.figure import Figure
+from bench.node_peer import NoNode, node_peer
 from bench.ocpp_load import Load
 from bench.ocpp_servers import Child, child
 
@@ -21,34 +24,55 @@ IDLE = 1_000
 
 
 def figures() -> Iterator[Figure]:
-    """The median of the ratios of turns: one server, then the other; memory of connections.
+    """The median of turns that all servers take; memory of connections.
 
-    A server of one process is limited by its processor, so what counts is how many messages it
-    takes in a second of processor time. By the clock the figure is the same on two cores that
-    do nothing else; where they do, whoever sends for the faster server gets in its way.
+    A server of one process is limited by its processor, so what counts is how much of it a message
+    takes. By the clock the figure is the same on two cores that do nothing else; where they do,
+    whoever sends for the faster server gets in its way.
     """
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        child("ours", folder) as ours,
-        child("library") as library,
-    ):
-        turns = uvloop.run(_turns([library, ours]))
+    reason = ""
+    with contextlib.ExitStack() as running:
+        folder = Path(running.enter_context(tempfile.TemporaryDirectory()))
+        servers = {
+            "library": running.enter_context(child("library")),
+            "ours": running.enter_context(child("ours", str(folder))),
+        }
+        try:
+            servers["node"] = node_peer(folder)
+        except NoNode as error:
+            reason = str(error)
+        else:
+            running.callback(servers["node"].close)
+        turns = uvloop.run(_turns(servers))
     what = "MeterValues with 8 values, one process"
-    for number, name in enumerate(("the library's own server", "ours")):
-        rates = [turn[number].clock for turn in turns]
-        yield Figure(f"{what}, {name}", statistics.median(rates), "/s")
+    costs = {
+        name: statistics.median(1e6 / turn[name].processor for turn in turns) for name in turns[0]
+    }
+    yield Figure(
+        f"{what}, validated and stored: how many chargers a core serves",
+        costs["ours"],
+        "µs",
+        at_most=45,
+    )
+    yield Figure(f"{what}, the library's own server, which stores nothing", costs["library"], "µs")
+    yield Figure(
+        f"{what}, npm's ocpp-rpc in strict mode, which stores nothing",
+        costs.get("node"),
+        "µs",
+        skipped=reason,
+    )
     yield Figure(
         f"{what}, ours against the library's own server, by the clock",
-        statistics.median(ours.clock / library.clock for library, ours in turns),
+        statistics.median(turn["ours"].clock / turn["library"].clock for turn in turns),
         "times",
     )
     yield Figure(
         f"{what}, ours against the library's own server, by processor time",
-        statistics.median(ours.processor / library.processor for library, ours in turns),
+        statistics.median(turn["ours"].processor / turn["library"].processor for turn in turns),
         "times",
         at_least=10,
     )
-    with tempfile.TemporaryDirectory() as folder, child("ours", folder) as ours:
+    with tempfile.TemporaryDirectory() as place, child("ours", place) as ours:
         kib = uvloop.run(_idle(ours))
     yield Figure(f"memory of each of {IDLE:,} idle connections", kib, "KiB", at_most=30)
 
@@ -60,17 +84,15 @@ class Rates(NamedTuple):
     processor: float
 
 
-async def _turns(servers: list[Child]) -> list[tuple[Rates, Rates]]:
-    loads = [Load(server.ready, SOCKETS) for server in servers]
-    for load in loads:
+async def _turns(servers: dict[str, Child]) -> list[dict[str, Rates]]:
+    loads = {name: Load(server.ready, SOCKETS) for name, server in servers.items()}
+    for load in loads.values():
         await load.open()
-    found = []
-    for _ in range(TURNS):
-        first, second = [
-            await _rates(load, server) for load, server in zip(loads, servers, strict=True)
-        ]
-        found.append((first, second))
-    for load in loads:
+    found = [
+        {name: await _rates(loads[name], server) for name, server in servers.items()}
+        for _ in range(TURNS)
+    ]
+    for load in loads.values():
         load.close()
     return found
 

@@ -31,9 +31,9 @@ from chargepoint_driver.simulator.ocpp import Twins
 class Child:
     """One of them, from the outside."""
 
-    def __init__(self, name: str, *options: object) -> None:
+    def __init__(self, name: str, *options: object, command: list[str] | None = None) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "bench.ocpp_servers", name, *map(str, options)],
+            command or [sys.executable, "-m", "bench.ocpp_servers", name, *map(str, options)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # what was out of order, which is asked for

@@ -1,4 +1,4 @@
-"""All chargers at once, as after a power cut: raw sockets that connect without a pause.
+"""All chargers at once, as after a power cut: raw sockets that connect and boot without a pause.
 
 What a user gains: chargers are back within seconds, and none has to try again.
 """
@@ -14,11 +14,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bench.figure import Figure
-from chargepoint_driver.backends.ocpp import CentralSystem, OcppConfig
+from bench.ocpp_servers import child
 from chargepoint_driver.process import descriptors
 
 SOCKETS = 2_000
 LIMIT_S = 60.0
+BACKLOG = 4_096
 
 
 def figures() -> list[Figure]:
@@ -28,28 +29,27 @@ def figures() -> list[Figure]:
     found: list[Figure] = []
     for number, at_most_s in zip(numbers, (3.0, 8.0), strict=False):
         took_s, failed, overflowed = _storm(number)
-        what = f"{number:,} raw sockets at once, until all are through their handshake"
+        what = f"{number:,} raw sockets at once, until all have booted"
         found += [
             Figure(what, took_s, "s", at_most=at_most_s),
             Figure(f"{what}: connections that failed", failed, "", at_most=0),
-            Figure(f"{what}: listen overflows", overflowed, "", at_most=0),
+            # Beyond the system's own limit (net.core.somaxconn) the kernels try again.
+            Figure(
+                f"{what}: listen overflows",
+                overflowed,
+                "",
+                at_most=0 if number < BACKLOG else None,
+            ),
         ]
     return found
 
 
 def _storm(number: int) -> tuple[float, int, int]:
     """(seconds until the last one is in, connections that failed, overflows of the backlog)."""
-    with tempfile.TemporaryDirectory() as folder:
-        system = CentralSystem(
-            OcppConfig(listen="127.0.0.1:0", database=Path(folder) / "csms.sqlite")
-        )
-        system.start()
+    with tempfile.TemporaryDirectory() as folder, child("ours", folder) as server:
         before, begun_s = overflows(), time.perf_counter()
-        try:
-            failed = _connect(system.ocpp_url, number)
-            return time.perf_counter() - begun_s, failed, overflows() - before
-        finally:
-            system.stop()
+        failed = _connect(f"ws://127.0.0.1:{server.ready}", number)
+        return time.perf_counter() - begun_s, failed, overflows() - before
 
 
 def _connect(url: str, number: int) -> int:
@@ -73,12 +73,26 @@ def _connect(url: str, number: int) -> int:
                         sock.sendall(_handshake(parts.netloc, key.data))
                         waiting.modify(sock, selectors.EVENT_READ, key.data)
                         continue
-                    failed += not sock.recv(4_096).startswith(b"HTTP/1.1 101")
+                    answer = sock.recv(4_096)
+                    if answer.startswith(b"HTTP/1.1 101"):
+                        sock.sendall(_BOOT)
+                        continue
+                    if answer and b'[3,"1",' not in answer:
+                        continue  # a request of the central system's own
+                    failed += b'"Accepted"' not in answer
                 except OSError:
                     failed += 1
                 waiting.unregister(sock)
                 left -= 1
     return failed + left
+
+
+# A text of 126 bytes or more, with a mask of zeros: what is sent is what is read.
+_BOOT_TEXT = (
+    b'[2,"1","BootNotification",{"chargePointVendor":"Example","chargePointModel":"Storm",'
+    b'"chargePointSerialNumber":"0000000000000001","firmwareVersion":"1.0"}]'
+)
+_BOOT = b"\x81\xfe" + len(_BOOT_TEXT).to_bytes(2, "big") + bytes(4) + _BOOT_TEXT
 
 
 def _handshake(host: str, number: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from urllib.parse import urlsplit
 
@@ -227,3 +228,18 @@ def test_too_many_sockets(start) -> None:
     site.charger("A"), site.charger("B")
     with pytest.raises(InvalidStatus, match="503"):
         site.charger("C")
+
+
+def test_an_answer_of_any_length_has_the_head_of_its_length(site) -> None:
+    """Up to 125 bytes a length is in the second byte of a frame, then in two more."""
+    charger = site.charger()
+    charger.boot()
+    around = len(json.dumps([3, "", {}], separators=(",", ":")))
+    for length in (20, 124, 125, 126, 127, 200):
+        message_id = "x" * (length - around)
+        charger.ws.send(
+            json.dumps([2, message_id, "FirmwareStatusNotification", {"status": "Idle"}])
+        )
+        text = charger.ws.recv(10)
+        assert json.loads(text) == [3, message_id, {}]
+        assert len(text) == length

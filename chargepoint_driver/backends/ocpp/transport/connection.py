@@ -34,6 +34,8 @@ _PATIENCE = 50
 _REMEMBERED = 16
 _BOOT = "BootNotification"
 _MAX_UNREAD_BYTES = 4_096
+# The length of a frame that fits into its second byte.
+_MAX_SHORT_FRAME = 125
 # StartTransaction, StopTransaction and TransactionEvent read and write what is in the file. The
 # action of a frame stands near its beginning: ids have 36 characters.
 _TRANSACTION = b"Transaction"
@@ -170,12 +172,14 @@ class Link:
         `websockets` takes for messages in parts and for writers that have to wait."""
         connection, transport = self.connection, self.connection.transport
         if (
-            connection.state is State.OPEN
+            len(text) <= _MAX_SHORT_FRAME
+            and connection.state is State.OPEN
+            and not connection.protocol.extensions
             and not transport.is_closing()
             and not transport.get_write_buffer_size()
         ):
-            connection.protocol.send_text(text)
-            connection.send_data()
+            # RFC 6455, 5.2: the last frame of a text, without a mask, and its length.
+            transport.write(b"\x81%c%b" % (len(text), text))
             return
         await connection.send(text, text=True)
 
