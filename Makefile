@@ -8,6 +8,7 @@
 #             OCPP messages
 # make faults every call with every fault, as tables
 # make attack  floods on loopback: nobody else waits, a shed holds; about three minutes
+# make kills  60 kills of driver and caching agent around sheds, on a real platform
 # make soak MINUTES=30   1,000 stations, 500 chargers on a platform: flat memory, every session kept
 # make lowest the core tests on the lowest versions that setup.cfg allows
 # make pythons the tests under each of PYTHONS that is here, in an environment of its own
@@ -27,7 +28,7 @@ PYTEST ?=
 
 RELEASE ?= $(or $(TMPDIR),/tmp)/chargepoint-release
 
-.PHONY: help release-check all venv demo test chromium fuzz fuzz-xml faults attack soak lowest pythons audit beside check docs bench clean
+.PHONY: help release-check all venv demo test chromium fuzz fuzz-xml faults attack kills soak lowest pythons audit beside check docs bench clean
 all: check test
 
 # The comment at the top of this file.
@@ -86,6 +87,10 @@ faults: $(READY)
 # Some rows only: make attack ROWS="pongs half-heads-page". SIGNALS=200 ends 200 processes too.
 attack: $(READY)
 	ROWS="$(ROWS)" SIGNALS=$(SIGNALS) $(BIN)/python -m tests.attacks
+
+# Another number, another order: make kills KILLS=20 SEED=1
+kills: $(READY)
+	KILLS=$(KILLS) SEED=$(SEED) $(BIN)/python -m tests.kills
 
 # For so long in all, shared by the targets.
 fuzz-xml: $(READY)

@@ -96,7 +96,8 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         super().__init__(config, driver_agent, *args, **kwargs)
         device = _device_of(self.config)
         self._settings = device.shared
-        self._account = device.account
+        # Of a device behind the caching agent, the agent has the account.
+        self._account = device.account if device.cache_agent is None else None
         self._stations: Stations = self._reach(device)
         self._last: tuple[list[str], Selection] = ([], Selection())
         # By the name in heart_beat_point. The host writes the point that the first device of
@@ -224,7 +225,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         settings = device.shared
         if settings == self._settings:
             return
-        if isinstance(self._stations, Service):
+        if isinstance(self._stations, Service) and self._account is not None:
             account = device.account
             used = take_over(self._stations, self._account, account, device.name, probe_of(device))
             if used is not account:
