@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -145,6 +146,43 @@ def test_remote_start_by_connector_and_running_transactions(rig) -> None:
     assert rig.post("remote_stop", 404, transaction=1 << 40)
     assert rig.post("remote_stop", transaction=first) == {"status": "Accepted"}
     eventually(lambda: [row["id"] for row in rig.get("/transactions/running")] == [second])
+
+
+def test_a_request_never_overtakes_the_answer_with_its_id(site, monkeypatch) -> None:
+    """While a begin is being stored the transaction is known here, and not to the charger."""
+    charger = site.charger()
+    charger.status("Available")
+    store = site.system._csms.store
+    release = threading.Event()
+    durable = store.durable
+
+    def slowly():
+        stored = durable()
+        late = asyncio.get_running_loop().create_future()
+
+        async def pass_on() -> None:
+            await stored
+            while not release.is_set():
+                await asyncio.sleep(0.01)
+            late.set_result(None)
+
+        late.task = asyncio.ensure_future(pass_on())
+        return late
+
+    monkeypatch.setattr(store, "durable", slowly)
+    payload = {"connectorId": 1, "idTag": "A", "timestamp": site.clock.iso(), "meterStart": 0}
+    charger.ws.send(json.dumps([2, "s", "StartTransaction", payload]))
+    eventually(lambda: site.connector().transaction)
+    stop = threading.Thread(target=lambda: site.system.remote_stop("CP1"))
+    stop.start()
+    with pytest.raises(TimeoutError):
+        charger.ws.recv(0.3)
+    release.set()
+    first, second = charger.receive(), charger.receive()
+    assert first[:2] == [3, "s"]
+    assert second[2:] == ["RemoteStopTransaction", {"transactionId": first[2]["transactionId"]}]
+    charger.ws.send(json.dumps([3, second[1], {"status": "Accepted"}]))
+    stop.join(20)
 
 
 def test_counts_of_each_id_tag(site) -> None:

@@ -80,6 +80,7 @@ class Link:
         "_recent",
         "_spawn",
         "_turn",
+        "_unsent",
         "closed",
         "connection",
         "dialect",
@@ -110,6 +111,8 @@ class Link:
         self._answers: dict[str, asyncio.Future[Any]] = {}
         self._ids = itertools.count(1)
         self._turn = asyncio.Lock()
+        # Done when the answer to a begin or end, which waits to be stored, was sent.
+        self._unsent: asyncio.Future[None] | None = None
         self._bad = 0
         self._frames = 0  # that came in, readable or not
         # message id -> (hash of the frame, its answer): a repeated request is answered again
@@ -149,6 +152,8 @@ class Link:
                     # A repeated begin or end writes nothing, and the first may be on its way.
                     stored = store.durable() if is_transaction else store.stored_since(mark)
                     if stored is not None:
+                        if is_transaction:
+                            self._unsent = asyncio.get_running_loop().create_future()
                         await stored
                 except (sqlite3.Error, OSError) as error:
                     # Not stored, so not acknowledged: the charge point sends it again.
@@ -158,6 +163,7 @@ class Link:
                 # What came before the end is still read: the answer to a call may be in it.
                 with suppress(ConnectionClosed):
                     await self._send(answer)
+                self._release_calls()
                 for action in after:
                     self._spawn(action())
                 if self._bad >= _PATIENCE:
@@ -165,7 +171,14 @@ class Link:
         except ConnectionClosed:
             pass
         finally:
+            self._release_calls()
             self._end()
+
+    def _release_calls(self) -> None:
+        """The answer to a begin or end was sent, or never will be: calls go on."""
+        if self._unsent is not None:
+            self._unsent.set_result(None)
+            self._unsent = None
 
     async def _send(self, text: bytes) -> None:
         """Send. Where nothing waits to be written, as nearly always, without the detours that
@@ -401,6 +414,9 @@ class Link:
         limit_s = limit_s if quirk_s is None else quirk_s
         station_id = self.point.station_id
         async with self._turn:
+            if self._unsent is not None:
+                # The answer goes first: it may have the id that this request is about.
+                await asyncio.wait({self._unsent}, timeout=limit_s)
             if self.closed:
                 raise TryLater(f"{station_id}: the connection was closed; {action} was not sent")
             message_id = f"{id(self) & 0xFFFFFF:x}-{next(self._ids)}"
