@@ -115,3 +115,27 @@ def test_times() -> None:
     assert parse("2026-01-01T00:00:00") == parse("2026-01-01T00:00:00Z")
     assert parse("2026-01-01T01:00:00.5+01:00") == parse("2026-01-01T00:00:00.500Z")
     assert historic(parse("1970-01-01T00:00:05Z"), 1.7e9) == 1.7e9
+
+
+@pytest.mark.parametrize(
+    ("texts", "loads"),
+    [
+        (["9e14", "9e14"], (9e11, 9e14)),  # each is possible, their sum is much
+        (["2e15", "7"], (None, 7.0)),
+        (["nan", "7"], (None, 7.0)),
+        (["inf", "-inf"], (None, None)),
+        (["1_0", "7"], (None, 7.0)),
+        (["-0", "-0.0"], (0.0, 0.0)),
+    ],
+)
+def test_what_is_no_number_has_no_value_and_costs_no_other(texts, loads) -> None:
+    found = sample(
+        [
+            Raw(texts[0], measurand="Power.Active.Import", unit="W"),
+            Raw(texts[1], measurand="Energy.Active.Import.Register", unit="Wh"),
+        ],
+        THREE,
+    )
+    assert (found.load_kw, found.energy_wh) == loads
+    for value in found.values.values():
+        assert math.copysign(1, value) == 1

@@ -149,16 +149,21 @@ def sample(values: list[Any], supply: Supply, *, ending: bool = False) -> Sample
     plan = (_plan if len(shape) <= _MOST_SHAPE else _plan.__wrapped__)(
         shape, supply.location, ending
     )
-    numbers = [0.0] * len(shape)
     try:
-        for index, factor, offset in plan.used:
-            text = values[index].value
-            number = float(text)
-            if not -_MOST <= number <= _MOST or (type(text) is str and "_" in text):
-                raise ValueError
-            numbers[index] = number * factor + offset
+        texts = [values[index].value for index in plan.used]
+        numbers = [float(text) + 0.0 for text in texts]  # -0 is 0
+        # Their sum is no more than a quick look. NaN is not less than anything.
+        if not sum(map(abs, numbers)) <= _MOST and not all(
+            -_MOST <= number <= _MOST for number in numbers
+        ):
+            raise ValueError
+        if [text for text in texts if type(text) is str and "_" in text]:
+            raise ValueError
     except (ValueError, TypeError, OverflowError):
         return _sample_of_usable(values, supply, ending=ending)
+    if plan.conversions:
+        for at, factor, offset in plan.conversions:
+            numbers[at] = numbers[at] * factor + offset
     return _combined(plan, numbers, supply)
 
 
@@ -173,7 +178,7 @@ def _sample_of_usable(values: list[Any], supply: Supply, *, ending: bool) -> Sam
 
 
 class _Place(NamedTuple):
-    """A phase of a measurand: where in the message it stands, and what makes it one of its line."""
+    """A phase of a measurand: its place among the used values; what makes it one of its line."""
 
     line: str
     at: int
@@ -183,13 +188,16 @@ class _Place(NamedTuple):
 class _Plan(NamedTuple):
     """How messages of one shape are read.
 
-    `used`: (index, factor, offset) of each value. `totals`: (field, index, divisor) of what stands
-    for a connector. `places`: the phases of each measurand. `sums`: those of which no total is
-    sent. `line_values`: (line, field, index, factor, divisor) of what is kept of single phases.
+    `used`: where the values stand in the message; everything else counts by place in it.
+    `conversions`: (place, factor, offset) of what is not in the unit that is kept. `totals`:
+    (field, place, divisor) of what stands for a connector. `places`: the phases of each measurand.
+    `sums`: those of which no total is sent. `line_values`: (line, field, place, factor, divisor) of
+    what is kept of single phases.
     `is_simple`: neither the load nor what is offered has to be worked out.
     """
 
-    used: tuple[tuple[int, float, float], ...]
+    used: tuple[int, ...]
+    conversions: tuple[tuple[int, float, float], ...]
     totals: tuple[tuple[str, int, float], ...]
     places: dict[Measurand, tuple[_Place, ...]]
     sums: tuple[tuple[Measurand, tuple[_Place, ...]], ...]
@@ -219,6 +227,11 @@ def _plan(shape: tuple[tuple[Any, ...], ...], prefer: str | None, ending: bool) 
         ranks[row] = rank
         conversions[index] = conversion
         at.setdefault(row, {})[phase or ""] = index
+    used = sorted({index for found in at.values() for index in found.values()})
+    place_of = {index: place for place, index in enumerate(used)}
+    at = {
+        row: {phase: place_of[index] for phase, index in found.items()} for row, found in at.items()
+    }
     places = {row: _places(found) for row, found in at.items()}
     totals = []
     for row, found in at.items():
@@ -227,10 +240,14 @@ def _plan(shape: tuple[tuple[Any, ...], ...], prefer: str | None, ending: bool) 
             totals.append((row.field, of_all, row.divisor))
     sums = [(row, places[row]) for row in at if "" not in at[row] and row.lines is not Lines.ANY]
     line_values = [(each, row) for row in at if row.of_lines for each in places[row]]
-    indices = sorted({index for found in at.values() for index in found.values()})
     offers = OFFERED_A in at and OFFERED not in at
     return _Plan(
-        tuple((index, *conversions[index]) for index in indices),
+        tuple(used),
+        tuple(
+            (place, *conversions[index])
+            for place, index in enumerate(used)
+            if conversions[index] != (1.0, 0.0)
+        ),
         tuple(totals),
         places,
         tuple(each for each in sums if each[1]),
