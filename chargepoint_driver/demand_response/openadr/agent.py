@@ -1,0 +1,154 @@
+"""The running VEN: clients of every VTN, and the loop that makes limits of events."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from chargepoint_driver.demand_response.chargers import Chargers
+from chargepoint_driver.demand_response.openadr.config import OpenAdrConfig, VtnConfig
+from chargepoint_driver.demand_response.openadr.ven import Ven
+from chargepoint_driver.errors import BadConfiguration
+
+__all__ = ["Client", "OpenAdrAgent"]
+
+_log = logging.getLogger(__name__)
+
+# A stopped agent does not wait longer for the chargers, or for a VTN.
+_STOP_LIMIT_S = 30.0
+
+
+class Client(Protocol):
+    """One VTN. `run` goes on until it is cancelled, whatever the VTN does."""
+
+    async def run(self) -> None: ...
+
+    async def opted(self, event_id: str) -> None:
+        """The operator decided about an event: tell the VTN."""
+
+
+class OpenAdrAgent:
+    """Runs until `stop` is called. `tell` takes the status whenever it changes."""
+
+    def __init__(
+        self,
+        config: OpenAdrConfig,
+        chargers: Chargers,
+        tell: Callable[[dict[str, Any]], None] = lambda _status: None,
+    ) -> None:
+        self.config = config
+        self.ven = Ven(config)
+        self._chargers = chargers
+        self._tell = tell
+        self._told: dict[str, Any] | None = None
+        self._stopping = asyncio.Event()
+        self._is_open = True
+        self._written: tuple[float | None, float] | None = None
+        self.clients: dict[str, Client] = {
+            name: _client(name, vtn, self.ven) for name, vtn in config.vtns.items()
+        }
+
+    def stop(self) -> None:
+        """Let `run` end. Thread-safe through `loop.call_soon_threadsafe` only."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Follow the events. Raises nothing that a VTN or a charger did."""
+        tasks = [
+            asyncio.create_task(client.run(), name=name) for name, client in self.clients.items()
+        ]
+        try:
+            if self.ven.held and self.config.on_start == "release":
+                await self._write(None)
+            while not self._stopping.is_set():
+                await self._look()
+                await _wait(self._stopping, self.config.look_seconds)
+            if self.config.on_stop == "release" and self.ven.held:
+                await asyncio.wait_for(self._write(None), _STOP_LIMIT_S)
+        except asyncio.TimeoutError:
+            _log.error("the chargers did not take the release in time")
+        finally:
+            for task in tasks:
+                task.cancel()
+            done = await asyncio.gather(*tasks, return_exceptions=True)
+            for error in done:
+                if isinstance(error, Exception):
+                    _log.error("a VTN's client failed: %r", error)
+            self.ven.close()
+
+    async def _look(self) -> None:
+        for vtn, event_id in self.ven.reread_opts():
+            client = self.clients.get(vtn)
+            if client is not None:
+                await client.opted(event_id)
+        try:
+            self.ven.look(await asyncio.to_thread(self._chargers.measure))
+        # A look that fails must not end what renews the lease.
+        except Exception:  # noqa: BLE001 - whatever it is
+            _log.exception("the chargers cannot be looked at")
+        decision = self.ven.decide()
+        if decision.kw is not None or self.ven.held:
+            await self._write(decision.kw)
+        status = self.ven.status()
+        if status != self._told:
+            self._told = status
+            self._tell(status)
+
+    async def _write(self, kw: float | None) -> None:
+        """Hold to a limit or renew it; None: release."""
+        now = asyncio.get_running_loop().time()
+        if self._written is not None and not self.ven.failed and kw is not None:
+            written_kw, written_s = self._written
+            renew_s = self.config.lease_seconds / 3 if self.config.lease_seconds else 60.0
+            if written_kw == kw and now - written_s < renew_s:
+                return
+        if kw is not None:
+            self.ven.held = True  # Noted first: a killed agent has to give it back.
+        try:
+            if kw is None:
+                failed = await asyncio.to_thread(self._chargers.release)
+            else:
+                failed = await asyncio.to_thread(self._chargers.hold, kw)
+        except Exception as error:  # noqa: BLE001 - as above
+            _log.exception("the chargers cannot be written")
+            failed = [f"{type(error).__name__}: {error}"]
+        if failed and failed != self.ven.failed:
+            _log.error("not written, tried again: %s", "; ".join(failed))
+        self.ven.failed = failed
+        self._written = (kw, now)
+        if kw is None and not failed:
+            self.ven.held = False
+            self._written = None
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    waiting: Awaitable[bool] = event.wait()
+    try:
+        await asyncio.wait_for(waiting, seconds)
+    except asyncio.TimeoutError:
+        return
+
+
+def _client(name: str, vtn: VtnConfig, ven: Ven) -> Client:
+    """Raises BadConfiguration where the extra is not installed."""
+    client: Client
+    try:
+        if vtn.version == "2.0b":
+            from chargepoint_driver.demand_response.openadr.client_2b import (  # noqa: PLC0415
+                Client2b,
+            )
+
+            client = Client2b(name, vtn, ven)
+            return client
+        from chargepoint_driver.demand_response.openadr.client_3 import (  # noqa: PLC0415
+            Client3,
+        )
+
+        client = Client3(name, vtn, ven)
+    except ModuleNotFoundError as error:
+        raise BadConfiguration(
+            f"{error.name} is not installed: pip install 'volttron-lib-chargepoint-driver[openadr]'"
+        ) from None
+    return client
