@@ -36,6 +36,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
         "Write a bundle to hand on when something does not work, without secrets.",
     ),
     "discover": ("discover", "List what an account sees, and make devices of it."),
+    "openadr": ("openadr", "Follow the events of OpenADR 2.0b and 3 servers until interrupted."),
     "plot": ("plot", "Draw what an SQLite historian recorded of a site or a port on one day."),
     "points": ("points", "List every attribute that a registry may name."),
     "read": ("read", "Read every point of a driver config once, as a platform would."),
@@ -54,7 +55,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
 """Command to (module of this package with a command of that name, first sentence of its help)."""
 
 # These go on after an error, which their log says.
-_SERVERS = {"web", "csms", "sim"}
+_SERVERS = {"web", "csms", "sim", "openadr"}
 
 _DEFECT = 70
 _INTERRUPTED = 130

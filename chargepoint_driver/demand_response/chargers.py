@@ -5,12 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
+from chargepoint_driver.config import Account
 from chargepoint_driver.errors import BadConfiguration, ChargePointError
-from chargepoint_driver.service import Accounts
+from chargepoint_driver.service import Accounts, Service
+from chargepoint_driver.text import get_logger
 
-__all__ = ["AccountChargers", "Chargers", "Measured"]
+__all__ = ["AccountChargers", "Chargers", "Measured", "kept_accounts", "measured_of", "share_of"]
+
+_log = get_logger(__name__)
 
 # Limits are written in steps of a tenth of a kW, rounded down.
 _STEPS = 10
@@ -46,6 +51,22 @@ class Chargers(Protocol):
 
     def close(self) -> None:
         """Let go of connections. What is held stays until its lease ends."""
+
+
+def kept_accounts(command_file: Path) -> Accounts:
+    """Accounts whose limits are kept, over a restart too: a restarted process gives back what
+    an earlier one wrote. Alerts go to the log."""
+
+    def serve(account: Account) -> Service:
+        service = Service.of_account(account, command_file)
+        service.keep(_alert, _alert)
+        return service
+
+    return Accounts(serve)
+
+
+def _alert(about: str, what: str) -> None:
+    _log.warning("alert: %s: %s", about, what)
 
 
 class AccountChargers:

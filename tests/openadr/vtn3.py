@@ -95,7 +95,7 @@ class StubVtn:
         call.end_headers()
         call.wfile.write(sent)
 
-    def _route(
+    def _route(  # noqa: PLR0911 - one for each answer
         self, call: BaseHTTPRequestHandler, path: str, query: dict[str, str], body: bytes
     ) -> tuple[int, Any]:
         if self.status is not None:

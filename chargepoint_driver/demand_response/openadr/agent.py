@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
@@ -11,10 +10,11 @@ from chargepoint_driver.demand_response.chargers import Chargers
 from chargepoint_driver.demand_response.openadr.config import OpenAdrConfig, VtnConfig
 from chargepoint_driver.demand_response.openadr.ven import Ven
 from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.text import get_logger
 
 __all__ = ["Client", "OpenAdrAgent"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 # A stopped agent does not wait longer for the chargers, or for a VTN.
 _STOP_LIMIT_S = 30.0
@@ -94,6 +94,7 @@ class OpenAdrAgent:
         status = self.ven.status()
         if status != self._told:
             self._told = status
+            self.ven.note("status", {"at": self.ven.now().isoformat(), **status})
             self._tell(status)
 
     async def _write(self, kw: float | None) -> None:

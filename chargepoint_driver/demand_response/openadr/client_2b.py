@@ -7,7 +7,6 @@ that could not be sent. So only its messages are used here; the loop is our own.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -20,10 +19,11 @@ from chargepoint_driver.demand_response.openadr.config import VtnConfig
 from chargepoint_driver.demand_response.openadr.events import LOWEST_RANK, Event, Interval
 from chargepoint_driver.demand_response.openadr.signals import Ask, CannotResolve, to_ask
 from chargepoint_driver.demand_response.openadr.ven import Performance, Ven
+from chargepoint_driver.text import get_logger
 
 __all__ = ["REPORTS", "Client2b", "parse_event"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _MAX_RETRY_S = 300.0
 _KEPT = timedelta(hours=24)

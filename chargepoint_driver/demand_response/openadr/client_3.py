@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import re
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,10 +20,11 @@ from chargepoint_driver.demand_response.openadr.events import LOWEST_RANK, Event
 from chargepoint_driver.demand_response.openadr.signals import Ask, CannotResolve, to_ask
 from chargepoint_driver.demand_response.openadr.ven import Performance, Ven
 from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.text import get_logger
 
 __all__ = ["Client3", "parse_event", "report_of"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _PAGE = 50
 MAX_PAGES = 40

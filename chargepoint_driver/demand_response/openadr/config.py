@@ -84,8 +84,10 @@ class ChargersConfig(_Model):
         None, description="accounts by name, as the caching agent takes them"
     )
     accounts_file: Path | None = Field(None, description="JSON file of such accounts")
-    devices: list[dict[str, Any]] = Field(
-        [], description='what is limited: {"station", "port"} or {"group"}, with "account"'
+    devices: list[dict[str, Any] | str] = Field(
+        [],
+        description='what is limited: {"station", "port"} or {"group"}, with "account"; for the '
+        "platform's agent topics of devices",
     )
 
 

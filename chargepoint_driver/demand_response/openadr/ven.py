@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -15,10 +14,11 @@ from chargepoint_driver.demand_response.openadr.events import Book, Decision, Ev
 from chargepoint_driver.demand_response.openadr.signals import Facts
 from chargepoint_driver.demand_response.openadr.store import Store
 from chargepoint_driver.demand_response.openadr.telemetry import Telemetry, Window
+from chargepoint_driver.text import get_logger
 
 __all__ = ["Performance", "Ven"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 # The load before an event, where there is no baseline: the mean of these minutes.
 _BEFORE = timedelta(minutes=5)
