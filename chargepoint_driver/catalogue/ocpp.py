@@ -213,6 +213,21 @@ _LOAD = _rows(
         "negative while the vehicle feeds back",
     ),
     _row(
+        "energyNeeded",
+        FLOAT,
+        PORT,
+        "Port/needs/energy_kwh",
+        "kWh",
+        "energy that the vehicle asks for (2.x NotifyEVChargingNeeds)",
+    ),
+    _row(
+        "departureTime",
+        DATETIME,
+        PORT,
+        "Port/needs/departure",
+        notes="when the vehicle wants to leave (2.x NotifyEVChargingNeeds)",
+    ),
+    _row(
         "portLoadEstimated",
         INTEGER,
         PORT,
@@ -357,6 +372,14 @@ _COMMANDS = _rows(
         write="reset",
         pushed=False,
         formerly="reset",
+    ),
+    _own(
+        "chargingPlan",
+        STRING,
+        "plan",
+        "",
+        "limits of the next days as JSON, kept by the charge point itself; empty removes it",
+        write="chargingPlan",
     ),
     _row(
         "Unlock",

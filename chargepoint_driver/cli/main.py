@@ -40,6 +40,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "plot": ("plot", "Draw what an SQLite historian recorded of a site or a port on one day."),
     "points": ("points", "List every attribute that a registry may name."),
     "read": ("read", "Read every point of a driver config once, as a platform would."),
+    "schedule": ("schedule", "Limit chargers by time, price and circuit, until interrupted."),
     "sessions": ("sessions", "List the charging sessions that touch a time, oldest first."),
     "sim": ("sim", "Serve simulated stations, and twins of charge points, until interrupted."),
     "watch": (
@@ -55,7 +56,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
 """Command to (module of this package with a command of that name, first sentence of its help)."""
 
 # These go on after an error, which their log says.
-_SERVERS = {"web", "csms", "sim", "openadr"}
+_SERVERS = {"web", "csms", "sim", "openadr", "schedule"}
 
 _DEFECT = 70
 _INTERRUPTED = 130

@@ -171,7 +171,7 @@ def test_a_limit_that_failed_may_be_in_force_and_is_sent_again() -> None:
     circuits, now_s = started(one_circuit(amps=20))
     circuits.seen("p1", is_active=True)
     circuits.step(now_s)
-    circuits.failed("p1")
+    circuits.failed("p1", now_s)
     assert circuits.used()["c", 1] == pytest.approx(20.0)
     assert [each.port for each in circuits.step(now_s + 5)] == ["p1"]
 
@@ -325,7 +325,7 @@ def test_no_circuit_is_ever_above_its_limit(seed, amps, kw, with_group) -> None:
             if fate < 0.8:
                 answers.append((second + chance.uniform(0, 5), command.port, command.amps))
             else:  # refused, or in force without an answer
-                controller.failed(command.port)
+                controller.failed(command.port, second)
         drawn: dict[tuple[str, int], float] = {}
         for name in vehicles:
             for key, cost in net.costs(name, None, everything).items():

@@ -14,6 +14,7 @@ from chargepoint_driver.backends.ocpp.central_operations import NamedOperations
 from chargepoint_driver.backends.ocpp.csms import ALARMS_CLEARED, Csms
 from chargepoint_driver.backends.ocpp.loop_thread import NativeLoop, Signal
 from chargepoint_driver.backends.ocpp.model.authorization import tag_of
+from chargepoint_driver.backends.ocpp.model.plan import read_plan
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.operations import operate
 from chargepoint_driver.backends.ocpp.status import ChargePointView
@@ -356,6 +357,14 @@ class CentralSystem(NamedOperations):
         file."""
         csms = self._running
         self._loop.run(lambda: commands.remove_tag(csms, id_tag), 30)
+
+    def put_plan(self, station_id: str, connector_id: int, value: object) -> str:
+        """Install a charging plan (`plans.read_plan`), or remove it. Returns Accepted, or ''
+        where the charger has the same plan already. Raises BadValue, WriteRejected."""
+        plan = read_plan(value, self._now())
+        return str(
+            self._command(station_id, lambda csms, point: csms.plans.put(point, connector_id, plan))
+        )
 
     def _command(self, station_id: str, make: Callable[[Csms, Any], Any]) -> Any:
         csms = self._running

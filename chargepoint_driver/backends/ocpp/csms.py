@@ -20,6 +20,7 @@ from chargepoint_driver.backends.ocpp.loop_thread import native_lock
 from chargepoint_driver.backends.ocpp.model.authorization import IdTags
 from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Electrical
 from chargepoint_driver.backends.ocpp.model.live_clock import LiveClock, moved
+from chargepoint_driver.backends.ocpp.model.plan import PLANS
 from chargepoint_driver.backends.ocpp.model.quirks import quirks_of
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.protocol import v16, v201
@@ -30,6 +31,8 @@ from chargepoint_driver.backends.ocpp.protocol.set_up import SetUp
 from chargepoint_driver.backends.ocpp.protocol.v16.outbound import Outbound16
 from chargepoint_driver.backends.ocpp.protocol.v201.outbound import Outbound201
 from chargepoint_driver.backends.ocpp.smart_charging.limiter import Limiter
+from chargepoint_driver.backends.ocpp.smart_charging.plans import Plans
+from chargepoint_driver.backends.ocpp.smart_charging.profiles import Profiles
 from chargepoint_driver.backends.ocpp.status import ChargePointView, view_of
 from chargepoint_driver.backends.ocpp.storage.restore import restore
 from chargepoint_driver.backends.ocpp.storage.store import Store
@@ -85,6 +88,13 @@ class Csms:
         self.counters: Counter[str] = Counter()
         self._lines = RateLimitedLog(_log)
         self.listeners: list[Listener] = []
+        self.plans = Plans(
+            Profiles(self.ask, self.outbound, now, self.count),
+            self.ask,
+            self.outbound,
+            lambda point: self.save_point(point, worked=point.worked),
+            now,
+        )
         self.limiter = Limiter(
             self.store, self.ask, self.outbound, self.learn, self.now, self.count
         )
@@ -281,6 +291,9 @@ class Csms:
         point.lag_s, point.clock_behind_s = None, 0.0
         self._look_up_quirks(point)
         self.save_point(point, boot=point.boot)
+        # Whether it still has its plans is not known; the next write of one is sent.
+        if point.worked.pop(PLANS, None):
+            self.save_point(point, worked=point.worked)
         self._set_up.booted(point, link)
         await self.limiter.put_back(point)
 

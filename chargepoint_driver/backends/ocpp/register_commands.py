@@ -62,12 +62,17 @@ def _unlock(system: CentralSystem, target: Target, value: object) -> str:
     return "Accepted"
 
 
+def _charging_plan(system: CentralSystem, target: Target, value: object) -> str:
+    return system.put_plan(target.station_id, target.port or 0, value)
+
+
 ORDERS: Mapping[str, Order] = {
     "remoteStart": _remote_start,
     "remoteStop": _remote_stop,
     "availability": _availability,
     "reset": _reset,
     "unlock": _unlock,
+    "chargingPlan": _charging_plan,
 }
 
 

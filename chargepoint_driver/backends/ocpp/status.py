@@ -17,6 +17,7 @@ from chargepoint_driver.backends.ocpp.model.charger import (
     is_suspect,
 )
 from chargepoint_driver.backends.ocpp.model.metering import COMPUTED
+from chargepoint_driver.backends.ocpp.model.plan import plan_text
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.protocol.set_up_guard import harmful_requests
 from chargepoint_driver.catalogue.measurands import LOAD, MEASURANDS
@@ -95,6 +96,8 @@ class ConnectorView:
     available_for_charging: int | None
     requires_maintenance: int
     out_of_service: int | None
+    plan: str | None
+    needs: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +282,8 @@ def _connector_view(
         available_for_charging=_sign(operative) if up and known_status else None if up else -1,
         requires_maintenance=1 if faults or faulted else -1,
         out_of_service=_sign(out) if up and status in STATUSES else None,
+        plan=plan_text(point, connector.connector_id, now_s),
+        needs=None if connector.needs is None else connector.needs.to_dict(),
         **_measured(known, load_kw),
     )
 

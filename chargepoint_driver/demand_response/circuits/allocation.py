@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chargepoint_driver.demand_response.circuits.config import CircuitConfig, PortConfig, path_of
@@ -68,13 +68,14 @@ def allocate(
     room: Room,
     states: Mapping[str, PortState],
     order: Sequence[str] = (),
+    without: Collection[str] = (),
 ) -> dict[str, float]:
     """Return the current of each port in A per phase; no limit in `room` is exceeded.
 
     `order`: active ports, those first whose turn it is; the others follow. Each active port
     gets its minimum while that fits, then each idle one, so that a vehicle that arrives can
     begin. The rest goes to active ports alike, those of the highest priority first. A port gets
-    0 where its minimum does not fit.
+    0 where its minimum does not fit, and where it is among `without`.
     """
     left = dict(room)
     costs = {
@@ -84,7 +85,7 @@ def allocate(
     given = dict.fromkeys(network.ports, 0.0)
     place = {name: number for number, name in enumerate(order)}
     ranked = sorted(
-        network.ports,
+        (name for name in network.ports if name not in without),
         key=lambda name: (
             not states.get(name, PortState()).is_active,
             -network.ports[name].priority,

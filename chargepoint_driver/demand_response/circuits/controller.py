@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from chargepoint_driver.demand_response.circuits.allocation import (
@@ -26,6 +26,8 @@ _MEMORY_S = 30.0
 # A raise below this, or within this time of the last limit, is not worth a write to a charger.
 _MIN_RAISE_A = 1.0
 _RAISE_S = 60.0
+# A port that does not follow for so long counts as another load.
+_STUCK_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class _Port:
     sent_a: float | None = None
     sent_s: float = -math.inf
     is_confirmed: bool = False
+    failing_s: float | None = None
     loads_a: dict[int, float] = field(default_factory=dict)
     load_kw: float | None = None
     # The lower ones of the last two reports: what it surely drew when a meter was read.
@@ -150,11 +153,14 @@ class Circuits:
         """The charger took the limit (or reports it): it counts `effect_s` after it was sent."""
         known = self._ports[port]
         if known.sent_a is not None and amps <= known.sent_a + _TINY:
-            known.is_confirmed = True
+            known.is_confirmed, known.failing_s = True, None
 
-    def failed(self, port: str) -> None:
-        """The last limit was refused, or got no answer: it may be in force, and is sent again."""
+    def failed(self, port: str, now_s: float) -> None:
+        """The last limit was refused, or got no answer: it may be in force, and is sent again.
+        While that goes on, the others are lowered by what the port may draw."""
         known = self._ports[port]
+        if known.failing_s is None:
+            known.failing_s = now_s
         known.sent_a, known.is_confirmed = None, False
 
     def forget(self, port: str) -> None:
@@ -181,7 +187,14 @@ class Circuits:
         self._settle(now_s)
         room = self._room(now_s, limits_kw or {})
         states = {name: known.state for name, known in self._ports.items()}
-        wanted = allocate(self._network, room, states, self._order(now_s))
+        order = self._order(now_s)
+        wanted = allocate(self._network, room, states, order)
+        stuck = {n for n in wanted if self._is_stuck(n, wanted[n], now_s)}
+        if stuck:
+            rest = self._left(room, stuck)
+            rest = {key: max(0.0, left) for key, left in rest.items()}
+            others = allocate(self._network, rest, states, order, without=stuck)
+            wanted = {n: wanted[n] if n in stuck else a for n, a in others.items()}
         lower, higher = [], []
         for name, amps in wanted.items():
             known = self._ports[name]
@@ -266,10 +279,21 @@ class Circuits:
                 kw[name] = min(kw.get(name, math.inf), limits_kw[name])
         return {key: max(0.0, each) for key, each in self._network.room(kw, amps).items()}
 
-    def _left(self, room: Room) -> Room:
-        """Return what the bounds of all ports leave of the room."""
+    def _is_stuck(self, name: str, wanted_a: float, now_s: float) -> bool:
+        """Return whether a port may draw more than it should, and has not followed for long."""
+        known, config = self._ports[name], self._network.ports[name]
+        if known.bound_a <= wanted_a + _TINY:
+            return False
+        if known.failing_s is not None:
+            return now_s - known.failing_s >= _STUCK_S
+        is_late = now_s - known.sent_s >= config.effect_s + _STUCK_S
+        return known.sent_a is not None and not known.is_confirmed and is_late
+
+    def _left(self, room: Room, ports: Iterable[str] | None = None) -> Room:
+        """Return what the bounds of ports (None: of all) leave of the room."""
         left = dict(room)
-        for name, known in self._ports.items():
+        for name in self._ports if ports is None else ports:
+            known = self._ports[name]
             for key, cost in self._network.costs(name, known.state.phases, room).items():
                 left[key] -= cost * known.bound_a
         return left

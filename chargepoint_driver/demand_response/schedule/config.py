@@ -171,9 +171,9 @@ class GroupConfig(_Model):
     """Devices with one limit."""
 
     devices: tuple[Any, ...] = Field(
-        min_length=1, description="topics of devices; without VOLTTRON: station and port"
+        (), description="topics of devices; without VOLTTRON: station and port"
     )
-    ports: tuple[str, ...] = Field(
+    ports: tuple[Any, ...] = Field(
         (), description="topics of ports whose vehicles say what they need"
     )
     rules: tuple[RuleConfig, ...] = ()
@@ -221,6 +221,8 @@ class ScheduleConfig(_Model):
                 raise ValueError(
                     f"groups.{name}: prices need prices_topic or prices_file to come from"
                 )
+            if not group.devices and name not in {c.group for c in self.circuits.values()}:
+                raise ValueError(f"groups.{name}: devices: name at least one")
         for name, circuit in self.circuits.items():
             if circuit.group and circuit.group not in self.groups:
                 raise ValueError(f"circuits.{name}: group: no group {circuit.group!r}")

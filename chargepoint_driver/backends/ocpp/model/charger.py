@@ -15,6 +15,7 @@ from chargepoint_driver.backends.ocpp.model.quirks import Quirks
 
 if TYPE_CHECKING:
     from chargepoint_driver.backends.ocpp.model.limit import LimitState
+    from chargepoint_driver.backends.ocpp.model.needs import ChargingNeeds
     from chargepoint_driver.backends.ocpp.transport.connection import Link
 
 __all__ = [
@@ -118,6 +119,7 @@ class Connector:
         "is_doubted",
         "limit",
         "meter",
+        "needs",
         "parts",
         "reported",
         "status",
@@ -151,6 +153,7 @@ class Connector:
         self.stopped = False
         self.parts: dict[int, str] = {}
         self.limit: LimitState | None = None
+        self.needs: ChargingNeeds | None = None
 
     def note_fault(self, received_s: float, *codes: str | None) -> None:
         for code in codes:
@@ -164,6 +167,7 @@ class Connector:
 
     def end(self) -> None:
         self.transaction = None
+        self.needs = None
         self.stopped = True
         self.charging_state = None
 

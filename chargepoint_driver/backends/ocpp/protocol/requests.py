@@ -42,6 +42,16 @@ class Profile:
     start: str | None
     duration_s: int | None
     wire_id: str | None = None
+    periods: tuple[tuple[int, float], ...] = ()
+    """(begin in s after `start`, limit) where there are several; `limit` is the first."""
+
+    def schedule_periods(self) -> list[dict[str, Any]]:
+        """Return chargingSchedulePeriod of both versions."""
+        phases = {} if self.number_phases is None else {"numberPhases": self.number_phases}
+        return [
+            {"startPeriod": begin_s, "limit": limit, **phases}
+            for begin_s, limit in self.periods or ((0, self.limit),)
+        ]
 
 
 @dataclass(frozen=True)
@@ -172,6 +182,8 @@ class Outbound(Protocol):
     """How many are asked for at once."""
     rate_units: str
     """The setting that tells the units of limits."""
+    most_periods: str
+    """The setting that tells how many periods a schedule may have."""
     stack_levels: str
     """The setting that tells the highest stack level."""
     interval: str

@@ -19,12 +19,13 @@ from chargepoint_driver.backends.ocpp.protocol.requests import Ask, Outbound, Pr
 from chargepoint_driver.backends.ocpp.smart_charging.variants import Form, forms_of
 from chargepoint_driver.errors import FateUnknown, WriteRejected
 
-__all__ = ["Profiles", "transaction_on"]
+__all__ = ["EARLIER_S", "Profiles", "plan_id", "transaction_on"]
 
 # A schedule begins in the past, or a clock that is slow makes it begin later.
-_EARLIER_S = 60
+EARLIER_S = 60
 _FIRST_ID = 6_100_000
 _KINDS: dict[str, int] = {"default": 1, "transaction": 2, "max": 3, "base": 4}
+_PLANS: dict[str, int] = {"default": 5, "transaction": 6, "max": 7}
 _BASE_LEVEL = 0
 
 
@@ -57,7 +58,7 @@ class Profiles:
         for purpose in purposes:
             profile = self._profile(point, connector_id, state, form, purpose, value)
             try:
-                await self._set(point, profile)
+                await self.set(point, profile)
             except WriteRejected as error:
                 refusal = error
                 if error.service_code in NEVER and not taken:
@@ -102,8 +103,8 @@ class Profiles:
         left_s = None if state.until_s is None else max(1, round(state.until_s - now_s))
         start = None
         if form.kind == "Absolute":
-            start = iso(now_s - _EARLIER_S)
-            left_s = None if left_s is None else left_s + _EARLIER_S
+            start = iso(now_s - EARLIER_S)
+            left_s = None if left_s is None else left_s + EARLIER_S
         elif left_s is not None and transaction is not None:
             left_s += max(0, round(now_s - transaction.start_s))
         phases = point.electrical.phases if point.quirks.number_phases else None
@@ -121,7 +122,8 @@ class Profiles:
             number_phases=None if point.electrical.is_dc else phases,
         )
 
-    async def _set(self, point: ChargePoint, profile: Profile) -> None:
+    async def set(self, point: ChargePoint, profile: Profile) -> None:
+        """Send a profile. Raises WriteRejected unless it was taken."""
         ask = self._outbound(point).set_profile(profile)
         answer = await self._call(point, ask)
         status = status_of(answer, ask[0], point.station_id)
@@ -149,19 +151,25 @@ class Profiles:
             kind=form.kind,
             unit=form.unit,
             limit=value,
-            start=None if form.kind != "Absolute" else iso(self._now() - _EARLIER_S),
+            start=None if form.kind != "Absolute" else iso(self._now() - EARLIER_S),
             duration_s=None,
             number_phases=point.electrical.phases if point.quirks.number_phases else None,
         )
         try:
-            await self._set(point, profile)
+            await self.set(point, profile)
         except (WriteRejected, FateUnknown) as error:
             # The shed has to get through; where nothing does any more, it says so itself.
             self._count(point, "base_refused", str(error))
 
     async def remove(self, point: ChargePoint, connector_id: int, purpose: str) -> None:
         """Remove one of ours; nothing there is a success. Raises WriteRejected."""
-        profile_id = _FIRST_ID + connector_id * 10 + _KINDS[purpose]
+        await self._remove(point, _FIRST_ID + connector_id * 10 + _KINDS[purpose])
+
+    async def remove_plan(self, point: ChargePoint, connector_id: int, purpose: str) -> None:
+        """Remove one of a plan; nothing there is a success. Raises WriteRejected."""
+        await self._remove(point, plan_id(connector_id, purpose))
+
+    async def _remove(self, point: ChargePoint, profile_id: int) -> None:
         ask = self._outbound(point).clear_profile(profile_id)
         answer = await self._call(point, ask)
         status = status_of(answer, ask[0], point.station_id)
@@ -170,6 +178,11 @@ class Profiles:
                 f"{point.station_id}: the charge point answered {status} to the end of a limit",
                 service_code=status,
             )
+
+
+def plan_id(connector_id: int, purpose: str) -> int:
+    """Return the id of a profile of a plan."""
+    return _FIRST_ID + connector_id * 10 + _PLANS[purpose]
 
 
 def transaction_on(point: ChargePoint, connector_id: int) -> Transaction | None:

@@ -31,6 +31,7 @@ class Outbound16:
     """See `outbound.Outbound`."""
 
     rate_units = "ChargingScheduleAllowedChargingRateUnit"
+    most_periods = "ChargingScheduleMaxPeriods"
     stack_levels = "ChargeProfileMaxStackLevel"
     interval = "MeterValueSampleInterval"
     sampled = "MeterValuesSampledData"
@@ -54,12 +55,9 @@ class Outbound16:
         ]
 
     def set_profile(self, profile: Profile) -> Ask:
-        period: dict[str, Any] = {"startPeriod": 0, "limit": profile.limit}
-        if profile.number_phases is not None:
-            period["numberPhases"] = profile.number_phases
         schedule: dict[str, Any] = {
             "chargingRateUnit": profile.unit,
-            "chargingSchedulePeriod": [period],
+            "chargingSchedulePeriod": profile.schedule_periods(),
         }
         if profile.start is not None:
             schedule["startSchedule"] = profile.start

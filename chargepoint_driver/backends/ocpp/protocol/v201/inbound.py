@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chargepoint_driver.backends.ocpp.model.metering import Raw, Sample
+from chargepoint_driver.backends.ocpp.model.needs import needs_of
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.protocol.dispatch import Dialect, Request
 from chargepoint_driver.backends.ocpp.protocol.handlers import (
@@ -156,6 +157,17 @@ def _event(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
+@_on("NotifyEVChargingNeeds")
+def _charging_needs(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
+    evse = connector_if_known(request, payload, "evseId")
+    needs = needs_of(payload)
+    if evse and needs is not None:
+        request.point.connector(evse).needs = needs
+    request.desk.note(request, evse, message_time(request, payload.get("timestamp")), payload)
+    # No schedule is negotiated with the vehicle: limits and plans hold without it.
+    return {"status": "Rejected"}
+
+
 @_on("NotifyReport")
 def _report(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
     point = request.point
@@ -187,7 +199,6 @@ _ANSWERS: dict[str, dict[str, Any]] = {
     "NotifyChargingLimit": {},
     "NotifyCustomerInformation": {},
     "NotifyDisplayMessages": {},
-    "NotifyEVChargingNeeds": {"status": "Rejected"},
     "NotifyEVChargingSchedule": {"status": "Accepted"},
     "NotifyMonitoringReport": {},
     "PublishFirmwareStatusNotification": {},

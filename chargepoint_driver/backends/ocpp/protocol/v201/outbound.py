@@ -31,6 +31,7 @@ class Outbound201:
     """See `outbound.Outbound`."""
 
     rate_units = "SmartChargingCtrlr.RateUnit"
+    most_periods = "SmartChargingCtrlr.PeriodsPerSchedule"
     stack_levels = "SmartChargingCtrlr.ProfileStackLevel"
     interval = "SampledDataCtrlr.TxUpdatedInterval"
     sampled = "SampledDataCtrlr.TxUpdatedMeasurands"
@@ -49,13 +50,10 @@ class Outbound201:
         self.names += self.at_begin_and_end
 
     def set_profile(self, profile: Profile) -> Ask:
-        period: dict[str, Any] = {"startPeriod": 0, "limit": profile.limit}
-        if profile.number_phases is not None:
-            period["numberPhases"] = profile.number_phases
         schedule: dict[str, Any] = {
             "id": profile.profile_id,
             "chargingRateUnit": profile.unit,
-            "chargingSchedulePeriod": [period],
+            "chargingSchedulePeriod": profile.schedule_periods(),
         }
         if profile.start is not None:
             schedule["startSchedule"] = profile.start

@@ -1,0 +1,232 @@
+"""A scheduler: limits chargers by time, price and circuit, through the platform driver.
+
+An ordinary VOLTTRON agent, configured by its entry `config`; docs/schedules.md has the keys.
+Changes are published on `results_topic`. What it shows is answered by RPC: `show`, `records`,
+`set_need` and `set_prices`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any
+
+import gevent
+from gevent.event import Event
+from volttron.client.known_identities import PLATFORM_DRIVER
+from volttron.client.messaging.health import STATUS_BAD, STATUS_GOOD
+from volttron.client.vip.agent import RPC, Agent, Core
+from volttron.utils import load_config, vip_main
+
+from chargepoint_driver import __version__
+from chargepoint_driver.adapters.agents.throttle import RPC_ERRORS, RPC_LIMIT_S
+from chargepoint_driver.demand_response.schedule import ScheduleConfig
+from chargepoint_driver.demand_response.schedule.devices import LOOK_POINTS, Look
+from chargepoint_driver.demand_response.schedule.runner import Scheduler
+from chargepoint_driver.errors import BadConfiguration, BadValue, ChargePointError, TryLater
+
+_log = logging.getLogger(__name__)
+
+IDENTITY = "charging.scheduler"
+_SAME_KW = 0.0005
+
+
+class PlatformDevices:
+    """Devices of the platform driver: topics without `devices/`. See `Devices`."""
+
+    def __init__(self, vip: Any) -> None:
+        self._vip = vip
+        self._leased: dict[str, bool] = {}
+
+    def look(self, device: Any) -> Look:
+        topics = {f"{device}/{name}": name for name in LOOK_POINTS}
+        values, _ = self._call("get_multiple_points", list(topics))
+        return Look.of({name: values.get(topic) for topic, name in topics.items()})
+
+    def hold(self, device: Any, kw: float, *, lease_s: float) -> None:
+        self._lease(device, lease_s)
+        if self._is_held(device, kw):
+            return
+        # Sent at once while a shed is in force, else kept for shedState.
+        self._call("set_point", device, "allowedLoad", kw)
+        if not self._is_held(device, kw):
+            self._call("set_point", device, "shedState", 1)
+
+    def release(self, device: Any) -> None:
+        self._call("revert_point", device, "shedState")
+        if self._leased.pop(device, False):
+            self._call("set_point", device, "commandLease", 0)
+
+    def plan(self, device: Any, text: str) -> bool:
+        self._call("set_point", device, "chargingPlan", text)
+        return True
+
+    def _lease(self, device: str, lease_s: float) -> None:
+        """Renew a lease. A device without the point commandLease has none."""
+        if not lease_s or self._leased.get(device) is False:
+            return
+        try:
+            self._call("set_point", device, "commandLease", lease_s)
+        except ChargePointError as error:
+            if self._leased.get(device):
+                raise
+            _log.warning("%s has no lease: %s", device, error)
+            self._leased[device] = False
+        else:
+            self._leased[device] = True
+
+    def _is_held(self, device: str, kw: float) -> bool:
+        held_kw = self._call("get_point", device, "commandedLoad")
+        return held_kw is not None and abs(float(held_kw) - kw) < _SAME_KW
+
+    def _call(self, method: str, *arguments: Any) -> Any:
+        try:
+            return self._vip.rpc.call(PLATFORM_DRIVER, method, *arguments).get(timeout=RPC_LIMIT_S)
+        except RPC_ERRORS as error:
+            found = str(error)
+            # The driver's errors cross RPC as texts with their code.
+            for kind in (BadValue, BadConfiguration):
+                if f"[{kind.code}]" in found:
+                    raise kind(found) from None
+            raise TryLater(f"{method}: {found or type(error).__name__}") from None
+
+
+class SchedulerAgent(Agent):  # type: ignore[misc]  # the host has no types
+    """Runs a Scheduler. A change of the configuration counts at once."""
+
+    def __init__(self, config_path: str | dict[str, Any] = "", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._woken, self._stopping = Event(), Event()
+        self._scheduler: Scheduler | None = None
+        self._working = gevent.Greenlet()
+        self._ends: list[Callable[[], None]] = []
+        self.vip.config.set_default("config", load_config(config_path))
+        self.vip.config.subscribe(self.configure, actions=["NEW", "UPDATE"], pattern="config")
+
+    def configure(self, _name: str, _action: str, contents: dict[str, Any]) -> None:
+        """Go on with another configuration, unless it has a fault."""
+        try:
+            if not contents:
+                raise BadConfiguration("config: is empty; store a schedule (docs/schedules.md)")
+            config = ScheduleConfig.from_dict(contents)
+        except BadConfiguration as error:
+            self.vip.health.set_status(STATUS_BAD, str(error))
+            _log.error("%s. The one before stays in use.", error)
+            return
+        self.vip.health.set_status(STATUS_GOOD, "")
+        self._halt()
+        scheduler = Scheduler(
+            config,
+            PlatformDevices(self.vip),
+            lambda: datetime.now(timezone.utc),
+            lambda facts: self._publish(config.results_topic, facts),
+        )
+        self._scheduler = scheduler
+        self._working = gevent.spawn(self._work, config, scheduler)
+
+    def _work(self, config: ScheduleConfig, scheduler: Scheduler) -> None:
+        topics: dict[str, Callable[[Any], object]] = {}
+        if config.prices_topic:
+            topics[config.prices_topic] = scheduler.take_prices
+        for name, circuit in config.circuits.items():
+            if circuit.meter_topic:
+                topics[circuit.meter_topic] = _meter(scheduler, name, topics)
+        for topic, take in topics.items():
+            self._subscribe(topic, take)
+        while not self._stopping.is_set():
+            try:
+                scheduler.look()
+            except ChargePointError as error:
+                _log.error("%s; tried again", error)
+            self._woken.wait(config.look_seconds)
+            self._woken.clear()
+
+    def _subscribe(self, topic: str, take: Callable[[Any], object]) -> None:
+        def handle(_p: str, _s: str, _b: str, found: str, _headers: Any, message: Any) -> None:
+            del found
+            take(message)
+
+        self.vip.pubsub.subscribe("pubsub", topic, handle).get(timeout=RPC_LIMIT_S)
+
+        def end() -> None:
+            self.vip.pubsub.unsubscribe("pubsub", topic, handle)
+
+        self._ends.append(end)
+
+    def _publish(self, topic: str, facts: dict[str, Any]) -> None:
+        _log.info("%s", facts)
+        self.vip.pubsub.publish("pubsub", topic, {}, facts)
+
+    def _halt(self) -> None:
+        """End what runs, and give back what it holds."""
+        self._stopping.set()
+        self._woken.set()
+        self._working.join(timeout=RPC_LIMIT_S)
+        self._working.kill()
+        for end in self._ends:
+            end()
+        self._ends.clear()
+        if self._scheduler is not None:
+            self._scheduler.stop()
+        self._stopping.clear()
+        self._woken.clear()
+
+    @RPC.export  # type: ignore[untyped-decorator]
+    def show(self) -> dict[str, Any]:
+        """Return what applies now and next, by group."""
+        return self._running().show()
+
+    @RPC.export  # type: ignore[untyped-decorator]
+    def records(self) -> list[dict[str, Any]]:
+        """Return the last changes, oldest first."""
+        return list(self._running().records)
+
+    @RPC.export  # type: ignore[untyped-decorator]
+    def set_need(
+        self, group: str, name: str, energy_kwh: float | None, deadline: str | None = None
+    ) -> None:
+        """Set what a vehicle of a group needs by a time of ISO 8601; energy None ends it."""
+        self._running().set_need(group, name, energy_kwh, deadline)
+        self._woken.set()
+
+    @RPC.export  # type: ignore[untyped-decorator]
+    def set_prices(self, prices: Any) -> str:
+        """Take day-ahead prices; `accepted`, or what is wrong with them."""
+        self._woken.set()
+        return self._running().take_prices(prices)
+
+    def _running(self) -> Scheduler:
+        if self._scheduler is None:
+            raise TryLater("the scheduler has no valid configuration")
+        return self._scheduler
+
+    @Core.receiver("onstop")  # type: ignore[untyped-decorator]
+    def end(self, _sender: Any, **_kwargs: Any) -> None:
+        """Give back what is held; plans and limits of circuits stay."""
+        self._halt()
+
+
+def _meter(
+    scheduler: Scheduler, circuit: str, topics: dict[str, Callable[[Any], object]]
+) -> Callable[[Any], object]:
+    """Return a handler of a meter's messages; several circuits may have one meter topic."""
+    before = topics.get(scheduler.config.circuits[circuit].meter_topic)
+
+    def take(message: Any) -> None:
+        if before is not None:
+            before(message)
+        values = message[0] if isinstance(message, list) and message else message
+        if isinstance(values, dict):
+            scheduler.take_meter(circuit, values)
+
+    return take
+
+
+def main() -> None:
+    """Run the agent as the platform starts agents."""
+    vip_main(SchedulerAgent, identity=IDENTITY, version=__version__)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,202 @@
+"""`chargepoint-driver schedule`: limits by time and price, without VOLTTRON."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import click
+
+from chargepoint_driver.cli.support.serving import log_options, serving
+from chargepoint_driver.config import Account
+from chargepoint_driver.config.texts import read_json
+from chargepoint_driver.demand_response.schedule import ScheduleConfig
+from chargepoint_driver.demand_response.schedule.devices import AccountDevices
+from chargepoint_driver.demand_response.schedule.prices import parse_time
+from chargepoint_driver.demand_response.schedule.runner import Scheduler
+from chargepoint_driver.errors import BadConfiguration, BadValue
+from chargepoint_driver.process.signals import EndSignals
+from chargepoint_driver.service import Accounts, Service
+from chargepoint_driver.text import get_logger
+
+__all__ = ["schedule"]
+
+_log = get_logger(__name__)
+
+_CONFIG = click.option(
+    "--config",
+    "config_file",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="JSON file of the schedule, as the scheduler agent takes it.",
+)
+
+
+@click.group(
+    invoke_without_command=True,
+    epilog="\b\nExamples:\n"
+    "  chargepoint-driver schedule --config schedule.json\n"
+    "  chargepoint-driver schedule show --config schedule.json --at 2026-12-01T18:00:00+01:00",
+)
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="JSON file of the schedule, with the accounts of its chargers.",
+)
+@log_options
+@click.pass_context
+def schedule(
+    ctx: click.Context, config_file: Path | None, log_file: Path | None, max_log_bytes: int
+) -> None:
+    """Limit chargers by time, price and circuit, until interrupted.
+
+    Prints one line of JSON for each change. Limits are written under a lease: they end where
+    this process dies. Plans, and limits of circuits, stay.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    if config_file is None:
+        raise click.UsageError("--config is missing: name the file of the schedule")
+    config = _read(config_file)
+    if not config.accounts:
+        raise BadConfiguration(
+            f"{config_file}: 'accounts' is missing; add the accounts of the chargers"
+        )
+    _check_devices(config, config_file)
+    with serving(log_file, max_log_bytes, logging.WARNING) as signals:
+        accounts = Accounts(_serve)
+        scheduler: Scheduler | None = None
+        try:
+            faults = accounts.configure({"accounts": config.accounts})
+            if faults:
+                raise BadConfiguration("\n".join(f"{config_file}: {each}" for each in faults))
+            scheduler = Scheduler(config, AccountDevices(accounts), _now, _print)
+            click.echo(json.dumps({"ready": True, "groups": list(config.groups)}))
+            _run(scheduler, config.look_seconds, signals)
+        finally:
+            if scheduler is not None:
+                scheduler.stop()
+            accounts.close()
+
+
+@schedule.command()
+@_CONFIG
+@click.option("--at", default=None, metavar="TIME", help="Another time than now, ISO 8601.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(config_file: Path, at: str | None, as_json: bool) -> None:
+    """Show what applies now and next.
+
+    Nothing is sent. Needs of vehicles and prices from a topic are known to the running scheduler
+    only; prices of a file count.
+    """
+    config = _read(config_file)
+    try:
+        now = _now() if at is None else parse_time(at, "--at")
+    except BadValue as error:
+        raise click.UsageError(str(error)) from None
+    scheduler = Scheduler(config, _NoDevices(), lambda: now)
+    prices = scheduler.read_prices()
+    if prices not in ("", "accepted"):
+        click.secho(f"warning: prices: {prices}", fg="yellow", err=True)
+    found = scheduler.show()
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    for name, each in found["groups"].items():
+        click.echo(f"{name}: {_words(each['now'])}")
+        if each["next"] is not None:
+            click.echo(f"    then {_words(each['next'])}")
+
+
+def _serve(account: Account) -> Service:
+    """Return the service of an account, which renews what is written while this runs."""
+    service = Service.of_account(account)
+    service.keep(lambda key, message: _log.warning("%s: %s", key, message))
+    return service
+
+
+def _run(scheduler: Scheduler, look_s: float, signals: EndSignals) -> None:
+    """Look again and again until a signal. Raises what a look raised."""
+    stop, failures = threading.Event(), list[BaseException]()
+
+    def work() -> None:
+        try:
+            while True:
+                scheduler.look()
+                if stop.wait(look_s):
+                    return
+        except BaseException as error:  # noqa: BLE001 - raised on the main thread
+            failures.append(error)
+            stop.set()
+
+    thread = threading.Thread(target=work, name="scheduler")
+    thread.start()
+    try:
+        signals.wait(stop)
+    finally:
+        stop.set()
+        thread.join()
+    if failures:
+        raise failures[0]
+
+
+def _words(period: dict[str, Any]) -> str:
+    kw, reason = period["kw"], period["reason"]
+    limit = "no limit" if kw is None else f"{kw:g} kW"
+    return f"{limit} until {period['until']}" + (f" ({reason})" if reason else "")
+
+
+class _NoDevices:
+    """Devices of a schedule that is only shown."""
+
+    def look(self, device: Any) -> Any:
+        raise NotImplementedError
+
+    def hold(self, device: Any, kw: float, *, lease_s: float) -> None:
+        raise NotImplementedError
+
+    def release(self, device: Any) -> None:
+        raise NotImplementedError
+
+    def plan(self, device: Any, text: str) -> bool:
+        raise NotImplementedError
+
+
+def _read(path: Path) -> ScheduleConfig:
+    """Return the configuration; faults name the file. Raises BadConfiguration."""
+    content = read_json(path).content
+    if not isinstance(content, dict):
+        raise BadConfiguration(f"{path}: must be a JSON object, like {{…}}")
+    try:
+        return ScheduleConfig.from_dict(content)
+    except BadConfiguration as error:
+        lines = [f"{path}: {line.removeprefix('config: ')}" for line in str(error).splitlines()]
+        raise BadConfiguration("\n".join(lines)) from None
+
+
+def _check_devices(config: ScheduleConfig, path: Path) -> None:
+    for name, group in config.groups.items():
+        for device in (*group.devices, *group.ports):
+            AccountDevices.check(device, f"{path}: groups.{name}")
+    for name, circuit in config.circuits.items():
+        for port, settings in circuit.ports.items():
+            AccountDevices.check(settings.device, f"{path}: circuits.{name}.ports.{port}")
+        if circuit.meter_topic:
+            raise BadConfiguration(
+                f"{path}: circuits.{name}: meter_topic: needs VOLTTRON; run the scheduler agent"
+            )
+    if config.prices_topic:
+        raise BadConfiguration(f"{path}: prices_topic: needs VOLTTRON; use prices_file")
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def _print(facts: dict[str, Any]) -> None:
+    click.echo(json.dumps(facts))

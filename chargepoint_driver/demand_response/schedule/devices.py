@@ -1,0 +1,160 @@
+"""What a scheduler asks of chargers, and the accounts of this process as such chargers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.service import Accounts
+
+__all__ = ["LOOK_POINTS", "AccountDevices", "Devices", "Look", "key_of"]
+
+LOOK_POINTS = (
+    "Status",
+    "portLoad",
+    "currentL1",
+    "currentL2",
+    "currentL3",
+    "energyNeeded",
+    "departureTime",
+    "rfidSerialNumber",
+    "sessionID",
+    "endTime",
+    "bootTime",
+)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a port reports. None: not reported; `is_active` None: out of reach.
+
+    `currents`: A of the port's own lines 1 to 3. `session`: the one that runs. `booted`: changes
+    when the charger restarts."""
+
+    is_active: bool | None
+    load_kw: float | None = None
+    currents: Mapping[int, float] | None = None
+    energy_kwh: float | None = None
+    departure: datetime | None = None
+    id_tag: str | None = None
+    session: str | None = None
+    booted: str | None = None
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Look:
+        """Return the look of a port's points by attribute."""
+        status = values.get("Status")
+        is_active = {"INUSE": True, "AVAILABLE": False}.get(str(status))
+        lines = {n: _number(values.get(f"currentL{n}")) for n in (1, 2, 3)}
+        ended = values.get("endTime")
+        session = None if ended else values.get("sessionID")
+        return cls(
+            is_active,
+            _number(values.get("portLoad")),
+            {n: a for n, a in lines.items() if a is not None} or None,
+            _number(values.get("energyNeeded")),
+            _time(values.get("departureTime")),
+            None if session is None else _text(values.get("rfidSerialNumber")),
+            _text(session),
+            _text(values.get("bootTime")),
+        )
+
+
+class Devices(Protocol):
+    """Ports, stations and groups. Every method may wait, and raises ChargePointError."""
+
+    def look(self, device: Any) -> Look:
+        """Return what a port reports."""
+
+    def hold(self, device: Any, kw: float, *, lease_s: float) -> None:
+        """Send a limit, or renew its lease. `lease_s` 0: it stays until it is changed."""
+
+    def release(self, device: Any) -> None:
+        """End what `hold` did: what was in force before comes back."""
+
+    def plan(self, device: Any, text: str) -> bool:
+        """Have a charger keep to a plan; empty text ends it. False where it has it already."""
+
+
+def key_of(device: Any) -> str:
+    """Return a device as a text, for logs and as a key."""
+    if isinstance(device, Mapping):
+        return " ".join(str(value) for value in device.values())
+    return str(device)
+
+
+class AccountDevices:
+    """Devices of accounts that this process holds: {"station", "port"?} or {"group"}, and
+    "account" where there are several."""
+
+    def __init__(self, accounts: Accounts) -> None:
+        self._accounts = accounts
+
+    @staticmethod
+    def check(device: Any, where: str) -> None:
+        """Raise BadConfiguration for what is not a device."""
+        is_good = (
+            isinstance(device, Mapping)
+            and ("station" in device) != ("group" in device)
+            and not set(device) - {"station", "port", "group", "account"}
+        )
+        if not is_good:
+            raise BadConfiguration(
+                f'{where}: without VOLTTRON a device is written like {{"station": "CP1", '
+                '"port": 1}} or {{"group": "garage"}}'
+            )
+
+    def look(self, device: Any) -> Look:
+        account, where = _split(device)
+        table = self._accounts.tables()
+        rows = table[account] if account in table else next(iter(table.values()))
+        points = {name: {"attribute": name, **where} for name in LOOK_POINTS if rows.named(name)}
+        return Look.of(self._accounts.read(points, account)["values"])
+
+    def hold(self, device: Any, kw: float, *, lease_s: float) -> None:
+        account, where = _split(device)
+        options: dict[str, Any] = {"command_lease": lease_s} if lease_s else {"shed_duration": 0}
+        self._accounts.write(
+            {"attribute": "allowedLoad", **where},
+            kw,
+            account,
+            writer="scheduler",
+            shed_on_write=True,
+            **options,
+        )
+
+    def release(self, device: Any) -> None:
+        account, where = _split(device)
+        self._accounts.revert({"attribute": "shedState", **where}, account)
+
+    def plan(self, device: Any, text: str) -> bool:
+        account, where = _split(device)
+        if "group" in where:
+            raise BadConfiguration("a plan is for a station or port, not for a group")
+        station, port = str(where["station"]), where.get("port")
+        return bool(self._accounts.command("chargingPlan", station, port, text, account))
+
+
+def _split(device: Mapping[str, Any]) -> tuple[str | None, dict[str, Any]]:
+    return device.get("account"), {k: v for k, v in device.items() if k != "account"}
+
+
+def _number(value: Any) -> float | None:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return float(value) if is_number else None
+
+
+def _text(value: Any) -> str | None:
+    return None if value in (None, "") else str(value)
+
+
+def _time(value: Any) -> datetime | None:
+    if not isinstance(value, datetime):
+        try:
+            value = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+        except ValueError:
+            return None
+    return value if value.tzinfo is not None else None

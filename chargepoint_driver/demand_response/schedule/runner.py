@@ -1,0 +1,384 @@
+"""The scheduler at work: it looks, decides and writes, and records what it did."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from chargepoint_driver.config.texts import read_json
+from chargepoint_driver.demand_response.circuits import Circuits
+from chargepoint_driver.demand_response.schedule.cheapest import Need
+from chargepoint_driver.demand_response.schedule.config import GroupConfig, ScheduleConfig
+from chargepoint_driver.demand_response.schedule.devices import Devices, Look, key_of
+from chargepoint_driver.demand_response.schedule.engine import Period, Schedule
+from chargepoint_driver.demand_response.schedule.prices import Prices, parse_time
+from chargepoint_driver.errors import BadValue, ChargePointError
+from chargepoint_driver.text import get_logger
+
+__all__ = ["Scheduler", "describe"]
+
+_log = get_logger(__name__)
+
+_DAY = timedelta(days=1)
+# A plan is offered again after this time: the charger may have restarted. One that it has
+# already is not sent again.
+_PLAN_AGAIN_S = 300.0
+_MAX_RECORDS = 1_000
+# Errors after which a device is not asked again to take a plan.
+_NO_PLANS = {"bad_configuration", "bad_value", "not_permitted", "refused", "write_rejected"}
+_STEPS = 10
+
+
+@dataclass(frozen=True)
+class _Applied:
+    """What was last written to the devices of a group."""
+
+    kw: float | None
+    reason: str
+    done: bool
+
+
+class Scheduler:
+    """Schedules, prices and circuits of one configuration, at devices."""
+
+    def __init__(
+        self,
+        config: ScheduleConfig,
+        devices: Devices,
+        now: Callable[[], datetime],
+        record: Callable[[dict[str, Any]], None] = lambda _: None,
+    ) -> None:
+        """`now` is the time with its zone. `record` takes each change: see `look`."""
+        self.config = config
+        self._devices = devices
+        self._now = now
+        self._record = record
+        self.records: deque[dict[str, Any]] = deque(maxlen=_MAX_RECORDS)
+        self._schedule = Schedule(config)
+        self._prices = Prices()
+        self._file_s: float | None = None
+        self._needs: dict[str, dict[str, Need]] = {name: {} for name in config.groups}
+        self._visits: dict[str, str] = {}
+        self._deadlines: dict[str, tuple[str, datetime]] = {}
+        self._applied: dict[str, _Applied] = {}
+        self._held: dict[str, Any] = {}
+        self._plans: dict[str, tuple[str, datetime]] = {}
+        self._planless: set[str] = set()
+        self._circuits: Circuits | None = None
+        self._booted: dict[str, str] = {}
+        if config.circuits:
+            self._circuits = Circuits(config.circuits, now().timestamp())
+        self._ports = {
+            name: port
+            for circuit in config.circuits.values()
+            for name, port in circuit.ports.items()
+        }
+        self._ruled = {circuit.group for circuit in config.circuits.values() if circuit.group}
+
+    # ---- what comes in -------------------------------------------------------------------
+
+    def take_prices(self, message: Any) -> str:
+        """Take day-ahead prices; `accepted`, or what is wrong with them (those before stand)."""
+        try:
+            newer = Prices.parse(message)
+        except BadValue as error:
+            self._tell(prices=f"malformed: {error}")
+            return f"malformed: {error}"
+        self._prices = self._prices.merged(newer, self._now() - 2 * _DAY)
+        self._tell(prices="accepted", count=len(newer))
+        return "accepted"
+
+    def take_meter(self, circuit: str, values: Mapping[str, Any]) -> bool:
+        """Take the points of a circuit's meter. False where they lack what its limits need."""
+        config = self.config.circuits[circuit]
+        kw = _number(values.get(config.meter_kw)) if config.meter_kw else None
+        amps = tuple(_number(values.get(name)) for name in config.meter_amps)
+        known = tuple(a for a in amps if a is not None)
+        assert self._circuits is not None
+        return self._circuits.meter(
+            circuit, self._now().timestamp(), kw, known if len(known) == 3 else None
+        )
+
+    def set_need(
+        self, group: str, name: str, energy_kwh: float | None, deadline: str | None = None
+    ) -> None:
+        """Set what a vehicle of a group needs by a deadline (ISO 8601); energy None ends it.
+        Raises BadValue."""
+        if group not in self._needs:
+            raise BadValue(f"no group {group!r} in the schedule (there: {', '.join(self._needs)})")
+        if energy_kwh is None:
+            self._needs[group].pop(name, None)
+            return
+        if _number(energy_kwh) is None or not 0 < energy_kwh < 1e6:
+            raise BadValue("energy_kwh: expected a number above 0")
+        now = self._now()
+        until = parse_time(deadline, "deadline")
+        if until <= now:
+            raise BadValue("deadline: is not in the future")
+        self._needs[group][name] = Need(energy_kwh, now, until, self._vehicle_kw(group), name)
+
+    # ---- work ----------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Do what is due now. Changes are recorded:
+
+        `{"time", "group", "kw", "reason", "until", "done"}`, kw None: no limit; done False: a
+        device did not take it, and it is tried again. `{"time", "port", "amps", "kw", "done"}` of
+        a port under circuits. `{"time", "silent": [circuits]}`.
+        """
+        self.read_prices()
+        looks = self._looks()
+        now = self._now()
+        limits_kw: dict[str, float] = {}
+        for name, group in self.config.groups.items():
+            self._note_needs(name, group, looks, now)
+            periods = self._schedule.now(name, now, self._prices, self._needs[name].values())
+            for circuit, config in self.config.circuits.items():
+                if config.group == name and periods[0].kw is not None:
+                    limits_kw[circuit] = periods[0].kw
+            done = name in self._ruled or self._apply(group, periods, now)
+            applied = _Applied(periods[0].kw, periods[0].reason, done)
+            if self._applied.get(name) != applied:
+                self._applied[name] = applied
+                self._tell(group=name, **_shown(periods[0]), done=done)
+        if self._circuits is not None:
+            self._step(self._circuits, looks, limits_kw)
+
+    def show(self) -> dict[str, Any]:
+        """Return what applies now and next: group to `describe`; `at` is the time of it."""
+        now = self._now()
+        groups = {
+            name: describe(self._schedule.now(name, now, self._prices, self._needs[name].values()))
+            for name in self.config.groups
+        }
+        return {"at": now.isoformat(), "groups": groups}
+
+    def stop(self) -> None:
+        """Give back what is held. Plans and limits of circuits stay: they protect the site."""
+        for key, device in list(self._held.items()):
+            self._try(key, partial(self._devices.release, device))
+        self._held.clear()
+
+    # ---- groups --------------------------------------------------------------------------
+
+    def _apply(self, group: GroupConfig, periods: list[Period], now: datetime) -> bool:
+        good = True
+        count, lease_s = len(group.devices), self.config.lease_seconds
+        for device in group.devices:
+            key = key_of(device)
+            if group.plan and key not in self._planless:
+                good &= self._plan(key, device, count, periods, now)
+                if key not in self._planless:
+                    continue
+            kw = periods[0].kw
+            if kw is not None:
+                part_kw = math.floor(kw / count * _STEPS + 1e-6) / _STEPS
+                self._held[key] = device
+                good &= self._try(
+                    key,
+                    partial(self._devices.hold, device, part_kw, lease_s=lease_s),
+                )
+            elif key in self._held:
+                if self._try(key, partial(self._devices.release, device)):
+                    del self._held[key]
+                else:
+                    good = False
+        return good
+
+    def _plan(
+        self, key: str, device: Any, count: int, periods: list[Period], now: datetime
+    ) -> bool:
+        """Offer a plan to a charger; one that takes none is written to from then on."""
+        said = [(each.end, each.kw) for each in periods[:-1]] + [(None, periods[-1].kw)]
+        text, sent = self._plans.get(key, ("", now))
+        is_same = text == str(said)
+        if is_same and (now - sent).total_seconds() < _PLAN_AGAIN_S:
+            return True
+        plan = {
+            "periods": [
+                {
+                    "start": each.start.isoformat(),
+                    "kw": None if each.kw is None else each.kw / count,
+                }
+                for each in periods
+            ],
+            "until": periods[-1].end.isoformat(),
+        }
+        plan_text = "" if all(each.kw is None for each in periods) else json.dumps(plan)
+        try:
+            is_new = self._devices.plan(device, plan_text)
+        except ChargePointError as error:
+            if error.code in _NO_PLANS:
+                self._planless.add(key)
+                self._tell(device=key, plan=f"not taken, limits are written: {error}")
+            else:
+                _log.warning("%s: %s; tried again", key, error)
+            return False
+        if is_new:
+            self._tell(device=key, plan="sent" if plan_text else "removed", periods=len(periods))
+        self._plans[key] = str(said), now
+        return True
+
+    def _note_needs(
+        self, name: str, group: GroupConfig, looks: Mapping[str, Look], now: datetime
+    ) -> None:
+        """Learn what vehicles need, and forget what is over."""
+        needs = self._needs[name]
+        for each in [each for each, need in needs.items() if need.deadline <= now]:
+            del needs[each]
+        for port in group.ports:
+            key = key_of(port)
+            look = looks.get(key)
+            if look is None or look.is_active is None:
+                continue
+            need = self._need_of(name, key, look, now)
+            before = self._visits.get(f"{name} {key}")
+            if need is None:
+                if before is not None:
+                    needs.pop(key, None)
+                    del self._visits[f"{name} {key}"]
+                continue
+            visit = f"{look.session} {need.energy_kwh:g} {need.deadline.isoformat()}"
+            if visit != before:
+                self._visits[f"{name} {key}"] = visit
+                needs[key] = replace(need, name=key)
+                self._tell(
+                    group=name,
+                    need=key,
+                    energy_kwh=need.energy_kwh,
+                    deadline=need.deadline.isoformat(),
+                )
+
+    def _need_of(self, name: str, key: str, look: Look, now: datetime) -> Need | None:
+        if not look.is_active:
+            return None
+        vehicle = self.config.vehicles.get(look.id_tag or "")
+        energy_kwh, deadline = look.energy_kwh, look.departure
+        if vehicle is not None:
+            energy_kwh = energy_kwh or vehicle.energy_kwh
+            deadline = deadline or self._deadline(name, key, look, vehicle.deadline, now)
+        if not energy_kwh or deadline is None or deadline <= now:
+            return None
+        return Need(energy_kwh, now, deadline, self._vehicle_kw(name))
+
+    def _deadline(self, name: str, key: str, look: Look, clock: str, now: datetime) -> datetime:
+        """The deadline of a visit: that which was found when it began."""
+        place, session = f"{name} {key}", look.session or ""
+        known = self._deadlines.get(place)
+        if known is None or known[0] != session:
+            known = session, self._schedule.need(1.0, clock, now, name).deadline
+            self._deadlines[place] = known
+        return known[1]
+
+    def _vehicle_kw(self, group: str) -> float:
+        cheapest = self.config.groups[group].cheapest
+        if cheapest is None:
+            return 1.0
+        return cheapest.vehicle_kw or cheapest.kw
+
+    # ---- circuits ------------------------------------------------------------------------
+
+    def _step(
+        self, circuits: Circuits, looks: Mapping[str, Look], limits_kw: Mapping[str, float]
+    ) -> None:
+        now_s = self._now().timestamp()
+        for name, port in self._ports.items():
+            look = looks.get(key_of(port.device))
+            if look is None or look.is_active is None:
+                continue
+            if look.booted is not None and self._booted.get(name, look.booted) != look.booted:
+                circuits.forget(name)
+            self._booted[name] = look.booted or self._booted.get(name, "")
+            currents = look.currents
+            if currents is not None:
+                currents = {
+                    phase: currents[line]
+                    for line, phase in enumerate(port.phases, 1)
+                    if line in currents
+                }
+            circuits.seen(name, is_active=look.is_active, currents=currents, load_kw=look.load_kw)
+        silent = circuits.silent(now_s)
+        if self._applied.get("") != (applied := _Applied(None, ", ".join(silent), True)):
+            if silent or "" in self._applied:
+                self._tell(silent=silent)
+            self._applied[""] = applied
+        for command in circuits.step(now_s, limits_kw):
+            device = self._ports[command.port].device
+            done = self._try(
+                key_of(device),
+                partial(self._devices.hold, device, command.kw, lease_s=0),
+            )
+            if done:
+                circuits.confirmed(command.port, command.amps)
+            else:
+                circuits.failed(command.port, now_s)
+            self._tell(port=command.port, amps=command.amps, kw=command.kw, done=done)
+
+    # ---- inside --------------------------------------------------------------------------
+
+    def _looks(self) -> dict[str, Look]:
+        """Look at every port that a group or a circuit asks for, once."""
+        wanted = {key_of(port): port for g in self.config.groups.values() for port in g.ports}
+        wanted |= {key_of(port.device): port.device for port in self._ports.values()}
+        found = {}
+        for key, device in wanted.items():
+            try:
+                found[key] = self._devices.look(device)
+            except ChargePointError as error:
+                _log.warning("%s: %s", key, error)
+        return found
+
+    def read_prices(self) -> str:
+        """Read the file of prices where it changed: as `take_prices`; '' where it did not."""
+        if not self.config.prices_file:
+            return ""
+        path = Path(self.config.prices_file)
+        try:
+            changed_s = path.stat().st_mtime
+            if changed_s == self._file_s:
+                return ""
+            content = read_json(path).content
+        except (OSError, ChargePointError) as error:
+            if self._file_s != -1.0:
+                self._file_s = -1.0
+                self._tell(prices=f"cannot be read: {error}")
+            return f"cannot be read: {error}"
+        self._file_s = changed_s
+        return self.take_prices(content)
+
+    def _try(self, key: str, act: Callable[[], None]) -> bool:
+        try:
+            act()
+        except ChargePointError as error:
+            _log.warning("%s: %s; tried again", key, error)
+            return False
+        return True
+
+    def _tell(self, **facts: Any) -> None:
+        entry = {"time": self._now().isoformat(), **facts}
+        self.records.append(entry)
+        self._record(entry)
+
+
+def describe(periods: list[Period]) -> dict[str, Any]:
+    """Return what applies now (`now`) and what follows (`next`, None: nothing known)."""
+    following = _shown(periods[1]) if len(periods) > 1 else None
+    if following is not None:
+        following["from"] = periods[1].start.isoformat()
+    return {"now": _shown(periods[0]), "next": following}
+
+
+def _shown(period: Period) -> dict[str, Any]:
+    return {"kw": period.kw, "reason": period.reason, "until": period.end.isoformat()}
+
+
+def _number(value: Any) -> float | None:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return float(value) if is_number and math.isfinite(value) else None
