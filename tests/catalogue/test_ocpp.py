@@ -48,7 +48,7 @@ def test_a_register_is_read_by_one_call():
 def test_commands_are_the_rows_of_their_register():
     commands = [row for row in OCPP if row.is_command]
     assert {row.name for row in commands} == {
-        "remoteStart", "remoteStop", "Availability", "Reset", "Unlock"
+        "remoteStart", "remoteStop", "Availability", "Reset", "Unlock", "chargingPlan"
     }  # fmt: skip
     assert all(row.write.lower() == row.name.lower() for row in commands)
     assert [row for row in CHARGEPOINT if row.is_command] == []

@@ -154,6 +154,9 @@ def test_ten_chargers_under_nested_circuits_are_never_above_a_limit_all_day(yard
         charged |= {s for s in stays if yard.twins.state(s)["connectors"][0]["power_kw"]}
     assert yard.twins.errors == []
     # The limits were used, and every charger charged.
-    assert peak > 30
+    assert peak > 25
     assert energy_kwh > 100
     assert charged == set(IDS)
+    # Chargers keep limits in flash memory.
+    writes = [each for each in scheduler.records if "port" in each]
+    assert len(writes) < 60 * COUNT

@@ -20,6 +20,7 @@ from chargepoint_driver import errors
 from chargepoint_driver.backends.ocpp import ChargePointConfig, OcppConfig
 from chargepoint_driver.cli.support.config_files import load_device, load_registry
 from chargepoint_driver.config import AgentConfig
+from chargepoint_driver.demand_response.schedule import ScheduleConfig
 from docs.generators import __main__ as generators
 from docs.generators import configuration, quirks
 from docs.generators.table import cells_of
@@ -117,7 +118,12 @@ def _asked(sql: str) -> list[tuple[object, ...]]:
         return database.execute(sql).fetchall()
 
 
+def _schedule(block: Block, folder: Path) -> None:
+    assert ScheduleConfig.from_dict(json.loads(block.text)).groups
+
+
 LOADERS = {
+    "schedule": _schedule,
     "device": _device,
     "registry": _registry,
     "caching-agent": _caching_agent,

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from chargepoint_driver.cli.support.console import refuse_ignored
 from chargepoint_driver.cli.support.serving import log_options, serving
 from chargepoint_driver.config import Account
 from chargepoint_driver.config.texts import read_json
@@ -27,41 +28,45 @@ __all__ = ["schedule"]
 
 _log = get_logger(__name__)
 
-_CONFIG = click.option(
+
+@click.command(
+    epilog="\b\nExample:\n"
+    "  chargepoint-driver schedule --config schedule.json\n"
+    "  chargepoint-driver schedule show --config schedule.json --at 2026-12-01T18:00:00+01:00",
+)
+@click.argument("action", type=click.Choice(["run", "show"]), default="run")
+@click.option(
     "--config",
     "config_file",
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="JSON file of the schedule, as the scheduler agent takes it.",
+    help="JSON file of the schedule; to run, with the accounts of its chargers.",
 )
-
-
-@click.group(
-    invoke_without_command=True,
-    epilog="\b\nExamples:\n"
-    "  chargepoint-driver schedule --config schedule.json\n"
-    "  chargepoint-driver schedule show --config schedule.json --at 2026-12-01T18:00:00+01:00",
-)
-@click.option(
-    "--config",
-    "config_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="JSON file of the schedule, with the accounts of its chargers.",
-)
+@click.option("--at", default=None, metavar="TIME", help="Show another time than now, ISO 8601.")
+@click.option("--json", "as_json", is_flag=True, help="Show JSON.")
 @log_options
-@click.pass_context
 def schedule(
-    ctx: click.Context, config_file: Path | None, log_file: Path | None, max_log_bytes: int
+    action: str,
+    config_file: Path,
+    at: str | None,
+    as_json: bool,
+    log_file: Path | None,
+    max_log_bytes: int,
 ) -> None:
     """Limit chargers by time, price and circuit, until interrupted.
 
     Prints one line of JSON for each change. Limits are written under a lease: they end where
     this process dies. Plans, and limits of circuits, stay.
+
+    `show` prints what applies now and next, and sends nothing. It knows the prices of the file,
+    and no needs of vehicles.
     """
-    if ctx.invoked_subcommand is not None:
+    if action == "show":
+        _show(config_file, at, as_json)
         return
-    if config_file is None:
-        raise click.UsageError("--config is missing: name the file of the schedule")
+    refuse_ignored({"at", "as_json"}, "is for show: chargepoint-driver schedule show")
+    if log_file is None:
+        refuse_ignored({"max_log_bytes"}, "is the size of --log-file: give that too")
     config = _read(config_file)
     if not config.accounts:
         raise BadConfiguration(
@@ -74,7 +79,8 @@ def schedule(
         try:
             faults = accounts.configure({"accounts": config.accounts})
             if faults:
-                raise BadConfiguration("\n".join(f"{config_file}: {each}" for each in faults))
+                said = [each.removeprefix("config: ") for each in faults]
+                raise BadConfiguration("\n".join(f"{config_file}: {each}" for each in said))
             scheduler = Scheduler(config, AccountDevices(accounts), _now, _print)
             click.echo(json.dumps({"ready": True, "groups": list(config.groups)}))
             _run(scheduler, config.look_seconds, signals)
@@ -84,16 +90,7 @@ def schedule(
             accounts.close()
 
 
-@schedule.command()
-@_CONFIG
-@click.option("--at", default=None, metavar="TIME", help="Another time than now, ISO 8601.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def show(config_file: Path, at: str | None, as_json: bool) -> None:
-    """Show what applies now and next.
-
-    Nothing is sent. Needs of vehicles and prices from a topic are known to the running scheduler
-    only; prices of a file count.
-    """
+def _show(config_file: Path, at: str | None, as_json: bool) -> None:
     config = _read(config_file)
     try:
         now = _now() if at is None else parse_time(at, "--at")

@@ -26,6 +26,8 @@ _MEMORY_S = 30.0
 # A raise below this, or within this time of the last limit, is not worth a write to a charger.
 _MIN_RAISE_A = 1.0
 _RAISE_S = 60.0
+# An idle port is not raised sooner than this after its last limit.
+_IDLE_S = 300.0
 # A port that does not follow for so long counts as another load.
 _STUCK_S = 30.0
 
@@ -326,6 +328,8 @@ class Circuits:
             return None
         is_small = amps - sent_a < _MIN_RAISE_A and amps < config.max_a
         if sent_a > 0 and (is_small or now_s - known.sent_s < _RAISE_S):
+            return None
+        if not known.state.is_active and now_s - known.sent_s < _IDLE_S:
             return None
         grown = max(0.0, amps - known.bound_a)
         for key, cost in costs.items():

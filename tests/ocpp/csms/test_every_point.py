@@ -99,10 +99,20 @@ def test_every_path_of_the_catalogue_can_be_filled(backend: OcppBackend, clock: 
     found |= filled(backend)
     answering(charger, lambda: backend.shed(one, Limit(percent_shed=50), 60), answers)
     found |= filled(backend)
+    plan = {"periods": [{"start": clock.iso(60), "kw": 5}], "until": clock.iso(-3600)}
+    answering(charger, lambda: backend.command(one, "chargingPlan", json.dumps(plan)), answers)
+    found |= filled(backend)
     answers["SetChargingProfile"] = {"status": "Rejected"}
     answering(charger, lambda: backend.shed(one, Limit(allowed_load_kw=5), 60), answers)
     found |= filled(backend)
     charger.stop(transaction, clock.iso(), 3000, reason="Local")
+    found |= filled(backend)
+    charger.close()
+    charger = Charger(backend.system.ocpp_url, "CP1", subprotocols=["ocpp2.0.1"])
+    ac = {"energyAmount": 9000, "evMinCurrent": 6, "evMaxCurrent": 32, "evMaxVoltage": 230}
+    needs = {"requestedEnergyTransfer": "AC_three_phase", "acChargingParameters": ac}
+    needs["departureTime"] = clock.iso(-3600)
+    charger.ask("NotifyEVChargingNeeds", {"evseId": 1, "chargingNeeds": needs})
     found |= filled(backend)
     charger.close()
     assert sorted(READ - found) == []
