@@ -127,6 +127,7 @@ def test_a_plan_of_the_whole_charger(scene, clock) -> None:
 
 def test_a_charger_with_one_stack_level_takes_no_plan(scene, clock) -> None:
     site, twins = scene(quirks={"stack_level": 0})
+    eventually(lambda: 1 in site.point("T1").connectors)
     with pytest.raises(WriteRejected, match="two stack levels"):
         write(site, plan(clock, 3))
     with pytest.raises(NothingThere):
