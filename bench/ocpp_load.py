@@ -93,7 +93,7 @@ class Load:
         """`first` is the number of the first one, which is part of its id."""
         self._port = port
         self._numbers = range(first, first + sockets)
-        self._senders: list[_Sender] = []
+        self.senders: list[_Sender] = []
 
     async def open(self) -> None:
         loop = asyncio.get_running_loop()
@@ -105,31 +105,31 @@ class Load:
                 self._port,
             )
             await asyncio.wait_for(opened, 30)
-            self._senders.append(sender)
+            self.senders.append(sender)
 
     async def messages_per_s(self, seconds: float) -> float:
         """Answers per second while every socket sends."""
         loop = asyncio.get_running_loop()
-        for sender in self._senders:
+        for sender in self.senders:
             sender.is_running = True
             sender.send()
         await asyncio.sleep(seconds / 4)  # until it runs evenly
         begun, before = loop.time(), self.answers
         await asyncio.sleep(seconds)
         rate = (self.answers - before) / (loop.time() - begun)
-        for sender in self._senders:
+        for sender in self.senders:
             sender.is_running = False
         await asyncio.sleep(0.3)
-        assert not any(sender.errors for sender in self._senders)
+        assert not any(sender.errors for sender in self.senders)
         return rate
 
     @property
     def answers(self) -> int:
         """How many came in all."""
-        return sum(sender.answers for sender in self._senders)
+        return sum(sender.answers for sender in self.senders)
 
     def close(self) -> None:
         """Say goodbye."""
-        for sender in self._senders:
+        for sender in self.senders:
             sender.transport.write(bytes((0x88, 0x80, 0, 0, 0, 0)))
             sender.transport.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
@@ -163,10 +163,17 @@ class DirectBackend(Protocol):
         """Carry out a command of the catalogue's CommandRegister; the charger's answer. Raises
         BadValue before anything is sent, WriteRejected when the charger refuses."""
 
+    def records(self, calls: Mapping[str, Collection[str]]) -> dict[tuple[str, str], StationRecord]:
+        """Look at memory: station id to the calls wanted. Return (call, station id) to what the
+        call says of the station; stations that are not known are missing."""
+
     def follow(self, callback: Callable[[dict[str, Any]], None]) -> Callable[[], None]:
-        """Have each message of a charger told, in order, on a thread (or greenlet) of its own:
-        {"charge_point", "action", "connector", "time", "received", "data"}. Returns how to end
-        it."""
+        """Call back for each message of a charger, in order and on the backend's own thread: the
+        callback must return at once and never wait. It gets {"charge_point", "action",
+        "connector", "time", "received", "data"}. Returns how to end it."""
+
+    def fetch(self, request: Request) -> Reply:
+        """Carry out one planned read, as `Backend` says."""
 
 
 OPERATIONS = (

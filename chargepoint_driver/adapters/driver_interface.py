@@ -100,6 +100,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         self._account = device.account if device.cache_agent is None else None
         self._stations: Stations = self._reach(device)
         self._last: tuple[list[str], Selection] = ([], Selection())
+        self._new: list[str] = []
         # By the name in heart_beat_point. The host writes the point that the first device of
         # the account names; it is given one that is no point of any device.
         self._heart_beats: dict[str, Any] = {}
@@ -280,6 +281,9 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         """Take a register in, and its point into this driver's polling."""
         super().insert_register(register, base_topic)
         self._last = [], Selection()
+        self._new.append(f"{base_topic}/{register.point_name}")
+        if self._push is not None:
+            self._push.forget()
         tree = self.driver_agent.equipment_model
         node = tree.get_node(f"{base_topic}/{register.point_name}")
         claim(node, tree.agent.config)
@@ -296,6 +300,15 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
                 wrong,
                 node.config.polling_interval,
             )
+
+    def get_register_names(self) -> list[str]:
+        """Return the topics of the registers that were inserted since the last call.
+
+        The host asks after each device and describes each name that it gets. One interface serves
+        a whole account: with all names the start would take a time that grows with the square of
+        the number of stations."""
+        names, self._new = self._new, []
+        return names
 
     # ---- reading -----------------------------------------------------------------------------
 

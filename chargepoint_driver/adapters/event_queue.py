@@ -8,35 +8,54 @@ from typing import Any
 
 import gevent
 from gevent.event import Event
+from gevent.monkey import get_original
 
+from chargepoint_driver.rate_limited_log import RateLimitedLog
 from chargepoint_driver.text import get_logger
 
-__all__ = ["Inbox"]
+__all__ = ["EventQueue"]
 
 _log = get_logger(__name__)
 
-_MOST_WAITING = 10_000
+_MAX_WAITING = 10_000
+_GATHER_S = 0.06
 
 
-class Inbox:
-    """Hands over what was put in, in order and as much at once as there is. Of too much the
-    oldest is lost. Made, and stopped, on the hub's thread."""
+class EventQueue:
+    """Hands over what was put in, in order. Made, and stopped, on the hub's thread.
 
-    def __init__(self, handle: Callable[[list[Any]], None]) -> None:
+    What comes within 60 ms is handed over together: the hub wakes once for all of it. Of more than
+    10,000 items the oldest are lost. They are counted and logged, and the next call says so, since
+    its reader must then look at everything again.
+    """
+
+    def __init__(self, handle: Callable[[list[Any], int], None]) -> None:
+        """`handle` gets the items and how many were lost before them."""
         self._handle = handle
-        self._waiting: deque[Any] = deque(maxlen=_MOST_WAITING)
+        self._waiting: deque[Any] = deque()
+        self._is_waking = False
+        self._lost = 0
+        # A lock of the operating system: those that put are real threads, and never switch here.
+        self._lock = get_original("_thread", "allocate_lock")()
+        self._lines = RateLimitedLog(_log)
         self._wake = Event()
         self._watcher = gevent.get_hub().loop.async_()
         self._watcher.start(self._wake.set)
         self._greenlet = gevent.spawn(self._run)
 
     def put(self, item: Any) -> None:
-        """From any thread."""
-        self._waiting.append(item)
-        self._watcher.send()
+        """Add an item. From any thread."""
+        with self._lock:
+            if len(self._waiting) >= _MAX_WAITING:
+                self._waiting.popleft()
+                self._lost += 1
+            self._waiting.append(item)
+            is_waking, self._is_waking = self._is_waking, True
+        if not is_waking:
+            self._watcher.send()
 
     def stop(self) -> None:
-        """End the greenlet; what waits is lost. Twice is once."""
+        """End the greenlet; what waits is lost. A second call does nothing."""
         self._greenlet.kill()
         self._watcher.stop()
         self._watcher.close()
@@ -44,11 +63,16 @@ class Inbox:
     def _run(self) -> None:
         while True:
             self._wake.wait()
+            gevent.sleep(_GATHER_S)
             self._wake.clear()
-            items = []
-            while self._waiting:
-                items.append(self._waiting.popleft())
+            with self._lock:
+                self._is_waking = False
+                waiting, self._waiting = self._waiting, deque()
+                lost, self._lost = self._lost, 0
+            if lost:
+                reason = f"{lost} messages came faster than they could be published; all is read"
+                self._lines.warning("messages_lost", reason=reason)
             try:
-                self._handle(items)
+                self._handle(list(waiting), lost)
             except (Exception, gevent.Timeout):  # noqa: BLE001 - the next ones are handed over
                 _log.exception("what chargers told could not be published")

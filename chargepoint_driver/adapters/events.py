@@ -25,7 +25,8 @@ def publish_event(vip: Any, event: dict[str, Any]) -> None:
 
 
 def changes_topic(agent: str) -> str:
-    """Where a caching agent says which chargers have news: {"account", "stations"}."""
+    """Where a caching agent says which chargers have news: {"account", "stations"}, and "all"
+    true where messages were lost, so that any charger may have news."""
     return f"chargepoint/changes/{agent}"
 
 

@@ -6,10 +6,10 @@ what the host published last.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from chargepoint_driver.adapters.event_queue import Inbox
+from chargepoint_driver.adapters.event_queue import EventQueue
 from chargepoint_driver.adapters.events import changes_topic, publish_event
 from chargepoint_driver.registry import Selection
 from chargepoint_driver.service import Service
@@ -28,63 +28,74 @@ class Push:
         self._driver_agent = driver_agent
         self._registers = registers
         self._read = read
-        self._by_station: dict[str, Selection] = {}
+        # Station to its pushed points, and to the host's nodes of them.
+        self._by_station: dict[str, tuple[Selection, dict[str, Any]]] = {}
         self._indexed = 0
         self._bus_events = False
-        self._inbox = Inbox(self._handle)
+        self._queue = EventQueue(self._handle)
 
     def follow(self, service: Service, *, bus_events: bool) -> None:
-        """Heed the chargers of this process; their messages go onto the bus too, if wanted."""
+        """Follow the chargers of this process; publish their messages too, if wanted."""
         self._bus_events = bus_events
-        service.follow(self._inbox.put)
+        service.follow(self._queue.put)
 
     def follow_agent(self, agent: str) -> None:
-        """Heed what the caching agent says of its chargers."""
+        """Follow what the caching agent says of its chargers."""
 
         def changed(*arguments: Any) -> None:
-            for station in arguments[-1].get("stations", ()):
-                self._inbox.put({"charge_point": station})
+            message = arguments[-1]
+            for station in message.get("stations", ()):
+                self._queue.put({"charge_point": station})
+            if message.get("all"):
+                self._queue.put({"charge_point": None})
 
         self._driver_agent.vip.pubsub.subscribe("pubsub", changes_topic(agent), changed)
 
     def look(self, station_id: str) -> None:
-        """Look at a station anew: something was written to it."""
-        self._inbox.put({"charge_point": station_id})
+        """Look at a station again: something was written to it."""
+        self._queue.put({"charge_point": station_id})
 
-    def _handle(self, events: list[dict[str, Any]]) -> None:
-        self._publish(dict.fromkeys(event["charge_point"] for event in events))
+    def forget(self) -> None:
+        """Sort the points again: the registers changed."""
+        self._indexed = 0
+
+    def _handle(self, events: list[dict[str, Any]], lost: int) -> None:
+        self._index()
+        stations = dict.fromkeys(event["charge_point"] for event in events)
+        self._publish(self._by_station if lost or None in stations else stations)
         if self._bus_events:
             for event in events:
                 if "action" in event:
                     publish_event(self._driver_agent.vip, event)
 
-    def _publish(self, stations: Mapping[str, None]) -> None:
-        self._index()
-        points = Selection()
+    def _publish(self, stations: Iterable[str]) -> None:
+        """Publish what differs from what the host published last."""
+        get_node = self._driver_agent.equipment_model.get_node
+        changed: dict[str, Any] = {}
         for station in stations:
-            points.update(self._by_station.get(station, ()))
-        if not points:
-            return
-        node = self._driver_agent.equipment_model.get_node
-        values = self._read(points)
-        changed = {
-            topic: value
-            for topic, value in values.items()
-            if (found := node(topic)) is not None and found.last_value != value
-        }
+            if (found := self._by_station.get(station)) is None:
+                continue
+            points, nodes = found
+            for topic, value in self._read(points).items():
+                node = nodes[topic]
+                # A device that was deleted has no node any more.
+                if node.last_value != value and get_node(topic) is node:
+                    changed[topic] = value
         if changed:
             self._driver_agent.publish_push(changed)
 
     def _index(self) -> None:
         if self._indexed == len(self._registers):
             return
-        self._by_station.clear()
+        get_node = self._driver_agent.equipment_model.get_node
+        self._by_station = {}
         for topic, register in self._registers.items():
             point = register.point
-            if point.attribute.pushed:
-                self._by_station.setdefault(point.station_id, Selection())[topic] = point
+            if point.attribute.pushed and (node := get_node(topic)) is not None:
+                points, nodes = self._by_station.setdefault(point.station_id, (Selection(), {}))
+                points[topic], nodes[topic] = point, node
         self._indexed = len(self._registers)
 
     def stop(self) -> None:
         """Publish nothing any more."""
-        self._inbox.stop()
+        self._queue.stop()

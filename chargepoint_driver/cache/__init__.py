@@ -1,11 +1,12 @@
 """Few calls for many readers. Nothing here knows SOAP, OCPP or VOLTTRON.
 
-`shared` is what readers ask and keeps records with their times, `flight` lets readers share a
-fetch, `plan` joins stations into the fewest requests, `gate` says when a request may go out and
-`backoff` holds calls back that fail, `groups` knows which station is in which group, `disk` keeps
-what hardly ever changes.
+`cache` is what readers ask and keeps records with their times, `single_flight` lets readers share
+a fetch, `batching` joins stations into the fewest requests, `gate` says when a request may go out
+and `backoff` holds calls back that fail, `station_groups` knows which station is in which group,
+`file_store` keeps what hardly ever changes. `direct` reads backends that answer from memory.
 """
 
 from chargepoint_driver.cache.cache import Key, Outcome, SharedCache
+from chargepoint_driver.cache.direct import DirectCache
 
-__all__ = ["Key", "Outcome", "SharedCache"]
+__all__ = ["DirectCache", "Key", "Outcome", "SharedCache"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from chargepoint_driver.backend import Target
 from chargepoint_driver.catalogue import Attribute, Kind, Scope, Whole
@@ -34,7 +35,23 @@ class Point:
     notes: str = ""
     group: str | None = None
 
-    @property
+    def at(self, station_id: str, group: str | None) -> Point:
+        """Return this point on another station, or station group."""
+        return Point(
+            self.name,
+            self.attribute,
+            station_id,
+            self.port,
+            self.kind,
+            self.unit,
+            self.writable,
+            self.scrape_interval_s,
+            self.currency_s,
+            self.notes,
+            group,
+        )
+
+    @cached_property
     def target(self) -> Target:
         """What a write of this point acts on."""
         return Target(self.station_id, self.port, self.group)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import threading
 import unicodedata
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chargepoint_driver.catalogue import CHARGEPOINT, Attribute, Catalogue, Kind, Scope, Whole
@@ -37,6 +39,8 @@ _FITS: dict[Kind, frozenset[Kind]] = {
     Kind.DICTIONARY: frozenset(),
 }
 
+# Registries of different devices that are kept: one for each port number of a few files.
+_MAX_TEMPLATES = 32
 _CONTROLS = frozenset({"Cc", "Zl", "Zp"})
 _TRUE = frozenset({"true", "1", "yes", "t", "y"})
 _FALSE = frozenset({"false", "0", "no", "f", "n", ""})
@@ -90,6 +94,68 @@ def build(
     over. Of a point name used twice the later row counts, as it did in the classic driver, with a
     warning.
     """
+    given = list(rows)
+    template = _templates.of(given, port_number, cache_expiration_s, catalogue, group is not None)
+    return _at(template, source, station_id, group)
+
+
+class _Templates:
+    """Registries that were built last, without their device: the devices of an account share one
+    registry, and it is read and checked once. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: OrderedDict[tuple[Any, ...], Registry] = OrderedDict()
+
+    def of(
+        self,
+        rows: list[tuple[int, Mapping[str, Any]]],
+        port_number: int | None,
+        cache_expiration_s: float | None,
+        catalogue: Catalogue,
+        is_group: bool,
+    ) -> Registry:
+        """Return the registry of the rows, whose sources and stations are ''."""
+        # The text tells 1 from 1.0, True and "1".
+        key = (repr(rows), repr(port_number), repr(cache_expiration_s), id(catalogue), is_group)
+        with self._lock:
+            found = self._known.get(key)
+            if found is not None:
+                self._known.move_to_end(key)
+                return found
+        built = _build(rows, port_number, cache_expiration_s, catalogue, "" if is_group else None)
+        with self._lock:
+            # The catalogue stays alive with the points; an empty registry has none.
+            if built.points:
+                self._known[key] = built
+            while len(self._known) > _MAX_TEMPLATES:
+                self._known.popitem(last=False)
+        return built
+
+
+_templates = _Templates()
+
+
+def _at(template: Registry, source: str, station_id: str, group: str | None) -> Registry:
+    """Return the registry as that of a device."""
+    return Registry(
+        {name: point.at(station_id, group) for name, point in template.points.items()},
+        {name: dict(row) for name, row in template.rows.items()},
+        dict(template.lines),
+        [replace(fault, source=source) for fault in template.faults],
+        [replace(warning, source=source) for warning in template.warnings],
+    )
+
+
+def _build(
+    rows: list[tuple[int, Mapping[str, Any]]],
+    port_number: int | None,
+    cache_expiration_s: float | None,
+    catalogue: Catalogue,
+    group: str | None,
+) -> Registry:
+    """Return the registry of a device without station and source."""
+    source, station_id = "", ""
     registry = Registry()
     given_rows = [(number, given) for number, given in rows if not col.is_blank(given)]
     if not given_rows:

@@ -270,6 +270,11 @@ class Accounts:
         """The service of an account, for questions."""
         return self._find(account)[2]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the accounts."""
+        return tuple(self._services)
+
     def publishes(self, account: str) -> bool:
         """Whether the messages of an account's chargers belong on the platform's bus."""
         held = self._services.get(account)

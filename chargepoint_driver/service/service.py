@@ -17,7 +17,7 @@ from chargepoint_driver.backend import (
     RequestBackend,
     Target,
 )
-from chargepoint_driver.cache import Key, Outcome, SharedCache
+from chargepoint_driver.cache import DirectCache, Key, Outcome, SharedCache
 from chargepoint_driver.cache.file_store import Disk
 from chargepoint_driver.cache.single_flight import within
 from chargepoint_driver.catalogue import CHARGEPOINT, TABLES, Catalogue
@@ -130,11 +130,14 @@ class Service:
         commanded. `unreachable_minutes`: see `StationAlerts`."""
         self.station_alerts = StationAlerts(now, unreachable_minutes)
         self._backend = backend
-        self._catalogue = catalogue
         self._account: Account | None = None
         self._limit_s = READ_TIMEOUTS * timeout_s
-        self.cache = SharedCache(
-            backend, limit_s=self._limit_s, clock=clock, disk=disk, catalogue=catalogue
+        self.cache: SharedCache | DirectCache = (
+            DirectCache(backend, clock=clock)
+            if isinstance(backend, DirectBackend)
+            else SharedCache(
+                backend, limit_s=self._limit_s, clock=clock, disk=disk, catalogue=catalogue
+            )
         )
         self.control = Control(
             backend, self.cache, limit_s=timeout_s + 5.0, clock=clock, now=now, store=commands
@@ -327,15 +330,12 @@ class Service:
         if not isinstance(backend, DirectBackend):
             raise BadValue(f"{target}: {name} is for chargers that connect directly")
         said: list[str] = []
-        try:
-            within(
-                lambda: said.append(backend.command(target, name, value)),
-                self._limit_s,
-                f"{name} of {target}",
-                FateUnknown,
-            )
-        finally:
-            self._touch(target.station_id)
+        within(
+            lambda: said.append(backend.command(target, name, value)),
+            self._limit_s,
+            f"{name} of {target}",
+            FateUnknown,
+        )
         return said[0]
 
     def call(
@@ -368,28 +368,14 @@ class Service:
         self, station_id: str, what: str, ask: Callable[[], dict[str, Any]], limit_s: float
     ) -> dict[str, Any]:
         found: list[dict[str, Any]] = []
-        try:
-            within(lambda: found.append(ask()), limit_s, f"{what} of {station_id}", FateUnknown)
-        finally:
-            self._touch(station_id)
+        within(lambda: found.append(ask()), limit_s, f"{what} of {station_id}", FateUnknown)
         return found[0]
 
     def follow(self, callback: Callable[[dict[str, Any]], None]) -> Callable[[], None] | None:
-        """Have each message of a charger told (see `DirectBackend.follow`); None where the
-        backend is asked and does not tell."""
+        """Call back for each message of a charger (see `DirectBackend.follow`: on the backend's
+        own thread); None where the backend is asked and does not tell."""
         backend = self._backend
-        if not isinstance(backend, DirectBackend):
-            return None
-
-        def tell(event: dict[str, Any]) -> None:
-            self._touch(event["charge_point"])
-            callback(event)
-
-        return backend.follow(tell)
-
-    def _touch(self, station_id: str) -> None:
-        for call in self._catalogue.calls:
-            self.cache.touch(call, station_id)
+        return backend.follow(callback) if isinstance(backend, DirectBackend) else None
 
     def stations(self) -> list[StationRecord]:
         """Every station that the account may see, as `getStations` describes it; asked anew."""

@@ -109,11 +109,24 @@ def test_a_failure_on_a_later_page_fails_the_whole_read(backend, service):
 
 
 def test_a_flag_that_never_falls_ends_all_the_same(backend, service, monkeypatch):
-    monkeypatch.setattr(client, "_MOST_PAGES", 4)
+    monkeypatch.setattr(client, "_MAX_PAGES", 4)
     service.answers(*(stations(n, n, 1) for n in range(1, 10)))
     with pytest.raises(BadReply, match="more than 4 pages"):
         backend.fetch(Request("getStations"))
     assert len(service.requests) == 4
+
+
+def test_a_large_account_has_more_than_500_pages(backend, service):
+    def page(number, more):
+        return reply(
+            "getStationRights",
+            f"<rightsData><sgID>7</sgID><stationRightsProfile>read</stationRightsProfile>"
+            f"<stationData><stationID>1:{number}</stationID></stationData></rightsData>"
+            f"<moreFlag>{more}</moreFlag>",
+        )
+
+    service.answers(*(page(number, int(number < 600)) for number in range(1, 601)))
+    assert len(backend.fetch(Request("getStationRights")).records) == 600
 
 
 def test_load_has_no_pages(backend, service):

@@ -19,7 +19,7 @@ from websockets.protocol import State
 
 from chargepoint_driver.backends.ocpp import OcppConfig
 from chargepoint_driver.backends.ocpp.csms import Csms
-from chargepoint_driver.backends.ocpp.registers import record_of
+from chargepoint_driver.backends.ocpp.registers import records_of
 from chargepoint_driver.backends.ocpp.storage.queries import newest_sessions
 from chargepoint_driver.backends.ocpp.storage.restore import restore
 from chargepoint_driver.backends.ocpp.wire import schemas
@@ -149,7 +149,7 @@ def _known(system: Csms) -> dict[int, int]:
     view = system.view(system.points[NAME])
     sessions = newest_sessions(system.config.database, [NAME])[NAME]
     for call in OCPP.calls:
-        record = record_of(call, view, system.config, sessions, None)
+        record = records_of([call], view, system.config, sessions, None)[call]
         for values in (record.values, *record.ports.values()):
             are_values(values)
     return {

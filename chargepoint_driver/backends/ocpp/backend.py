@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,13 @@ from chargepoint_driver.backend import OPERATIONS, Limit, Reply, Request, Target
 from chargepoint_driver.backends.ocpp.central_system import CentralSystem
 from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Electrical
 from chargepoint_driver.backends.ocpp.register_commands import ORDERS
-from chargepoint_driver.backends.ocpp.registers import Sessions, record_of
+from chargepoint_driver.backends.ocpp.registers import Sessions, records_of
 from chargepoint_driver.backends.ocpp.status import ChargePointView, view_of
 from chargepoint_driver.backends.ocpp.storage.offline import event_of, id_of
 from chargepoint_driver.config import Account, OcppAccount
 from chargepoint_driver.errors import BadConfiguration, BadValue, NothingThere, NotPermitted
 from chargepoint_driver.process import threads
-from chargepoint_driver.records import Event
+from chargepoint_driver.records import Event, StationRecord
 
 __all__ = ["OcppBackend"]
 
@@ -50,7 +50,7 @@ class OcppBackend:
         self._counts: Counter[str] = Counter()
         self._newest: dict[str, Sessions] = {}
         self._version = 0
-        self._followers: dict[Callback, Callable[[], None]] = {}
+        self._followers: tuple[Callback, ...] = ()
         self._system = self._start(account)
 
     @classmethod
@@ -73,9 +73,7 @@ class OcppBackend:
     def _start(self, account: OcppAccount) -> CentralSystem:
         system = CentralSystem(account, self._now)
         system.start()
-        system.listen(self._forget)
-        for callback in self._followers:
-            self._followers[callback] = system.subscribe(callback)
+        system.listen(self._tell)
         return system
 
     # ---- reading -------------------------------------------------------------------------
@@ -84,22 +82,24 @@ class OcppBackend:
         """Look at memory. A charge point that never connected is out of reach; one that may not
         connect is missing."""
         wanted = request.stations or [view.id for view in self._system.charge_points()]
-        views = [self._view(each) for each in wanted if self._account.of(each) is not None]
-        sessions = {}
-        if request.call == _SESSIONS:
-            sessions = self._newest_sessions([view.id for view in views])
-        return Reply(
-            {
-                view.id: record_of(
-                    request.call,
-                    view,
-                    self._account,
-                    sessions.get(view.id, {}),
-                    self._cleared(view.id),
-                )
-                for view in views
-            }
-        )
+        found = self.records(dict.fromkeys(wanted, (request.call,)))
+        return Reply({station: record for (_, station), record in found.items()})
+
+    def records(self, calls: Mapping[str, Collection[str]]) -> dict[tuple[str, str], StationRecord]:
+        """Look at memory, once for each charge point, as `fetch` does."""
+        account = self._account
+        views = {
+            station: self._view(station) for station in calls if account.of(station) is not None
+        }
+        of_sessions = [station for station in views if _SESSIONS in calls[station]]
+        sessions = self._newest_sessions(of_sessions) if of_sessions else {}
+        found: dict[tuple[str, str], StationRecord] = {}
+        for station, view in views.items():
+            newest = sessions.get(station, {})
+            cleared = self._cleared(station)
+            records = records_of(calls[station], view, account, newest, cleared)
+            found.update(((call, station), record) for call, record in records.items())
+        return found
 
     def _view(self, station_id: str) -> ChargePointView:
         try:
@@ -127,12 +127,14 @@ class OcppBackend:
                     self._newest.update(asked)
         return found
 
-    def _forget(self, event: dict[str, Any]) -> None:
+    def _tell(self, event: dict[str, Any]) -> None:
         """A message came, on the central system's own thread."""
         if event["action"] in _OF_SESSIONS:
             with self._lock:
                 self._version += 1
                 self._newest.pop(event["charge_point"], None)
+        for callback in self._followers:
+            callback(event)
 
     def sessions(
         self, station_id: str | None, since: datetime, until: datetime | None
@@ -203,13 +205,12 @@ class OcppBackend:
             )
 
     def follow(self, callback: Callback) -> Callable[[], None]:
-        """Have each message told; returns how to end it. Goes on after a `reconfigure`."""
-        self._followers[callback] = self._system.subscribe(callback)
+        """Call back for each message, on the central system's own thread; return how to end it.
+        It goes on after a `reconfigure`."""
+        self._followers = (*self._followers, callback)
 
         def end() -> None:
-            stop = self._followers.pop(callback, None)
-            if stop is not None:
-                stop()
+            self._followers = tuple(each for each in self._followers if each is not callback)
 
         return end
 

@@ -6,6 +6,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from chargepoint_driver.backend import Limit, Target
@@ -27,7 +28,8 @@ from chargepoint_driver.text import get_logger
 __all__ = ["CentralSystem"]
 
 _log = get_logger(__name__)
-_MOST_PENDING = 10_000
+_MAX_PENDING = 10_000
+_TOO_SLOW = "a subscriber is too slow; it is told to read everything again"
 
 
 class CentralSystem(NamedOperations):
@@ -166,24 +168,33 @@ class CentralSystem(NamedOperations):
         return queries.events(self.config.database, after, most)
 
     def subscribe(self, callback: Callable[[dict[str, Any]], None]) -> Callable[[], None]:
-        """Have each message told as an event, in order, on a thread (under gevent: a greenlet)
-        of its own; a callback that is too slow loses the oldest. Returns how to end it."""
+        """Call back for each message, in order, on a thread (under gevent: a greenlet) of its own;
+        return how to end it.
+
+        A callback that is more than 10,000 messages behind loses the oldest. They are counted as
+        `events_lost`, and the callback gets one event with the action `EventsLost`, `charge_point`
+        '' and `data` {"lost": count}: read everything again."""
         csms = self._running
-        follower = _Follower(callback)
+        follower = _Follower(callback, lambda: csms.count(None, "events_lost", _TOO_SLOW))
         self._followers.append(follower)
-        csms.listeners = [*csms.listeners, follower.put]
+        stop = self.listen(follower.put)
 
         def end() -> None:
-            csms.listeners = [each for each in csms.listeners if each != follower.put]
+            stop()
             follower.stop()
 
         return end
 
-    def listen(self, callback: Callable[[dict[str, Any]], None]) -> None:
-        """Have each message told on the loop's own thread, before it is answered: for what
-        takes no time and never waits."""
+    def listen(self, callback: Callable[[dict[str, Any]], None]) -> Callable[[], None]:
+        """Call back for each message on the loop's own thread, before it is answered; return how
+        to end it. For what takes no time and never waits."""
         csms = self._running
         csms.listeners = [*csms.listeners, callback]
+
+        def end() -> None:
+            csms.listeners = [each for each in csms.listeners if each != callback]
+
+        return end
 
     def newest_sessions(self, station_ids: list[str]) -> dict[str, dict[int, dict[str, Any]]]:
         """Charge point to the newest transaction of each connector, all messages counted."""
@@ -380,9 +391,13 @@ class CentralSystem(NamedOperations):
 class _Follower:
     """Hands events over to a callback on a thread, or greenlet, of its own."""
 
-    def __init__(self, callback: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(
+        self, callback: Callable[[dict[str, Any]], None], count_lost: Callable[[], None]
+    ) -> None:
         self._callback = callback
-        self._events: deque[dict[str, Any]] = deque(maxlen=_MOST_PENDING)
+        self._count_lost = count_lost
+        self._events: deque[dict[str, Any]] = deque()
+        self._lost = 0
         self._stopped = False
         self._wake: Signal | None = None
         self._ready = Signal()
@@ -393,6 +408,12 @@ class _Follower:
         self._ready.close()
 
     def put(self, event: dict[str, Any]) -> None:
+        """Add an event. On the loop's thread only."""
+        if len(self._events) >= _MAX_PENDING:
+            with suppress(IndexError):  # taken meanwhile
+                self._events.popleft()
+                self._lost += 1
+                self._count_lost()
         self._events.append(event)
         wake = self._wake
         if wake is not None:
@@ -408,6 +429,7 @@ class _Follower:
         self._thread.join(5)
 
     def _run(self) -> None:
+        told = 0
         while not self._stopped:
             wake = Signal()
             self._wake = wake
@@ -417,7 +439,22 @@ class _Follower:
             self._wake = None
             while self._events:
                 try:
+                    if self._lost != told:
+                        lost, told = self._lost - told, self._lost
+                        self._callback(_events_lost(lost))
                     self._callback(self._events.popleft())
                 except Exception:  # noqa: BLE001 - logged; the others go on
                     _log.exception("a subscriber failed")
             wake.close()
+
+
+def _events_lost(lost: int) -> dict[str, Any]:
+    now = iso(time.time())
+    return {
+        "charge_point": "",
+        "action": "EventsLost",
+        "connector": None,
+        "time": now,
+        "received": now,
+        "data": {"lost": lost},
+    }

@@ -6,17 +6,18 @@ limits in force, the newest session, the newest alarm. None: not reported.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from operator import attrgetter
 from typing import Any
 
 from chargepoint_driver.backends.ocpp.model.timestamps import parse
 from chargepoint_driver.backends.ocpp.status import ChargePointView, ConnectorView
-from chargepoint_driver.catalogue import OCPP, Attribute, Kind, Scope
+from chargepoint_driver.catalogue import OCPP, Kind, Scope
 from chargepoint_driver.catalogue.measurands import MEASURANDS
 from chargepoint_driver.config.ocpp import OcppConfig
-from chargepoint_driver.records import StationRecord, Value, Values
+from chargepoint_driver.records import StationRecord, Unreadable, Value, Values
 
-__all__ = ["Sessions", "record_of"]
+__all__ = ["Sessions", "records_of"]
 
 Sessions = Mapping[int, Mapping[str, Any]]
 """Connector to its newest session: a row of `questions.sessions`."""
@@ -30,45 +31,42 @@ _NO_CONNECTOR: dict[str, Any] = {
 _SAID = ("ocpp_status", "error_code", "vendor_error_code", "info")
 
 
-def record_of(
-    call: str, view: ChargePointView, config: OcppConfig, sessions: Sessions, cleared: str | None
-) -> StationRecord:
-    """The answer to one call about one charge point. `cleared`: alarms until then are put away."""
+def records_of(
+    calls: Collection[str],
+    view: ChargePointView,
+    config: OcppConfig,
+    sessions: Sessions,
+    cleared: str | None,
+) -> dict[str, StationRecord]:
+    """Return the answer to each call about one charge point, which is rendered once for all of
+    them. `cleared`: alarms until then are put away."""
     station, ports = _facts(view, config, sessions, cleared)
-    rows = OCPP.of_call(call)
-    of_ports = [row for row in rows if row.scope is not Scope.STATION]
     # Which connectors there are is not known before they were heard of.
     unknown = None
     if not ports:
-        unknown = _values(
-            of_ports, {**_NO_CONNECTOR, "status": view.status, "last_seen": view.last_seen}
-        )
-    return StationRecord(
-        view.id,
-        _values(rows, station),
-        {number: _values(of_ports, facts) for number, facts in ports.items()},
-        unknown,
-    )
-
-
-def _values(rows: list[Attribute] | tuple[Attribute, ...], facts: Mapping[str, Any]) -> Values:
+        unknown = {**_NO_CONNECTOR, "status": view.status, "last_seen": view.last_seen}
     found = {}
-    for row in rows:
-        path = row.path[0]
-        if path:
-            found[row.name] = _at(path.removeprefix("Port/"), facts, row.kind)
+    for call in calls:
+        rows, of_ports = _ROWS[call]
+        found[call] = StationRecord(
+            view.id,
+            _values(rows, station),
+            {number: _values(of_ports, facts) for number, facts in ports.items()},
+            None if unknown is None else _values(of_ports, unknown),
+        )
     return found
 
 
-def _at(path: str, facts: Mapping[str, Any], kind: Kind) -> Value:
-    """The value at a path like limit/accepted_kw."""
-    value: Any = facts
-    for step in path.split("/"):
-        value = value.get(step) if isinstance(value, Mapping) else None
-        if value is None:
-            return None
-    convert = _KINDS.get(kind)
-    return value if convert is None else convert(value)
+def _values(rows: Iterable[_Row], facts: Mapping[str, Any]) -> Values:
+    found: dict[str, Value | Unreadable] = {}
+    for name, first, rest, convert in rows:
+        value: Any = facts.get(first)
+        for step in rest:
+            if value is None:
+                break
+            value = value.get(step)
+        found[name] = value if value is None or convert is None else convert(value)
+    return found
 
 
 _KINDS: dict[Kind, Callable[[Any], Value]] = {
@@ -78,6 +76,33 @@ _KINDS: dict[Kind, Callable[[Any], Value]] = {
     Kind.DATETIME: lambda text: str(text).replace("Z", "+00:00"),
     Kind.DICTIONARY: dict,
 }
+
+_Row = tuple[str, str, tuple[str, ...], Callable[[Any], Value] | None]
+"""Name of an attribute, the first step of its path, the other steps, how it is converted."""
+
+
+def _rows(call: str) -> tuple[tuple[_Row, ...], tuple[_Row, ...]]:
+    """Return the rows of a call that a charge point has values of, and those of a connector."""
+    every, of_ports = [], []
+    for row in OCPP.of_call(call):
+        if not row.path[0]:
+            continue
+        # A path like limit/accepted_kw.
+        first, *rest = row.path[0].removeprefix("Port/").split("/")
+        compiled = row.name, first, tuple(rest), _KINDS.get(row.kind)
+        every.append(compiled)
+        if row.scope is not Scope.STATION:
+            of_ports.append(compiled)
+    return tuple(every), tuple(of_ports)
+
+
+_ROWS = {call: _rows(call) for call in OCPP.calls}
+
+_OF_CONNECTOR = tuple(ConnectorView.__slots__)
+_OF_CHARGE_POINT = tuple(ChargePointView.__slots__)
+_connector_fields = attrgetter(*_OF_CONNECTOR)
+_charge_point_fields = attrgetter(*_OF_CHARGE_POINT)
+_SHOWN = tuple((row.shown, row.field, row.shown_divisor) for row in MEASURANDS if row.shown)
 
 
 def _facts(
@@ -108,7 +133,7 @@ def _facts(
         }
     station: dict[str, Any] = {
         **({} if main is None else _live(main, up)),
-        **{name: getattr(view, name) for name in ChargePointView.__slots__},
+        **dict(zip(_OF_CHARGE_POINT, _charge_point_fields(view), strict=True)),
         **_limits(view.limit, None),
         "session": _newest([facts["session"] for facts in ports.values()], "start"),
         "alarm": _alarm(list(view.connectors.values()), cleared),
@@ -122,12 +147,12 @@ def _facts(
 
 def _live(view: ConnectorView, up: bool) -> dict[str, Any]:
     """A connector; what it last said of itself counts only while it is there."""
-    facts = {name: getattr(view, name) for name in ConnectorView.__slots__}
+    facts = dict(zip(_OF_CONNECTOR, _connector_fields(view), strict=True))
     if not up:
         facts |= dict.fromkeys(_SAID)
-    for row in MEASURANDS:
-        if row.shown and facts[row.field] is not None:
-            facts[row.shown] = facts[row.field] / row.shown_divisor
+    for shown, field, divisor in _SHOWN:
+        if facts[field] is not None:
+            facts[shown] = facts[field] / divisor
     if view.load_kw is None:
         facts["load_estimated"] = None
     if facts["ocpp_status"] is not None:

@@ -52,7 +52,9 @@ if _ZEEP_LOG.level == logging.NOTSET:
     _ZEEP_LOG.setLevel(logging.INFO)
 
 _BINDING = f"{{{parser.NAMESPACE}}}ChargePointSoap"
-_MOST_PAGES = 500
+# The rights of 10,000 stations fill some 850 pages. A page that brings nothing new ends the reading
+# anyway: this ends one that brings something new for ever.
+_MAX_PAGES = 5_000
 
 # The two calls whose query has no field for the length of a page.
 _UNSIZED = frozenset({"getChargingSessionData", "getStationRights"})
@@ -207,7 +209,7 @@ class SoapBackend:
         flag says: some services repeat a page, or raise the flag for ever."""
         rows: dict[Hashable, _Row] = {}
         received = 0
-        for _ in range(_MOST_PAGES):
+        for _ in range(_MAX_PAGES):
             if call.name in _PAGED:
                 query["startRecord"] = received + 1
                 if call.name not in _UNSIZED:
@@ -232,7 +234,7 @@ class SoapBackend:
                 )
                 break
         else:
-            raise BadReply(f"{self._caller(call.name)}: more than {_MOST_PAGES} pages")
+            raise BadReply(f"{self._caller(call.name)}: more than {_MAX_PAGES} pages")
         return list(rows.values())
 
     # ---- writes ------------------------------------------------------------------------

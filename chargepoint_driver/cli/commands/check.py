@@ -12,9 +12,9 @@ from chargepoint_driver.cli.support import classic
 from chargepoint_driver.cli.support.bus_rules import BusRules, read_rules
 from chargepoint_driver.cli.support.config_files import (
     DeviceFile,
+    as_object,
     is_agents,
     load_device,
-    load_object,
     load_registry,
     truth,
 )
@@ -25,7 +25,7 @@ from chargepoint_driver.cli.support.exposure import exposures
 from chargepoint_driver.config import AgentConfig
 from chargepoint_driver.config.texts import read_json
 from chargepoint_driver.errors import BadConfiguration
-from chargepoint_driver.registry import Registry
+from chargepoint_driver.registry import Registry, RegistryFile, read_file
 
 __all__ = ["check"]
 
@@ -69,16 +69,19 @@ def _check(files: tuple[Path, ...], report: _Report) -> _Report:
     for path in files:
         if path.suffix.lower() != ".csv":
             try:
-                report.warn(read_json(path).warnings)
-                content = load_object(path)
+                given = read_json(path)
+                report.warn(given.warnings)
+                content = as_object(path, given.content)
                 report.warn(exposures(content, path))
                 if is_agents(content):
-                    report.faults += AgentConfig.from_dict(content, str(path))[1]
+                    faults = AgentConfig.from_dict(content, str(path))[1]
+                    report.faults.update(dict.fromkeys(faults))
                 else:
-                    devices.append(load_device(path))
+                    devices.append(load_device(path, content))
             except BadConfiguration as error:
                 report.fault(error)
-    seen = set()
+    by_name = _by_name(files)
+    seen: dict[Path, RegistryFile] = {}
     for device in devices:
         report.heed(device)
         own = device.own_registry()
@@ -86,9 +89,10 @@ def _check(files: tuple[Path, ...], report: _Report) -> _Report:
             report.add(own, device)
             continue
         try:
-            registry_path = device.registry_path(files)
-            seen.add(registry_path)
-            report.add(device.registry(registry_path), device)
+            registry_path = device.registry_path(by_name)
+            if registry_path not in seen:
+                seen[registry_path] = read_file(registry_path)
+            report.add(device.registry(registry_path, seen[registry_path]), device)
         except BadConfiguration as error:
             report.fault(error)
     for path in files:
@@ -100,24 +104,30 @@ def _check(files: tuple[Path, ...], report: _Report) -> _Report:
     return report
 
 
+def _by_name(files: Iterable[Path]) -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
+    for path in files:
+        found.setdefault(path.name, []).append(path)
+    return found
+
+
 class _Report:
     """Faults and warnings as lines, each once."""
 
     def __init__(self, *, classic: bool = False) -> None:
         self._classic = classic
-        self.faults: list[str] = []
-        self.warnings: list[str] = []
+        # In the order in which they were found.
+        self.faults: dict[str, None] = {}
+        self.warnings: dict[str, None] = {}
         self.points = 0
         self._rules: BusRules | None = None
 
     def fault(self, error: BadConfiguration) -> None:
-        for line in str(error).splitlines():
-            if line not in self.faults:
-                self.faults.append(line)
+        self.faults.update(dict.fromkeys(str(error).splitlines()))
 
     def warn(self, lines: Iterable[str]) -> None:
         """Take warnings in."""
-        self.warnings += [line for line in lines if line not in self.warnings]
+        self.warnings.update(dict.fromkeys(lines))
 
     def add_rules(self, home: Path) -> None:
         """Take in who may write over a platform's bus."""
@@ -176,8 +186,8 @@ class _Report:
             rules = {} if self._rules is None else {"writing": self._rules.writing}
             emit(
                 {
-                    "faults": self.faults,
-                    "warnings": self.warnings,
+                    "faults": list(self.faults),
+                    "warnings": list(self.warnings),
                     "points": self.points,
                     **rules,
                 }

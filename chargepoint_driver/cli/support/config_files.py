@@ -6,18 +6,28 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from chargepoint_driver.catalogue import TABLES
 from chargepoint_driver.config import Device, read_device
 from chargepoint_driver.config.texts import read_json
 from chargepoint_driver.errors import BadConfiguration
-from chargepoint_driver.registry import Finding, Registry, build, read_file
+from chargepoint_driver.registry import Finding, Registry, RegistryFile, build, read_file
 from chargepoint_driver.registry import columns as col
 
-__all__ = ["DeviceFile", "is_agents", "load_device", "load_object", "load_registry", "truth"]
+__all__ = [
+    "DeviceFile",
+    "as_object",
+    "is_agents",
+    "load_device",
+    "load_object",
+    "load_registry",
+    "truth",
+]
 
 _CONFIG = "config://"
+_NOTHING: Mapping[str, Sequence[Path]] = MappingProxyType({})
 _TRUTHS = {
     **dict.fromkeys(("true", "1", "yes", "y", "t", "on"), True),
     **dict.fromkeys(("false", "0", "no", "n", "f", "off"), False),
@@ -32,16 +42,17 @@ class DeviceFile:
     content: Mapping[str, Any]
     device: Device
 
-    def registry_path(self, candidates: Sequence[Path] = ()) -> Path:
-        """The file of its `registry_config`: one of the candidates, or a file of that name
-        beside the config or in a folder registry_configs near it. Raises BadConfiguration."""
+    def registry_path(self, candidates: Mapping[str, Sequence[Path]] = _NOTHING) -> Path:
+        """The file of its `registry_config`: one of the candidates, by file name, or a file of
+        that name beside the config or in a folder registry_configs near it. Raises
+        BadConfiguration."""
         name = self.content.get("registry_config")
         if not isinstance(name, str) or not name.startswith(_CONFIG):
             raise BadConfiguration(
                 f"{self.path}: registry_config: must be a text like config://chargepoint.csv"
             )
         name = name[len(_CONFIG) :]
-        places = [path for path in candidates if path.name == Path(name).name]
+        places = list(candidates.get(Path(name).name, ()))
         for folder in (self.path.parent, *self.path.parent.parents[:1]):
             places += [folder / name, folder / "registry_configs" / name]
         for path in places:
@@ -52,9 +63,11 @@ class DeviceFile:
             "name it with --registry, or give it among the files"
         )
 
-    def registry(self, path: Path) -> Registry:
-        """The points of this device by that registry file."""
-        file = read_file(path)
+    def registry(self, path: Path, file: RegistryFile | None = None) -> Registry:
+        """The points of this device by that registry file; `file`: its content, where it was read
+        before."""
+        if file is None:
+            file = read_file(path)
         return _with(file.warnings, self._build(file.rows, str(path)))
 
     def own_registry(self) -> Registry | None:
@@ -83,9 +96,11 @@ class DeviceFile:
         )
 
 
-def load_device(path: Path) -> DeviceFile:
-    """A driver config file. Raises BadConfiguration with all that is wrong with it."""
-    content = load_object(path)
+def load_device(path: Path, content: dict[str, Any] | None = None) -> DeviceFile:
+    """A driver config file; `content`: what it holds, where it was read before. Raises
+    BadConfiguration with all that is wrong with it."""
+    if content is None:
+        content = load_object(path)
     faults = []
     given = content.get("remote_config", content.get("driver_config"))
     if not isinstance(given, dict):
@@ -149,7 +164,11 @@ def is_agents(content: Mapping[str, Any]) -> bool:
 
 def load_object(path: Path) -> dict[str, Any]:
     """A JSON object in a file. Raises BadConfiguration when it holds anything else."""
-    content = read_json(path).content
+    return as_object(path, read_json(path).content)
+
+
+def as_object(path: Path, content: Any) -> dict[str, Any]:
+    """The content of a JSON file, which must be an object. Raises BadConfiguration."""
     if not isinstance(content, dict):
         raise BadConfiguration(
             f"{path}: must be a JSON object with a driver_config; begin with {{ and end with }}"

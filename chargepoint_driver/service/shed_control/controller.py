@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from chargepoint_driver.backend import Backend, Limit, Target
-from chargepoint_driver.cache import Key, Outcome, SharedCache
+from chargepoint_driver.cache import DirectCache, Key, Outcome, SharedCache
 from chargepoint_driver.errors import BadValue, ChargePointError, Refused
 from chargepoint_driver.records import StationRecord, Value
 from chargepoint_driver.registry import Point
@@ -55,7 +55,7 @@ class Control:
     def __init__(
         self,
         backend: Backend,
-        cache: SharedCache,
+        cache: SharedCache | DirectCache,
         limit_s: float,
         clock: Callable[[], float] = time.monotonic,
         *,
@@ -82,6 +82,12 @@ class Control:
         self.staging = Staging(self._ledger, self.alerts)
         self.limit_point = LimitPoint(self._commands, self._sites)
         self.keeping = Keeping(self._commands, self._sites, self.alerts, self.staging)
+        # The record, the port and the report that was last made of them.
+        self._newest_report: tuple[StationRecord | None, int | None, Report | None] = (
+            None,
+            None,
+            None,
+        )
 
     def take_over(self, folder: Path, wanted: Collection[Target]) -> None:
         """Keep up the limits of the stations and groups of `wanted` that another process of this
@@ -273,7 +279,7 @@ class Control:
             self._commands.check_is_whole(record)
         if name == LIMIT:
             return self.limit_point.value(target, record)
-        report = report_of(target, record)
+        report = self._report(target, record)
         if name == "measuredReduction":
             return self._reduction(held, {target.station_id: report})
         if name not in _STATUS:
@@ -282,7 +288,7 @@ class Control:
             held = own
         elif is_of_station:
             # A port under its station's command: only all ports together show that.
-            report = report_of(Target(target.station_id), record)
+            report = self._report(Target(target.station_id), record)
         of_station = self._ledger.of_station(target.station_id)
         load_of = self._commands.watch.loads.of
         status, why = judge_station(target, held, of_station, report, self._time_s(), load_of)
@@ -291,6 +297,14 @@ class Control:
     def _with_staged(self, target: Target, why: str) -> str:
         """The reason of a status, with what is staged and not sent."""
         return "; ".join(filter(None, (why, self.staging.words(target))))
+
+    def _report(self, target: Target, record: StationRecord) -> Report:
+        """Return `report_of`; the points of one target are read one after the other."""
+        known, port, report = self._newest_report
+        if known is not record or port != target.port or report is None:
+            report = report_of(target, record)
+            self._newest_report = record, target.port, report
+        return report
 
     def value_of_group(self, point: Point, records: Mapping[str, StationRecord] | None) -> Value:
         """The value of an attribute for a station group, out of what getLoad reports of its

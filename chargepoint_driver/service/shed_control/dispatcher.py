@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
 from chargepoint_driver.backend import Backend, DirectBackend, Limit, Target
-from chargepoint_driver.cache import Outcome, SharedCache
+from chargepoint_driver.cache import DirectCache, Outcome, SharedCache
 from chargepoint_driver.cache.single_flight import within
 from chargepoint_driver.errors import (
     BadValue,
@@ -55,7 +55,7 @@ class Commands:
     def __init__(
         self,
         backend: Backend,
-        cache: SharedCache,
+        cache: SharedCache | DirectCache,
         ledger: Ledger,
         limit_s: float,
         time_s: Callable[[], float],

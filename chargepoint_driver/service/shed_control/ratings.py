@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from chargepoint_driver.cache import SharedCache
+from chargepoint_driver.cache import DirectCache, SharedCache
 from chargepoint_driver.errors import ChargePointError
 from chargepoint_driver.records import StationRecord
 
@@ -18,7 +18,7 @@ _CURRENCY_S = 86_400.0
 class Ratings:
     """The rated powers of one account, in kW."""
 
-    def __init__(self, cache: SharedCache) -> None:
+    def __init__(self, cache: SharedCache | DirectCache) -> None:
         self._cache = cache
 
     def load(self, stations: Iterable[str]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from chargepoint_driver.backend import Limit, Target
-from chargepoint_driver.backends.ocpp.registers import record_of
+from chargepoint_driver.backends.ocpp.registers import records_of
 from chargepoint_driver.errors import ChargePointError, FateUnknown, WriteRejected
 
 from .conftest import LIMIT_S, Charger, Site, eventually
@@ -59,7 +59,7 @@ def shed(site: Site) -> Callable[[], None]:
 
 
 def port(site: Site) -> dict[str, Any]:
-    record = record_of("getLoad", site.point(), site.config, {}, None)
+    record = records_of(["getLoad"], site.point(), site.config, {}, None)["getLoad"]
     return dict(record.of_port(1))
 
 
