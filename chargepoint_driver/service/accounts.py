@@ -69,7 +69,7 @@ class Accounts:
         self._services: dict[str, tuple[Held, Service]] = {}
         self._faults: list[str] = []
         self._points: dict[tuple[Any, ...], Point] = {}
-        self._follower: Callable[[str, dict[str, Any]], None] | None = None
+        self._followers: tuple[Callable[[str, dict[str, Any]], None], ...] = ()
 
     def configure(self, fields: Mapping[str, Any]) -> list[str]:
         """Take over a configuration; what is wrong with it. Accounts that are unchanged keep
@@ -254,17 +254,17 @@ class Accounts:
         return service.operate(_station_id(station), name, arguments or {})
 
     def _lead(self, name: str, service: Service) -> None:
-        follower = self._follower
-        if follower is not None:
-            service.follow(lambda event: follower(name, event))
+        def tell(event: dict[str, Any]) -> None:
+            for follower in self._followers:
+                follower(name, event)
+
+        service.follow(tell)
 
     def follow(self, callback: Callable[[str, dict[str, Any]], None]) -> None:
-        """Have each message of a charger told, of every account, also of those to come: account
-        and event."""
+        """Call back with account and event for each message of a charger, of every account, also
+        of those to come. It is called on the backend's own thread and must return at once."""
         with self._lock:
-            self._follower = callback
-            for name, (_, service) in self._services.items():
-                self._lead(name, service)
+            self._followers = (*self._followers, callback)
 
     def service_of(self, account: str | None = None) -> Service:
         """The service of an account, for questions."""

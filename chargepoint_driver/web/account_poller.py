@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -28,6 +28,9 @@ __all__ = ["Picture", "Watch", "iso", "problem", "session_of"]
 _SESSIONS_S = 60.0
 _SESSIONS_OF = timedelta(hours=24)
 _AGAIN_S = 30.0
+# In how many parts a long list of chargers is read, and how long a part is at least.
+_PARTS = 20
+_MIN_PART = 50
 # Ages are measured again with each reading; this much of a difference is none.
 _SAME_S = 1.5
 
@@ -70,6 +73,10 @@ class Watch:
         self._list_due_s = 0.0
         self._sessions_due_s = 0.0
         self._plan: dict[str, dict[str, Any]] = {}
+        # Station to the names of its readings; '' to those of the groups.
+        self._names: dict[str, list[str]] = {}
+        self._heard: set[str] = set()
+        self._at = 0  # where the next part of the list begins
         self._places: dict[str, tuple[str, ...]] = {}
         self._known: dict[tuple[str, ...], dict[str, tuple[Any, float]]] = {}
         self.name = name
@@ -80,6 +87,7 @@ class Watch:
         """Read everything that is shown. What fails is part of the picture; nothing is raised.
         `sessions` asks for them also before they are due."""
         problem_found = self.picture.problem
+        self._heard = set()  # before the reading: what comes meanwhile is read after it
         if self._now() >= self._list_due_s:
             problem_found = self._list()
         stations, groups = self._read()
@@ -87,6 +95,49 @@ class Watch:
         if sessions or self._now() >= self._sessions_due_s:
             found = self._sessions()
         self.picture = Picture(stations, groups, found, problem_found, self._is_listed)
+
+    def heard(self, station: str) -> None:
+        """A charger sent something: `refresh_next` reads it. From any thread."""
+        self._heard.add(station)
+
+    def refresh_next(self) -> bool:
+        """Read the chargers that sent something since the last reading, the next part of the others
+        and the groups; with the last part the list too. Return whether there was anything.
+
+        Up to 50 chargers are read each time. Of more, all are read within 20 calls."""
+        count = len(self._listed)
+        size = max(_MIN_PART, -(-count // _PARTS))
+        part = {each["station"] for each in self._listed[self._at : self._at + size]}
+        self._at += size
+        if self._at >= count:
+            self._at = 0
+            if count <= size:
+                self.refresh()
+                return True
+            problem_found = self._list()
+            self.picture = replace(self.picture, problem=problem_found, is_listed=self._is_listed)
+        heard, self._heard = self._heard, set()
+        known, wanted = self.picture.stations, heard | part
+        listed = [
+            each
+            for each in self._listed
+            if each["station"] in wanted or each["station"] not in known
+        ]
+        stations, groups = self._read(listed)
+        found = self.picture.sessions
+        if self._now() >= self._sessions_due_s:
+            found = self._sessions()
+        self.picture = replace(
+            self.picture,
+            stations={
+                name: stations.get(name) or known[name]
+                for name in (each["station"] for each in self._listed)
+                if name in stations or name in known
+            },
+            groups=groups,
+            sessions=found,
+        )
+        return bool(listed)
 
     # ---- the list of stations ------------------------------------------------------------
 
@@ -120,7 +171,7 @@ class Watch:
 
     def _make_plan(self) -> None:
         """Name of a reading to its point, and to the place where its value belongs."""
-        self._plan, self._places = {}, {}
+        self._plan, self._places, self._names = {}, {}, {}
         of_station = points.rows(points.OF_STATION, self._catalogue)
         of_port = points.rows(points.OF_PORT, self._catalogue)
         of_group = points.rows(points.OF_GROUP, self._catalogue)
@@ -138,6 +189,7 @@ class Watch:
             name = "\n".join((*place, row.register, row.name))
             self._plan[name] = {"attribute": row.name, "register": row.register, **where}
             self._places[name] = place
+            self._names.setdefault(place[0], []).append(name)
 
     def _group_names(self) -> dict[str, str | None]:
         """Station groups of the account to their names, where it has such."""
@@ -152,11 +204,20 @@ class Watch:
 
     # ---- values --------------------------------------------------------------------------
 
-    def _read(self) -> tuple[dict[str, Station], dict[str, Group]]:
-        cells = {place: _Cell(self._known[place], self._now()) for place in self._known}
-        if self._plan:
-            self._fill(cells)
-        stations = {listed["station"]: self._station(listed, cells) for listed in self._listed}
+    def _read(
+        self, listed: list[dict[str, Any]] | None = None
+    ) -> tuple[dict[str, Station], dict[str, Group]]:
+        """Read the stations of a part of the list (None: of all of it), and the groups."""
+        now_s = self._now()
+        if listed is None:
+            listed, plan = self._listed, self._plan
+        else:
+            names = [*(station["station"] for station in listed), ""]
+            plan = {name: self._plan[name] for each in names for name in self._names.get(each, ())}
+        cells = {place: _Cell(self._known[place], now_s) for place in self._places_of(listed)}
+        if plan:
+            self._fill(cells, plan)
+        stations = {each["station"]: self._station(each, cells) for each in listed}
         groups = {
             group: Group(
                 self.name,
@@ -169,13 +230,22 @@ class Watch:
         }
         return stations, groups
 
-    def _fill(self, cells: dict[tuple[str, ...], _Cell]) -> None:
+    def _places_of(self, listed: list[dict[str, Any]]) -> Iterator[tuple[str, ...]]:
+        """Yield the places of stations, of their ports and of all groups."""
+        for station in listed:
+            yield (station["station"],)
+            yield from ((station["station"], port) for port in station["ports"])
+        yield from (place for place in self._known if not place[0])
+
+    def _fill(
+        self, cells: dict[tuple[str, ...], _Cell], plan: Mapping[str, Mapping[str, Any]]
+    ) -> None:
         try:
-            reading = self._accounts.read(self._plan, self.name)
+            reading = self._accounts.read(plan, self.name)
         except ChargePointError as error:
             told = error.to_dict()
-            reading = {"values": {}, "errors": dict.fromkeys(self._plan, told), "ages_s": {}}
-        for name, point in self._plan.items():
+            reading = {"values": {}, "errors": dict.fromkeys(plan, told), "ages_s": {}}
+        for name, point in plan.items():
             cell = cells[self._places[name]]
             row = self._catalogue.find(point["register"], point["attribute"])
             assert row is not None

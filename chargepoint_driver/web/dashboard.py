@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from itertools import chain
 from types import MappingProxyType
+from typing import Any
 
 from chargepoint_driver.errors import BadValue, NothingThere
 from chargepoint_driver.service import Accounts
@@ -70,7 +71,13 @@ class Board:
 
     def start(self) -> None:
         """Read from now on."""
+        self._accounts.follow(self._heard)
         self._tasks = [asyncio.create_task(self._run(name)) for name in self._watches]
+
+    def _heard(self, account: str, event: Mapping[str, Any]) -> None:
+        watch = self._watches.get(account)
+        if watch is not None:
+            watch.heard(event["charge_point"])
 
     async def stop(self) -> None:
         """Read no more."""
@@ -89,7 +96,23 @@ class Board:
             began_s = time.monotonic()
             await self.refresh(name)
             took_s = time.monotonic() - began_s
+            while self._watches[name].direct:
+                # Chargers that connect tell of changes: what is new is read, and the rest in parts.
+                await asyncio.sleep(self._every_s)
+                await self._refresh_next(name)
             await asyncio.sleep(max(self._every_s, _REST * took_s))
+
+    async def _refresh_next(self, name: str) -> None:
+        """Read the chargers of an account that sent something, and some of the others."""
+        watch, loop = self._watches[name], asyncio.get_running_loop()
+        async with self._turns[name]:
+            try:
+                news = await loop.run_in_executor(self._executor, watch.refresh_next)
+            except Exception:  # noqa: BLE001 - logged; the next reading may do
+                _log.exception("account %s could not be shown", name)
+                return
+        if news:
+            self.tell()
 
     async def refresh(self, name: str, *, sessions: bool = False) -> None:
         """Read an account now."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import zlib
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -22,6 +24,11 @@ _RETRY_MS = 2_000
 # A reader that takes nothing for so long is let go; it comes back for all of it.
 _STALLED_S = 30.0
 _MOST_READERS = 200
+# RFC 1952: the magic number, deflate, no flags, no time, and an unknown system.
+_GZIP_HEAD = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
+
+_Stations = Mapping[tuple[str, str], Station]
+_NOTHING: _Stations = MappingProxyType({})
 
 
 class Stream:
@@ -33,6 +40,10 @@ class Stream:
         self._is_let_in = is_let_in
         self._readers: set[asyncio.Task[Any]] = set()
         self._is_ending = False
+        # The newest version with its stations, and what is different from what readers know.
+        self._newest: tuple[int, _Stations] = -1, _NOTHING
+        self._changes: dict[int, tuple[_Stations, _Event | None]] = {}
+        self._newest_state: tuple[float, int, _Event | None] = 0.0, -1, None
 
     async def stop(self) -> None:
         """Let every reader go."""
@@ -48,10 +59,23 @@ class Stream:
         task = asyncio.current_task()
         assert task is not None
         response = web.StreamResponse(headers={"Content-Type": STREAM, "X-Accel-Buffering": "no"})
+        is_packed = "gzip" in request.headers.get("Accept-Encoding", "").lower()
+        if is_packed:
+            response.headers["Content-Encoding"] = "gzip"
+            response.headers["Vary"] = "Accept-Encoding"
+
+        async def write(data: bytes) -> None:
+            await asyncio.wait_for(response.write(data), _STALLED_S)
+
+        async def send(event: _Event) -> None:
+            await write(event.deflated if is_packed else event.plain)
+
         self._readers.add(task)
         try:
             await response.prepare(request)
-            await self._tell(request, response)
+            retry = f"retry: {_RETRY_MS}\n\n".encode()
+            await write(_GZIP_HEAD + _deflate(retry) if is_packed else retry)
+            await self._tell(request, send)
         except (ConnectionResetError, asyncio.TimeoutError):
             # The page was closed, or takes nothing any more.
             response.force_close()
@@ -59,23 +83,59 @@ class Stream:
             self._readers.discard(task)
         return response
 
-    async def _tell(self, request: web.Request, response: web.StreamResponse) -> None:
-        await response.write(f"retry: {_RETRY_MS}\n\n".encode())
-        sent: dict[tuple[str, str], Station] = {}
-        version = -1
+    async def _tell(self, request: web.Request, send: Callable[[_Event], Awaitable[None]]) -> None:
+        version, known = -1, _NOTHING
         while self._is_let_in(request) and not self._is_ending:
             if await self._board.newer(version, BEAT_S):
                 version = self._board.version
-                stations = self._board.stations()
-                now = {(each.account, each.cpid): each for each in stations}
-                changed = [each for key, each in now.items() if sent.get(key) != each]
-                gone = [key for key in sent if key not in now]
-                if changed or gone:
-                    await _send(response, "stations", {"changed": changed, "gone": gone})
-                sent = now
-            await _send(response, "state", self._board.state())
+                known, change = self._changes_since(known)
+                if change is not None:
+                    await send(change)
+            await send(self._state())
+
+    def _changes_since(self, known: _Stations) -> tuple[_Stations, _Event | None]:
+        """Return the stations now, and what is different from those known, None for nothing.
+        Readers that know the same get the same event: it is made, encoded and compressed once."""
+        version, now = self._newest
+        if version != self._board.version:
+            now = {(each.account, each.cpid): each for each in self._board.stations()}
+            self._newest = self._board.version, now
+            self._changes = {}
+        if id(known) not in self._changes:
+            changed = [each for key, each in now.items() if known.get(key) != each]
+            gone = [key for key in known if key not in now]
+            is_news = bool(changed or gone)
+            event = _Event("stations", {"changed": changed, "gone": gone}) if is_news else None
+            # What is known is kept, so that no other can get its id.
+            self._changes[id(known)] = known, event
+        return now, self._changes[id(known)][1]
+
+    def _state(self) -> _Event:
+        """Return all but the stations, made once for all readers of a moment."""
+        made_s, version, event = self._newest_state
+        now_s = asyncio.get_running_loop().time()
+        if event is None or version != self._board.version or now_s - made_s > 1.0:
+            event = _Event("state", self._board.state())
+            self._newest_state = now_s, self._board.version, event
+        return event
 
 
-async def _send(response: web.StreamResponse, name: str, content: object) -> None:
-    data = b"event: %b\ndata: %b\n\n" % (name.encode(), msgspec.json.encode(content))
-    await asyncio.wait_for(response.write(data), _STALLED_S)
+class _Event:
+    """One event, as it is sent: plain, and compressed when the first reader wants that."""
+
+    def __init__(self, name: str, content: object) -> None:
+        self.plain = b"event: %b\ndata: %b\n\n" % (name.encode(), msgspec.json.encode(content))
+        self._deflated: bytes | None = None
+
+    @property
+    def deflated(self) -> bytes:
+        """A part of a gzip stream that refers to nothing before it, so that all readers get the
+        same bytes."""
+        if self._deflated is None:
+            self._deflated = _deflate(self.plain)
+        return self._deflated
+
+
+def _deflate(data: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH)

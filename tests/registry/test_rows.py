@@ -7,7 +7,7 @@ import pytest
 from chargepoint_driver.backend import Target
 from chargepoint_driver.catalogue import CHARGEPOINT, OCPP, Kind
 from chargepoint_driver.records import StationRecord
-from chargepoint_driver.registry import columns
+from chargepoint_driver.registry import build, columns
 
 from .rows import of, row
 
@@ -165,3 +165,23 @@ def test_an_attribute_of_the_station_is_the_same_for_all_ports(device_port):
 def test_what_is_no_port_is_a_fault_of_any_attribute(text):
     (fault,) = of(row("orgID", STATION, port=text)).faults
     assert "is no port number" in fault.problem
+
+
+def test_devices_that_share_a_registry_share_no_station_or_source():
+    rows = [(2, row(port="", type="int")), (3, row("Status", "StationStatusRegister", port=""))]
+    one = build(rows, "one.csv", "1:1", 1)
+    two = build(rows, "two.csv", "1:2", 2)
+    again = build(rows, "again.csv", "1:3", 1)
+    assert {point.target for point in one.points.values()} == {Target("1:1", 1)}
+    assert {point.target for point in two.points.values()} == {Target("1:2", 2)}
+    assert {point.target for point in again.points.values()} == {Target("1:3", 1)}
+    assert {warning.source for warning in again.warnings} == {"again.csv"}
+    assert {warning.source for warning in one.warnings} == {"one.csv"}
+    again.rows["Status"]["Notes"] = "changed"
+    assert build(rows, "one.csv", "1:1", 1).rows["Status"]["Notes"] != "changed"
+
+
+@pytest.mark.parametrize("value", [1, 1.0, "1", True])
+def test_cells_of_different_types_are_not_taken_for_each_other(value):
+    found = of(row(port="1", writable=value))
+    assert found.rows["portLoad"]["Writable"] is value

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
+import zlib
 
 import pytest
 import requests
+
+from chargepoint_driver.web import stream
 
 from .conftest import STATION, TOKEN, eventually
 
@@ -106,5 +109,37 @@ def test_a_page_that_is_closed_is_forgotten(site):
     assert site.get("/health")["good"] is True
     reader = Reader(site, headers={"X-API-Key": TOKEN})
     eventually(lambda: reader.of("state"))
+    site.server.stop()
+    reader.wait_end()
+
+
+def test_readers_get_the_same_bytes_compressed_once(site, monkeypatch):
+    packed = []
+    original = stream._deflate
+    monkeypatch.setattr(stream, "_deflate", lambda data: packed.append(data) or original(data))
+    raw = []
+    for _ in range(3):
+        answer = requests.get(
+            f"{site.server.url}api/v1/events",
+            stream=True,
+            timeout=20,
+            headers={"X-API-Key": TOKEN, "Accept-Encoding": "gzip"},
+        )
+        unpack = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+        data = text = b""
+        while b"event: state" not in text:
+            data += answer.raw.read1(65536, decode_content=False)
+            text = unpack.copy().decompress(data)
+        raw.append((answer.headers["Content-Encoding"], text.partition(b"event: state")[0]))
+        answer.close()
+    assert {encoding for encoding, _ in raw} == {"gzip"}
+    assert len({text for _, text in raw}) == 1
+    assert sum(b"event: stations" in data for data in packed) == 1
+
+
+def test_a_reader_that_takes_no_gzip_gets_plain_text(site):
+    reader = Reader(site, headers={"X-API-Key": TOKEN, "Accept-Encoding": "identity"})
+    assert "Content-Encoding" not in reader.headers
+    eventually(lambda: reader.of("stations"))
     site.server.stop()
     reader.wait_end()

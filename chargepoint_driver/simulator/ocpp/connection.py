@@ -267,7 +267,11 @@ class Link:
         elif self._waiting is not None and self._waiting[0] == frame.unique_id:
             if not self._waiting[1].done():
                 reply = frame.payload if isinstance(frame, wire.Result) else frame
-                self._waiting[1].set_result(reply)
+                waiting = self._waiting
+                waiting[1].set_result(reply)
+                # What the answer says is known before the next message is read.
+                while self._waiting is waiting:
+                    await asyncio.sleep(0)
         else:
             self.received["(unasked answer)"] += 1
 

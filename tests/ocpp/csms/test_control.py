@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 import requests
 
+from chargepoint_driver.backends.ocpp import central_system
 from chargepoint_driver.errors import (
     BadConfiguration,
     BadValue,
@@ -194,6 +195,36 @@ def test_pushes_come_in_order_on_another_thread(site, clock) -> None:
     ]
     assert seen[3]["data"]["samples"][0]["values"]["load_kw"] == 3.5
     assert threading.current_thread() not in threads
+
+
+def test_a_subscriber_that_is_too_slow_is_told_to_read_everything(site, monkeypatch) -> None:
+    monkeypatch.setattr(central_system, "_MAX_PENDING", 3)
+    going, done = threading.Event(), threading.Event()
+    seen: list[dict] = []
+
+    def take(event) -> None:
+        seen.append(event)
+        assert going.wait(10)
+        if event["action"] == "BootNotification":
+            done.set()
+
+    site.system.subscribe(take)
+    charger = site.charger()  # told as Connected, which the subscriber is busy with
+    eventually(lambda: seen)
+    for _ in range(5):
+        charger.ask("Heartbeat", {})
+    charger.boot()
+    going.set()
+    assert done.wait(10)
+    assert [event["action"] for event in seen] == [
+        "Connected",
+        "EventsLost",
+        "Heartbeat",
+        "Heartbeat",
+        "BootNotification",
+    ]
+    assert seen[1]["data"] == {"lost": 3}
+    assert site.system.counters()["events_lost"] == 3
 
 
 def test_a_stopped_system_says_so(start) -> None:
