@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from chargepoint_driver.backends.soap import SoapBackend
+from chargepoint_driver.catalogue import OCPP
 from chargepoint_driver.config import AccountConfig, OcppAccount
 from chargepoint_driver.records import StationRecord
 from chargepoint_driver.registry import build
@@ -232,8 +233,7 @@ def test_a_charger_that_connects_and_goes(tmp_path):
             "Register Name": "StationStatusRegister",
             "Writable": "FALSE",
         }
-        catalogue = service._catalogue
-        points = build([(2, row)], "test", "CP0001", 1, catalogue=catalogue).points
+        points = build([(2, row)], "test", "CP0001", 1, catalogue=OCPP).points
 
         def status() -> object:
             return service.read(points).values.get("Status")
