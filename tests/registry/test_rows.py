@@ -168,7 +168,10 @@ def test_what_is_no_port_is_a_fault_of_any_attribute(text):
 
 
 def test_devices_that_share_a_registry_share_no_station_or_source():
-    rows = [(2, row(port="", type="int")), (3, row("Status", "StationStatusRegister", port=""))]
+    rows = [
+        (2, row(port="", type="int", notes="as it was")),
+        (3, row("Status", "StationStatusRegister", port="")),
+    ]
     one = build(rows, "one.csv", "1:1", 1)
     two = build(rows, "two.csv", "1:2", 2)
     again = build(rows, "again.csv", "1:3", 1)
@@ -177,11 +180,11 @@ def test_devices_that_share_a_registry_share_no_station_or_source():
     assert {point.target for point in again.points.values()} == {Target("1:3", 1)}
     assert {warning.source for warning in again.warnings} == {"again.csv"}
     assert {warning.source for warning in one.warnings} == {"one.csv"}
-    again.rows["Status"]["Notes"] = "changed"
-    assert build(rows, "one.csv", "1:1", 1).rows["Status"]["Notes"] != "changed"
+    again.rows["portLoad"]["Notes"] = "changed"
+    assert build(rows, "one.csv", "1:1", 1).rows["portLoad"]["Notes"] == "as it was"
 
 
 @pytest.mark.parametrize("value", [1, 1.0, "1", True])
 def test_cells_of_different_types_are_not_taken_for_each_other(value):
-    found = of(row(port="1", writable=value))
-    assert found.rows["portLoad"]["Writable"] is value
+    found = of(row(port="1", start=value))
+    assert found.rows["portLoad"]["Starting Value"] is value
