@@ -17,7 +17,7 @@ from examples.demo.processes import JsonLines, Processes
 from examples.demo.run import CACHE, DRIVER
 
 ROOT = Path(__file__).resolve().parents[2]
-WRITER = "writer.of.this.test"
+WRITER, READER = "writer.of.this.test", "reader.of.this.test"
 POINTS = ("shedState", "allowedLoad", "commandedLoad", "shedStatus", "shedReason")
 REPLY_S = 0.3  # how long the service takes to answer a write
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -41,7 +41,7 @@ class Site:
         self._post("/faults", operation="shedLoad", kind="delay", seconds=REPLY_S)
         self._post("/faults", operation="clearShedState", kind="delay", seconds=REPLY_S)
         self.platform.connect()
-        for identity in (DRIVER, CACHE, WRITER):
+        for identity in (DRIVER, CACHE, WRITER, READER):
             self.platform.add_credentials(identity)
         account = {
             "username": self.facts["username"],
@@ -58,15 +58,19 @@ class Site:
             for number, station in enumerate(self.facts["stations"])
             for port in (1, 2)
         }
+        self.store(access)
+        # A call to a process that is dead is never answered: reading goes on after a moment.
+        self._reader = self._connect(READER, env, 2.0)
+        self._writer = self._connect(WRITER, env, 10.0)
+        if agent:
+            self.start(CACHE)
+        self.start(DRIVER)
+        self.answers()
+
+    def store(self, access: dict[str, Any]) -> None:
+        """Store every device with its account, or with the agent that has it."""
         for topic, (station, port) in self.ports.items():
             self.platform.store(DRIVER, f"devices/{topic}", self._device(access, station, port))
-        if agent:
-            self._start(CACHE)
-        self._start(DRIVER)
-        self.answers()
-        script = str(ROOT / "tests" / "platform" / "caller.py")
-        command = [sys.executable, script, WRITER, "20"]
-        self._writer = Link(self.platform._start(WRITER, command, env, piped=True))
 
     @staticmethod
     def _device(access: dict[str, Any], station: str, port: int) -> dict[str, Any]:
@@ -84,12 +88,22 @@ class Site:
             "interval": 5,
         }
 
+    def _connect(self, identity: str, env: dict[str, str], limit_s: float) -> Link:
+        script = str(ROOT / "tests" / "platform" / "caller.py")
+        command = [sys.executable, script, identity, str(limit_s)]
+        return Link(self.platform._start(identity, command, env, piped=True))
+
     # ---- processes -----------------------------------------------------------------------
 
-    def _start(self, name: str) -> None:
+    def start(self, name: str) -> None:
+        """Start the driver or the caching agent."""
         module = "chargepoint_driver.adapters.agent" if name == CACHE else "platform_driver.agent"
         password = {PASSWORD_VARIABLE: self.facts["password"]}
         self.platform.start_agent(name, module, env=password)
+
+    def stop(self, name: str) -> None:
+        """End one of them politely."""
+        self._processes.stop(name)
 
     def kill(self) -> None:
         """No goodbye."""
@@ -100,7 +114,7 @@ class Site:
 
     def restart(self) -> None:
         """Start the victim again, and wait until each port is read."""
-        self._start(self.victim)
+        self.start(self.victim)
         self.answers()
 
     # ---- what is said, and what is so ----------------------------------------------------
@@ -120,7 +134,7 @@ class Site:
         def probe() -> bool:
             topics = [[topic, point] for topic in self.ports for point in POINTS]
             try:
-                values, errors = self.platform.link.call(DRIVER, "get_multiple_points", topics)
+                values, errors = self._reader.call(DRIVER, "get_multiple_points", topics)
             except DemoError:
                 return False
             if errors or len(values) < len(topics):

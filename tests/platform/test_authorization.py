@@ -21,7 +21,7 @@ from demos import LIMIT_S, Mark
 
 from examples.demo import garage
 from examples.demo.errors import DemoError
-from examples.demo.platform import Link, child_environment, temporary_home
+from examples.demo.platform import Link, Platform, child_environment, temporary_home
 from examples.demo.processes import Processes
 from examples.demo.run import CACHE, DRIVER
 
@@ -241,3 +241,38 @@ def test_who_may_write_over_restarts_and_kills(
         assert done.returncode == 0, done.stderr
     assert mark.alive() == []
     assert time.monotonic() - began < LIMIT_S
+
+
+def test_the_printed_commands_are_those_of_vctl(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = Mark()
+    monkeypatch.setenv(mark.name, mark.value)
+    with temporary_home() as home, Processes(tmp_path) as processes:
+        platform = Platform(home, processes)
+        platform.launch()
+        ready = home / "VOLTTRON_PID"
+        processes.wait_for("The start of the platform", ready.exists, 30)
+
+        def run(*command: str) -> str:
+            done = subprocess.run(
+                command,
+                env=child_environment(home),
+                cwd=home,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr
+            return done.stdout
+
+        words = ("authorize", "--role", "demand-response", "--identity", DR, "--dry-run")
+        lines = run(str(PROGRAM), *words)
+        run(*platform._prefix, "bash", "-e", "-c", lines)
+        found = json.loads(run(str(PROGRAM), "check", "--json", "--volttron-home", str(home)))
+        assert (found["writing"], found["warnings"]) == ("protected", [])
+        agents = json.loads((home / "authz.json").read_text())["agents"]
+        assert f"{DRIVER}.set_point" in agents[DR]["rpc_capabilities"]
+        assert f"{CACHE}.write" in agents[DRIVER]["rpc_capabilities"]
+    assert mark.alive() == []
