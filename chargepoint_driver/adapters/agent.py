@@ -224,6 +224,14 @@ class ChargePointAgent(OcppRpc, OcppRequests, Agent):  # type: ignore[misc]  # t
         return list(_answered(lambda: self._accounts.sessions(station, start, end, account)))
 
     @RPC.export  # type: ignore[untyped-decorator]
+    def writes(self, account: str | None = None, most: int = 100) -> list[dict[str, Any]]:
+        """The newest writes, newest first: {time, station, port, group, point, value, writer,
+        outcome}."""
+        return list(
+            _answered(lambda: self._accounts.service_of(account).control.writers.newest(most))
+        )
+
+    @RPC.export  # type: ignore[untyped-decorator]
     def stats(self) -> dict[str, Any]:
         """Account name to the calls sent and the records kept."""
         return self._accounts.stats()

@@ -50,7 +50,7 @@ AGENT_WRITES = (
 """Methods of the caching agent that write, or send requests to a charger."""
 
 AGENT_READS = (
-    *("read", "stations", "sessions", "stats", "health"),
+    *("read", "stations", "sessions", "stats", "health", "writes"),
     *("active_charge_points", "last_contact", "last_energy", "completed_sessions"),
     *_READS,
 )

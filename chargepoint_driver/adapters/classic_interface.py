@@ -18,6 +18,7 @@ import gevent
 from gevent.lock import RLock
 from platform_driver.interfaces import BaseInterface, BaseRegister, DriverInterfaceError
 
+from chargepoint_driver.adapters.caller import caller_of
 from chargepoint_driver.adapters.greenlets import use_greenlets
 from chargepoint_driver.adapters.host_errors import for_host, words
 from chargepoint_driver.catalogue import TABLES, Kind
@@ -179,7 +180,7 @@ class Interface(BaseInterface):  # type: ignore[misc]
         for a write that failed."""
         point = self.get_register_by_name(point_name).point
         try:
-            options = self._options
+            options = replace(self._options, writer=caller_of(self))
             if kwargs.get("minutes") is not None:
                 options = replace(options, wanted_minutes=check_minutes(kwargs["minutes"]))
             return self._service.write(point, value, options)

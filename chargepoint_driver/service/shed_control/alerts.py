@@ -28,6 +28,7 @@ class About(Enum):
     DEVICE = "its device was deleted"
     ZERO = "0 kW was written where nothing was limited before"
     STAGED = "a limit was written and not sent"
+    WRITERS = "two agents write limits in turns"
 
 
 class Alerts:

@@ -57,8 +57,21 @@ CREATE TABLE IF NOT EXISTS leases (
     seconds REAL NOT NULL,    -- 0: no lease
     PRIMARY KEY (account, station, port, station_group)
 );
+CREATE TABLE IF NOT EXISTS writes (
+    id INTEGER PRIMARY KEY,
+    account TEXT NOT NULL,
+    time TEXT NOT NULL,       -- ISO 8601, UTC
+    station TEXT NOT NULL,
+    port INTEGER NOT NULL,    -- 0: the whole station
+    station_group TEXT NOT NULL,      -- '': no group
+    point TEXT NOT NULL,
+    value TEXT NOT NULL,
+    writer TEXT NOT NULL,     -- identity of the agent; '': not known
+    outcome TEXT NOT NULL     -- sent, staged, or the code of an error
+);
 """
 _WAIT_S = 5.0
+_MAX_WRITES = 10_000
 
 
 class CommandStore:
@@ -150,6 +163,29 @@ class CommandStore:
             self._db.execute(
                 "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?)", (*key, seconds)
             )
+
+    def save_write(self, values: tuple[Any, ...]) -> None:
+        """Keep one write (see `writers.Write`), and the newest 10,000 of all. Raises
+        sqlite3.Error."""
+        with self._lock, self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            done = self._db.execute(
+                "INSERT INTO writes (account, time, station, port, station_group, point, value,"
+                " writer, outcome) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (self._account, *values),
+            )
+            self._db.execute(
+                "DELETE FROM writes WHERE id <= ?", ((done.lastrowid or 0) - _MAX_WRITES,)
+            )
+
+    def writes(self, most: int) -> list[tuple[Any, ...]]:
+        """The newest writes, newest first. Raises sqlite3.Error."""
+        with self._lock:
+            return self._db.execute(
+                "SELECT time, station, port, station_group, point, value, writer, outcome"
+                " FROM writes WHERE account = ? ORDER BY id DESC LIMIT ?",
+                (self._account, most),
+            ).fetchall()
 
     @contextmanager
     def _readable(self, about: str) -> Iterator[None]:

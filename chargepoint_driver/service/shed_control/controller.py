@@ -36,6 +36,7 @@ from chargepoint_driver.service.shed_control.staging import Staging
 from chargepoint_driver.service.shed_control.supervisor import Keeping
 from chargepoint_driver.service.shed_control.validation import ShedOptions
 from chargepoint_driver.service.shed_control.warnings import warnings_of
+from chargepoint_driver.service.shed_control.writers import Writers
 from chargepoint_driver.service.shed_control.zero import RestoredZero
 
 __all__ = ["Control"]
@@ -78,6 +79,7 @@ class Control:
         self.events = Events(self._commands)
         self.leases = Leases(self._commands, self._sites)
         self.owners = Owners(self._commands, self._sites, self.alerts)
+        self.writers = Writers(self._ledger, self.alerts, time_s, store)
         self._zero = RestoredZero(self._commands, self.alerts)
         self.staging = Staging(self._ledger, self.alerts)
         self.limit_point = LimitPoint(self._commands, self._sites)
@@ -101,12 +103,23 @@ class Control:
     # ---- writing -------------------------------------------------------------------------
 
     def write(self, point: Point, value: object, options: ShedOptions) -> bool:
-        """Carry out a write. True when something was sent, False when it was only staged.
+        """Carry out a write, and note who wrote. True when something was sent, False when it was
+        only staged.
 
         Raises BadValue before anything is sent or staged; the errors of the backend when the
         command fails, and then what was staged and commanded before stands. After FateUnknown
         the command is looked for in what the service reports.
         """
+        name, target = point.attribute.name, point.target
+        try:
+            sent = self._write(point, value, options)
+        except ChargePointError as error:
+            self.writers.note(target, name, value, options.writer, error.code)
+            raise
+        self.writers.note(target, name, value, options.writer, "sent" if sent else "staged")
+        return sent
+
+    def _write(self, point: Point, value: object, options: ShedOptions) -> bool:
         if not point.writable:
             raise BadValue(f"{point.name} ({point.attribute.name}) can only be read")
         name = point.attribute.name
@@ -191,6 +204,10 @@ class Control:
         with self._zero.watching(target, limit):
             self._send(target, limit, options)
         self._ledger.unsent.pop(target, None)
+        if limit is None:
+            self.writers.end_turns(target)
+        else:
+            self.writers.take_turn(target, options.writer)
 
     def _send(self, target: Target, limit: Limit | None, options: ShedOptions) -> None:
         if target.group is not None:
@@ -223,7 +240,11 @@ class Control:
         """What a write costs that its writer may not mean, in sentences; nothing is refused.
         Called before the write; `ask`: what is not known may be asked for."""
         zero = (options or ShedOptions()).zero
-        return warnings_of(self._commands, point, value, ask=ask, zero=zero)
+        found = warnings_of(self._commands, point, value, ask=ask, zero=zero)
+        if point.attribute.name in (*validation.LIMITS, "shedState") and options is not None:
+            replaced = self.writers.replaced(point.target, options.writer)
+            found += [replaced] if replaced else []
+        return found
 
     # ---- taking back ---------------------------------------------------------------------
 
@@ -241,6 +262,7 @@ class Control:
                 return False
             sent = revert(self._commands, target)
             self._zero.forget(target)
+            self.writers.end_turns(target)
             return sent
 
     def _turn(self, target: Target) -> AbstractContextManager[None]:
@@ -295,8 +317,9 @@ class Control:
         return status.value if name == "shedStatus" else self._with_staged(target, why)
 
     def _with_staged(self, target: Target, why: str) -> str:
-        """The reason of a status, with what is staged and not sent."""
-        return "; ".join(filter(None, (why, self.staging.words(target))))
+        """The reason of a status, with who wrote, and what is staged and not sent."""
+        said = why, self.writers.words(target), self.staging.words(target)
+        return "; ".join(filter(None, said))
 
     def _report(self, target: Target, record: StationRecord) -> Report:
         """Return `report_of`; the points of one target are read one after the other."""
