@@ -31,7 +31,7 @@ DEFAULTS: dict[str, Any] = {
     "minimum_load_kw": 1.0,  # a port below this is not worth an event
     "maximum_age_seconds": 120,  # an older reading says nothing about now
     "wait_seconds": 600,  # for a busy port
-    "lease_seconds": 60,  # an agent that is killed leaves its limit for so long
+    "lease_seconds": 60,  # an agent that is killed leaves its limit for so long; 0: no lease
     "results_topic": "demand_response/event",
 }
 
@@ -78,7 +78,7 @@ class DemandResponseAgent(Agent):  # type: ignore[misc]  # the host has no types
             end = time.monotonic() + self.settings["hold_seconds"]
             while not self._stopping.is_set() and (left := end - time.monotonic()) > 0:
                 self.lease(device, self.settings["lease_seconds"])  # any write renews it
-                self._stopping.wait(min(left, self.settings["lease_seconds"] / 3))
+                self._stopping.wait(min(left, self.settings["lease_seconds"] / 3 or left))
         except RPC_ERRORS as error:
             self.fail(f"{device} could not be limited: {error}", "see that it may be shed")
         finally:
@@ -112,9 +112,10 @@ class DemandResponseAgent(Agent):  # type: ignore[misc]  # the host has no types
         }
 
     def lease(self, device: str, seconds: float) -> None:
-        """Have a limit reverted that is not written again within so many seconds; 0: no lease."""
-        with suppress(*RPC_ERRORS):  # a device without the point has none
-            self.driver("set_point", device, "commandLease", seconds)
+        """Have a limit reverted that is not written again within so many seconds; 0 ends that."""
+        if self.settings["lease_seconds"]:
+            with suppress(*RPC_ERRORS):  # a device without the point has none
+                self.driver("set_point", device, "commandLease", seconds)
 
     def clear(self, device: str) -> None:
         """Set a port free, in several attempts: a limit left behind keeps a car from charging."""

@@ -149,6 +149,8 @@ class Demo:
             {
                 "devices": garage.TOPIC,
                 "hold_seconds": HOLD_S,
+                # The simulated stations' clock is fast: a lease would be over in a second there.
+                "lease_seconds": 0,
                 "wait_seconds": EVENT_LIMIT_S - HOLD_S,
                 "results_topic": RESULTS_TOPIC,
             },
