@@ -113,8 +113,8 @@ class DemandResponseAgent(Agent):  # type: ignore[misc]  # the host has no types
 
     def lease(self, device: str, seconds: float) -> None:
         """Have a limit reverted that is not written again within so many seconds; 0 ends that."""
-        if self.settings["lease_seconds"]:
-            with suppress(*RPC_ERRORS):  # a device without the point has none
+        with suppress(*RPC_ERRORS):  # a device without the point has none
+            if self.settings["lease_seconds"]:
                 self.driver("set_point", device, "commandLease", seconds)
 
     def clear(self, device: str) -> None:
@@ -136,7 +136,6 @@ class DemandResponseAgent(Agent):  # type: ignore[misc]  # the host has no types
         return self.vip.rpc.call(PLATFORM_DRIVER, method, *args, **kwargs).get(timeout=RPC_LIMIT_S)
 
     def fail(self, what: str, cure: str) -> None:
-        """Publish what went wrong and what to do; `tell` logs it."""
         self.tell("failed", error=what, cure=cure)
 
     def tell(self, phase: str, **facts: Any) -> None:
