@@ -37,6 +37,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "discover": ("discover", "List what an account sees, and make devices of it."),
     "openadr": ("openadr", "Follow the events of OpenADR 2.0b and 3 servers until interrupted."),
+    "forget": ("forget", "Forget a charge point of a central system; its records stay."),
     "plot": ("plot", "Draw what an SQLite historian recorded of a site or a port on one day."),
     "points": ("points", "List every attribute that a registry may name."),
     "read": ("read", "Read every point of a driver config once, as a platform would."),

@@ -70,6 +70,16 @@ class Retention(BaseModel):
     transactions_days: float | None = Field(
         default=None, gt=0, description="completed transactions"
     )
+    max_bytes: int | None = Field(
+        default=10_000_000_000,
+        ge=1_000_000,
+        description="what the database may hold; beyond that the oldest events are deleted",
+    )
+    unbooted_days: float | None = Field(
+        default=1,
+        gt=0,
+        description="ids that never sent a BootNotification and are not in charge_points",
+    )
 
 
 class ChargePointConfig(BaseModel):
@@ -174,6 +184,19 @@ class OcppConfig(BaseModel):
         default=500.0,
         gt=0,
         description="faster senders are slowed down to it, after a burst of twice it",
+    )
+    bytes_per_second: float = Field(
+        default=1_000_000.0,
+        gt=0,
+        description="of the messages of a charge point; more are slowed down, after twice that",
+    )
+    boots_per_minute: float = Field(
+        default=10.0,
+        gt=0,
+        description="boots of a charge point that are acted on; the others are answered only",
+    )
+    max_charge_points: int = Field(
+        default=20_000, ge=1, description="charge points that are remembered where any may come"
     )
     most_connections: int = Field(default=5_000, ge=1, description="sockets at the same time")
     blocked_charge_points: Path | None = Field(

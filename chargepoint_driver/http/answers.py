@@ -24,9 +24,10 @@ from chargepoint_driver.errors import (
 from chargepoint_driver.rate_limited_log import RateLimitedLog
 from chargepoint_driver.text import get_logger
 
-__all__ = ["STATUSES", "answering", "json_answer", "read_json", "refusal", "shown"]
+__all__ = ["STATUSES", "answering", "json_answer", "json_pages", "read_json", "refusal", "shown"]
 
 _log = get_logger(__name__)
+_PAGE = 500
 _failures = RateLimitedLog(_log)
 
 # The first class that fits counts.
@@ -52,6 +53,15 @@ def json_answer(content: object, status: int = 200) -> web.Response:
     return web.Response(
         body=msgspec.json.encode(content), status=status, content_type="application/json"
     )
+
+
+def json_pages(rows: list[Any]) -> bytes:
+    """Return rows as one JSON array, encoded page by page: others run in between."""
+    pages = (
+        msgspec.json.encode(rows[first : first + _PAGE])[1:-1]
+        for first in range(0, len(rows), _PAGE)
+    )
+    return b"[" + b",".join(pages) + b"]"
 
 
 def refusal(code: str, message: str, status: int) -> web.Response:

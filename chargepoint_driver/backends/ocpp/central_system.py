@@ -363,6 +363,13 @@ class CentralSystem(NamedOperations):
         row: dict[str, Any] = self._loop.run(lambda: commands.put_tag(csms, tag), 30)
         return row
 
+    def forget(self, station_id: str) -> None:
+        """Forget a charge point: settings, statuses, limits and reservations. Its records stay.
+        Connected, it comes back as a new one: block it first. Raises NothingThere, TryLater."""
+        csms = self._running
+        point = csms.point(station_id)
+        self._loop.run(lambda: csms.forget(point), 30)
+
     def remove_id_tag(self, id_tag: str) -> None:
         """Remove an idTag that was added here. Raises NothingThere; BadValue for one of the
         file."""

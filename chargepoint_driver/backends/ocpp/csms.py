@@ -12,11 +12,11 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
-from chargepoint_driver.backends.ocpp.loop_thread import native_lock
+from chargepoint_driver.backends.ocpp.loop_thread import native_lock, off_loop
 from chargepoint_driver.backends.ocpp.model.authorization import IdTags
 from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Electrical
 from chargepoint_driver.backends.ocpp.model.live_clock import LiveClock, moved
@@ -37,7 +37,7 @@ from chargepoint_driver.backends.ocpp.status import ChargePointView, view_of
 from chargepoint_driver.backends.ocpp.storage.restore import restore
 from chargepoint_driver.backends.ocpp.storage.store import Store
 from chargepoint_driver.backends.ocpp.transport.connection import CallRefused, Link, LinkLimits
-from chargepoint_driver.backends.ocpp.transport.throttle import ThrottledConnection
+from chargepoint_driver.backends.ocpp.transport.throttle import Allowance, ThrottledConnection
 from chargepoint_driver.backends.ocpp.transport.websocket_server import Front, every, peer_of
 from chargepoint_driver.config.ocpp import OcppConfig
 from chargepoint_driver.errors import BadValue, FateUnknown, NothingThere, TryLater
@@ -55,9 +55,8 @@ _OUTBOUND: dict[str, Outbound] = {
     "1.6": Outbound16(), "2.0.1": Outbound201(), "2.1": Outbound201()
 }  # fmt: skip
 _DAY_S = 86_400.0
-# Charge points that may be known at once where any may come.
-_MOST_POINTS = 20_000
 
+_T = TypeVar("_T")
 Listener = Callable[[dict[str, Any]], None]
 
 
@@ -100,9 +99,13 @@ class Csms:
         )
         self._set_up = SetUp(self)
         self._is_stopping = False
+        self._readers = asyncio.Semaphore(2)
+        self._boots_to_come: set[str] = set()
         self._front = Front(config, self._take, self._count_outside)
         self._tasks: set[asyncio.Future[Any]] = set()
-        self._link_limits = LinkLimits(config.call_timeout_s, config.messages_per_second)
+        self._link_limits = LinkLimits(
+            config.call_timeout_s, config.messages_per_second, config.bytes_per_second
+        )
         restore(self.store, self._new_point, self.limiter.restore, self.now())
 
     # ---- life ----------------------------------------------------------------------------
@@ -125,6 +128,7 @@ class Csms:
         self.spawn(every(5.0, self._front.end_revoked))
         self.spawn(every(1.0, self._follow_clock))
         self.spawn(every(3_600.0, self._prune))
+        self.spawn(every(60.0, self._watch_size))
         self.spawn(every(10.0, self._watch_tags))
 
     def _tell_damage(self, text: str) -> None:
@@ -212,8 +216,10 @@ class Csms:
         """One socket, from its handshake to its end. The newest one of a charge point counts."""
         point = self.points.get(station_id)
         if point is None:
-            if len(self.points) >= _MOST_POINTS:
-                self.count(None, "too_many_charge_points")
+            if len(self.points) >= self.config.max_charge_points:
+                self.count(
+                    None, "too_many_charge_points", "raise max_charge_points, or forget some"
+                )
                 return
             point = self._new_point(station_id)
         link = Link(
@@ -287,6 +293,21 @@ class Csms:
 
     async def booted(self, point: ChargePoint) -> None:
         link = point.link
+        if point.boots is None:
+            point.boots = Allowance(
+                self.config.boots_per_minute / 60, time.monotonic, self.config.boots_per_minute
+            )
+        if (wait_s := point.boots.take(1)) > 0:
+            # Answered and no more: each costs a set-up and limits.
+            point.boots.take(-1)
+            self.count(point, "boots_too_often", "its set-up waits")
+            if point.station_id not in self._boots_to_come:
+                self._boots_to_come.add(point.station_id)
+                await asyncio.sleep(wait_s)
+                self._boots_to_come.discard(point.station_id)
+                if point.link is not None:
+                    await self.booted(point)
+            return
         point.booted_s, point.booted_on = self.now(), link
         point.lag_s, point.clock_behind_s = None, 0.0
         self._look_up_quirks(point)
@@ -398,6 +419,13 @@ class Csms:
             await self.store.writable()
         except (sqlite3.Error, OSError) as error:
             raise self._not_stored(error) from None
+
+    async def read(self, work: Callable[[], _T]) -> _T:
+        """Read what is stored, all messages until now counted: on a thread, two at a time.
+        Raises TryLater, and what `work` raises."""
+        async with self._readers:
+            await self.stored()
+            return await off_loop(work)
 
     async def stored(self) -> None:
         """Wait until everything until now is stored. Raises TryLater."""
@@ -511,3 +539,53 @@ class Csms:
                 await asyncio.sleep(0.05)
                 await self.writable()
             self.store.end_sweep(sweep)
+        self.store.forget_remote_starts(now_s - _DAY_S)
+        if keep.unbooted_days is not None:
+            await self._forget_unbooted(now_s - keep.unbooted_days * _DAY_S)
+
+    async def _watch_size(self) -> None:
+        """Delete the oldest events while the database holds more than it may."""
+        most = self.config.retention.max_bytes
+        if most is None or self.store.used_bytes() <= most:
+            return
+        self._lines.warning(
+            "database_full", reason=f"more than retention.max_bytes {most}; the oldest events go"
+        )
+        self.counters["database_full"] += 1
+        while self.store.used_bytes() > most:
+            await self.writable()
+            if not self.store.prune_oldest():
+                return
+            await self.stored()
+            await asyncio.sleep(0.02)
+
+    async def _forget_unbooted(self, before_s: float) -> None:
+        """Forget ids that came once, never booted and left nothing to keep."""
+        for station_id, point in list(self.points.items()):
+            is_named = (
+                isinstance(self.config.charge_points, dict)
+                and station_id in self.config.charge_points
+            )
+            is_old = point.last_seen_s is None or point.last_seen_s < before_s
+            runs = any(
+                each.transaction is not None or each.limit is not None
+                for each in point.connectors.values()
+            )
+            if not (point.connected or point.boot or is_named or runs) and is_old:
+                await self.forget(point)
+                self.counters["forgotten_charge_points"] += 1
+
+    async def forget(self, point: ChargePoint) -> None:
+        """Forget a charge point: its settings, statuses, limits and reservations. Its records
+        (transactions, events) stay; what runs there is closed as lost. Its socket is closed; it
+        is a new one when it comes back. Raises TryLater."""
+        await self.writable()
+        self.store.forget(point.station_id, self.now())
+        await self.stored()
+        if self.points.get(point.station_id) is point:
+            # Replaced, not changed: other threads read it meanwhile.
+            self.points = {name: each for name, each in self.points.items() if each is not point}
+        link, point.link = point.link, None
+        if link is not None:
+            self._set_up.disconnected(point)
+            await link.close(1000, "forgotten")

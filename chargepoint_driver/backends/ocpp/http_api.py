@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,7 +34,7 @@ from chargepoint_driver.http import (
     read_json,
     shown,
 )
-from chargepoint_driver.http.answers import refusal
+from chargepoint_driver.http.answers import json_pages, refusal
 
 __all__ = ["TOKEN", "Control"]
 
@@ -97,6 +98,10 @@ class Control:
     async def _point(self, request: web.Request) -> web.Response:
         csms = self._csms
         return json_answer(csms.view(csms.point(request.match_info["id"])))
+
+    async def _forget(self, request: web.Request) -> web.Response:
+        await self._csms.forget(self._csms.point(request.match_info["id"]))
+        return json_answer({})
 
     async def _call(self, request: web.Request) -> web.Response:
         csms = self._csms
@@ -171,23 +176,31 @@ class Control:
 
     async def _transactions(self, request: web.Request) -> web.Response:
         month = request.query.get("month", "")
-        await self._csms.stored()
-        rows = queries.transactions(self._csms.config.database, month)
-        if request.query.get("format") == "csv":
-            return web.Response(text=queries.transactions_csv(rows), content_type="text/csv")
-        return json_answer(rows)
+        path, is_csv = self._csms.config.database, request.query.get("format") == "csv"
+        return await self._table(
+            lambda: queries.transactions(path, month), queries.transactions_csv if is_csv else None
+        )
 
     async def _running(self, request: web.Request) -> web.Response:
-        self._csms.store.flush()
         path, of = self._csms.config.database, request.query.get("charge_point")
-        return json_answer(queries.running(path, of))
+        return await self._table(lambda: queries.running(path, of))
 
     async def _usage(self, request: web.Request) -> web.Response:
-        self._csms.store.flush()
-        rows = queries.usage(self._csms.config.database, request.query.get("month", ""))
-        if request.query.get("format") == "csv":
-            return web.Response(text=queries.usage_csv(rows), content_type="text/csv")
-        return json_answer(rows)
+        path, month = self._csms.config.database, request.query.get("month", "")
+        is_csv = request.query.get("format") == "csv"
+        return await self._table(
+            lambda: queries.usage(path, month), queries.usage_csv if is_csv else None
+        )
+
+    async def _table(
+        self, rows: Callable[[], list[Any]], as_csv: Callable[[list[Any]], str] | None = None
+    ) -> web.Response:
+        """Answer with many rows: read and written on a thread, in pages."""
+        if as_csv is None:
+            body = await self._csms.read(lambda: json_pages(rows()))
+            return web.Response(body=body, content_type="application/json")
+        text = await self._csms.read(lambda: as_csv(rows()))
+        return web.Response(text=text, content_type="text/csv")
 
     async def _openapi(self, request: web.Request) -> web.Response:
         del request
@@ -196,8 +209,8 @@ class Control:
     async def _events(self, request: web.Request) -> web.Response:
         after = int(_number(request, "after", 0, float(1 << 62)))
         most = int(_number(request, "limit", 1_000, 1_000))
-        await self._csms.stored()
-        return json_answer(queries.events(self._csms.config.database, after, most))
+        path = self._csms.config.database
+        return await self._table(lambda: queries.events(path, after, most))
 
     async def _counters(self, request: web.Request) -> web.Response:
         del request

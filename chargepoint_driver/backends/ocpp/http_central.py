@@ -177,8 +177,8 @@ class CentralDocument:
     # ---- reading -------------------------------------------------------------------------
 
     async def document_active(self, request: web.Request) -> web.Response:
-        self._csms.store.flush()
-        rows = queries.running(self._csms.config.database, request.query.get("cpid"))
+        path, of = self._csms.config.database, request.query.get("cpid")
+        rows = await self._csms.read(lambda: queries.running(path, of))
         return json_answer({"sessions": [_session(row) for row in rows]})
 
     async def document_history(self, request: web.Request) -> web.Response:
@@ -189,8 +189,8 @@ class CentralDocument:
         until_s = parse(query.get("end"))
         if since_s is None or (until_s is None and "end" in query):
             raise BadValue("start, end: expected times like 2026-11-28T00:00:00Z")
-        csms.store.flush()
-        rows = queries.sessions(csms.config.database, query.get("cpid"), since_s, until_s)
+        path, of = csms.config.database, query.get("cpid")
+        rows = await csms.read(lambda: queries.sessions(path, of, since_s, until_s))
         return json_answer({"sessions": [_session(row) for row in rows]})
 
     async def document_status(self, request: web.Request) -> web.Response:

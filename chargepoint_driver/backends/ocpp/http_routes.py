@@ -40,6 +40,7 @@ _OLD = "/api/v1"
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/charge-points", "points", "Every charge point"),
     Route("GET", _ID, "point", "One charge point"),
+    Route("DELETE", _ID, "forget", "Forget a charge point; its records stay"),
     Route("POST", f"{_ID}/reservations", "reserve", "Reserve a connector", ReserveArguments),
     Route("DELETE", f"{_ID}/reservations/{{number}}", "cancel", "End a reservation"),
     *(

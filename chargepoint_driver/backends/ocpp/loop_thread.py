@@ -15,7 +15,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from chargepoint_driver.errors import ChargePointError, FateUnknown, TryLater
 from chargepoint_driver.process import threads
@@ -26,8 +26,12 @@ __all__ = [
     "gevent_if_patched",
     "native_lock",
     "native_queue",
+    "off_loop",
     "start_native_thread",
 ]
+
+
+_T = TypeVar("_T")
 
 
 def gevent_if_patched() -> Any:
@@ -58,6 +62,34 @@ def start_native_thread(run: Callable[[], None]) -> None:
         _thread.start_new_thread(run, ())
     else:
         sys.modules["gevent.monkey"].get_original("_thread", "start_new_thread")(run, ())
+
+
+async def off_loop(work: Callable[[], _T]) -> _T:
+    """Do something on a real thread, and wait for it without stopping the loop. Raises what it
+    raises."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[_T] = loop.create_future()
+
+    def end(result: Any, error: BaseException | None) -> None:
+        if done.done():
+            return
+        if error is None:
+            done.set_result(result)
+        else:
+            done.set_exception(error)
+
+    def run() -> None:
+        result: Any = None
+        error: BaseException | None = None
+        try:
+            result = work()
+        except BaseException as raised:  # noqa: BLE001 - it is raised where it is waited for
+            error = raised
+        with suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(end, result, error)
+
+    start_native_thread(run)
+    return await done
 
 
 class Signal:

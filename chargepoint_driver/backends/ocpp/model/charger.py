@@ -44,6 +44,7 @@ DEPARTURES = "departures"
 SUSPECT_SHARE = 1.5
 # Places of one kind that are told apart in `ChargePoint.forgiven`.
 MAX_PLACES = 50
+_MAX_PLACE_CHARS = 120
 
 
 # A message is late beyond that, and three intervals of meter values.
@@ -204,6 +205,7 @@ class ChargePoint:
     lag_s: float | None = None
     # How far its clock was put back, or ours put forward, since.
     clock_behind_s: float = 0.0
+    boots: Any = None  # what its boots may cost: see `Csms.booted`
     late_before: tuple[float, float] | None = None  # time and receipt of the last late message
 
     @property
@@ -229,6 +231,7 @@ class ChargePoint:
     def forgive(self, kind: str, place: str) -> None:
         """Count a departure from OCPP that was taken all the same."""
         places = self.forgiven.setdefault(kind, Counter())
+        place = place[:_MAX_PLACE_CHARS]
         places[place if place in places or len(places) < MAX_PLACES else "other places"] += 1
 
     def connector(self, connector_id: int) -> Connector:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from chargepoint_driver.backends.ocpp.model.bounds import MAX_CONNECTORS, short
 from chargepoint_driver.backends.ocpp.model.metering import Sample, grouped, sample
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.protocol.dispatch import Handler, Request
@@ -46,7 +47,7 @@ class Handlers(dict[str, Handler]):
 def booted(request: Request, payload: dict[str, Any], boot: dict[str, Any]) -> dict[str, Any]:
     """Take the boot data, and accept the charge point."""
     point, desk = request.point, request.desk
-    point.boot = {**boot, "raw": payload}
+    point.boot = short({**boot, "raw": payload})
     desk.note(request, None, request.received_s, payload)
     request.after.append(lambda: desk.booted(point))
     return {
@@ -97,7 +98,12 @@ def connector_if_known(
     point = request.point
     if name in payload:
         if point.is_strict or 0 <= payload[name] <= _MOST_CONNECTORS:
-            return connector_number(payload[name], name)
+            number = connector_number(payload[name], name)
+            known = point.connectors
+            if number not in known and len(known) >= MAX_CONNECTORS:
+                request.desk.count(point, "too_many_connectors", f"{name} {number}")
+                raise WireError("PropertyConstraintViolation", f"{name}: too many are known")
+            return number
         point.forgive("unusable", f"{request.action}.{name}")
     found = None if running is None else point.running(running)
     if found is not None:

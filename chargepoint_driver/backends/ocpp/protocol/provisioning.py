@@ -6,6 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from chargepoint_driver.backends.ocpp.model.bounds import bounded
 from chargepoint_driver.backends.ocpp.model.charger import ChargePoint
 from chargepoint_driver.backends.ocpp.protocol.requests import Ask, Outbound
 from chargepoint_driver.backends.ocpp.protocol.set_up_guard import is_barred
@@ -14,7 +15,6 @@ from chargepoint_driver.errors import ChargePointError, WriteRejected
 __all__ = ["NEVER", "Call", "ask_for", "may_read", "read_settings", "without_secrets"]
 
 _SECRET = re.compile(r"password|authorizationkey|secret|psk|passphrase", re.IGNORECASE)
-_MOST_SETTINGS = 2_000
 # Codes of a CALLERROR that say that there is no such request at all.
 NEVER = {"NotImplemented", "NotSupported"}
 
@@ -24,7 +24,7 @@ Call = Callable[[ChargePoint, Ask], Awaitable[dict[str, Any]]]
 def without_secrets(settings: dict[str, str]) -> dict[str, str]:
     """Settings without those whose names speak of keys; a charge point may show them."""
     known = {name: value for name, value in settings.items() if not _SECRET.search(name)}
-    return dict(list(known.items())[:_MOST_SETTINGS])
+    return bounded({}, known)
 
 
 def may_read(point: ChargePoint, out: Outbound) -> bool:

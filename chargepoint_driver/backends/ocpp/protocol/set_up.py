@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Set
 from typing import TYPE_CHECKING, Any, Protocol
 
 from chargepoint_driver.backends.ocpp.model.authorization import IdTags
+from chargepoint_driver.backends.ocpp.model.bounds import bounded
 from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Connector
 from chargepoint_driver.backends.ocpp.protocol.local_list import LOCAL_LIST, keep_local_list
 from chargepoint_driver.backends.ocpp.protocol.measurands import set_meter_values
@@ -194,7 +195,8 @@ class SetUp:
         self._take_settings(point, found)
 
     def _take_settings(self, point: ChargePoint, found: dict[str, str]) -> None:
-        point.configuration = {**point.configuration, **found}
+        # A whole answer replaces what was known before.
+        point.configuration = bounded({}, found) or point.configuration
         interval = found.get(self._system.outbound(point).interval, "")
         if interval.isdecimal() and int(interval) > 0:
             point.interval_s = float(interval)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from chargepoint_driver.backends.ocpp.model.bounds import MAX_PARTS
 from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Connector
 from chargepoint_driver.backends.ocpp.model.timestamps import historic, parse
 from chargepoint_driver.backends.ocpp.protocol.dispatch import Request
@@ -84,7 +85,10 @@ def status_changed(
     else:
         connector.reported = {key: at for key, at in connector.reported.items() if key != part}
     if part is not None:
-        connector.parts = {**connector.parts, part: status}
+        parts = {number: text for number, text in connector.parts.items() if number != part}
+        # Beyond that the one that spoke longest ago is forgotten.
+        connector.parts = dict([*parts.items(), (part, status)][-MAX_PARTS:])
+        connector.reported = dict(list(connector.reported.items())[-MAX_PARTS:])
         status = _of_parts(connector.parts)
     connector.status = status
     connector.status_s = received_s if own_s is None else own_s

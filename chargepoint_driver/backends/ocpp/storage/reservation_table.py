@@ -38,6 +38,13 @@ class Reservations(Database):
         ).fetchone()
         return None if row is None else str(row[0])
 
+    def forget_remote_starts(self, before_s: float) -> None:
+        """Remove the remote starts that no transaction answers any more."""
+        where = "WHERE requested < ?"
+        if self._db.execute(f"SELECT 1 FROM remote_starts {where} LIMIT 1", (before_s,)).fetchone():  # noqa: S608
+            delete = f"DELETE FROM remote_starts {where}"  # noqa: S608
+            self._write_later(("remote_starts", "old"), delete, (before_s,))
+
     def next_reservation_id(self, now_s: float) -> int:
         """Return an id that no reservation has had: those of a lost file are lower."""
         last = self._db.execute("SELECT coalesce(max(id), 0) FROM reservations").fetchone()[0]

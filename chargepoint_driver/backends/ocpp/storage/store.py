@@ -104,3 +104,29 @@ class Store(Transactions, Reservations, IdTagTable, Retention):
         except ValueError as error:
             self.damaged(row, error)
             return None
+
+    def forget(self, station_id: str, now_s: float) -> None:
+        """Remove what is known of a charge point. Transactions and events stay; what runs is
+        closed as lost."""
+        for _, transaction in self.active(station_id):
+            self.lose(transaction.transaction_id, now_s)
+        self._write("DELETE FROM charge_points WHERE id = ?", (station_id,))
+        for table in ("connectors", "limits", "remote_starts", "reservations"):
+            self._write(f"DELETE FROM {table} WHERE charge_point = ?", (station_id,))
+
+    # ---- retention -----------------------------------------------------------------------
+
+    def used_bytes(self) -> int:
+        """What the pages in use take: the file itself keeps the room of what was deleted."""
+        counts = [
+            self._db.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        ]
+        return int((counts[0] - counts[1]) * counts[2])
+
+    def prune_oldest(self, most: int = 500) -> int:
+        """Delete the oldest events, at most so many. Returns how many."""
+        self._write("INSERT OR REPLACE INTO last_event VALUES (1, ?)", (self._last_event,))
+        return self._write(
+            "DELETE FROM events WHERE id IN (SELECT id FROM events ORDER BY id LIMIT ?)", (most,)
+        ).rowcount

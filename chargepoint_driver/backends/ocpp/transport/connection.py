@@ -61,6 +61,7 @@ class LinkLimits:
 
     call_timeout_s: float
     messages_per_second: float
+    bytes_per_second: float = 1_000_000.0
 
 
 class Link:
@@ -70,6 +71,7 @@ class Link:
         "_allowance",
         "_answers",
         "_bad",
+        "_bytes",
         "_desk",
         "_frames",
         "_ids",
@@ -119,6 +121,7 @@ class Link:
         self._recent: OrderedDict[str | int, tuple[int, bytes]] | None = None
         time = asyncio.get_running_loop().time
         self._allowance = connection.allowance or Allowance(limits.messages_per_second, time)
+        self._bytes = Allowance(limits.bytes_per_second, time)
         self._pong: Awaitable[float] | None = None
         self._is_unread = False
         self.pinged_s = time()
@@ -135,7 +138,7 @@ class Link:
         try:
             while True:
                 text = await recv(decode=False)
-                if (wait_s := self._too_fast_s()) > 0:
+                if (wait_s := self._too_fast_s(len(text))) > 0:
                     await asyncio.sleep(wait_s)
                 after: list[Callable[[], Awaitable[None]]] = []
                 try:
@@ -196,9 +199,9 @@ class Link:
             return
         await connection.send(text, text=True)
 
-    def _too_fast_s(self) -> float:
+    def _too_fast_s(self, size: int) -> float:
         """How long a sender beyond the rate waits; reading stops meanwhile, so it must."""
-        wait_s = self._allowance.take(1)
+        wait_s = max(self._allowance.take(1), self._bytes.take(size))
         if wait_s > 0:
             self._desk.count(self.point, "slowed_down")
         return wait_s

@@ -30,18 +30,19 @@ _MESSAGES = (Opcode.TEXT, Opcode.BINARY)
 class Allowance:
     """Messages that may come: so many a second, after a burst of twice that number."""
 
-    __slots__ = ("_before_s", "_left", "_rate", "_time")
+    __slots__ = ("_before_s", "_burst", "_left", "_rate", "_time")
 
-    def __init__(self, rate: float, time: Callable[[], float]) -> None:
+    def __init__(self, rate: float, time: Callable[[], float], burst: float | None = None) -> None:
+        """`rate` is messages a second, `burst` twice that by default."""
         self._rate = rate
         self._time = time
-        self._left = 2 * rate
+        self._burst = self._left = 2 * rate if burst is None else burst
         self._before_s = time()
 
     def take(self, messages: float) -> float:
         """Charge so many messages; the seconds to wait before the next one, 0 for none."""
         rate, now_s = self._rate, self._time()
-        self._left = min(2 * rate, self._left + (now_s - self._before_s) * rate) - messages
+        self._left = min(self._burst, self._left + (now_s - self._before_s) * rate) - messages
         self._before_s = now_s
         return 0.0 if self._left >= 0 else -self._left / rate
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chargepoint_driver.backends.ocpp.model.bounds import bounded
 from chargepoint_driver.backends.ocpp.model.metering import Raw, Sample
 from chargepoint_driver.backends.ocpp.model.needs import needs_of
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
@@ -181,7 +182,7 @@ def _report(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
             known[name] = value
     known = without_secrets(known)
     if known:
-        point.configuration = {**point.configuration, **known}
+        point.configuration = bounded(point.configuration, known)
         request.desk.store.save_point(point.station_id, configuration=point.configuration)
     time_s = message_time(request, payload.get("generatedAt"))
     data = {"requestId": payload.get("requestId"), "values": known}
