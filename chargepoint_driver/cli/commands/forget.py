@@ -21,11 +21,11 @@ _TOKEN = "CHARGEPOINT_CONTROL_TOKEN"  # noqa: S105 - the name of a variable
 
 
 @click.command(
-    epilog="\b\nExample:\n  chargepoint-driver forget CP7 --control http://127.0.0.1:9444"
+    epilog="\b\nExample:\n  chargepoint-driver forget CP7 --central-system http://127.0.0.1:9444"
 )
 @click.argument("charge_point")
 @click.option(
-    "--control",
+    "--central-system",
     metavar="URL",
     help=f"Control API of the central system that runs (token: {_TOKEN}).",
 )
@@ -34,16 +34,16 @@ _TOKEN = "CHARGEPOINT_CONTROL_TOKEN"  # noqa: S105 - the name of a variable
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Its SQLite file, where no central system runs.",
 )
-def forget(charge_point: str, control: str | None, database: Path | None) -> None:
+def forget(charge_point: str, central_system: str | None, database: Path | None) -> None:
     """Forget a charge point of a central system; its records stay.
 
     Settings, statuses, limits and reservations go. Transactions and events stay; what runs there
     is closed as lost. A charge point that may still connect comes back as a new one.
     """
-    if (control is None) == (database is None):
-        raise click.UsageError("give --control, or --database where no central system runs")
-    if control is not None:
-        _over_control(control, charge_point)
+    if (central_system is None) == (database is None):
+        raise click.UsageError("give --central-system, or --database where no central system runs")
+    if central_system is not None:
+        _over_control(central_system, charge_point)
     elif database is not None:
         _in_file(database, charge_point)
     emit({"forgotten": charge_point})
@@ -51,7 +51,9 @@ def forget(charge_point: str, control: str | None, database: Path | None) -> Non
 
 def _over_control(url: str, charge_point: str) -> None:
     if urlsplit(url).scheme not in {"http", "https"}:
-        raise BadConfiguration(f"--control: {url[:80]!r} must begin with http:// or https://")
+        raise BadConfiguration(
+            f"--central-system: {url[:80]!r} must begin with http:// or https://"
+        )
     token = os.environ.get(_TOKEN)
     if not token:
         raise BadConfiguration(f"{_TOKEN} is not set: the token of the control API")
@@ -70,7 +72,7 @@ def _over_control(url: str, charge_point: str) -> None:
         kind = {401: NotPermitted, 404: NothingThere}.get(error.code, TryLater)
         raise kind(text) from None
     except OSError as error:
-        raise TryLater(f"--control: {url} cannot be reached ({error})") from None
+        raise TryLater(f"--central-system: {url} cannot be reached ({error})") from None
 
 
 def _message(body: bytes) -> str:

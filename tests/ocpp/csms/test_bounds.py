@@ -208,11 +208,11 @@ def test_the_command_forgets(start: Any, clock: Clock, monkeypatch: Any) -> None
     path = str(site.config.database)
     with pytest.raises(BadConfiguration, match="central system that runs"):
         CliRunner().invoke(forget, ["CP1", "--database", path], catch_exceptions=False)
-    done = CliRunner().invoke(forget, ["CP1", "--control", url], catch_exceptions=False)
+    done = CliRunner().invoke(forget, ["CP1", "--central-system", url], catch_exceptions=False)
     assert json.loads(done.output) == {"forgotten": "CP1"}
     assert site.system.charge_points() == []
     with pytest.raises(NothingThere):
-        CliRunner().invoke(forget, ["CP1", "--control", url], catch_exceptions=False)
+        CliRunner().invoke(forget, ["CP1", "--central-system", url], catch_exceptions=False)
     clock.ahead_s += 10
     fill(site, clock)
     site.stop()
