@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timezone
 from threading import Lock
@@ -29,10 +30,17 @@ class StationAlerts:
     A call that fails says nothing about a station: it neither raises nor resolves anything.
     """
 
-    def __init__(self, now: Callable[[], float], minutes: float) -> None:
-        """`now`: the time of day in seconds since 1970. `minutes`: how long a station may be out
+    def __init__(
+        self,
+        now: Callable[[], float],
+        minutes: float,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        """`now`: the time of day in seconds since 1970. `clock`: monotonic seconds; by default the
+        system's, or `now` where that is another clock. `minutes`: how long a station may be out
         of reach; 0 raises no alert of any kind."""
         self._now = now
+        self._clock = clock or (time.monotonic if now is time.time else now)
         self._lock = Lock()
         self._records: dict[tuple[str, str], StationRecord] = {}
         self._seen: set[tuple[str, str]] = set()
@@ -82,11 +90,12 @@ class StationAlerts:
                 self._records.clear()  # so that the same record counts again
 
     def _out_of_reach(self, record: StationRecord, age_s: float) -> dict[Key, str]:
-        station, now_s = record.station_id, self._now()
+        station, now_s, clock_s = record.station_id, self._now(), self._clock()
         if not _is_out(record):
             self._out_since_s.pop(station, None)
             return {}
-        seen_s = self._out_since_s.setdefault(station, now_s - age_s)
+        # By the monotonic clock, so that no setting of the time of day hides or makes an alert.
+        seen_s = self._out_since_s.setdefault(station, clock_s - age_s) - clock_s + now_s
         contact_s = _last_contact_s(record)
         # A clock of the station's that runs ahead must not hide it.
         since_s = seen_s if contact_s is None else min(seen_s, contact_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
@@ -67,6 +68,8 @@ class Watch:
         self._accounts = accounts
         self._catalogue = catalogue
         self._now = now
+        # What is current is not decided by the time of day, which may be set.
+        self._clock = time.monotonic if now is time.time else now
         self._listed: list[dict[str, Any]] = []
         self._is_listed = False
         self._expected = expected
@@ -88,11 +91,11 @@ class Watch:
         `sessions` asks for them also before they are due."""
         problem_found = self.picture.problem
         self._heard = set()  # before the reading: what comes meanwhile is read after it
-        if self._now() >= self._list_due_s:
+        if self._clock() >= self._list_due_s:
             problem_found = self._list()
         stations, groups = self._read()
         found = self.picture.sessions
-        if sessions or self._now() >= self._sessions_due_s:
+        if sessions or self._clock() >= self._sessions_due_s:
             found = self._sessions()
         self.picture = Picture(stations, groups, found, problem_found, self._is_listed)
 
@@ -145,12 +148,12 @@ class Watch:
         try:
             listed = self._accounts.stations(self.name)
         except ChargePointError as error:
-            self._list_due_s = self._now() + _AGAIN_S
+            self._list_due_s = self._clock() + _AGAIN_S
             return problem(error)
         self._is_listed = True
         missing = sorted(self._expected - {station["station"] for station in listed})
         every_s = self._catalogue.calls["getStations"].currency_s
-        self._list_due_s = self._now() + every_s
+        self._list_due_s = self._clock() + every_s
         if listed != self._listed:
             self._listed = listed
             self._make_plan()
@@ -208,13 +211,15 @@ class Watch:
         self, listed: list[dict[str, Any]] | None = None
     ) -> tuple[dict[str, Station], dict[str, Group]]:
         """Read the stations of a part of the list (None: of all of it), and the groups."""
-        now_s = self._now()
+        clock_s, now_s = self._clock(), self._now()
         if listed is None:
             listed, plan = self._listed, self._plan
         else:
             names = [*(station["station"] for station in listed), ""]
             plan = {name: self._plan[name] for each in names for name in self._names.get(each, ())}
-        cells = {place: _Cell(self._known[place], now_s) for place in self._places_of(listed)}
+        cells = {
+            place: _Cell(self._known[place], clock_s, now_s) for place in self._places_of(listed)
+        }
         if plan:
             self._fill(cells, plan)
         stations = {each["station"]: self._station(each, cells) for each in listed}
@@ -287,7 +292,7 @@ class Watch:
 
     def _sessions(self) -> Sessions:
         call = self._catalogue.calls["getChargingSessionData"]
-        self._sessions_due_s = self._now() + min(call.currency_s, _SESSIONS_S)
+        self._sessions_due_s = self._clock() + min(call.currency_s, _SESSIONS_S)
         since = datetime.fromtimestamp(self._now(), timezone.utc) - _SESSIONS_OF
         before = self.picture.sessions
         try:
@@ -300,15 +305,17 @@ class Watch:
 class _Cell:
     """The values of one place in one reading, and what was known there before."""
 
-    def __init__(self, known: dict[str, tuple[Any, float]], now_s: float) -> None:
+    def __init__(self, known: dict[str, tuple[Any, float]], clock_s: float, now_s: float) -> None:
+        """`known` has times of the clock that shows `clock_s`; the time of day is `now_s`."""
         self._known = known
-        self._now_s = now_s
+        self._clock_s = clock_s
+        self._ahead_s = now_s - clock_s
         self._values: dict[str, Any] = {}
         self._errors: dict[str, Problem] = {}
         self._read_s: dict[str, float] = {}
 
     def read(self, attribute: str, call: str, value: Any, age_s: float) -> None:
-        read_s = self._now_s - age_s
+        read_s = self._clock_s - age_s
         before = self._known.get(attribute)
         if before is not None and abs(read_s - before[1]) < _SAME_S and before[0] == value:
             read_s = before[1]
@@ -324,7 +331,7 @@ class _Cell:
     ) -> tuple[dict[str, Any], dict[str, Problem], dict[str, LastKnown], dict[str, str]]:
         """(values, errors, what was known of those, when the values of each call were read)."""
         last = {
-            name: LastKnown(self._known[name][0], iso(self._known[name][1]))
+            name: LastKnown(self._known[name][0], iso(self._known[name][1] + self._ahead_s))
             for name in self._errors
             if name in self._known
         }
@@ -332,7 +339,7 @@ class _Cell:
             self._values,
             self._errors,
             last,
-            {call: iso(time_s) for call, time_s in self._read_s.items()},
+            {call: iso(time_s + self._ahead_s) for call, time_s in self._read_s.items()},
         )
 
 

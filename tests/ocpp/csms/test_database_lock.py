@@ -265,3 +265,23 @@ def test_what_is_no_file_is_refused(start: Any, tmp_path: Any, kind: str) -> Non
         path.symlink_to("/dev/null")
     with pytest.raises(BadConfiguration, match=f"is a {kind}"):
         start()
+
+
+def test_a_call_of_ours_follows_the_answer_before_it(
+    site: Site, clock: Clock, monkeypatch: Any
+) -> None:
+    charger = site.charger()
+    charger.boot()
+    disk = SlowDisk(monkeypatch)
+    charger.ws.send(begin_of(clock))
+    eventually(lambda: site.point().connectors and site.connector().transaction)
+    calling = threading.Thread(target=lambda: site.system.call("CP1", "ClearCache", {}))
+    calling.start()
+    with pytest.raises(TimeoutError):
+        charger.ws.recv(0.05)
+    disk.free.set()
+    assert charger.receive()[:2] == [3, "begin"]
+    call = charger.receive()
+    assert call[2] == "ClearCache"
+    charger.ws.send(json.dumps([3, call[1], {"status": "Accepted"}]))
+    calling.join()

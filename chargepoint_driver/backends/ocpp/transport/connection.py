@@ -36,6 +36,8 @@ _BOOT = "BootNotification"
 _MAX_UNREAD_BYTES = 4_096
 # The length of a frame that fits into its second byte.
 _MAX_SHORT_FRAME = 125
+# Until a charge point knows what the answer to its begin or end says.
+_TAKES_IN_S = 0.05
 # StartTransaction, StopTransaction and TransactionEvent read and write what is in the file. The
 # action of a frame stands near its beginning: ids have 36 characters.
 _TRANSACTION = b"Transaction"
@@ -74,6 +76,7 @@ class Link:
         "_bytes",
         "_desk",
         "_frames",
+        "_free_s",
         "_ids",
         "_is_unread",
         "_limits",
@@ -124,6 +127,7 @@ class Link:
         self._bytes = Allowance(limits.bytes_per_second, time)
         self._pong: Awaitable[float] | None = None
         self._is_unread = False
+        self._free_s = 0.0
         self.pinged_s = time()
         self.closed = False
         # Whether a request came, our calls were answered, or one was not.
@@ -167,6 +171,8 @@ class Link:
                 with suppress(ConnectionClosed):
                     await self._send(answer)
                 self._release_calls()
+                if is_transaction:
+                    self._free_s = asyncio.get_running_loop().time() + _TAKES_IN_S
                 for action in after:
                     self._spawn(action())
                 if self._bad >= _PATIENCE:
@@ -422,6 +428,9 @@ class Link:
                 await asyncio.wait({self._unsent}, timeout=limit_s)
             if self.closed:
                 raise TryLater(f"{station_id}: the connection was closed; {action} was not sent")
+            wait_s = self._free_s - asyncio.get_running_loop().time()
+            if wait_s > 0:
+                await asyncio.sleep(wait_s)
             message_id = f"{id(self) & 0xFFFFFF:x}-{next(self._ids)}"
             waiting: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
             self._answers[message_id] = waiting
