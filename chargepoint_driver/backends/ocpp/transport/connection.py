@@ -171,8 +171,6 @@ class Link:
                 with suppress(ConnectionClosed):
                     await self._send(answer)
                 self._release_calls()
-                if is_transaction:
-                    self._free_s = asyncio.get_running_loop().time() + _TAKES_IN_S
                 for action in after:
                     self._spawn(action())
                 if self._bad >= _PATIENCE:
@@ -188,6 +186,7 @@ class Link:
         if self._unsent is not None:
             self._unsent.set_result(None)
             self._unsent = None
+            self._free_s = asyncio.get_running_loop().time() + _TAKES_IN_S
 
     async def _send(self, text: bytes) -> None:
         """Send. Where nothing waits to be written, as nearly always, without the detours that
