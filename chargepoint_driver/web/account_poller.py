@@ -128,7 +128,7 @@ class Watch:
         ]
         stations, groups = self._read(listed)
         found = self.picture.sessions
-        if self._now() >= self._sessions_due_s:
+        if self._clock() >= self._sessions_due_s:
             found = self._sessions()
         self.picture = replace(
             self.picture,

@@ -251,3 +251,23 @@ def test_a_charger_that_connects_and_goes(tmp_path):
         assert what.startswith("out of reach for 11 minutes")
     finally:
         service.close()
+
+
+@pytest.mark.parametrize("step_s", [-86_400.0, 86_400.0])
+def test_setting_the_time_of_day_neither_hides_nor_makes_an_alert(step_s):
+    clock = {"wall": START_S, "monotonic": 50.0}
+    raised = []
+    alerts = StationAlerts(lambda: clock["wall"], 30.0, lambda: clock["monotonic"])
+    alerts.host = lambda about, what: raised.append(what)
+
+    def poll(minutes: float) -> None:
+        clock["wall"] += 60 * minutes
+        clock["monotonic"] += 60 * minutes
+        alerts.observe("getStationStatus", StationRecord("S", {}, {1: OUT}), 0.0)
+
+    poll(0)
+    clock["wall"] += step_s
+    poll(29)
+    assert raised == []
+    poll(2)
+    assert len(raised) == 1
