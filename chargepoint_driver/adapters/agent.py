@@ -96,11 +96,10 @@ class ChargePointAgent(OcppRpc, OcppRequests, Agent):  # type: ignore[misc]  # t
 
     def _take_over(self) -> None:
         """Keep up what a driver commanded whose devices go through this agent now."""
-        folder = platform.command_file(self).parent
         while True:
             gevent.sleep(_TAKE_OVER_S)
             try:
-                self._accounts.take_over(folder)
+                self._accounts.take_over(platform.file_of)
             except Exception:  # noqa: BLE001 - logged
                 _log.exception("limits of other processes cannot be looked for; tried again")
 
@@ -133,7 +132,9 @@ class ChargePointAgent(OcppRpc, OcppRequests, Agent):  # type: ignore[misc]  # t
         there is no such account, as before the configuration has come, that is each one's
         error."""
         try:
-            return dict(_answered(lambda: self._accounts.read(points, account)))
+            return dict(
+                _answered(lambda: self._accounts.read(points, account, reader=caller_of(self)))
+            )
         except BadConfiguration as error:
             if not isinstance(points, dict):
                 raise

@@ -33,6 +33,8 @@ _MISSED = 2
 _SETTLED_LOOKS = 12
 # How often a limit that cannot be ended, since the agent does not answer, is tried.
 _MAX_TRIES = 60
+# So many looks another process may be away before its limits are taken over: it may restart.
+_PATIENCE = 6
 _CONTROL = {"allowedLoad", "limit", "percentShed", "shedState"}
 
 
@@ -91,7 +93,8 @@ class Ownership:
         self._known |= owned
         service = self._service()
         if service is not None:
-            service.control.take_over(self._files, owned.keys())
+            files = sorted(self._files.glob("*.sqlite"))
+            service.control.take_over(files, owned.keys(), _PATIENCE)
         if service is None or self._settled < _SETTLED_LOOKS:
             return
         for target in service.control.owners.orphans(owned.keys()):

@@ -11,7 +11,7 @@ from volttron.utils import ClientContext
 from chargepoint_driver.service import Alert
 from chargepoint_driver.text import get_logger
 
-__all__ = ["alert_of", "command_file", "station_alert_of"]
+__all__ = ["alert_of", "command_file", "file_of", "station_alert_of"]
 
 _log = get_logger(__name__)
 
@@ -21,7 +21,11 @@ _STATION_KEY = "chargepoint/station"
 
 def command_file(agent: Any) -> Path:
     """Where an agent's commands are kept: one file for each identity, in the platform's home."""
-    identity = str(getattr(agent.core, "identity", None) or "driver")
+    return file_of(str(getattr(agent.core, "identity", None) or "driver"))
+
+
+def file_of(identity: str) -> Path:
+    """Where the agent of an identity keeps its commands."""
     name = "".join(char if char.isalnum() or char in "._-" else "_" for char in identity)
     return Path(ClientContext.get_volttron_home()) / "chargepoint" / f"{name}.sqlite"
 

@@ -41,6 +41,7 @@ _COLUMNS = {
     "currency": col.CURRENCY,
 }
 _MOST_REMEMBERED = 200_000
+_MAX_READERS = 100
 _CALL_S = 30.0
 _MAX_CALL_S = 300.0
 
@@ -69,6 +70,8 @@ class Accounts:
         self._services: dict[str, tuple[Held, Service]] = {}
         self._faults: list[str] = []
         self._points: dict[tuple[Any, ...], Point] = {}
+        # (account, identity of an agent that reads) to the targets that it has read.
+        self._readers: dict[tuple[str, str], set[Target]] = {}
         self._followers: tuple[Callable[[str, dict[str, Any]], None], ...] = ()
 
     def configure(self, fields: Mapping[str, Any]) -> list[str]:
@@ -88,6 +91,7 @@ class Accounts:
                         before[name][1].close()
             self._services = kept
             self._points.clear()
+            self._readers.clear()
             self._faults = faults
         # The password of an account may come later; that it is not there yet is said now.
         return faults + [
@@ -111,9 +115,14 @@ class Accounts:
     # ---- points ------------------------------------------------------------------------------
 
     def read(
-        self, points: Mapping[str, Mapping[str, Any]], account: str | None = None
+        self,
+        points: Mapping[str, Mapping[str, Any]],
+        account: str | None = None,
+        *,
+        reader: str = "",
     ) -> dict[str, Any]:
-        """{"values", "errors", "ages_s"} by the names given; each name is in values or errors."""
+        """{"values", "errors", "ages_s"} by the names given; each name is in values or errors.
+        `reader` is the identity of the agent that asks, "" for none."""
         name, settings, service = self._find(account)
         if not isinstance(points, Mapping):
             raise BadConfiguration("points: must be names with the description of each point")
@@ -124,6 +133,8 @@ class Accounts:
                 wanted[key] = self._point(name, settings, fields)
             except ChargePointError as error:
                 errors[key] = error
+        if reader:
+            self._note(name, reader, wanted.values())
         reading = service.read(wanted)
         errors.update(reading.errors)
         return {
@@ -164,13 +175,22 @@ class Accounts:
         target = self._point(name, settings, point).target
         return service.control.owners.release(target, "lapse" if on_delete == "lapse" else "clear")
 
-    def take_over(self, folder: Path) -> None:
-        """Keep up the limits of the stations that are read here, which another process of this
-        machine commanded and has left in its file in the folder."""
-        for name, (_, service) in self._snapshot().items():
-            points = list(self._points.items())  # whole, while others are added
-            wanted = {point.target for key, point in points if key[0] == name}
-            service.control.take_over(folder, wanted)
+    def _note(self, name: str, reader: str, points: Iterable[Point]) -> None:
+        """Note what an agent reads. Of too many agents, and of too many targets, none is new."""
+        readers = self._readers
+        if (name, reader) not in readers and len(readers) >= _MAX_READERS:
+            return
+        known = readers.setdefault((name, reader), set())
+        if len(known) < _MOST_REMEMBERED:
+            known.update(point.target for point in points)
+
+    def take_over(self, file_of: Callable[[str], Path]) -> None:
+        """Keep up the limits of the stations that a driver reads here now, and that it commanded
+        itself before: they are in its own file. `file_of` gives the file of an identity."""
+        services = self._snapshot()
+        for (name, reader), targets in list(self._readers.items()):
+            if name in services:
+                services[name][1].control.take_over([file_of(reader)], frozenset(targets))
 
     def revert(self, point: Mapping[str, Any], account: str | None = None) -> bool:
         """Take back what was done to the point's target; True when a command was sent."""

@@ -38,9 +38,13 @@ def move(rig: Rig, name: str) -> Service:
     return before
 
 
-def take_over(rig: Rig, *stations: str, folder: Path | None = None) -> None:
+def take_over(rig: Rig, *stations: str, patience: int = 0) -> None:
     wanted = {Target(station, 1) for station in stations or (STATION,)}
-    rig.service.control.take_over(folder or rig.folder, wanted)
+    rig.service.control.take_over(files(rig.folder), wanted, patience)
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.sqlite"))
 
 
 def test_a_limit_is_renewed_and_cleared_by_the_one_that_has_the_account_now(rig: Rig) -> None:
@@ -112,6 +116,23 @@ def test_a_restart_of_the_new_process_still_knows_them(rig: Rig) -> None:
     assert rig.read("commandedLoad") == 2.0
 
 
+def test_a_process_that_only_restarts_keeps_its_limits(rig: Rig) -> None:
+    rig.write("allowedLoad", 2.0)
+    before = move(rig, "agent")
+    before.close()
+    for _ in range(3):
+        take_over(rig, patience=3)
+    again = CommandStore(rig.folder / "commands.sqlite", rig.account.key)
+    take_over(rig, patience=3)
+    assert len(again.load()[0]) == 1
+    again.close()
+    for _ in range(3):
+        take_over(rig, patience=3)
+        assert rig.read("commandedLoad") is None
+    take_over(rig, patience=3)
+    assert rig.read("commandedLoad") == 2.0
+
+
 def held(kw: float, sent_s: float, group: str | None = None) -> Held:
     return Held(Limit(allowed_load_kw=kw), commanded_s=1.0, sent_s=sent_s, group=group)
 
@@ -131,7 +152,7 @@ def test_the_newer_command_of_a_target_stands(tmp_path: Path, own_s: float, kw: 
     theirs.save({target: held(3.0, 10.0)})
     own.save({target: held(4.0, own_s)})
     theirs.close()
-    assert own.take_over(tmp_path, [target]) == ["driver"]
+    assert own.take_over(files(tmp_path), [target]) == ["driver"]
     assert own.load()[0][target].limit == Limit(allowed_load_kw=kw)
     own.close()
 
@@ -143,7 +164,7 @@ def test_a_group_comes_with_its_shares_leases_and_loads(tmp_path: Path) -> None:
     theirs.save_lease(group, 60.0)
     theirs.save_period(STATION, {1: None}, {1: 6.4})
     theirs.close()
-    own.take_over(tmp_path, [group])
+    own.take_over(files(tmp_path), [group])
     commands, before = own.load()
     leases, loads = own.load_more()
     assert set(commands) == {group, share}
@@ -161,7 +182,7 @@ def test_other_accounts_and_files_that_cannot_be_read_stay(
     stranger.close()
     (tmp_path / "broken.sqlite").write_bytes(b"no database" * 99)
     for _ in range(3):
-        assert own.take_over(tmp_path, [Target(STATION, 1)]) == []
+        assert own.take_over(files(tmp_path), [Target(STATION, 1)]) == []
     assert caplog.text.count("broken.sqlite cannot be looked through") == 1
     assert own.load()[0] == {}
     own.close()
@@ -177,7 +198,7 @@ def test_a_file_of_an_earlier_version_has_fewer_tables_and_no_lock(tmp_path: Pat
         db.execute("DROP TABLE loads")
     for lock in tmp_path.glob("*.lock"):
         lock.unlink()
-    assert own.take_over(tmp_path, [Target(STATION, None)]) == ["driver"]
+    assert own.take_over(files(tmp_path), [Target(STATION, None)]) == ["driver"]
     own.close()
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from chargepoint_driver.adapters.ownership import _PATIENCE
+from chargepoint_driver.adapters.platform import file_of
 from chargepoint_driver.service import Accounts, Service
 from chargepoint_driver.simulator import Simulator
 from chargepoint_driver.simulator.world.state_json import picture
@@ -44,7 +46,7 @@ def is_shed(sim: Simulator) -> bool:
 
 
 def value(accounts: Accounts, point: dict[str, Any]) -> Any:
-    return accounts.read({"x": point})["values"]["x"]
+    return accounts.read({"x": point}, reader="platform.driver")["values"]["x"]
 
 
 @pytest.fixture(autouse=True)
@@ -53,17 +55,21 @@ def _at_once(sim: Simulator) -> None:
 
 
 def test_from_the_driver_to_the_agent(
-    driver: Driver, sim: Simulator, agent: Callable[[], Accounts], tmp_path: Path
+    driver: Driver, sim: Simulator, agent: Callable[[], Accounts]
 ) -> None:
     driver.start({ONE: device(sim, "1:34001", shed_on_write=True)})
     driver.set(ONE, "allowedLoad", 2.0)
     accounts = agent()
     assert value(accounts, COMMANDED) is None
-    accounts.take_over(tmp_path / "chargepoint")
+    accounts.take_over(file_of)
     assert value(accounts, COMMANDED) is None  # the driver still has the account
 
     driver.agent.core.onstop.send(driver.agent)  # it is restarted with other devices
-    accounts.take_over(tmp_path / "chargepoint")
+    other = agent()
+    other.read({"x": COMMANDED}, reader="platform.viewer")
+    other.take_over(file_of)  # an agent that reads it as well has not moved it
+    assert value(other, COMMANDED) is None
+    accounts.take_over(file_of)
     assert value(accounts, COMMANDED) == 2.0
     assert is_shed(sim)
     accounts.write(POINT, 3.0, shed_on_write=True)
@@ -84,6 +90,9 @@ def test_from_the_agent_to_the_driver(
 
     accounts.configure({"accounts": {}})  # the agent gives the account up
     driver.interface._ownership.look()
+    assert commanded._ledger.held(point.target) is None  # it may only restart
+    for _ in range(_PATIENCE):
+        driver.interface._ownership.look()
     assert commanded._ledger.held(point.target).limit.allowed_load_kw == 2.0
     driver.agent.revert_point(ONE, "allowedLoad")
     assert not is_shed(sim)

@@ -79,13 +79,15 @@ class Ledger:
         known = self._held.get(target)
         return known is None or _last_s(known) < _last_s(found)
 
-    def take_over(self, folder: Path, wanted: Collection[Target]) -> None:
+    def take_over(
+        self, files: Iterable[Path], wanted: Collection[Target], patience: int = 0
+    ) -> None:
         """Adopt what other processes commanded of the stations and groups of `wanted` and have
-        left in their files in the folder."""
+        left in their files. For `patience` see `HandOver.take`."""
         store = self._store
         if store is None or not wanted:
             return
-        named = store.take_over(folder, wanted)
+        named = store.take_over(files, wanted, patience)
         if not named:
             return
         with self._lock:

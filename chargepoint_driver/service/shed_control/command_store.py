@@ -9,7 +9,7 @@ import hashlib
 import json
 import sqlite3
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -151,10 +151,13 @@ class CommandStore:
         found = {Target(st, port or None, group or None): s for st, port, group, s in leases}
         return found, loads
 
-    def take_over(self, folder: Path, wanted: Collection[Target]) -> list[str]:
-        """Move into this file what other files of the folder hold of the stations and groups of
-        `wanted`, if their processes no longer have the account; the names of those files."""
-        return [path.stem for path in self._hand_over.take(folder, wanted, self._db)]
+    def take_over(
+        self, files: Iterable[Path], wanted: Collection[Target], patience: int = 0
+    ) -> list[str]:
+        """Move into this file what other files hold of the stations and groups of `wanted`, if
+        their processes no longer have the account; the names of those files. For `patience` see
+        `HandOver.take`."""
+        return [path.stem for path in self._hand_over.take(files, wanted, self._db, patience)]
 
     def save_lease(self, target: Target, seconds: float) -> None:
         """Keep the lease of a target. Raises sqlite3.Error."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -91,10 +91,12 @@ class Control:
             None,
         )
 
-    def take_over(self, folder: Path, wanted: Collection[Target]) -> None:
+    def take_over(
+        self, files: Iterable[Path], wanted: Collection[Target], patience: int = 0
+    ) -> None:
         """Keep up the limits of the stations and groups of `wanted` that another process of this
-        machine commanded for the same account and has left in its file in the folder."""
-        self._ledger.take_over(folder, wanted)
+        machine commanded for the same account and has left in its file."""
+        self._ledger.take_over(files, wanted, patience)
 
     def close(self) -> None:
         self.keeping.stop()

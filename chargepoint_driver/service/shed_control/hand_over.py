@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,7 @@ class HandOver:
         self._guard = lock
         self._own = lock_of(self._path, account)
         self._said: set[Path] = set()
+        self._free: dict[Path, int] = {}
 
     def claim(self) -> None:
         """Lock the own file for the account: nobody takes from it now."""
@@ -60,19 +61,26 @@ class HandOver:
         """Give the account up: another process may take over."""
         self._own.release()
 
-    def take(self, folder: Path, wanted: Collection[Target], db: sqlite3.Connection) -> list[Path]:
-        """Move the rows of the stations and groups of `wanted` out of other files of the folder
-        into `db`; the files that had some. A row that `db` has already is only deleted there."""
+    def take(
+        self,
+        files: Iterable[Path],
+        wanted: Collection[Target],
+        db: sqlite3.Connection,
+        patience: int = 0,
+    ) -> list[Path]:
+        """Move the rows of the stations and groups of `wanted` out of other files into `db`; the
+        files that had some. A row that `db` has already is only deleted there. A lock must have
+        been free for `patience` calls before: its owner may only be restarting."""
         self.claim()
         stations = {target.station_id for target in wanted if target.group is None}
         groups = {target.group for target in wanted if target.group is not None}
         taken = []
-        for path in sorted(folder.glob("*.sqlite")):
-            if path == self._path:
+        for path in files:
+            if path == self._path or not path.is_file():
                 continue
             try:
                 rows = self._rows(path, stations, groups)
-                if any(rows.values()) and self._move(path, rows, db):
+                if any(rows.values()) and self._move(path, rows, db, patience):
                     taken.append(path)
             except (OSError, sqlite3.Error) as error:
                 if path not in self._said:
@@ -108,11 +116,14 @@ class HandOver:
             for table, rows in found.items()
         }
 
-    def _move(self, path: Path, rows: dict[str, list[Row]], db: sqlite3.Connection) -> bool:
+    def _move(
+        self, path: Path, rows: dict[str, list[Row]], db: sqlite3.Connection, patience: int
+    ) -> bool:
         """Move rows unless the file's owner still has the account. The own file comes first: a
         process that is killed in between leaves them twice, and not nowhere."""
         lock = lock_of(path, self._account)
         if not lock.acquire():
+            self._free.pop(path, None)
             if path not in self._said:
                 self._said.add(path)
                 _log.warning(
@@ -122,6 +133,10 @@ class HandOver:
                     path.stem,
                     lock.owner() or "unknown",
                 )
+            return False
+        self._free[path] = free = self._free.get(path, -1) + 1
+        if free < patience:
+            lock.release()
             return False
         try:
             with self._guard(), db:
@@ -146,6 +161,7 @@ class HandOver:
         finally:
             lock.release()
         self._said.discard(path)
+        del self._free[path]
         return True
 
     def _drop_older(self, commands: list[Row], db: sqlite3.Connection) -> None:
