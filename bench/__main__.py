@@ -20,6 +20,7 @@ from bench.figure import Figure
 PARTS = (
     *("calls", "replies", "points", "memory", "writes"),
     *("ocpp_rate", "ocpp_fleet", "ocpp_kills", "ocpp_storm", "ocpp_history", "ocpp_disk"),
+    "ocpp_scale",
 )
 PART_LIMIT_S = 600
 

@@ -100,6 +100,7 @@ def ours(folder: str, port: str = "0", heartbeat_s: str = "3600") -> None:
         "heartbeat_s": int(heartbeat_s),
         "boot_grace_s": 3600,
         "configuration_delay_s": None,
+        "most_connections": 25_000,
     }
     system = CentralSystem(OcppConfig.from_dict(fields))
 
