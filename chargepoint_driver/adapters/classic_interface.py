@@ -19,6 +19,7 @@ from gevent.lock import RLock
 from platform_driver.interfaces import BaseInterface, BaseRegister, DriverInterfaceError
 
 from chargepoint_driver.adapters.caller import caller_of
+from chargepoint_driver.adapters.classic_shapes import classic_shape
 from chargepoint_driver.adapters.greenlets import use_greenlets
 from chargepoint_driver.adapters.host_errors import for_host, words
 from chargepoint_driver.catalogue import TABLES, Kind
@@ -126,6 +127,7 @@ class Interface(BaseInterface):  # type: ignore[misc]
         for point in registry.points.values():
             self.insert_register(ChargePointRegister(point))
         self._selection = Selection(registry.points)
+        self._classic_shapes = device.classic_shapes
         self._options = ShedOptions.of(device)
         self._service = shared.of(device, self._alert, self._station_alert)
 
@@ -170,7 +172,10 @@ class Interface(BaseInterface):  # type: ignore[misc]
         except gevent.Timeout as error:
             late = TimeoutError(f"the reading was broken off: {error}")
             return {}, dict.fromkeys(points, late)
-        return reading.values, reading.errors
+        values = dict(reading.values)
+        if self._classic_shapes:
+            values = {name: classic_shape(points[name], value) for name, value in values.items()}
+        return values, reading.errors
 
     # ---- writing -----------------------------------------------------------------------------
 

@@ -54,6 +54,11 @@ class DeviceKeys(BaseModel):
         min_length=1,
         description="name of the account in the caching agent, where it holds several",
     )
+    classic_shapes: bool = Field(
+        False,
+        description="on classic VOLTTRON: rights, times and clearAlarms as the classic driver had "
+        "them",
+    )
 
 
 def own_keys(fields: Mapping[str, Any]) -> dict[str, Any]:

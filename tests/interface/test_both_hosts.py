@@ -320,3 +320,25 @@ print("done")
         check=False,
     )
     assert found.stdout.strip() == "done", found.stderr
+
+
+def test_the_shapes_of_the_classic_driver(classic: types.ModuleType, sim: Simulator) -> None:
+    content = device(sim, "1:34001", classic_rows(), classic_shapes=True)
+    plain = device(sim, "1:34001", classic_rows())
+    found = []
+    for each in (content, plain):
+        interface = classic.Interface(vip=None)
+        interface.configure(each["driver_config"], each["registry_config"])
+        found.append(interface.scrape_all())
+    shaped, now = found
+    assert shaped.keys() == now.keys()
+    (times,) = [name for name in now if name == "Status.TimeStamp"] or ["TimeStamp"]
+    assert shaped[times] == now[times].replace("T", " ")
+    assert shaped["clearAlarms"] is False
+    assert now["clearAlarms"] == 0
+    assert now["clearAlarms"] is not False
+    ((group, profile),) = now["stationRightsProfile"].items()
+    assert shaped["stationRightsProfile"][group] == {
+        "sgID": int(group),
+        "stationRightsProfile": profile,
+    }
