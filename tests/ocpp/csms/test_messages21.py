@@ -90,7 +90,7 @@ def test_each_is_answered_by_its_schema_and_recorded(site, charger, action) -> N
     assert schemas.faults("2.1", action, NEW[action]) == []
     answer = charger.ask(action, NEW[action])
     assert schemas.faults("2.1", action, answer, answer=True) == []
-    assert any(event["action"] == action for event in site.system.events())
+    eventually(lambda: any(event["action"] == action for event in site.system.events()))
     assert not site.point().counters
 
 
@@ -127,7 +127,7 @@ def test_a_message_without_answer_gets_none(site, charger) -> None:
     assert schemas.faults("2.1", SENT, payload) == []
     charger.ws.send(json.dumps([6, "s1", SENT, payload]))
     charger.ask("Heartbeat", {})  # the next frame is its answer
-    assert any(event["action"] == SENT for event in site.system.events())
+    eventually(lambda: any(event["action"] == SENT for event in site.system.events()))
     charger.ws.send(json.dumps([6, "s2", "Nonsense", payload]))
     charger.ask("Heartbeat", {})
     assert site.point().counters == {"refused_requests": 1}
