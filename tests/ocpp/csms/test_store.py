@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -139,6 +140,41 @@ def test_old_records_go_and_running_ones_stay(start, clock) -> None:
     kept()
     assert first.system.transactions(month) == []
     assert first.connector(2).transaction.transaction_id == running
+
+
+def test_a_flush_in_between_keeps_nobody_waiting(tmp_path) -> None:
+    """A report asks for a flush in the very step of the loop in which a message was written."""
+
+    async def work() -> None:
+        store = Store(tmp_path / "s.db", lambda: 1.0)
+        store.save_point("CP1", version="1.6")
+        stored, written = store.durable(), store.committed()
+        store.flush()
+        await asyncio.wait_for(asyncio.gather(stored, written), 10)
+        store.close()
+
+    asyncio.run(work())
+
+
+def test_after_a_flush_that_failed_nobody_takes_it_for_stored(tmp_path, monkeypatch) -> None:
+    async def work() -> None:
+        store = Store(tmp_path / "s.db", lambda: 1.0)
+        store.save_point("CP1", version="1.6")
+        stored, written = store.durable(), store.committed()
+        with monkeypatch.context() as broken:
+
+            def full() -> bool:
+                raise sqlite3.OperationalError("database or disk is full")
+
+            broken.setattr(store, "_flush", full)
+            with pytest.raises(sqlite3.OperationalError):
+                store.flush()
+        for each in (stored, written):
+            with pytest.raises(sqlite3.OperationalError):
+                await asyncio.wait_for(each, 10)
+        store.close()
+
+    asyncio.run(work())
 
 
 def test_what_cannot_be_stored_is_not_acknowledged(site, clock) -> None:

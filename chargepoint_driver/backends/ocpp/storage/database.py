@@ -259,6 +259,11 @@ class Database:
                 error,
             )
         self._open = self._must_flush = False
+        # Also where a `flush` failed: nobody may take these messages for stored.
+        waiting, self._waiting = self._waiting, None
+        for_disk, self._waiting_disk = self._waiting_disk, None
+        settle(waiting, error)
+        settle(for_disk, error)
         self._rows.clear()  # of messages that are refused now; a register is true all the same
         with suppress(sqlite3.Error):
             self._db.execute("ROLLBACK")
@@ -322,7 +327,8 @@ class Database:
             settle(for_disk, failed)
             return
         settle(waiting, None)
-        if must_flush:
+        # A `flush` in between has done the work; who waits is told all the same.
+        if must_flush or for_disk is not None:
             self._disk.flush(for_disk or asyncio.get_running_loop().create_future())
         self._disk.checkpoint_if_large()
 
