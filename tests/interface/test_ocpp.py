@@ -474,7 +474,7 @@ def test_settings_that_change_count_at_once(site: Site) -> None:
     twins = Twins(port)
     try:
         site.until("Status", "AVAILABLE")
-        site.driver.wait_for(lambda: site.pushed("Status")[-1] == "AVAILABLE")
+        site.driver.wait_for(lambda: site.pushed("Status")[-1:] == ["AVAILABLE"])
     finally:
         twins.close()
 
