@@ -386,3 +386,21 @@ def test_the_end_may_tell_the_register_of_the_begin(start, clock) -> None:
     }
     charger.ask("StopTransaction", stop)
     assert rows(site, "meter_start_wh", "energy_wh") == [(1000.0, 3500.0)]
+
+
+def test_an_end_sent_again_ends_no_older_session_of_its_id(start, clock) -> None:
+    site = start()
+    charger = site.charger()
+    charger.boot()
+    for connector in (1, 2):  # it lost power between them, and numbers from 1 again
+        begin = {"connectorId": connector, "idTag": "A", "timestamp": clock.iso(600)}
+        charger.ask("StartTransaction", {**begin, "meterStart": 1000 * connector})
+        values = [{"timestamp": clock.iso(300), "sampledValue": [{"value": "2500"}]}]
+        meter = {"connectorId": connector, "transactionId": 1, "meterValue": values}
+        charger.ask("MeterValues", meter)
+    stop = {"transactionId": 1, "idTag": "A", "meterStop": 3000, "timestamp": clock.iso(1)}
+    charger.ask("StopTransaction", stop)
+    charger.boot()  # the answer was lost, and so is what was remembered of the message
+    charger.ask("StopTransaction", stop)
+    states = rows(site, "connector", "state")
+    assert [state for _, state in states].count("completed") == 1

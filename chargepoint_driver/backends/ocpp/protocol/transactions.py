@@ -125,14 +125,18 @@ def meant(
     is_16 = request.point.version == "1.6"
     wire_id = end.wire_id
     if wire_id is not None and not (is_16 and wire_id in _NO_IDS):
+        before = store.ended_by(station_id, end)
         found = [
             each
             for each in store.running(station_id, wire_id)
-            if _is_there(each, connector_id) and _may_end(request, each, end)
+            if _is_there(each, connector_id)
+            and _may_end(request, each, end)
+            # The end of one that began later: sent again, and not meant for this one.
+            and (before is None or each.transaction_id > before.transaction_id)
         ]
         if found:
             return _likeliest(found, end), None
-        if store.ended_by(station_id, end) is not None:
+        if before is not None:
             return None, None
         newest = store.newest(station_id, wire_id)
         if newest is not None:
