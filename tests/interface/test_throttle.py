@@ -22,6 +22,8 @@ class Driver:
         self.writes: list[tuple[Any, ...]] = []
         self.broken: set[str] = set()
         self.rpc = SimpleNamespace(call=self._call)
+        answer = SimpleNamespace(get=lambda timeout: ["platform.driver"])
+        self.peerlist = lambda: answer
 
     def _call(self, _peer: str, method: str, device: str, point: str, *value: Any) -> Any:
         def get(timeout: float) -> Any:

@@ -19,7 +19,9 @@ PAGE = (ROOT / "docs" / "openadr.md").read_text(encoding="utf-8")
 def test_the_config_of_the_guide_and_the_sample_load() -> None:
     (shown,) = re.findall(r"```json\n(.*?)```", PAGE, flags=re.DOTALL)
     assert OpenAdrConfig.from_dict(json.loads(shown)).levels["2"] == 20.0
-    sample = json.loads((ROOT / "agents" / "openadr.config").read_text())
+    sample = json.loads(
+        (ROOT / "agents" / "volttron-chargepoint-openadr" / "openadr.config").read_text()
+    )
     assert OpenAdrConfig.from_dict(sample).chargers.devices == ["campus/garage/group"]
 
 

@@ -29,6 +29,8 @@ RPC_LIMIT_S = 60
 # What a call may end in; gevent.Timeout is no Exception.
 RPC_ERRORS = (jsonrpc.Error, jsonrpc.RemoteError, VIPError, gevent.Timeout)
 RETRY_S = 5.0
+# A stopping agent has so long for its last writes; the host waits for about a minute.
+STOP_LIMIT_S = 30.0
 # Limits are written in steps of a tenth of a kW, rounded down.
 STEPS = 10
 
@@ -51,6 +53,10 @@ class Throttle:
         """Take over what is in force, of an earlier run: `release` gives it back too. Waits for
         the platform driver. The total in kW; None unless every device is held to a limit."""
         while not stopping.is_set():
+            # A call to an agent that is not there waits out its limit, and so would a stop.
+            if not self._driver_is_there():
+                stopping.wait(RETRY_S)
+                continue
             try:
                 parts = {device: self._held_kw(device) for device in self.devices}
             except RPC_ERRORS as error:
@@ -61,6 +67,13 @@ class Throttle:
                 self._ours |= known.keys()
                 return sum(known.values()) if len(known) == len(parts) else None
         return None
+
+    def _driver_is_there(self) -> bool:
+        """Whether the platform driver is connected; True where the bus cannot tell."""
+        try:
+            return PLATFORM_DRIVER in self._vip.peerlist().get(timeout=RETRY_S)
+        except RPC_ERRORS:
+            return True
 
     def hold(self, total_kw: float) -> bool:
         """Hold the devices to a total; True when each of them was commanded its part."""
@@ -192,7 +205,9 @@ class ThrottlingAgent(Agent):  # type: ignore[misc]  # the host has no types
         """Let `work` come to its end."""
         self.stopping.set()
         self.woken.set()
-        self._working.join(timeout=RPC_LIMIT_S)
+        self._working.join(timeout=STOP_LIMIT_S)
+        # Calls to a driver that is not there would wait longer than the host waits for a stop.
+        self._working.kill(timeout=RETRY_S)
 
 
 def check(settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[str]:
