@@ -26,8 +26,9 @@ __all__ = ["Acceptor", "ConnectionLimits"]
 # One loop turn accepts at most this many, so that handshakes go on meanwhile.
 _MAX_IN_TURN = 64
 _BACKLOG = 4096
-# A connection before login stays for this long at least, where the limit allows no further one.
-_GRACE_S = 0.5
+# A connection before login stays for this long at least, where the limit allows no further one: a
+# busy server makes chargers that come back together wait, and they are not to be ended for it.
+_GRACE_S = 2.0
 _PAUSE_S = 0.05
 # After an error of accept itself.
 _ERROR_PAUSE_S = 1.0
