@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from datetime import datetime, timedelta, timezone
 
@@ -318,6 +319,19 @@ def test_a_charger_that_does_not_take_its_limit_leaves_the_others_less(devices, 
         clock.ahead(seconds=20)
     kws = [each[2] for each in devices.take() if each[1] == "a"]
     assert all(kw <= 16 * 0.69 + 1e-6 for kw in kws)
+
+
+def test_a_limit_that_is_not_in_force_any_more_is_sent_again(devices, clock) -> None:
+    found = scheduler(devices, clock, {"devices": []}, circuits=CIRCUITS)
+    devices.looks = {"a": Look(False), "b": Look(False, limit_kw=4.14)}
+    found.look()
+    devices.looks["a"] = Look(False, limit_kw=math.inf)
+    found.look()  # reports come late
+    devices.take()
+    clock.ahead(seconds=60)
+    found.look()
+    assert [each[1] for each in devices.take()] == ["a"]
+    assert [each["port"] for each in found.records if each.get("lost")] == ["a"]
 
 
 def test_a_restart_of_a_charger_is_noticed(devices, clock) -> None:

@@ -162,8 +162,9 @@ class SchedulerAgent(Agent):  # type: ignore[misc]  # the host has no types
         """End what runs, and give back what it holds."""
         self._stopping.set()
         self._woken.set()
-        self._working.join(timeout=RPC_LIMIT_S)
-        self._working.kill()
+        if self._working:  # false before it is started, and at its end
+            self._working.join(timeout=RPC_LIMIT_S)
+            self._working.kill()
         for end in self._ends:
             end()
         self._ends.clear()

@@ -157,6 +157,20 @@ class Circuits:
         if known.sent_a is not None and amps <= known.sent_a + _TINY:
             known.is_confirmed, known.failing_s = True, None
 
+    def reported(self, port: str, kw: float, now_s: float) -> bool:
+        """Take the limit in kW that is reported in force; infinity: none is. False where that is
+        above what was sent, long enough ago: then nothing is known any more (`forget`)."""
+        known, config = self._ports[port], self._network.ports[port]
+        if known.sent_a is None or not known.is_confirmed:
+            return True
+        if now_s - known.sent_s < config.effect_s + _STUCK_S:
+            return True
+        # What is sent is rounded, and converted from A and back.
+        if kw <= known.sent_a * self._kw_per_a(port) * 1.02 + 0.05:
+            return True
+        self.forget(port)
+        return False
+
     def failed(self, port: str, now_s: float) -> None:
         """The last limit was refused, or got no answer: it may be in force, and is sent again.
         While that goes on, the others are lowered by what the port may draw."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,8 @@ __all__ = ["LOOK_POINTS", "AccountDevices", "Devices", "Look", "key_of"]
 LOOK_POINTS = (
     "Status",
     "portLoad",
+    "shedState",
+    "allowedLoad",
     "currentL1",
     "currentL2",
     "currentL3",
@@ -32,7 +35,7 @@ class Look:
     """What a port reports. None: not reported; `is_active` None: out of reach.
 
     `currents`: A of the port's own lines 1 to 3. `session`: the one that runs. `booted`: changes
-    when the charger restarts."""
+    when the charger restarts. `limit_kw`: the limit in force; infinity: none is."""
 
     is_active: bool | None
     load_kw: float | None = None
@@ -42,6 +45,7 @@ class Look:
     id_tag: str | None = None
     session: str | None = None
     booted: str | None = None
+    limit_kw: float | None = None
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Look:
@@ -60,6 +64,7 @@ class Look:
             None if session is None else _text(values.get("rfidSerialNumber")),
             _text(session),
             _text(values.get("bootTime")),
+            _limit_kw(values),
         )
 
 
@@ -140,6 +145,14 @@ class AccountDevices:
 
 def _split(device: Mapping[str, Any]) -> tuple[str | None, dict[str, Any]]:
     return device.get("account"), {k: v for k, v in device.items() if k != "account"}
+
+
+def _limit_kw(values: Mapping[str, Any]) -> float | None:
+    """Return the limit in force; infinity: none is, None: not reported."""
+    state = values.get("shedState")
+    if state is None:
+        return None
+    return _number(values.get("allowedLoad")) if state else math.inf
 
 
 def _number(value: Any) -> float | None:

@@ -131,7 +131,8 @@ class Scheduler:
 
         `{"time", "group", "kw", "reason", "until", "done"}`, kw None: no limit; done False: a
         device did not take it, and it is tried again. `{"time", "port", "amps", "kw", "done"}` of
-        a port under circuits. `{"time", "silent": [circuits]}`.
+        a port under circuits; `{"time", "port", "lost": True}` where its limit is not in force any
+        more. `{"time", "silent": [circuits]}`.
         """
         self.read_prices()
         looks = self._looks()
@@ -296,6 +297,8 @@ class Scheduler:
             if look.booted is not None and self._booted.get(name, look.booted) != look.booted:
                 circuits.forget(name)
             self._booted[name] = look.booted or self._booted.get(name, "")
+            if look.limit_kw is not None and not circuits.reported(name, look.limit_kw, now_s):
+                self._tell(port=name, lost=True)
             currents = look.currents
             if currents is not None:
                 currents = {
