@@ -133,7 +133,7 @@ def test_prices_plans_circuits_and_the_death_of_the_scheduler(
             assert kw <= 20 * 0.69 + 0.01
             return kw > 12 * 0.69 + 0.7
 
-        site.wait_for("More room", metered, limit_s=120)
+        site.wait_for("More room", metered, limit_s=100)
 
         # A high price limits, a low one gives back.
         start = datetime.now(timezone.utc) - timedelta(hours=1)

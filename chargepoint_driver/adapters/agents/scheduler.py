@@ -40,9 +40,13 @@ class PlatformDevices:
         self._leased: dict[str, bool] = {}
 
     def look(self, device: Any) -> Look:
-        topics = {f"{device}/{name}": name for name in LOOK_POINTS}
-        values, _ = self._call("get_multiple_points", list(topics))
-        return Look.of({name: values.get(topic) for topic, name in topics.items()})
+        topics = [f"{device}/{name}" for name in LOOK_POINTS]
+        values, errors = self._call("get_multiple_points", topics)
+        # Some hosts name them with `devices/` in front.
+        found = {topic.rpartition("/")[2]: value for topic, value in values.items()}
+        if "Status" not in found:
+            raise TryLater(f"{device}: Status is not reported: {str(errors)[:200]}")
+        return Look.of(found)
 
     def hold(self, device: Any, kw: float, *, lease_s: float) -> None:
         self._lease(device, lease_s)
