@@ -80,6 +80,9 @@ def test_the_whole_list_and_the_interval_at_once(meet, ocpp) -> None:
     wanted = [name for name in MEASURANDS if name not in it.out.lacks]
     assert it.list() == [*wanted, "Power.Offered"]
     assert it.changes() == 2
+    # What was read before is still known: the unit of limits is among it.
+    assert it.settings().keys() > {it.names, it.interval}
+    assert it.out.rate_units in it.settings()
     told = it.site.system.call("T1", *it.out.configuration([it.names, it.interval]))
     assert it.out.read_configuration(told) == {
         it.names: ",".join([*wanted, "Power.Offered"]),
