@@ -67,8 +67,8 @@ def test_a_whole_answer_replaces_the_settings_before(site: Site) -> None:
 
     async def take(csms: Any) -> None:
         point = csms.points["CP1"]
-        csms._set_up._take_settings(point, {"Old": "1", "Same": "1"})
-        csms._set_up._take_settings(point, {"New": "1", "Same": "2"})
+        csms._set_up._replace_settings(point, {"Old": "1", "Same": "1"})
+        csms._set_up._replace_settings(point, {"New": "1", "Same": "2"})
 
     on_loop(site, take)
     assert site.point().configuration == {"New": "1", "Same": "2"}

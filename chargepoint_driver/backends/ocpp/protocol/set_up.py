@@ -192,11 +192,19 @@ class SetUp:
                 self._system.count(point, "settings_not_read", str(error))
             return
         point.settings_read = True
-        # A whole answer replaces what was known before.
-        point.configuration = bounded({}, found) or point.configuration
-        self._take_settings(point, found)
+        self._replace_settings(point, found)
 
-    def _take_settings(self, point: ChargePoint, found: dict[str, str]) -> None:
+    def _replace_settings(self, point: ChargePoint, found: dict[str, str]) -> None:
+        """Take a whole answer: it replaces what was known before."""
+        point.configuration = bounded({}, found) or point.configuration
+        self._keep_settings(point, found)
+
+    def _add_settings(self, point: ChargePoint, changed: dict[str, str]) -> None:
+        """Take the settings that were changed; the others stay as they were read."""
+        point.configuration = bounded(point.configuration, changed)
+        self._keep_settings(point, changed)
+
+    def _keep_settings(self, point: ChargePoint, found: dict[str, str]) -> None:
         interval = found.get(self._system.outbound(point).interval, "")
         if interval.isdecimal() and int(interval) > 0:
             point.interval_s = float(interval)
@@ -217,8 +225,7 @@ class SetUp:
             if link is point.link:
                 self._system.count(point, "meter_values_not_set", str(error))
             return
-        point.configuration = bounded(point.configuration, changed)
-        self._take_settings(point, changed)
+        self._add_settings(point, changed)
 
     async def keep_local_list(self, point: ChargePoint) -> None:
         """Have its local list of idTags in step with ours."""
