@@ -150,6 +150,14 @@ def test_a_device_that_takes_no_plan_is_written_to(devices, clock) -> None:
     clock.ahead(minutes=15)
     found.look()
     assert devices.take() == [("hold", "a", 20.0, 300.0)]
+    assert found.records[-1]["done"] is True
+    devices.broken.clear()
+    clock.ahead(minutes=30)
+    found.look()
+    assert [each[0] for each in devices.take()] == ["hold"]
+    clock.ahead(minutes=31)
+    found.look()
+    assert [each[0] for each in devices.take()] == ["plan", "release"]
     assert "limits are written" in next(e["plan"] for e in found.records if "plan" in e)
 
 

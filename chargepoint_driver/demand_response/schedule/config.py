@@ -71,8 +71,8 @@ def _zone(text: str) -> str:
         ZoneInfo(text)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError(
-            f"{text!r} is not a known time zone; write one like Europe/Berlin. Where none is known, "
-            "install the system's time zones (tzdata)"
+            f"{text!r} is not a known time zone; write one like Europe/Berlin. "
+            "Where none is known, install the system's time zones (tzdata)"
         ) from None
     return text
 

@@ -31,7 +31,8 @@ _DAY = timedelta(days=1)
 # already is not sent again.
 _PLAN_AGAIN_S = 300.0
 _MAX_RECORDS = 1_000
-# Errors after which a device is not asked again to take a plan.
+# Errors after which a device gets limits, for so long before it is asked again to take a plan.
+_PLANLESS = timedelta(hours=1)
 _NO_PLANS = {"bad_configuration", "bad_value", "not_permitted", "refused", "write_rejected"}
 _STEPS = 10
 
@@ -70,7 +71,7 @@ class Scheduler:
         self._applied: dict[str, _Applied] = {}
         self._held: dict[str, Any] = {}
         self._plans: dict[str, tuple[str, datetime]] = {}
-        self._planless: set[str] = set()
+        self._planless: dict[str, datetime] = {}
         self._circuits: Circuits | None = None
         self._booted: dict[str, str] = {}
         if config.circuits:
@@ -174,9 +175,15 @@ class Scheduler:
         count, lease_s = len(group.devices), self.config.lease_seconds
         for device in group.devices:
             key = key_of(device)
-            if group.plan and key not in self._planless:
-                good &= self._plan(key, device, count, periods, now)
+            refused = self._planless.get(key)
+            if group.plan and (refused is None or now - refused >= _PLANLESS):
+                self._planless.pop(key, None)
+                is_planned = self._plan(key, device, count, periods, now)
                 if key not in self._planless:
+                    good &= is_planned
+                    release = partial(self._devices.release, device)
+                    if is_planned and key in self._held and self._try(key, release):
+                        del self._held[key]
                     continue
             kw = periods[0].kw
             if kw is not None:
@@ -217,7 +224,7 @@ class Scheduler:
             is_new = self._devices.plan(device, plan_text)
         except ChargePointError as error:
             if error.code in _NO_PLANS:
-                self._planless.add(key)
+                self._planless[key] = now
                 self._tell(device=key, plan=f"not taken, limits are written: {error}")
             else:
                 _log.warning("%s: %s; tried again", key, error)
