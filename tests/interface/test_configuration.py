@@ -7,6 +7,7 @@ import logging
 from typing import Any
 
 import pytest
+from volttron.driver.base.driver import DriverAgent
 from volttron.driver.base.interfaces import DriverInterfaceError
 
 from chargepoint_driver.simulator import Simulator
@@ -277,3 +278,22 @@ def test_a_registry_row_edited_by_the_host_is_still_a_row(driver: Driver, sim: S
     values, errors = driver.poll(driver.topics("a/again"))
     assert len(values) == len(POINTS)
     assert not errors
+
+
+def test_the_host_describes_each_point_once(
+    driver: Driver, sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    described: list[str] = []
+    original = DriverAgent.update_metadata
+
+    def update(self: Any, topic: str) -> None:
+        described.append(topic)
+        original(self, topic)
+
+    monkeypatch.setattr(DriverAgent, "update_metadata", update)
+    devices = {f"a/s{number}": device(sim, f"1:3400{number}") for number in (1, 2, 3)}
+    driver.start(devices)
+    assert sorted(described) == sorted(driver.topics())
+    assert len(described) == len(set(described))
+    tree = driver.agent.equipment_tree
+    assert all(tree.get_node(topic).meta_data["type"] for topic in driver.topics())
