@@ -34,6 +34,9 @@ class DirectCache:
         self._clock = clock
         self._ports: dict[str, frozenset[int]] = {}
         self._down: dict[str, ChargePointError] = {}
+        # What the station list said at the newest read of a station: control asks for it while the
+        # same read goes on.
+        self._listed: dict[str, StationRecord] = {}
 
     def get(self, wanted: Mapping[Key, float]) -> dict[Key, Outcome]:
         """Return an outcome for every key, each of age 0. Each station is looked at once, whatever
@@ -51,6 +54,12 @@ class DirectCache:
             return self._failed(wanted, ChargePointError(f"unexpected {kind}; see the log"))
         if self._down:
             self._down = {}
+        for station in calls:
+            listed = found.get((_DIRECTORY, station))
+            if listed is None:
+                self._listed.pop(station, None)
+            else:
+                self._listed[station] = listed
         outcomes: dict[Key, Outcome] = {}
         for key in wanted:
             record = found.get(key)
@@ -64,6 +73,7 @@ class DirectCache:
     def _failed(self, wanted: Mapping[Key, float], error: ChargePointError) -> dict[Key, Outcome]:
         """Return the error for every key, and note it for `down`."""
         self._down = {call: error for call, _ in wanted}
+        self._listed = {}
         return {key: Outcome(None, error, None) for key in wanted}
 
     def members(self, group: str) -> frozenset[str]:
@@ -88,7 +98,11 @@ class DirectCache:
         """Do nothing: the next read sees what a write has changed."""
 
     def peek(self, call: str, station: str) -> StationRecord | None:
-        """Return what is known of a station; None for nothing."""
+        """Return what is known of a station; None for nothing. Of the station list it is what the
+        newest read of the station found."""
+        listed = self._listed.get(station) if call == _DIRECTORY else None
+        if listed is not None:
+            return listed
         return self.get({(call, station): 0.0})[call, station].record
 
     def replied(self, call: str, station: str) -> float | None:
@@ -104,12 +118,13 @@ class DirectCache:
         return ask()
 
     def __len__(self) -> int:
-        """Return 0: no record is kept."""
+        """Return 0: no record is kept for readers."""
         return 0
 
     def forget_failures(self) -> None:
         """Forget what `down` says: the configuration changed."""
         self._down = {}
+        self._listed = {}
 
     def down(self) -> dict[str, ChargePointError]:
         """Return call name to error, for the calls of the last read where that failed."""

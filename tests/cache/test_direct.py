@@ -88,3 +88,17 @@ def test_groups_are_read_anew(cache, memory):
     assert cache.members("7") == {"B"}
     with pytest.raises(NothingThere, match="station group 3"):
         cache.members("3")
+
+
+def test_the_list_is_that_of_the_newest_read_of_the_station(cache, memory):
+    listed = ("getStations", "A")
+    first = cache.get({listed: 0.0, LOAD: 0.0})[listed].record
+    assert cache.peek(*listed) is first
+    assert len(memory.looks) == 1
+    cache.get({LOAD: 0.0})
+    assert cache.peek(*listed).values == {"look": 3}
+    cache.forget_failures()
+    assert cache.peek(*listed).values == {"look": 4}
+    memory.error = TryLater("stopped")
+    cache.get({LOAD: 0.0})
+    assert cache.peek(*listed) is None

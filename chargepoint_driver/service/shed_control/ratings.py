@@ -22,7 +22,10 @@ class Ratings:
         self._cache = cache
 
     def load(self, stations: Iterable[str]) -> None:
-        """Ask for the stations that are not known yet, together."""
+        """Ask for the stations that are not known yet, together. What is in memory is not asked
+        for."""
+        if isinstance(self._cache, DirectCache):
+            return
         self._cache.get({(DIRECTORY, station): _CURRENCY_S for station in stations})
 
     def of_port(self, station_id: str, port: int) -> float | None:
