@@ -201,7 +201,7 @@ class ScheduleConfig(_Model):
     prices_topic: str = Field("", description="topic of day-ahead prices")
     prices_file: str = Field("", description="JSON file of day-ahead prices, read when it changes")
     results_topic: str = "scheduler"
-    look_seconds: Seconds = 10.0
+    look_seconds: Seconds = 5.0
     lease_seconds: Seconds = 300.0
     horizon_hours: Annotated[float, Field(ge=1, le=168), BeforeValidator(_number)] = Field(
         36.0, description="length of plans that are sent to chargers"

@@ -104,6 +104,9 @@ def test_a_written_limit_counts_while_it_lasts_and_then_the_plan_again(scene, cl
     write(site, plan(clock, 11, 7))
     site.system.shed(ONE, Limit(allowed_load_kw=4.2), 60)
     assert limit_kw(twins) == pytest.approx(4.2, abs=0.1)
+    levels = {each["id"] % 10: each["stack_level"] for each in twins.state("T1")["profiles"]}
+    assert levels[5] == levels[1] - 1  # plan and limit, of new transactions
+    assert levels[6] == levels[2] - 1  # and of the one that runs
     site.system.clear(ONE)
     assert limit_kw(twins) == pytest.approx(11, abs=0.1)
 
