@@ -91,6 +91,7 @@ class Csms:
             Profiles(self.ask, self.outbound, now, self.count),
             self.ask,
             self.outbound,
+            self.learn,
             lambda point: self.save_point(point, worked=point.worked),
             now,
         )

@@ -50,13 +50,15 @@ class Plans:
         profiles: Profiles,
         call: Callable[[ChargePoint, Ask], Any],
         outbound: Callable[[ChargePoint], Outbound],
+        learn: Callable[[ChargePoint], Any],
         save: Callable[[ChargePoint], None],
         now: Callable[[], float],
     ) -> None:
-        """`save` stores what is known of a charger."""
+        """`learn` reads the configuration, `save` stores what is known of a charger."""
         self._profiles = profiles
         self._call = call
         self._outbound = outbound
+        self._learn = learn
         self._save = save
         self._now = now
         self._locks: dict[str, asyncio.Lock] = {}
@@ -99,6 +101,8 @@ class Plans:
             if purpose not in point.quirks.skip_purposes
             and (purpose != "transaction" or transaction_on(point, connector_id) is not None)
         ]
+        if not point.settings_read and point.quirks.read_configuration:
+            await self._learn(point)
         plan = _shortened(plan, await self._max_periods(point))
         lowest = 0 if point.quirks.base_kw is None else 1
         out = self._outbound(point)
