@@ -29,8 +29,8 @@ RPC_LIMIT_S = 60
 # What a call may end in; gevent.Timeout is no Exception.
 RPC_ERRORS = (jsonrpc.Error, jsonrpc.RemoteError, VIPError, gevent.Timeout)
 RETRY_S = 5.0
-# A stopping agent has so long for its last writes; the host waits for about a minute.
-STOP_LIMIT_S = 30.0
+# A stopping agent has so long for its last writes; the host does not wait for half a minute.
+STOP_LIMIT_S = 15.0
 # Limits are written in steps of a tenth of a kW, rounded down.
 STEPS = 10
 
@@ -138,8 +138,12 @@ class Throttle:
         return None if held_kw is None else float(held_kw)
 
     def _each(self, devices: Iterable[str], act: Callable[[str], None]) -> bool:
+        names = list(devices)
+        if names and not self._driver_is_there():
+            _log.warning("%s is not there; tried again", PLATFORM_DRIVER)
+            return False
         good = True
-        for device in devices:
+        for device in names:
             try:
                 act(device)
             except RPC_ERRORS as error:
