@@ -47,6 +47,13 @@ pytestmark = [
 ]
 
 
+def quick_start_project() -> str:
+    """The pyproject.toml that the quick start writes."""
+    page = (ROOT / "docs" / "quickstart.md").read_text(encoding="utf-8")
+    (line,) = (each for each in page.splitlines() if each.startswith("printf '[project]"))
+    return line.split("'")[1].replace("\\n", "\n")
+
+
 class Host:
     """A platform in an environment where packages can be installed."""
 
@@ -64,7 +71,7 @@ class Host:
         self.env = child_environment(home)
         self.env["PATH"] = f"{self.bin}{os.pathsep}{self.env['PATH']}"
         self._prefix = AS_USER if os.getuid() == 0 else ()
-        (home / "pyproject.toml").write_text('[tool.poetry]\nname = "site"\nversion = "0"\n')
+        (home / "pyproject.toml").write_text(quick_start_project())
         address = f"tcp://127.0.0.1:{free_port()}"
         processes.start(
             "volttron",
@@ -139,3 +146,15 @@ def test_the_script_by_the_distributions_name_is_the_caching_agent() -> None:
     name = "volttron-lib-chargepoint-driver"
     (point,) = (each for each in metadata.distribution(name).entry_points if each.name == name)
     assert point.value == "chargepoint_driver.adapters.agent:main"
+
+
+def test_poetry_takes_the_project_of_the_quick_start(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(quick_start_project())
+    done = subprocess.run(
+        [sys.executable, "-m", "poetry", "--directory", str(tmp_path), "check"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

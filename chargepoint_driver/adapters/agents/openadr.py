@@ -33,7 +33,8 @@ _log = get_logger(__name__)
 IDENTITY = "openadr.ven"
 STATUS_TOPIC = "openadr/status"
 _RPC_LIMIT_S = 60
-_STOP_LIMIT_S = 45
+# The host does not wait for half a minute; a killed child leaves its limit to the lease.
+_STOP_LIMIT_S = 12
 _RESTART_S = 10.0
 _CHILD = "from chargepoint_driver.cli import main; main()"
 
@@ -165,7 +166,8 @@ class OpenAdrVenAgent(Agent):  # type: ignore[misc]  # the host has no types
         child = self._child
         if child is not None and child.poll() is None:
             child.terminate()  # What it asks to give back is answered by `_work`.
-        self._working.join(timeout=_STOP_LIMIT_S)
+        if self._working:  # False before it is started, and at its end.
+            self._working.join(timeout=_STOP_LIMIT_S)
         self._end_child()
 
 

@@ -20,7 +20,7 @@ from volttron.client.vip.agent import RPC, Agent, Core
 from volttron.utils import load_config, vip_main
 
 from chargepoint_driver import __version__
-from chargepoint_driver.adapters.agents.throttle import RPC_ERRORS, RPC_LIMIT_S
+from chargepoint_driver.adapters.agents.throttle import RPC_ERRORS, RPC_LIMIT_S, driver_is_there
 from chargepoint_driver.demand_response.schedule import ScheduleConfig
 from chargepoint_driver.demand_response.schedule.devices import LOOK_POINTS, Look
 from chargepoint_driver.demand_response.schedule.runner import Scheduler
@@ -30,6 +30,8 @@ _log = logging.getLogger(__name__)
 
 IDENTITY = "charging.scheduler"
 _SAME_KW = 0.0005
+# For each step of a stop; the host's own limit is less than half a minute.
+_STOP_LIMIT_S = 8.0
 
 
 class PlatformDevices:
@@ -85,6 +87,8 @@ class PlatformDevices:
         return held_kw is not None and abs(float(held_kw) - kw) < _SAME_KW
 
     def _call(self, method: str, *arguments: Any) -> Any:
+        if not driver_is_there(self._vip):
+            raise TryLater(f"{method}: {PLATFORM_DRIVER} is not there; nothing was sent")
         try:
             return self._vip.rpc.call(PLATFORM_DRIVER, method, *arguments).get(timeout=RPC_LIMIT_S)
         except RPC_ERRORS as error:
@@ -167,13 +171,16 @@ class SchedulerAgent(Agent):  # type: ignore[misc]  # the host has no types
         self._stopping.set()
         self._woken.set()
         if self._working:  # false before it is started, and at its end
-            self._working.join(timeout=RPC_LIMIT_S)
-            self._working.kill()
+            self._working.join(timeout=_STOP_LIMIT_S)
+            self._working.kill(timeout=_STOP_LIMIT_S)
         for end in self._ends:
             end()
         self._ends.clear()
         if self._scheduler is not None:
-            self._scheduler.stop()
+            # The host does not wait for a driver that does not answer.
+            ending = gevent.spawn(self._scheduler.stop)
+            ending.join(timeout=_STOP_LIMIT_S)
+            ending.kill(block=False)
         self._stopping.clear()
         self._woken.clear()
 

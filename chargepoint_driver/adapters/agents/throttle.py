@@ -21,7 +21,7 @@ from volttron.utils import jsonrpc, load_config
 
 from chargepoint_driver.text import get_logger
 
-__all__ = ["RPC_ERRORS", "Throttle", "ThrottlingAgent", "check"]
+__all__ = ["RPC_ERRORS", "Throttle", "ThrottlingAgent", "check", "driver_is_there"]
 
 _log = get_logger(__name__)
 
@@ -33,6 +33,15 @@ RETRY_S = 5.0
 STOP_LIMIT_S = 15.0
 # Limits are written in steps of a tenth of a kW, rounded down.
 STEPS = 10
+
+
+def driver_is_there(vip: Any) -> bool:
+    """Whether the platform driver is connected; True where the bus cannot tell. A call to an
+    agent that is not there waits out its limit, and so would a stop."""
+    try:
+        return PLATFORM_DRIVER in vip.peerlist().get(timeout=RETRY_S)
+    except RPC_ERRORS:
+        return True
 
 
 class Throttle:
@@ -53,8 +62,7 @@ class Throttle:
         """Take over what is in force, of an earlier run: `release` gives it back too. Waits for
         the platform driver. The total in kW; None unless every device is held to a limit."""
         while not stopping.is_set():
-            # A call to an agent that is not there waits out its limit, and so would a stop.
-            if not self._driver_is_there():
+            if not driver_is_there(self._vip):
                 stopping.wait(RETRY_S)
                 continue
             try:
@@ -67,13 +75,6 @@ class Throttle:
                 self._ours |= known.keys()
                 return sum(known.values()) if len(known) == len(parts) else None
         return None
-
-    def _driver_is_there(self) -> bool:
-        """Whether the platform driver is connected; True where the bus cannot tell."""
-        try:
-            return PLATFORM_DRIVER in self._vip.peerlist().get(timeout=RETRY_S)
-        except RPC_ERRORS:
-            return True
 
     def hold(self, total_kw: float) -> bool:
         """Hold the devices to a total; True when each of them was commanded its part."""
@@ -139,7 +140,7 @@ class Throttle:
 
     def _each(self, devices: Iterable[str], act: Callable[[str], None]) -> bool:
         names = list(devices)
-        if names and not self._driver_is_there():
+        if names and not driver_is_there(self._vip):
             _log.warning("%s is not there; tried again", PLATFORM_DRIVER)
             return False
         good = True
@@ -209,6 +210,8 @@ class ThrottlingAgent(Agent):  # type: ignore[misc]  # the host has no types
         """Let `work` come to its end."""
         self.stopping.set()
         self.woken.set()
+        if not self._working:  # False before it is started, and at its end.
+            return
         self._working.join(timeout=STOP_LIMIT_S)
         # Calls to a driver that is not there would wait longer than the host waits for a stop.
         self._working.kill(timeout=RETRY_S)
