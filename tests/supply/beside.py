@@ -22,7 +22,9 @@ def main(folder: Path) -> int:
     _pip(folder, "install", "--quiet", "--pre", core)
     before = _versions(folder)
     with tempfile.TemporaryDirectory() as scratch:
-        _pip(folder, "install", "--quiet", str(build(Path(scratch) / "built")))
+        wheel = build(Path(scratch) / "built")
+        # The extra that brings most: a VEN's XML signatures and scheduler.
+        _pip(folder, "install", "--quiet", f"{wheel}[openadr]")
     after = _versions(folder)
     changed = {n: (v, after.get(n)) for n, v in before.items() if after.get(n) != v}
     added = sorted(set(after) - set(before))
