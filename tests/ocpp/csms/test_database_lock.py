@@ -231,6 +231,16 @@ def test_a_second_central_system_is_refused_and_the_first_named(start: Any) -> N
         start()
 
 
+def test_a_link_to_the_database_has_the_lock_of_its_file(start: Any, tmp_path: Any) -> None:
+    """A link may name a file on another disk. A second system behind a link is refused too."""
+    link = tmp_path / "link.db"
+    link.symlink_to(tmp_path / "ocpp.db")
+    start(database=link).stop()
+    start()
+    with pytest.raises(BadConfiguration, match=rf"process {os.getpid()} "):
+        start(database=link)
+
+
 def test_the_lock_ends_with_the_process(start: Any) -> None:
     start().stop()
     start()
@@ -264,6 +274,12 @@ def test_what_is_no_file_is_refused(start: Any, tmp_path: Any, kind: str) -> Non
     else:
         path.symlink_to("/dev/null")
     with pytest.raises(BadConfiguration, match=f"is a {kind}"):
+        start()
+
+
+def test_a_lock_file_that_is_no_file_is_refused(start: Any, tmp_path: Any) -> None:
+    os.mkfifo(tmp_path / "ocpp.db.lock")
+    with pytest.raises(BadConfiguration, match=r"ocpp.db.lock is a FIFO"):
         start()
 
 

@@ -194,7 +194,7 @@ def test_what_cannot_be_stored_is_not_acknowledged(site, clock) -> None:
 def test_a_file_that_is_no_database(start, tmp_path) -> None:
     path = tmp_path / "text"
     path.write_text("not a database at all" * 100)
-    with pytest.raises(BadConfiguration, match="database"):
+    with pytest.raises(BadConfiguration, match=r"is damaged .*not a database.*backup"):
         start(database=path)
 
 

@@ -9,6 +9,7 @@ another process that has the file locked: it tries again, and others are served 
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import time
 from collections.abc import Callable
@@ -73,6 +74,8 @@ class Database:
     ) -> None:
         """`clock` gives monotonic seconds. Raises BadConfiguration when the file cannot be used."""
         self._clock = clock
+        # SQLite puts the log beside the file that a link names, and the lock belongs there too.
+        path = Path(os.path.realpath(path)) if path.is_symlink() else path
         self._path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -38,7 +38,7 @@ def fault_in(db: sqlite3.Connection) -> str | None:
 
 def is_damage(error: Exception) -> bool:
     """Whether an error says that the file itself is damaged."""
-    return "malformed" in str(error) or "quick_check" in str(error)
+    return any(part in str(error) for part in ("malformed", "quick_check", "not a database"))
 
 
 def check_in_background(path: Path, tell: Callable[[str], None]) -> None:

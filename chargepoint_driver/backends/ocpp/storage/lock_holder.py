@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.process.files import regular_file
 from chargepoint_driver.text import get_logger
 
 __all__ = ["FileLock", "holders"]
@@ -27,7 +28,7 @@ class FileLock:
 
     def __init__(self, database: Path) -> None:
         """Raises BadConfiguration when another central system has the lock, OSError."""
-        path = database.with_name(database.name + ".lock")
+        path = regular_file(database.with_name(database.name + ".lock"))
         self._handle: int | None = os.open(
             path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW, 0o600
         )
