@@ -167,13 +167,17 @@ class Service:
         backend = self._backend
         return backend.counters() if isinstance(backend, CountingBackend) else {}
 
-    def keep(self, alert: Alert, of_station: Alert | None = None) -> None:
+    def keep(
+        self, alert: Alert, of_station: Alert | None = None, over: Alert | None = None
+    ) -> None:
         """Look after sheds from now on: confirm, renew, raise alerts. `close` ends it.
 
         `of_station` takes alerts for stations: out of reach, faulted, with a new alarm. They are
-        of what polls show."""
+        of what polls show. `over` is called once what an alert for a shed says is over."""
         self.station_alerts.host = of_station
         self.control.alerts.host = alert
+        if over is not None:
+            self.control.alerts.over = over
         self.control.keeping.start()
 
     def read(self, points: Mapping[str, Point]) -> Reading:

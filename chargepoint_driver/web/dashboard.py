@@ -141,6 +141,14 @@ class Board:
         self._alerts.appendleft(Alert(iso(self._now()), about, what))
         self.tell()
 
+    def alert_over(self, about: str, what: str) -> None:
+        """What the newest alert of that text says is over."""
+        for alert in self._alerts:
+            if (alert.about, alert.what, alert.over) == (about, what, None):
+                alert.over = iso(self._now())
+                break
+        self.tell()
+
     def tell(self) -> None:
         """Make the picture anew and wake whoever waits for it."""
         self._state = None

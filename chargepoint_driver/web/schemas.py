@@ -264,11 +264,12 @@ class Maintenance(msgspec.Struct):
 
 
 class Alert(msgspec.Struct):
-    """A shed that is not as it was commanded."""
+    """A shed that is not as it was commanded. `over`: since when it is resolved."""
 
     time: Time
     about: str
     what: str
+    over: Time | None = None
 
 
 class Site(msgspec.Struct):

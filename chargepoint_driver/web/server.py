@@ -99,13 +99,18 @@ class WebServer:
     def _serve_kept(self, account: Any) -> Service:
         """The service of an account, its sheds looked after while the server runs."""
         service = self._serve(account)
-        service.keep(self._alert)
+        service.keep(self._alert, over=self._alert_over)
         return service
 
     def _alert(self, about: str, what: str) -> None:
         board = self._board
         if board is not None:
             self._loop.call_soon_threadsafe(board.alert, about, what)
+
+    def _alert_over(self, about: str, what: str) -> None:
+        board = self._board
+        if board is not None:
+            self._loop.call_soon_threadsafe(board.alert_over, about, what)
 
     def _run(self) -> None:
         try:

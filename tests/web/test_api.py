@@ -115,6 +115,13 @@ def test_a_shed_that_is_not_obeyed_is_violated(make_site):
         eventually(lambda polls=polls: site.sim.calls.count("getLoad") > polls)
     found = eventually(lambda: (v := site.port()["values"])["shedStatus"] == "violated" and v)
     assert "3 kW" in found["shedReason"]
+    (alert,) = eventually(lambda: site.get("/state")["alerts"])
+    assert "violated" in alert["what"]
+    assert alert["over"] is None
+    site.post("/clear", PLACE)
+    site.pass_(601)
+    eventually(lambda: site.get("/state")["alerts"][0]["over"])
+    assert len(site.get("/state")["alerts"]) == 1
 
 
 def test_what_a_shed_costs_is_in_the_answer(site):

@@ -36,8 +36,11 @@ class Alerts:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._raised: set[tuple[Target, About]] = set()
+        # What each is about, and its text.
+        self._raised: dict[tuple[Target, About], str] = {}
         self.host: Alert = _no_host
+        # Called with both once an alert is resolved.
+        self.over: Alert = _no_host
 
     def raise_(self, target: Target, what: str, about: About = About.STATE) -> None:
         """Raise an alert, once until it is resolved. What befalls a station that holds a share
@@ -49,7 +52,7 @@ class Alerts:
         if (whom, about) in self._raised:
             _log.info("%s: %s", target, what)
             return
-        self._raised.add((whom, about))
+        self._raised[whom, about] = text
         _log.error("%s: %s", target, what)
         try:
             self.host(str(whom), text)
@@ -59,9 +62,14 @@ class Alerts:
     def resolved(self, target: Target, *abouts: About) -> None:
         """What an alert was about is as it should be; all of them where none is named."""
         for about in abouts or About:
-            if (target, about) in self._raised:
-                self._raised.discard((target, about))
-                _log.info("%s: as commanded again", target)
+            text = self._raised.pop((target, about), None)
+            if text is None:
+                continue
+            _log.info("%s: as commanded again", target)
+            try:
+                self.over(str(target), text)
+            except Exception:  # noqa: BLE001 - the host's, logged
+                _log.exception("the end of an alert could not be told")
 
 
 def _no_host(about: str, what: str) -> None:

@@ -116,7 +116,8 @@ function drawNotices() {
       found.push(`Account ${account.account}: ${calls}${errors[0][1].message} [${errors[0][1].code}]`);
     }
   }
-  for (const alert of alerts.slice(0, 5)) found.push(`${clock(alert.time)}, ${alert.about}: ${alert.what}`);
+  // What is over is no present trouble.
+  for (const alert of alerts.filter((each) => !each.over).slice(0, 5)) found.push(`${clock(alert.time)}, ${alert.about}: ${alert.what}`);
   keep(part("notices"), [...new Set(found)], (words) => words, (words) => make("li", {}, words), () => {});
 }
 
