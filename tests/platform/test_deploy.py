@@ -157,6 +157,7 @@ def test_charge_points_are_deployed_beside_the_account(site: Site, tmp_path: Pat
         assert process.stdout is not None
         return process, json.loads(process.stdout.readline())
 
+    before = site.content("config", CACHE)["accounts"]
     place = ("--listen", "127.0.0.1:0", "--control", "127.0.0.1:0")
     csms, urls = start("csms", *place, "--database", str(tmp_path / "ocpp.db"))
     twins, _ = start("sim", "--stations", "0", "--charge-points", "2", "--csms", urls["ocpp_url"])
@@ -174,7 +175,6 @@ def test_charge_points_are_deployed_beside_the_account(site: Site, tmp_path: Pat
         found = run()[1]["charge_points"]
         return [list(one["connectors"]) for one in found] == [["1"], ["1"]]
 
-    before = site.content("config", CACHE)["accounts"]
     try:
         site.processes.wait_for("The charge points", both_are_there, 60)
         code, answer, said = run("--deploy", "--dry-run")
