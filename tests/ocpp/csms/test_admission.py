@@ -204,3 +204,10 @@ def test_a_misspelt_action_is_told_what_was_meant(site) -> None:
     eventually(lambda: site.point().connected)
     with pytest.raises(BadValue, match="did you mean GetConfiguration"):
         site.system.call("CP1", "GetConfigurations", {})
+
+
+def test_a_payload_without_a_field_is_refused_with_the_action_once(site) -> None:
+    charger = site.charger()
+    charger.boot()
+    with pytest.raises(BadValue, match=r"^ChangeAvailability: \"type\" is a required property"):
+        site.system.call("CP1", "ChangeAvailability", {"connectorId": 1})

@@ -170,7 +170,8 @@ def check_outgoing(version: str, action: str, payload: Any) -> str | None:
         found = faults(version, action, payload)
     except (ValueError, RecursionError):
         return "the payload is nested too deeply"
-    return "; ".join(f"{path or action}: {message}" for path, _, message in found[:8]) or None
+    texts = (f"{path}: {message}" if path else message for path, _, message in found[:8])
+    return "; ".join(texts) or None
 
 
 def faults(
