@@ -12,7 +12,7 @@ import pytest
 from websockets.sync.client import connect
 
 from chargepoint_driver.backends.ocpp import CentralSystem, OcppConfig
-from chargepoint_driver.backends.ocpp.transport import throttle
+from chargepoint_driver.backends.ocpp.transport import listener, throttle
 
 from .sockets import CONTINUATION, PING, PONG, TEXT, Peer, frame, half_a_head
 
@@ -125,6 +125,21 @@ def test_connecting_anew_earns_no_new_burst(system: CentralSystem) -> None:
     assert "slowed_down" not in system.counters()
     send(8)
     assert system.counters()["slowed_down"] >= 1
+
+
+@pytest.mark.parametrize("system", [{"messages_per_second": 5.0}], indirect=True)
+def test_what_waits_for_its_rate_keeps_no_end_waiting(
+    system: CentralSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "_CLOSE_S", 0.2)
+    flooder = Peer(system.ocpp_url, "BAD")
+    flooder.sock.sendall(frame(TEXT, b'[3,"x",{}]') * 200)
+    eventually(lambda: system.counters().get("slowed_down", 0) >= 1)
+    system.stop()  # gave up after 20 s before, with the database open
+    flooder.close()
+    again = CentralSystem(system.config)
+    again.start()
+    again.stop()
 
 
 def test_half_sent_handshakes_keep_nobody_out(system: CentralSystem, healthy: Any) -> None:

@@ -71,7 +71,13 @@ class WebSocketListener:
         await self.acceptor.wait_closed()
         for task in self._opening:
             task.cancel()
-        await asyncio.gather(*self.handler_tasks, return_exceptions=True)
+        left = set(self.handler_tasks)
+        if left:
+            # One that waits for its rate may have much to read; nobody gets an answer any more.
+            _, left = await asyncio.wait(left, timeout=_CLOSE_S)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     # ---- what websockets asks of its server ----------------------------------------------
 
