@@ -48,7 +48,12 @@ __all__ = [
 Cpid = Annotated[str, Meta(min_length=1, max_length=255, description="id of the station")]
 Connector = Annotated[int, Meta(ge=0, le=1_000, description="port; 0 is the whole station")]
 Minutes = Annotated[
-    int, Meta(ge=0, le=525_600, description="after which it ends unless renewed; 0 never")
+    int,
+    Meta(
+        ge=0,
+        le=525_600,
+        description="after which it is cleared, whatever renews it; 0: no deadline",
+    ),
 ]
 Time = Annotated[str, Meta(description="ISO 8601, UTC")]
 Account = Annotated[str, Meta(description="as the configuration names it; null: found by cpid")]

@@ -126,7 +126,7 @@ def test_a_shed_that_is_not_obeyed_is_violated(make_site):
 
 def test_what_a_shed_costs_is_in_the_answer(site):
     (warning,) = site.post("/shed", {**PLACE, "allowedLoad": 0})["warnings"]
-    assert "stops charging" in warning
+    assert "stops charging until the limit ends" in warning
     (warning,) = site.post("/shed", {**PLACE, "allowedLoad": 900})["warnings"]
     assert "rated power" in warning
 

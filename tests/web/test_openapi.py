@@ -35,6 +35,13 @@ def test_it_lists_what_the_central_system_document_asks_for():
     }
 
 
+def test_minutes_are_a_deadline():
+    (minutes, _) = document()["components"]["schemas"]["ShedRequest"]["properties"]["minutes"][
+        "anyOf"
+    ]
+    assert "cleared, whatever renews it" in minutes["description"]
+
+
 def test_it_is_served_as_it_is(site):
     assert site.get("/openapi.json") == msgspec.json.decode(msgspec.json.encode(document()))
 

@@ -101,7 +101,7 @@ class _Facts:
 def _of_limit(facts: _Facts, target: Target, limit: Limit) -> list[str]:
     found = []
     if limit.allowed_load_kw == 0 or limit.percent_shed == 100:
-        found.append(f"{target}: {limit} stops charging until it is cleared")
+        found.append(f"{target}: {limit} stops charging until the limit ends")
     elif limit.percent_shed is not None and facts.idle_is_zero:
         found += [
             f"{port}: {words(limit)}: a vehicle that comes will not charge; write allowedLoad "
