@@ -76,6 +76,22 @@ def test_a_damaged_row_costs_that_row(start, clock, caplog, table, column, bad) 
     assert site.connector(1, "CP1").ocpp_status == "Available"
 
 
+@pytest.mark.parametrize(
+    ("table", "sql"),
+    [
+        ("id_tags", "INSERT INTO id_tags VALUES ('k', x'ff', 'Blocked', NULL, NULL)"),
+        ("limits", "INSERT INTO limits VALUES ('CP1', 'x', '{}')"),
+        ("transactions", "UPDATE transactions SET start_time = 'x' WHERE charge_point = 'CP1'"),
+    ],
+)
+def test_a_cell_of_another_type_costs_its_row(start, clock, caplog, table, sql) -> None:
+    path = filled(start, clock)
+    spoil(path, sql)
+    site = start()
+    assert site.connector(1, "CP2").transaction is not None
+    assert f"database: {path}: {table}" in caplog.text
+
+
 @pytest.mark.parametrize("data", ['{"faults": 5}', '{"parts": {"x": 1}}', '{"faults": [[1]]}'])
 def test_a_row_of_other_shape(start, clock, caplog, data) -> None:
     path = filled(start, clock)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from chargepoint_driver.backends.ocpp.model.authorization import IdTag, key_of
 from chargepoint_driver.backends.ocpp.storage.database import Database
+from chargepoint_driver.backends.ocpp.storage.json_rows import damaged_row
+from chargepoint_driver.text import get_logger
 
 __all__ = ["IdTagTable"]
+
+_log = get_logger(__name__)
 
 
 class IdTagTable(Database):
@@ -14,7 +18,15 @@ class IdTagTable(Database):
     def saved_tags(self) -> list[IdTag]:
         """Return the idTags that were kept."""
         rows = self._db.execute("SELECT id_tag, status, expires, max_concurrent FROM id_tags")
-        return [IdTag(*row) for row in rows]
+        found = []
+        for row in rows:
+            if not (isinstance(row[0], str) and isinstance(row[1], str)):
+                error = TypeError("an idTag and its status are texts")
+                text = damaged_row(f"id_tags, {row[0]!r}", error)
+                _log.error("database: %s: %s", self._path, text)
+                continue
+            found.append(IdTag(*row))
+        return found
 
     def keep_tag(self, tag: IdTag) -> None:
         """Add an idTag, or change it."""

@@ -54,13 +54,13 @@ def restore(
             point.last_status_connector = newest.connector_id
     for station_id, number, data in store.saved("limits"):
         try:
-            limit = limit_of(data)
-        except (TypeError, ValueError) as error:
+            limit, connector_id = limit_of(data), int(number)
+        except (TypeError, ValueError, AttributeError) as error:
             store.damaged(f"limits, {station_id!r} {number!r}", error)
             continue
         if limit is not None:
-            point_of(station_id).connector(number).limit = limit
-    for station_id, transaction in sorted(store.active(), key=_begin):
+            point_of(station_id).connector(connector_id).limit = limit
+    for station_id, transaction in _running(store):
         connector = point_of(station_id).connector(transaction.connector_id)
         connector.begin(transaction)
 
@@ -91,10 +91,22 @@ def _connector(number: int, data: dict[str, Any], now_s: float) -> Connector:
 def restore_running(store: Store, point: ChargePoint) -> None:
     """What runs at a charge point as the file has it: a message could not be stored, so it was
     not acknowledged, and what it began or ended has not happened until it comes again."""
-    active = sorted(store.active(point.station_id), key=_begin)
-    stored = {found.connector_id: found for _, found in active}
+    stored = {found.connector_id: found for _, found in _running(store, point.station_id)}
     for number, connector in point.connectors.items():
         connector.transaction = stored.get(number)
+
+
+def _running(store: Store, station_id: str | None = None) -> list[tuple[str, Transaction]]:
+    """Return the transactions that run, the oldest first; a row without numbers is left out."""
+    found = []
+    for owner, transaction in store.active(station_id):
+        numbers = transaction.start_s, transaction.connector_id
+        if all(isinstance(each, (int, float)) for each in numbers):
+            found.append((owner, transaction))
+        else:
+            error = TypeError("start_time and connector are numbers")
+            store.damaged(f"transactions, {transaction.transaction_id!r}", error)
+    return sorted(found, key=_begin)
 
 
 def _begin(found: tuple[str, Transaction]) -> tuple[float, int]:
