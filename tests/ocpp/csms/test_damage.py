@@ -101,10 +101,11 @@ def test_a_row_of_other_shape(start, clock, caplog, data) -> None:
     assert f"{path}: connectors, 'CP1' 1 is damaged" in caplog.text
 
 
-def test_a_damaged_event_costs_that_event(start, clock, caplog) -> None:
+@pytest.mark.parametrize("column", ["data", "time", "received"])
+def test_a_damaged_event_costs_that_event(start, clock, caplog, column) -> None:
     path = filled(start, clock)
     ids = [each["id"] for each in queries.events(path)]
-    spoil(path, "UPDATE events SET data = '{' WHERE id = ?", ids[1])
+    spoil(path, f"UPDATE events SET {column} = '{{' WHERE id = ?", ids[1])
     assert [each["id"] for each in queries.events(path)] == [ids[0], *ids[2:]]
     assert f"{path}: events, id {ids[1]} is damaged" in caplog.text
 

@@ -222,15 +222,15 @@ def events(path: Path, after: int = 0, most: int = _MOST_EVENTS) -> list[dict[st
     found = []
     for row in rows:
         try:
-            data = msgspec.json.decode(row[6])
-        except (TypeError, ValueError) as error:
+            data, received, time = msgspec.json.decode(row[6]), iso(row[1]), iso(row[2])
+        except (TypeError, ValueError, OverflowError) as error:
             _log.error("database: %s: %s", path, damaged_row(f"events, id {row[0]}", error))
             continue
         found.append(
             {
                 "id": row[0],
-                "received": iso(row[1]),
-                "time": iso(row[2]),
+                "received": received,
+                "time": time,
                 "charge_point": row[3],
                 "connector": row[4],
                 "action": row[5],
