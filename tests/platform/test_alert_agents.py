@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
@@ -85,7 +86,10 @@ def start(
         def start(name: str, config: dict[str, Any]) -> Any:
             module = AGENTS[name]
             if importlib.util.find_spec(module) is None:
-                pytest.skip(f"needs the agent: pip install --pre --no-deps volttron-{name}")
+                missing = f"needs the agent: pip install --pre --no-deps volttron-{name}"
+                if os.environ.get("CHARGEPOINT_HOST_AGENTS") == "required":
+                    pytest.fail(missing)
+                pytest.skip(missing)
             platform = Platform(home, processes)
             platform.launch()
             platform.connect()
