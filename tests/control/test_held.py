@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from chargepoint_driver.backend import Limit
 from chargepoint_driver.service import ShedOptions
-from chargepoint_driver.service.shed_control.command_state import Doubt, Held
+from chargepoint_driver.service.shed_control.command_state import Doubt, Held, Status, judge
+from chargepoint_driver.service.shed_control.reported_state import PortReport, Report
 
 FIVE = Held(Limit(allowed_load_kw=5.0), seen=True)
 
@@ -29,3 +30,11 @@ def test_what_is_in_doubt_may_be_in_force_too() -> None:
     assert doubted(8.0).most_kw() == 8.0
     assert doubted(3.0).most_kw() == 5.0
     assert doubted(None).most_kw() == math.inf
+
+
+def test_a_limit_that_ends_a_moment_before_its_deadline_has_not_failed() -> None:
+    free = Report({1: PortReport(shed=False, allowed_kw=0.0, percent=0, load_kw=7.0)})
+    wanted = replace(FIVE, deadline_s=600.0)
+    assert judge(wanted, free, 598.0)[0] is Status.RELEASED
+    assert judge(wanted, free, 500.0)[0] is Status.FAILED
+    assert judge(replace(wanted, seen=False, tries=1), free, 598.0)[0] is Status.FAILED

@@ -35,6 +35,8 @@ _SOONEST_S = 10.0
 _SCARCE = 0.4
 # How often a command that is not yet reported is looked for.
 _LOOK_S = 30.0
+# A charger ends a limit on its own clock, which may be a moment ahead of ours.
+_ENDING_S = 5.0
 # How often a clear that does not show is sent again: whoever sheds again meanwhile may mean it.
 _CLEARS = 3
 
@@ -325,6 +327,8 @@ def _judge_shed(
         if report.is_shed and not shown:
             why = f"found in force, not commanded here: {report}; ours: {why}"
             status = Status.ADOPTED, why
+    elif not shown and held.seen and report.is_clear and now_s >= held.stops_s - _ENDING_S:
+        status = Status.RELEASED, f"{said} ended at its time; {report}{note}"
     elif not shown:
         pending = now_s <= held.confirm_s and not held.seen and not held.tries
         status = Status.PENDING if pending else Status.FAILED, f"{said} commanded; {report}{note}"
