@@ -3,6 +3,7 @@ the tests under gevent get a process of their own, and so do those that mostly w
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -52,6 +53,15 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in ("NO_PROXY", "no_proxy"):
         os.environ[name] = "127.0.0.1,localhost"
+
+
+@pytest.fixture(autouse=True)
+def root_level() -> Iterator[None]:
+    """A command that is run within a test sets the level of the root logger: put it back."""
+    root = logging.getLogger()
+    before = root.level
+    yield
+    root.setLevel(before)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
@@ -12,10 +11,11 @@ from chargepoint_driver.cache.cache import Key, Outcome
 from chargepoint_driver.cache.station_groups import Groups
 from chargepoint_driver.errors import ChargePointError, NothingThere
 from chargepoint_driver.records import StationRecord
+from chargepoint_driver.text import get_logger
 
 __all__ = ["DirectCache"]
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 _DIRECTORY = "getStations"
 

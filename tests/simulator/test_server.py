@@ -209,10 +209,10 @@ def test_command_stops_on_an_event(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(capsys.readouterr().out.splitlines()) == 1
 
 
-# Sockets and signals, which know no message of any kind.
+# Sockets, signals and log lines, which know no message of any kind.
 OF_PROCESSES = {
     f"chargepoint_driver.{name}"
-    for name in ("process", "process.acceptor", "process.signals", "rate_limited_log")
+    for name in ("process", "process.acceptor", "process.signals", "rate_limited_log", "text")
 }
 
 

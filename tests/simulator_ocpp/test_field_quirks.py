@@ -264,6 +264,7 @@ def test_timestamps(central, twins_of, form, wanted):
 def test_words_in_another_case_and_with_blanks(central, twins_of, ocpp):
     twins = twins_of(ocpp=ocpp, quirks={"word_form": {"case": "lower", "blanks": True}})
     name = "status" if ocpp == "1.6" else "connectorStatus"
+    central.wait_for("StatusNotification")
     told = {one[name] for one in central.payloads("StatusNotification")}
     assert told == {" available "}
     started(twins, central, ocpp)

@@ -7,7 +7,6 @@ Changes are published on `results_topic`. What it shows is answered by RPC: `sho
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
@@ -25,8 +24,9 @@ from chargepoint_driver.demand_response.schedule import ScheduleConfig
 from chargepoint_driver.demand_response.schedule.devices import LOOK_POINTS, Look
 from chargepoint_driver.demand_response.schedule.runner import Scheduler
 from chargepoint_driver.errors import BadConfiguration, BadValue, ChargePointError, TryLater
+from chargepoint_driver.text import get_logger
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 IDENTITY = "charging.scheduler"
 _SAME_KW = 0.0005
