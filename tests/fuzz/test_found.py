@@ -32,7 +32,7 @@ def test_a_target_can_find_something(monkeypatch: pytest.MonkeyPatch) -> None:
         ("protocol.handlers.iso", lambda _: 7, "no answer to BootNotification"),
         ("transport.connection.Link._answer", lambda *_: 1 / 0, "internal_errors"),
         ("transport.connection.Link._take", lambda *_: None, "neither an answer nor"),
-        ("storage.store.Store.active", lambda _: [], "a restart makes"),
+        ("storage.store.Store.active", lambda *_: [], "a restart makes"),
     ],
 )
 def test_so_can_the_door_of_ocpp(
