@@ -155,7 +155,7 @@ def test_only_what_is_asked_for_is_reported(vtn: StubVtn, running: Running, gara
     eventually(lambda: vtn.reports)
     assert set(_values(vtn.reports[-1])) <= {"DEMAND", "OPERATING_STATE"}
     assert running.config.ven_name == vtn.reports[-1]["clientName"]
-    assert garage.ceiling() == 3.0
+    eventually(lambda: garage.ceiling() == 3.0)
 
 
 @pytest.mark.parametrize("has_certificate", [True, False])
