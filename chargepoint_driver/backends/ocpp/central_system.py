@@ -13,7 +13,6 @@ from chargepoint_driver.backend import Limit, Target
 from chargepoint_driver.backends.ocpp import commands
 from chargepoint_driver.backends.ocpp.central_operations import NamedOperations
 from chargepoint_driver.backends.ocpp.csms import ALARMS_CLEARED, Csms
-from chargepoint_driver.backends.ocpp.loop_thread import NativeLoop, Signal
 from chargepoint_driver.backends.ocpp.model.authorization import tag_of
 from chargepoint_driver.backends.ocpp.model.plan import read_plan
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
@@ -23,6 +22,7 @@ from chargepoint_driver.backends.ocpp.storage import queries
 from chargepoint_driver.config.ocpp import OcppConfig
 from chargepoint_driver.errors import TryLater
 from chargepoint_driver.process import threads
+from chargepoint_driver.process.loop_thread import NativeLoop, Signal
 from chargepoint_driver.text import get_logger
 
 __all__ = ["CentralSystem"]

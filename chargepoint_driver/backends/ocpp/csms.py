@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from chargepoint_driver.backends.ocpp.loop_thread import native_lock, off_loop
 from chargepoint_driver.backends.ocpp.model.authorization import IdTags
 from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Electrical
 from chargepoint_driver.backends.ocpp.model.live_clock import LiveClock, moved
@@ -41,6 +40,7 @@ from chargepoint_driver.backends.ocpp.transport.throttle import Allowance, Throt
 from chargepoint_driver.backends.ocpp.transport.websocket_server import Front, every, peer_of
 from chargepoint_driver.config.ocpp import OcppConfig
 from chargepoint_driver.errors import BadValue, FateUnknown, NothingThere, TryLater
+from chargepoint_driver.process.loop_thread import native_lock, off_loop
 from chargepoint_driver.rate_limited_log import RateLimitedLog
 from chargepoint_driver.text import get_logger
 

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
-from chargepoint_driver.backends.ocpp.loop_thread import native_queue, start_native_thread
 from chargepoint_driver.backends.ocpp.storage.migrations import VERSION
+from chargepoint_driver.process.loop_thread import native_queue, start_native_thread
 
 __all__ = ["DiskWriter", "settle"]
 

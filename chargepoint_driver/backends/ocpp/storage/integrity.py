@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
-from chargepoint_driver.backends.ocpp.loop_thread import start_native_thread
+from chargepoint_driver.process.loop_thread import start_native_thread
 
 __all__ = ["MAX_CHECKED_BYTES", "advice", "check_in_background", "fault_in", "is_damage"]
 

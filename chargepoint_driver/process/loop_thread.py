@@ -7,6 +7,7 @@ for the loop lets other greenlets run meanwhile.
 
 from __future__ import annotations
 
+import _socket
 import _thread
 import asyncio
 import queue
@@ -242,12 +243,35 @@ class NativeLoop:
                 ended.set()
 
 
+class _GeventSafeLoop(asyncio.SelectorEventLoop):
+    """A loop whose blocking work runs on real threads.
+
+    The default executor's threads are greenlets of this thread under gevent: what waits for one,
+    like the lookup of a host name, never ends.
+    """
+
+    async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> list[Any]:
+        """Look a host name up with the C library, past gevent's replacement."""
+        return await off_loop(lambda: _socket.getaddrinfo(host, port, *_hints(**options)))
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
+        """Run a function on a real thread of its own, unless an executor is given."""
+        if executor is not None:
+            return super().run_in_executor(executor, func, *args)
+        return asyncio.ensure_future(off_loop(lambda: func(*args)), loop=self)
+
+
+def _hints(*, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0) -> tuple[int, ...]:  # noqa: A002
+    """Return the arguments of `getaddrinfo` in the order of the C library."""
+    return family, type, proto, flags
+
+
 def _new_loop() -> asyncio.AbstractEventLoop:
     """Under gevent a loop with the selector that gevent took away; else uvloop's, where it is
     installed: a quarter less time for each message."""
     if gevent_if_patched() is not None:
         original = sys.modules["gevent.monkey"].get_original("selectors", "DefaultSelector")
-        return asyncio.SelectorEventLoop(original())
+        return _GeventSafeLoop(original())
     try:
         import uvloop  # noqa: PLC0415 - optional
     except ImportError:
