@@ -73,7 +73,7 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m chargepoint_driver.catalogue.page --check docs/points.md
+	$(BIN)/python -m chargepoint_driver.catalogue.page --check docs/reference/points.md
 	$(BIN)/python -m docs.generators --check
 	$(SITE)
 
@@ -136,8 +136,8 @@ release-check: $(READY)
 beside: $(READY)
 	$(BIN)/python -m tests.supply.beside $(or $(TMPDIR),/tmp)/chargepoint-beside
 
-docs/points.md: $(READY) chargepoint_driver/catalogue/chargepoint.py chargepoint_driver/catalogue/ocpp.py
-	$(BIN)/python -m chargepoint_driver.catalogue.page docs/points.md
+docs/reference/points.md: $(READY) chargepoint_driver/catalogue/chargepoint.py chargepoint_driver/catalogue/ocpp.py
+	$(BIN)/python -m chargepoint_driver.catalogue.page docs/reference/points.md
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -1,4 +1,4 @@
-"""Sphinx: how the pages of this folder become a site. `make docs` builds it."""
+"""Sphinx settings of the documentation site. `make docs` builds it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from sphinx import addnodes
 
 from chargepoint_driver import __version__
-from docs.generators import quirks
 
 if TYPE_CHECKING:
     from docutils import nodes
@@ -35,8 +34,6 @@ html_theme_options = {"navigation_with_keys": True}
 
 
 def setup(app: Sphinx) -> None:
-    """Write the pages that are not kept in the repository before Sphinx looks for sources."""
-    app.connect("config-inited", lambda app, _config: quirks.write(Path(app.srcdir)))
     app.connect("doctree-read", _folders)
 
 

@@ -2,7 +2,7 @@
 
 `model` says what a row and a call are, `chargepoint` holds the rows of ChargePoint's web
 services, `ocpp` those of chargers that connect directly, `page` makes the reader's copy in
-docs/points.md. No network, no registry, no cache.
+docs/reference/points.md. No network, no registry, no cache.
 """
 
 from chargepoint_driver.catalogue import ocpp

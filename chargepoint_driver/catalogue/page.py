@@ -1,7 +1,7 @@
-"""The reader's copy of the catalogue: docs/points.md.
+"""Generator of docs/reference/points.md, the reader's copy of the catalogue.
 
-python -m chargepoint_driver.catalogue.page docs/points.md           writes it
-python -m chargepoint_driver.catalogue.page --check docs/points.md   exit code 1 if it is old
+python -m chargepoint_driver.catalogue.page PATH           write the page
+python -m chargepoint_driver.catalogue.page --check PATH   exit code 1 if the page is out of date
 """
 
 from __future__ import annotations

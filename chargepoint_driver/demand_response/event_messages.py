@@ -1,4 +1,4 @@
-"""OpenADR-style events and the limit that they come to; docs/demand-response.md has the messages.
+"""OpenADR-style events and the limit that results; messages: docs/how-to/demand-response.md.
 
 Knows no VOLTTRON, and time is passed in.
 """

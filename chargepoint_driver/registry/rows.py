@@ -342,7 +342,7 @@ class _Row:
         named = self._catalogue.named(name)
         if not named:
             near = self._catalogue.closest(name) if name else None
-            cure = f"did you mean {near!r}?" if near else "see docs/points for what there is"
+            cure = f"did you mean {near!r}?" if near else "see docs/reference/points for the list"
             if not name and self._text(col.POINT_NAME).startswith(("#", "//")):
                 cure = "remove the row; a registry holds no comments"
             self._fault(col.ATTRIBUTE, f"unknown attribute {name!r}" if name else "is empty", cure)

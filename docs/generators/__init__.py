@@ -1,5 +1,5 @@
-"""Pages that are made from the code, so that they cannot say anything else.
+"""Generators of the pages that are made from the code.
 
-`configuration` makes docs/configuration.md of the models, `quirks` a page for each way in which
-chargers differ, `table` writes the rows.
+`configuration` makes docs/reference/configuration.md from the config models, `quirks` makes
+docs/reference/quirks.md, `table` formats the rows.
 """

@@ -10,17 +10,20 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from docs.generators import configuration
+from docs.generators import configuration, quirks
 
 DOCS = Path(__file__).resolve().parents[1]
-PAGES: dict[str, Callable[[], str]] = {"configuration.md": configuration.page}
+PAGES: dict[str, Callable[[], str]] = {
+    "reference/configuration.md": configuration.page,
+    "reference/quirks.md": quirks.page,
+}
 
 
 def main(arguments: list[str]) -> int:
     old = [name for name, page in PAGES.items() if _text(DOCS / name) != page()]
     if "--check" in arguments:
         for name in old:
-            print(f"docs/{name} is not what the code says; run: make docs", file=sys.stderr)
+            print(f"docs/{name} is out of date; run: make docs", file=sys.stderr)
         return 1 if old else 0
     for name in old:
         (DOCS / name).write_text(PAGES[name](), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""docs/configuration.md: every key of every config, read from the models that check them."""
+"""docs/reference/configuration.md: every key of every config, read from the config models."""
 
 from __future__ import annotations
 
@@ -95,19 +95,19 @@ def _keys(schema: dict[str, Any]) -> str:
         (
             f"`{key}`",
             words_of(part),
-            "required" if key in required else usual_of(part),
+            "required" if key in required else default_of(part),
             part.get("description", ""),
         )
         for key, part in schema["properties"].items()
     )
-    return table(("Key", "Value", "Usual", "Meaning"), rows)
+    return table(("Key", "Value", "Default", "Meaning"), rows)
 
 
 def _words(schema: dict[str, Any]) -> str:
     return " ".join(inspect.cleandoc(schema.get("description", "")).split())
 
 
-def usual_of(part: Mapping[str, Any]) -> str:
+def default_of(part: Mapping[str, Any]) -> str:
     """The value where the key is not given, as JSON; '' for none."""
     if "default" not in part:
         return ""

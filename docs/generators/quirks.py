@@ -1,7 +1,7 @@
-"""A page for each way in which chargers differ, in docs/quirks/.
+"""docs/reference/quirks.md: the settings for chargers that differ.
 
-Made at every build, not kept in the repository: from the keys of `Quirks`, from the models in
-`quirks.json`, and from the table of what is met in the field in docs/ocpp.md.
+The page is made from the keys of `Quirks`, from the models in `quirks.json`, and from the table in
+docs/reference/ocpp.md of what is met in the field.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from typing import Any
 
 from chargepoint_driver.backends.ocpp import ChargePointConfig
 from chargepoint_driver.simulator.ocpp.quirks import QUIRKS as OF_TWINS
-from docs.generators.configuration import usual_of, words_of
+from docs.generators.configuration import default_of, words_of
 from docs.generators.table import cells_of, table
 
-FOLDER = "quirks"
 FIELD_HEAD = ["in the field", "handling", "test"]
-TESTS = Path(__file__).resolve().parents[2] / "tests" / "ocpp" / "csms"
+ROOT = Path(__file__).resolve().parents[2]
+GUIDE = ROOT / "docs" / "reference" / "ocpp.md"
+TESTS = ROOT / "tests" / "ocpp" / "csms"
 
 _QUIRKS = ChargePointConfig.model_fields["quirks"].annotation
 _SAMPLES: Mapping[str, object] = {
@@ -41,29 +42,36 @@ _SAMPLES: Mapping[str, object] = {
 }
 """A value for the example of each key."""
 
+_HEAD = """# Quirks
 
-def write(docs: Path) -> None:
-    """Write the pages that changed and remove those that are no more."""
-    made = dict(pages(docs))
-    folder = docs / FOLDER
-    folder.mkdir(exist_ok=True)
-    for path in folder.glob("*.md"):
-        if path.name not in made:
-            path.unlink()
-    for name, text in made.items():
-        path = folder / name
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            path.write_text(text, encoding="utf-8")
+Chargers differ. The driver handles most differences automatically: see the table in
+[OCPP](ocpp.md#quirks). A quirk is a setting for the rest. Set it for one charge point, under
+`quirks`, or for a model, in `backends/ocpp/model/quirks.json`. The examples are in the form that
+`csms --charge-points FILE` reads.
+"""
+_TRY = """
+## Try it with a twin
+
+A [twin](twins.md#quirks) can behave like each of these chargers:
+`chargepoint-driver sim --charge-points 1 --quirk NAME`.
+
+"""
 
 
-def pages(docs: Path) -> Iterator[tuple[str, str]]:
-    """(file name, text) of each page, the one that lists them first."""
+def page(guide: Path = GUIDE) -> str:
+    """Return the whole page; `guide` has the table of what is met in the field.
+
+    Raises ValueError for a row that names a test which does not exist.
+    """
     keys = schema()["properties"]
-    met = list(_met(docs / "ocpp.md"))
-    found = {name: _page_of_key(name, part, met) for name, part in keys.items()}
-    field = {_slug(row[0]): _page_of_field(row, keys) for row in met}
-    yield "index.md", _index(keys, met)
-    yield from ((f"{name}.md", text) for name, text in {**found, **field}.items())
+    met = [(row, list(_tests(row[2]))) for row in _met(guide)]
+    parts = [_HEAD, "\n## Models that need a quirk\n\n", _models()]
+    parts += [_section(name, part, [row for row, _ in met]) for name, part in keys.items()]
+    shown = [(row[0], _twins(tests)) for row, tests in met]
+    rows = [(what, ", ".join(f"`{name}`" for name in twins)) for what, twins in shown if twins]
+    if rows:
+        parts.append(_TRY + table(("Met in the field", "Quirks of the twin"), rows))
+    return "".join(parts)
 
 
 def schema() -> dict[str, Any]:
@@ -78,7 +86,7 @@ def sample(key: str) -> dict[str, Any]:
     return {"CP-17": {"quirks": {key: _SAMPLES[key]}}}
 
 
-def _index(keys: Mapping[str, Any], met: list[list[str]]) -> str:
+def _models() -> str:
     entries = json.loads(
         files("chargepoint_driver.backends.ocpp.model").joinpath("quirks.json").read_text("utf-8")
     )["entries"]
@@ -87,60 +95,23 @@ def _index(keys: Mapping[str, Any], met: list[list[str]]) -> str:
         f"`{json.dumps(one['quirks'])}`\n"
         for one in entries
     )
+    return known or "None so far. An entry needs a device at hand that shows the quirk.\n"
+
+
+def _section(name: str, part: Mapping[str, Any], met: list[list[str]]) -> str:
+    seen = [row[0] for row in met if f"`{name}`" in row[1]]
     return (
-        "# Quirks, one by one\n\n"
-        "Chargers differ. Most of it is met by rule; the rest are keys, set for a model in\n"
-        "`backends/ocpp/model/quirks.json` or under `quirks` of one charge point.\n\n"
-        "## Keys\n\n"
-        + table(
-            ("Key", "Meaning"),
-            ((f"[`{name}`]({name}.md)", part["description"]) for name, part in keys.items()),
-        )
-        + "\n## Models that are known to need one\n\n"
-        + (known or "None so far: an entry needs a device at hand that shows it.\n")
-        + ("\n## Met in the field\n\n" if met else "")
-        + "".join(f"- [{row[0]}]({_slug(row[0])}.md)\n" for row in met)
-        + "\n```{toctree}\n:hidden:\n\n"
-        + "".join(f"{name}\n" for name in [*keys, *(_slug(row[0]) for row in met)])
-        + "```\n"
+        f"\n## `{name}`\n\n{part['description'][:1].upper()}{part['description'][1:]}.\n\n"
+        f"- Value: {words_of(part)}\n"
+        f"- Default: {default_of(part) or 'none; the driver finds out'}\n"
+        + (f"- Met in the field: {'; '.join(seen)}\n" if seen else "")
+        + f"\n```json\n{json.dumps(sample(name))}\n```\n"
     )
 
 
-def _page_of_key(name: str, part: Mapping[str, Any], met: list[list[str]]) -> str:
-    own = json.dumps(sample(name), indent=4)
-    seen = [row for row in met if f"`{name}`" in row[1]]
-    return (
-        f"# `{name}`\n\n"
-        f"What is said of the charge point with it: {part['description']}.\n\n"
-        f"Value: {words_of(part)}. Usual: {usual_of(part) or 'none, the rule decides'}.\n\n"
-        "For one charge point, in the file that `csms --charge-points` reads:\n\n"
-        f"```json\n{own}\n```\n"
-        + ("\nMet in the field:\n\n" if seen else "")
-        + "".join(f"- [{row[0]}]({_slug(row[0])}.md)\n" for row in seen)
-    )
-
-
-def _page_of_field(row: list[str], keys: Mapping[str, Any]) -> str:
-    what, handling, shown = row
-    used = [name for name in keys if f"`{name}`" in handling]
-    tests = list(_tests(shown))
-    twins = sorted({name for test in tests for name in _words_in(test)} & set(OF_TWINS))
-    return (
-        f"# {what[:1].upper()}{what[1:]}\n\n"
-        f"What is done about it: {handling}.\n"
-        + ("\nSettings:\n\n" if used else "")
-        + "".join(f"- [`{name}`]({name}.md): {keys[name]['description']}\n" for name in used)
-        + "\nShown by, in `tests/ocpp/csms`:\n\n"
-        + "".join(f"- `{one}`{_says(one)}\n" for one in tests)
-        + (
-            "\nThey meet [twins](../twins.md#quirks), which you can meet too with "
-            "`chargepoint-driver sim --charge-points 1 --quirk NAME`:\n\n"
-            if twins
-            else ""
-        )
-        + "".join(f"- `{name}`: {OF_TWINS[name].effect}\n" for name in twins)
-        + "\nThe whole guide: [Chargers that connect directly](../ocpp.md).\n"
-    )
+def _twins(tests: list[str]) -> list[str]:
+    """The quirks of simulated chargers that the tests name, sorted."""
+    return sorted({name for test in tests for name in _words_in(test)} & set(OF_TWINS))
 
 
 def _met(guide: Path) -> Iterator[list[str]]:
@@ -168,12 +139,6 @@ def _tests(cell: str) -> Iterator[str]:
             yield name
 
 
-def _says(test: str) -> str:
-    """The first sentence of a test's docstring; '' where it has none."""
-    says = ast.get_docstring(_node(test))
-    return f": {' '.join(says.split())}" if says and "::" in test else ""
-
-
 def _words_in(test: str) -> set[str]:
     """The texts that stand in a test and in its parameters; of a whole file none."""
     if "::" not in test:
@@ -190,15 +155,11 @@ def _node(test: str) -> ast.Module | ast.FunctionDef | ast.AsyncFunctionDef:
     file, _, name = test.partition("::")
     path = TESTS / f"{file}.py"
     if not path.is_file():
-        raise ValueError(f"docs/ocpp.md names the test {test}, and there is no {path}")
+        raise ValueError(f"docs/reference/ocpp.md names the test {test}, and there is no {path}")
     tree = ast.parse(path.read_text(encoding="utf-8"))
     if not name:
         return tree
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name:
             return node
-    raise ValueError(f"docs/ocpp.md names the test {test}, which {path} does not have")
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    raise ValueError(f"docs/reference/ocpp.md names the test {test}, which {path} does not have")

@@ -73,8 +73,8 @@ def test_a_catalogue_cannot_be_changed():
 
 
 def test_the_readers_copy_is_what_the_catalogue_says():
-    assert (ROOT / "docs" / "points.md").read_text(encoding="utf-8") == page(), (
-        "docs/points.md is out of date; write it anew with: make docs/points.md"
+    assert (ROOT / "docs" / "reference" / "points.md").read_text(encoding="utf-8") == page(), (
+        "docs/reference/points.md is out of date; run: make docs/reference/points.md"
     )
 
 

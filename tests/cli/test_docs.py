@@ -24,7 +24,7 @@ from chargepoint_driver.simulator.ocpp import Twins
 from .conftest import COMMANDS, command
 
 ROOT = Path(__file__).parents[2]
-GUIDE = ROOT / "docs" / "cli.md"
+GUIDE = ROOT / "docs" / "reference" / "cli.md"
 README = ROOT / "README.md"
 BLOCK = re.compile(r"^```(?:sh)?\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PROGRAM = "chargepoint-driver "

@@ -43,7 +43,7 @@ class Block:
     text: str
 
     def __str__(self) -> str:
-        return f"docs/{self.page}:{self.line}"
+        return f"{self.page}:{self.line}"
 
 
 def blocks_of(path: Path) -> list[Block]:
@@ -84,15 +84,26 @@ def _labels(label: str, language: str, path: Path, line: int) -> dict[str, str]:
     unknown = set(labels) - KINDS
     if not labels or unknown:
         raise ValueError(
-            f"docs/{path.name}:{line}: the block does not say what it is for"
+            f"{path.name}:{line}: the block does not say what it is for"
             f"{f' (unknown: {unknown})' if unknown else ''}; see tests/documentation/blocks.py"
         )
     return labels
 
 
+def all_pages() -> list[Path]:
+    """All pages of the docs, in every folder."""
+    return sorted(DOCS.rglob("*.md"))
+
+
+def page_of(name: str) -> Path:
+    """The page with a file name, which only one folder has."""
+    (path,) = DOCS.rglob(name)
+    return path
+
+
 def pages() -> list[Path]:
     """The pages whose blocks all say what they are for."""
-    return [path for path in sorted(DOCS.glob("*.md")) if path.name not in ELSEWHERE]
+    return [path for path in all_pages() if path.name not in ELSEWHERE]
 
 
 ELSEWHERE = {
@@ -104,6 +115,7 @@ ELSEWHERE = {
     "ocpp.md",
     "points.md",
     "quality.md",
+    "quirks.md",
     "twins.md",
     "web.md",
 }

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from .blocks import DOCS, ROOT, blocks_of
+from .blocks import ROOT, blocks_of, page_of
 from .shell import Failed, Shell
 from .telling import story_of, tell
 
-PAGE = DOCS / "adding-a-point.md"
+PAGE = page_of("adding-a-point.md")
 TABLE = Path("chargepoint_driver") / "catalogue" / "chargepoint.py"
 OCPP_TABLE = Path("chargepoint_driver") / "catalogue" / "measurands.py"
 COPIED = (
@@ -25,7 +25,7 @@ FILES = ("setup.cfg", "tests/conftest.py")
 def project(here: Shell) -> Path:
     """A copy of what the page touches, in the shell's folder."""
     for name in COPIED:
-        leave = shutil.ignore_patterns("__pycache__", "quirks")
+        leave = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, here.folder / name, ignore=leave)
     for name in FILES:
         shutil.copy(ROOT / name, here.folder / name)
@@ -57,7 +57,9 @@ def test_the_page_is_followed_and_the_point_is_read(shell: Callable[..., Shell])
     name = add_row(here.folder)
     tell(here, story_of(PAGE, "adding"))
     # What the page promises besides: the reader's copy and the command know it.
-    assert f"| `{name}` | float | degC |" in (here.folder / "docs" / "points.md").read_text("utf-8")
+    assert f"| `{name}` | float | degC |" in (
+        here.folder / "docs" / "reference" / "points.md"
+    ).read_text("utf-8")
     assert name in here.run("chargepoint-driver points")
     read = here.run(f"python -m pytest -rA tests/backend/test_recorded.py -k {name} | grep PASSED")
     assert f"getStationStatus.{name}" in read
@@ -75,5 +77,7 @@ def test_the_page_is_followed_and_the_measurand_is_a_point(shell: Callable[..., 
     here = open_copy(shell)
     assert add_row(here.folder, OCPP_TABLE, "MEASURANDS") == "RPM"
     tell(here, story_of(PAGE, "measurand"))
-    assert "| `fanSpeed` | float | rpm |" in (here.folder / "docs" / "points.md").read_text("utf-8")
+    assert "| `fanSpeed` | float | rpm |" in (
+        here.folder / "docs" / "reference" / "points.md"
+    ).read_text("utf-8")
     assert "fanSpeed" in here.run("chargepoint-driver points --backend ocpp")

@@ -10,19 +10,20 @@ from pathlib import Path
 import click
 import pytest
 
+from chargepoint_driver.backends.ocpp import ChargePointConfig
 from chargepoint_driver.cli import main
 from chargepoint_driver.cli.support.config_files import load_device
 from chargepoint_driver.config import AgentConfig
 from chargepoint_driver.simulator.ocpp.scenario import load_scenario
 
-from .blocks import DOCS, ELSEWHERE, ROOT
+from .blocks import ELSEWHERE, ROOT, all_pages, page_of
 
 # Pages whose blocks another test holds.
 HELD = {
     "cli.md": "tests/cli/test_docs.py",
     "demand-response.md": "tests/example_agents/test_docs.py",
 }
-PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+PAGES = [ROOT / "README.md", *all_pages()]
 FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 
 
@@ -58,8 +59,7 @@ def configs() -> list[tuple[str, str]]:
     return [
         (name, text)
         for name in sorted(ELSEWHERE - set(HELD))
-        if (DOCS / name).is_file()
-        for language, text in FENCE.findall((DOCS / name).read_text(encoding="utf-8"))
+        for language, text in FENCE.findall(page_of(name).read_text(encoding="utf-8"))
         if language == "json"
     ]
 
@@ -84,5 +84,7 @@ def test_every_config_is_one(page: str, text: str, tmp_path: Path):
         path = tmp_path / "scenario.json"
         path.write_text(text, encoding="utf-8")
         assert len(load_scenario(path).steps) == len(content["steps"])
+    elif all("quirks" in settings for settings in content.values()):
+        assert [ChargePointConfig(**settings) for settings in content.values()]
     else:
-        pytest.fail(f"docs/{page} shows a config of no kind that is known here:\n{text}")
+        pytest.fail(f"{page} shows a config of no kind that is known here:\n{text}")

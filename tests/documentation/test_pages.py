@@ -25,7 +25,7 @@ from docs.generators import __main__ as generators
 from docs.generators import configuration, quirks
 from docs.generators.table import cells_of
 
-from .blocks import DOCS, ROOT, Block, blocks_of, pages
+from .blocks import DOCS, ROOT, Block, blocks_of, page_of, pages
 
 LOADED = [block for path in pages() for block in blocks_of(path) if "load" in block.labels]
 
@@ -154,9 +154,9 @@ def test_made_pages_are_what_the_code_says(capsys: pytest.CaptureFixture[str]):
 
 
 def test_an_old_page_is_noticed(monkeypatch, capsys: pytest.CaptureFixture[str]):
-    monkeypatch.setitem(generators.PAGES, "configuration.md", lambda: "other words")
+    monkeypatch.setitem(generators.PAGES, "reference/configuration.md", lambda: "other words")
     assert generators.main(["--check"]) == 1
-    assert "docs/configuration.md is not what the code says" in capsys.readouterr().err
+    assert "docs/reference/configuration.md is out of date" in capsys.readouterr().err
 
 
 def test_every_key_of_every_public_model_is_in_the_reference():
@@ -176,33 +176,29 @@ def test_every_key_of_every_public_model_is_in_the_reference():
             assert field.description, f"{model.__name__}.{name} has no description"
 
 
-def test_every_quirk_has_a_page_with_a_config_that_loads():
-    made = dict(quirks.pages(DOCS))
-    keys = set(quirks.schema()["properties"])
-    assert keys <= {name.removesuffix(".md") for name in made}
-    for key in keys:
-        shown = re.search(r"```json\n(.*?)```", made[f"{key}.md"], re.DOTALL)
-        assert shown
+def test_every_quirk_has_a_section_with_a_config_that_loads():
+    text = quirks.page()
+    for key in quirks.schema()["properties"]:
+        shown = re.search(rf"\n## `{key}`\n.*?```json\n(.*?)```", text, re.DOTALL)
+        assert shown, key
         ((_, settings),) = json.loads(shown[1]).items()
         loaded = ChargePointConfig(**settings)
         assert getattr(loaded.quirks, key) != type(loaded.quirks).model_fields[key].default
 
 
-def test_what_is_met_in_the_field_becomes_a_page_with_its_test(tmp_path: Path):
-    (tmp_path / "ocpp.md").write_text(
+def test_what_is_met_in_the_field_is_listed_at_its_quirk_and_has_a_test(tmp_path: Path):
+    guide = tmp_path / "ocpp.md"
+    rows = (
         "| in the field | handling | test |\n| --- | --- | --- |\n"
         "| W only, A only | quirk `rate_unit` | "
-        "`test_limits::test_accepted_and_not_applied_shows` |\n",
-        encoding="utf-8",
+        "`test_limits::test_accepted_and_not_applied_shows` |\n"
     )
-    made = dict(quirks.pages(tmp_path))
-    assert "[`rate_unit`](rate_unit.md)" in made["w-only-a-only.md"]
-    assert "test_limits::test_accepted_and_not_applied_shows" in made["w-only-a-only.md"]
-    assert "(w-only-a-only.md)" in made["rate_unit.md"]
-    text = (tmp_path / "ocpp.md").read_text(encoding="utf-8").replace("shows", "hides")
-    (tmp_path / "ocpp.md").write_text(text, encoding="utf-8")
+    guide.write_text(rows, encoding="utf-8")
+    section = quirks.page(guide).partition("\n## `rate_unit`\n")[2].partition("\n## ")[0]
+    assert "- Met in the field: W only, A only\n" in section
+    guide.write_text(rows.replace("shows", "hides"), encoding="utf-8")
     with pytest.raises(ValueError, match="test_accepted_and_not_applied_hides, which"):
-        dict(quirks.pages(tmp_path))
+        quirks.page(guide)
 
 
 # ---- pages that people write --------------------------------------------------------------
@@ -219,7 +215,7 @@ def codes() -> set[str]:
 
 
 def test_every_error_code_has_a_row_and_a_part_in_troubleshooting():
-    text = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
+    text = (page_of("troubleshooting.md")).read_text(encoding="utf-8")
     assert set(re.findall(r"^### `(\w+)`$", text, re.MULTILINE)) == codes()
     rows = [cells[0] for line in text.splitlines() if (cells := cells_of(line))]
     linked = {
@@ -252,7 +248,7 @@ def test_the_picture_of_the_layers_is_setup_cfg():
 
 
 def test_the_words_about_the_layers_are_setup_cfg():
-    (block,) = (b for b in blocks_of(DOCS / "architecture.md") if b.language == "text")
+    (block,) = (b for b in blocks_of(page_of("architecture.md")) if b.language == "text")
     lines = (re.match(r"\w+(\s*\|\s*\w+)*", line) for line in block.text.splitlines())
     said = [re.split(r"\s*\|\s*", line[0]) for line in lines if line]
     assert said == layers()
@@ -265,7 +261,7 @@ def test_files_that_pages_name_are_there():
             r"`((?:examples|classic|tests|chargepoint_driver)/[\w@./-]+)`", text
         ):
             if "warm" not in name:  # the file that the reader adds
-                assert (ROOT / name).exists(), f"docs/{path.name} names {name}"
+                assert (ROOT / name).exists(), f"{path.name} names {name}"
 
 
 def test_docs_are_among_what_check_installs():

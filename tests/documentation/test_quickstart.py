@@ -17,7 +17,7 @@ import pytest
 from chargepoint_driver.simulator import Simulator
 from examples.grafana.__main__ import PANELS
 
-from .blocks import DOCS, Block
+from .blocks import Block, page_of
 from .grafana import HOUR, filled
 from .shell import AS_USER, Failed, Shell
 from .telling import story_of, tell
@@ -71,7 +71,7 @@ def test_the_quick_start(shell: Callable[..., Shell]):
             if "kill" in block.text:
                 _look(here)
 
-        blocks = story_of(DOCS / "quickstart.md", "quickstart")
+        blocks = story_of(page_of("quickstart.md"), "quickstart")
         tell(here, blocks, _change, stdin=f"{simulator.password}\n", before=before)
         assert here.children() == []
         files = [path for path in home.rglob("*") if path.is_file()]

@@ -12,7 +12,7 @@ import pytest
 
 from chargepoint_driver.simulator import Simulator
 
-from .blocks import DOCS, ROOT, Block, blocks_of, pages
+from .blocks import ROOT, Block, blocks_of, page_of, pages
 from .shell import Failed, Shell
 from .telling import assert_said, story_of, tell
 
@@ -71,7 +71,7 @@ def test_the_migration(shell: Open):
         ROOT / "tests" / "data" / "classic-registry.csv",
         here.folder / "classic" / "chargepoint.csv",
     )
-    tell(here, story_of(DOCS / "migration.md", "migration"))
+    tell(here, story_of(page_of("migration.md"), "migration"))
 
 
 def test_the_central_system_with_tls_and_its_backup(shell: Open):
@@ -84,7 +84,7 @@ def test_the_central_system_with_tls_and_its_backup(shell: Open):
         return text
 
     here = shell()
-    blocks = story_of(DOCS / "production.md", "tls")
+    blocks = story_of(page_of("production.md"), "tls")
     said = [block for block in blocks if "output" in block.labels]
     tell(here, [block for block in blocks if block not in said[:1]], change)
     # The address that was printed has the free port.
@@ -98,7 +98,7 @@ def test_the_central_system_with_tls_and_its_backup(shell: Open):
 
 @pytest.mark.parametrize(("page", "story"), [key for key in TOLD if "short" in TOLD[key]])
 def test_short_stories(page: str, story: str, shell: Open):
-    tell(shell(), story_of(DOCS / page, story))
+    tell(shell(), story_of(page_of(page), story))
 
 
 def test_without_an_account(shell: Open):
@@ -106,7 +106,7 @@ def test_without_an_account(shell: Open):
     here = shell()
     tell(
         here,
-        story_of(DOCS / "quickstart.md", "simulated"),
+        story_of(page_of("quickstart.md"), "simulated"),
         lambda text: text.replace("8085", port),
     )
 
@@ -114,14 +114,14 @@ def test_without_an_account(shell: Open):
 def test_the_ecosystem(shell: Open, simulator: Simulator):
     here = shell(**account(simulator), PYTHONPATH=str(ROOT))
     (here.folder / "examples").symlink_to(ROOT / "examples")
-    tell(here, story_of(DOCS / "ecosystem.md", "ecosystem"))
+    tell(here, story_of(page_of("ecosystem.md"), "ecosystem"))
     made = (here.folder / "chargers-postgresql.json").read_text(encoding="utf-8")
     assert "sqlite-datasource" not in made
     assert "grafana-postgresql-datasource" in made
     tags = json.loads((here.folder / "tags.json").read_text(encoding="utf-8"))
     (shown,) = (
         json.loads(block.text)
-        for block in blocks_of(DOCS / "ecosystem.md")
+        for block in blocks_of(page_of("ecosystem.md"))
         if block.labels.get("load") == "tags"
     )
     assert shown.items() <= tags.items()

@@ -12,7 +12,7 @@ from chargepoint_driver.demand_response.event_messages import Events
 from chargepoint_driver.service.shed_control.command_state import Status
 
 ROOT = Path(__file__).parents[2]
-GUIDE = (ROOT / "docs" / "demand-response.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs" / "how-to" / "demand-response.md").read_text(encoding="utf-8")
 SHOWN = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", GUIDE, re.DOTALL)]
 
 

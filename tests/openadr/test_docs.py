@@ -13,7 +13,7 @@ from chargepoint_driver.demand_response.openadr.signals import SIGNALS
 from chargepoint_driver.errors import BadConfiguration
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "openadr.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "how-to" / "openadr.md").read_text(encoding="utf-8")
 
 
 def test_the_config_of_the_guide_and_the_sample_load() -> None:

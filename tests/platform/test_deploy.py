@@ -200,7 +200,7 @@ def test_a_platform_that_does_not_run(site: Site, tmp_path: Path) -> None:
     assert f"no platform runs with VOLTTRON_HOME {tmp_path}; start it, or set VOLTTRON_HOME" in said
 
 
-@pytest.mark.parametrize("path", ["docs/cli.md", "README.md"])
+@pytest.mark.parametrize("path", ["docs/reference/cli.md", "README.md"])
 def test_the_documents_commands(path: str, site: Site, tmp_path: Path) -> None:
     lines = [line for line in (ROOT / path).read_text().splitlines() if "r discover" in line]
     for line in (line for line in lines if "--deploy" in line and line.startswith(PROGRAM.name)):

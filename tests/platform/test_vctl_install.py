@@ -49,7 +49,7 @@ pytestmark = [
 
 def quick_start_project() -> str:
     """The pyproject.toml that the quick start writes."""
-    page = (ROOT / "docs" / "quickstart.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "tutorial" / "quickstart.md").read_text(encoding="utf-8")
     (line,) = (each for each in page.splitlines() if each.startswith("printf '[project]"))
     return line.split("'")[1].replace("\\n", "\n")
 

@@ -16,8 +16,8 @@ BAD = {
     "attribute of other case": (
         row("shedstate"), "attribute", "unknown attribute", "did you mean 'shedState'?"),
     "attribute like nothing": (
-        row("qqqqqq"), "attribute", "unknown attribute 'qqqqqq'", "docs/points"),
-    "empty attribute": (row("", name="x"), "attribute", "is empty", "docs/points"),
+        row("qqqqqq"), "attribute", "unknown attribute 'qqqqqq'", "docs/reference/points"),
+    "empty attribute": (row("", name="x"), "attribute", "is empty", "docs/reference/points"),
     "other register": (
         row("portLoad", STATUS), "register", f"{STATUS} holds no attribute 'portLoad'",
         "write LoadRegister"),

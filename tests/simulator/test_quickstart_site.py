@@ -16,7 +16,7 @@ from chargepoint_driver.registry import build
 from chargepoint_driver.service import Service, ShedOptions
 from chargepoint_driver.simulator import ManualClock, Simulator
 
-QUICK_START = Path(__file__).parents[2] / "docs" / "quickstart.md"
+QUICK_START = Path(__file__).parents[2] / "docs" / "tutorial" / "quickstart.md"
 STATION = "1:34001"
 STEP_S = 60.0
 

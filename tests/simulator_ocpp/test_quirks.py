@@ -351,5 +351,7 @@ def test_so_many_keys_at_once(central, twins_of):
 
 
 def test_the_page_has_every_quirk():
-    page = (Path(__file__).parents[2] / "docs" / "twins.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "twins.md").read_text(
+        encoding="utf-8"
+    )
     assert [name for name in QUIRKS if f"| `{name}` |" not in page] == []

@@ -1,9 +1,9 @@
-"""An event follower: sheds while an OpenADR-style event lasts, and gives back afterwards.
+"""Event follower: sheds while an OpenADR-style event lasts, and releases afterwards.
 
-An ordinary VOLTTRON agent. Events come as messages on `events_topic`, as docs/demand-response.md
-has them, or as VOLTTRON's own OpenADR agents publish them; what became of each is published on
-`results_topic`. Events are kept in the agent's config store, entry `events`: after a restart it
-goes on where it was. Stopped in good order, it gives back, for nobody would end the event.
+An ordinary VOLTTRON agent. Events arrive as messages on `events_topic`, in the form of
+docs/how-to/demand-response.md or as VOLTTRON's own OpenADR agents publish them. The result of each
+is published on `results_topic`. The agent keeps events in its config store, entry `events`, and
+resumes them after a restart. When it is stopped, it releases, because nobody would end the event.
 Configured by `config`; DEFAULTS has the keys.
 """
 

@@ -1,6 +1,6 @@
 """The OpenADR agent of a platform: a VEN as a child process, chargers through the driver.
 
-Configured by the entry `config` of its config store, as docs/openadr.md has it; the devices are
+The entry `config` of its config store configures it (docs/how-to/openadr.md). The devices are
 topics. The child is `chargepoint-driver openadr --bridge`; see `demand_response.openadr.bridge`
 for the lines that go between. A child that ends is started again.
 """

@@ -1,6 +1,6 @@
 """A scheduler: limits chargers by time, price and circuit, through the platform driver.
 
-An ordinary VOLTTRON agent, configured by its entry `config`; docs/schedules.md has the keys.
+An ordinary VOLTTRON agent, configured by its entry `config`; docs/how-to/schedules.md has the keys.
 Changes are published on `results_topic`. What it shows is answered by RPC: `show`, `records`,
 `set_need` and `set_prices`.
 """
@@ -116,7 +116,9 @@ class SchedulerAgent(Agent):  # type: ignore[misc]  # the host has no types
         """Go on with another configuration, unless it has a fault."""
         try:
             if not contents:
-                raise BadConfiguration("config: is empty; store a schedule (docs/schedules.md)")
+                raise BadConfiguration(
+                    "config: is empty; store a schedule (docs/how-to/schedules.md)"
+                )
             config = ScheduleConfig.from_dict(contents)
         except BadConfiguration as error:
             self.vip.health.set_status(STATUS_BAD, str(error))

@@ -1,4 +1,4 @@
-"""Baseline: the load that would have been without the event. Its formula is in docs/openadr.md.
+"""Baseline: the load expected without the event. Formula: docs/how-to/openadr.md.
 
 Ten similar days: working days for a working day, Saturdays, Sundays and holidays for one of
 those; days with an event are left out. The mean of each quarter of an hour is adjusted by the

@@ -52,7 +52,7 @@ class Control:
         if len(parts) == 2 and parts[0] in ("plug", "unplug"):
             return await self._only(method, parts[0], parts[1], body)
         if len(parts) != 1 or parts[0] not in ("actions", "quirks", "stats", "clock", "scenario"):
-            return 404, {"error": f"nothing at /{'/'.join(parts)}; see docs/twins.md"}
+            return 404, {"error": f"nothing at /{'/'.join(parts)}; see docs/reference/twins.md"}
         if method == "GET" and parts[0] != "scenario":
             return 200, self._look(parts[0])
         if method == "POST" and parts[0] == "clock":
@@ -82,7 +82,7 @@ class Control:
             return 200, {"messages": fleet.point(parts[0]).link.journal.as_json()}
         elif method == "POST":
             return await self._act(parts[0], parts[1], body)
-        return 405, {"error": f"{method} does not go here; see docs/twins.md"}
+        return 405, {"error": f"{method} does not go here; see docs/reference/twins.md"}
 
     async def _only(self, method: str, action: str, number: str, body: dict[str, Any]) -> Answer:
         """An action on a connector of the only twin."""

@@ -40,8 +40,8 @@ class Twins:
     ) -> None:
         """Describe them; nothing connects before `start`.
 
-        `charge_points` is a number, or descriptions (see docs/twins.md); `defaults` are further
-        keys of a description that hold for all. `clock` None means real time multiplied by
+        `charge_points` is a number, or descriptions (see docs/reference/twins.md). `defaults` are
+        further keys of a description that hold for all. `clock` None means real time multiplied by
         `speed`. Raises ValueError naming all that is wrong.
         """
         self.clock: Clock = ScaledClock(speed) if clock is None else clock
@@ -139,7 +139,7 @@ class Twins:
         return self._sync(lambda: list(self._running.points))
 
     def state(self, identity: str) -> dict[str, Any]:
-        """What is really going on at a twin (see docs/twins.md). Raises KeyError."""
+        """What is really going on at a twin (see docs/reference/twins.md). Raises KeyError."""
         return self._sync(lambda: self._running.point(identity).truth())
 
     def messages(self, identity: str) -> list[dict[str, Any]]:

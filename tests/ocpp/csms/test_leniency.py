@@ -369,6 +369,8 @@ def test_what_was_forgiven_is_in_the_file_for_diagnostics(site) -> None:
 
 
 def test_the_page_has_each_kind() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "ocpp.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "ocpp.md").read_text(
+        encoding="utf-8"
+    )
     for kind, meaning in KINDS.items():
         assert f"| `{kind}` | {meaning} |" in page

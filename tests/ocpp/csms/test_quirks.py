@@ -323,7 +323,7 @@ def test_quirks_of_a_model_and_those_of_a_charge_point_after_them(monkeypatch) -
 
 def test_the_page_names_tests_that_exist() -> None:
     here = Path(__file__).parent
-    page = (here.parents[2] / "docs" / "ocpp.md").read_text(encoding="utf-8")
+    page = (here.parents[2] / "docs" / "reference" / "ocpp.md").read_text(encoding="utf-8")
     file, named = "", 0
     for word in re.findall(r"`(test_\w+(?:::test_\w+)?|…test_\w+)`", page):
         name = word.removeprefix("…")
