@@ -87,43 +87,66 @@ class _Pieces:
         self._call, self._begin = call, begin
         self._xml: etree.XMLParser | None = None
         self._parsed = 0
+        # Where the pieces of a shape stand, and their texts.
+        self._shaped: dict[Shape, tuple[list[int], list[tuple[str, ...]]]] = {}
 
     def read(self, pieces: list[bytes]) -> list[StationRecord]:
         """Raises _Unfit where a piece is not an element."""
         seen = _seen[self._call.name]
         if len(seen) > _MAX_SEEN:
             seen.clear()
-        records = []
-        for piece in pieces:
+        keys: list[bytes] = []
+        records: list[StationRecord | None] = []
+        for place, piece in enumerate(pieces):
             # Only where to look: what counts is that the bytes are the same.
             begin = piece.find(_ID_BEGINS)
             key = piece[begin : piece.find(_ID_ENDS, begin + 1)]
+            keys.append(key)
             known = seen.get(key)
             if known is None or known[0] != piece:
-                known = self._read(piece, None if known is None else known[2])
+                known = self._read(place, piece, None if known is None else known[2])
+                if known is None:
+                    records.append(None)
+                    continue
                 if known[1] is not None:
                     seen[key] = known
-            if known[1] is not None:
-                records.append(known[1])
-        return records
+            records.append(known[1])
+        for shape, (places, texts) in self._shaped.items():
+            for place, record in zip(places, shape.records(texts), strict=True):
+                if record is not None:
+                    records[place] = record
+                    seen[keys[place]] = pieces[place], record, shape
+        return [record for record in records if record is not None]
 
-    def _read(self, piece: bytes, before: Shape | None) -> _Seen:
+    def _read(self, place: int, piece: bytes, before: Shape | None) -> _Seen | None:
+        """Return what the XML parser reads; None for a piece that is put to those of its shape."""
         try:
             text = piece.decode("utf-8")
         except UnicodeDecodeError:
             raise _Unfit from None
         if not _is_plain(text):
             return self._parse(piece, text)
-        if before is not None and (found := before.read(text)) is not None:
-            return piece, found[0], before
+        if before is not None and self._put(before, place, text):
+            return None
         shapes = _shapes[self._call.name]
         for shape in shapes:
-            found = shape.read(text)
-            if found is not None:
+            if self._put(shape, place, text):
                 if shape is not shapes[0]:
                     _shapes[self._call.name] = (shape, *(it for it in shapes if it is not shape))
-                return piece, found[0], shape
+                return None
         return self._parse(piece, text)
+
+    def _put(self, shape: Shape, place: int, text: str) -> bool:
+        """Put the texts of a piece to those of a shape; return whether it has that shape."""
+        texts = shape.texts(text)
+        if texts is None:
+            return False
+        if shape not in self._shaped:
+            self._shaped[shape] = [], []
+        places, of_shape = self._shaped[shape]
+        places.append(place)
+        of_shape.append(texts)
+        return True
 
     def _parse(self, piece: bytes, text: str) -> _Seen:
         """Have the XML parser read a piece, and learn its shape."""
@@ -148,7 +171,8 @@ class _Pieces:
 def _is_plain(text: str) -> bool:
     """Whether what stands between the tags is XML, and says what it seems to say."""
     return (
-        "]]>" not in text
+        # To find one character is fast, to find three is not.
+        ("]" not in text or "]]>" not in text)
         and (text.isascii() or not _NO_CHARACTERS.search(text))
         and ("&" not in text or not _ODD_REFERENCE.search(text))
     )
