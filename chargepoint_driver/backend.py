@@ -22,6 +22,7 @@ __all__ = [
     "ShedEvents",
     "Stubborn",
     "Target",
+    "UsageBackend",
 ]
 
 
@@ -91,6 +92,23 @@ class ShedEvents(Protocol):
 
     def remove_shed_event(self, event_id: int) -> None:
         """End or forget an event. Sent once."""
+
+
+@runtime_checkable
+class UsageBackend(Protocol):
+    """What a backend offers whose service keeps quarter hours and bills of sessions."""
+
+    def intervals(self, session_id: str) -> list[Event]:
+        """The quarter hours of one session, oldest first, at the cost of one call.
+
+        The values are `energyConsumed` (kWh since the session's begin), `peakPower` and
+        `rollingPowerAvg` (kW), by `stationTime`. Raises NothingThere.
+        """
+
+    def transactions(
+        self, station_id: str | None, since: datetime, until: datetime | None
+    ) -> list[Event]:
+        """What was billed in a time for a station (None: all), oldest first."""
 
 
 class Backend(Protocol):

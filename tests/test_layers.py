@@ -30,6 +30,7 @@ PUBLIC = {
         "ShedEvents",
         "Stubborn",
         "Target",
+        "UsageBackend",
     ],
     "backends.soap": ["SoapBackend"],
     "catalogue": [

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from chargepoint_driver.backend import (
     Backend,
@@ -16,13 +16,20 @@ from chargepoint_driver.backend import (
     Request,
     RequestBackend,
     Target,
+    UsageBackend,
 )
 from chargepoint_driver.cache import DirectCache, Key, Outcome, SharedCache
 from chargepoint_driver.cache.file_store import Disk
 from chargepoint_driver.cache.single_flight import within
 from chargepoint_driver.catalogue import CHARGEPOINT, TABLES, Catalogue
 from chargepoint_driver.config import Account, AccountConfig
-from chargepoint_driver.errors import BadConfiguration, BadValue, ChargePointError, FateUnknown
+from chargepoint_driver.errors import (
+    BadConfiguration,
+    BadValue,
+    ChargePointError,
+    FateUnknown,
+    NotPermitted,
+)
 from chargepoint_driver.records import Event, StationRecord, Unreadable, Value
 from chargepoint_driver.registry import Point, Selection
 from chargepoint_driver.service.backend_factory import backend_of
@@ -37,6 +44,9 @@ _log = get_logger(__name__)
 READ_TIMEOUTS = 3
 """How many time limits of one call a read may last: it may wait for its turn behind another
 call, then for its own, which may have several pages."""
+
+_SESSIONS = "getChargingSessionData"
+_Answer = TypeVar("_Answer")
 
 # Files are opened when the account is set up.
 _RESTART_KEYS = ("command_file", "cache_file")
@@ -384,41 +394,47 @@ class Service:
     def stations(self) -> list[StationRecord]:
         """Every station that the account may see, as `getStations` describes it; asked anew."""
         request = Request("getStations")
-        found: list[StationRecord] = []
-        within(
-            lambda: found.extend(
-                self.cache.once(request.call, lambda: self._backend.fetch(request)).records.values()
-            ),
-            self._limit_s,
-            request.call,
-        )
-        return found
+        return list(self._once(request.call, lambda: self._backend.fetch(request)).records.values())
 
     def sessions(
         self, station_id: str | None, since: datetime, until: datetime | None
     ) -> list[Event]:
         """The charging sessions of a station (None: of all) that touch a time, oldest first."""
-        found: list[Event] = []
-        call = "getChargingSessionData"
-        within(
-            lambda: found.extend(
-                self.cache.once(call, lambda: self._backend.sessions(station_id, since, until))
-            ),
-            self._limit_s,
-            call,
-        )
-        return found
+        return self._once(_SESSIONS, lambda: self._backend.sessions(station_id, since, until))
 
     def session(self, session_id: str) -> Event:
         """One charging session by its `sessionID`, however old. Raises NothingThere."""
-        found: list[Event] = []
-        call = "getChargingSessionData"
-        within(
-            lambda: found.append(self.cache.once(call, lambda: self._backend.session(session_id))),
-            self._limit_s,
-            call,
+        return self._once(_SESSIONS, lambda: self._backend.session(session_id))
+
+    def intervals(self, session_id: str) -> list[Event]:
+        """The quarter hours of one session, oldest first. Raises NothingThere, NotPermitted where
+        the account's chargers have none."""
+        backend = self._usage()
+        return self._once("get15minChargingSessionData", lambda: backend.intervals(session_id))
+
+    def transactions(
+        self, station_id: str | None, since: datetime, until: datetime | None
+    ) -> list[Event]:
+        """What was billed in a time for a station (None: all), oldest first. Raises NotPermitted
+        where the account's chargers have no bills."""
+        backend = self._usage()
+        return self._once(
+            "getTransactionData", lambda: backend.transactions(station_id, since, until)
         )
+
+    def _once(self, call: str, ask: Callable[[], _Answer]) -> _Answer:
+        """The answer to one question, within the time limit."""
+        found: list[_Answer] = []
+        within(lambda: found.append(self.cache.once(call, ask)), self._limit_s, call)
         return found[0]
+
+    def _usage(self) -> UsageBackend:
+        if not isinstance(self._backend, UsageBackend):
+            raise NotPermitted(
+                "intervals and transactions are data of ChargePoint's service; export the meter "
+                "values of these charge points"
+            )
+        return self._backend
 
     def stats(self) -> dict[str, Any]:
         """Counts, for people and tests: calls sent by operation, records kept."""

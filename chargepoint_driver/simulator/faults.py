@@ -20,6 +20,7 @@ OPERATION_NAMES = frozenset(
         "clearAlarms",
         "clearShedState",
         "createLoadShedEvent",
+        "get15minChargingSessionData",
         "getAlarms",
         "getChargingSessionData",
         "getLoad",
@@ -28,6 +29,7 @@ OPERATION_NAMES = frozenset(
         "getStationRights",
         "getStationStatus",
         "getStations",
+        "getTransactionData",
         "removeLoadShedEvent",
         "shedLoad",
     }

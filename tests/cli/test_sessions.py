@@ -10,7 +10,9 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from chargepoint_driver.cli.commands.sessions import moment
-from chargepoint_driver.errors import BadValue
+from chargepoint_driver.cli.support import session_intervals
+from chargepoint_driver.errors import BadValue, TryLater
+from chargepoint_driver.records import Event, Unreadable
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=timezone.utc)
 
@@ -73,7 +75,116 @@ def test_what_is_no_time(text):
         moment("--since", text, NOW)
 
 
+def test_quarter_hours_of_each_session(run, account):
+    sessions = json.loads(run("sessions", "--json").stdout)
+    before = account.calls.total
+    done = run("sessions", "--interval", "--json")
+    assert done.exit_code == 0, done.output
+    rows = json.loads(done.stdout)
+    asked = {row["sessionID"] for row in sessions}
+    # The cost is said before the calls: the listing is one more.
+    assert f"{len(sessions)} sessions: {len(asked)} more calls of get15min" in done.stderr
+    assert account.calls.total == before + len(asked) + 1
+    assert {row["sessionID"] for row in rows} == asked
+    for session in sessions:
+        mine = [row for row in rows if row["sessionID"] == session["sessionID"]]
+        assert mine[-1]["energyConsumed"] == pytest.approx(session["Energy"], abs=1e-6)
+        assert sum(row["intervalEnergy"] for row in mine) == pytest.approx(session["Energy"])
+        assert {row["station"] for row in mine} == {session["station"]}
+        for row in mine:
+            assert row["peakPower"] * 0.25 >= row["intervalEnergy"] - 1e-3
+    text = run("sessions", "--interval", "--csv").stdout
+    assert len(list(csv.DictReader(io.StringIO(text)))) == len(rows)
+
+
+def test_quarter_hours_that_fail_are_told_and_the_rest_stands(run, account):
+    account.faults.set("get15minChargingSessionData", "refused", code="102", times=1)
+    done = run("sessions", "--interval", "--json")
+    assert done.exit_code == 1
+    assert "[nothing_there]" in done.stderr
+    rows = json.loads(done.stdout)
+    listed = json.loads(run("sessions", "--json").stdout)
+    assert len({row["sessionID"] for row in rows}) == len(listed) - 1
+
+
+def test_missing_rights_cost_one_call(run, account):
+    account.faults.set("get15minChargingSessionData", "refused", code="101")
+    before = account.calls.total
+    done = run("sessions", "--interval", "--json")
+    assert (done.exit_code, json.loads(done.stdout)) == (1, [])
+    assert account.calls.total == before + 2
+
+
+def test_at_a_terminal_it_asks_first(run, account, monkeypatch):
+    monkeypatch.setattr("chargepoint_driver.cli.commands.sessions.can_ask", lambda: True)
+    before = account.calls.total
+    # Nobody answers.
+    assert run("sessions", "--interval", "--json").exit_code == 130
+    assert account.calls.total == before + 1
+    assert run("sessions", "--interval", "--yes", "--json").exit_code == 0
+
+
+def test_what_was_billed(run, account):
+    rows = json.loads(run("sessions", "--transactions", "--json").stdout)
+    ended = [row for row in json.loads(run("sessions", "--json").stdout) if row["endTime"]]
+    assert {row["transactionID"] for row in rows} == {row["sessionID"] for row in ended}
+    for row in rows:
+        assert row["netRevenue"] == pytest.approx(row["grossAmount"] - row["flexBillingServiceFee"])
+        assert row["Currency"] == "USD"
+    assert "grossAmount" in run("sessions", "--transactions").output
+
+
+def event(at, **values):
+    return Event("1:1", 1, at, {"sessionID": "7", **values})
+
+
+class PutsOff:
+    """A service that is busy a few times."""
+
+    def __init__(self, times, events=()):
+        self.times, self.events = times, events
+
+    def intervals(self, session_id):
+        if self.times:
+            self.times -= 1
+            raise TryLater("busy", retry_after_s=30.0)
+        return list(self.events)
+
+
+def test_what_is_put_off_is_asked_again():
+    waits = []
+    service = PutsOff(2, [event("2026-01-01T00:15:00+00:00", energyConsumed=1.0)])
+    rows, errors = session_intervals.rows(service, ["7"], waits.append)
+    assert ([row["intervalEnergy"] for row in rows], errors, waits) == ([1.0], [], [30.0, 30.0])
+    rows, errors = session_intervals.rows(PutsOff(99), ["7"], waits.append)
+    assert (rows, [error.code for error in errors]) == ([], ["try_later"])
+
+
+def test_an_energy_that_is_missing_or_goes_back_gives_no_interval():
+    service = PutsOff(
+        0,
+        [
+            event("2026-01-01T00:15:00+00:00", energyConsumed=1.0),
+            event("2026-01-01T00:30:00+00:00", energyConsumed=None),
+            event("2026-01-01T00:45:00+00:00", energyConsumed=Unreadable("x")),
+            event("2026-01-01T01:00:00+00:00", energyConsumed=3.0),
+            event("2026-01-01T01:15:00+00:00", energyConsumed=2.0),
+            event("2026-01-01T01:30:00+00:00", energyConsumed=2.5),
+        ],
+    )
+    rows, _ = session_intervals.rows(service, ["7"])
+    assert [row["intervalEnergy"] for row in rows] == [1.0, None, None, None, None, 0.5]
+    assert [row["energyConsumed"] for row in rows] == [1.0, None, None, 3.0, 2.0, 2.5]
+
+
+def test_what_the_calls_cost():
+    assert session_intervals.cost(1, None).startswith("1 more call of get15min")
+    assert session_intervals.cost(100, 30).endswith("they take about 5 minutes")
+
+
 def test_usage(run, account):
+    assert run("sessions", "--interval", "--transactions").exit_code == 2
+    assert run("sessions", "--yes").exit_code == 2
     assert run("sessions", "--csv", "--json").exit_code == 2
     assert run("sessions", "--since", "1h", "--until", "2h").exit_code == 2
     done = run("sessions", "--since", "2999-01-01")

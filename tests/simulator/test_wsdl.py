@@ -105,6 +105,10 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
         "getChargingSessionData",
         {"searchQuery": {"toTimeStamp": datetime(2020, 1, 1, tzinfo=timezone.utc)}},
     ),
+    ("getTransactionData", {"searchQuery": {}}),
+    ("getTransactionData", {"searchQuery": {"numTransactions": 1, "startRecord": 2}}),
+    ("getTransactionData", {"searchQuery": {"transactionType": "Reservation"}}),
+    ("get15minChargingSessionData", {"sessionID": 1}),
     ("getStationGroups", {"orgID": "1:ORG00001"}),
     ("getOrgsAndStationGroups", {"searchQuery": {}}),
     (

@@ -21,7 +21,7 @@ from zeep.transports import Transport
 from zeep.wsse.username import UsernameToken
 
 from chargepoint_driver.backend import Limit, Reply, Request, Target
-from chargepoint_driver.backends.soap import error_codes, parser, station_pieces
+from chargepoint_driver.backends.soap import error_codes, parser, station_pieces, usage
 from chargepoint_driver.backends.soap.error_codes import Caller
 from chargepoint_driver.backends.soap.rate_limit import Pace
 from chargepoint_driver.backends.soap.transport import Wire
@@ -58,8 +58,8 @@ _MAX_PAGES = 5_000
 
 # The two calls whose query has no field for the length of a page.
 _UNSIZED = frozenset({"getChargingSessionData", "getStationRights"})
-_PAGE_FIELD = {"getAlarms": "numTransactions"}
-_PAGED = frozenset(CHARGEPOINT.calls) - {"getLoad"}
+_PAGE_FIELD = {"getAlarms": "numTransactions", "getTransactionData": "numTransactions"}
+_PAGED = frozenset({*CHARGEPOINT.calls, "getTransactionData"}) - {"getLoad"}
 
 _Row = TypeVar("_Row")
 _Answer = TypeVar("_Answer")
@@ -174,15 +174,39 @@ class SoapBackend:
     def session(self, session_id: str) -> Event:
         """One charging session, however old. Raises NothingThere."""
         found: list[Event] = []
-        # The query takes an xsd:long.
-        if session_id.isascii() and session_id.isdigit() and int(session_id[:20]) < 1 << 63:
+        number = _long(session_id)
+        if number is not None:
             call = CHARGEPOINT.calls["getChargingSessionData"]
-            query = {"sessionID": int(session_id[:20])}
+            query = {"sessionID": number}
             found = self._pages(call, query, _events, _event_key, no_match_is_empty=True)
         for event in found:
             if event.values.get("sessionID") == session_id:
                 return event
         raise NothingThere(f"no transaction {session_id[:40]!r}; write the sessionID of one")
+
+    def intervals(self, session_id: str) -> list[Event]:
+        """The quarter hours of one session, oldest first; see `backend.UsageBackend`."""
+        number = _long(session_id)
+        if number is None:
+            raise NothingThere(f"no session {session_id[:40]!r}; write the sessionID of one")
+        return self._call(
+            usage.INTERVALS, usage.intervals, sessionID=number, energyConsumedInterval=False
+        )
+
+    def transactions(
+        self, station_id: str | None, since: datetime, until: datetime | None
+    ) -> list[Event]:
+        """What was billed in a time, oldest first; see `backend.UsageBackend`."""
+        query: dict[str, Any] = {"fromTransactionTimeStamp": _written(since)}
+        if station_id is not None:
+            query["stationID"] = station_id
+        if until is not None:
+            query["toTransactionTimeStamp"] = _written(until)
+        found: list[Event]
+        found = self._pages(
+            usage.TRANSACTIONS, query, usage.transactions, _event_key, station_id is None
+        )
+        return sorted(found, key=lambda event: event.time)
 
     def _query(self, request: Request) -> dict[str, Any]:
         query: dict[str, Any] = {}
@@ -385,4 +409,12 @@ def _event_key(event: Any) -> Hashable:
         event.port,
         event.time,
         event.values.get("sessionID", event.values.get("alarmType")),
+        event.values.get("transactionID"),
     )
+
+
+def _long(text: str) -> int | None:
+    """A session's id as the query's xsd:long; None for what is no such number."""
+    if not text.isascii() or not text.isdigit() or int(text[:20]) >= 1 << 63:
+        return None
+    return int(text[:20])

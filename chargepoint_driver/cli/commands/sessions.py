@@ -14,16 +14,32 @@ from rich.table import Table
 from chargepoint_driver import reports
 from chargepoint_driver.catalogue import CHARGEPOINT
 from chargepoint_driver.cli.discovery.available import is_personal
+from chargepoint_driver.cli.support import session_intervals
 from chargepoint_driver.cli.support.account import Find, access_options, serving
 from chargepoint_driver.cli.support.console import as_json as json_option
-from chargepoint_driver.cli.support.console import asking, clock_time, console, emit
-from chargepoint_driver.errors import BadValue
+from chargepoint_driver.cli.support.console import (
+    asking,
+    can_ask,
+    clock_time,
+    complain_of,
+    console,
+    emit,
+    note,
+)
+from chargepoint_driver.cli.support.exit_codes import SOME_FAILED
+from chargepoint_driver.errors import BadValue, ChargePointError
 from chargepoint_driver.records import Event, Unreadable
+from chargepoint_driver.service import Service
 
-__all__ = ["moment", "sessions"]
+__all__ = ["bounds", "moment", "sessions"]
 
 _AGO = re.compile(r"(\d{1,5})\s*([mhd])")
 _ALWAYS = {"sessionID", "startTime", "endTime", "Energy"}
+_TRANSACTION_FIELDS = (
+    "station", "port", "transactionID", "transactionType", "transactionTime", "startTime",
+    "endTime", "Energy", "grossAmount", "flexBillingServiceFee", "netRevenue", "Currency",
+    "pricingRuleName",
+)  # fmt: skip
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -34,6 +50,9 @@ Example:
 \b
   chargepoint-driver sessions --since 2026-11-01 --until 2026-12-01 --csv
   chargepoint-driver sessions --station 1:34003 --json
+\b
+  chargepoint-driver sessions --since 7d --interval --csv
+  chargepoint-driver sessions --since 7d --transactions
 """
 )
 @click.option(
@@ -47,6 +66,14 @@ Example:
 @click.option("--until", metavar="TIME", help="The same; without it until now.")
 @click.option("--station", metavar="ID", help="Only this station.")
 @click.option("--personal", is_flag=True, help="Also who charged: user, card, name.")
+@click.option(
+    "--interval",
+    is_flag=True,
+    help="The quarter hours of each session: energy, peak and average power. Costs one call for "
+    "each session; how many is said first.",
+)
+@click.option("--transactions", is_flag=True, help="What the service billed, by its transactions.")
+@click.option("--yes", is_flag=True, help="With --interval: do not ask before the calls.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead of a table.")
 @access_options
 @json_option
@@ -56,12 +83,48 @@ def sessions(
     until: str | None,
     station: str | None,
     personal: bool,
+    interval: bool,
+    transactions: bool,
+    yes: bool,
     as_csv: bool,
     as_json: bool,
 ) -> None:
     """List the charging sessions that touch a time, oldest first."""
     if as_csv and as_json:
         raise click.UsageError("--csv or --json, not both")
+    if interval and transactions:
+        raise click.UsageError("--interval or --transactions, not both")
+    if yes and not interval:
+        raise click.UsageError("--yes goes with --interval")
+    start, end = bounds(since, until)
+    access = find()
+    errors: list[ChargePointError] = []
+    with serving(access) as service:
+        with asking(f"asking {access.account.place} …"):
+            ask = service.transactions if transactions else service.sessions
+            found = ask(station, start, end)
+        if interval:
+            rows, errors = _intervals(service, found, access.account.calls_per_minute, yes)
+            names: Sequence[str] = session_intervals.FIELDS
+        elif transactions:
+            names = _TRANSACTION_FIELDS
+            rows = [_row(one, names[2:]) for one in found]
+        else:
+            names = ["station", "port", *_columns(found, personal)]
+            rows = [_row(one, names[2:]) for one in found]
+    if as_json:
+        emit(rows)
+    elif as_csv:
+        click.echo(reports.as_csv(names, rows), nl=False)
+    else:
+        _show_plainly(rows, names) if interval or transactions else _show(rows, start, end)
+    if errors:
+        complain_of(errors)
+        click.get_current_context().exit(SOME_FAILED)
+
+
+def bounds(since: str, until: str | None) -> tuple[datetime, datetime | None]:
+    """The time that --since and --until name. Raises BadValue."""
     now = datetime.now(timezone.utc)
     start = moment("--since", since, now)
     end = None if until is None else moment("--until", until, now)
@@ -69,22 +132,29 @@ def sessions(
         raise BadValue(f"--since: {since!r} is in the future ({clock_time(start)}): no session yet")
     if end is not None and end <= start:
         raise BadValue("--until lies before --since; exchange them")
-    access = find()
-    with serving(access) as service, asking(f"asking {access.account.place} …"):
-        found = service.sessions(station, start, end)
-    names = [
+    return start, end
+
+
+def _columns(found: Sequence[Event], personal: bool) -> list[str]:
+    """The attributes of sessions that are reported, and those that always stand there."""
+    return [
         row.name
         for row in CHARGEPOINT.of_call("getChargingSessionData")
         if (personal or not is_personal(row))
         and (row.name in _ALWAYS or any(row.name in one.values for one in found))
     ]
-    rows = [_row(one, names) for one in found]
-    if as_json:
-        emit(rows)
-    elif as_csv:
-        click.echo(reports.as_csv(["station", "port", *names], rows), nl=False)
-    else:
-        _show(rows, start, end)
+
+
+def _intervals(
+    service: Service, found: Sequence[Event], calls_per_minute: int | None, yes: bool
+) -> tuple[list[dict[str, Any]], list[ChargePointError]]:
+    """The quarter hours of the sessions, after their cost was said."""
+    sessions = session_intervals.ids(found)
+    note(f"{len(found)} sessions: {session_intervals.cost(len(sessions), calls_per_minute)}")
+    if sessions and can_ask() and not yes:
+        click.confirm("Ask for them?", default=True, abort=True, err=True)
+    with asking(f"asking for {len(sessions)} sessions …"):
+        return session_intervals.rows(service, sessions)
 
 
 def moment(option: str, text: str, now: datetime) -> datetime:
@@ -110,6 +180,14 @@ def _row(event: Event, names: Sequence[str]) -> dict[str, Any]:
         for name, value in values.items()
     }
     return {"station": event.station_id, "port": event.port, **values}
+
+
+def _show_plainly(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> None:
+    """A table of all columns; what is not reported is a dash."""
+    table = Table(*names)
+    for row in rows:
+        table.add_row(*("–" if row[name] is None else escape(str(row[name])) for name in names))
+    console().print(table)
 
 
 def _show(rows: Sequence[dict[str, Any]], start: datetime, end: datetime | None) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from .ceilings import Hold, LimitTimeline
+from .intervals import Span
 from .vehicles import Visit
 
 KEEP_SESSIONS_S = 31 * 86_400
@@ -30,6 +31,7 @@ class Session:
     energy_kwh: float
     charging_s: float
     ended_by: EndedBy | None
+    spans: list[Span] = field(default_factory=list, compare=False, repr=False)
 
     def overlaps(self, from_s: float | None, to_s: float | None) -> bool:
         """Whether any of it lies within the window; None means open."""
@@ -67,6 +69,7 @@ class Port:
         # that looking more often leaves not even a rounding error.
         self._since = (begin_s, 0.0, 0.0)
         self._ended: list[Session] = []
+        self._spans: list[Span] = []
 
     def advance(self, to_s: float) -> None:
         """Let everything happen up to that moment; an earlier moment changes nothing."""
@@ -77,6 +80,8 @@ class Port:
             ceiling_kw, visit = self.ceiling_kw(), self._visit
             if visit is not None:
                 since_s, since_kwh, charged_s = self._since
+                if not self._spans or self._spans[-1].ceiling_kw != ceiling_kw:
+                    self._spans.append(Span(since_s, since_kwh, ceiling_kw))
                 self._energy_kwh, charging_s = visit.curve.deliver(
                     since_kwh, ceiling_kw, until_s - since_s
                 )
@@ -199,6 +204,7 @@ class Port:
         self._visit = visit
         self._energy_kwh = 0.0
         self._charging_s = 0.0
+        self._spans = []
         self._count_from_here()
 
     def _end_session(self, visit: Visit, ended_by: EndedBy) -> Session:
@@ -210,7 +216,15 @@ class Port:
         return session
 
     def _as_session(self, visit: Visit, end_s: float | None, ended_by: EndedBy | None) -> Session:
-        return Session(visit, visit.arrive_s, end_s, self._energy_kwh, self._charging_s, ended_by)
+        return Session(
+            visit,
+            visit.arrive_s,
+            end_s,
+            self._energy_kwh,
+            self._charging_s,
+            ended_by,
+            self._spans,
+        )
 
 
 def shed_by_percent_kw(load_kw: float, percent: int) -> float:

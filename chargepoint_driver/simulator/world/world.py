@@ -22,7 +22,7 @@ from .clock import Clock
 from .ports import Port, Session
 from .sheds import Disobeyed, announce, check_limit, divide
 from .site import Group, Station, build_site
-from .vehicles import Visit, make_visit
+from .vehicles import MAX_PORTS, Visit, make_visit
 
 
 @dataclass(frozen=True)
@@ -145,6 +145,18 @@ class World:
             ]
             found.sort(key=lambda entry: (entry.start_s, entry.port.index))
             return found
+
+    def session(self, session_id: int) -> StationSession | None:
+        """The session with that id, running or remembered; None when there is none."""
+        with self.lock:
+            # The id of a session says at which port it took place.
+            index = session_id % MAX_PORTS
+            for station in self.stations:
+                if any(port.index == index for port in station.ports):
+                    for entry in self.sessions([station]):
+                        if entry.session.visit.session_id == session_id:
+                            return entry
+            return None
 
     # -- commands -----------------------------------------------------------
 

@@ -15,14 +15,16 @@ from .alarms import clear_alarms, get_alarms
 from .events import create_load_shed_event, remove_load_shed_event
 from .groups import get_orgs_and_station_groups, get_station_groups, get_station_rights
 from .load import get_load
-from .sessions import get_charging_session_data
+from .sessions import get_15min_charging_session_data, get_charging_session_data
 from .sheds import clear_shed_state, shed_load
 from .stations import get_station_status, get_stations
+from .transactions import get_transaction_data
 
 OPERATIONS: Mapping[str, Callable[[Call], Element]] = {
     "clearAlarms": clear_alarms,
     "clearShedState": clear_shed_state,
     "createLoadShedEvent": create_load_shed_event,
+    "get15minChargingSessionData": get_15min_charging_session_data,
     "getAlarms": get_alarms,
     "getChargingSessionData": get_charging_session_data,
     "getLoad": get_load,
@@ -31,6 +33,7 @@ OPERATIONS: Mapping[str, Callable[[Call], Element]] = {
     "getStationRights": get_station_rights,
     "getStationStatus": get_station_status,
     "getStations": get_stations,
+    "getTransactionData": get_transaction_data,
     "removeLoadShedEvent": remove_load_shed_event,
     "shedLoad": shed_load,
 }

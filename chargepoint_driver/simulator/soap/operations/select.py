@@ -19,6 +19,7 @@ FILTERS: Mapping[str, Callable[[World, Station], set[str]]] = {
     "stationManufacturer": lambda _, station: {station.nameplate.manufacturer},
     "stationModel": lambda _, station: {station.nameplate.model},
     "stationName": lambda _, station: {station.name},
+    "stationMacAddr": lambda _, station: {station.nameplate.mac_address},
     "serialNumber": lambda _, station: {station.nameplate.serial_number},
     "Address": lambda _, station: {station.place.address, full_address(station)},
     "City": lambda _, station: {station.place.city},

@@ -1,11 +1,12 @@
-"""getChargingSessionData: running and past sessions, oldest first."""
+"""getChargingSessionData and get15minChargingSessionData: sessions, and their quarter hours."""
 
 from __future__ import annotations
 
+from ...world.intervals import intervals
 from ...world.world import StationSession
 from ..call import Call
-from ..codes import NO_SESSIONS, Refusal
-from ..reply import Element, kwh, nest, put, response, span
+from ..codes import NO_SESSIONS, Refusal, SoapFault
+from ..reply import Element, kw, kwh, nest, put, response, span
 from .select import AREA_FIELDS, full_address, search
 
 SESSIONS_A_PAGE = 100
@@ -45,6 +46,33 @@ def get_charging_session_data(call: Call) -> Element:
     for number, entry in page.numbered():
         _describe(call, nest(reply, "ChargingSessionData"), entry, number, now_s)
     put(reply, "MoreFlag", page.more_flag)
+    return reply
+
+
+def get_15min_charging_session_data(call: Call) -> Element:
+    """The quarter hours of one session. `energyConsumed` counts from the session's begin, or
+    with `energyConsumedInterval` from the begin of each interval."""
+    query = call.query.allow({"energyConsumedInterval", "sessionID"})
+    session_id = query.integer("sessionID")
+    if session_id is None:
+        raise SoapFault("soapenv:Client", f"{call.operation} needs an element sessionID.")
+    entry = call.world.session(session_id)
+    if entry is None:
+        raise Refusal(NO_SESSIONS)
+    session = entry.session
+    within = bool(query.boolean("energyConsumedInterval"))
+    end_s = call.world.now_s() if session.end_s is None else session.end_s
+    reply = response(call.operation)
+    put(reply, "sessionID", session_id)
+    put(reply, "stationID", entry.station.station_id)
+    put(reply, "portNumber", entry.port.number)
+    rows = intervals(session.visit.curve, session.spans, session.start_s, end_s)
+    for row in call.ordered(rows):
+        data = nest(reply, "fifteenminData")
+        put(data, "stationTime", call.stamp(row.end_s))
+        put(data, "energyConsumed", kwh(row.energy_kwh if within else row.total_kwh))
+        put(data, "peakPower", kw(row.peak_kw))
+        put(data, "rollingPowerAvg", kw(row.average_kw))
     return reply
 
 
