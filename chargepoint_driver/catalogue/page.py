@@ -14,22 +14,47 @@ from chargepoint_driver.catalogue import CHARGEPOINT, OCPP, Attribute, Catalogue
 
 _HEAD = """# Points
 
-Every attribute that a registry CSV may name, made from the driver's catalogue.
+Every attribute that a registry can name, made from the driver's catalogue.
 
-*Scrape interval*: how often the row is polled where the row does not say; *device* is the
-`interval` of the device. *Currency*: how old a value may be where neither the row nor
-`cacheExpiration` says. *Without port*: what a row without port means on a device without
-`portNumber`; a dash means that the row must name its port. *Group*: may stand in the registry of
-a device with `stationGroup`. *Since* 5.1: not reported by
-version 5.0 of the web services. Values are None where the service reports nothing.
+## The registry
+
+A registry is a CSV file with one point a row:
+
+| Column | Content |
+| --- | --- |
+| `Volttron Point Name` | name of the point in VOLTTRON |
+| `Attribute Name` | an attribute of the tables below |
+| `Register Name` | heading of its table; optional over OCPP |
+| `Port #` | port number; empty for the whole station, or where the device is a port |
+| `Type`, `Units`, `Notes` | as in the tables |
+| `Starting Value` | never sent |
+| `Writable` | `TRUE` to permit writes |
+| `Scrape Interval` | optional: seconds between polls of this row |
+| `Currency` | optional: maximum age of its value in seconds |
+
+Registries of the classic driver load unchanged. A row that is no longer valid produces a warning
+with its number. A `Port #` at an attribute of the whole station is a warning too.
+
+## Columns of the tables
+
+- *Scope*: what has the value.
+- *Without port*: the meaning of a row without port, on a device without `portNumber`. A dash: the
+  row must name its port.
+- *Group*: a device with `stationGroup` can have it.
+- *Writable*: the operation that a write calls.
+- *Scrape interval*: default time between polls. *device* is the `interval` of the device.
+- *Currency*: default maximum age. `cacheExpiration` of the device replaces it.
+- *Since* 5.1: version 5.0 of the web services does not report it.
+
+A value is None where the service does not report it.
 """
 _OCPP_HEAD = """
 # Points of chargers that connect directly (OCPP)
 
-For devices with `"backend": "ocpp"`; a port is a connector, of OCPP 2.0.1 an EVSE. Values come
-from what the charge point said last, so none is old. *Pushed*: a change is published at once and
-not at the next poll. Without a connection the status is UNREACHABLE and what the charge point
-said of itself is None. The Register Name may be left empty: every attribute stands in one only.
+For devices with `"backend": "ocpp"`. A port is a connector, in OCPP 2.x an EVSE. Values come from
+the last message of the charger, so they are never stale. *Pushed*: a change is published at once,
+not at the next poll. Without a connection the status is UNREACHABLE, and values that the charger
+reports about itself are None. The Register Name may be empty: each attribute has only one.
 """
 _COLUMNS = (
     "Attribute", "Type", "Unit", "Scope", "Without port", "Group", "Writable",
@@ -47,7 +72,7 @@ _WHOLE = {
 
 
 def page() -> str:
-    """The whole page."""
+    """Return the whole page."""
     return "".join(
         [
             _HEAD,
@@ -109,7 +134,7 @@ def _main(arguments: list[str]) -> int:
     if "--check" not in arguments:
         path.write_text(page(), encoding="utf-8")
     elif not path.is_file() or path.read_text(encoding="utf-8") != page():
-        sys.stderr.write(f"{path} is not what the catalogue says; run: make {path}\n")
+        sys.stderr.write(f"{path} is out of date; run: make {path}\n")
         return 1
     return 0
 

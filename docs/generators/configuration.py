@@ -6,6 +6,7 @@ import inspect
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from textwrap import fill
 from typing import Any
 
 from pydantic import BaseModel
@@ -26,28 +27,27 @@ class Section:
 SECTIONS = (
     Section(
         "A device of ChargePoint's web services",
-        "The `driver_config` of a station, with `portNumber` of one port of it, with "
-        "`stationGroup` of a station group. Devices that name the same account share one set of "
-        "calls.",
+        "The `driver_config` of a station. With `portNumber` the device is one port of it; rows of "
+        "port attributes then need no `Port #`. With `stationGroup` the device is a station group: "
+        "its `allowedLoad` is a total. Devices of one account share one cache and its calls.",
         DeviceConfig,
     ),
     Section(
         "A device that connects directly",
-        'The `driver_config` of a charge point or connector, with `"backend": "ocpp"`. Without '
-        "`cache_agent` the keys of the central system stand beside these, the same in every "
-        "device of it.",
+        'The `driver_config` of a charger or connector, with `"backend": "ocpp"`. Without '
+        "`cache_agent` it also has the keys of the central system, the same in every device of it.",
         OcppDevice,
     ),
     Section(
         "An account of the caching agent",
         "One entry of `accounts` in the config of the [caching agent](agent.md). An entry with "
-        '`"backend": "ocpp"` is a central system, with the keys below.',
+        '`"backend": "ocpp"` is a central system, with the keys of the next section.',
         AgentAccount,
     ),
     Section(
         "The OCPP central system",
-        "Also what `chargepoint-driver csms --config FILE` reads, without `backend`, `allow_call`, "
-        "`bus_events` and `command_file`; see [the guide](ocpp.md).",
+        "`chargepoint-driver csms --config FILE` reads the same keys, without `backend`, "
+        "`allow_call`, `bus_events` and `command_file`. See [OCPP](ocpp.md).",
         OcppAccount,
     ),
 )
@@ -61,11 +61,33 @@ _WORDS = {
     "password": "text, kept secret",
 }
 
-_HEAD = """# Configuration reference
+_HEAD = """# Configuration
 
-Every key of every config, made from the models that check them. A key that is not here is
-refused, with the one that is nearest to it; all faults of a config are told at once. `required`
-means that there is no usual value.
+Every key of every config, made from the models that check them. An unknown key is refused, with
+the nearest known key. All errors of a config are reported at once.
+
+An entry `devices/...` of the config store has the keys of VOLTTRON's platform driver:
+
+<!-- load device -->
+```json
+{
+    "driver_config": {
+        "username": "api-user",
+        "password_env": "CHARGEPOINT_PASSWORD",
+        "stationID": "1:34003",
+        "portNumber": 1
+    },
+    "driver_type": "chargepoint",
+    "registry_config": "config://chargepoint-port.csv",
+    "interval": 60,
+    "publish_depth_first_all": true,
+    "all_publish_interval": 60
+}
+```
+
+Set the last two keys for a device that a SQL historian records: it stores `/all` messages only. The
+[registry](points.md#the-registry) names the points. The tables below list the keys of
+`driver_config` and of the other configs. `required` means that there is no default.
 """
 
 
@@ -76,11 +98,11 @@ def page() -> str:
     for section in SECTIONS:
         schema = section.model.model_json_schema(by_alias=True)
         inner = schema.pop("$defs", {})
-        parts.append(f"\n## {section.title}\n\n{section.words}\n\n{_keys(schema)}")
+        parts.append(f"\n## {section.title}\n\n{fill(section.words, 99)}\n\n{_keys(schema)}")
         for name, part in inner.items():
             if name not in shown and "properties" in part:
                 shown.add(name)
-                parts.append(f"\n### {name}\n\n{_words(part)}\n\n{_keys(part)}")
+                parts.append(f"\n### {name}\n\n{fill(_words(part), 99)}\n\n{_keys(part)}")
     return "".join(parts)
 
 

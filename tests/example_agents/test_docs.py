@@ -34,12 +34,6 @@ def test_the_event_that_is_shown_is_accepted() -> None:
     assert events.allowed_kw(before.replace(hour=21)) == 20.0
 
 
-def test_every_key_of_a_device_is_in_the_readme() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    keys = {field.alias or name for name, field in DeviceConfig.model_fields.items()}
-    assert {key for key in keys if f"`{key}`" not in text} == set()
-
-
 def test_the_agents_are_short() -> None:
     lines = {
         path.name: len(path.read_text(encoding="utf-8").splitlines())
