@@ -85,6 +85,6 @@ def test_the_page_is_written_and_checked(tmp_path, capsys):
     assert _main(["--check", str(path)]) == 0
     path.write_text(page() + "more", encoding="utf-8")
     assert _main(["--check", str(path)]) == 1
-    assert "is not what the catalogue says" in capsys.readouterr().err
+    assert "is out of date" in capsys.readouterr().err
     for row in CHARGEPOINT:
         assert f"| `{row.name}` |" in page()
