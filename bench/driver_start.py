@@ -1,4 +1,7 @@
-"""What it costs the platform driver to configure its devices: how long a restart takes."""
+"""What it costs the platform driver to configure its devices, and to keep them.
+
+What a user gains: a restart takes seconds, and a site of a thousand stations fits a small machine.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,14 @@ from gevent import monkey
 monkey.patch_all()
 
 import csv
+import gc
 import json
 import logging
 import os
 import subprocess
 import sys
 import time
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +27,7 @@ from bench.figure import Figure
 from bench.platform import Host
 from bench.site import CLASSIC
 
-FEW, MANY = 1_000, 10_000
+FEW, MANY, FEW_TRACED = 1_000, 10_000, 200
 # Devices under one topic. treelib, the host's tree, copies the rest of the siblings for each node.
 PER_TOPIC = 100
 
@@ -43,28 +48,66 @@ def figures() -> Iterator[Figure]:
         at_most=11,
     )
     yield Figure(f"memory of the driver with {FEW:,} stations", few["mib"], "MiB")
+    yield Figure(
+        f"memory of a station of {few['rows']} points in the driver",
+        few["grown_kib"] / FEW,
+        "KiB",
+        at_most=200,
+    )
+    yield Figure("the same for each row", few["grown_kib"] * 1024 / FEW / few["rows"], "bytes")
+    shares = _child(FEW_TRACED, "trace")
+    for name, what in (("ours", "this project's objects"), ("models", "the host's row models")):
+        yield Figure(f"of a row's memory {what}; the rest is the host's tree", shares[name], "%")
 
 
-def _child(count: int) -> dict[str, float]:
-    command = [sys.executable, "-m", "bench.driver_start", str(count)]
+def _child(count: int, *more: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "bench.driver_start", str(count), *more]
     done = subprocess.run(command, stdout=subprocess.PIPE, timeout=500, check=True)
-    found: dict[str, float] = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout)
     return found
 
 
-def _measure(count: int) -> dict[str, float]:
+def _configured(count: int) -> tuple[Host, int, float, int]:
+    """Return (driver, rows of a device, seconds of the processor, KiB that it grew by)."""
     logging.disable(logging.CRITICAL)
     rows = list(csv.DictReader(CLASSIC.read_text(encoding="utf-8").splitlines()))
     host = Host()
-    begun = time.process_time()
+    gc.collect()
+    before_kib, begun = _resident_kib(), time.process_time()
     host.configure(
         (f"campus/b{number // PER_TOPIC}/s{number}", _device(f"1:{number}", rows))
         for number in range(count)
     )
     seconds = time.process_time() - begun
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     assert len(host.interface.point_map) == count * len(rows)
-    return {"seconds": seconds, "mib": pages * 4 / 1024}
+    return host, len(rows), seconds, _resident_kib() - before_kib
+
+
+def _measure(count: int) -> dict[str, Any]:
+    _, rows, seconds, grown_kib = _configured(count)
+    mib = _resident_kib() / 1024
+    return {"seconds": seconds, "mib": mib, "rows": rows, "grown_kib": grown_kib}
+
+
+def _shares(count: int) -> dict[str, Any]:
+    """Return per cent of what Python allocates for devices, by who asks for it."""
+    tracemalloc.start()
+    _configured(count)
+    gc.collect()
+    sizes = {"ours": 0, "models": 0, "host": 0}
+    for found in tracemalloc.take_snapshot().statistics("filename"):
+        path = found.traceback[0].filename
+        if "/chargepoint_driver/" in path:
+            sizes["ours"] += found.size
+        elif "/pydantic/" in path:
+            sizes["models"] += found.size
+        elif "/site-packages/" in path or "weakref" in path:
+            sizes["host"] += found.size
+    return {name: 100 * size / sum(sizes.values()) for name, size in sizes.items()}
+
+
+def _resident_kib() -> int:
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * 4
 
 
 def _device(station: str, rows: list[dict[str, str]]) -> dict[str, Any]:
@@ -83,5 +126,6 @@ def _device(station: str, rows: list[dict[str, str]]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(_measure(int(sys.argv[1]))), flush=True)
+    wanted = _shares if sys.argv[2:] == ["trace"] else _measure
+    print(json.dumps(wanted(int(sys.argv[1]))), flush=True)
     os._exit(0)  # the host's greenlets and the account's pools are not waited for

@@ -148,7 +148,8 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
             _log.warning("%s", warning)
         self._heed_heart_beat(getattr(config, "heart_beat_point", None), source, registry.points)
         self._take_over(device)
-        options = ShedOptions.of(device)
+        # What the rows of a device share is made once: there are thousands of rows.
+        options, target = ShedOptions.of(device), Target(device.stationID, device.portNumber)
         return [
             {
                 # The host stores None for columns whose model takes none.
@@ -157,10 +158,9 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
                 col.WRITABLE: registry.points[name].writable,
                 col.UNITS: registry.points[name].unit,
                 **_interval(row, registry.points[name]),
-                "point": registry.points[name],
-                "options": options,
-                "on_delete": device.on_delete,
-                "device": Target(device.stationID, device.portNumber),
+                "prepared": ChargePointRegister(
+                    registry.points[name], row, options, target, device.on_delete
+                ),
             }
             for name, row in registry.rows.items()
         ]
@@ -264,18 +264,13 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
 
     def create_register(self, register_definition: PointConfig) -> ChargePointRegister:
         """The register of a row that `prepare_registry_config` has completed."""
-        point = getattr(register_definition, "point", None)
-        if not isinstance(point, Point):
+        register = getattr(register_definition, "prepared", None)
+        if not isinstance(register, ChargePointRegister):
             raise BadConfiguration(
                 f"{register_definition.volttron_point_name}: the row did not pass "
                 "prepare_registry_config; volttron-lib-base-driver 2.0.0rc7 or newer is needed"
             )
-        return ChargePointRegister(
-            point,
-            register_definition.options,
-            register_definition.device,
-            getattr(register_definition, "on_delete", "clear"),
-        )
+        return register
 
     def insert_register(self, register: ChargePointRegister, base_topic: str) -> None:
         """Take a register in, and its point into this driver's polling."""
@@ -291,6 +286,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         self._restart_notes.stored(base_topic)
         wrong = mend_interval(node, tree)
         limit_staleness(node, tree)
+        node.config.share()
         if wrong is not None:
             _log.warning(
                 "%s/%s: an interval of %g s cannot be scheduled; it is polled every %g s. Write "

@@ -8,6 +8,7 @@ import unicodedata
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from chargepoint_driver.catalogue import CHARGEPOINT, Attribute, Catalogue, Kind, Scope, Whole
@@ -64,10 +65,11 @@ class Finding:
 
 @dataclass
 class Registry:
-    """What the rows of one device came to. `rows` maps a point's name to its row as given."""
+    """What the rows of one device came to. `rows` maps a point's name to its row as given, which
+    devices with one registry share."""
 
     points: dict[str, Point] = field(default_factory=dict)
-    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    rows: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
     faults: list[Finding] = field(default_factory=list)
     warnings: list[Finding] = field(default_factory=list)
@@ -140,7 +142,7 @@ def _at(template: Registry, source: str, station_id: str, group: str | None) -> 
     """Return the registry as that of a device."""
     return Registry(
         {name: point.at(station_id, group) for name, point in template.points.items()},
-        {name: dict(row) for name, row in template.rows.items()},
+        dict(template.rows),
         dict(template.lines),
         [replace(fault, source=source) for fault in template.faults],
         [replace(warning, source=source) for warning in template.warnings],
@@ -187,7 +189,7 @@ def _build(
                 )
             )
         registry.points[point.name] = point
-        registry.rows[point.name] = row
+        registry.rows[point.name] = MappingProxyType(row)
         registry.lines[point.name] = number
     _check_case(registry, source)
     return registry
