@@ -36,6 +36,10 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
         "Write a bundle to hand on when something does not work, without secrets.",
     ),
     "discover": ("discover", "List what an account sees, and make devices of it."),
+    "export": (
+        "export",
+        "Write sessions, meter values and limits as CSV and Parquet, with a data dictionary.",
+    ),
     "forget": ("forget", "Forget a charge point of a central system; its records stay."),
     "openadr": ("openadr", "Follow the events of OpenADR 2.0b and 3 servers until interrupted."),
     "plot": ("plot", "Draw what an SQLite historian recorded of a site or a port on one day."),

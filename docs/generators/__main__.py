@@ -10,11 +10,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from docs.generators import configuration, quirks
+from docs.generators import configuration, export, quirks
 
 DOCS = Path(__file__).resolve().parents[1]
 PAGES: dict[str, Callable[[], str]] = {
     "reference/configuration.md": configuration.page,
+    "reference/export.md": export.page,
     "reference/quirks.md": quirks.page,
 }
 

@@ -10,21 +10,21 @@ import json
 import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from chargepoint_driver.backend import Limit, Target
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import BadConfiguration, TryLater
 from chargepoint_driver.process.files import make_private
 from chargepoint_driver.service.shed_control.command_state import Doubt, Held
 from chargepoint_driver.service.shed_control.hand_over import HandOver
 from chargepoint_driver.service.shed_control.validation import ShedOptions
 from chargepoint_driver.text import get_logger
 
-__all__ = ["CommandStore"]
+__all__ = ["CommandStore", "kept_writes"]
 
 _log = get_logger(__name__)
 
@@ -74,13 +74,37 @@ _WAIT_S = 5.0
 _MAX_WRITES = 10_000
 
 
+def kept_writes(path: Path, account: tuple[str, str]) -> list[tuple[Any, ...]]:
+    """The writes of an account that a file keeps (see `writers.Write`), oldest first. Reads only,
+    while the file's owner runs. Raises TryLater when the file cannot be read."""
+    path = path.expanduser()
+    if not path.is_file():
+        return []
+    try:
+        with closing(
+            sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=_WAIT_S)
+        ) as db:
+            return db.execute(
+                "SELECT time, station, port, station_group, point, value, writer, outcome"
+                " FROM writes WHERE account = ? ORDER BY id",
+                (_digest(account),),
+            ).fetchall()
+    except sqlite3.Error as error:
+        raise TryLater(f"command_file: {path} cannot be read now ({error})") from None
+
+
+def _digest(account: tuple[str, str]) -> str:
+    """What an account is known by in the file."""
+    return hashlib.sha256("\0".join(account).encode()).hexdigest()[:16]
+
+
 class CommandStore:
     """One account's commands in a file. May be used from several threads."""
 
     def __init__(self, path: Path, account: tuple[str, str]) -> None:
         """Raises BadConfiguration when the file cannot be used."""
         self._path = path
-        self._account = hashlib.sha256("\0".join(account).encode()).hexdigest()[:16]
+        self._account = _digest(account)
         self._lock = threading.Lock()
         try:
             path.expanduser().parent.mkdir(parents=True, exist_ok=True)

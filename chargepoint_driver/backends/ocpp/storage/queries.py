@@ -28,6 +28,7 @@ __all__ = [
     "events",
     "last_contact",
     "last_energy",
+    "limits",
     "newest_sessions",
     "running",
     "sessions",
@@ -238,6 +239,23 @@ def events(path: Path, after: int = 0, most: int = _MOST_EVENTS) -> list[dict[st
             }
         )
     return found
+
+
+def limits(path: Path) -> list[dict[str, Any]]:
+    """The limit that was given last, by charge point and `connector` (0: the charge point);
+    `data` has the fields of `model.limit.LimitState`."""
+    with _reading(path) as db:
+        rows = db.execute(
+            "SELECT charge_point, connector, data FROM limits ORDER BY charge_point, connector"
+        ).fetchall()
+    return [
+        {
+            "charge_point": station_id,
+            "connector": number,
+            "data": _readable(path, data, f"limits, {station_id!r} {number!r}"),
+        }
+        for station_id, number, data in rows
+    ]
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""The research export: tables of sessions, meter values and limits with units and meanings."""
