@@ -82,7 +82,14 @@ def keys_of(*classes: type[BaseModel]) -> list[str]:
 def explain(fault: Any, known: Iterable[str]) -> str:
     """One pydantic fault as a sentence that does not repeat the value; `known` are the keys
     that a misspelt one may be meant for."""
-    key = ".".join(str(part) for part in fault["loc"])
+    place = fault["loc"]
+    if len(place) > 3 and place[0] == "sinks":
+        place = (*place[:2], *place[3:])  # without the word for the type of sink
+    key = ".".join(str(part) for part in place)
+    if fault["type"] == "union_tag_not_found":
+        return f"'{key}.type' is missing; add it: kafka, nats, mqtt, webhook or file"
+    if fault["type"] == "union_tag_invalid":
+        return f"{key}.type: must be kafka, nats, mqtt, webhook or file"
     if fault["type"] == "extra_forbidden":
         return unknown_key(key, known)
     if fault["type"] == "missing":
@@ -98,15 +105,15 @@ def unknown_key(key: str, known: Iterable[str]) -> str:
     return f"unknown key {key!r}; {hint}"
 
 
-def read_secret(variable: str | None, file: Path | None) -> str:
-    """What the environment variable of `password_env`, or else the first line of the file of
-    `password_file`, holds now. Raises BadConfiguration when it cannot be had."""
+def read_secret(variable: str | None, file: Path | None, name: str = "password") -> str:
+    """Return what the environment variable of `<name>_env`, or else the first line of the file of
+    `<name>_file`, holds now. Raises BadConfiguration when it cannot be had."""
     if variable is not None:
         found = os.environ.get(variable)
         if not found:
             raise BadConfiguration(
-                f"password_env: the environment variable {variable!r} is not set in this "
-                "process; set it where the process starts, or use password_file"
+                f"{name}_env: the environment variable {variable!r} is not set in this "
+                f"process; set it where the process starts, or use {name}_file"
             )
         return found
     assert file is not None
@@ -114,9 +121,9 @@ def read_secret(variable: str | None, file: Path | None) -> str:
         lines = read_text(file).splitlines()
     except (OSError, UnicodeError) as error:
         raise BadConfiguration(
-            f"password_file: {file} cannot be read ({type(error).__name__}); correct the path or "
+            f"{name}_file: {file} cannot be read ({type(error).__name__}); correct the path or "
             "its permissions"
         ) from None
     if not lines or not lines[0].strip():
-        raise BadConfiguration(f"password_file: {file} holds no password")
+        raise BadConfiguration(f"{name}_file: {file} holds no {name}")
     return lines[0].strip()

@@ -23,6 +23,7 @@ from chargepoint_driver.config.common import (
     read_secret,
 )
 from chargepoint_driver.config.quirks import MEASURANDS, Quirks
+from chargepoint_driver.config.sinks import SINKS, StreamKeys
 from chargepoint_driver.config.texts import read_json
 from chargepoint_driver.errors import BadConfiguration
 
@@ -122,7 +123,7 @@ class ChargePointConfig(BaseModel):
 _ANYONE = ChargePointConfig()
 
 
-class OcppConfig(BaseModel):
+class OcppConfig(StreamKeys):
     """The central system."""
 
     model_config = _FROZEN
@@ -269,6 +270,19 @@ class OcppConfig(BaseModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _events_wait_as_long_as_sinks_say(self) -> OcppConfig:
+        keep = self.retention
+        days = [each for each in (keep.events_days, keep.meter_values_days) if each is not None]
+        for name, sink in self.sinks.items():
+            if sink.max_waiting_hours > 24 * min(days, default=365):
+                raise ValueError(
+                    f"sinks.{name}: max_waiting_hours is longer than retention keeps events"
+                    f" ({24 * min(days):g} hours); write less, or raise events_days and"
+                    " meter_values_days"
+                )
+        return self
+
     @property
     def address(self) -> tuple[str, int]:
         return parse_address(self.listen)
@@ -308,7 +322,7 @@ def faults_of(
     try:
         cls.model_validate(dict(fields))
     except ValidationError as error:
-        nested = keys_of(ChargePointConfig, Tls, Retention, Quirks)
+        nested = keys_of(ChargePointConfig, Tls, Retention, Quirks, *SINKS)
         return [
             explain(
                 {**fault, "loc": _without_choices(fault["loc"])},

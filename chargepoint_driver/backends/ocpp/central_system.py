@@ -13,6 +13,7 @@ from chargepoint_driver.backend import Limit, Target
 from chargepoint_driver.backends.ocpp import commands
 from chargepoint_driver.backends.ocpp.central_operations import NamedOperations
 from chargepoint_driver.backends.ocpp.csms import ALARMS_CLEARED, Csms
+from chargepoint_driver.backends.ocpp.live_status import document_of
 from chargepoint_driver.backends.ocpp.model.authorization import tag_of
 from chargepoint_driver.backends.ocpp.model.plan import read_plan
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
@@ -21,6 +22,8 @@ from chargepoint_driver.backends.ocpp.status import ChargePointView
 from chargepoint_driver.backends.ocpp.storage import queries
 from chargepoint_driver.config.ocpp import OcppConfig
 from chargepoint_driver.errors import TryLater
+from chargepoint_driver.events import EventStream, SinkState
+from chargepoint_driver.events.live_status import StatusFeed
 from chargepoint_driver.process import threads
 from chargepoint_driver.process.loop_thread import NativeLoop, Signal
 from chargepoint_driver.text import get_logger
@@ -51,6 +54,9 @@ class CentralSystem(NamedOperations):
         self._loop = NativeLoop("OCPP central system")
         self._csms: Csms | None = None
         self._control: Any = None
+        self._stream: EventStream | None = None
+        # Takes alerts of sinks: what it is about, and what happened. On the stream's thread.
+        self.alert: Callable[[str, str], None] | None = None
         self._followers: list[_Follower] = []
 
     # ---- life ----------------------------------------------------------------------------
@@ -67,12 +73,16 @@ class CentralSystem(NamedOperations):
         self._loop.start()
         try:
             self._loop.run(lambda: self._begin(make), 30)
+            self._start_stream()
         except BaseException:
             self.stop()
             raise
 
     def stop(self) -> None:
         """Close every socket and the database. Twice is once."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.stop()
         try:
             self._loop.run(self._end, 20)
         except TryLater:
@@ -83,6 +93,44 @@ class CentralSystem(NamedOperations):
                 follower.stop()
             self._followers.clear()
             self._csms = None
+
+    def _start_stream(self) -> None:
+        config = self.config
+        if config.sinks:
+            stream = EventStream(
+                config.database,
+                self.stream_name,
+                config.sinks,
+                self._feed(),
+                alert=self._raise,
+                now=self._now,
+            )
+            stream.start()
+            self._stream = stream
+
+    def _feed(self) -> StatusFeed:
+        csms = self._running
+
+        def touched() -> list[str]:
+            found = []
+            with suppress(KeyError):
+                while True:
+                    found.append(csms.touched.pop())
+            return found
+
+        return StatusFeed(lambda: list(csms.points), self._document, touched)
+
+    def _document(self, station_id: str) -> dict[str, Any] | None:
+        csms = self._running
+        point = csms.points.get(station_id)
+        if point is None:
+            return None
+        return document_of(csms.view(point), self.stream_name, csms.now())
+
+    def _raise(self, about: str, what: str) -> None:
+        _log.error("%s: %s", about, what)
+        if self.alert is not None:
+            self.alert(about, what)
 
     async def _begin(self, make_control: Any) -> None:
         csms = Csms(self.config, self._now, self._monotonic)
@@ -108,6 +156,25 @@ class CentralSystem(NamedOperations):
     def control_url(self) -> str | None:
         """The control API; None where it was not opened."""
         return None if self._control is None else str(self._control.url)
+
+    @property
+    def stream_name(self) -> str:
+        """The name of this central system in its events."""
+        return self.config.stream_name or self.name
+
+    def sinks(self) -> list[SinkState]:
+        """How each sink of events stands; empty where there is none."""
+        stream = self._stream
+        return [] if stream is None else stream.states()
+
+    def live_status(self, station_id: str | None = None) -> list[dict[str, Any]]:
+        """The latest status of all charge points, or of one (see `events.live_status`). Raises
+        NothingThere."""
+        csms = self._running
+        wanted = sorted(csms.points.copy()) if station_id is None else [station_id]
+        if station_id is not None:
+            csms.point(station_id)
+        return [each for name in wanted if (each := self._document(name)) is not None]
 
     @property
     def _running(self) -> Csms:

@@ -87,6 +87,8 @@ class Csms:
         self.counters: Counter[str] = Counter()
         self._lines = RateLimitedLog(_log)
         self.listeners: list[Listener] = []
+        # Charge points with news, for who keeps the latest status; taken from any thread.
+        self.touched: set[str] = set()
         self.plans = Plans(
             Profiles(self.ask, self.outbound, now, self.count),
             self.ask,
@@ -269,6 +271,7 @@ class Csms:
 
     def note(self, request: Request, connector: int | None, time_s: float, data: Any) -> None:
         point = request.point
+        self.touched.add(point.station_id)
         if request.as_received:
             data = {**data, "as_received": request.as_received}
         if request.action != "Heartbeat":
@@ -458,6 +461,7 @@ class Csms:
         received_s: float,
         data: Any,
     ) -> None:
+        self.touched.add(point.station_id)
         self.store.event(
             received_s, time_s, point.station_id, connector, action, msgspec.json.encode(data)
         )

@@ -30,6 +30,7 @@ from chargepoint_driver.backends.ocpp.storage.migrations import (
     version_of,
 )
 from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.events.stored_events import begin_run
 from chargepoint_driver.process.files import make_private
 from chargepoint_driver.text import get_logger
 
@@ -82,7 +83,7 @@ class Database:
             make_private(path)
             self._lock = FileLock(path)
             try:
-                self._open_file(path, max(1, int(wall()) - _IDS_SINCE_S))
+                self._open_file(path, max(1, int(wall())))
             except BaseException:
                 self._lock.release()
                 raise
@@ -113,17 +114,17 @@ class Database:
         # Writes that wait for a locked file, by what they replace: only the newest counts.
         self._later: dict[tuple[Any, ...], tuple[str, tuple[Any, ...]]] = {}
 
-    def _open_file(self, path: Path, first_id: int) -> None:
+    def _open_file(self, path: Path, now_s: int) -> None:
         self._db = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
         lenient(self._db)
         try:
-            self._last_event = self._prepare(first_id)
+            self._last_event = self._prepare(max(1, now_s - _IDS_SINCE_S), now_s)
             self._disk = DiskWriter(path)
         except BaseException:
             self._db.close()
             raise
 
-    def _prepare(self, first_id: int) -> int:
+    def _prepare(self, first_id: int, run: int) -> int:
         """Make what is missing in the file; the id of the last event that was ever in it."""
         if (found := version_of(self._db)) > VERSION:
             raise NewerSchemaError(found)
@@ -142,6 +143,7 @@ class Database:
             "SELECT max(coalesce((SELECT max(id) FROM events), 0),"
             " coalesce((SELECT id FROM last_event), 0))"
         ).fetchone()[0]
+        begin_run(self._db, run, last)
         # From here on the thread of `DiskWriter` waits for the disk, and nobody for a lock.
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute("PRAGMA wal_autocheckpoint = 0")

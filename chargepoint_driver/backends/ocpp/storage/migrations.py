@@ -57,6 +57,8 @@ MIGRATIONS: Mapping[int, Sequence[str]] = {
         "CREATE INDEX transactions_newest ON transactions"
         " (charge_point, connector, coalesce(start_time, received)) WHERE state <> 'orphan'",
     ),
+    # The process that stored an event: `run` of the greatest first_id up to its id.
+    5: ("CREATE TABLE runs (first_id INTEGER PRIMARY KEY, run INTEGER NOT NULL)",),
 }
 """Version to the statements that make it of the version before. One transaction each."""
 

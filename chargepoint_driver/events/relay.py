@@ -1,0 +1,377 @@
+"""The relay: one task for each sink, which reads stored events and hands them over.
+
+Each sink has its own cursor and its own pace. A cursor moves on when the sink has confirmed a
+batch, so that what is sent when the process ends comes again: at least once, in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sqlite3
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from chargepoint_driver.errors import ChargePointError
+from chargepoint_driver.events.cursors import Cursors
+from chargepoint_driver.events.envelope import EVENTS_LOST, Event, iso
+from chargepoint_driver.events.live_status import StatusFeed
+from chargepoint_driver.events.sinks.base import Sink, SinkError, Status
+from chargepoint_driver.events.stored_events import StoredEvents
+from chargepoint_driver.text import get_logger
+
+__all__ = ["Limits", "Relay", "SinkState"]
+
+_log = get_logger(__name__)
+
+POLL_S = 0.05
+"""How often the file is asked for new events while some came lately."""
+_IDLE_POLL_S = 0.25
+_LATELY_S = 10.0
+_PUT_LIMIT_S = 30.0
+_MIN_PAUSE_S = 0.5
+_MAX_PAUSE_S = 15.0
+_STATUS_EVERY_S = 0.25
+_MAX_STATUSES = 500
+# Alert at half of a limit, and again only after it was below this part of it.
+_ALERT_AT = 0.5
+_CALM_AT = 0.4
+
+Alert = Callable[[str, str], None]
+"""Called with what an alert is about and what happened."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What may wait for a sink: events, and seconds that the oldest may be old."""
+
+    events: int
+    age_s: float
+
+
+@dataclass(frozen=True)
+class SinkState:
+    """How a sink stands.
+
+    `waiting`: ids behind the newest stored event (gaps count, so it is an upper bound). `lag_s`:
+    age in seconds of the oldest event that it has not got; 0 when it has all. `delivered` and
+    `retries` count since the start, `lost` over all runs. `error`: why it gets nothing at
+    present; None when it does.
+    """
+
+    name: str
+    type: str
+    waiting: int = 0
+    lag_s: float = 0.0
+    delivered: int = 0
+    retries: int = 0
+    lost: int = 0
+    error: str | None = None
+
+
+class _Line:
+    """One sink with its cursor."""
+
+    def __init__(self, name: str, sink: Sink, limits: Limits, state: SinkState) -> None:
+        self.name = name
+        self.sink = sink
+        self.limits = limits
+        self.state = state
+        self.position = 0
+        self.run = 0
+        self.is_open = False
+        self.is_alerted = False
+        self.lost_after: int | None = None  # skipped from here to `position`, and not told yet
+        self.dirty: dict[str, None] = {}  # stations whose status it has not got
+        self.new = asyncio.Event()
+        self.lock = asyncio.Lock()  # opening and closing
+
+
+class Relay:
+    """Reads one file of events for any number of sinks. `run` is its work, on one loop."""
+
+    def __init__(
+        self,
+        source: StoredEvents,
+        cursors: Cursors,
+        sinks: Mapping[str, tuple[str, Sink, Limits]],
+        feed: StatusFeed | None = None,
+        *,
+        now: Callable[[], float] = time.time,
+        alert: Alert | None = None,
+    ) -> None:
+        """`sinks`: name to (type, sink, limits). `feed` gives the latest status of charge
+        points. `alert` is called on the relay's thread."""
+        self._source = source
+        self._cursors = cursors
+        self._feed = feed
+        self._now = now
+        self._alert = alert or (lambda about, text: _log.error("%s: %s", about, text))
+        self._last = 0
+        self._lines = [
+            _Line(name, sink, limits, SinkState(name, kind))
+            for name, (kind, sink, limits) in sinks.items()
+        ]
+
+    def states(self) -> list[SinkState]:
+        """Return how each sink stands. From any thread."""
+        return [line.state for line in self._lines]
+
+    def prepare(self) -> None:
+        """Find where each sink goes on. A new one begins with the first event after this.
+
+        Raises TryLater, sqlite3.Error.
+        """
+        self._last = self._source.last()
+        for line in self._lines:
+            self._place(line)
+
+    async def run(self) -> None:
+        """Hand events over until this is cancelled; `prepare` first."""
+        tasks = [asyncio.ensure_future(self._carry(line)) for line in self._lines]
+        tasks.append(asyncio.ensure_future(self._watch()))
+        if self._feed is not None:
+            tasks.append(asyncio.ensure_future(self._look_at_statuses(self._feed)))
+            tasks += [
+                asyncio.ensure_future(self._carry_statuses(self._feed, line))
+                for line in self._lines
+                if line.sink.takes_status
+            ]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for line in self._lines:
+                await line.sink.close()
+
+    # ---- what is new ---------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        """Ask the file for its newest id, often enough for a lag well below a second."""
+        newest_s = time.monotonic()
+        while True:
+            try:
+                last = self._source.last()
+            except ChargePointError as error:
+                _log.warning("sinks: %s", error)
+                await asyncio.sleep(1.0)
+                continue
+            if last != self._last:
+                self._last = last
+                newest_s = time.monotonic()
+                for line in self._lines:
+                    line.new.set()
+            is_lively = time.monotonic() - newest_s < _LATELY_S
+            await asyncio.sleep(POLL_S if is_lively else _IDLE_POLL_S)
+
+    def _place(self, line: _Line) -> None:
+        """Find where a sink goes on: after its cursor; a new one after the newest event."""
+        known = self._cursors.load(line.name)
+        lost = self._cursors.lost(line.name)
+        if known is None:
+            line.position = self._last
+            line.run = self._source.run_of(self._last)
+            self._cursors.save(line.name, line.run, line.position)
+        else:
+            line.run, line.position = known
+            if line.position > self._last:
+                # The file is older than the cursor: a backup. What comes has new ids of a new run.
+                _log.warning(
+                    "sinks.%s: its cursor %d is beyond the newest event %d, as after a restored "
+                    "backup; it goes on from there",
+                    line.name,
+                    line.position,
+                    self._last,
+                )
+                line.position = self._last
+        line.state = replace(line.state, lost=lost, waiting=self._last - line.position)
+
+    # ---- events --------------------------------------------------------------------------
+
+    async def _carry(self, line: _Line) -> None:
+        pause_s = _MIN_PAUSE_S
+        while True:
+            try:
+                batch = self._next_batch(line)
+                if not batch:
+                    await self._wait_for_news(line)
+                    continue
+                await self._deliver(line, batch)
+                pause_s = _MIN_PAUSE_S
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever a client raises costs its sink only
+                await self._failed(line, error)
+                self._measure(line)
+                await asyncio.sleep(pause_s * random.uniform(0.75, 1.25))  # noqa: S311
+                pause_s = min(2 * pause_s, _MAX_PAUSE_S)
+
+    def _next_batch(self, line: _Line) -> list[Event]:
+        self._measure(line)
+        self._skip(line)
+        batch = self._source.read(line.position, line.sink.max_batch)
+        lost = self._lost(line)
+        if lost is not None:
+            return [lost, *batch[: line.sink.max_batch - 1]]
+        if not batch and line.position < self._last:
+            line.position = self._last  # ids that were never used, or deleted
+        return batch
+
+    async def _wait_for_news(self, line: _Line) -> None:
+        line.new.clear()
+        if line.position >= self._last:
+            # Seen again now and then, so that the state of an idle sink is a true one.
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(line.new.wait(), 5.0)
+        else:
+            await asyncio.sleep(0)
+
+    async def _deliver(self, line: _Line, batch: Sequence[Event]) -> None:
+        await self._open(line)
+        await asyncio.wait_for(line.sink.put(batch), _PUT_LIMIT_S)
+        last = batch[-1]
+        lost = 0
+        if batch[0].action == EVENTS_LOST:
+            lost, line.lost_after = batch[0].data["lost"], None
+        self._cursors.save(line.name, last.run, last.seq, lost)
+        line.position, line.run = last.seq, last.run
+        line.state = replace(
+            line.state,
+            delivered=line.state.delivered + len(batch),
+            lost=line.state.lost + lost,
+            error=None,
+        )
+        self._measure(line)
+
+    async def _open(self, line: _Line) -> None:
+        async with line.lock:
+            if not line.is_open:
+                await asyncio.wait_for(line.sink.open(), _PUT_LIMIT_S)
+                line.is_open = True
+                if line.state.error is not None:
+                    _log.warning("sinks.%s: takes events again", line.name)
+                if self._feed is not None:
+                    line.dirty = dict.fromkeys(self._feed.known())
+
+    async def _failed(self, line: _Line, error: Exception) -> None:
+        async with line.lock:
+            line.is_open = False
+            await line.sink.close()
+        text = str(error) or type(error).__name__
+        if isinstance(error, asyncio.TimeoutError):
+            text = f"no answer within {_PUT_LIMIT_S:g} s"
+        if line.state.error is None:
+            known = (SinkError, OSError, ChargePointError, asyncio.TimeoutError, sqlite3.Error)
+            _log.warning(
+                "sinks.%s: takes no events (%s); they wait, and others go on",
+                line.name,
+                text,
+                exc_info=None if isinstance(error, known) else error,
+            )
+        line.state = replace(line.state, error=text, retries=line.state.retries + 1)
+
+    # ---- limits --------------------------------------------------------------------------
+
+    def _measure(self, line: _Line) -> None:
+        waiting = max(0, self._last - line.position)
+        lag_s = 0.0
+        if waiting:
+            received_s = self._source.received_s(line.position)
+            lag_s = 0.0 if received_s is None else max(0.0, self._now() - received_s)
+        line.state = replace(line.state, waiting=waiting, lag_s=lag_s)
+        part = max(waiting / line.limits.events, lag_s / line.limits.age_s)
+        if part >= _ALERT_AT and not line.is_alerted:
+            line.is_alerted = True
+            self._alert(
+                f"sink {line.name}",
+                f"{waiting} events wait for it, the oldest for {lag_s / 3600:.1f} hours: half of "
+                f"what may wait; see that it is there ({line.state.error or 'it is slow'})",
+            )
+        elif part < _CALM_AT:
+            line.is_alerted = False
+
+    def _skip(self, line: _Line) -> None:
+        """Move a sink on that is beyond a limit."""
+        limits, before = line.limits, line.position
+        to = before
+        if self._last - before > limits.events:
+            to = self._last - limits.events
+        if line.state.lag_s > limits.age_s:
+            to = max(to, self._source.before(self._now() - limits.age_s))
+        if to <= before:
+            return
+        line.position, line.run = to, self._source.run_of(to)
+        if line.lost_after is not None:
+            return  # told already; the sink hears of it when it is there
+        line.lost_after = before
+        text = (
+            "events are not delivered, since too many waited, or for too long; "
+            f"`chargepoint-driver events --after {before}` writes them again while they are stored"
+        )
+        _log.error("sinks.%s: %s", line.name, text)
+        self._alert(f"sink {line.name}", text)
+
+    def _lost(self, line: _Line) -> Event | None:
+        """Return the event that says what was skipped, if anything was."""
+        after = line.lost_after
+        if after is None:
+            return None
+        now_s, through = self._now(), line.position
+        data = json.dumps({"lost": through - after, "after": after, "through": through})
+        return Event(
+            line.run, through, now_s, now_s, self._source.account, "", None, EVENTS_LOST, data
+        )
+
+    # ---- the latest status ---------------------------------------------------------------
+
+    async def _look_at_statuses(self, feed: StatusFeed) -> None:
+        while True:
+            try:
+                changed = await feed.changed()
+                for line in self._lines:
+                    if line.sink.takes_status:
+                        line.dirty.update(dict.fromkeys(changed))
+            except asyncio.CancelledError:
+                raise
+            except Exception:  # noqa: BLE001 - logged; the next look tries again
+                _log.exception("the latest status cannot be told")
+                await asyncio.sleep(5.0)
+            await asyncio.sleep(_STATUS_EVERY_S)
+
+    async def _carry_statuses(self, feed: StatusFeed, line: _Line) -> None:
+        pause_s = _MIN_PAUSE_S
+        while True:
+            stations = list(line.dirty)[:_MAX_STATUSES]
+            if not stations:
+                await asyncio.sleep(_STATUS_EVERY_S)
+                continue
+            for station in stations:
+                line.dirty.pop(station, None)
+            as_of = iso(self._now())
+            found: list[Status] = [
+                {**status, "as_of": as_of}
+                for station in stations
+                if (status := feed.status(station)) is not None
+            ]
+            try:
+                await self._open(line)
+                await asyncio.wait_for(line.sink.put_status(found), _PUT_LIMIT_S)
+                pause_s = _MIN_PAUSE_S
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:  # noqa: BLE001 - as for events
+                line.dirty.update(dict.fromkeys(stations))
+                await self._failed(line, error)
+                await asyncio.sleep(pause_s * random.uniform(0.75, 1.25))  # noqa: S311
+                pause_s = min(2 * pause_s, _MAX_PAUSE_S)
+
+
+def limits_of(config: Any) -> Limits:
+    """Return the limits of a sink's config."""
+    return Limits(config.max_waiting_events, config.max_waiting_hours * 3600)
