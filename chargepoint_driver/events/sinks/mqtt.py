@@ -148,7 +148,7 @@ class MqttSink:
 
 
 def _properties(event: Event) -> Any:
-    found: Any = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    found: Any = Properties(PacketTypes.PUBLISH)
     found.ContentType = "application/cloudevents+json"
     found.UserProperty = [("id", event.id), ("run", str(event.run)), ("seq", str(event.seq))]
     return found
