@@ -1,9 +1,8 @@
 """A demand-response agent: limits the busiest port for a while, then sets it free again.
 
-An ordinary VOLTTRON agent that knows nothing of ChargePoint. It reads and writes through the
-platform driver's RPC methods, and publishes the phases of its event (waiting, before, shed,
-cleared, failed) on `results_topic`. Configured by its `config` in the config store, or a file;
-DEFAULTS has the keys. Stopped in the middle of an event, it clears; killed, its lease runs out.
+It knows nothing of ChargePoint: it reads and writes through the platform driver. It publishes the
+phases of its event (waiting, before, shed, cleared, failed) on `results_topic`. Its `config` in the
+config store has the keys of DEFAULTS. Stopped during an event, it clears; killed, its lease ends.
 """
 
 from __future__ import annotations
@@ -18,8 +17,9 @@ import gevent
 from gevent.event import Event
 from volttron.client.known_identities import PLATFORM_DRIVER
 from volttron.client.vip.agent import Agent, Core
-from volttron.utils import load_config, vip_main
+from volttron.utils import load_config
 
+from chargepoint_driver.adapters.agent_process import run_agent
 from chargepoint_driver.adapters.agents.throttle import RPC_ERRORS, RPC_LIMIT_S
 
 _log = logging.getLogger(__name__)
@@ -146,4 +146,4 @@ class DemandResponseAgent(Agent):  # type: ignore[misc]  # the host has no types
 
 
 if __name__ == "__main__":
-    vip_main(DemandResponseAgent, identity="demand.response", version="0.1.0")
+    run_agent(DemandResponseAgent, identity="demand.response", version="0.1.0")

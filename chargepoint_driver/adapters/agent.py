@@ -22,10 +22,11 @@ import gevent
 from volttron.client.logs import setup_logging
 from volttron.client.messaging.health import STATUS_BAD, STATUS_GOOD
 from volttron.client.vip.agent import RPC, Agent, Core
-from volttron.utils import ClientContext, load_config, vip_main
+from volttron.utils import ClientContext, load_config
 
 from chargepoint_driver import __version__
 from chargepoint_driver.adapters import platform
+from chargepoint_driver.adapters.agent_process import run_agent
 from chargepoint_driver.adapters.announce import Announcer
 from chargepoint_driver.adapters.answers import answered as _answered
 from chargepoint_driver.adapters.authorization import AGENT as IDENTITY
@@ -264,7 +265,7 @@ def main() -> None:
     except KeyboardInterrupt:
         return
     try:
-        vip_main(ChargePointAgent, version=__version__)
+        run_agent(ChargePointAgent, version=__version__)
     finally:
         if lock is not None:
             lock.release()

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-STOP_LIMIT_S = 8.0
+# An agent may need some of it to give limits back.
+STOP_LIMIT_S = 30.0
 LOG_TAIL_LINES = 15
 
 

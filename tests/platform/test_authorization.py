@@ -8,7 +8,6 @@ import json
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from typing import Any
 
 import pytest
 from agent_site import Site
-from demos import LIMIT_S, Mark
+from demos import Mark
 
 from examples.demo import garage
 from examples.demo.errors import DemoError
@@ -170,7 +169,6 @@ def test_who_may_write_over_restarts_and_kills(
 ) -> None:
     mark = Mark()
     monkeypatch.setenv(mark.name, mark.value)
-    began = time.monotonic()
     with temporary_home() as home, Processes(tmp_path) as processes:
         site = Guarded(home, processes)
         site.start_agent()
@@ -240,7 +238,6 @@ def test_who_may_write_over_restarts_and_kills(
         done = site.command("authorize", "--role", "viewer", "--identity", MALLORY)
         assert done.returncode == 0, done.stderr
     assert mark.alive() == []
-    assert time.monotonic() - began < LIMIT_S
 
 
 def test_the_printed_commands_are_those_of_vctl(

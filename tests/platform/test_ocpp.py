@@ -115,13 +115,19 @@ def test_chargers_stay_connected_while_the_driver_restarts(
         site.chargers.begin()
         site.wait_for("A load on the bus", site.pushed("portLoad", lambda kw: (kw or 0) > 5))
         site.wait_for("All of them", lambda: site.charged() == set(EVERY))
-        topics = {topic for topic, _ in site.seen}
-        assert {"ocpp/CP0001/BootNotification", "ocpp/CP0001/StartTransaction"} <= topics
+        messages = {"ocpp/CP0001/BootNotification", "ocpp/CP0001/StartTransaction"}
+
+        def both_messages() -> bool:
+            site.look()
+            return messages <= {topic for topic, _ in site.seen}
+
+        site.wait_for("The charger's messages", both_messages)
         assert site.call(CACHE, "active_charge_points") == EVERY
 
         processes.stop(DRIVER)
-        site.start_driver()
+        site.look()
         site.seen.clear()
+        site.start_driver()
         site.wait_for("A load again", site.pushed("portLoad", lambda kw: (kw or 0) > 5))
         assert site.chargers._ask("/charge-points/CP0001")["connections"] == 1
 

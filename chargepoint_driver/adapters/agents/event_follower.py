@@ -13,9 +13,8 @@ import math
 from datetime import datetime, timezone
 from typing import Any
 
-from volttron.utils import vip_main
-
 from chargepoint_driver import __version__
+from chargepoint_driver.adapters.agent_process import run_agent
 from chargepoint_driver.adapters.agents.throttle import RPC_ERRORS, Throttle, ThrottlingAgent
 from chargepoint_driver.demand_response.event_messages import Events
 from chargepoint_driver.demand_response.ven_messages import name_of
@@ -110,7 +109,7 @@ def _now() -> datetime:
 
 def main() -> None:
     """Run the agent as the platform starts agents."""
-    vip_main(EventFollowerAgent, identity=IDENTITY, version=__version__)
+    run_agent(EventFollowerAgent, identity=IDENTITY, version=__version__)
 
 
 if __name__ == "__main__":

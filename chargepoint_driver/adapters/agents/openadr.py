@@ -16,14 +16,15 @@ from gevent import subprocess
 from gevent.event import Event
 from volttron.client.messaging.health import STATUS_BAD, STATUS_GOOD
 from volttron.client.vip.agent import Agent, Core
-from volttron.utils import load_config, vip_main
+from volttron.utils import load_config
 
 from chargepoint_driver import __version__
 from chargepoint_driver.adapters import platform
+from chargepoint_driver.adapters.agent_process import run_agent
 from chargepoint_driver.adapters.agents.throttle import RPC_ERRORS, Throttle
 from chargepoint_driver.demand_response.chargers import measured_of
 from chargepoint_driver.demand_response.openadr.config import OpenAdrConfig
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import BadConfiguration, TryLater
 from chargepoint_driver.text import get_logger
 
 __all__ = ["IDENTITY", "OpenAdrVenAgent", "main"]
@@ -33,9 +34,11 @@ _log = get_logger(__name__)
 IDENTITY = "openadr.ven"
 STATUS_TOPIC = "openadr/status"
 _RPC_LIMIT_S = 60
-# The host does not wait for half a minute; a killed child leaves its limit to the lease.
-_STOP_LIMIT_S = 12
+# The host does not wait for half a minute. What these do not do is left to the lease.
+_STOP_LIMIT_S = 15
+_RELEASE_LIMIT_S = 8
 _RESTART_S = 10.0
+_STOPPING = "the agent stops"
 _CHILD = "from chargepoint_driver.cli import main; main()"
 
 
@@ -47,6 +50,9 @@ class OpenAdrVenAgent(Agent):  # type: ignore[misc]  # the host has no types
         self._stopping = Event()
         self._working = gevent.Greenlet()
         self._child: Any = None
+        self._throttle: Throttle | None = None
+        self._gives_back = True
+        self._holds = False  # Whether a child of this process has written a limit.
         self.vip.config.set_default("config", load_config(config_path) if config_path else {})
         self.vip.config.subscribe(self._configure, actions=["NEW", "UPDATE"], pattern="config")
 
@@ -69,6 +75,7 @@ class OpenAdrVenAgent(Agent):  # type: ignore[misc]  # the host has no types
         self._end_child()
         self._working.kill()
         throttle = Throttle(self.vip, [str(each) for each in devices], config.lease_seconds)
+        self._throttle, self._gives_back = throttle, config.on_stop == "release"
         self._working = gevent.spawn(self._work, fields, throttle)
 
     def _work(self, fields: dict[str, Any], throttle: Throttle) -> None:
@@ -86,8 +93,9 @@ class OpenAdrVenAgent(Agent):  # type: ignore[misc]  # the host has no types
                     self._take(child, throttle, line)
             except (BrokenPipeError, ValueError) as error:
                 _log.error("the VEN's pipe: %s", error)
-            finally:
-                self._end_child()
+            if self._child is not child:
+                return  # It was ended for another configuration.
+            self._end_child()
             if not self._stopping.is_set():
                 _log.error("the VEN ended with status %s; started again", child.returncode)
                 self._stopping.wait(_RESTART_S)
@@ -100,7 +108,7 @@ class OpenAdrVenAgent(Agent):  # type: ignore[misc]  # the host has no types
         answer: dict[str, Any] = {"id": message["id"]}
         try:
             answer["result"] = self._answer(throttle, message)
-        except RPC_ERRORS as error:
+        except (TryLater, *RPC_ERRORS) as error:
             answer["error"] = str(error)
         self._send(child, answer)
 
@@ -108,7 +116,14 @@ class OpenAdrVenAgent(Agent):  # type: ignore[misc]  # the host has no types
         if message["call"] == "measure":
             return self._measure(throttle.devices)
         kw = message.get("kw")
-        done = throttle.release() if kw is None else throttle.hold(kw)
+        if kw is not None and self._stopping.is_set():
+            return [_STOPPING]
+        if kw is None:
+            done = throttle.release()
+            self._holds = self._holds and not done
+        else:
+            self._holds = True
+            done = throttle.hold(kw)
         return [] if done else ["not every device took it; the agent's log says which"]
 
     def _measure(self, devices: tuple[str, ...]) -> dict[str, Any]:
@@ -131,11 +146,14 @@ class OpenAdrVenAgent(Agent):  # type: ignore[misc]  # the host has no types
         }
 
     def _read(self, device: str, point: str) -> tuple[bool, float | None]:
-        """(whether it was answered, the number)."""
+        """(whether it was answered, the number). Raises TryLater where the agent stops: the
+        release does not wait for a device that is slow to answer."""
         try:
-            value = self.vip.rpc.call("platform.driver", "get_point", device, point).get(
-                timeout=_RPC_LIMIT_S
-            )
+            answer = self.vip.rpc.call("platform.driver", "get_point", device, point)
+            gevent.wait([answer, self._stopping], timeout=_RPC_LIMIT_S, count=1)
+            if self._stopping.is_set():
+                raise TryLater(_STOPPING)
+            value = answer.get(timeout=0)
         except RPC_ERRORS:
             return False, None
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
@@ -168,12 +186,18 @@ class OpenAdrVenAgent(Agent):  # type: ignore[misc]  # the host has no types
             child.terminate()  # What it asks to give back is answered by `_work`.
         if self._working:  # False before it is started, and at its end.
             self._working.join(timeout=_STOP_LIMIT_S)
-        self._end_child()
+            self._working.kill(timeout=1)
+        if child is not None and child.poll() is None:
+            child.kill()
+            child.wait()
+        if self._holds and self._gives_back and self._throttle is not None:
+            _log.warning("the VEN ended without giving back; its limit is released here")
+            gevent.spawn(self._throttle.release).join(timeout=_RELEASE_LIMIT_S)
 
 
 def main() -> None:
     """Run the agent as the platform starts agents."""
-    vip_main(OpenAdrVenAgent, identity=IDENTITY, version=__version__)
+    run_agent(OpenAdrVenAgent, identity=IDENTITY, version=__version__)
 
 
 if __name__ == "__main__":

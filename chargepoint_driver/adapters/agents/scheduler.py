@@ -16,9 +16,10 @@ from gevent.event import Event
 from volttron.client.known_identities import PLATFORM_DRIVER
 from volttron.client.messaging.health import STATUS_BAD, STATUS_GOOD
 from volttron.client.vip.agent import RPC, Agent, Core
-from volttron.utils import load_config, vip_main
+from volttron.utils import load_config
 
 from chargepoint_driver import __version__
+from chargepoint_driver.adapters.agent_process import run_agent
 from chargepoint_driver.adapters.agents.throttle import RPC_ERRORS, RPC_LIMIT_S, driver_is_there
 from chargepoint_driver.demand_response.schedule import ScheduleConfig
 from chargepoint_driver.demand_response.schedule.devices import LOOK_POINTS, Look
@@ -239,7 +240,7 @@ def _meter(
 
 def main() -> None:
     """Run the agent as the platform starts agents."""
-    vip_main(SchedulerAgent, identity=IDENTITY, version=__version__)
+    run_agent(SchedulerAgent, identity=IDENTITY, version=__version__)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from volttron.utils import vip_main
-
 from chargepoint_driver import __version__
+from chargepoint_driver.adapters.agent_process import run_agent
 from chargepoint_driver.adapters.agents.throttle import Throttle, ThrottlingAgent
 from chargepoint_driver.demand_response.site_cap import Cap
 
@@ -74,7 +73,7 @@ class SiteCapAgent(ThrottlingAgent):
 
 def main() -> None:
     """Run the agent as the platform starts agents."""
-    vip_main(SiteCapAgent, identity=IDENTITY, version=__version__)
+    run_agent(SiteCapAgent, identity=IDENTITY, version=__version__)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from contextlib import suppress
+from typing import Any, Protocol, TypeVar
 
-from chargepoint_driver.demand_response.chargers import Chargers
+from chargepoint_driver.demand_response.chargers import Chargers, Measured
 from chargepoint_driver.demand_response.openadr.config import OpenAdrConfig, VtnConfig
 from chargepoint_driver.demand_response.openadr.ven import Ven
 from chargepoint_driver.errors import BadConfiguration
@@ -14,10 +16,12 @@ from chargepoint_driver.text import get_logger
 
 __all__ = ["Client", "OpenAdrAgent"]
 
+_T = TypeVar("_T")
 _log = get_logger(__name__)
 
-# A stopped agent does not wait longer for the chargers, or for a VTN.
+# A stopped agent does not wait longer for the chargers.
 _STOP_LIMIT_S = 30.0
+_RETRY_S = 1.0
 
 
 class Client(Protocol):
@@ -46,6 +50,7 @@ class OpenAdrAgent:
         self._stopping = asyncio.Event()
         self._is_open = True
         self._written: tuple[float | None, float] | None = None
+        self._opting: set[asyncio.Task[None]] = set()
         self.clients: dict[str, Client] = {
             name: _client(name, vtn, self.ven) for name, vtn in config.vtns.items()
         }
@@ -65,11 +70,10 @@ class OpenAdrAgent:
             while not self._stopping.is_set():
                 await self._look()
                 await _wait(self._stopping, self.config.look_seconds)
-            if self.config.on_stop == "release" and self.ven.held:
-                await asyncio.wait_for(self._write(None), _STOP_LIMIT_S)
-        except asyncio.TimeoutError:
-            _log.error("the chargers did not take the release in time")
+            if self.config.on_stop == "release":
+                await self._give_back()
         finally:
+            tasks += self._opting
             for task in tasks:
                 task.cancel()
             done = await asyncio.gather(*tasks, return_exceptions=True)
@@ -82,12 +86,19 @@ class OpenAdrAgent:
         for vtn, event_id in self.ven.reread_opts():
             client = self.clients.get(vtn)
             if client is not None:
-                await client.opted(event_id)
+                # A VTN that does not answer must not keep the lease from being renewed.
+                opting = asyncio.create_task(client.opted(event_id))
+                self._opting.add(opting)
+                opting.add_done_callback(self._opting.discard)
         try:
-            self.ven.look(await asyncio.to_thread(self._chargers.measure))
+            measured = await self._measure()
+            if measured is not None:
+                self.ven.look(measured)
         # A look that fails must not end what renews the lease.
         except Exception:  # noqa: BLE001 - whatever it is
             _log.exception("the chargers cannot be looked at")
+        if self._stopping.is_set():
+            return
         decision = self.ven.decide()
         if decision.kw is not None or self.ven.held:
             await self._write(decision.kw)
@@ -96,6 +107,33 @@ class OpenAdrAgent:
             self._told = status
             self.ven.note("status", {"at": self.ven.now().isoformat(), **status})
             self._tell(status)
+
+    async def _measure(self) -> Measured | None:
+        """Look at the chargers. None where the agent stops meanwhile: the release does not wait
+        for a charger that is slow to answer."""
+        looking = _on_thread(self._chargers.measure)
+        stopping = asyncio.create_task(self._stopping.wait())
+        waiting: list[asyncio.Future[Any]] = [looking, stopping]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if looking.done():
+            return looking.result()
+        looking.cancel()
+        return None
+
+    async def _give_back(self) -> None:
+        """Release what is held, and try again until it is done or the limit is over."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + _STOP_LIMIT_S
+        while self.ven.held and loop.time() < end:
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._write(None), end - loop.time())
+            if self.ven.held:
+                await asyncio.sleep(_RETRY_S)
+        if self.ven.held:
+            lease_s = self.config.lease_seconds
+            until = f"its lease of {lease_s:g} seconds ends" if lease_s else "the next start"
+            _log.error("the chargers did not take the release: the limit stays until %s", until)
 
     async def _write(self, kw: float | None) -> None:
         """Hold to a limit or renew it; None: release."""
@@ -109,9 +147,9 @@ class OpenAdrAgent:
             self.ven.held = True  # Noted first: a killed agent has to give it back.
         try:
             if kw is None:
-                failed = await asyncio.to_thread(self._chargers.release)
+                failed = await _on_thread(self._chargers.release)
             else:
-                failed = await asyncio.to_thread(self._chargers.hold, kw)
+                failed = await _on_thread(lambda: self._chargers.hold(kw))
         except Exception as error:  # noqa: BLE001 - as above
             _log.exception("the chargers cannot be written")
             failed = [f"{type(error).__name__}: {error}"]
@@ -122,6 +160,32 @@ class OpenAdrAgent:
         if kw is None and not failed:
             self.ven.held = False
             self._written = None
+
+
+def _on_thread(work: Callable[[], _T]) -> asyncio.Future[_T]:
+    """Do work on a thread of its own, for which the end of the process does not wait."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[_T] = loop.create_future()
+
+    def settle(result: _T | None, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)  # type: ignore[arg-type]  # of work, then
+
+    def run() -> None:
+        result, error = None, None
+        try:
+            result = work()
+        except Exception as caught:  # noqa: BLE001 - handed to who waits
+            error = caught
+        with suppress(RuntimeError):  # the loop is closed: nobody waits
+            loop.call_soon_threadsafe(settle, result, error)
+
+    threading.Thread(target=run, name="chargers", daemon=True).start()
+    return future
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
