@@ -24,7 +24,8 @@ LOWEST ?= $(or $(TMPDIR),/tmp)/chargepoint-lowest
 PYTHONS ?= python3.10 python3.11 python3.12 python3.13
 EACH   ?= $(or $(TMPDIR),/tmp)/chargepoint-pythons
 AUDIT  ?= $(or $(TMPDIR),/tmp)/chargepoint-audit
-CORE   := $(addprefix tests/,backend cache catalogue cli faults registry service simulator)
+CORE   := $(addprefix tests/unit/,backends/soap cache catalogue cli config registry service simulator) \
+          tests/system/faults
 PYTEST ?=
 
 RELEASE ?= $(or $(TMPDIR),/tmp)/chargepoint-release
@@ -66,7 +67,7 @@ alert-agents: $(READY)
 
 # For so long: make fuzz MINUTES=30
 fuzz: $(READY)
-	FUZZ_MINUTES=$(or $(MINUTES),10) $(BIN)/python -m pytest tests/ocpp/csms/test_fuzz.py -o timeout=0
+	FUZZ_MINUTES=$(or $(MINUTES),10) $(BIN)/python -m pytest tests/unit/backends/ocpp/transport/test_connection_fuzz.py -o timeout=0
 
 check: $(READY)
 	$(BIN)/ruff check .
@@ -89,52 +90,52 @@ bench: $(READY)
 	$(BIN)/python -m bench $(BENCH)
 
 faults: $(READY)
-	$(BIN)/python -m tests.faults
+	$(BIN)/python -m tests.system.faults
 
 # Some rows only: make attack ROWS="pongs half-heads-page". SIGNALS=200 ends 200 processes too.
 attack: $(READY)
-	ROWS="$(ROWS)" SIGNALS=$(SIGNALS) $(BIN)/python -m tests.attacks
+	ROWS="$(ROWS)" SIGNALS=$(SIGNALS) $(BIN)/python -m tests.system.attacks
 
 # Another number, another order: make kills KILLS=20 SEED=1
 kills: $(READY)
-	KILLS=$(KILLS) SEED=$(SEED) $(BIN)/python -m tests.kills
+	KILLS=$(KILLS) SEED=$(SEED) $(BIN)/python -m tests.system.kills
 
 # For so long in all, shared by the targets.
 fuzz-xml: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
 	for target in replies registry requests frames; do \
-	    $(BIN)/python -m tests.fuzz $$target $$(($(or $(MINUTES),10) * 15)) || exit 1; \
+	    $(BIN)/python -m tests.system.fuzz $$target $$(($(or $(MINUTES),10) * 15)) || exit 1; \
 	done
 
 soak: $(READY)
-	MINUTES=$(MINUTES) STATIONS=$(STATIONS) CHARGERS=$(CHARGERS) $(BIN)/python -m tests.soak
+	MINUTES=$(MINUTES) STATIONS=$(STATIONS) CHARGERS=$(CHARGERS) $(BIN)/python -m tests.system.soak
 
 # Without the platform, whose packages ask for newer versions of some. Old releases use what
 # Python has since deprecated.
 lowest: $(READY)
 	$(PYTHON) -m venv --clear $(LOWEST)
-	$(BIN)/python -m tests.supply.minima > $(LOWEST)/constraints.txt
+	$(BIN)/python -m tests.packaging.minima > $(LOWEST)/constraints.txt
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check \
 	    --constraint $(LOWEST)/constraints.txt --editable '.[test,ocpp,plot,web]'
 	$(LOWEST)/bin/python -m pytest -W ignore::DeprecationWarning $(CORE)
 
 # Of pyenv or another manager by their paths: make pythons PYTHONS=/path/to/bin/python3.12
 pythons:
-	$(PYTHON) -m tests.supply.pythons $(EACH) $(PYTHONS)
+	$(PYTHON) -m tests.packaging.pythons $(EACH) $(PYTHONS)
 
 # Both, also when the first has found something. pip-audit asks the package index.
 audit: $(READY)
 	test -x $(AUDIT)/bin/pip-audit || { $(PYTHON) -m venv $(AUDIT) && \
 	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check pip-audit; }
-	$(BIN)/python -m tests.supply.audit installed $(AUDIT)/bin/pip-audit; first=$$?; \
-	$(BIN)/python -m tests.supply.audit lowest $(AUDIT)/bin/pip-audit && exit $$first
+	$(BIN)/python -m tests.packaging.audit installed $(AUDIT)/bin/pip-audit; first=$$?; \
+	$(BIN)/python -m tests.packaging.audit lowest $(AUDIT)/bin/pip-audit && exit $$first
 
 # What is in dist afterwards can be published.
 release-check: $(READY)
-	$(BIN)/python -m tests.supply.release dist $(RELEASE)
+	$(BIN)/python -m tests.packaging.release dist $(RELEASE)
 
 beside: $(READY)
-	$(BIN)/python -m tests.supply.beside $(or $(TMPDIR),/tmp)/chargepoint-beside
+	$(BIN)/python -m tests.packaging.beside $(or $(TMPDIR),/tmp)/chargepoint-beside
 
 docs/reference/points.md: $(READY) chargepoint_driver/catalogue/chargepoint.py chargepoint_driver/catalogue/ocpp.py
 	$(BIN)/python -m chargepoint_driver.catalogue.page docs/reference/points.md

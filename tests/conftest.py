@@ -19,12 +19,12 @@ import pytest
 from hypothesis import settings
 
 HERE = Path(__file__).parent
-UNDER_GEVENT = HERE / "interface"
+UNDER_GEVENT = HERE / "unit" / "adapters"
 # What the platform driver runs below the interface: there it lives on greenlets.
-ALSO_UNDER_GEVENT = ("cache", "service", "control")
+ALSO_UNDER_GEVENT = ("unit/cache", "unit/service")
 # Whole platforms as child processes: these tests wait for others nearly all of their time.
-ON_PLATFORMS = HERE / "platform"
-ALSO_ON_PLATFORMS = ("documentation",)
+ON_PLATFORMS = HERE / "system" / "platform"
+ALSO_ON_PLATFORMS = ("docs",)
 LIMIT_S = 1_800
 
 settings.register_profile("project", deadline=None, database=None)
@@ -84,7 +84,7 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[Any]:
 
 def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Patched late, threads and locks of other tests would be of two kinds; so, where the run
-    began without gevent, tests/interface becomes one item that runs it in a new process. The
+    began without gevent, tests/unit/adapters becomes one item that runs it in a new process. The
     tests on platforms become one as well, beside the others."""
     if path == UNDER_GEVENT and not _PATCHED_FROM_THE_START:
         folders = [path, *(HERE / name for name in ALSO_UNDER_GEVENT)]

@@ -7,7 +7,7 @@ from docs.generators.table import table
 
 _HEAD = """# Research export
 
-<!-- shown: tests/cli/test_export.py runs both -->
+<!-- shown: tests/unit/cli/commands/test_export.py runs both -->
 ```sh
 chargepoint-driver export --out november --since 7d
 chargepoint-driver export --out november --since 7d --station 1:34001 --table intervals --format csv

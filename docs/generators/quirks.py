@@ -22,7 +22,7 @@ from docs.generators.table import cells_of, table
 FIELD_HEAD = ["in the field", "handling", "test"]
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs" / "reference" / "ocpp.md"
-TESTS = ROOT / "tests" / "ocpp" / "csms"
+TESTS = ROOT / "tests" / "unit" / "backends" / "ocpp"
 
 _QUIRKS = ChargePointConfig.model_fields["quirks"].annotation
 _SAMPLES: Mapping[str, object] = {
@@ -153,13 +153,11 @@ def _words_in(test: str) -> set[str]:
 def _node(test: str) -> ast.Module | ast.FunctionDef | ast.AsyncFunctionDef:
     """The source of a test, or of a file of tests. Raises ValueError when there is none."""
     file, _, name = test.partition("::")
-    path = TESTS / f"{file}.py"
-    if not path.is_file():
-        raise ValueError(f"docs/reference/ocpp.md names the test {test}, and there is no {path}")
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    if not name:
-        return tree
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name:
-            return node
-    raise ValueError(f"docs/reference/ocpp.md names the test {test}, which {path} does not have")
+    for path in sorted(TESTS.rglob(f"{file}.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        if not name:
+            return tree
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name:
+                return node
+    raise ValueError(f"docs/reference/ocpp.md names the test {test}, which {TESTS} does not have")

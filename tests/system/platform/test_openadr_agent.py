@@ -1,0 +1,151 @@
+"""The OpenADR agent of a platform: from a VTN's event to the port, and back as a report."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from examples.demo.garage import PASSWORD_VARIABLE
+from examples.demo.platform import Platform, child_environment, temporary_home
+from examples.demo.processes import JsonLines, Processes
+from examples.demo.run import DRIVER
+from tests.unit.demand_response.openadr.vtn3 import SECRET, StubVtn
+
+ROOT = Path(__file__).resolve().parents[3]
+VEN, DEVICE = "openadr.ven", "campus/garage/port"
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+pytestmark = [
+    pytest.mark.skipif(
+        importlib.util.find_spec("platform_driver") is None,
+        reason="needs a VOLTTRON platform: pip install '.[demo]'",
+    ),
+    pytest.mark.timeout(240),
+]
+
+
+class Site:
+    """A platform with one device, and a VTN."""
+
+    def __init__(self, home: Path, processes: Processes, vtn: StubVtn) -> None:
+        self.processes = processes
+        self.platform = Platform(home, processes)
+        program = Path(sys.executable).with_name("chargepoint-driver")
+        process = processes.start(
+            "garage",
+            [str(program), "sim", "--stations=1", "--speed=1"],
+            env=child_environment(home),
+            cwd=home,
+            piped=True,
+        )
+        lines = JsonLines("garage", process)
+        self.platform.launch()
+        self.facts: dict[str, Any] = lines.get(30)
+        self.platform.connect()
+        for identity in (DRIVER, VEN):
+            self.platform.add_credentials(identity)
+        self.platform.store(DRIVER, "config", {})
+        registry = (ROOT / "registry_configs" / "port.csv").read_text()
+        self.platform.store(DRIVER, "port.csv", registry)
+        device = {
+            "driver_type": "chargepoint",
+            "driver_config": {
+                "username": self.facts["username"],
+                "password_env": PASSWORD_VARIABLE,
+                "endpoint": self.facts["soap_url"],
+                "stationID": self.facts["stations"][0],
+                "portNumber": 1,
+                "cacheExpiration": 0,
+            },
+            "registry_config": "config://port.csv",
+            "interval": 1,
+        }
+        self.platform.store(DRIVER, f"devices/{DEVICE}", device)
+        self.platform.start_agent(
+            DRIVER, "platform_driver.agent", env={PASSWORD_VARIABLE: self.facts["password"]}
+        )
+        self.config = {
+            "ven_name": "garage-ven",
+            "vtns": {
+                "utility": {
+                    "version": "3",
+                    "url": vtn.url,
+                    "client_id": "ven",
+                    "client_secret_env": "OPENADR_SECRET",
+                    "poll_seconds": 0.5,
+                }
+            },
+            "chargers": {"devices": [DEVICE]},
+            "levels": {"2": 3.0},
+            "look_seconds": 0.1,  # It is stopped in the middle of a look.
+            "report_seconds": 2,
+            "lease_seconds": 60,
+        }
+        self.platform.link.subscribe("openadr/status")
+
+    def start(self) -> None:
+        self.platform.start_agent(
+            VEN,
+            "chargepoint_driver.adapters.agents.openadr",
+            self.config,
+            env={"OPENADR_SECRET": SECRET},
+        )
+
+    def stop(self) -> None:
+        """Stop the agent as the platform does; what it held is given back by then."""
+        self.processes.stop(VEN)
+        log = (self.processes.logs / f"{VEN}.log").read_text(errors="replace")
+        assert "was killed" not in log, log
+        assert self.ceiling_kw() is None, log
+
+    def ceiling_kw(self) -> float | None:
+        url = self.facts["stats_url"].replace("/stats", "/world")
+        with OPENER.open(url, timeout=10) as reply:
+            world = json.load(reply)
+        found: float | None = world["stations"][0]["ports"][0]["ceiling_kw"]
+        return found
+
+
+@pytest.fixture
+def vtn() -> Iterator[StubVtn]:
+    found = StubVtn()
+    yield found
+    found.close()
+
+
+def test_an_event_reaches_the_port_and_comes_back_as_a_report(vtn: StubVtn, tmp_path: Path) -> None:
+    with temporary_home() as home, Processes(tmp_path) as processes:
+        site = Site(home, processes, vtn)
+        site.start()
+        vtn.event("peak", "SIMPLE", 2)
+        site.processes.wait_for("The limit", lambda: site.ceiling_kw() == 3.0, 60)
+
+        def setpoints() -> list[Any]:
+            return [
+                payload["values"][0]
+                for report in vtn.reports
+                for payload in report["resources"][0]["intervals"][0]["payloads"]
+                if payload["type"] == "SETPOINT"
+            ]
+
+        site.processes.wait_for("A report of the limit", lambda: 3.0 in setpoints(), 40)
+        # Stopped in good order it gives back, through the parent.
+        site.stop()
+        # It goes on with the event that it knows, although the VTN does not answer.
+        vtn.status = 503
+        site.start()
+        site.processes.wait_for("The limit again", lambda: site.ceiling_kw() == 3.0, 60)
+        statuses = [
+            each["message"]
+            for each in site.platform.link.messages()
+            if each["topic"] == "openadr/status"
+        ]
+        assert any(not each["vtns"]["utility"]["reachable"] for each in statuses)
+        site.stop()
