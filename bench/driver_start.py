@@ -73,19 +73,19 @@ def _configured(count: int) -> tuple[Host, int, float, int]:
     rows = list(csv.DictReader(CLASSIC.read_text(encoding="utf-8").splitlines()))
     host = Host()
     gc.collect()
-    before_kib, begun = _resident_kib(), time.process_time()
+    before_kib, begun = resident_kib(), time.process_time()
     host.configure(
         (f"campus/b{number // PER_TOPIC}/s{number}", _device(f"1:{number}", rows))
         for number in range(count)
     )
     seconds = time.process_time() - begun
     assert len(host.interface.point_map) == count * len(rows)
-    return host, len(rows), seconds, _resident_kib() - before_kib
+    return host, len(rows), seconds, resident_kib() - before_kib
 
 
 def _measure(count: int) -> dict[str, Any]:
     _, rows, seconds, grown_kib = _configured(count)
-    mib = _resident_kib() / 1024
+    mib = resident_kib() / 1024
     return {"seconds": seconds, "mib": mib, "rows": rows, "grown_kib": grown_kib}
 
 
@@ -106,7 +106,8 @@ def _shares(count: int) -> dict[str, Any]:
     return {name: 100 * size / sum(sizes.values()) for name, size in sizes.items()}
 
 
-def _resident_kib() -> int:
+def resident_kib() -> int:
+    """Return the resident memory of this process."""
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * 4
 
 

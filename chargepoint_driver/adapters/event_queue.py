@@ -29,9 +29,15 @@ class EventQueue:
     its reader must then look at everything again.
     """
 
-    def __init__(self, handle: Callable[[list[Any], int], None]) -> None:
-        """`handle` gets the items and how many were lost before them."""
+    def __init__(
+        self,
+        handle: Callable[[list[Any], int], None],
+        gather: Callable[[float], object] = gevent.sleep,
+    ) -> None:
+        """`handle` gets the items and how many were lost before them. `gather` waits for more of
+        them, for so many seconds."""
         self._handle = handle
+        self._gather = gather
         self._waiting: deque[Any] = deque()
         self._is_waking = False
         self._lost = 0
@@ -63,7 +69,7 @@ class EventQueue:
     def _run(self) -> None:
         while True:
             self._wake.wait()
-            gevent.sleep(_GATHER_S)
+            self._gather(_GATHER_S)
             self._wake.clear()
             with self._lock:
                 self._is_waking = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gevent
@@ -74,6 +74,67 @@ def test_of_too_many_the_oldest_are_lost_counted_and_logged(queue, taker, monkey
     assert "7 messages" in caplog.text
     queue.put("next")
     assert taker.wait() == (["next"], 0)
+
+
+class Gathering:
+    """The time in which a queue gathers items: more may come, and no clock runs."""
+
+    def __init__(self) -> None:
+        self.waits_s: list[float] = []
+        self.during: Callable[[], None] = lambda: None
+
+    def __call__(self, seconds: float) -> None:
+        self.waits_s.append(seconds)
+        self.during()
+
+
+def test_a_single_item_waits_for_others_once_and_at_most_a_tenth_of_a_second(taker):
+    """With the tenth of a second a change is on the bus within 150 ms."""
+    gathering = Gathering()
+    made = EventQueue(taker, gathering)
+    try:
+        for number in range(5):
+            made.put(number)
+            assert taker.wait() == ([number], 0)
+            assert len(gathering.waits_s) == number + 1
+    finally:
+        made.stop()
+    assert all(0.05 <= seconds <= 0.1 for seconds in gathering.waits_s)
+
+
+def test_items_that_keep_coming_do_not_make_the_first_one_wait_longer(taker):
+    gathering = Gathering()
+    made = EventQueue(taker, gathering)
+    gathering.during = lambda: [made.put(f"meanwhile {number}") for number in range(3)]
+    try:
+        made.put("first")
+        items, _ = taker.wait()
+        gathering.during = lambda: None
+    finally:
+        made.stop()
+    assert items == ["first", "meanwhile 0", "meanwhile 1", "meanwhile 2"]
+    assert len(gathering.waits_s) == 1
+
+
+def test_an_item_that_comes_while_others_are_handed_over_waits_once(taker):
+    gathering = Gathering()
+
+    def hand_over(items: list[Any], lost: int) -> None:
+        if items == [1]:
+            made.put(2)
+        taker(items, lost)
+
+    made = EventQueue(hand_over, gathering)
+    try:
+        made.put(1)
+        taker.wait()
+        with gevent.Timeout(LIMIT_S):
+            while len(taker.calls) < 2:
+                gevent.sleep(0.01)
+    finally:
+        made.stop()
+    assert taker.calls == [([1], 0), ([2], 0)]
+    assert len(gathering.waits_s) == 2
 
 
 def test_a_failure_does_not_end_it(queue, taker):
