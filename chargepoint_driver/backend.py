@@ -20,6 +20,7 @@ __all__ = [
     "Request",
     "RequestBackend",
     "ShedEvents",
+    "StreamingBackend",
     "Stubborn",
     "Target",
     "UsageBackend",
@@ -208,6 +209,35 @@ OPERATIONS = (
     "send_local_list",
 )
 """Names that `RequestBackend.operate` takes."""
+
+
+@runtime_checkable
+class StreamingBackend(Protocol):
+    """What a backend offers besides when it stores events, and hands them to sinks, itself."""
+
+    def has_sinks(self) -> bool:
+        """Whether any sink is configured."""
+
+    def add_event(
+        self,
+        action: str,
+        station: str,
+        connector: int | None,
+        data: dict[str, Any],
+        *,
+        time_s: float | None = None,
+    ) -> None:
+        """Store an event of ours among those of chargers. From any thread; never waits."""
+
+    def sinks(self) -> list[Any]:
+        """How each sink stands, as `events.SinkState`."""
+
+    def live_status(self, station_id: str | None = None) -> list[dict[str, Any]]:
+        """The latest status (see `events.live_status`) of all charge points, or of one. Raises
+        NothingThere."""
+
+    def alert_to(self, alert: Callable[[str, str], None]) -> None:
+        """Call with what an alert of a sink is about and what happened, on a thread of ours."""
 
 
 @runtime_checkable

@@ -12,7 +12,6 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
-    BaseModel,
     ConfigDict,
     Field,
     SecretStr,
@@ -32,6 +31,7 @@ from chargepoint_driver.config.common import (
     read_secret,
 )
 from chargepoint_driver.config.shed import ShedSettings
+from chargepoint_driver.config.sinks import StreamKeys
 from chargepoint_driver.errors import BadConfiguration
 
 __all__ = ["AccountConfig", "AgentAccount", "DeviceConfig"]
@@ -44,7 +44,7 @@ HOSTS = {
 }
 
 
-class _Account(BaseModel):
+class _Account(StreamKeys):
     """The keys that say which account, where, and how it is treated."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -87,6 +87,11 @@ class _Account(BaseModel):
     command_file: Path | None = Field(
         None,
         description="SQLite file that keeps the commands in force over a restart; by default one "
+        "in the platform's home",
+    )
+    events_file: Path | None = Field(
+        None,
+        description="SQLite file that keeps events until the sinks have them; by default one "
         "in the platform's home",
     )
 

@@ -110,7 +110,7 @@ class Relay:
         self._cursors = cursors
         self._feed = feed
         self._now = now
-        self._alert = alert or (lambda about, text: _log.error("%s: %s", about, text))
+        self._alert_host = alert
         self._last = 0
         self._lines = [
             _Line(name, sink, limits, SinkState(name, kind))
@@ -296,6 +296,14 @@ class Relay:
         elif part < _CALM_AT:
             line.is_alerted = False
 
+    def _alert(self, about: str, text: str) -> None:
+        _log.error("%s: %s", about, text)
+        if self._alert_host is not None:
+            try:
+                self._alert_host(about, text)
+            except Exception:  # noqa: BLE001 - the host's, logged
+                _log.exception("the alert could not be raised")
+
     def _skip(self, line: _Line) -> None:
         """Move a sink on that is beyond a limit."""
         limits, before = line.limits, line.position
@@ -314,7 +322,6 @@ class Relay:
             "events are not delivered, since too many waited, or for too long; "
             f"`chargepoint-driver events --after {before}` writes them again while they are stored"
         )
-        _log.error("sinks.%s: %s", line.name, text)
         self._alert(f"sink {line.name}", text)
 
     def _lost(self, line: _Line) -> Event | None:

@@ -206,6 +206,16 @@ class NativeLoop:
             raise _own(job.error)
         return job.result
 
+    def soon(self, work: Callable[[], None]) -> None:
+        """Have something done on the loop, without waiting for it. Raises TryLater."""
+        loop = self._loop
+        if loop is None:
+            raise TryLater(f"{self._name} is not running")
+        try:
+            loop.call_soon_threadsafe(work)
+        except RuntimeError as error:
+            raise TryLater(f"{self._name} has stopped") from error
+
     def stop(self, timeout_s: float = 10.0) -> None:
         """End the loop and its thread. Twice is once."""
         loop, ended = self._loop, self._ended

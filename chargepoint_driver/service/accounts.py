@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,13 @@ from typing import Any
 from chargepoint_driver.backend import Target
 from chargepoint_driver.catalogue import TABLES, Catalogue
 from chargepoint_driver.config import Account, AgentConfig, Held, ShedSettings
-from chargepoint_driver.errors import BadConfiguration, BadValue, ChargePointError
+from chargepoint_driver.errors import (
+    BadConfiguration,
+    BadValue,
+    ChargePointError,
+    NothingThere,
+)
+from chargepoint_driver.events import SinkState
 from chargepoint_driver.records import StationRecord, Unreadable, Value, Values
 from chargepoint_driver.registry import Point, build
 from chargepoint_driver.registry import columns as col
@@ -356,6 +363,24 @@ class Accounts:
             accounts[name] = wrong
         good = not self._faults and not any(accounts.values()) and bool(accounts)
         return {"good": good, "faults": list(self._faults), "accounts": accounts}
+
+    def sinks(self) -> dict[str, list[SinkState]]:
+        """Account to how each sink of its events stands."""
+        return {name: service.sinks() for name, (_, service) in self._snapshot().items()}
+
+    def live_status(
+        self, station: str | None = None, account: str | None = None
+    ) -> list[dict[str, Any]]:
+        """The latest status of every station of every account, or of one (see
+        `events.live_status`), `account` as it is named here. Raises NothingThere."""
+        found = []
+        for name, (_, service) in self._snapshot().items():
+            if account in (None, name):
+                with suppress(NothingThere):
+                    found += [{**each, "account": name} for each in service.live_status(station)]
+        if station is not None and not found:
+            raise NothingThere(f"station {station[:128]!r} is not known here")
+        return found
 
     def counters(self) -> dict[str, dict[str, int]]:
         """Account to what was refused at its own port since the start, by kind."""

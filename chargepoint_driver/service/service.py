@@ -30,8 +30,10 @@ from chargepoint_driver.errors import (
     FateUnknown,
     NotPermitted,
 )
+from chargepoint_driver.events import SinkState
 from chargepoint_driver.records import Event, StationRecord, Unreadable, Value
 from chargepoint_driver.registry import Point, Selection
+from chargepoint_driver.service.account_stream import AccountStream
 from chargepoint_driver.service.backend_factory import backend_of
 from chargepoint_driver.service.shed_control import Alert, CommandStore, Control, ShedOptions
 from chargepoint_driver.service.station_alerts import StationAlerts
@@ -139,6 +141,7 @@ class Service:
         small multiple of it at most. `disk` keeps what hardly ever changes, `commands` what is
         commanded. `unreachable_minutes`: see `StationAlerts`."""
         self.station_alerts = StationAlerts(now, unreachable_minutes)
+        self._stream = AccountStream(now)
         self._backend = backend
         self._account: Account | None = None
         self._limit_s = READ_TIMEOUTS * timeout_s
@@ -170,7 +173,22 @@ class Service:
             unreachable_minutes=account.unreachable_minutes,
         )
         service._account = account
+        try:
+            service._stream.begin(service._backend, account, command_file)
+        except BaseException:
+            service.close()
+            raise
+        service._stream.attach(service.control, service.station_alerts)
         return service
+
+    def sinks(self) -> list[SinkState]:
+        """How each sink of the account's events stands; empty where there is none."""
+        return self._stream.sinks()
+
+    def live_status(self, station_id: str | None = None) -> list[dict[str, Any]]:
+        """The latest status of every station that is known, or of one (see
+        `events.live_status`). Raises NothingThere."""
+        return self._stream.live_status(station_id)
 
     def counters(self) -> dict[str, int]:
         """What was refused at the backend's own port, by kind; empty where it has none."""
@@ -186,6 +204,7 @@ class Service:
         of what polls show. `over` is called once what an alert for a shed says is over."""
         self.station_alerts.host = of_station
         self.control.alerts.host = alert
+        self._stream.alert = alert
         if over is not None:
             self.control.alerts.over = over
         self.control.keeping.start()
@@ -207,6 +226,7 @@ class Service:
             age_s = outcomes[key].age_s or 0.0
             self.control.observe(key[0], record, age_s)
             self.station_alerts.observe(key[0], record, age_s)
+            self._stream.observe(key[0], record, age_s)
             ports = record.ports
             for name, port, attribute, point in group.members:
                 # The usual case without a call: a poll comes here for each point of an account.
@@ -461,12 +481,15 @@ class Service:
                 " ".join(account.key),
                 ", ".join(waits),
             )
+        self._stream.reconfigure(self._backend, account)
+        self._stream.attach(self.control, self.station_alerts)
         self.station_alerts.minutes = account.unreachable_minutes
         self.cache.forget_failures()
 
     def close(self) -> None:
         """Renew no shed any more, and let go of connections."""
         self.control.close()
+        self._stream.close()
         self._backend.close()
 
 

@@ -48,10 +48,13 @@ class StationAlerts:
         self._raised: set[Key] = set()
         self.minutes = minutes
         self.host: Callable[[str, str], None] | None = None
+        # Called with "Alarm" or "AlarmOver", station, port, what it is about and what happened.
+        self.on_event: Callable[[str, str, int | None, str, str], None] | None = None
 
     def observe(self, call: str, record: StationRecord, age_s: float) -> None:
         """Take in what a call reports of a station, `age_s` seconds ago."""
-        if self.host is None or call not in _CALLS or not self.minutes:
+        is_wanted = self.host is not None or self.on_event is not None
+        if not is_wanted or call not in _CALLS or not self.minutes:
             return
         station = record.station_id
         with self._lock:
@@ -73,6 +76,7 @@ class StationAlerts:
             self._raised |= found.keys()
         for key in resolved:
             _log.info("%s: resolved: %s", _place(key), key[2].removeprefix(kind))
+            self._tell("AlarmOver", key, key[2].removeprefix(kind))
         for key, what in new:
             if what:
                 self._raise(key, what)
@@ -80,14 +84,23 @@ class StationAlerts:
     def _raise(self, key: Key, what: str) -> None:
         about = _place(key)
         _log.error("%s: %s", about, what)
+        self._tell("Alarm", key, what)
+        if self.host is None:
+            return
         try:
-            assert self.host is not None
             self.host(about, what)
         except Exception:  # noqa: BLE001 - the host's, logged
             _log.exception("the alert could not be raised; the next poll tries again")
             with self._lock:
                 self._raised.discard(key)
                 self._records.clear()  # so that the same record counts again
+
+    def _tell(self, action: str, key: Key, text: str) -> None:
+        if self.on_event is not None:
+            try:
+                self.on_event(action, key[0], key[1], _place(key), text)
+            except Exception:  # noqa: BLE001 - the event stream's, logged
+                _log.exception("the event of an alert could not be stored")
 
     def _out_of_reach(self, record: StationRecord, age_s: float) -> dict[Key, str]:
         station, now_s, clock_s = record.station_id, self._now(), self._clock()

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from chargepoint_driver.errors import BadValue, ChargePointError
 from chargepoint_driver.http import json_answer, read_json
+from chargepoint_driver.http.answers import json_pages
 from chargepoint_driver.web.account_poller import iso, problem
 from chargepoint_driver.web.commands import Orders
 from chargepoint_driver.web.dashboard import Board
@@ -51,7 +52,10 @@ class Api:
         """Serve every route of the table."""
         for route in ROUTES:
             handler = self._ordering(route) if route.body else getattr(self, route.name)
-            app.router.add_route(route.method, route.base + route.path, handler)
+            path = route.base + route.path
+            app.router.add_route(route.method, path, handler)
+            if path.endswith("/"):
+                app.router.add_route(route.method, path.rstrip("/"), handler)
 
     # ---- reading -------------------------------------------------------------------------
 
@@ -123,6 +127,11 @@ class Api:
             raise BadValue("hours must be a number above 0, at most 24")
         since_s = self._now() - hours * 3600
         return json_answer(Loads(self._board.record.since(since_s, _MOST_SAMPLES)))
+
+    async def live_status(self, request: web.Request) -> web.Response:
+        of, account = request.query.get("charge_point_id"), request.query.get("account")
+        body = await self._wait(lambda: json_pages(self._orders.live_status(account, of)))
+        return web.Response(body=body, content_type="application/json")
 
     async def openapi(self, request: web.Request) -> web.Response:
         del request

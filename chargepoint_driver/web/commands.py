@@ -40,6 +40,10 @@ class Orders:
     def __init__(self, accounts: Accounts) -> None:
         self._accounts = accounts
 
+    def live_status(self, account: str | None, station: str | None) -> list[dict[str, Any]]:
+        """The latest status of every station, or of one. Raises NothingThere."""
+        return self._accounts.live_status(station, account)
+
     def shed(self, account: str, request: ShedRequest) -> Answer:
         """Send a limit now. It is renewed while this process runs, and cleared after `minutes`;
         0 or None: no deadline."""

@@ -100,6 +100,21 @@ ROUTES = (
         None,
         content=STREAM,
     ),
+    *(
+        Route(
+            "GET",
+            path,
+            "live_status",
+            "The latest status of every charge point, as a list",
+            None,
+            queries=(_ACCOUNT, _text("charge_point_id", "only of this charge point")),
+            base=base,
+        )
+        for base, path in (
+            (BASE, "/live-status"),
+            ("", "/charge_point_live_status/"),
+        )
+    ),
     Route("GET", "/openapi.json", "openapi", "This document", None),
     Route("POST", "/shed", "shed", "Shed now", schemas.Answer, schemas.ShedRequest),
     Route("POST", "/clear", "clear", "Clear a shed", schemas.Answer, schemas.ClearRequest),

@@ -19,6 +19,7 @@ from chargepoint_driver.backends.ocpp.status import ChargePointView, view_of
 from chargepoint_driver.backends.ocpp.storage.offline import event_of, id_of
 from chargepoint_driver.config import Account, OcppAccount
 from chargepoint_driver.errors import BadConfiguration, BadValue, NothingThere, NotPermitted
+from chargepoint_driver.events import SinkState
 from chargepoint_driver.process import threads
 from chargepoint_driver.records import Event, StationRecord
 
@@ -51,6 +52,7 @@ class OcppBackend:
         self._newest: dict[str, Sessions] = {}
         self._version = 0
         self._followers: tuple[Callback, ...] = ()
+        self._alert_host: Callable[[str, str], None] | None = None
         self._system = self._start(account)
 
     @classmethod
@@ -72,6 +74,7 @@ class OcppBackend:
 
     def _start(self, account: OcppAccount) -> CentralSystem:
         system = CentralSystem(account, self._now)
+        system.alert = self._alert
         system.start()
         system.listen(self._tell)
         return system
@@ -213,6 +216,40 @@ class OcppBackend:
             self._followers = tuple(each for each in self._followers if each is not callback)
 
         return end
+
+    # ---- the event stream ----------------------------------------------------------------
+
+    def has_sinks(self) -> bool:
+        """Whether any sink is configured."""
+        return bool(self._account.sinks)
+
+    def add_event(
+        self,
+        action: str,
+        station: str,
+        connector: int | None,
+        data: dict[str, Any],
+        *,
+        time_s: float | None = None,
+    ) -> None:
+        """Store an event of ours among those of chargers. From any thread; never waits."""
+        self._system.add_event(action, station, connector, data, time_s=time_s)
+
+    def sinks(self) -> list[SinkState]:
+        """How each sink of events stands."""
+        return self._system.sinks()
+
+    def live_status(self, station_id: str | None = None) -> list[dict[str, Any]]:
+        """The latest status of all charge points, or of one. Raises NothingThere."""
+        return self._system.live_status(station_id)
+
+    def alert_to(self, alert: Callable[[str, str], None]) -> None:
+        """Call with what an alert of a sink is about and what happened."""
+        self._alert_host = alert
+
+    def _alert(self, about: str, what: str) -> None:
+        if self._alert_host is not None:
+            self._alert_host(about, what)
 
     # ---- life ----------------------------------------------------------------------------
 

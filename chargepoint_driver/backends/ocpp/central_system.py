@@ -13,7 +13,6 @@ from chargepoint_driver.backend import Limit, Target
 from chargepoint_driver.backends.ocpp import commands
 from chargepoint_driver.backends.ocpp.central_operations import NamedOperations
 from chargepoint_driver.backends.ocpp.csms import ALARMS_CLEARED, Csms
-from chargepoint_driver.backends.ocpp.live_status import document_of
 from chargepoint_driver.backends.ocpp.model.authorization import tag_of
 from chargepoint_driver.backends.ocpp.model.plan import read_plan
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
@@ -23,7 +22,6 @@ from chargepoint_driver.backends.ocpp.storage import queries
 from chargepoint_driver.config.ocpp import OcppConfig
 from chargepoint_driver.errors import TryLater
 from chargepoint_driver.events import EventStream, SinkState
-from chargepoint_driver.events.live_status import StatusFeed
 from chargepoint_driver.process import threads
 from chargepoint_driver.process.loop_thread import NativeLoop, Signal
 from chargepoint_driver.text import get_logger
@@ -101,34 +99,15 @@ class CentralSystem(NamedOperations):
                 config.database,
                 self.stream_name,
                 config.sinks,
-                self._feed(),
+                self._running.statuses.feed(),
                 alert=self._raise,
                 now=self._now,
             )
             stream.start()
             self._stream = stream
-
-    def _feed(self) -> StatusFeed:
-        csms = self._running
-
-        def touched() -> list[str]:
-            found = []
-            with suppress(KeyError):
-                while True:
-                    found.append(csms.touched.pop())
-            return found
-
-        return StatusFeed(lambda: list(csms.points), self._document, touched)
-
-    def _document(self, station_id: str) -> dict[str, Any] | None:
-        csms = self._running
-        point = csms.points.get(station_id)
-        if point is None:
-            return None
-        return document_of(csms.view(point), self.stream_name, csms.now())
+            self._running.sinks = stream.states
 
     def _raise(self, about: str, what: str) -> None:
-        _log.error("%s: %s", about, what)
         if self.alert is not None:
             self.alert(about, what)
 
@@ -160,7 +139,27 @@ class CentralSystem(NamedOperations):
     @property
     def stream_name(self) -> str:
         """The name of this central system in its events."""
-        return self.config.stream_name or self.name
+        return self._running.statuses.account
+
+    def add_event(
+        self,
+        action: str,
+        station_id: str,
+        connector: int | None,
+        data: dict[str, Any],
+        *,
+        time_s: float | None = None,
+    ) -> None:
+        """Store an event of ours, like `Shed`, among those of chargers. From any thread; it is
+        stored soon, and nobody waits for it."""
+        csms = self._running
+        now_s = csms.now()
+
+        def add() -> None:
+            when_s = now_s if time_s is None else time_s
+            csms.add_event(action, station_id, connector, when_s, now_s, data)
+
+        self._loop.soon(add)
 
     def sinks(self) -> list[SinkState]:
         """How each sink of events stands; empty where there is none."""
@@ -171,10 +170,9 @@ class CentralSystem(NamedOperations):
         """The latest status of all charge points, or of one (see `events.live_status`). Raises
         NothingThere."""
         csms = self._running
-        wanted = sorted(csms.points.copy()) if station_id is None else [station_id]
         if station_id is not None:
             csms.point(station_id)
-        return [each for name in wanted if (each := self._document(name)) is not None]
+        return csms.statuses.documents(station_id)
 
     @property
     def _running(self) -> Csms:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from chargepoint_driver.backends.ocpp.live_status import LiveStatuses
 from chargepoint_driver.backends.ocpp.model.authorization import IdTags
 from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Electrical
 from chargepoint_driver.backends.ocpp.model.live_clock import LiveClock, moved
@@ -40,6 +41,7 @@ from chargepoint_driver.backends.ocpp.transport.throttle import Allowance, Throt
 from chargepoint_driver.backends.ocpp.transport.websocket_server import Front, every, peer_of
 from chargepoint_driver.config.ocpp import OcppConfig
 from chargepoint_driver.errors import BadValue, FateUnknown, NothingThere, TryLater
+from chargepoint_driver.events import SinkState
 from chargepoint_driver.process.loop_thread import native_lock, off_loop
 from chargepoint_driver.rate_limited_log import RateLimitedLog
 from chargepoint_driver.text import get_logger
@@ -89,6 +91,8 @@ class Csms:
         self.listeners: list[Listener] = []
         # Charge points with news, for who keeps the latest status; taken from any thread.
         self.touched: set[str] = set()
+        self.statuses = LiveStatuses(self)
+        self.sinks: Callable[[], list[SinkState]] = list
         self.plans = Plans(
             Profiles(self.ask, self.outbound, now, self.count),
             self.ask,
@@ -467,6 +471,20 @@ class Csms:
         )
         if self.listeners:
             self._tell(point, action, connector, time_s, received_s, data)
+
+    def add_event(
+        self,
+        action: str,
+        station_id: str,
+        connector: int | None,
+        time_s: float,
+        received_s: float,
+        data: dict[str, Any],
+    ) -> None:
+        """Store an event that is no message of a charger. Nothing waits for it."""
+        self.touched.add(station_id)
+        self.store.event(received_s, time_s, station_id, connector, action, data)
+        self.store.committed()
 
     def _tell(
         self,

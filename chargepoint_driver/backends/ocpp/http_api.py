@@ -35,6 +35,7 @@ from chargepoint_driver.http import (
     shown,
 )
 from chargepoint_driver.http.answers import json_pages, refusal
+from chargepoint_driver.process.loop_thread import off_loop
 
 __all__ = ["TOKEN", "Control"]
 
@@ -75,6 +76,8 @@ class Control:
             if handler is None:
                 handler = getattr(self.central, route.handler)
             app.router.add_route(route.method, route.path, handler)
+            if route.path.endswith("/"):
+                app.router.add_route(route.method, route.path.rstrip("/"), handler)
         await self._listener.start(app)
 
     async def stop(self) -> None:
@@ -211,6 +214,18 @@ class Control:
         most = int(_number(request, "limit", 1_000, 1_000))
         path = self._csms.config.database
         return await self._table(lambda: queries.events(path, after, most))
+
+    async def _live_status(self, request: web.Request) -> web.Response:
+        csms, of = self._csms, request.query.get("charge_point_id")
+        if of is not None:
+            csms.point(of)
+        # Made on a thread: of many charge points it takes its time.
+        body = await off_loop(lambda: json_pages(csms.statuses.documents(of)))
+        return web.Response(body=body, content_type="application/json")
+
+    async def _sinks(self, request: web.Request) -> web.Response:
+        del request
+        return json_answer(self._csms.sinks())
 
     async def _counters(self, request: web.Request) -> web.Response:
         del request

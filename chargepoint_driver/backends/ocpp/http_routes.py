@@ -33,6 +33,7 @@ class Route:
 
 _ID = "/charge-points/{id}"
 _OF_ONE = (("charge_point", "only of this charge point"),)
+_ONE = (("charge_point_id", "only of this charge point"),)
 _CPID = (("cpid", "only of this charger"),)
 _MONTH = (("month", "YYYY-MM, UTC"), ("format", "csv: the same as CSV"))
 _OLD = "/api/v1"
@@ -109,6 +110,11 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", f"{_OLD}/status", "document_status", "Every connector", queries=_CPID),
     Route("GET", f"{_OLD}/stations", "document_stations", "Every charger"),
     Route("GET", f"{_OLD}/health", "document_health", "Whether this process works"),
+    *(
+        Route("GET", path, "live_status", "The latest status of every charge point", queries=_ONE)
+        for path in (f"{_OLD}/live-status", "/charge_point_live_status/")
+    ),
+    Route("GET", "/sinks", "sinks", "How each sink of events stands"),
     Route("POST", "/charge/start", "document_start", "Begin a session", central.StartBody),
     Route(
         "POST",

@@ -3,14 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, Protocol
 
-from chargepoint_driver.backends.ocpp.model.charger import is_fault
+from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, is_fault
 from chargepoint_driver.backends.ocpp.status import HOUR_S, ChargePointView, ConnectorView
+from chargepoint_driver.config.ocpp import OcppConfig
 from chargepoint_driver.events.envelope import seconds
-from chargepoint_driver.events.live_status import finish
+from chargepoint_driver.events.live_status import StatusFeed, finish
 
-__all__ = ["document_of"]
+__all__ = ["LiveStatuses", "document_of"]
+
+
+class _System(Protocol):
+    """What is asked of a central system. Each from any thread."""
+
+    config: OcppConfig
+    points: dict[str, ChargePoint]
+    touched: set[str]
+
+    def view(self, point: ChargePoint) -> ChargePointView:
+        """Return the charge point as it stands."""
+
+    def now(self) -> float:
+        """Return the time of day, seconds since 1970."""
+
+
+class LiveStatuses:
+    """The documents of a central system's charge points. From any thread."""
+
+    def __init__(self, system: _System) -> None:
+        self._system = system
+
+    @property
+    def account(self) -> str:
+        """The name of the central system in its events."""
+        return self._system.config.stream_name or "ocpp"
+
+    def document(self, station_id: str) -> dict[str, Any] | None:
+        """Return the document of a charge point; None where it is not known."""
+        point = self._system.points.get(station_id)
+        if point is None:
+            return None
+        return document_of(self._system.view(point), self.account, self._system.now())
+
+    def documents(self, station_id: str | None = None) -> list[dict[str, Any]]:
+        """Return the documents of all charge points by id, or that of one."""
+        wanted = sorted(self._system.points.copy()) if station_id is None else [station_id]
+        return [each for name in wanted if (each := self.document(name)) is not None]
+
+    def feed(self) -> StatusFeed:
+        """Return what says which documents have changed."""
+        return StatusFeed(lambda: list(self._system.points.copy()), self.document, self._touched)
+
+    def _touched(self) -> list[str]:
+        found = []
+        with suppress(KeyError):
+            while True:
+                found.append(self._system.touched.pop())
+        return found
 
 
 def document_of(

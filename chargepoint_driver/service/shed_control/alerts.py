@@ -41,6 +41,8 @@ class Alerts:
         self.host: Alert = _no_host
         # Called with both once an alert is resolved.
         self.over: Alert = _no_host
+        # Called with "Alarm" or "AlarmOver", the target and the text.
+        self.on_event: Callable[[str, Target, str], None] | None = None
 
     def raise_(self, target: Target, what: str, about: About = About.STATE) -> None:
         """Raise an alert, once until it is resolved. What befalls a station that holds a share
@@ -54,6 +56,7 @@ class Alerts:
             return
         self._raised[whom, about] = text
         _log.error("%s: %s", target, what)
+        self._tell("Alarm", whom, text)
         try:
             self.host(str(whom), text)
         except Exception:  # noqa: BLE001 - the host's, logged
@@ -66,10 +69,18 @@ class Alerts:
             if text is None:
                 continue
             _log.info("%s: as commanded again", target)
+            self._tell("AlarmOver", target, text)
             try:
                 self.over(str(target), text)
             except Exception:  # noqa: BLE001 - the host's, logged
                 _log.exception("the end of an alert could not be told")
+
+    def _tell(self, action: str, target: Target, text: str) -> None:
+        if self.on_event is not None:
+            try:
+                self.on_event(action, target, text)
+            except Exception:  # noqa: BLE001 - the event stream's, logged
+                _log.exception("the event of an alert could not be stored")
 
 
 def _no_host(about: str, what: str) -> None:

@@ -47,6 +47,8 @@ class Ledger:
         self._held: dict[Target, Held] = {}
         self._by_station: dict[str, set[Target]] = {}
         self._before: dict[str, dict[int, Limit | None]] = {}
+        # Called with what has changed of commands, by who writes it down.
+        self.on_change: Callable[[Mapping[Target, Held | None]], None] | None = None
         self.changed = threads.Event()  # set whenever something new may be due
         if store is not None:
             self._adopt(store)
@@ -138,6 +140,11 @@ class Ledger:
             return
         self.changed.set()
         self._tell(lambda store: store.save(news))
+        if self.on_change is not None:
+            try:
+                self.on_change(news)
+            except Exception:  # noqa: BLE001 - the event stream's, logged: a shed goes on
+                _log.exception("the event of a shed could not be stored")
 
     def _enter(self, changes: Mapping[Target, Held | None]) -> None:
         for target, held in changes.items():

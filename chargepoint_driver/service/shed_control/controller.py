@@ -75,6 +75,8 @@ class Control:
         self._ledger = Ledger(time_s, store)
         self._commands = Commands(backend, cache, self._ledger, limit_s, time_s)
         self.alerts = Alerts(self._ledger)
+        self.on_shed: Callable[[Mapping[Target, Held | None]], None] | None = None
+        self._ledger.on_change = self._tell_sheds
         self._sites = Sites(self._commands, self.alerts)
         self.events = Events(self._commands)
         self.leases = Leases(self._commands, self._sites)
@@ -97,6 +99,10 @@ class Control:
         """Keep up the limits of the stations and groups of `wanted` that another process of this
         machine commanded for the same account and has left in its file."""
         self._ledger.take_over(files, wanted, patience)
+
+    def _tell_sheds(self, news: Mapping[Target, Held | None]) -> None:
+        if self.on_shed is not None:
+            self.on_shed(news)
 
     def close(self) -> None:
         self.keeping.stop()
