@@ -13,7 +13,7 @@ INSTALL_LIMIT_S = 180
 _SCRIPT = Path(__file__).with_suffix(".js")
 
 
-class NoNode(Exception):
+class NoNodeError(Exception):
     """There is no such peer here. The text says why."""
 
 
@@ -21,7 +21,7 @@ def node_peer(folder: Path) -> Child:
     """Install the package into a folder and start its server. Raises NoNode."""
     npm, node = shutil.which("npm"), shutil.which("node")
     if npm is None or node is None:
-        raise NoNode("node and npm are not installed")
+        raise NoNodeError("node and npm are not installed")
     try:
         subprocess.run(
             [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder, PACKAGE],
@@ -30,7 +30,7 @@ def node_peer(folder: Path) -> Child:
             timeout=INSTALL_LIMIT_S,
         )
     except (OSError, subprocess.SubprocessError) as error:
-        raise NoNode(f"npm could not install {PACKAGE} ({type(error).__name__})") from None
+        raise NoNodeError(f"npm could not install {PACKAGE} ({type(error).__name__})") from None
     script = folder / _SCRIPT.name
     script.write_text(_SCRIPT.read_text(encoding="utf-8"), encoding="utf-8")
     return Child("node", command=[node, str(script)])

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from bench.figure import Figure
 from chargepoint_driver.service import Accounts
-from chargepoint_driver.web.account_poller import Watch
+from chargepoint_driver.web.account_poller import AccountPoller
 from chargepoint_driver.web.schemas import Station
 from chargepoint_driver.web.stream import _NOTHING, Stream
 
@@ -43,7 +43,7 @@ def figures() -> Iterator[Figure]:
             assert load.stdin is not None
             assert load.stdout is not None
             load.stdout.readline()
-            watch = Watch(accounts, "yard", accounts.tables()["yard"], time.time)
+            watch = AccountPoller(accounts, "yard", accounts.tables()["yard"], time.time)
             accounts.follow(lambda _, event: watch.heard(event["charge_point"]))
 
             def send(rate: float, seconds: float) -> None:
@@ -91,7 +91,7 @@ def figures() -> Iterator[Figure]:
 class _Board:
     """What a stream asks of a board."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: AccountPoller) -> None:
         self._watch = watch
 
     @property

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import uvloop
 
 from bench.figure import Figure
-from bench.node_peer import NoNode, node_peer
+from bench.node_peer import NoNodeError, node_peer
 from bench.ocpp_load import Load
 from bench.ocpp_servers import Child, child
 
@@ -39,7 +39,7 @@ def figures() -> Iterator[Figure]:
         }
         try:
             servers["node"] = node_peer(folder)
-        except NoNode as error:
+        except NoNodeError as error:
             reason = str(error)
         else:
             running.callback(servers["node"].close)

@@ -116,19 +116,19 @@ class recording:  # noqa: N801  # reads as what it does
     """Keeps the content of every answer by operation while it is entered."""
 
     def __enter__(self) -> dict[str, list[bytes]]:
-        self._post = transport.Wire.post
+        self._post = transport.HttpTransport.post
         post = self._post
         kept: dict[str, list[bytes]] = {}
 
         def keep(
-            self: transport.Wire, content: bytes, action: str, caller: Caller
+            self: transport.HttpTransport, content: bytes, action: str, caller: Caller
         ) -> transport.Answer:
             answer = post(self, content, action, caller)
             kept.setdefault(caller.call, []).append(answer.content)
             return answer
 
-        transport.Wire.post = keep  # type: ignore[method-assign]
+        transport.HttpTransport.post = keep  # type: ignore[method-assign]
         return kept
 
     def __exit__(self, *_: object) -> None:
-        transport.Wire.post = self._post  # type: ignore[method-assign]
+        transport.HttpTransport.post = self._post  # type: ignore[method-assign]

@@ -86,7 +86,7 @@ def _looking_after() -> Iterator[Figure]:
     with site(STATIONS, groups=10) as here, _with_file(here) as (service, saves):
         points = here.points([(2, ROWS[1])])
         limits = here.points([(2, ROWS[0])])
-        look_after = service.control.keeping.look_after
+        run_due = service.control.keeping.run_due
         service.read(points)
         gc.collect()
         tracemalloc.start()
@@ -103,7 +103,7 @@ def _looking_after() -> Iterator[Figure]:
 
         def cost(what: str, most: tuple[int, int]) -> Iterator[Figure]:
             calls, written = here.calls(), saves.number
-            look_after()
+            run_due()
             said = f"looking after {STATIONS:,} sheds, {what}"
             yield Figure(f"{said}: calls", here.calls() - calls, "calls", at_most=most[0])
             yield Figure(
@@ -113,7 +113,7 @@ def _looking_after() -> Iterator[Figure]:
         yield from cost("all to be confirmed", (20, STATIONS))
         yield from cost("nothing due", (0, 0))
         service.read(points)
-        took = medians({"look": look_after, "read": lambda: service.read(points)})
+        took = medians({"look": run_due, "read": lambda: service.read(points)})
         yield Figure(
             f"looking after {STATIONS:,} sheds, nothing due, against reading shedState of each",
             took["look"] / took["read"],
@@ -154,15 +154,17 @@ def _with_file(here: Site) -> Iterator[tuple[Service, _Saves]]:
 @contextmanager
 def leaving() -> Iterator[dict[str, float]]:
     """Operation to the moment (of perf_counter) at which its last request left."""
-    post = transport.Wire.post
+    post = transport.HttpTransport.post
     left: dict[str, float] = {}
 
-    def note(self: transport.Wire, content: bytes, action: str, caller: Caller) -> transport.Answer:
+    def note(
+        self: transport.HttpTransport, content: bytes, action: str, caller: Caller
+    ) -> transport.Answer:
         left[caller.call] = time.perf_counter()
         return post(self, content, action, caller)
 
-    transport.Wire.post = note  # type: ignore[method-assign]
+    transport.HttpTransport.post = note  # type: ignore[method-assign]
     try:
         yield left
     finally:
-        transport.Wire.post = post  # type: ignore[method-assign]
+        transport.HttpTransport.post = post  # type: ignore[method-assign]

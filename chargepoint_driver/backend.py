@@ -103,7 +103,7 @@ class UsageBackend(Protocol):
         """The quarter hours of one session, oldest first, at the cost of one call.
 
         The values are `energyConsumed` (kWh since the session's begin), `peakPower` and
-        `rollingPowerAvg` (kW), by `stationTime`. Raises NothingThere.
+        `rollingPowerAvg` (kW), by `stationTime`. Raises NotFoundError.
         """
 
     def transactions(
@@ -131,7 +131,7 @@ class Backend(Protocol):
         """The charging sessions of a station (None: of all) that touch a time, oldest first."""
 
     def session(self, session_id: str) -> Event:
-        """One charging session by its `sessionID`, however old. Raises NothingThere."""
+        """One charging session by its `sessionID`, however old. Raises NotFoundError."""
 
     def shed(self, target: Target, limit: Limit, minutes: float) -> None:
         """Limit the load of the target for so many minutes (0 = no end). Sent once. The limit of
@@ -180,7 +180,7 @@ class DirectBackend(Protocol):
 
     def command(self, target: Target, name: str, argument: object) -> str:
         """Carry out a command of the catalogue's CommandRegister; the charger's answer. Raises
-        BadValue before anything is sent, WriteRejected when the charger refuses."""
+        InvalidValueError before anything is sent, WriteRejectedError when the charger refuses."""
 
     def records(self, calls: Mapping[str, Collection[str]]) -> dict[tuple[str, str], StationRecord]:
         """Look at memory: station id to the calls wanted. Return (call, station id) to what the
@@ -234,7 +234,7 @@ class StreamingBackend(Protocol):
 
     def live_status(self, station_id: str | None = None) -> list[dict[str, Any]]:
         """The latest status (see `events.live_status`) of all charge points, or of one. Raises
-        NothingThere."""
+        NotFoundError."""
 
     def alert_to(self, alert: Callable[[str, str], None]) -> None:
         """Call with what an alert of a sink is about and what happened, on a thread of ours."""
@@ -242,8 +242,9 @@ class StreamingBackend(Protocol):
 
 @runtime_checkable
 class RequestBackend(Protocol):
-    """What a backend offers besides when its chargers speak OCPP. Both raise NotPermitted unless
-    the account allows it, BadValue before anything is sent, and the errors of the request."""
+    """What a backend offers besides when its chargers speak OCPP. Both raise PermissionDeniedError
+    unless the account allows it, InvalidValueError before anything is sent, and the errors of the
+    request."""
 
     def call(
         self, station_id: str, action: str, payload: Mapping[str, Any], timeout_s: float

@@ -1,16 +1,16 @@
-"""The error tree, named for what the caller should do.
+"""The error tree of the driver.
 
     ChargePointError
-    ├── BadConfiguration     mend the configuration; lists every fault at once (also a ValueError)
-    ├── BadValue             write another value; nothing was sent (also a ValueError)
-    ├── TryLater             ask again later; the service is down, slow, or limits the rate
-    │   └── FateUnknown      a write may or may not have been carried out: read back first
-    ├── Refused              do not repeat it until something is changed
-    │   ├── WrongCredentials   account, password or region
-    │   └── NotPermitted       rights of the account, or its plan
-    ├── NothingThere         no such station, port or record
-    ├── WriteRejected        the service understood the write and did not carry it out
-    └── BadReply             the reply cannot be understood
+    ├── ConfigurationError         correct the configuration; lists every fault (also a ValueError)
+    ├── InvalidValueError          write another value; nothing was sent (also a ValueError)
+    ├── TransientError             ask again later; the service is down, slow, or limits the rate
+    │   └── OutcomeUnknownError    a write may or may not have been carried out: read back first
+    ├── RefusedError               do not repeat it until something is changed
+    │   ├── AuthenticationError    account, password or region
+    │   └── PermissionDeniedError  rights of the account, or its plan
+    ├── NotFoundError              no such station, port or record
+    ├── WriteRejectedError         the service understood the write and did not carry it out
+    └── InvalidReplyError          the reply cannot be understood
 
 Which of the service's reply codes and faults leads to which class stands in one table,
 `backends/soap/error_codes.py`. `code` is the class's own word and survives RPC; `service_code`
@@ -22,17 +22,17 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 __all__ = [
-    "BadConfiguration",
-    "BadReply",
-    "BadValue",
+    "AuthenticationError",
     "ChargePointError",
-    "FateUnknown",
-    "NotPermitted",
-    "NothingThere",
-    "Refused",
-    "TryLater",
-    "WriteRejected",
-    "WrongCredentials",
+    "ConfigurationError",
+    "InvalidReplyError",
+    "InvalidValueError",
+    "NotFoundError",
+    "OutcomeUnknownError",
+    "PermissionDeniedError",
+    "RefusedError",
+    "TransientError",
+    "WriteRejectedError",
     "error_from_dict",
 ]
 
@@ -76,62 +76,62 @@ class ChargePointError(Exception):
         }
 
 
-class BadConfiguration(ChargePointError, ValueError):
+class ConfigurationError(ChargePointError, ValueError):
     """A registry row or a driver config cannot be used as it stands. Nothing was set up."""
 
     code = "bad_configuration"
 
 
-class BadValue(ChargePointError, ValueError):
+class InvalidValueError(ChargePointError, ValueError):
     """The value of a write cannot be meant. Nothing was sent, nothing staged."""
 
     code = "bad_value"
 
 
-class TryLater(ChargePointError):
+class TransientError(ChargePointError):
     """The service is unreachable, slow, overloaded or limits the rate."""
 
     code = "try_later"
 
 
-class FateUnknown(TryLater):
+class OutcomeUnknownError(TransientError):
     """The connection broke after a write had left: it may be in force. Read back before
     writing again."""
 
     code = "fate_unknown"
 
 
-class Refused(ChargePointError):
+class RefusedError(ChargePointError):
     """Repeating the same request cannot help; something has to change first."""
 
     code = "refused"
 
 
-class WrongCredentials(Refused):
+class AuthenticationError(RefusedError):
     """User name, password or region is wrong."""
 
     code = "wrong_credentials"
 
 
-class NotPermitted(Refused):
+class PermissionDeniedError(RefusedError):
     """The account's rights or its plan do not cover the call."""
 
     code = "not_permitted"
 
 
-class NothingThere(ChargePointError):
+class NotFoundError(ChargePointError):
     """The service knows no such station, port or record."""
 
     code = "nothing_there"
 
 
-class WriteRejected(ChargePointError):
+class WriteRejectedError(ChargePointError):
     """The service answered that it did not carry the write out."""
 
     code = "write_rejected"
 
 
-class BadReply(ChargePointError):
+class InvalidReplyError(ChargePointError):
     """The reply is not what the service's description promises."""
 
     code = "bad_reply"
@@ -141,16 +141,16 @@ _CLASSES: dict[str, type[ChargePointError]] = {
     cls.code: cls
     for cls in (
         ChargePointError,
-        BadConfiguration,
-        BadValue,
-        TryLater,
-        FateUnknown,
-        Refused,
-        WrongCredentials,
-        NotPermitted,
-        NothingThere,
-        WriteRejected,
-        BadReply,
+        ConfigurationError,
+        InvalidValueError,
+        TransientError,
+        OutcomeUnknownError,
+        RefusedError,
+        AuthenticationError,
+        PermissionDeniedError,
+        NotFoundError,
+        WriteRejectedError,
+        InvalidReplyError,
     )
 }
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
-from chargepoint_driver.errors import NothingThere
+from chargepoint_driver.errors import NotFoundError
 
 __all__ = ["DAMAGED", "Event", "StationRecord", "Unreadable", "Value", "Values", "newest_by_port"]
 
@@ -49,11 +49,11 @@ class StationRecord(NamedTuple):
     other_ports: Values | None = None
 
     def of_port(self, port: int) -> Values:
-        """The values of one port. Raises NothingThere when the station has no such port."""
+        """The values of one port. Raises NotFoundError when the station has no such port."""
         found = self.ports.get(port, self.other_ports)
         if found is None:
             there = ", ".join(map(str, sorted(self.ports))) or "none"
-            raise NothingThere(
+            raise NotFoundError(
                 f"station {self.station_id} has no port {port} in the reply (there: {there}); "
                 "correct Port # or portNumber"
             )

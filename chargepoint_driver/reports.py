@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import MAXYEAR, datetime, timezone
 
-from chargepoint_driver.errors import BadValue
+from chargepoint_driver.errors import InvalidValueError
 from chargepoint_driver.text import csv_text
 
 __all__ = ["as_csv", "month_bounds"]
@@ -15,13 +15,13 @@ _MONTH = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
 
 
 def month_bounds(month: object) -> tuple[datetime, datetime]:
-    """Return the begin and end of a month written YYYY-MM, in UTC. Raises BadValue."""
+    """Return the begin and end of a month written YYYY-MM, in UTC. Raises InvalidValueError."""
     found = _MONTH.fullmatch(month) if isinstance(month, str) else None
     if found is None or found[1] == "0000":
-        raise BadValue(f"month must be YYYY-MM, like 2026-01, not {str(month)[:20]!r}")
+        raise InvalidValueError(f"month must be YYYY-MM, like 2026-01, not {str(month)[:20]!r}")
     year, number = int(found[1]), int(found[2])
     if year == MAXYEAR:
-        raise BadValue(f"month must be before {MAXYEAR}")
+        raise InvalidValueError(f"month must be before {MAXYEAR}")
     return (
         datetime(year, number, 1, tzinfo=timezone.utc),
         datetime(year + number // 12, number % 12 + 1, 1, tzinfo=timezone.utc),

@@ -148,7 +148,7 @@ class ChildRun(pytest.Item):
         printed = self._printed.read()
         self.add_report_section("call", "child", printed)
         if code and code != pytest.ExitCode.NO_TESTS_COLLECTED:
-            raise ChildFailed(printed)
+            raise ChildFailedError(printed)
 
     def stop(self) -> None:
         """End it where the run is broken off."""
@@ -159,7 +159,7 @@ class ChildRun(pytest.Item):
             self._printed.close()
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        if isinstance(excinfo.value, ChildFailed):
+        if isinstance(excinfo.value, ChildFailedError):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 
@@ -168,5 +168,5 @@ class ChildRun(pytest.Item):
         return self.path, None, f"{names}, in a process of their own"
 
 
-class ChildFailed(Exception):
+class ChildFailedError(Exception):
     """Tests failed there; the text is what they printed."""

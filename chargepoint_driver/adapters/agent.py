@@ -41,7 +41,7 @@ from chargepoint_driver.adapters.refusals import (
 )
 from chargepoint_driver.adapters.standby import stand_by
 from chargepoint_driver.config import Account
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.service import Accounts, Service
 from chargepoint_driver.text import get_logger
 
@@ -136,7 +136,7 @@ class ChargePointAgent(OcppRpc, OcppRequests, Agent):  # type: ignore[misc]  # t
             return dict(
                 _answered(lambda: self._accounts.read(points, account, reader=caller_of(self)))
             )
-        except BadConfiguration as error:
+        except ConfigurationError as error:
             if not isinstance(points, dict):
                 raise
             return {"values": {}, "errors": dict.fromkeys(points, error.to_dict()), "ages_s": {}}

@@ -13,11 +13,11 @@ from chargepoint_driver.adapters.presence import Presence
 from chargepoint_driver.adapters.refusals import is_refusal, refusal
 from chargepoint_driver.backend import OPERATIONS, Target
 from chargepoint_driver.errors import (
-    BadConfiguration,
-    BadValue,
     ChargePointError,
-    FateUnknown,
-    TryLater,
+    ConfigurationError,
+    InvalidValueError,
+    OutcomeUnknownError,
+    TransientError,
     error_from_dict,
 )
 from chargepoint_driver.records import Value
@@ -54,7 +54,7 @@ class Proxy:
         """The values of points; when the agent does not answer, its error stands for each."""
         described = {name: describe(point) for name, point in points.items()}
         try:
-            answer = self._call("read", TryLater, described, self._account)
+            answer = self._call("read", TransientError, described, self._account)
             values = dict(answer["values"])
             errors = {name: error_from_dict(fields) for name, fields in answer["errors"].items()}
             for name in points.keys() - values.keys() - errors.keys():
@@ -67,14 +67,14 @@ class Proxy:
             return Reading(errors=dict.fromkeys(points, other))
 
     def write(self, point: Point, value: object, options: ShedOptions) -> Value:
-        """Carry out a write; what is reported then. Raises FateUnknown when the agent took the
-        write and did not answer."""
+        """Carry out a write; what is reported then. Raises OutcomeUnknownError when the agent took
+        the write and did not answer."""
         if not point.writable:
             # The row of this driver says so; the agent knows only what the attribute allows.
-            raise BadValue(f"{point.name} ({point.attribute.name}) can only be read")
+            raise InvalidValueError(f"{point.name} ({point.attribute.name}) can only be read")
         return self._call(  # type: ignore[no-any-return]
             "write",
-            FateUnknown,
+            OutcomeUnknownError,
             describe(point),
             value,
             self._account,
@@ -83,17 +83,25 @@ class Proxy:
 
     def release(self, point: Point, on_delete: str) -> bool:
         """The device of the point's target was deleted; True when it limited something."""
-        return bool(self._call("release", FateUnknown, describe(point), self._account, on_delete))
+        return bool(
+            self._call("release", OutcomeUnknownError, describe(point), self._account, on_delete)
+        )
 
     def revert(self, point: Point) -> bool:
         """Take back what was done to the point's target; True when a command was sent."""
-        return bool(self._call("revert", FateUnknown, describe(point), self._account))
+        return bool(self._call("revert", OutcomeUnknownError, describe(point), self._account))
 
     def command(self, target: Target, name: str, value: object) -> str:
         """Carry out a command of the CommandRegister; the charger's answer."""
         return str(
             self._call(
-                "command", FateUnknown, name, target.station_id, target.port, value, self._account
+                "command",
+                OutcomeUnknownError,
+                name,
+                target.station_id,
+                target.port,
+                value,
+                self._account,
             )
         )
 
@@ -103,15 +111,25 @@ class Proxy:
         """Send any request of OCPP. Returns the payload of the answer."""
         return dict(
             self._call(
-                "call", FateUnknown, station_id, action, dict(payload), self._account, timeout_s
+                "call",
+                OutcomeUnknownError,
+                station_id,
+                action,
+                dict(payload),
+                self._account,
+                timeout_s,
             )
         )
 
     def operate(self, station_id: str, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Carry out one of `backend.OPERATIONS`: the agent has a method for each."""
         if name not in OPERATIONS:
-            raise BadValue(f"no operation {name!r}; expected one of {', '.join(OPERATIONS)}")
-        return dict(self._call(name, FateUnknown, station_id, account=self._account, **arguments))
+            raise InvalidValueError(
+                f"no operation {name!r}; expected one of {', '.join(OPERATIONS)}"
+            )
+        return dict(
+            self._call(name, OutcomeUnknownError, station_id, account=self._account, **arguments)
+        )
 
     def _call(
         self, method: str, late: type[ChargePointError], *arguments: Any, **options: Any
@@ -120,7 +138,7 @@ class Proxy:
         One that is away costs less than a second; of a write nothing is sent then."""
         name = f"{self._agent}.{method}"
         try:
-            if issubclass(late, FateUnknown):
+            if issubclass(late, OutcomeUnknownError):
                 self._presence.require_response()
             else:
                 self._presence.require_listed()
@@ -138,7 +156,7 @@ class Proxy:
             ) from None
         except VIPError as error:
             # The bus has no such peer, or lost it.
-            raise TryLater(
+            raise TransientError(
                 f"the caching agent {self._agent} is not reachable ({type(error).__name__}); "
                 "start it, or correct cache_agent"
             ) from None
@@ -146,7 +164,7 @@ class Proxy:
             raise self._no_such_agent(str(error)) from None
 
     def _no_such_agent(self, why: str) -> ChargePointError:
-        return BadConfiguration(
+        return ConfigurationError(
             f"{self._agent} is no caching agent of this version ({why}); correct cache_agent"
         )
 

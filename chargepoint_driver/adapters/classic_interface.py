@@ -24,7 +24,7 @@ from chargepoint_driver.adapters.greenlets import use_greenlets
 from chargepoint_driver.adapters.host_errors import for_host, words
 from chargepoint_driver.catalogue import TABLES, Kind
 from chargepoint_driver.config import Account, Device, read_device
-from chargepoint_driver.errors import BadConfiguration, ChargePointError
+from chargepoint_driver.errors import ChargePointError, ConfigurationError
 from chargepoint_driver.registry import Point, Selection, build
 from chargepoint_driver.service import (
     Alert,
@@ -103,14 +103,14 @@ class Interface(BaseInterface):  # type: ignore[misc]
     """A ChargePoint station, one of its ports, or a station group."""
 
     def configure(self, config_dict: dict[str, Any], registry_config: Any) -> None:
-        """Take a device in. Raises BadConfiguration, a ValueError, with every fault at once."""
+        """Take a device in. Raises ConfigurationError, a ValueError, with every fault at once."""
         device = read_device(config_dict)
         if device.cache_agent is not None:
-            raise BadConfiguration(
+            raise ConfigurationError(
                 "driver_config: cache_agent: the caching agent needs modular VOLTTRON; remove it"
             )
         if not isinstance(registry_config, list):
-            raise BadConfiguration("registry_config: is missing; name a CSV of the config store")
+            raise ConfigurationError("registry_config: is missing; name a CSV of the config store")
         registry = build(
             # The first data row of a CSV file is its row 2.
             enumerate(registry_config, start=2),

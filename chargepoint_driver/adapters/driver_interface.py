@@ -29,7 +29,7 @@ from chargepoint_driver.adapters.restart_notes import RestartNotes
 from chargepoint_driver.backend import Target
 from chargepoint_driver.catalogue import TABLES
 from chargepoint_driver.config import Device, OcppDevice, read_device
-from chargepoint_driver.errors import BadConfiguration, BadValue, ChargePointError
+from chargepoint_driver.errors import ChargePointError, ConfigurationError, InvalidValueError
 from chargepoint_driver.registry import Point, Selection, build
 from chargepoint_driver.registry import columns as col
 from chargepoint_driver.service import (
@@ -128,7 +128,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
     def prepare_registry_config(
         self, registry_config: list[dict[str, Any]], remote_config: RemoteConfig | None = None
     ) -> list[dict[str, Any]]:
-        """The rows of one device, checked and completed. Raises BadConfiguration (a
+        """The rows of one device, checked and completed. Raises ConfigurationError (a
         ValueError: the host skips this device alone) naming every fault at once."""
         config = remote_config if remote_config is not None else self.config
         device = _device_of(config)
@@ -248,7 +248,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
             return
         name = heart_beat.rsplit("/", 1)[-1]
         if name in points:
-            raise BadConfiguration(
+            raise ConfigurationError(
                 f"{source}: heart_beat_point {heart_beat!r} is a point of the station, which each "
                 "beat would write; leave heart_beat_point out (the service has no heart beat)"
             )
@@ -266,7 +266,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         """The register of a row that `prepare_registry_config` has completed."""
         register = getattr(register_definition, "prepared", None)
         if not isinstance(register, ChargePointRegister):
-            raise BadConfiguration(
+            raise ConfigurationError(
                 f"{register_definition.volttron_point_name}: the row did not pass "
                 "prepare_registry_config; volttron-lib-base-driver 2.0.0rc7 or newer is needed"
             )
@@ -399,7 +399,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
     ) -> dict[str, Any]:
         """Send any request of OCPP to the target's charger; its answer. For `call`."""
         if isinstance(timeout_s, bool) or not isinstance(timeout_s, (int, float)):
-            raise BadValue(f"timeout: expected seconds, got {timeout_s!r}")
+            raise InvalidValueError(f"timeout: expected seconds, got {timeout_s!r}")
         try:
             return self._stations.call(target.station_id, action, payload, timeout_s)
         finally:

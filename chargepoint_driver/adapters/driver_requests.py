@@ -13,7 +13,7 @@ import gevent
 
 from chargepoint_driver.adapters.host_errors import words
 from chargepoint_driver.backend import Target
-from chargepoint_driver.errors import BadValue, ChargePointError
+from chargepoint_driver.errors import ChargePointError, InvalidValueError
 
 __all__ = ["REQUESTS"]
 
@@ -35,7 +35,7 @@ def _call(
 
     def ask(target: Target) -> dict[str, Any]:
         if not isinstance(action, str) or not isinstance(payload or {}, dict):
-            raise BadValue("call takes the name of a request and its payload, an object")
+            raise InvalidValueError("call takes the name of a request and its payload, an object")
         return dict(interface.request(target, action, payload or {}, timeout))
 
     return _by_station(interface, "call", ask, topics)
@@ -51,7 +51,9 @@ def _operation(name: str, parameters: tuple[str, ...]) -> Method:
 
         def ask(target: Target) -> dict[str, Any]:
             if len(values) > len(parameters):
-                raise BadValue(f"{name} takes {', '.join(parameters) or 'nothing'}; name the rest")
+                raise InvalidValueError(
+                    f"{name} takes {', '.join(parameters) or 'nothing'}; name the rest"
+                )
             place = {}
             if name in _OF_CONNECTOR and target.port is not None and "connector" not in given:
                 place = {"connector": target.port}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chargepoint_driver.errors import BadValue, ChargePointError
+from chargepoint_driver.errors import ChargePointError, InvalidValueError
 
 __all__ = ["for_host", "words"]
 
@@ -10,7 +10,7 @@ __all__ = ["for_host", "words"]
 def for_host(error: Exception, host_error: type[Exception]) -> Exception:
     """ValueError for a value that cannot be meant, the host's own error for the project's
     others; anything else as it is."""
-    if isinstance(error, BadValue):
+    if isinstance(error, InvalidValueError):
         return ValueError(str(error))
     return host_error(words(error)) if isinstance(error, ChargePointError) else error
 

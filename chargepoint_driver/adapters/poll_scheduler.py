@@ -23,7 +23,7 @@ from platform_driver.poll_scheduler import PollScheduler, PollSet
 __all__ = ["GROUP", "ScrapeScheduler", "claim", "limit_staleness", "mend_interval"]
 
 GROUP = "chargepoint"
-_LONGEST_S = 366 * 86_400
+_MAX_S = 366 * 86_400
 _USUAL_S = 60.0
 # In intervals: one missed poll is repeated on `/all` for half of one at most, and a poll that
 # takes half an interval longer than the one before costs nothing.
@@ -73,7 +73,7 @@ def limit_staleness(point_node: Any, tree: Any) -> None:
 
 
 def _can_be_scheduled(interval_s: float) -> bool:
-    return 1 <= interval_s <= _LONGEST_S
+    return 1 <= interval_s <= _MAX_S
 
 
 class ScrapeScheduler(PollScheduler):  # type: ignore[misc]  # the host has no types

@@ -14,7 +14,7 @@ import gevent
 from volttron.client.vip.agent.errors import VIPError
 from volttron.utils.jsonrpc import Error, RemoteError
 
-from chargepoint_driver.errors import ChargePointError, TryLater
+from chargepoint_driver.errors import ChargePointError, TransientError
 
 __all__ = ["Presence"]
 
@@ -42,22 +42,24 @@ class Presence:
             return None
 
     def require_listed(self) -> None:
-        """Raise TryLater when the agent is not on the bus."""
+        """Raise TransientError when the agent is not on the bus."""
         if self.is_listed() is False:
-            raise TryLater(
+            raise TransientError(
                 f"the caching agent {self._peer} is not on the message bus; nothing was sent. "
                 "Start it, or correct cache_agent"
             )
 
     def require_response(self) -> None:
-        """Raise TryLater when the agent is not on the bus or does not respond. What is sent for
-        this changes nothing."""
+        """Raise TransientError when the agent is not on the bus or does not respond. What is sent
+        for this changes nothing."""
         self.require_listed()
         try:
             self.answer(
                 self._vip.rpc.call(self._peer, _PROBE),
                 _PROBE_LIMIT_S,
-                lambda why: TryLater(f"{why}; nothing was sent. Look at its log, or restart it"),
+                lambda why: TransientError(
+                    f"{why}; nothing was sent. Look at its log, or restart it"
+                ),
             )
         except (Error, RemoteError):
             return  # It answers, in its own words.
@@ -66,7 +68,7 @@ class Presence:
         """Return the answer to an RPC call within `limit_s`. Raises `failed(why)` when there is
         none in time, or when the agent leaves the bus meanwhile."""
         if asked is None:
-            raise TryLater("this agent is not connected to the message bus; nothing was sent")
+            raise TransientError("this agent is not connected to the message bus; nothing was sent")
         for slice_s in _slices(limit_s):
             asked.wait(slice_s)
             if asked.ready():

@@ -16,7 +16,7 @@ from chargepoint_driver.adapters.authorization import (
     capability_line,
     open_doors,
 )
-from chargepoint_driver.errors import NotPermitted, TryLater
+from chargepoint_driver.errors import PermissionDeniedError, TransientError
 from chargepoint_driver.text import get_logger
 
 __all__ = ["explain_refusals", "is_refusal", "refusal", "warning_of", "writing_open_to_all"]
@@ -31,10 +31,10 @@ def is_refusal(error: RemoteError) -> bool:
     return str(error.exc_info.get("exc_type", "")).rsplit(".", 1)[-1] == "AuthException"
 
 
-def refusal(caller: str, method: str, error: object = "") -> NotPermitted:
+def refusal(caller: str, method: str, error: object = "") -> PermissionDeniedError:
     """The error for a call that the platform does not permit; `method` is IDENTITY.METHOD."""
     detail = f" ({str(error).strip()})" if str(error) else ""
-    return NotPermitted(
+    return PermissionDeniedError(
         f"the platform does not let {caller or 'this agent'} call {method}{detail}; nothing was "
         f"sent. To permit it: {capability_line(caller, method)}"
     )
@@ -66,7 +66,7 @@ def explain_refusals(vip: Any, identity: str) -> None:
                 raise refusal(str(message.user or message.peer or ""), name) from None
             except gevent.Timeout as error:
                 # No Exception: let out, it would leave the caller without an answer.
-                raise TryLater(
+                raise TransientError(
                     f"the platform did not say whether this is permitted: {error}"
                 ) from None
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from chargepoint_driver.errors import (
+    AuthenticationError,
     ChargePointError,
-    NotPermitted,
-    Refused,
-    TryLater,
-    WrongCredentials,
+    PermissionDeniedError,
+    RefusedError,
+    TransientError,
 )
 from chargepoint_driver.text import get_logger
 
@@ -20,7 +20,7 @@ _log = get_logger(__name__)
 
 FIRST_S = 5.0
 # Below the usual poll of 60 s, so that a service that is back is noticed at the next poll.
-MOST_S = 45.0
+MAX_S = 45.0
 REFUSED_S = 900.0
 _EVERYTHING = "*"
 
@@ -80,17 +80,17 @@ class Backoff:
         secret: bytes | None = None,
     ) -> None:
         """Note a failure. What is refused to one station does not hold the others."""
-        if not isinstance(error, (TryLater, Refused)):
+        if not isinstance(error, (TransientError, RefusedError)):
             return
-        name = _EVERYTHING if isinstance(error, WrongCredentials) else call
-        if isinstance(error, NotPermitted):
+        name = _EVERYTHING if isinstance(error, AuthenticationError) else call
+        if isinstance(error, PermissionDeniedError):
             name = next(iter(_alone(call, stations)), call)
         known = self._holds.get(name)
         failures = known.failures + 1 if known else 1
-        if isinstance(error, Refused):
+        if isinstance(error, RefusedError):
             pause_s = REFUSED_S
         else:
-            pause_s = min(MOST_S, FIRST_S * 2.0 ** min(failures - 1, 10))
+            pause_s = min(MAX_S, FIRST_S * 2.0 ** min(failures - 1, 10))
             pause_s *= 0.75 + 0.25 * self._random()
             pause_s = max(pause_s, error.retry_after_s or 0.0)
         self._holds[name] = _Hold(error, failures, now + pause_s, secret)

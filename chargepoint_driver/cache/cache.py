@@ -17,14 +17,14 @@ from typing import NamedTuple, TypeAlias, TypeVar
 from chargepoint_driver.backend import Backend, Request
 from chargepoint_driver.cache.batching import plan
 from chargepoint_driver.cache.file_store import Disk
-from chargepoint_driver.cache.gate import Gate
+from chargepoint_driver.cache.gate import CircuitBreaker
 from chargepoint_driver.cache.single_flight import Flight, in_background, within
 from chargepoint_driver.cache.station_groups import Groups
 from chargepoint_driver.catalogue import CHARGEPOINT, Batch, Catalogue
 from chargepoint_driver.errors import (
     ChargePointError,
-    NothingThere,
-    TryLater,
+    NotFoundError,
+    TransientError,
 )
 from chargepoint_driver.records import StationRecord
 from chargepoint_driver.text import get_logger
@@ -100,7 +100,7 @@ class SharedCache:
         # that it leaves out are known to have nothing.
         self._whole: dict[str, tuple[float, int]] = {}
         self._begun = 0
-        self._gate = Gate(limit_s, clock, jitter, backend.secret_digest)
+        self._gate = CircuitBreaker(limit_s, clock, jitter, backend.secret_digest)
         self._groups = Groups()
         self._groups_at: float | None = None
         self._listed_at: float | None = None
@@ -172,7 +172,7 @@ class SharedCache:
                 elif over[flight]:
                     outcomes[key] = self._failed(key, flight.error_of(key[1]), now)
                 else:
-                    late = TryLater(f"{key[0]}: no answer within {self._limit_s:g} s")
+                    late = TransientError(f"{key[0]}: no answer within {self._limit_s:g} s")
                     outcomes[key] = self._failed(key, late, now)
 
     def _is_empty(self, flight: Flight, key: Key) -> bool:
@@ -211,7 +211,7 @@ class SharedCache:
         return flight
 
     def members(self, group: str) -> frozenset[str]:
-        """The stations of a station group. Raises NothingThere for a group without any, and
+        """The stations of a station group. Raises NotFoundError for a group without any, and
         what listing the stations raises."""
         with self._lock:
             # A list out of the file may hold some of the stations only.
@@ -224,7 +224,7 @@ class SharedCache:
             with self._lock:
                 found = self._groups.members(group)
         if not found:
-            raise NothingThere(
+            raise NotFoundError(
                 f"station group {group} has no station that the account may see; correct "
                 "stationGroup"
             )
@@ -281,7 +281,7 @@ class SharedCache:
         try:
             in_background(functools.partial(self._fly, flight), f"chargepoint-{flight.call}")
         except RuntimeError as error:
-            late = TryLater(f"{flight.call}: no thread can be started ({error})")
+            late = TransientError(f"{flight.call}: no thread can be started ({error})")
             flight.fail(flight.stations, late)
             self._land(flight)
 
@@ -315,7 +315,7 @@ class SharedCache:
     def _fetch_all(self, flight: Flight) -> None:
         call = self._catalogue.calls[flight.call]
         groups: Mapping[str, frozenset[str]] = {}
-        stations = flight.stations - flight.taken_along(self._limit_s)
+        stations = flight.stations - flight.reuse_previous(self._limit_s)
         if call.batch is Batch.GROUP and len(stations) > 1:
             groups = self._known_groups(stations)
         for request in plan(call, stations, groups):

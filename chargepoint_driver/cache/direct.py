@@ -9,7 +9,7 @@ from typing import TypeVar
 from chargepoint_driver.backend import DirectBackend, Request
 from chargepoint_driver.cache.cache import Key, Outcome
 from chargepoint_driver.cache.station_groups import Groups
-from chargepoint_driver.errors import ChargePointError, NothingThere
+from chargepoint_driver.errors import ChargePointError, NotFoundError
 from chargepoint_driver.records import StationRecord
 from chargepoint_driver.text import get_logger
 
@@ -77,14 +77,14 @@ class DirectCache:
         return {key: Outcome(None, error, None) for key in wanted}
 
     def members(self, group: str) -> frozenset[str]:
-        """Return the stations of a station group. Raises NothingThere for a group without any."""
+        """Return the stations of a station group. Raises NotFoundError for a group without any."""
         groups = Groups()
         records = self._backend.fetch(Request(_DIRECTORY)).records
         groups.learn(records.values())
         self._ports = {station: groups.ports(station) for station in records}
         found = groups.members(group)
         if not found:
-            raise NothingThere(
+            raise NotFoundError(
                 f"station group {group} has no station that the account may see; correct "
                 "stationGroup"
             )
@@ -131,8 +131,8 @@ class DirectCache:
         return dict(self._down)
 
 
-def _missing(call: str, station: str) -> NothingThere:
-    return NothingThere(
+def _missing(call: str, station: str) -> NotFoundError:
+    return NotFoundError(
         f"{call}: station {station} is not in the reply; check stationID, region, and that the "
         "account may see the station"
     )

@@ -9,17 +9,17 @@ from collections.abc import Callable, Collection
 from typing import TypeVar
 
 from chargepoint_driver.cache.backoff import Backoff
-from chargepoint_driver.errors import ChargePointError, TryLater, WrongCredentials
+from chargepoint_driver.errors import AuthenticationError, ChargePointError, TransientError
 from chargepoint_driver.process import threads
 
-__all__ = ["Gate"]
+__all__ = ["CircuitBreaker"]
 
 _GOOD_S = 10.0
 
 _Answer = TypeVar("_Answer")
 
 
-class Gate:
+class CircuitBreaker:
     """One account's. The lock guards tables only; requests go out without it."""
 
     def __init__(
@@ -85,7 +85,7 @@ class Gate:
             if error is not held:
                 with self._lock:
                     self._backoff.failed(call, error, self._clock(), stations, secret)
-                    if isinstance(error, WrongCredentials):
+                    if isinstance(error, AuthenticationError):
                         self._good_at = -math.inf
             raise
         finally:
@@ -110,4 +110,4 @@ class Gate:
                     return self._probe
                 probe = self._probe
             if not probe.wait(self._limit_s):
-                raise TryLater(f"another request has not ended within {self._limit_s:g} s")
+                raise TransientError(f"another request has not ended within {self._limit_s:g} s")

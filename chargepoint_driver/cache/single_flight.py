@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from chargepoint_driver.errors import ChargePointError, NothingThere, TryLater
+from chargepoint_driver.errors import ChargePointError, NotFoundError, TransientError
 from chargepoint_driver.process import threads
 from chargepoint_driver.records import StationRecord
 
@@ -44,7 +44,7 @@ class Flight:
         self.records.update(records)
         self.replied.update(dict.fromkeys(records, at))
 
-    def taken_along(self, limit_s: float) -> frozenset[str]:
+    def reuse_previous(self, limit_s: float) -> frozenset[str]:
         """Wait for the flight before and take over what it brought; the stations it spared."""
         before, self._before = self._before, None
         if before is None or not before.wait(limit_s):
@@ -73,7 +73,7 @@ class Flight:
         if error is None and station not in self.stations:
             # It joined a fetch of the whole account, which failed for all alike.
             error = next(iter(self.errors.values()), None)
-        return error or NothingThere(
+        return error or NotFoundError(
             f"{self.call}: station {station} is not in the reply; check stationID, region, and "
             "that the account may see the station"
         )
@@ -86,7 +86,10 @@ def in_background(work: Callable[[], None], name: str) -> None:
 
 
 def within(
-    work: Callable[[], None], limit_s: float, what: str, late: type[ChargePointError] = TryLater
+    work: Callable[[], None],
+    limit_s: float,
+    what: str,
+    late: type[ChargePointError] = TransientError,
 ) -> None:
     """Run `work` in the background and wait for its end; what it raises is raised here.
 

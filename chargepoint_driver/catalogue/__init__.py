@@ -8,7 +8,7 @@ docs/reference/points.md. No network, no registry, no cache.
 from chargepoint_driver.catalogue import ocpp
 from chargepoint_driver.catalogue.chargepoint import ATTRIBUTES, CALLS
 from chargepoint_driver.catalogue.lookup import Catalogue
-from chargepoint_driver.catalogue.model import Attribute, Batch, Call, Kind, Scope, Whole
+from chargepoint_driver.catalogue.model import Attribute, Batch, Call, Kind, Scope, StationValue
 
 CHARGEPOINT = Catalogue(ATTRIBUTES, CALLS)
 OCPP = Catalogue(ocpp.ATTRIBUTES, ocpp.CALLS)
@@ -25,5 +25,5 @@ __all__ = [
     "Catalogue",
     "Kind",
     "Scope",
-    "Whole",
+    "StationValue",
 ]

@@ -8,7 +8,15 @@ reported). To add a point, add a row and record a reply that holds it.
 from __future__ import annotations
 
 from chargepoint_driver.catalogue.commanded import COMMANDED
-from chargepoint_driver.catalogue.model import Attribute, Batch, Call, Kind, Scope, Whole, rows_of
+from chargepoint_driver.catalogue.model import (
+    Attribute,
+    Batch,
+    Call,
+    Kind,
+    Scope,
+    StationValue,
+    rows_of,
+)
 
 STRING, INTEGER, FLOAT = Kind.STRING, Kind.INTEGER, Kind.FLOAT
 BOOLEAN, DATETIME, DICTIONARY = Kind.BOOLEAN, Kind.DATETIME, Kind.DICTIONARY
@@ -72,7 +80,7 @@ def _row(
     *path: str,
     unit: str = "",
     write: str = "",
-    whole: Whole = Whole.NOTHING,
+    whole: StationValue = StationValue.NOTHING,
     since: str = "5.0",
     notes: str = "",
     grouped: bool = False,
@@ -116,7 +124,7 @@ _LOAD = _rows(
         PORT,
         unit="0 or 1",
         write="shedLoad, clearShedState",
-        whole=Whole.ANY,
+        whole=StationValue.ANY,
         notes="1 when load shed limits are in place",
         grouped=True,
     ),
@@ -127,7 +135,7 @@ _LOAD = _rows(
         PORT,
         unit="kW",
         write="shedLoad",
-        whole=Whole.SAME,
+        whole=StationValue.SAME,
         notes="ceiling while shedState is 1; 0 also when shed by per cent or not at all",
         grouped=True,
     ),
@@ -137,7 +145,7 @@ _LOAD = _rows(
         PORT,
         unit="percent",
         write="shedLoad",
-        whole=Whole.SAME,
+        whole=StationValue.SAME,
         notes="share of the power at the time of the command that is shed",
         grouped=True,
     ),
@@ -204,7 +212,7 @@ _STATIONS = _rows(
     _row("stationManufacturer", STRING, STATION),
     _row("stationModel", STRING, STATION),
     _row("portNumber", INTEGER, PORT),
-    _row("stationName", STRING, PORT, "Port/stationName", "stationName", whole=Whole.SAME),
+    _row("stationName", STRING, PORT, "Port/stationName", "stationName", whole=StationValue.SAME),
     _row("stationMacAddr", STRING, STATION),
     _row("stationSerialNum", STRING, STATION),
     _row("stationActivationDate", DATETIME, STATION),
@@ -252,7 +260,7 @@ _STATIONS = _rows(
         unit=_MONEY,
     ),
     _row("sessionTime", STRING, STATION, "Pricing/sessionTime"),
-    _row("Description", STRING, PORT, "Port/Description", "Description", whole=Whole.SAME),
+    _row("Description", STRING, PORT, "Port/Description", "Description", whole=StationValue.SAME),
     _row("mainPhone", STRING, STATION),
     _row("driverName", STRING, STATION, notes="personal data"),
     _row("driverAddress", STRING, STATION, notes="personal data"),

@@ -3,7 +3,7 @@ that and the report of the load come to. Part of LoadRegister."""
 
 from __future__ import annotations
 
-from chargepoint_driver.catalogue.model import Attribute, Kind, Scope, Whole
+from chargepoint_driver.catalogue.model import Attribute, Kind, Scope, StationValue
 
 
 def _own(name: str, kind: Kind, unit: str = "", notes: str = "", write: str = "") -> Attribute:
@@ -16,7 +16,7 @@ def _own(name: str, kind: Kind, unit: str = "", notes: str = "", write: str = ""
         Scope.PORT,
         unit,
         write,
-        whole=Whole.SAME,
+        whole=StationValue.SAME,
         notes=notes,
         own=True,
         grouped=True,

@@ -36,7 +36,7 @@ class Batch(str, Enum):
     ACCOUNT = "account"  # takes no filter (everything the account may see), or one station
 
 
-class Whole(str, Enum):
+class StationValue(str, Enum):
     """What a port's attribute means in a row without a port."""
 
     NOTHING = ""  # the row must name a port
@@ -88,7 +88,7 @@ class Attribute:
     scope: Scope
     unit: str = ""
     write: str = ""
-    whole: Whole = Whole.NOTHING
+    whole: StationValue = StationValue.NOTHING
     scrape_interval_s: int | None = None
     currency_s: float = 0.0
     since: str = "5.0"

@@ -19,14 +19,14 @@ from chargepoint_driver.catalogue.model import (
     Call,
     Kind,
     Scope,
-    Whole,
+    StationValue,
     rows_of,
 )
 
 STRING, INTEGER, FLOAT = Kind.STRING, Kind.INTEGER, Kind.FLOAT
 DATETIME, DICTIONARY = Kind.DATETIME, Kind.DICTIONARY
 STATION, PORT, SESSION, ALARM = Scope.STATION, Scope.PORT, Scope.SESSION, Scope.ALARM
-OWN = Whole.OWN
+OWN = StationValue.OWN
 
 # More stations than one central system has: every question is one look at memory.
 _ALL = 1_000_000
@@ -63,7 +63,7 @@ def _row(
     notes: str = "",
     *,
     write: str = "",
-    whole: Whole = Whole.NOTHING,
+    whole: StationValue = StationValue.NOTHING,
     pushed: bool = True,
     grouped: bool = False,
     formerly: str = "",
@@ -201,7 +201,7 @@ _LOAD = _rows(
         "1 while a limit of ours is in force, of the connector or of the charge point; None while "
         "one was sent, got no answer, and may be",
         write="shedLoad, clearShedState",
-        whole=Whole.ANY,
+        whole=StationValue.ANY,
         grouped=True,
     ),
     _row(

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from chargepoint_driver.catalogue import CHARGEPOINT, OCPP, Attribute, Catalogue, Whole
+from chargepoint_driver.catalogue import CHARGEPOINT, OCPP, Attribute, Catalogue, StationValue
 
 _HEAD = """# Points
 
@@ -64,10 +64,10 @@ _OCPP_COLUMNS = (
     "Attribute", "Type", "Unit", "Scope", "Without port", "Writable", "Pushed", "Notes"
 )  # fmt: skip
 _WHOLE = {
-    Whole.NOTHING: "-",
-    Whole.SAME: "value shared by all ports",
-    Whole.ANY: "1 if any is",
-    Whole.OWN: "the charge point's own",
+    StationValue.NOTHING: "-",
+    StationValue.SAME: "value shared by all ports",
+    StationValue.ANY: "1 if any is",
+    StationValue.OWN: "the charge point's own",
 }
 
 

@@ -6,7 +6,7 @@
 does.
 """
 
-from chargepoint_driver.config.agent import AgentConfig, Held
+from chargepoint_driver.config.agent import AgentAccountConfig, AgentConfig
 from chargepoint_driver.config.common import HOST_KEYS
 from chargepoint_driver.config.device import Account, Device, read_device
 from chargepoint_driver.config.ocpp_device import OcppAccount, OcppDevice
@@ -18,10 +18,10 @@ __all__ = [
     "Account",
     "AccountConfig",
     "AgentAccount",
+    "AgentAccountConfig",
     "AgentConfig",
     "Device",
     "DeviceConfig",
-    "Held",
     "OcppAccount",
     "OcppDevice",
     "ShedSettings",

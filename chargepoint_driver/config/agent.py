@@ -13,9 +13,9 @@ from chargepoint_driver.config.ocpp import faults_of
 from chargepoint_driver.config.ocpp_device import OcppAccount
 from chargepoint_driver.config.soap_account import AgentAccount
 
-__all__ = ["AgentConfig", "Held"]
+__all__ = ["AgentAccountConfig", "AgentConfig"]
 
-Held: TypeAlias = AgentAccount | OcppAccount
+AgentAccountConfig: TypeAlias = AgentAccount | OcppAccount
 """An account as the caching agent holds it."""
 
 
@@ -24,7 +24,7 @@ class AgentConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    accounts: dict[str, Held] = Field(description="name to account")
+    accounts: dict[str, AgentAccountConfig] = Field(description="name to account")
 
     @classmethod
     def from_dict(
@@ -37,7 +37,7 @@ class AgentConfig(BaseModel):
         given = fields.get("accounts")
         if not isinstance(given, Mapping) or not given:
             return cls(accounts={}), [*faults, f"{source}: accounts: is missing; name an account"]
-        good: dict[str, Held] = {}
+        good: dict[str, AgentAccountConfig] = {}
         for name, account in given.items():
             where = f"{source}: accounts.{name}"
             if not isinstance(account, Mapping):
@@ -55,7 +55,7 @@ class AgentConfig(BaseModel):
         return cls(accounts=good), faults
 
 
-def _read(account: Mapping[str, Any]) -> tuple[Held | None, list[str]]:
+def _read(account: Mapping[str, Any]) -> tuple[AgentAccountConfig | None, list[str]]:
     """(the account, or what is wrong with it)."""
     backend = account.get("backend", BACKENDS[0])
     if backend not in BACKENDS:
@@ -70,7 +70,7 @@ def _read(account: Mapping[str, Any]) -> tuple[Held | None, list[str]]:
         return None, [explain(fault, known) for fault in error.errors(include_url=False)]
 
 
-def _clash(account: Held, others: Mapping[str, Held]) -> str | None:
+def _clash(account: AgentAccountConfig, others: Mapping[str, AgentAccountConfig]) -> str | None:
     """Why an account cannot stand beside the others."""
     for name, other in others.items():
         if other.key == account.key:

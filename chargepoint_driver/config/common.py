@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.process.files import read_text
 
 __all__ = [
@@ -107,11 +107,11 @@ def unknown_key(key: str, known: Iterable[str]) -> str:
 
 def read_secret(variable: str | None, file: Path | None, name: str = "password") -> str:
     """Return what the environment variable of `<name>_env`, or else the first line of the file of
-    `<name>_file`, holds now. Raises BadConfiguration when it cannot be had."""
+    `<name>_file`, holds now. Raises ConfigurationError when it cannot be had."""
     if variable is not None:
         found = os.environ.get(variable)
         if not found:
-            raise BadConfiguration(
+            raise ConfigurationError(
                 f"{name}_env: the environment variable {variable!r} is not set in this "
                 f"process; set it where the process starts, or use {name}_file"
             )
@@ -120,10 +120,10 @@ def read_secret(variable: str | None, file: Path | None, name: str = "password")
     try:
         lines = read_text(file).splitlines()
     except (OSError, UnicodeError) as error:
-        raise BadConfiguration(
+        raise ConfigurationError(
             f"{name}_file: {file} cannot be read ({type(error).__name__}); correct the path or "
             "its permissions"
         ) from None
     if not lines or not lines[0].strip():
-        raise BadConfiguration(f"{name}_file: {file} holds no {name}")
+        raise ConfigurationError(f"{name}_file: {file} holds no {name}")
     return lines[0].strip()

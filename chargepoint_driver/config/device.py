@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from chargepoint_driver.config.ocpp_device import OcppAccount, OcppDevice
 from chargepoint_driver.config.soap_account import AccountConfig, DeviceConfig
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 
 __all__ = ["BACKENDS", "Account", "Device", "read_device", "unknown_backend"]
 
@@ -18,11 +18,11 @@ Device: TypeAlias = DeviceConfig | OcppDevice
 
 
 def read_device(fields: Mapping[str, Any], source: str = "driver_config") -> Device:
-    """The validated `driver_config` of a device. Raises BadConfiguration with every fault at
+    """The validated `driver_config` of a device. Raises ConfigurationError with every fault at
     once; secrets do not show in it. The platform driver's own keys are left out."""
     backend = fields.get("backend", BACKENDS[0])
     if backend not in BACKENDS:
-        raise BadConfiguration(f"{source}: {unknown_backend(backend)}")
+        raise ConfigurationError(f"{source}: {unknown_backend(backend)}")
     if backend == "ocpp":
         return OcppDevice.from_dict(fields, source)
     return DeviceConfig.from_dict(fields, source)

@@ -25,10 +25,10 @@ from chargepoint_driver.config.common import (
 from chargepoint_driver.config.quirks import MEASURANDS, Quirks
 from chargepoint_driver.config.sinks import SINKS, StreamKeys
 from chargepoint_driver.config.texts import read_json
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 
 __all__ = [
-    "ChargePointConfig",
+    "ChargerConfig",
     "OcppConfig",
     "Retention",
     "Tls",
@@ -37,7 +37,7 @@ __all__ = [
     "read_charge_points",
 ]
 
-LONGEST_ID = 128
+MAX_ID = 128
 _FROZEN = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
@@ -83,7 +83,7 @@ class Retention(BaseModel):
     )
 
 
-class ChargePointConfig(BaseModel):
+class ChargerConfig(BaseModel):
     """What is known of one charge point beforehand."""
 
     model_config = _FROZEN
@@ -106,7 +106,7 @@ class ChargePointConfig(BaseModel):
     quirks: Quirks = Field(default_factory=Quirks, description="its own quirks")
 
     @model_validator(mode="after")
-    def _has_one_password(self) -> ChargePointConfig:
+    def _has_one_password(self) -> ChargerConfig:
         if self.password_env is not None and self.password_file is not None:
             raise ValueError("give password_env or password_file, not both")
         return self
@@ -116,11 +116,11 @@ class ChargePointConfig(BaseModel):
         return self.password_env is not None or self.password_file is not None
 
     def read_password(self) -> str:
-        """The password as it stands now. Raises BadConfiguration when it cannot be had."""
+        """The password as it stands now. Raises ConfigurationError when it cannot be had."""
         return read_secret(self.password_env, self.password_file)
 
 
-_ANYONE = ChargePointConfig()
+_ANYONE = ChargerConfig()
 
 
 class OcppConfig(StreamKeys):
@@ -132,7 +132,7 @@ class OcppConfig(StreamKeys):
         default="127.0.0.1:9000", description="address:port, port 0 for any free one"
     )
     database: Path = Field(description="SQLite file of transactions, events and limits")
-    charge_points: Literal["*"] | dict[str, ChargePointConfig] = Field(
+    charge_points: Literal["*"] | dict[str, ChargerConfig] = Field(
         default="*", description='"*" for any, or id to settings; the id "*" stands for all others'
     )
     station_groups: dict[str, tuple[str, ...]] = Field(
@@ -229,9 +229,9 @@ class OcppConfig(StreamKeys):
     @classmethod
     def _ids_can_be_used(cls, value: Any) -> Any:
         for station_id in value if isinstance(value, dict) else ():
-            if not 0 < len(station_id) <= LONGEST_ID or not station_id.isprintable():
+            if not 0 < len(station_id) <= MAX_ID or not station_id.isprintable():
                 raise ValueError(
-                    f"a charge point id has 1 to {LONGEST_ID} printable characters;"
+                    f"a charge point id has 1 to {MAX_ID} printable characters;"
                     f" {station_id[:40]!r} is none"
                 )
         return value
@@ -300,7 +300,7 @@ class OcppConfig(StreamKeys):
             point.has_password for point in self.charge_points.values()
         )
 
-    def of(self, station_id: str) -> ChargePointConfig | None:
+    def of(self, station_id: str) -> ChargerConfig | None:
         """The settings of a charge point; None when it may not connect."""
         if self.charge_points == "*":
             return _ANYONE
@@ -308,10 +308,10 @@ class OcppConfig(StreamKeys):
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any], source: str = "ocpp") -> OcppConfig:
-        """A validated config. Raises BadConfiguration with every fault at once."""
+        """A validated config. Raises ConfigurationError with every fault at once."""
         lines = faults_of(cls, fields)
         if lines:
-            raise BadConfiguration("\n".join(f"{source}: {line}" for line in lines))
+            raise ConfigurationError("\n".join(f"{source}: {line}" for line in lines))
         return cls(**fields)
 
 
@@ -322,7 +322,7 @@ def faults_of(
     try:
         cls.model_validate(dict(fields))
     except ValidationError as error:
-        nested = keys_of(ChargePointConfig, Tls, Retention, Quirks, *SINKS)
+        nested = keys_of(ChargerConfig, Tls, Retention, Quirks, *SINKS)
         return [
             explain(
                 {**fault, "loc": _without_choices(fault["loc"])},
@@ -346,7 +346,7 @@ def read_charge_points(path: Path) -> Any:
     if isinstance(found, dict) and set(found) == {"charge_points"}:
         found = found["charge_points"]
     if found != "*" and not isinstance(found, dict):
-        raise BadConfiguration(f'{path}: must be an object of id to settings, or "*"')
+        raise ConfigurationError(f'{path}: must be an object of id to settings, or "*"')
     return found
 
 

@@ -9,9 +9,9 @@ from typing import Any, Literal
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from chargepoint_driver.config.common import DeviceKeys, keys_of, own_keys, printable, unknown_key
-from chargepoint_driver.config.ocpp import LONGEST_ID, OcppConfig, faults_of
+from chargepoint_driver.config.ocpp import MAX_ID, OcppConfig, faults_of
 from chargepoint_driver.config.shed import ShedSettings
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 
 __all__ = ["OcppAccount", "OcppDevice"]
 
@@ -49,15 +49,15 @@ class OcppAccount(OcppConfig):
         """Seconds that one write may take: several calls in a row, each with its own limit."""
         return 4 * self.call_timeout_s + 10
 
-    def missing_secret(self) -> BadConfiguration | None:
+    def missing_secret(self) -> ConfigurationError | None:
         """Why the password of a charge point cannot be had at present."""
         points = {} if self.charge_points == "*" else self.charge_points
         for station_id, point in points.items():
             try:
                 if point.has_password:
                     point.read_password()
-            except BadConfiguration as error:
-                return BadConfiguration(f"charge_points.{station_id}: {error}")
+            except ConfigurationError as error:
+                return ConfigurationError(f"charge_points.{station_id}: {error}")
         return None
 
 
@@ -67,7 +67,7 @@ class OcppDevice(ShedSettings, DeviceKeys):
 
     backend: Literal["ocpp"] = Field("ocpp", description="says that the charger connects to us")
     chargePointID: str = Field(  # noqa: N815
-        "", max_length=LONGEST_ID, description="id that the charge point connects with"
+        "", max_length=MAX_ID, description="id that the charge point connects with"
     )
     stationGroup: str | None = Field(  # noqa: N815
         None,
@@ -154,7 +154,7 @@ class OcppDevice(ShedSettings, DeviceKeys):
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any], source: str = "driver_config") -> OcppDevice:
-        """A validated config. Raises BadConfiguration with every fault at once. The platform
+        """A validated config. Raises ConfigurationError with every fault at once. The platform
         driver's own keys are left out."""
         known = keys_of(cls, OcppAccount)
         of_device = set(keys_of(cls))
@@ -175,14 +175,14 @@ class OcppDevice(ShedSettings, DeviceKeys):
             if own.get("account"):
                 lines.append("account: is of use beside cache_agent only; remove it")
         if lines:
-            raise BadConfiguration("\n".join(f"{source}: {line}" for line in lines))
+            raise ConfigurationError("\n".join(f"{source}: {line}" for line in lines))
         device = cls(**own)
         if device.cache_agent is None:
             device._central = OcppAccount(**rest)
             group = device.stationGroup
             if group is not None and group not in device._central.station_groups:
                 known_groups = ", ".join(device._central.station_groups) or "none"
-                raise BadConfiguration(
+                raise ConfigurationError(
                     f"{source}: stationGroup: {group!r} is not in station_groups ({known_groups})"
                 )
         return device

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from chargepoint_driver.config.common import explain, keys_of
-from chargepoint_driver.errors import BadValue
+from chargepoint_driver.errors import InvalidValueError
 
 __all__ = ["ShedSettings"]
 
@@ -90,9 +90,9 @@ class ShedSettings(BaseModel):
 
     @classmethod
     def from_words(cls, fields: Mapping[str, Any]) -> ShedSettings:
-        """The settings of one call. Raises BadValue with every fault."""
+        """The settings of one call. Raises InvalidValueError with every fault."""
         try:
             return cls.model_validate(fields, strict=True)
         except ValidationError as error:
             lines = [explain(fault, keys_of(cls)) for fault in error.errors(include_url=False)]
-            raise BadValue("; ".join(lines)) from None
+            raise InvalidValueError("; ".join(lines)) from None

@@ -65,7 +65,7 @@ class _Login(BaseModel):
         return self
 
     def read_password(self) -> str | None:
-        """Return the password; None where there is no user. Raises BadConfiguration."""
+        """Return the password; None where there is no user. Raises ConfigurationError."""
         if self.username is None:
             return None
         return read_secret(self.password_env, self.password_file)
@@ -90,7 +90,7 @@ class _Token(BaseModel):
         return self
 
     def read_token(self) -> str | None:
-        """Return the token; None where none is configured. Raises BadConfiguration."""
+        """Return the token; None where none is configured. Raises ConfigurationError."""
         if self.token_env is None and self.token_file is None:
             return None
         return read_secret(self.token_env, self.token_file, "token")
@@ -258,7 +258,7 @@ class WebhookSinkConfig(_Sink, _Token):
         return self
 
     def read_key(self) -> str:
-        """Return the key of signatures. Raises BadConfiguration."""
+        """Return the key of signatures. Raises ConfigurationError."""
         return read_secret(self.secret_env, self.secret_file, "secret")
 
 

@@ -32,7 +32,7 @@ from chargepoint_driver.config.common import (
 )
 from chargepoint_driver.config.shed import ShedSettings
 from chargepoint_driver.config.sinks import StreamKeys
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 
 __all__ = ["AccountConfig", "AgentAccount", "DeviceConfig"]
 
@@ -158,16 +158,16 @@ class AccountConfig(_Account):
         """What makes two configs the same account."""
         return self.url, self.username
 
-    def missing_secret(self) -> BadConfiguration | None:
+    def missing_secret(self) -> ConfigurationError | None:
         """Why the password cannot be had at present."""
         try:
             self.read_password()
-        except BadConfiguration as error:
+        except ConfigurationError as error:
             return error
         return None
 
     def read_password(self) -> str:
-        """The password as it stands now. Raises BadConfiguration when it cannot be had."""
+        """The password as it stands now. Raises ConfigurationError when it cannot be had."""
         if self.password is not None:
             return self.password.get_secret_value()
         return read_secret(self.password_env, self.password_file)
@@ -256,7 +256,7 @@ class DeviceConfig(ShedSettings, DeviceKeys, _Account):
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any], source: str = "driver_config") -> DeviceConfig:
-        """A validated config. Raises BadConfiguration with every fault at once; secrets do not
+        """A validated config. Raises ConfigurationError with every fault at once; secrets do not
         show in it. The platform driver's own keys are left out."""
         own = own_keys(fields)
         try:
@@ -268,7 +268,7 @@ class DeviceConfig(ShedSettings, DeviceKeys, _Account):
             if not own.get("cache_agent"):
                 whole += _account_faults(own)
             lines += [line for line in whole if line not in "\n".join(lines)]
-            raise BadConfiguration("\n".join(f"{source}: {line}" for line in lines)) from None
+            raise ConfigurationError("\n".join(f"{source}: {line}" for line in lines)) from None
 
 
 class AgentAccount(AccountConfig):

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 
 __all__ = ["Json", "loads", "read_json", "read_text"]
 
@@ -52,22 +52,22 @@ class Json(NamedTuple):
 def read_text(path: Path) -> str:
     """Return the text of a file, lines ended by a line feed. A byte order mark stays.
 
-    Raises BadConfiguration for a file that cannot be read, or is not UTF-8.
+    Raises ConfigurationError for a file that cannot be read, or is not UTF-8.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise BadConfiguration(
+        raise ConfigurationError(
             f"{path}: cannot be read ({error.strerror or error}); correct the path or its "
             "permissions"
         ) from None
     if content.startswith(_WIDE) or content.count(b"\0") * 4 > len(content):
-        raise BadConfiguration(f"{path}: cannot be read (it is UTF-16 or binary); {_SAVE}")
+        raise ConfigurationError(f"{path}: cannot be read (it is UTF-16 or binary); {_SAVE}")
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         before = content[: error.start].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        raise BadConfiguration(
+        raise ConfigurationError(
             f"{path}: line {before.count(10) + 1}: cannot be read (byte "
             f"0x{content[error.start]:02x} is not UTF-8, it may be Windows-1252); {_SAVE}"
         ) from None
@@ -85,7 +85,7 @@ def loads(text: str) -> Any:
 def read_json(path: Path) -> Json:
     """Return what a JSON file holds, comments (#, // and /* */) stripped.
 
-    Raises BadConfiguration with line, column and cure for what is not JSON.
+    Raises ConfigurationError with line, column and cure for what is not JSON.
     """
     text = read_text(path)
     warnings = []
@@ -102,9 +102,9 @@ def read_json(path: Path) -> Json:
             object_pairs_hook=lambda pairs: _object(pairs, twice),
         )
     except json.JSONDecodeError as error:
-        raise BadConfiguration(f"{path}: {_explain(text, error)}") from None
+        raise ConfigurationError(f"{path}: {_explain(text, error)}") from None
     except RecursionError:
-        raise BadConfiguration(
+        raise ConfigurationError(
             f"{path}: not a config, its brackets never end; write one JSON object"
         ) from None
     warnings += [

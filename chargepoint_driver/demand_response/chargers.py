@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from chargepoint_driver.config import Account
-from chargepoint_driver.errors import BadConfiguration, ChargePointError
+from chargepoint_driver.errors import ChargePointError, ConfigurationError
 from chargepoint_driver.service import Accounts, Service
 from chargepoint_driver.text import get_logger
 
@@ -83,7 +83,7 @@ class AccountChargers:
         writer: str = "openadr",
     ) -> None:
         if not devices:
-            raise BadConfiguration("chargers.devices: must name a station, port or group")
+            raise ConfigurationError("chargers.devices: must name a station, port or group")
         self._accounts = accounts
         self._devices = [
             (each.get("account"), {k: v for k, v in each.items() if k != "account"})

@@ -17,8 +17,8 @@ from chargepoint_driver.demand_response.ven_messages import Period
 
 __all__ = ["Events"]
 
-LONGEST = timedelta(days=31)
-MOST_EVENTS = 1_000
+MAX_LENGTH = timedelta(days=31)
+MAX_EVENTS = 1_000
 KINDS = ("level", "price", "kw", "percent")
 DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 
@@ -71,8 +71,8 @@ class Events:
         known = self._events.get(name)
         if known is not None and event.rank <= known.rank:
             return "known"
-        if known is None and len(self._events) >= MOST_EVENTS:
-            return f"malformed: {MOST_EVENTS} events are waiting already"
+        if known is None and len(self._events) >= MAX_EVENTS:
+            return f"malformed: {MAX_EVENTS} events are waiting already"
         self._events[name], self.messages[name] = event, message
         return "cancelled" if event.rank[1] else _age(event, now)
 
@@ -96,14 +96,14 @@ class Events:
             raise ValueError("event_id must be a text, modification a whole number")
         if rank[1]:
             # Remembered for a while: an older message of the event may come after it.
-            return name, ShedEvent(rank, ((now, now + LONGEST, None),))
+            return name, ShedEvent(rank, ((now, now + MAX_LENGTH, None),))
         if ven_messages.is_of_ven(message):
-            periods = ven_messages.periods_of(message, LONGEST)
+            periods = ven_messages.periods_of(message, MAX_LENGTH)
         else:
             periods = [_period(message)]
         for period in periods:
-            if not timedelta(0) < period.end - period.start <= LONGEST:
-                raise ValueError(f"it must last up to {LONGEST.days} days")
+            if not timedelta(0) < period.end - period.start <= MAX_LENGTH:
+                raise ValueError(f"it must last up to {MAX_LENGTH.days} days")
         return name, ShedEvent(
             rank, tuple((each.start, each.end, self._limit(each)) for each in periods)
         )
@@ -135,9 +135,10 @@ def _period(message: dict[str, Any]) -> Period:
     days, hours, minutes, seconds = (int(part or 0) for part in parts.groups())
     length = timedelta(days, seconds, 0, 0, minutes, hours)
     kinds = [kind for kind in KINDS if kind in message]
-    if not timedelta(0) < length <= LONGEST or len(kinds) != 1:
+    if not timedelta(0) < length <= MAX_LENGTH or len(kinds) != 1:
         raise ValueError(
-            f"it must last up to {LONGEST.days} days and have a level or a price, or kw, or percent"
+            f"it must last up to {MAX_LENGTH.days} days and have a level or a price, or kw, or "
+            "percent"
         )
     value = message[kinds[0]]
     if isinstance(value, bool) or not math.isfinite(value):

@@ -6,7 +6,7 @@ import sqlite3
 import time
 from pathlib import Path
 
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.process.files import make_private
 
 __all__ = ["Cursors"]
@@ -16,7 +16,7 @@ class Cursors:
     """The file. For the relay's thread; it has one writer."""
 
     def __init__(self, path: Path) -> None:
-        """Raises BadConfiguration when the file cannot be used."""
+        """Raises ConfigurationError when the file cannot be used."""
         self.path = path
         try:
             make_private(path)
@@ -31,7 +31,7 @@ class Cursors:
                 " seq INTEGER NOT NULL, lost INTEGER NOT NULL DEFAULT 0, saved REAL NOT NULL)"
             )
         except (sqlite3.Error, OSError) as error:
-            raise BadConfiguration(
+            raise ConfigurationError(
                 f"sinks: {path} cannot be used ({error}); correct its rights, or delete it: then "
                 "the sinks begin with the newest event"
             ) from None

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.events.stored_events import begin_run
 from chargepoint_driver.process.files import make_private
 from chargepoint_driver.process.loop_thread import native_lock, native_queue, start_native_thread
@@ -44,7 +44,7 @@ class Outbox:
         max_age_s: float = 30 * 86_400.0,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """Raises BadConfiguration when the file cannot be used."""
+        """Raises ConfigurationError when the file cannot be used."""
         self.path = path
         self._max_age_s = max_age_s
         self._now = now
@@ -59,7 +59,7 @@ class Outbox:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if not self._owner.acquire():
-                raise BadConfiguration(
+                raise ConfigurationError(
                     f"events_file: {path} is used by another process (pid "
                     f"{self._owner.owner() or 'unknown'}); give each its own"
                 )
@@ -70,7 +70,7 @@ class Outbox:
             self._last = self._prepare()
         except (sqlite3.Error, OSError) as error:
             self._owner.release()
-            raise BadConfiguration(
+            raise ConfigurationError(
                 f"events_file: {path} cannot be used ({error}); correct the path or its rights"
             ) from None
         start_native_thread(self._run)

@@ -124,7 +124,7 @@ class Relay:
     def prepare(self) -> None:
         """Find where each sink goes on. A new one begins with the first event after this.
 
-        Raises TryLater, sqlite3.Error.
+        Raises TransientError, sqlite3.Error.
         """
         self._last = self._source.last()
         for line in self._lines:

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from pathlib import Path
 from typing import Any
 
-from chargepoint_driver.errors import NothingThere, TryLater
+from chargepoint_driver.errors import NotFoundError, TransientError
 from chargepoint_driver.events.envelope import Event
 
 __all__ = ["StoredEvents", "begin_run"]
@@ -38,11 +38,11 @@ class StoredEvents:
     """The events of one file. For one thread at a time."""
 
     def __init__(self, path: Path, account: str, *, busy_s: float = 1.0) -> None:
-        """Raises NothingThere, TryLater."""
+        """Raises NotFoundError, TransientError."""
         self.account = account
         self._path = path
         if not path.is_file():
-            raise NothingThere(f"there is no database {path}")
+            raise NotFoundError(f"there is no database {path}")
         try:
             self._db = sqlite3.connect(
                 f"{path.resolve().as_uri()}?mode=ro",
@@ -63,7 +63,8 @@ class StoredEvents:
         self._db.close()
 
     def read(self, after: int, limit: int) -> list[Event]:
-        """Return events with ids above `after`, oldest first, at most `limit`. Raises TryLater."""
+        """Return events with ids above `after`, oldest first, at most `limit`. Raises
+        TransientError."""
         rows = self._ask(
             f"SELECT {_COLUMNS} FROM events WHERE id > ? ORDER BY id LIMIT ?",  # noqa: S608
             after,
@@ -74,7 +75,8 @@ class StoredEvents:
         return [self._event(row) for row in rows]
 
     def last(self) -> int:
-        """Return the id of the newest event that was ever stored; 0 for none. Raises TryLater."""
+        """Return the id of the newest event that was ever stored; 0 for none. Raises
+        TransientError."""
         rows = self._ask(
             "SELECT max(coalesce((SELECT max(id) FROM events), 0),"
             " coalesce((SELECT id FROM last_event), 0))"
@@ -82,14 +84,15 @@ class StoredEvents:
         return int(rows[0][0])
 
     def received_s(self, after: int) -> float | None:
-        """Return when the first event above an id was received; None for none. Raises TryLater."""
+        """Return when the first event above an id was received; None for none. Raises
+        TransientError."""
         rows = self._ask("SELECT received FROM events WHERE id > ? ORDER BY id LIMIT 1", after)
         return None if not rows else float(rows[0][0])
 
     def before(self, time_s: float) -> int:
         """Return the highest id such that all events up to it were received before a time.
 
-        By bisection: ids grow with the time of receipt. Raises TryLater."""
+        By bisection: ids grow with the time of receipt. Raises TransientError."""
         first = self._ask("SELECT min(id) FROM events")[0][0]
         low, high = (first or 1) - 1, self.last()
         while low < high:
@@ -104,7 +107,7 @@ class StoredEvents:
         return low
 
     def run_of(self, seq: int) -> int:
-        """Return the run of an id. Raises TryLater."""
+        """Return the run of an id. Raises TransientError."""
         self._read_runs(seq)
         return self._run(seq)
 
@@ -144,8 +147,8 @@ class StoredEvents:
         except sqlite3.Error as error:
             raise self._later(error) from None
 
-    def _later(self, error: sqlite3.Error) -> TryLater:
-        return TryLater(f"{self._path}: cannot be read now ({error})")
+    def _later(self, error: sqlite3.Error) -> TransientError:
+        return TransientError(f"{self._path}: cannot be read now ({error})")
 
 
 def _time(value: object, default_s: float) -> float:

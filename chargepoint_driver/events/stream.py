@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from chargepoint_driver.errors import BadConfiguration, ChargePointError, TryLater
+from chargepoint_driver.errors import ChargePointError, ConfigurationError, TransientError
 from chargepoint_driver.events.cursors import Cursors
 from chargepoint_driver.events.live_status import StatusFeed
 from chargepoint_driver.events.relay import Alert, Relay, SinkState, limits_of
@@ -47,7 +47,7 @@ class EventStream:
         now: Callable[[], float] = time.time,
     ) -> None:
         """`path` is the SQLite file of the events, `sinks` name to a config of `config.sinks`.
-        Raises BadConfiguration where the client of a sink is not installed."""
+        Raises ConfigurationError where the client of a sink is not installed."""
         self._path = path
         self._account = account
         self._sinks = {
@@ -62,7 +62,7 @@ class EventStream:
         self._task: Any = None
 
     def start(self) -> None:
-        """Begin. Raises BadConfiguration, TryLater; then nothing is left running."""
+        """Begin. Raises ConfigurationError, TransientError; then nothing is left running."""
         self._loop.start()
         try:
             self._loop.run(self._begin, _START_S)
@@ -98,7 +98,7 @@ class EventStream:
         except (sqlite3.Error, ChargePointError) as error:
             cursors.close()
             source.close()
-            raise BadConfiguration(f"sinks: {cursors.path} cannot be used ({error})") from None
+            raise ConfigurationError(f"sinks: {cursors.path} cannot be used ({error})") from None
         self._relay = relay
 
         async def work() -> None:
@@ -115,7 +115,7 @@ class EventStream:
     async def _end(self) -> None:
         task, self._task = self._task, None
         if task is None:
-            raise TryLater("the event stream is not running")
+            raise TransientError("the event stream is not running")
         task.cancel()
 
         await asyncio.gather(task, return_exceptions=True)

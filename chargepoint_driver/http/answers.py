@@ -11,15 +11,15 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from chargepoint_driver.errors import (
-    BadConfiguration,
-    BadReply,
-    BadValue,
     ChargePointError,
-    FateUnknown,
-    NothingThere,
-    Refused,
-    TryLater,
-    WriteRejected,
+    ConfigurationError,
+    InvalidReplyError,
+    InvalidValueError,
+    NotFoundError,
+    OutcomeUnknownError,
+    RefusedError,
+    TransientError,
+    WriteRejectedError,
 )
 from chargepoint_driver.rate_limited_log import RateLimitedLog
 from chargepoint_driver.text import get_logger
@@ -32,14 +32,14 @@ _failures = RateLimitedLog(_log)
 
 # The first class that fits counts.
 STATUSES: tuple[tuple[type[ChargePointError], int, str], ...] = (
-    (BadValue, 400, "the request cannot be meant; nothing was sent"),
-    (BadConfiguration, 400, "the request names what is not configured; nothing was sent"),
-    (NothingThere, 404, "no such station, port or record"),
-    (Refused, 409, "refused; the same request will be refused again"),
-    (WriteRejected, 502, "the service or the charger did not carry it out"),
-    (BadReply, 502, "the answer of the service or the charger cannot be understood"),
-    (FateUnknown, 504, "sent, and no answer came: it may have been carried out"),
-    (TryLater, 503, "out of reach at present; nothing was sent"),
+    (InvalidValueError, 400, "the request cannot be meant; nothing was sent"),
+    (ConfigurationError, 400, "the request names what is not configured; nothing was sent"),
+    (NotFoundError, 404, "no such station, port or record"),
+    (RefusedError, 409, "refused; the same request will be refused again"),
+    (WriteRejectedError, 502, "the service or the charger did not carry it out"),
+    (InvalidReplyError, 502, "the answer of the service or the charger cannot be understood"),
+    (OutcomeUnknownError, 504, "sent, and no answer came: it may have been carried out"),
+    (TransientError, 503, "out of reach at present; nothing was sent"),
 )
 
 
@@ -70,15 +70,15 @@ def refusal(code: str, message: str, status: int) -> web.Response:
 
 
 async def read_json(request: web.Request, kind: Any, what: str) -> Any:
-    """The body as that type (see msgspec); nothing counts as {}. Raises BadValue that says
+    """The body as that type (see msgspec); nothing counts as {}. Raises InvalidValueError that says
     where it is wrong."""
     text = await request.read()
     try:
         return msgspec.json.decode(text if text.strip() else b"{}", type=kind)
     except msgspec.ValidationError as error:
-        raise BadValue(f"the body must be {what}: {error}") from None
+        raise InvalidValueError(f"the body must be {what}: {error}") from None
     except (msgspec.MsgspecError, RecursionError, ValueError):
-        raise BadValue(f"the body must be {what}, as JSON") from None
+        raise InvalidValueError(f"the body must be {what}, as JSON") from None
 
 
 def answering(

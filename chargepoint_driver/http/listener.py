@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.typedefs import Handler
 
-from chargepoint_driver.errors import BadConfiguration, BadValue
+from chargepoint_driver.errors import ConfigurationError, InvalidValueError
 from chargepoint_driver.http.answers import refusal
 from chargepoint_driver.process import descriptors
 from chargepoint_driver.process.acceptor import Acceptor, ConnectionLimits
@@ -66,7 +66,7 @@ class Listener:
         self.url = ""
 
     async def start(self, app: web.Application) -> None:
-        """Listen. Raises BadConfiguration."""
+        """Listen. Raises ConfigurationError."""
         limits = self._within(descriptors.raise_soft_limit())
         app[_LISTENER] = self
         app.middlewares.append(_read_body)
@@ -89,7 +89,7 @@ class Listener:
             self._acceptor = Acceptor((host, port), server, limits, self.log, self._tls)
         except OSError as error:
             await runner.cleanup()
-            raise BadConfiguration(
+            raise ConfigurationError(
                 f"{self._setting}: {host}:{port} cannot be used ({error.strerror})"
             ) from None
         self._runner = runner
@@ -155,5 +155,5 @@ async def _read_body(request: web.Request, handler: Handler) -> web.StreamRespon
             answer.force_close()
             return answer
         except (web.RequestPayloadError, BadHttpMessage, ValueError) as error:
-            raise BadValue(f"the body cannot be read ({type(error).__name__})") from None
+            raise InvalidValueError(f"the body cannot be read ({type(error).__name__})") from None
     return await handler(request)

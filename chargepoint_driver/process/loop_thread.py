@@ -18,7 +18,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from chargepoint_driver.errors import ChargePointError, FateUnknown, TryLater
+from chargepoint_driver.errors import ChargePointError, OutcomeUnknownError, TransientError
 from chargepoint_driver.process import threads
 
 __all__ = [
@@ -145,7 +145,7 @@ class _Job:
 
     def _end(self, task: asyncio.Task[Any]) -> None:
         if task.cancelled():
-            self.error = TryLater("the central system has stopped")
+            self.error = TransientError("the central system has stopped")
         else:
             self.error = task.exception()
             self.result = None if self.error is not None else task.result()
@@ -178,16 +178,16 @@ class NativeLoop:
                 gevent.get_hub()
                 start_native_thread(lambda: self._run(ready))
             if not ready.wait(timeout_s):
-                raise TryLater(f"{self._name} has not started within {timeout_s:g} s")
+                raise TransientError(f"{self._name} has not started within {timeout_s:g} s")
         finally:
             ready.close()
 
     def run(self, make: Callable[[], Coroutine[Any, Any, Any]], timeout_s: float) -> Any:
-        """Run a coroutine there and return its result. Raises its error; FateUnknown when it
-        has not ended in time, and then it is cancelled."""
+        """Run a coroutine there and return its result. Raises its error; OutcomeUnknownError when
+        it has not ended in time, and then it is cancelled."""
         loop = self._loop
         if loop is None or loop.is_closed():
-            raise TryLater(f"{self._name} is not running")
+            raise TransientError(f"{self._name} is not running")
         if _thread.get_ident() == self._ident:
             raise RuntimeError(f"{self._name}: called from its own thread")
         done = Signal()
@@ -197,9 +197,9 @@ class NativeLoop:
             loop.call_soon_threadsafe(self._take)
             if not done.wait(timeout_s):
                 loop.call_soon_threadsafe(job.cancel)
-                raise FateUnknown(f"{self._name}: not done within {timeout_s:g} s")
+                raise OutcomeUnknownError(f"{self._name}: not done within {timeout_s:g} s")
         except RuntimeError as error:
-            raise TryLater(f"{self._name} has stopped") from error
+            raise TransientError(f"{self._name} has stopped") from error
         finally:
             done.close()
         if job.error is not None:
@@ -207,14 +207,14 @@ class NativeLoop:
         return job.result
 
     def soon(self, work: Callable[[], None]) -> None:
-        """Have something done on the loop, without waiting for it. Raises TryLater."""
+        """Have something done on the loop, without waiting for it. Raises TransientError."""
         loop = self._loop
         if loop is None:
-            raise TryLater(f"{self._name} is not running")
+            raise TransientError(f"{self._name} is not running")
         try:
             loop.call_soon_threadsafe(work)
         except RuntimeError as error:
-            raise TryLater(f"{self._name} has stopped") from error
+            raise TransientError(f"{self._name} has stopped") from error
 
     def stop(self, timeout_s: float = 10.0) -> None:
         """End the loop and its thread. Twice is once."""

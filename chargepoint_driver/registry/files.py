@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from chargepoint_driver.config.texts import read_text
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.registry import columns as col
 from chargepoint_driver.registry.rows import Finding
 
@@ -35,7 +35,7 @@ class _Record(NamedTuple):
 def read_csv(path: Path) -> list[tuple[int, dict[str, Any]]]:
     """Return (line number, row) of each row that is not blank.
 
-    Raises BadConfiguration when the file cannot be read or is no registry.
+    Raises ConfigurationError when the file cannot be read or is no registry.
     """
     return read_file(path).rows
 
@@ -43,7 +43,7 @@ def read_csv(path: Path) -> list[tuple[int, dict[str, Any]]]:
 def read_file(path: Path) -> RegistryFile:
     """Return the rows of a registry file and what is odd about it.
 
-    Raises BadConfiguration when the file cannot be read or is no registry.
+    Raises ConfigurationError when the file cannot be read or is no registry.
     """
     text = read_text(path)
     warnings = []
@@ -62,11 +62,11 @@ def read_file(path: Path) -> RegistryFile:
     try:
         records = list(_records(text, path))
     except csv.Error as error:
-        raise BadConfiguration(f"{path}: not CSV ({error}); save it as CSV again") from None
+        raise ConfigurationError(f"{path}: not CSV ({error}); save it as CSV again") from None
     head, *rest = records or [_Record(1, 1, [])]
     wrong = col.misread(head.cells)
     if wrong is not None:
-        raise BadConfiguration(f"{path}: row 1: {wrong[0]}; {wrong[1]}")
+        raise ConfigurationError(f"{path}: row 1: {wrong[0]}; {wrong[1]}")
     names = Counter(map(col.canonical, head.cells))
     warnings += [
         Finding(str(path), 1, name, "stands twice, and the last one counts", "remove one")
@@ -110,7 +110,7 @@ def _is_odd(lines: str) -> bool:
 
 
 def _records(text: str, path: Path) -> Iterator[_Record]:
-    """Yield the records of CSV. Raises BadConfiguration at a quote that is never closed: the rest
+    """Yield the records of CSV. Raises ConfigurationError at a quote that is never closed: the rest
     of the file would be one cell."""
     reader = csv.reader(io.StringIO(f"{text}\n{_SENTINEL}", newline="\n"))
     first = last = 1
@@ -121,10 +121,10 @@ def _records(text: str, path: Path) -> Iterator[_Record]:
             yield _Record(first, reader.line_num, cells)
             last, first = first, reader.line_num + 1
     except csv.Error as error:
-        raise BadConfiguration(
+        raise ConfigurationError(
             f"{path}: row {first}: not CSV ({error}); save it as CSV again"
         ) from None
-    raise BadConfiguration(
+    raise ConfigurationError(
         f"{path}: row {last}: not CSV (a quote is never closed); close it, or write a quote "
         "within a quoted cell twice"
     )

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from chargepoint_driver.backend import Target
-from chargepoint_driver.catalogue import Attribute, Kind, Scope, Whole
-from chargepoint_driver.errors import BadReply, ChargePointError
+from chargepoint_driver.catalogue import Attribute, Kind, Scope, StationValue
+from chargepoint_driver.errors import ChargePointError, InvalidReplyError
 from chargepoint_driver.records import StationRecord, Unreadable, Value
 
 __all__ = ["Point"]
@@ -62,7 +62,7 @@ class Point:
         return self.attribute.call, self.station_id
 
     @property
-    def in_port(self) -> tuple[int, str]:
+    def port_key(self) -> tuple[int, str]:
         """(port, name) where the value stands in a port and is taken just as the reply has it,
         unless it is Unreadable or the port is missing; (0, name) where `value_of` must tell."""
         attribute = self.attribute
@@ -77,7 +77,7 @@ class Point:
     def value_of(self, record: StationRecord) -> Value:
         """This point's value in a record of its call; None when it is not reported.
 
-        Raises NothingThere when the port does not exist, BadReply when the reply holds
+        Raises NotFoundError when the port does not exist, InvalidReplyError when the reply holds
         something that is not of the attribute's kind, ChargePointError for what no reply holds.
         """
         attribute = self.attribute
@@ -99,13 +99,13 @@ class Point:
             return None
         if isinstance(value, Unreadable):
             if value.is_damaged:
-                raise BadReply(
+                raise InvalidReplyError(
                     f"{attribute.name} of {self.target} came damaged, in XML that is not "
                     "well-formed; correct the station's name at ChargePoint, or ask its support"
                 )
             if self.kind is Kind.STRING:
                 return value.text
-            raise BadReply(
+            raise InvalidReplyError(
                 f"{attribute.name} of {self.target} is {value.text!r}, which is "
                 f"no {attribute.kind.value}"
             )
@@ -114,10 +114,10 @@ class Point:
     def _whole(self, record: StationRecord) -> Value | Unreadable:
         """A port's attribute for the whole station."""
         name = self.attribute.name
-        if self.attribute.whole is Whole.OWN:
+        if self.attribute.whole is StationValue.OWN:
             return record.values.get(name)
         values = [port.get(name) for port in record.ports.values()]
-        if self.attribute.whole is Whole.ANY:
+        if self.attribute.whole is StationValue.ANY:
             truths = [value for value in values if isinstance(value, int) and value]
             if truths:
                 return max(truths)

@@ -11,8 +11,15 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from chargepoint_driver.catalogue import CHARGEPOINT, Attribute, Catalogue, Kind, Scope, Whole
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.catalogue import (
+    CHARGEPOINT,
+    Attribute,
+    Catalogue,
+    Kind,
+    Scope,
+    StationValue,
+)
+from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.registry import columns as col
 from chargepoint_driver.registry.point import Point
 
@@ -75,9 +82,9 @@ class Registry:
     warnings: list[Finding] = field(default_factory=list)
 
     def raise_faults(self) -> None:
-        """Raise BadConfiguration with every fault, a line each, when there is any."""
+        """Raise ConfigurationError with every fault, a line each, when there is any."""
         if self.faults:
-            raise BadConfiguration("\n".join(map(str, self.faults)))
+            raise ConfigurationError("\n".join(map(str, self.faults)))
 
 
 def build(
@@ -447,7 +454,11 @@ class _Row:
             )
         if port is None:
             port = device_port
-        if port is None and attribute.scope is Scope.PORT and attribute.whole is Whole.NOTHING:
+        if (
+            port is None
+            and attribute.scope is Scope.PORT
+            and attribute.whole is StationValue.NOTHING
+        ):
             hint = ", or use stationLoad" if attribute.name == "portLoad" else ""
             self._fault(
                 col.PORT,

@@ -29,7 +29,7 @@ class Selection(dict[str, Point]):
         for name, point in self.items():
             if point.group is not None:
                 continue
-            members.setdefault(point.key, []).append((name, *point.in_port, point))
+            members.setdefault(point.key, []).append((name, *point.port_key, point))
         return {
             key: Group(min(member[3].currency_s for member in found), found)
             for key, found in members.items()

@@ -9,14 +9,14 @@ from typing import Any
 
 from chargepoint_driver.backend import Backend, StreamingBackend, Target
 from chargepoint_driver.config import Account, AccountConfig
-from chargepoint_driver.errors import BadConfiguration, ChargePointError, NothingThere
+from chargepoint_driver.errors import ChargePointError, ConfigurationError, NotFoundError
 from chargepoint_driver.events import EventStream, SinkState
 from chargepoint_driver.events.live_status import StatusFeed
 from chargepoint_driver.events.outbox import Outbox
 from chargepoint_driver.process.hand_over import HandOver
 from chargepoint_driver.records import StationRecord
 from chargepoint_driver.service.event_log import EventLog
-from chargepoint_driver.service.shed_control import Control
+from chargepoint_driver.service.shed_control import ShedController
 from chargepoint_driver.service.station_alerts import StationAlerts
 from chargepoint_driver.text import get_logger
 
@@ -45,7 +45,7 @@ class AccountStream:
 
     def begin(self, backend: Backend, account: Account, command_file: Path | None) -> None:
         """Open the outbox and hand events over, where sinks are configured. Raises
-        BadConfiguration."""
+        ConfigurationError."""
         self._backend = backend
         self._file = command_file
         if isinstance(backend, StreamingBackend):
@@ -78,7 +78,7 @@ class AccountStream:
         if path is None:
             commands = account.command_file or self._file
             if commands is None:
-                raise BadConfiguration(
+                raise ConfigurationError(
                     "events_file: is missing; name the file that keeps events for the sinks"
                 )
             path = commands.with_name(f"{commands.stem}-{name}.events.sqlite")
@@ -103,7 +103,7 @@ class AccountStream:
             raise
         self._log = self._events = log
 
-    def attach(self, control: Control, alerts: StationAlerts) -> None:
+    def attach(self, control: ShedController, alerts: StationAlerts) -> None:
         """Take in what becomes of commands and alerts, where sinks are configured."""
         events = self._events
         if events is None:
@@ -130,13 +130,13 @@ class AccountStream:
 
     def live_status(self, station_id: str | None) -> list[dict[str, Any]]:
         """Return the latest status of all stations that are known, or of one. Raises
-        NothingThere."""
+        NotFoundError."""
         if self._streaming is not None:
             return self._streaming.live_status(station_id)
         wanted = self._log.stations() if station_id is None else [station_id]
         found = [each for name in wanted if (each := self._log.document(name)) is not None]
         if station_id is not None and not found:
-            raise NothingThere(f"station {station_id[:128]!r} was not read yet")
+            raise NotFoundError(f"station {station_id[:128]!r} was not read yet")
         return found
 
     def reconfigure(self, backend: Backend, account: Account) -> None:
@@ -147,7 +147,7 @@ class AccountStream:
         self.close()
         try:
             self.begin(backend, account, self._file)
-        except BadConfiguration as error:
+        except ConfigurationError as error:
             _log.error("sinks: %s; no events are handed over", error)
 
     def close(self) -> None:

@@ -21,12 +21,12 @@ from typing import Any
 
 from chargepoint_driver.backend import Target
 from chargepoint_driver.catalogue import TABLES, Catalogue
-from chargepoint_driver.config import Account, AgentConfig, Held, ShedSettings
+from chargepoint_driver.config import Account, AgentAccountConfig, AgentConfig, ShedSettings
 from chargepoint_driver.errors import (
-    BadConfiguration,
-    BadValue,
     ChargePointError,
-    NothingThere,
+    ConfigurationError,
+    InvalidValueError,
+    NotFoundError,
 )
 from chargepoint_driver.events import SinkState
 from chargepoint_driver.records import StationRecord, Unreadable, Value, Values
@@ -47,7 +47,7 @@ _COLUMNS = {
     "type": col.TYPE,
     "currency": col.CURRENCY,
 }
-_MOST_REMEMBERED = 200_000
+_MAX_REMEMBERED = 200_000
 _MAX_READERS = 100
 _CALL_S = 30.0
 _MAX_CALL_S = 300.0
@@ -74,7 +74,7 @@ class Accounts:
         """`serve` makes the service of an account."""
         self._serve = serve
         self._lock = threading.Lock()
-        self._services: dict[str, tuple[Held, Service]] = {}
+        self._services: dict[str, tuple[AgentAccountConfig, Service]] = {}
         self._faults: list[str] = []
         self._points: dict[tuple[Any, ...], Point] = {}
         # (account, identity of an agent that reads) to the targets that it has read.
@@ -107,7 +107,12 @@ class Accounts:
             if (missing := account.missing_secret()) is not None
         ]
 
-    def _service(self, name: str, account: Held, before: tuple[Held, Service] | None) -> Service:
+    def _service(
+        self,
+        name: str,
+        account: AgentAccountConfig,
+        before: tuple[AgentAccountConfig, Service] | None,
+    ) -> Service:
         """The service of an account: the one before where it is the same account."""
         if before is None or before[0].key != account.key:
             if before is not None:
@@ -132,7 +137,7 @@ class Accounts:
         `reader` is the identity of the agent that asks, "" for none."""
         name, settings, service = self._find(account)
         if not isinstance(points, Mapping):
-            raise BadConfiguration("points: must be names with the description of each point")
+            raise ConfigurationError("points: must be names with the description of each point")
         errors: dict[str, ChargePointError] = {}
         wanted: dict[str, Point] = {}
         for key, fields in points.items():
@@ -177,7 +182,7 @@ class Accounts:
         """The device that owned a point's target was deleted: what it limits is cleared, or not
         renewed any more (`lapse`), with an alert. True when there was something."""
         if on_delete not in ("clear", "lapse"):
-            raise BadValue(f"on_delete: expected clear or lapse, got {on_delete!r}")
+            raise InvalidValueError(f"on_delete: expected clear or lapse, got {on_delete!r}")
         name, settings, service = self._find(account)
         target = self._point(name, settings, point).target
         return service.control.owners.release(target, "lapse" if on_delete == "lapse" else "clear")
@@ -188,7 +193,7 @@ class Accounts:
         if (name, reader) not in readers and len(readers) >= _MAX_READERS:
             return
         known = readers.setdefault((name, reader), set())
-        if len(known) < _MOST_REMEMBERED:
+        if len(known) < _MAX_REMEMBERED:
             known.update(point.target for point in points)
 
     def take_over(self, file_of: Callable[[str], Path]) -> None:
@@ -222,7 +227,7 @@ class Accounts:
         id of the event."""
         _, _, service = self._find(account)
         if bool(station) == bool(group):
-            raise BadValue("exactly one of station and group must be given")
+            raise InvalidValueError("exactly one of station and group must be given")
         target = Target(str(station or ""), None, None if not group else str(group))
         return service.control.events.create(
             target,
@@ -244,7 +249,7 @@ class Accounts:
         _, _, service = self._find(account)
         _station_id(station)
         if port is not None and (isinstance(port, bool) or not isinstance(port, int) or port < 1):
-            raise BadValue("port: must be the number of a connector, or null")
+            raise InvalidValueError("port: must be the number of a connector, or null")
         return service.command(Target(station, port), name, value)
 
     def call(
@@ -258,13 +263,13 @@ class Accounts:
         """Send any request of OCPP (see `Service.call`). `timeout`: seconds for the answer."""
         _, _, service = self._find(account)
         if not isinstance(action, str) or not action.strip():
-            raise BadValue("action: must be the name of a request, like GetConfiguration")
+            raise InvalidValueError("action: must be the name of a request, like GetConfiguration")
         if payload is not None and not isinstance(payload, Mapping):
-            raise BadValue(f"{action}: the payload must be an object")
+            raise InvalidValueError(f"{action}: the payload must be an object")
         if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
-            raise BadValue(f"timeout: expected seconds, got {timeout!r}")
+            raise InvalidValueError(f"timeout: expected seconds, got {timeout!r}")
         if not 0 < timeout <= _MAX_CALL_S:
-            raise BadValue(f"timeout: expected seconds above 0, at most {_MAX_CALL_S:g}")
+            raise InvalidValueError(f"timeout: expected seconds above 0, at most {_MAX_CALL_S:g}")
         return service.call(_station_id(station), action, payload or {}, timeout)
 
     def operate(
@@ -277,7 +282,7 @@ class Accounts:
         """Carry out one of `backend.OPERATIONS` (see `Service.operate`)."""
         _, _, service = self._find(account)
         if arguments is not None and not isinstance(arguments, Mapping):
-            raise BadValue(f"{name}: the arguments must be an object")
+            raise InvalidValueError(f"{name}: the arguments must be an object")
         return service.operate(_station_id(station), name, arguments or {})
 
     def _lead(self, name: str, service: Service) -> None:
@@ -333,9 +338,9 @@ class Accounts:
         _, _, service = self._find(account)
         since, until = _moment("start", start), None if end is None else _moment("end", end)
         if station is not None and not (isinstance(station, str) and station.strip()):
-            raise BadValue("station: must be a station id, or null for all")
+            raise InvalidValueError("station: must be a station id, or null for all")
         if until is not None and until < since:
-            raise BadValue("end: lies before start")
+            raise InvalidValueError("end: lies before start")
         return [
             {"station": event.station_id, "port": event.port, **_plain(event.values)}
             for event in service.sessions(station, since, until)
@@ -372,14 +377,14 @@ class Accounts:
         self, station: str | None = None, account: str | None = None
     ) -> list[dict[str, Any]]:
         """The latest status of every station of every account, or of one (see
-        `events.live_status`), `account` as it is named here. Raises NothingThere."""
+        `events.live_status`), `account` as it is named here. Raises NotFoundError."""
         found = []
         for name, (_, service) in self._snapshot().items():
             if account in (None, name):
-                with suppress(NothingThere):
+                with suppress(NotFoundError):
                     found += [{**each, "account": name} for each in service.live_status(station)]
         if station is not None and not found:
-            raise NothingThere(f"station {station[:128]!r} is not known here")
+            raise NotFoundError(f"station {station[:128]!r} is not known here")
         return found
 
     def counters(self) -> dict[str, dict[str, int]]:
@@ -392,11 +397,11 @@ class Accounts:
 
     # ---- inside ------------------------------------------------------------------------------
 
-    def _snapshot(self) -> dict[str, tuple[Held, Service]]:
+    def _snapshot(self) -> dict[str, tuple[AgentAccountConfig, Service]]:
         with self._lock:
             return dict(self._services)
 
-    def _find(self, account: str | None) -> tuple[str, Held, Service]:
+    def _find(self, account: str | None) -> tuple[str, AgentAccountConfig, Service]:
         """The account of that name or user name; None is the only one."""
         services = self._snapshot()
         for name, (settings, service) in services.items():
@@ -405,18 +410,20 @@ class Accounts:
                 return name, settings, service
         known = ", ".join(services) or "none"
         said = "no account is named" if not account else f"unknown account {account!r}"
-        raise BadConfiguration(
+        raise ConfigurationError(
             f"{said}; the caching agent holds {known}"
             + ("".join(f"\n{fault}" for fault in self._faults))
         )
 
-    def _point(self, name: str, settings: Held, fields: Mapping[str, Any]) -> Point:
+    def _point(self, name: str, settings: AgentAccountConfig, fields: Mapping[str, Any]) -> Point:
         """The point of a description, checked like a row of a registry."""
         try:
             key = (name, *sorted((str(word), value) for word, value in fields.items()))
             known = self._points.get(key)
         except (AttributeError, TypeError):
-            raise BadConfiguration("a point is described by a dictionary of plain values") from None
+            raise ConfigurationError(
+                "a point is described by a dictionary of plain values"
+            ) from None
         if known is not None:
             return known
         station, group = fields.get("station") or "", fields.get("group")
@@ -424,7 +431,7 @@ class Accounts:
         is_named = isinstance(station, str) and bool(station.strip()) != bool(group)
         if not is_named or unknown:
             wrong = f"unknown {', '.join(unknown)}" if unknown else "station is missing"
-            raise BadConfiguration(
+            raise ConfigurationError(
                 f"point: {wrong}; write station (or group) and any of {', '.join(_COLUMNS)}"
             )
         row = {
@@ -462,7 +469,7 @@ class Accounts:
             currency_s,
             group=group,
         )
-        if len(self._points) >= _MOST_REMEMBERED:
+        if len(self._points) >= _MAX_REMEMBERED:
             self._points.clear()
         self._points[key] = point
         return point
@@ -470,7 +477,7 @@ class Accounts:
 
 def _station_id(station: object) -> str:
     if not isinstance(station, str) or not station.strip():
-        raise BadValue("station: must be the id of a charge point")
+        raise InvalidValueError("station: must be the id of a charge point")
     return station
 
 
@@ -478,7 +485,7 @@ def _moment(name: str, text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
     except ValueError:
-        raise BadValue(f"{name}: {text!r} is no ISO 8601 time") from None
+        raise InvalidValueError(f"{name}: {text!r} is no ISO 8601 time") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chargepoint_driver.backend import Request
 from chargepoint_driver.cache.single_flight import within
 from chargepoint_driver.config import Account, AccountConfig, Device
-from chargepoint_driver.errors import BadConfiguration, ChargePointError, WrongCredentials
+from chargepoint_driver.errors import AuthenticationError, ChargePointError, ConfigurationError
 from chargepoint_driver.service.backend_factory import backend_of
 from chargepoint_driver.service.service import Service
 from chargepoint_driver.text import get_logger
@@ -35,7 +35,7 @@ def take_over(
     if _is_suspect(service, before, account):
         try:
             _try(account, request)
-        except WrongCredentials as error:
+        except AuthenticationError as error:
             _log.error(
                 "%s: its password is not used: %s. All devices of the account go on with the one "
                 "before; correct it in the config of this device",
@@ -62,11 +62,11 @@ def _is_suspect(service: Service, before: Account, account: Account) -> bool:
     """Whether another password may be wrong, and the one before may be right."""
     if not isinstance(before, AccountConfig) or not isinstance(account, AccountConfig):
         return False
-    if isinstance(service.down().get(_ACCOUNT), WrongCredentials):
+    if isinstance(service.down().get(_ACCOUNT), AuthenticationError):
         return False
     try:
         return before.read_password() != account.read_password()
-    except BadConfiguration:
+    except ConfigurationError:
         return True
 
 

@@ -13,7 +13,7 @@ from chargepoint_driver.backend import Target
 from chargepoint_driver.events.envelope import iso
 from chargepoint_driver.events.live_status import finish
 from chargepoint_driver.records import StationRecord, Unreadable, Value, Values
-from chargepoint_driver.service.shed_control.command_state import Held, Status
+from chargepoint_driver.service.shed_control.command_state import CommandState, Status
 
 __all__ = ["EventLog", "shed_of"]
 
@@ -97,7 +97,7 @@ class EventLog:
 
     # ---- commands and alerts -------------------------------------------------------------
 
-    def sheds(self, news: Mapping[Target, Held | None]) -> None:
+    def sheds(self, news: Mapping[Target, CommandState | None]) -> None:
         """Take in what became of commands."""
         for target, held in news.items():
             data = shed_of(held)
@@ -141,7 +141,7 @@ class EventLog:
         return _document(station, self._account, known, self._now())
 
 
-def shed_of(held: Held | None) -> dict[str, Any]:
+def shed_of(held: CommandState | None) -> dict[str, Any]:
     """Return the content of the event `Shed` for what is commanded of a target."""
     limit = None
     if held is None:

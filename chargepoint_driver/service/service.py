@@ -24,18 +24,18 @@ from chargepoint_driver.cache.single_flight import within
 from chargepoint_driver.catalogue import CHARGEPOINT, TABLES, Catalogue
 from chargepoint_driver.config import Account, AccountConfig
 from chargepoint_driver.errors import (
-    BadConfiguration,
-    BadValue,
     ChargePointError,
-    FateUnknown,
-    NotPermitted,
+    ConfigurationError,
+    InvalidValueError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
 )
 from chargepoint_driver.events import SinkState
 from chargepoint_driver.records import Event, StationRecord, Unreadable, Value
 from chargepoint_driver.registry import Point, Selection
 from chargepoint_driver.service.account_stream import AccountStream
 from chargepoint_driver.service.backend_factory import backend_of
-from chargepoint_driver.service.shed_control import Alert, CommandStore, Control, ShedOptions
+from chargepoint_driver.service.shed_control import Alert, CommandStore, ShedController, ShedOptions
 from chargepoint_driver.service.station_alerts import StationAlerts
 from chargepoint_driver.text import get_logger
 
@@ -152,7 +152,7 @@ class Service:
                 backend, limit_s=self._limit_s, clock=clock, disk=disk, catalogue=catalogue
             )
         )
-        self.control = Control(
+        self.control = ShedController(
             backend, self.cache, limit_s=timeout_s + 5.0, clock=clock, now=now, store=commands
         )
 
@@ -160,7 +160,7 @@ class Service:
     def of_account(cls, account: Account, command_file: Path | None = None) -> Service:
         """The service of an account. ChargePoint's makes no call; a central system listens.
         `command_file` is where commands are kept if the account does not say; None for nowhere.
-        Raises BadConfiguration when the account's own files cannot be used."""
+        Raises ConfigurationError when the account's own files cannot be used."""
         disk = None
         if isinstance(account, AccountConfig) and account.cache_file is not None:
             disk = Disk(account.cache_file, account.key)
@@ -187,7 +187,7 @@ class Service:
 
     def live_status(self, station_id: str | None = None) -> list[dict[str, Any]]:
         """The latest status of every station that is known, or of one (see
-        `events.live_status`). Raises NothingThere."""
+        `events.live_status`). Raises NotFoundError."""
         return self._stream.live_status(station_id)
 
     def counters(self) -> dict[str, int]:
@@ -328,7 +328,7 @@ class Service:
         """
         if point.attribute.is_command:
             if not point.writable:
-                raise BadValue(f"{point.name} ({point.attribute.name}) can only be read")
+                raise InvalidValueError(f"{point.name} ({point.attribute.name}) can only be read")
             answer = self.command(point.target, point.attribute.write, value)
             if not answer:
                 _warn([f"{point.name} 0: nothing was sent; write 1 for it to happen"], warnings)
@@ -359,24 +359,25 @@ class Service:
 
     def command(self, target: Target, name: str, value: object) -> str:
         """Carry out a command of the CommandRegister; the charger's answer, '' when nothing was
-        to be done. Raises BadValue, WriteRejected when the charger refuses."""
+        to be done. Raises InvalidValueError, WriteRejectedError when the charger refuses."""
         backend = self._backend
         if not isinstance(backend, DirectBackend):
-            raise BadValue(f"{target}: {name} is for chargers that connect directly")
+            raise InvalidValueError(f"{target}: {name} is for chargers that connect directly")
         said: list[str] = []
         within(
             lambda: said.append(backend.command(target, name, value)),
             self._limit_s,
             f"{name} of {target}",
-            FateUnknown,
+            OutcomeUnknownError,
         )
         return said[0]
 
     def call(
         self, station_id: str, action: str, payload: Mapping[str, Any], timeout_s: float
     ) -> dict[str, Any]:
-        """Send any request of OCPP. Returns the payload of the answer. Raises NotPermitted unless
-        the account allows it, BadValue before anything is sent, WriteRejected for a refusal."""
+        """Send any request of OCPP. Returns the payload of the answer. Raises PermissionDeniedError
+        unless the account allows it, InvalidValueError before anything is sent, WriteRejectedError
+        for a refusal."""
         backend = self._requests(station_id, action)
         return self._requested(
             station_id,
@@ -395,14 +396,14 @@ class Service:
     def _requests(self, station_id: str, what: str) -> RequestBackend:
         backend = self._backend
         if not isinstance(backend, RequestBackend):
-            raise BadValue(f"{station_id}: {what} is for chargers that connect directly")
+            raise InvalidValueError(f"{station_id}: {what} is for chargers that connect directly")
         return backend
 
     def _requested(
         self, station_id: str, what: str, ask: Callable[[], dict[str, Any]], limit_s: float
     ) -> dict[str, Any]:
         found: list[dict[str, Any]] = []
-        within(lambda: found.append(ask()), limit_s, f"{what} of {station_id}", FateUnknown)
+        within(lambda: found.append(ask()), limit_s, f"{what} of {station_id}", OutcomeUnknownError)
         return found[0]
 
     def follow(self, callback: Callable[[dict[str, Any]], None]) -> Callable[[], None] | None:
@@ -423,20 +424,20 @@ class Service:
         return self._once(_SESSIONS, lambda: self._backend.sessions(station_id, since, until))
 
     def session(self, session_id: str) -> Event:
-        """One charging session by its `sessionID`, however old. Raises NothingThere."""
+        """One charging session by its `sessionID`, however old. Raises NotFoundError."""
         return self._once(_SESSIONS, lambda: self._backend.session(session_id))
 
     def intervals(self, session_id: str) -> list[Event]:
-        """The quarter hours of one session, oldest first. Raises NothingThere, NotPermitted where
-        the account's chargers have none."""
+        """The quarter hours of one session, oldest first. Raises NotFoundError,
+        PermissionDeniedError where the account's chargers have none."""
         backend = self._usage()
         return self._once("get15minChargingSessionData", lambda: backend.intervals(session_id))
 
     def transactions(
         self, station_id: str | None, since: datetime, until: datetime | None
     ) -> list[Event]:
-        """What was billed in a time for a station (None: all), oldest first. Raises NotPermitted
-        where the account's chargers have no bills."""
+        """What was billed in a time for a station (None: all), oldest first. Raises
+        PermissionDeniedError where the account's chargers have no bills."""
         backend = self._usage()
         return self._once(
             "getTransactionData", lambda: backend.transactions(station_id, since, until)
@@ -450,7 +451,7 @@ class Service:
 
     def _usage(self) -> UsageBackend:
         if not isinstance(self._backend, UsageBackend):
-            raise NotPermitted(
+            raise PermissionDeniedError(
                 "intervals and transactions are data of ChargePoint's service; export the meter "
                 "values of these charge points"
             )
@@ -509,7 +510,7 @@ def _store(account: Account, default: Path | None) -> CommandStore | None:
         return None
     try:
         return CommandStore(default, account.key)
-    except BadConfiguration as error:
+    except ConfigurationError as error:
         # Nobody asked for this file: sheds work without it, and end by themselves.
         _log.error("%s; a restart will not know what is in force", error)
         return None

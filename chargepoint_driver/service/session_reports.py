@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from chargepoint_driver import reports
 from chargepoint_driver.config import OcppAccount
-from chargepoint_driver.errors import BadValue, ChargePointError, NothingThere
+from chargepoint_driver.errors import ChargePointError, InvalidValueError, NotFoundError
 from chargepoint_driver.records import Event, StationRecord, Unreadable
 from chargepoint_driver.reports import month_bounds
 from chargepoint_driver.service.service import Service
@@ -47,7 +47,7 @@ class Source(Protocol):
         """The charging sessions that touch a time, oldest first."""
 
     def session(self, session_id: str) -> Event:
-        """One charging session by its `sessionID`, however old. Raises NothingThere."""
+        """One charging session by its `sessionID`, however old. Raises NotFoundError."""
 
 
 def active(source: Source) -> list[str]:
@@ -56,10 +56,10 @@ def active(source: Source) -> list[str]:
 
 
 def last_contact(source: Source, station_id: str) -> str | None:
-    """When a charge point last sent something, ISO 8601. Raises NothingThere."""
+    """When a charge point last sent something, ISO 8601. Raises NotFoundError."""
     found = source.contacts().get(station_id)
     if found is None:
-        raise NothingThere(f"no charge point {station_id!r} is known")
+        raise NotFoundError(f"no charge point {station_id!r} is known")
     return found[0]
 
 
@@ -67,16 +67,16 @@ def last_energy(source: Source, transaction: str, days: int | None = None) -> di
     """Return what is known to be delivered in a transaction, running or not, however old.
 
     The row is one like those of `completed`. `days` leaves out what ended longer ago. Raises
-    BadValue, NothingThere.
+    InvalidValueError, NotFoundError.
     """
     given = isinstance(days, int) and not isinstance(days, bool)
     if days is not None and not (given and 1 <= days <= _MAX_DAYS):
-        raise BadValue(f"days: must be a whole number from 1 to {_MAX_DAYS}, or left out")
+        raise InvalidValueError(f"days: must be a whole number from 1 to {_MAX_DAYS}, or left out")
     row = _row(source.session(str(transaction).strip()))
     if days is None or not row["end"]:
         return row
     if _moment(row["end"]) < datetime.now(timezone.utc) - timedelta(days=days):
-        raise NothingThere(
+        raise NotFoundError(
             f"transaction {transaction} ended before the last {days} days; leave days out"
         )
     return row
@@ -84,7 +84,7 @@ def last_energy(source: Source, transaction: str, days: int | None = None) -> di
 
 def completed(source: Source, month: str) -> list[dict[str, Any]]:
     """Final duration (s) and energy (kWh) of every transaction that was completed in YYYY-MM
-    (UTC), by their ends. None where a begin or a register is missing. Raises BadValue."""
+    (UTC), by their ends. None where a begin or a register is missing. Raises InvalidValueError."""
     begin, end = month_bounds(month)
     rows = [_row(event) for event in source.sessions(None, begin, end)]
     inside = [row for row in rows if row["end"] and begin <= _moment(row["end"]) < end]

@@ -12,7 +12,7 @@ from typing import Any
 
 from chargepoint_driver.process.signals import EndSignals
 
-from .ocpp import BadScenario, Scenario, Twins
+from .ocpp import InvalidScenarioError, Scenario, Twins
 from .simulator import DEFAULT_PASSWORD, DEFAULT_USERNAME, Simulator
 from .world.clock import ScaledClock
 
@@ -101,5 +101,5 @@ def ready_line(simulator: Simulator | None, twins: Twins | None = None) -> dict[
 def _play(twins: Twins, scenario: Scenario) -> None:
     try:
         twins.play(scenario)
-    except (BadScenario, RuntimeError, CancelledError) as error:
+    except (InvalidScenarioError, RuntimeError, CancelledError) as error:
         print(f"simulator: {error}", file=sys.stderr)

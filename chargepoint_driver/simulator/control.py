@@ -17,10 +17,10 @@ from .faults import Faults
 from .world.state_json import iso, picture
 from .world.world import World
 
-MOST_ADVANCE_S = 31 * 86_400
+MAX_ADVANCE_S = 31 * 86_400
 
 
-class BadControl(Exception):
+class InvalidControlError(Exception):
     """The request makes no sense; the text says why."""
 
 
@@ -48,7 +48,7 @@ class Control:
             return 405, {"error": f"{path} takes {', '.join(sorted(routes[path]))}"}
         try:
             return 200, action(body)
-        except (BadControl, ValueError) as error:
+        except (InvalidControlError, ValueError) as error:
             return 400, {"error": str(error)}
 
     def _stats(self, _body: bytes = b"") -> dict[str, Any]:
@@ -70,7 +70,9 @@ class Control:
         wish = _object(body)
         operation, kind = wish.pop("operation", None), wish.pop("kind", None)
         if not isinstance(operation, str) or not isinstance(kind, str):
-            raise BadControl('operation and kind are needed, e.g. {"operation": "*", "kind": ...}')
+            raise InvalidControlError(
+                'operation and kind are needed, e.g. {"operation": "*", "kind": ...}'
+            )
         times = wish.pop("times", None)
         self.faults.set(operation, kind, times=times, **wish)
         return self._faults()
@@ -83,9 +85,9 @@ class Control:
         wish = _object(body)
         seconds = wish.pop("advance_s", None)
         if wish or isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-            raise BadControl('give {"advance_s": seconds} and nothing else')
-        if not 0 <= seconds <= MOST_ADVANCE_S:
-            raise BadControl(f"advance_s must lie between 0 and {MOST_ADVANCE_S}")
+            raise InvalidControlError('give {"advance_s": seconds} and nothing else')
+        if not 0 <= seconds <= MAX_ADVANCE_S:
+            raise InvalidControlError(f"advance_s must lie between 0 and {MAX_ADVANCE_S}")
         self.world.clock.advance(seconds)
         return {"simulated_time": iso(self.world.now_s())}
 
@@ -94,7 +96,7 @@ def _object(body: bytes) -> dict[str, Any]:
     try:
         value = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise BadControl(f"the body is not JSON: {error}") from None
+        raise InvalidControlError(f"the body is not JSON: {error}") from None
     if not isinstance(value, dict):
-        raise BadControl("the body must be a JSON object")
+        raise InvalidControlError("the body must be a JSON object")
     return value

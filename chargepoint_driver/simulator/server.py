@@ -22,7 +22,7 @@ log = get_logger(__name__)
 SOAP_PATH = "/webservices/chargepoint/services/"
 VERSIONS = ("5.0", "5.1")
 
-MOST_REQUEST_BYTES = 1_000_000
+MAX_REQUEST_BYTES = 1_000_000
 IDLE_CONNECTION_S = 60
 # At the same time; the one that has waited longest for a request makes room.
 MAX_CONNECTIONS = 512
@@ -172,8 +172,8 @@ class Handler(BaseHTTPRequestHandler):
         if not (text.isascii() and text.isdigit()):
             self._refuse_body(400, "Content-Length is not a number")
             return None
-        if len(text) > len(str(MOST_REQUEST_BYTES)) or int(text) > MOST_REQUEST_BYTES:
-            self._refuse_body(413, f"at most {MOST_REQUEST_BYTES} bytes")
+        if len(text) > len(str(MAX_REQUEST_BYTES)) or int(text) > MAX_REQUEST_BYTES:
+            self._refuse_body(413, f"at most {MAX_REQUEST_BYTES} bytes")
             return None
         body = self.rfile.read(int(text))
         if len(body) < int(text):

@@ -22,7 +22,7 @@ from chargepoint_driver.web.schemas import (
     Station,
 )
 
-__all__ = ["Picture", "Watch", "iso", "problem", "session_of"]
+__all__ = ["AccountPoller", "AccountSnapshot", "iso", "problem", "session_of"]
 
 # The most that the sessions are old, how far back they go, and when a station list that could not
 # be had is asked for again.
@@ -40,7 +40,7 @@ _SHOWN_OF_PORT = ("Power", "Level", "Connector")
 
 
 @dataclass(frozen=True)
-class Picture:
+class AccountSnapshot:
     """What is known of an account. Never changed: each reading makes a new one.
 
     `is_listed`: whether all its stations are known. Until then no station means unknown.
@@ -53,7 +53,7 @@ class Picture:
     is_listed: bool = False
 
 
-class Watch:
+class AccountPoller:
     """Keeps the picture of one account. `refresh` is called by one thread at a time."""
 
     def __init__(
@@ -84,7 +84,7 @@ class Watch:
         self._known: dict[tuple[str, ...], dict[str, tuple[Any, float]]] = {}
         self.name = name
         self.direct = bool(catalogue.named("remoteStart"))
-        self.picture = Picture()
+        self.picture = AccountSnapshot()
 
     def refresh(self, *, sessions: bool = False) -> None:
         """Read everything that is shown. What fails is part of the picture; nothing is raised.
@@ -97,7 +97,7 @@ class Watch:
         found = self.picture.sessions
         if sessions or self._clock() >= self._sessions_due_s:
             found = self._sessions()
-        self.picture = Picture(stations, groups, found, problem_found, self._is_listed)
+        self.picture = AccountSnapshot(stations, groups, found, problem_found, self._is_listed)
 
     def heard(self, station: str) -> None:
         """A charger sent something: `refresh_next` reads it. From any thread."""

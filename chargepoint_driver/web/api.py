@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from chargepoint_driver.errors import BadValue, ChargePointError
+from chargepoint_driver.errors import ChargePointError, InvalidValueError
 from chargepoint_driver.http import json_answer, read_json
 from chargepoint_driver.http.answers import json_pages
 from chargepoint_driver.web.account_poller import iso, problem
-from chargepoint_driver.web.commands import Orders
-from chargepoint_driver.web.dashboard import Board
+from chargepoint_driver.web.commands import WebCommands
+from chargepoint_driver.web.dashboard import Dashboard
 from chargepoint_driver.web.openapi import document
 from chargepoint_driver.web.routes import ROUTES, Route
 from chargepoint_driver.web.schemas import Connectors, Loads, Problem, Session, Sessions, Stations
@@ -23,7 +23,7 @@ from chargepoint_driver.web.stream import Stream
 
 __all__ = ["Api"]
 
-_MOST_SAMPLES = 600
+_MAX_SAMPLES = 600
 _Found = TypeVar("_Found")
 
 
@@ -32,8 +32,8 @@ class Api:
 
     def __init__(
         self,
-        board: Board,
-        orders: Orders,
+        board: Dashboard,
+        orders: WebCommands,
         stream: Stream,
         executor: Executor,
         now: Callable[[], float],
@@ -124,9 +124,9 @@ class Api:
         except ValueError:
             hours = 0.0
         if not 0 < hours <= 24:
-            raise BadValue("hours must be a number above 0, at most 24")
+            raise InvalidValueError("hours must be a number above 0, at most 24")
         since_s = self._now() - hours * 3600
-        return json_answer(Loads(self._board.record.since(since_s, _MOST_SAMPLES)))
+        return json_answer(Loads(self._board.record.since(since_s, _MAX_SAMPLES)))
 
     async def live_status(self, request: web.Request) -> web.Response:
         of, account = request.query.get("charge_point_id"), request.query.get("account")

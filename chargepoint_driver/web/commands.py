@@ -6,7 +6,12 @@ import time
 from datetime import datetime, timezone
 from typing import Any
 
-from chargepoint_driver.errors import BadValue, NothingThere, Refused, WriteRejected
+from chargepoint_driver.errors import (
+    InvalidValueError,
+    NotFoundError,
+    RefusedError,
+    WriteRejectedError,
+)
 from chargepoint_driver.service import Accounts
 from chargepoint_driver.web.account_poller import session_of
 from chargepoint_driver.web.schemas import (
@@ -25,7 +30,7 @@ from chargepoint_driver.web.schemas import (
     StopRequest,
 )
 
-__all__ = ["Orders"]
+__all__ = ["WebCommands"]
 
 # Until a session ends whose stop was accepted before, and between two looks.
 _ENDING_S = 5.0
@@ -34,21 +39,21 @@ _LOOK_S = 0.25
 _WRITER = "the web page or API"
 
 
-class Orders:
+class WebCommands:
     """Carries out what the API is asked for, on the account that `account` names by then."""
 
     def __init__(self, accounts: Accounts) -> None:
         self._accounts = accounts
 
     def live_status(self, account: str | None, station: str | None) -> list[dict[str, Any]]:
-        """The latest status of every station, or of one. Raises NothingThere."""
+        """The latest status of every station, or of one. Raises NotFoundError."""
         return self._accounts.live_status(station, account)
 
     def shed(self, account: str, request: ShedRequest) -> Answer:
         """Send a limit now. It is renewed while this process runs, and cleared after `minutes`;
         0 or None: no deadline."""
         if (request.allowedLoad is None) == (request.percentShed is None):
-            raise BadValue("exactly one of allowedLoad (kW) and percentShed must be given")
+            raise InvalidValueError("exactly one of allowedLoad (kW) and percentShed must be given")
         name = "percentShed" if request.allowedLoad is None else "allowedLoad"
         warnings: list[str] = []
         # Sent for as long as it is wanted: it ends then also where this process does not.
@@ -95,12 +100,12 @@ class Orders:
         place = request.cpid, request.connectorId
         try:
             return self._command(account, "remoteStop", *place, 1)
-        except NothingThere:
+        except NotFoundError:
             known = (each["station"] for each in self._accounts.stations(account))
             if request.cpid not in known:
                 raise
             return Answer("NotRunning")
-        except WriteRejected:
+        except WriteRejectedError:
             # It may be ending already, by the stop before this one.
             end_s = time.monotonic() + _ENDING_S
             while self._runs(account, *place):
@@ -154,8 +159,8 @@ class Orders:
         return Answer(said or "Accepted")
 
     @staticmethod
-    def _not_direct(station: str, name: str, account: str) -> Refused:
-        return Refused(
+    def _not_direct(station: str, name: str, account: str) -> RefusedError:
+        return RefusedError(
             f"{station}: {name} is for chargers that connect directly; the chargers of "
             f"account {account} are reached through ChargePoint. Nothing was sent"
         )
@@ -167,17 +172,17 @@ class Orders:
             is_it = str(session.transactionId) == wanted and session.endTime is None
             if is_it and session.connectorId is not None:
                 return session.connectorId
-        raise NothingThere(
+        raise NotFoundError(
             f"{request.cpid}: transaction {wanted} does not run; `active` lists those that do"
         )
 
 
 def _point(request: ClearRequest, attribute: str) -> dict[str, Any]:
-    """The point of a station, port or group. Raises BadValue."""
+    """The point of a station, port or group. Raises InvalidValueError."""
     if bool(request.cpid) == bool(request.group):
-        raise BadValue("exactly one of cpid and group must be given")
+        raise InvalidValueError("exactly one of cpid and group must be given")
     if request.group and request.connectorId:
-        raise BadValue("connectorId: a station group has none; leave it out")
+        raise InvalidValueError("connectorId: a station group has none; leave it out")
     where: dict[str, Any] = {"group": request.group} if request.group else {"station": request.cpid}
     if request.connectorId:
         where["port"] = request.connectorId

@@ -11,12 +11,12 @@ from itertools import chain
 from types import MappingProxyType
 from typing import Any
 
-from chargepoint_driver.errors import BadValue, NothingThere
+from chargepoint_driver.errors import InvalidValueError, NotFoundError
 from chargepoint_driver.service import Accounts
 from chargepoint_driver.text import get_logger
 from chargepoint_driver.web import aggregates
-from chargepoint_driver.web.account_poller import Watch, iso
-from chargepoint_driver.web.load_history import Record
+from chargepoint_driver.web.account_poller import AccountPoller, iso
+from chargepoint_driver.web.load_history import LoadHistory
 from chargepoint_driver.web.schemas import (
     AccountHealth,
     Alert,
@@ -28,16 +28,16 @@ from chargepoint_driver.web.schemas import (
     Station,
 )
 
-__all__ = ["Board"]
+__all__ = ["Dashboard"]
 
 _log = get_logger(__name__)
-_MOST_ALERTS = 50
+_MAX_ALERTS = 50
 _REFRESH_S = 5.0
 # How many times longer than a reading the rest after it is: thousands of ports take their time.
 _REST = 9
 
 
-class Board:
+class Dashboard:
     """Belongs to one loop; reads on threads of the executor."""
 
     def __init__(
@@ -56,15 +56,15 @@ class Board:
         self._every_s = every_s
         self._now = now
         self._watches = {
-            name: Watch(accounts, name, table, now, expected.get(name, frozenset()))
+            name: AccountPoller(accounts, name, table, now, expected.get(name, frozenset()))
             for name, table in accounts.tables().items()
         }
         self._turns = {name: asyncio.Lock() for name in self._watches}
         self._tasks: list[asyncio.Task[None]] = []
         self._changed = asyncio.Event()
-        self._alerts: deque[Alert] = deque(maxlen=_MOST_ALERTS)
+        self._alerts: deque[Alert] = deque(maxlen=_MAX_ALERTS)
         self._state: State | None = None
-        self.record = Record()
+        self.record = LoadHistory()
         self.version = 0
 
     # ---- life ----------------------------------------------------------------------------
@@ -240,11 +240,11 @@ class Board:
 
     def account_of(self, account: str | None, cpid: str | None, group: str | None) -> str:
         """The account that is meant: the one named, else the one that has the station or group.
-        Raises NothingThere, BadValue."""
+        Raises NotFoundError, InvalidValueError."""
         if account is not None:
             if account not in self._watches:
                 known = ", ".join(self._watches) or "none"
-                raise NothingThere(f"account: there is no {account!r}; the accounts are {known}")
+                raise NotFoundError(f"account: there is no {account!r}; the accounts are {known}")
             return account
         if len(self._watches) == 1:
             return next(iter(self._watches))
@@ -255,7 +255,7 @@ class Board:
         ]
         what = f"station group {group}" if group else f"station {cpid}"
         if len(found) > 1:
-            raise BadValue(f"{what} is known to {', '.join(found)}; name the account")
+            raise InvalidValueError(f"{what} is known to {', '.join(found)}; name the account")
         if not found:
-            raise NothingThere(f"{what} is known to none of {', '.join(self._watches)}")
+            raise NotFoundError(f"{what} is known to none of {', '.join(self._watches)}")
         return found[0]

@@ -7,13 +7,13 @@ from collections import deque
 
 from chargepoint_driver.web.schemas import Sample, Site
 
-__all__ = ["Record"]
+__all__ = ["LoadHistory"]
 
 _SPACING_S = 15.0
 _KEPT_S = 24 * 3600.0
 
 
-class Record:
+class LoadHistory:
     """Samples in the order of time; a time that was not looked at has none."""
 
     def __init__(self) -> None:

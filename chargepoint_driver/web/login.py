@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from chargepoint_driver.errors import BadValue
+from chargepoint_driver.errors import InvalidValueError
 from chargepoint_driver.http import FailedLogins, Key, let_in
 from chargepoint_driver.http.answers import refusal
 from chargepoint_driver.web.routes import BASE
@@ -23,7 +23,7 @@ from chargepoint_driver.web.static_files import Files
 __all__ = ["Login"]
 
 _LASTS_S = 12 * 3600
-_MOST = 1_000
+_MAX_SESSIONS = 1_000
 _SAFE = {"GET", "HEAD"}
 
 
@@ -90,14 +90,14 @@ class Login:
         try:
             form = await request.post()
         except (ValueError, LookupError) as error:
-            raise BadValue(f"the form cannot be read ({type(error).__name__})") from None
+            raise InvalidValueError(f"the form cannot be read ({type(error).__name__})") from None
         given = form.get("token", "")
         if not isinstance(given, str) or not self._key.is_right(given):
             await self._failed.wait(request)
             return self._files.login(wrong=True)
         now_s = self._clock()
         self._ends_s = {name: end_s for name, end_s in self._ends_s.items() if end_s > now_s}
-        while len(self._ends_s) >= _MOST:
+        while len(self._ends_s) >= _MAX_SESSIONS:
             del self._ends_s[next(iter(self._ends_s))]
         name = secrets.token_urlsafe(32)
         self._ends_s[name] = now_s + _LASTS_S

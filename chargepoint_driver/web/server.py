@@ -11,12 +11,12 @@ from typing import Any
 
 from aiohttp import web
 
-from chargepoint_driver.errors import BadConfiguration, TryLater
+from chargepoint_driver.errors import ConfigurationError, TransientError
 from chargepoint_driver.http import FailedLogins, Key, Listener, answering
 from chargepoint_driver.service import Accounts, Service
 from chargepoint_driver.web.api import Api
-from chargepoint_driver.web.commands import Orders
-from chargepoint_driver.web.dashboard import Board
+from chargepoint_driver.web.commands import WebCommands
+from chargepoint_driver.web.dashboard import Dashboard
 from chargepoint_driver.web.login import Login
 from chargepoint_driver.web.settings import Settings
 from chargepoint_driver.web.static_files import Files, add_headers
@@ -25,7 +25,7 @@ from chargepoint_driver.web.stream import Stream
 __all__ = ["WebServer"]
 
 _EVERY_S = 2.0
-_MOST_BYTES = 65_536
+_MAX_BYTES = 65_536
 _THREADS = 16
 _START_S = 30.0
 
@@ -43,12 +43,12 @@ class WebServer:
         now: Callable[[], float] = time.time,
     ) -> None:
         """`serve` makes the service of an account, `every_s` is the time between two looks.
-        Raises BadConfiguration with all that is wrong with the accounts."""
+        Raises ConfigurationError with all that is wrong with the accounts."""
         self._settings = settings
         self._serve = serve
         self._every_s = every_s
         self._now = now
-        self._board: Board | None = None
+        self._board: Dashboard | None = None
         self._ending: asyncio.Event | None = None
         self._listener = Listener(settings.address, "--listen", settings.tls)
         self._loop = asyncio.new_event_loop()
@@ -60,7 +60,7 @@ class WebServer:
         faults = self._accounts.configure(config)
         if faults:
             self._close()
-            raise BadConfiguration("\n".join(faults))
+            raise ConfigurationError("\n".join(faults))
 
     @property
     def url(self) -> str:
@@ -68,19 +68,19 @@ class WebServer:
         return f"{self._listener.url}/"
 
     @property
-    def board(self) -> Board:
+    def board(self) -> Dashboard:
         """What is shown; belongs to the server's loop."""
         if self._board is None:
-            raise TryLater("the server is not running")
+            raise TransientError("the server is not running")
         return self._board
 
     def start(self) -> WebServer:
-        """Serve from now on. Raises BadConfiguration, and then nothing is left running."""
+        """Serve from now on. Raises ConfigurationError, and then nothing is left running."""
         self._thread.start()
         self._started.wait(_START_S)
         if self._failure is not None or not self._started.is_set():
             self.stop()
-            raise self._failure or TryLater(f"the server did not start within {_START_S:g} s")
+            raise self._failure or TransientError(f"the server did not start within {_START_S:g} s")
         return self
 
     def stop(self) -> None:
@@ -123,7 +123,7 @@ class WebServer:
     async def _live(self) -> None:
         self._ending = asyncio.Event()
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="chargepoint-web") as executor:
-            board = Board(
+            board = Dashboard(
                 self._accounts,
                 executor,
                 every_s=self._every_s,
@@ -139,12 +139,12 @@ class WebServer:
             )
             stream = Stream(board, login.is_let_in)
             app = web.Application(
-                middlewares=[answering(), login.guard], client_max_size=_MOST_BYTES
+                middlewares=[answering(), login.guard], client_max_size=_MAX_BYTES
             )
             app.on_response_prepare.append(add_headers)
             login.add_to(app)
             files.add_to(app)
-            orders, refused = Orders(self._accounts), self._listener.counts
+            orders, refused = WebCommands(self._accounts), self._listener.counts
             Api(board, orders, stream, executor, self._now, refused).add_to(app)
             await self._listener.start(app)
             try:

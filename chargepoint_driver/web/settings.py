@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from chargepoint_driver.config.ocpp import parse_address
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 
 __all__ = ["TOKEN", "Settings"]
 
 TOKEN = "CHARGEPOINT_WEB_TOKEN"  # noqa: S105 - the variable's name
-_SHORTEST = 16
+_MIN_TOKEN_CHARS = 16
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Settings:
         key: Path | None = None,
         token: str | None = None,
     ) -> Settings:
-        """`token` None: the environment's, else a new one. Raises BadConfiguration with every
+        """`token` None: the environment's, else a new one. Raises ConfigurationError with every
         fault."""
         faults = []
         address = ("127.0.0.1", 0)
@@ -63,10 +63,12 @@ class Settings:
                     "be PEM files that belong together"
                 )
         given = token or os.environ.get(TOKEN) or ""
-        if given and len(given) < _SHORTEST:
-            faults.append(f"{TOKEN}: is shorter than {_SHORTEST} characters; take a longer one")
+        if given and len(given) < _MIN_TOKEN_CHARS:
+            faults.append(
+                f"{TOKEN}: is shorter than {_MIN_TOKEN_CHARS} characters; take a longer one"
+            )
         if faults:
-            raise BadConfiguration("\n".join(faults))
+            raise ConfigurationError("\n".join(faults))
         return cls(address, given or secrets.token_urlsafe(24), not given, context)
 
     @property

@@ -12,7 +12,7 @@ import msgspec
 from aiohttp import web
 
 from chargepoint_driver.http.answers import refusal
-from chargepoint_driver.web.dashboard import Board
+from chargepoint_driver.web.dashboard import Dashboard
 from chargepoint_driver.web.routes import STREAM
 from chargepoint_driver.web.schemas import Station
 
@@ -23,7 +23,7 @@ BEAT_S = 5.0
 _RETRY_MS = 2_000
 # A reader that takes nothing for so long is let go; it comes back for all of it.
 _STALLED_S = 30.0
-_MOST_READERS = 200
+_MAX_READERS = 200
 # RFC 1952: the magic number, deflate, no flags, no time, and an unknown system.
 _GZIP_HEAD = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
 
@@ -34,7 +34,7 @@ _NOTHING: _Stations = MappingProxyType({})
 class Stream:
     """Readers of the board's changes; none can make another wait."""
 
-    def __init__(self, board: Board, is_let_in: Callable[[web.Request], bool]) -> None:
+    def __init__(self, board: Dashboard, is_let_in: Callable[[web.Request], bool]) -> None:
         """`is_let_in` is asked again before each event: who logged out is told no more."""
         self._board = board
         self._is_let_in = is_let_in
@@ -54,7 +54,7 @@ class Stream:
         await asyncio.gather(*self._readers, return_exceptions=True)
 
     async def events(self, request: web.Request) -> web.StreamResponse:
-        if len(self._readers) >= _MOST_READERS:
+        if len(self._readers) >= _MAX_READERS:
             return refusal("try_later", "too many pages are open; close some", 503)
         task = asyncio.current_task()
         assert task is not None

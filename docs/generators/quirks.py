@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from chargepoint_driver.backends.ocpp import ChargePointConfig
+from chargepoint_driver.backends.ocpp import ChargerConfig
 from chargepoint_driver.simulator.ocpp.quirks import QUIRKS as OF_TWINS
 from docs.generators.configuration import default_of, words_of
 from docs.generators.table import cells_of, table
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs" / "reference" / "ocpp.md"
 TESTS = ROOT / "tests" / "unit" / "backends" / "ocpp"
 
-_QUIRKS = ChargePointConfig.model_fields["quirks"].annotation
+_QUIRKS = ChargerConfig.model_fields["quirks"].annotation
 _SAMPLES: Mapping[str, object] = {
     "rate_unit": "W",
     "stack_level": 0,

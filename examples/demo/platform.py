@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT_S = 30.0
 CALL_LIMIT_S = 25.0
 # The path of the platform's socket must fit into 107 characters, whatever TMPDIR says.
-LONGEST_HOME = 80
+MAX_HOME = 80
 
 # VOLTTRON refuses user id 0 and has no option for it. In a user namespace root is user 1000,
 # and files still belong to root.
@@ -81,7 +81,7 @@ class Link:
 def temporary_home() -> Iterator[Path]:
     """A VOLTTRON_HOME for one run, removed afterwards."""
     base = tempfile.gettempdir()
-    fits = len(base) < LONGEST_HOME - len("/cp-demo-12345678")
+    fits = len(base) < MAX_HOME - len("/cp-demo-12345678")
     short = base if fits else "/tmp"  # noqa: S108  mkdtemp makes it safe
     home = Path(tempfile.mkdtemp(prefix="cp-demo-", dir=short))
     try:

@@ -26,7 +26,7 @@ MARK = "CHARGEPOINT_DOCS_TEST"
 AS_USER = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
 
 
-class Failed(Exception):
+class ShellFailedError(Exception):
     """A command failed; the text is what it printed."""
 
 
@@ -108,16 +108,16 @@ class Shell:
                 line = self._lines.get(timeout=max(0.01, end - time.monotonic()))
             except queue.Empty:
                 self._interrupt()
-                raise Failed(
+                raise ShellFailedError(
                     f"not done within {limit_s:g} s:\n{commands}\n{said.read_text()}"
                 ) from None
             if line.startswith(done):
                 break
             if not line:
-                raise Failed(f"the shell ended:\n{commands}\n{said.read_text()}")
+                raise ShellFailedError(f"the shell ended:\n{commands}\n{said.read_text()}")
         text = said.read_text()
         if line.split()[1] != "0":
-            raise Failed(f"exit code {line.split()[1]}:\n{commands}\n{text}")
+            raise ShellFailedError(f"exit code {line.split()[1]}:\n{commands}\n{text}")
         return text
 
     def children(self) -> list[int]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from .blocks import ROOT, blocks_of, page_of
-from .shell import Failed, Shell
+from .shell import Shell, ShellFailedError
 from .telling import story_of, tell
 
 PAGE = page_of("adding-a-point.md")
@@ -70,7 +70,7 @@ def test_a_row_that_no_reply_holds_is_noticed(shell: Callable[..., Shell]):
     here = open_copy(shell)
     add_row(here.folder)
     story = [block for block in story_of(PAGE, "adding") if "file" not in block.labels]
-    with pytest.raises(Failed, match="no recorded reply holds"):
+    with pytest.raises(ShellFailedError, match="no recorded reply holds"):
         tell(here, story)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from chargepoint_driver.demand_response.openadr.config import OpenAdrConfig, VtnConfig
 from chargepoint_driver.demand_response.openadr.signals import SIGNALS
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "how-to" / "openadr.md").read_text(encoding="utf-8")
@@ -63,5 +63,5 @@ def test_the_guide_names_every_key_and_signal() -> None:
 def test_a_fault_is_named(change: dict[str, object], said: str) -> None:
     good = {"ven_name": "ven", "vtns": {"a": {"version": "2.0b", "url": "http://vtn"}}}
     assert OpenAdrConfig.from_dict(good)
-    with pytest.raises(BadConfiguration, match=re.escape(said)):
+    with pytest.raises(ConfigurationError, match=re.escape(said)):
         OpenAdrConfig.from_dict({**good, **change})

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from chargepoint_driver.backends.ocpp import ChargePointConfig
+from chargepoint_driver.backends.ocpp import ChargerConfig
 from chargepoint_driver.cli import main
 from chargepoint_driver.cli.support.config_files import load_device
 from chargepoint_driver.config import AgentConfig
@@ -85,6 +85,6 @@ def test_every_config_is_one(page: str, text: str, tmp_path: Path):
         path.write_text(text, encoding="utf-8")
         assert len(load_scenario(path).steps) == len(content["steps"])
     elif all("quirks" in settings for settings in content.values()):
-        assert [ChargePointConfig(**settings) for settings in content.values()]
+        assert [ChargerConfig(**settings) for settings in content.values()]
     else:
         pytest.fail(f"{page} shows a config of no kind that is known here:\n{text}")

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 import chargepoint_driver.config
 from chargepoint_driver import errors
-from chargepoint_driver.backends.ocpp import ChargePointConfig, OcppConfig
+from chargepoint_driver.backends.ocpp import ChargerConfig, OcppConfig
 from chargepoint_driver.cli.support.config_files import load_device, load_registry
 from chargepoint_driver.config import AgentConfig
 from chargepoint_driver.demand_response.schedule import ScheduleConfig
@@ -169,7 +169,7 @@ def test_every_key_of_every_public_model_is_in_the_reference():
         and not issubclass(AgentConfig, found)  # its accounts are a section
     ]
     assert public
-    for model in (*public, OcppConfig, ChargePointConfig):
+    for model in (*public, OcppConfig, ChargerConfig):
         for name, field in model.model_fields.items():
             row = f"\n| `{field.alias or name}` | "
             assert row in text, f"{model.__name__}.{name} is not in the configuration reference"
@@ -182,7 +182,7 @@ def test_every_quirk_has_a_section_with_a_config_that_loads():
         shown = re.search(rf"\n## `{key}`\n.*?```json\n(.*?)```", text, re.DOTALL)
         assert shown, key
         ((_, settings),) = json.loads(shown[1]).items()
-        loaded = ChargePointConfig(**settings)
+        loaded = ChargerConfig(**settings)
         assert getattr(loaded.quirks, key) != type(loaded.quirks).model_fields[key].default
 
 

@@ -19,7 +19,7 @@ from examples.grafana.__main__ import PANELS
 
 from .blocks import Block, page_of
 from .grafana import HOUR, filled
-from .shell import AS_USER, Failed, Shell
+from .shell import AS_USER, Shell, ShellFailedError
 from .telling import story_of, tell
 
 pytestmark = [
@@ -82,9 +82,9 @@ def test_the_quick_start(shell: Callable[..., Shell]):
 def _wait_for_rows(here: Shell) -> None:
     try:
         here.run(f"until {_ROWS}; do sleep 0.2; done", limit_s=75)
-    except Failed as failed:
+    except ShellFailedError as failed:
         logs = here.run("tail -n 30 *.log")
-        raise Failed(f"{failed}\n{logs}") from None
+        raise ShellFailedError(f"{failed}\n{logs}") from None
 
 
 def _look(here: Shell) -> None:

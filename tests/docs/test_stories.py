@@ -13,7 +13,7 @@ import pytest
 from chargepoint_driver.simulator import Simulator
 
 from .blocks import ROOT, Block, blocks_of, page_of, pages
-from .shell import Failed, Shell
+from .shell import Shell, ShellFailedError
 from .telling import assert_said, story_of, tell
 
 # Story to the test that tells it.
@@ -163,7 +163,7 @@ def test_targets_are_in_the_makefile(block: Block):
 
 def test_a_command_that_fails_ends_the_story_and_says_what_was_printed(shell: Open):
     here = shell()
-    with pytest.raises(Failed, match=r"exit code 3:[^\0]*before"):
+    with pytest.raises(ShellFailedError, match=r"exit code 3:[^\0]*before"):
         here.run("echo before\n(exit 3)\necho after")
     assert here.run("echo $((1 + 1))") == "2\n"
 

@@ -24,7 +24,7 @@ from chargepoint_driver.adapters.agent_process import run_agent
 from chargepoint_driver.adapters.agents.throttle import RPC_ERRORS, Throttle
 from chargepoint_driver.demand_response.chargers import measured_of
 from chargepoint_driver.demand_response.openadr.config import OpenAdrConfig
-from chargepoint_driver.errors import BadConfiguration, TryLater
+from chargepoint_driver.errors import ConfigurationError, TransientError
 from chargepoint_driver.text import get_logger
 
 __all__ = ["IDENTITY", "OpenAdrVenAgent", "main"]
@@ -64,10 +64,10 @@ class OpenAdrVenAgent(Agent):  # type: ignore[misc]  # the host has no types
             config = OpenAdrConfig.from_dict(fields)
             devices = config.chargers.devices
             if not devices or not all(isinstance(each, str) for each in devices):
-                raise BadConfiguration(
+                raise ConfigurationError(
                     "config: chargers.devices: must be a list of topics, like campus/garage/group"
                 )
-        except BadConfiguration as error:
+        except ConfigurationError as error:
             _log.error("%s", error)
             self.vip.health.set_status(STATUS_BAD, str(error))
             return
@@ -108,7 +108,7 @@ class OpenAdrVenAgent(Agent):  # type: ignore[misc]  # the host has no types
         answer: dict[str, Any] = {"id": message["id"]}
         try:
             answer["result"] = self._answer(throttle, message)
-        except (TryLater, *RPC_ERRORS) as error:
+        except (TransientError, *RPC_ERRORS) as error:
             answer["error"] = str(error)
         self._send(child, answer)
 
@@ -146,13 +146,13 @@ class OpenAdrVenAgent(Agent):  # type: ignore[misc]  # the host has no types
         }
 
     def _read(self, device: str, point: str) -> tuple[bool, float | None]:
-        """(whether it was answered, the number). Raises TryLater where the agent stops: the
+        """(whether it was answered, the number). Raises TransientError where the agent stops: the
         release does not wait for a device that is slow to answer."""
         try:
             answer = self.vip.rpc.call("platform.driver", "get_point", device, point)
             gevent.wait([answer, self._stopping], timeout=_RPC_LIMIT_S, count=1)
             if self._stopping.is_set():
-                raise TryLater(_STOPPING)
+                raise TransientError(_STOPPING)
             value = answer.get(timeout=0)
         except RPC_ERRORS:
             return False, None

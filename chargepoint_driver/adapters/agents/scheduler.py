@@ -24,7 +24,12 @@ from chargepoint_driver.adapters.agents.throttle import RPC_ERRORS, RPC_LIMIT_S,
 from chargepoint_driver.demand_response.schedule import ScheduleConfig
 from chargepoint_driver.demand_response.schedule.devices import LOOK_POINTS, Look
 from chargepoint_driver.demand_response.schedule.runner import Scheduler
-from chargepoint_driver.errors import BadConfiguration, BadValue, ChargePointError, TryLater
+from chargepoint_driver.errors import (
+    ChargePointError,
+    ConfigurationError,
+    InvalidValueError,
+    TransientError,
+)
 from chargepoint_driver.text import get_logger
 
 _log = get_logger(__name__)
@@ -48,7 +53,7 @@ class PlatformDevices:
         # Some hosts name them with `devices/` in front.
         found = {topic.rpartition("/")[2]: value for topic, value in values.items()}
         if "Status" not in found:
-            raise TryLater(f"{device}: Status is not reported: {str(errors)[:200]}")
+            raise TransientError(f"{device}: Status is not reported: {str(errors)[:200]}")
         return Look.of(found)
 
     def hold(self, device: Any, kw: float, *, lease_s: float) -> None:
@@ -89,16 +94,16 @@ class PlatformDevices:
 
     def _call(self, method: str, *arguments: Any) -> Any:
         if not driver_is_there(self._vip):
-            raise TryLater(f"{method}: {PLATFORM_DRIVER} is not there; nothing was sent")
+            raise TransientError(f"{method}: {PLATFORM_DRIVER} is not there; nothing was sent")
         try:
             return self._vip.rpc.call(PLATFORM_DRIVER, method, *arguments).get(timeout=RPC_LIMIT_S)
         except RPC_ERRORS as error:
             found = str(error)
             # The driver's errors cross RPC as texts with their code.
-            for kind in (BadValue, BadConfiguration):
+            for kind in (InvalidValueError, ConfigurationError):
                 if f"[{kind.code}]" in found:
                     raise kind(found) from None
-            raise TryLater(f"{method}: {found or type(error).__name__}") from None
+            raise TransientError(f"{method}: {found or type(error).__name__}") from None
 
 
 class SchedulerAgent(Agent):  # type: ignore[misc]  # the host has no types
@@ -117,11 +122,11 @@ class SchedulerAgent(Agent):  # type: ignore[misc]  # the host has no types
         """Go on with another configuration, unless it has a fault."""
         try:
             if not contents:
-                raise BadConfiguration(
+                raise ConfigurationError(
                     "config: is empty; store a schedule (docs/how-to/schedules.md)"
                 )
             config = ScheduleConfig.from_dict(contents)
-        except BadConfiguration as error:
+        except ConfigurationError as error:
             self.vip.health.set_status(STATUS_BAD, str(error))
             _log.error("%s. The one before stays in use.", error)
             return
@@ -213,7 +218,7 @@ class SchedulerAgent(Agent):  # type: ignore[misc]  # the host has no types
 
     def _running(self) -> Scheduler:
         if self._scheduler is None:
-            raise TryLater("the scheduler has no valid configuration")
+            raise TransientError("the scheduler has no valid configuration")
         return self._scheduler
 
     @Core.receiver("onstop")  # type: ignore[untyped-decorator]

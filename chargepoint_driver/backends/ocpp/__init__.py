@@ -8,13 +8,13 @@ know the messages of their version and nothing else does; `sessions`, `reading`,
 
 from chargepoint_driver.backends.ocpp.backend import OcppBackend
 from chargepoint_driver.backends.ocpp.central_system import CentralSystem
-from chargepoint_driver.backends.ocpp.status import ChargePointView, ConnectorView, TransactionView
-from chargepoint_driver.config.ocpp import ChargePointConfig, OcppConfig, read_charge_points
+from chargepoint_driver.backends.ocpp.status import ChargerView, ConnectorView, TransactionView
+from chargepoint_driver.config.ocpp import ChargerConfig, OcppConfig, read_charge_points
 
 __all__ = [
     "CentralSystem",
-    "ChargePointConfig",
-    "ChargePointView",
+    "ChargerConfig",
+    "ChargerView",
     "ConnectorView",
     "OcppBackend",
     "OcppConfig",

@@ -12,13 +12,18 @@ from typing import Any
 
 from chargepoint_driver.backend import OPERATIONS, Limit, Reply, Request, Target
 from chargepoint_driver.backends.ocpp.central_system import CentralSystem
-from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Electrical
+from chargepoint_driver.backends.ocpp.model.charger import Charger, Electrical
 from chargepoint_driver.backends.ocpp.register_commands import ORDERS
 from chargepoint_driver.backends.ocpp.registers import Sessions, records_of
-from chargepoint_driver.backends.ocpp.status import ChargePointView, view_of
+from chargepoint_driver.backends.ocpp.status import ChargerView, view_of
 from chargepoint_driver.backends.ocpp.storage.offline import event_of, id_of
 from chargepoint_driver.config import Account, OcppAccount
-from chargepoint_driver.errors import BadConfiguration, BadValue, NothingThere, NotPermitted
+from chargepoint_driver.errors import (
+    ConfigurationError,
+    InvalidValueError,
+    NotFoundError,
+    PermissionDeniedError,
+)
 from chargepoint_driver.events import SinkState
 from chargepoint_driver.process import threads
 from chargepoint_driver.records import Event, StationRecord
@@ -44,7 +49,7 @@ class OcppBackend:
     _starting = threads.Lock()
 
     def __init__(self, account: OcppAccount, now: Callable[[], float] = time.time) -> None:
-        """Opens the database and listens. Raises BadConfiguration."""
+        """Opens the database and listens. Raises ConfigurationError."""
         self._account = account
         self._now = now
         self._lock = threading.Lock()
@@ -104,17 +109,17 @@ class OcppBackend:
             found.update(((call, station), record) for call, record in records.items())
         return found
 
-    def _view(self, station_id: str) -> ChargePointView:
+    def _view(self, station_id: str) -> ChargerView:
         try:
             return self._system.charge_point(station_id)
-        except NothingThere:
-            point = ChargePoint(station_id, Electrical(self._account.voltage, self._account.phases))
+        except NotFoundError:
+            point = Charger(station_id, Electrical(self._account.voltage, self._account.phases))
             return view_of(point, self._now(), self._account.heartbeat_s)
 
     def _cleared(self, station_id: str) -> str | None:
         try:
             return self._system.alarms_cleared(station_id)
-        except NothingThere:
+        except NotFoundError:
             return None
 
     def _newest_sessions(self, station_ids: list[str]) -> dict[str, Sessions]:
@@ -150,7 +155,7 @@ class OcppBackend:
         ]
 
     def session(self, session_id: str) -> Event:
-        """One charging session, however old. Raises NothingThere."""
+        """One charging session, however old. Raises NotFoundError."""
         return event_of(self._system.transaction(id_of(session_id)))
 
     # ---- writing -------------------------------------------------------------------------
@@ -180,7 +185,9 @@ class OcppBackend:
         """One of `ORDERS`; the charge point's answer."""
         order = ORDERS.get(name)
         if order is None:
-            raise BadValue(f"{target}: no command {name!r}; write one of {', '.join(ORDERS)}")
+            raise InvalidValueError(
+                f"{target}: no command {name!r}; write one of {', '.join(ORDERS)}"
+            )
         self._counts[name] += 1
         return order(self._system, target, argument)
 
@@ -195,14 +202,16 @@ class OcppBackend:
     def operate(self, station_id: str, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Carry out one of `OPERATIONS`."""
         if name not in OPERATIONS:
-            raise BadValue(f"no operation {name!r}; expected one of {', '.join(OPERATIONS)}")
+            raise InvalidValueError(
+                f"no operation {name!r}; expected one of {', '.join(OPERATIONS)}"
+            )
         self._must_allow(f"{station_id}: {name}")
         self._counts[name] += 1
         return self._system.operate(station_id, name, arguments)
 
     def _must_allow(self, what: str) -> None:
         if not self._account.allow_call:
-            raise NotPermitted(
+            raise PermissionDeniedError(
                 f"{what} was not sent: this account does not allow it; set allow_call to true "
                 "beside its database"
             )
@@ -240,7 +249,7 @@ class OcppBackend:
         return self._system.sinks()
 
     def live_status(self, station_id: str | None = None) -> list[dict[str, Any]]:
-        """The latest status of all charge points, or of one. Raises NothingThere."""
+        """The latest status of all charge points, or of one. Raises NotFoundError."""
         return self._system.live_status(station_id)
 
     def alert_to(self, alert: Callable[[str, str], None]) -> None:
@@ -265,17 +274,17 @@ class OcppBackend:
         return dict(self._counts)
 
     def reconfigure(self, account: Account) -> None:
-        """Go on with other settings: charge points connect again. Raises BadConfiguration, and
+        """Go on with other settings: charge points connect again. Raises ConfigurationError, and
         then goes on with those before."""
         if not isinstance(account, OcppAccount):
-            raise BadConfiguration("an OCPP account cannot become one of another backend")
+            raise ConfigurationError("an OCPP account cannot become one of another backend")
         if account == self._account:
             return
         before = self._account
         self._system.stop()
         try:
             self._system = self._start(account)
-        except BadConfiguration:
+        except ConfigurationError:
             self._system = self._start(before)
             raise
         self._account = account

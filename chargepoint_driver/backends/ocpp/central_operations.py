@@ -10,8 +10,9 @@ __all__ = ["NamedOperations"]
 
 
 class NamedOperations:
-    """Operations on a charger, each as a method. All raise BadValue before anything is sent,
-    NothingThere, TryLater (not sent), WriteRejected (refused) and FateUnknown (no answer)."""
+    """Operations on a charger, each as a method. All raise InvalidValueError before anything is
+    sent, NotFoundError, TransientError (not sent), WriteRejectedError (refused) and
+    OutcomeUnknownError (no answer)."""
 
     @abstractmethod
     def operate(self, station_id: str, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:

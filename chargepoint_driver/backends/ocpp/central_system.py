@@ -17,10 +17,10 @@ from chargepoint_driver.backends.ocpp.model.authorization import tag_of
 from chargepoint_driver.backends.ocpp.model.plan import read_plan
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.operations import operate
-from chargepoint_driver.backends.ocpp.status import ChargePointView
+from chargepoint_driver.backends.ocpp.status import ChargerView
 from chargepoint_driver.backends.ocpp.storage import queries
 from chargepoint_driver.config.ocpp import OcppConfig
-from chargepoint_driver.errors import TryLater
+from chargepoint_driver.errors import TransientError
 from chargepoint_driver.events import EventStream, SinkState
 from chargepoint_driver.process import threads
 from chargepoint_driver.process.loop_thread import NativeLoop, Signal
@@ -61,13 +61,13 @@ class CentralSystem(NamedOperations):
 
     def start(self, *, control: str | None = None, token: str | None = None) -> None:
         """Open the database and listen; `control` (address:port) opens the control API too.
-        Raises BadConfiguration; then nothing is left running."""
+        Raises ConfigurationError; then nothing is left running."""
         make: Any = None
         if control is not None:
             # Imported here and not on the loop's thread, where gevent's import locks hurt.
-            from chargepoint_driver.backends.ocpp.http_api import Control  # noqa: PLC0415
+            from chargepoint_driver.backends.ocpp.http_api import HttpApi  # noqa: PLC0415
 
-            make = lambda csms: Control(csms, control, token)  # noqa: E731
+            make = lambda csms: HttpApi(csms, control, token)  # noqa: E731
         self._loop.start()
         try:
             self._loop.run(lambda: self._begin(make), 30)
@@ -83,7 +83,7 @@ class CentralSystem(NamedOperations):
             stream.stop()
         try:
             self._loop.run(self._end, 20)
-        except TryLater:
+        except TransientError:
             pass
         finally:
             self._loop.stop()
@@ -168,7 +168,7 @@ class CentralSystem(NamedOperations):
 
     def live_status(self, station_id: str | None = None) -> list[dict[str, Any]]:
         """The latest status of all charge points, or of one (see `events.live_status`). Raises
-        NothingThere."""
+        NotFoundError."""
         csms = self._running
         if station_id is not None:
             csms.point(station_id)
@@ -177,18 +177,18 @@ class CentralSystem(NamedOperations):
     @property
     def _running(self) -> Csms:
         if self._csms is None:
-            raise TryLater("the OCPP central system is not running")
+            raise TransientError("the OCPP central system is not running")
         return self._csms
 
     # ---- reading -------------------------------------------------------------------------
 
-    def charge_points(self) -> list[ChargePointView]:
+    def charge_points(self) -> list[ChargerView]:
         """Every charge point that is known, connected or not."""
         csms = self._running
         return [csms.view(point) for _, point in sorted(csms.points.copy().items())]
 
-    def charge_point(self, station_id: str) -> ChargePointView:
-        """One charge point. Raises NothingThere."""
+    def charge_point(self, station_id: str) -> ChargerView:
+        """One charge point. Raises NotFoundError."""
         csms = self._running
         return csms.view(csms.point(station_id))
 
@@ -207,11 +207,11 @@ class CentralSystem(NamedOperations):
         ]
 
     def last_energy(self, transaction_id: int) -> dict[str, Any]:
-        """The last known energy of a transaction, Wh. Raises NothingThere."""
+        """The last known energy of a transaction, Wh. Raises NotFoundError."""
         return queries.last_energy(self.config.database, transaction_id)
 
     def last_contact(self, station_id: str) -> str | None:
-        """When the charge point last sent something, ISO 8601. Raises NothingThere."""
+        """When the charge point last sent something, ISO 8601. Raises NotFoundError."""
         return self.charge_point(station_id).last_seen
 
     def transactions(self, month: str) -> list[dict[str, Any]]:
@@ -274,7 +274,7 @@ class CentralSystem(NamedOperations):
         return queries.sessions(self.config.database, station_id, since_s, until_s)
 
     def transaction(self, transaction_id: int) -> dict[str, Any]:
-        """One transaction, running or not, however old. Raises NothingThere."""
+        """One transaction, running or not, however old. Raises NotFoundError."""
         self._loop.run(self._flush, 30)
         return queries.transaction(self.config.database, transaction_id)
 
@@ -285,7 +285,7 @@ class CentralSystem(NamedOperations):
         self._loop.run(lambda: csms.clear_alarms(point), 30)
 
     def alarms_cleared(self, station_id: str) -> str | None:
-        """When `clear_alarms` was last done, ISO 8601. Raises NothingThere."""
+        """When `clear_alarms` was last done, ISO 8601. Raises NotFoundError."""
         return iso(self._running.point(station_id).worked.get(ALARMS_CLEARED))
 
     async def _flush(self) -> None:
@@ -298,8 +298,9 @@ class CentralSystem(NamedOperations):
     ) -> dict[str, Any]:
         """Send any request and return the payload of its answer.
 
-        Raises NothingThere, BadValue (nothing was sent), TryLater (not sent), WriteRejected
-        (a CALLERROR: `service_code`), FateUnknown (no answer in time)."""
+        Raises NotFoundError, InvalidValueError (nothing was sent), TransientError (not sent),
+        WriteRejectedError (a CALLERROR: `service_code`), OutcomeUnknownError (no answer in
+        time)."""
         csms = self._running
         point = csms.point(station_id)
         answer: dict[str, Any] = self._loop.run(
@@ -316,7 +317,7 @@ class CentralSystem(NamedOperations):
 
     def shed(self, target: Target, limit: Limit, minutes: float) -> None:
         """Limit the load of a charge point or connector for so many minutes (0 = no end).
-        WriteRejected when it does not take the limit."""
+        WriteRejectedError when it does not take the limit."""
         csms = self._running
         point = csms.point(target.station_id)
         self._loop.run(
@@ -339,7 +340,7 @@ class CentralSystem(NamedOperations):
         self._loop.run(lambda: csms.limiter.clear(point, target.port or 0), self._patience)
 
     def remote_start(self, station_id: str, connector_id: int | None, id_tag: str) -> None:
-        """Begin a transaction. Raises WriteRejected."""
+        """Begin a transaction. Raises WriteRejectedError."""
         start_id = random.SystemRandom().randrange(1, 1 << 31)
         self._command(
             station_id,
@@ -347,7 +348,7 @@ class CentralSystem(NamedOperations):
         )
 
     def remote_stop(self, station_id: str, connector_id: int | None = None) -> None:
-        """End the transaction that runs there. Raises NothingThere, WriteRejected."""
+        """End the transaction that runs there. Raises NotFoundError, WriteRejectedError."""
         self._command(
             station_id, lambda csms, point: commands.remote_stop(csms, point, connector_id)
         )
@@ -362,11 +363,11 @@ class CentralSystem(NamedOperations):
         )
 
     def reset(self, station_id: str, hard: bool = False) -> None:
-        """Restart the charge point. Raises WriteRejected."""
+        """Restart the charge point. Raises WriteRejectedError."""
         self._command(station_id, lambda csms, point: commands.reset(csms, point, hard))
 
     def unlock(self, station_id: str, connector_id: int) -> None:
-        """Release the plug. Raises WriteRejected."""
+        """Release the plug. Raises WriteRejectedError."""
         self._command(station_id, lambda csms, point: commands.unlock(csms, point, connector_id))
 
     def reserve(
@@ -375,7 +376,7 @@ class CentralSystem(NamedOperations):
         """Reserve a connector (None: any) for an idTag until a time, s since 1970.
 
         Returns {id, charge_point, connector, id_tag, made, expires, state, transaction_id}.
-        Raises BadValue, WriteRejected."""
+        Raises InvalidValueError, WriteRejectedError."""
         row: dict[str, Any] = self._command(
             station_id,
             lambda csms, point: commands.reserve(csms, point, connector_id, id_tag, expires_s),
@@ -383,7 +384,7 @@ class CentralSystem(NamedOperations):
         return row
 
     def cancel_reservation(self, station_id: str, reservation_id: int) -> dict[str, Any]:
-        """End a reservation. Returns it. Raises NothingThere, WriteRejected."""
+        """End a reservation. Returns it. Raises NotFoundError, WriteRejectedError."""
         row: dict[str, Any] = self._command(
             station_id,
             lambda csms, point: commands.cancel_reservation(csms, point, reservation_id),
@@ -420,7 +421,7 @@ class CentralSystem(NamedOperations):
         expires: str | None = None,
         max_concurrent: int | None = None,
     ) -> dict[str, Any]:
-        """Add an idTag, or change it. Returns it as `id_tags` does. Raises BadValue."""
+        """Add an idTag, or change it. Returns it as `id_tags` does. Raises InvalidValueError."""
         csms = self._running
         tag = tag_of(
             id_tag, {"status": status, "expires": expires, "max_concurrent": max_concurrent}
@@ -430,20 +431,22 @@ class CentralSystem(NamedOperations):
 
     def forget(self, station_id: str) -> None:
         """Forget a charge point: settings, statuses, limits and reservations. Its records stay.
-        Connected, it comes back as a new one: block it first. Raises NothingThere, TryLater."""
+        Connected, it comes back as a new one: block it first. Raises NotFoundError,
+        TransientError."""
         csms = self._running
         point = csms.point(station_id)
         self._loop.run(lambda: csms.forget(point), 30)
 
     def remove_id_tag(self, id_tag: str) -> None:
-        """Remove an idTag that was added here. Raises NothingThere; BadValue for one of the
-        file."""
+        """Remove an idTag that was added here. Raises NotFoundError; InvalidValueError for one of
+        the file."""
         csms = self._running
         self._loop.run(lambda: commands.remove_tag(csms, id_tag), 30)
 
     def put_plan(self, station_id: str, connector_id: int, value: object) -> str:
         """Install a charging plan (`plans.read_plan`), or remove it. Returns Accepted, or ''
-        where the charger has the same plan already. Raises BadValue, WriteRejected."""
+        where the charger has the same plan already. Raises InvalidValueError,
+        WriteRejectedError."""
         plan = read_plan(value, self._now())
         return str(
             self._command(station_id, lambda csms, point: csms.plans.put(point, connector_id, plan))

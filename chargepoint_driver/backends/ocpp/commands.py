@@ -6,10 +6,10 @@ from typing import Any
 
 from chargepoint_driver.backends.ocpp.csms import Csms
 from chargepoint_driver.backends.ocpp.model.authorization import IdTag, row_of
-from chargepoint_driver.backends.ocpp.model.charger import ChargePoint
+from chargepoint_driver.backends.ocpp.model.charger import Charger
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
-from chargepoint_driver.backends.ocpp.protocol.requests import Ask, status_of
-from chargepoint_driver.errors import BadValue, NothingThere, WriteRejected
+from chargepoint_driver.backends.ocpp.protocol.requests import RequestPayload, status_of
+from chargepoint_driver.errors import InvalidValueError, NotFoundError, WriteRejectedError
 
 __all__ = [
     "accepted",
@@ -27,14 +27,14 @@ _DONE = {"Accepted", "AcceptedCanceled", "Scheduled", "Unlocked"}
 
 
 async def remote_start(
-    csms: Csms, point: ChargePoint, connector_id: int | None, id_tag: str, start_id: int
+    csms: Csms, point: Charger, connector_id: int | None, id_tag: str, start_id: int
 ) -> None:
     """Begin a transaction."""
     out = csms.outbound(point)
     await accepted(csms, point, out.remote_start(connector_id, id_tag, start_id))
 
 
-async def remote_stop(csms: Csms, point: ChargePoint, connector_id: int | None) -> None:
+async def remote_stop(csms: Csms, point: Charger, connector_id: int | None) -> None:
     """End the transaction of a connector; None: the only one that runs."""
     running = [
         each.transaction
@@ -44,22 +44,22 @@ async def remote_stop(csms: Csms, point: ChargePoint, connector_id: int | None) 
     if len(running) != 1:
         where = "" if connector_id is None else f" connector {connector_id}"
         many = "no transaction runs" if not running else "several run; name the connector"
-        raise NothingThere(f"{point.station_id}{where}: {many}")
+        raise NotFoundError(f"{point.station_id}{where}: {many}")
     found, out = running[0], csms.outbound(point)
     try:
         await accepted(csms, point, out.remote_stop(found.wire_id))
-    except WriteRejected:
+    except WriteRejectedError:
         if found.alias is None:
             raise
         await accepted(csms, point, out.remote_stop(found.alias))
 
 
-async def availability(csms: Csms, point: ChargePoint, connector_id: int, operative: bool) -> str:
+async def availability(csms: Csms, point: Charger, connector_id: int, operative: bool) -> str:
     """In or out of service. Where 0 is refused, each connector is asked."""
     out = csms.outbound(point)
     try:
         return await accepted(csms, point, out.availability(connector_id, operative))
-    except WriteRejected:
+    except WriteRejectedError:
         each = [number for number in point.connectors if number]
         if connector_id or not each:
             raise
@@ -67,25 +67,25 @@ async def availability(csms: Csms, point: ChargePoint, connector_id: int, operat
     return "Scheduled" if "Scheduled" in said else "Accepted"
 
 
-async def reset(csms: Csms, point: ChargePoint, hard: bool) -> None:
+async def reset(csms: Csms, point: Charger, hard: bool) -> None:
     """Restart."""
     await accepted(csms, point, csms.outbound(point).reset(hard))
 
 
-async def unlock(csms: Csms, point: ChargePoint, connector_id: int) -> None:
+async def unlock(csms: Csms, point: Charger, connector_id: int) -> None:
     """Release the plug."""
     await accepted(csms, point, csms.outbound(point).unlock(connector_id))
 
 
 async def reserve(
-    csms: Csms, point: ChargePoint, connector_id: int | None, id_tag: str, expires_s: float
+    csms: Csms, point: Charger, connector_id: int | None, id_tag: str, expires_s: float
 ) -> dict[str, Any]:
     """Reserve a connector (None: any) for an idTag until a time. Returns the reservation, a row
-    of `Store.reservations`. Raises BadValue, WriteRejected."""
+    of `Store.reservations`. Raises InvalidValueError, WriteRejectedError."""
     if not id_tag.strip():
-        raise BadValue("id_tag: must name who the reservation is for")
+        raise InvalidValueError("id_tag: must name who the reservation is for")
     if not expires_s > csms.now():
-        raise BadValue("expires: must be in the future")
+        raise InvalidValueError("expires: must be in the future")
     await csms.writable()
     reservation_id = csms.store.next_reservation_id(csms.now())
     expires = str(iso(expires_s))
@@ -94,18 +94,18 @@ async def reserve(
     return _reservation(csms, point, reservation_id)
 
 
-async def cancel_reservation(csms: Csms, point: ChargePoint, reservation_id: int) -> dict[str, Any]:
-    """End a reservation. Returns it. Raises NothingThere, WriteRejected."""
+async def cancel_reservation(csms: Csms, point: Charger, reservation_id: int) -> dict[str, Any]:
+    """End a reservation. Returns it. Raises NotFoundError, WriteRejectedError."""
     _reservation(csms, point, reservation_id)
     await accepted(csms, point, csms.outbound(point).cancel_reservation(reservation_id))
     return _reservation(csms, point, reservation_id)
 
 
-def _reservation(csms: Csms, point: ChargePoint, reservation_id: int) -> dict[str, Any]:
+def _reservation(csms: Csms, point: Charger, reservation_id: int) -> dict[str, Any]:
     for row in csms.store.reservations(csms.now(), point.station_id):
         if row["id"] == reservation_id:
             return row
-    raise NothingThere(f"{point.station_id} has no reservation {reservation_id}")
+    raise NotFoundError(f"{point.station_id} has no reservation {reservation_id}")
 
 
 def id_tags(csms: Csms) -> list[dict[str, Any]]:
@@ -124,12 +124,12 @@ async def put_tag(csms: Csms, tag: IdTag) -> dict[str, Any]:
 
 
 async def remove_tag(csms: Csms, id_tag: str) -> None:
-    """Remove an idTag that `put_tag` added. Raises NothingThere, BadValue."""
+    """Remove an idTag that `put_tag` added. Raises NotFoundError, InvalidValueError."""
     found = csms.tags.find(id_tag)
     if found is None:
-        raise NothingThere(f"no idTag {id_tag[:64]!r}")
+        raise NotFoundError(f"no idTag {id_tag[:64]!r}")
     if csms.tags.source_of(found) == "file":
-        raise BadValue(
+        raise InvalidValueError(
             f"{found.id_tag} is in the file {csms.config.accept_id_tags}; remove it there,"
             " or block it here"
         )
@@ -145,17 +145,17 @@ def _tag_row(csms: Csms, tag: IdTag) -> dict[str, Any]:
     return row_of(tag, csms.tags.source_of(tag), csms.now(), running)
 
 
-async def accepted(csms: Csms, point: ChargePoint, ask: Ask) -> str:
-    """Send a request. Returns the status of the answer; raises WriteRejected for a refusal."""
+async def accepted(csms: Csms, point: Charger, ask: RequestPayload) -> str:
+    """Send a request. Returns the status of the answer; raises WriteRejectedError for a refusal."""
     return taken(await csms.ask(point, ask), ask[0], point)
 
 
-def taken(answer: dict[str, Any], action: str, point: ChargePoint) -> str:
-    """Return the status of an answer. Raises WriteRejected for a refusal, FateUnknown where
-    there is none."""
+def taken(answer: dict[str, Any], action: str, point: Charger) -> str:
+    """Return the status of an answer. Raises WriteRejectedError for a refusal, OutcomeUnknownError
+    where there is none."""
     status = status_of(answer, action, point.station_id)
     if status not in _DONE:
-        raise WriteRejected(
+        raise WriteRejectedError(
             f"{point.station_id}: the charge point answered {status} to {action}",
             service_code=status,
         )

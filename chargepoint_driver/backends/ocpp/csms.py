@@ -18,7 +18,7 @@ import msgspec
 
 from chargepoint_driver.backends.ocpp.live_status import LiveStatuses
 from chargepoint_driver.backends.ocpp.model.authorization import IdTags
-from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Electrical
+from chargepoint_driver.backends.ocpp.model.charger import Charger, Electrical
 from chargepoint_driver.backends.ocpp.model.live_clock import LiveClock, moved
 from chargepoint_driver.backends.ocpp.model.plan import PLANS
 from chargepoint_driver.backends.ocpp.model.quirks import quirks_of
@@ -26,21 +26,34 @@ from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.protocol import v16, v201
 from chargepoint_driver.backends.ocpp.protocol.dispatch import Request
 from chargepoint_driver.backends.ocpp.protocol.own_requests import note_answer, note_request
-from chargepoint_driver.backends.ocpp.protocol.requests import Ask, Outbound
+from chargepoint_driver.backends.ocpp.protocol.requests import RequestBuilder, RequestPayload
 from chargepoint_driver.backends.ocpp.protocol.set_up import SetUp
-from chargepoint_driver.backends.ocpp.protocol.v16.outbound import Outbound16
-from chargepoint_driver.backends.ocpp.protocol.v201.outbound import Outbound201
+from chargepoint_driver.backends.ocpp.protocol.v16.outbound import RequestBuilder16
+from chargepoint_driver.backends.ocpp.protocol.v201.outbound import RequestBuilder201
 from chargepoint_driver.backends.ocpp.smart_charging.limiter import Limiter
 from chargepoint_driver.backends.ocpp.smart_charging.plans import Plans
 from chargepoint_driver.backends.ocpp.smart_charging.profiles import Profiles
-from chargepoint_driver.backends.ocpp.status import ChargePointView, view_of
+from chargepoint_driver.backends.ocpp.status import ChargerView, view_of
 from chargepoint_driver.backends.ocpp.storage.restore import restore
 from chargepoint_driver.backends.ocpp.storage.store import Store
-from chargepoint_driver.backends.ocpp.transport.connection import CallRefused, Link, LinkLimits
+from chargepoint_driver.backends.ocpp.transport.connection import (
+    CallRefusedError,
+    Connection,
+    ConnectionLimits,
+)
 from chargepoint_driver.backends.ocpp.transport.throttle import Allowance, ThrottledConnection
-from chargepoint_driver.backends.ocpp.transport.websocket_server import Front, every, peer_of
+from chargepoint_driver.backends.ocpp.transport.websocket_server import (
+    WebSocketServer,
+    every,
+    peer_of,
+)
 from chargepoint_driver.config.ocpp import OcppConfig
-from chargepoint_driver.errors import BadValue, FateUnknown, NothingThere, TryLater
+from chargepoint_driver.errors import (
+    InvalidValueError,
+    NotFoundError,
+    OutcomeUnknownError,
+    TransientError,
+)
 from chargepoint_driver.events import SinkState
 from chargepoint_driver.process.loop_thread import native_lock, off_loop
 from chargepoint_driver.rate_limited_log import RateLimitedLog
@@ -53,8 +66,8 @@ ALARMS_CLEARED = "alarms_cleared_s"
 
 _log = get_logger(__name__)
 _DIALECTS = {"1.6": v16.DIALECT, "2.0.1": v201.DIALECT, "2.1": v201.DIALECT_21}
-_OUTBOUND: dict[str, Outbound] = {
-    "1.6": Outbound16(), "2.0.1": Outbound201(), "2.1": Outbound201()
+_OUTBOUND: dict[str, RequestBuilder] = {
+    "1.6": RequestBuilder16(), "2.0.1": RequestBuilder201(), "2.1": RequestBuilder201()
 }  # fmt: skip
 _DAY_S = 86_400.0
 
@@ -63,7 +76,7 @@ Listener = Callable[[dict[str, Any]], None]
 
 
 class Csms:
-    """See the module. Also the `Desk` of the handlers."""
+    """See the module. Also the `HandlerContext` of the handlers."""
 
     def __init__(
         self,
@@ -72,7 +85,7 @@ class Csms:
         monotonic: Callable[[], float] | None = None,
     ) -> None:
         """Opens the database and loads what is in it. `now` is the time of day; `monotonic` what
-        decides what is live (see `LiveClock`). Raises BadConfiguration."""
+        decides what is live (see `LiveClock`). Raises ConfigurationError."""
         self.config = config
         self._clock = LiveClock(now, monotonic)
         self.now: Callable[[], float] = self._clock
@@ -85,7 +98,7 @@ class Csms:
             raise
         self.store.on_lock = lambda text: self._count_outside("database_locked", text)
         self._listed_revision = self.tags.revision
-        self.points: dict[str, ChargePoint] = {}
+        self.points: dict[str, Charger] = {}
         self.counters: Counter[str] = Counter()
         self._lines = RateLimitedLog(_log)
         self.listeners: list[Listener] = []
@@ -108,9 +121,9 @@ class Csms:
         self._is_stopping = False
         self._readers = asyncio.Semaphore(2)
         self._boots_to_come: set[str] = set()
-        self._front = Front(config, self._take, self._count_outside)
+        self._front = WebSocketServer(config, self._take, self._count_outside)
         self._tasks: set[asyncio.Future[Any]] = set()
-        self._link_limits = LinkLimits(
+        self._link_limits = ConnectionLimits(
             config.call_timeout_s, config.messages_per_second, config.bytes_per_second
         )
         restore(self.store, self._new_point, self.limiter.restore, self.now())
@@ -127,7 +140,7 @@ class Csms:
         return self.config.heartbeat_s
 
     async def start(self) -> None:
-        """Listen. Raises BadConfiguration."""
+        """Listen. Raises ConfigurationError."""
         await self._front.start()
         self.store.check_in_background(self._tell_damage)
         self.spawn(every(min(1.0, self.config.ping_s), self._ping))
@@ -174,19 +187,19 @@ class Csms:
 
     # ---- charge points -------------------------------------------------------------------
 
-    def point(self, station_id: str) -> ChargePoint:
-        """A known charge point. Raises NothingThere."""
+    def point(self, station_id: str) -> Charger:
+        """A known charge point. Raises NotFoundError."""
         found = self.points.get(station_id)
         if found is None:
-            raise NothingThere(f"no charge point {station_id[:128]!r} was ever connected here")
+            raise NotFoundError(f"no charge point {station_id[:128]!r} was ever connected here")
         return found
 
-    def view(self, point: ChargePoint) -> ChargePointView:
+    def view(self, point: Charger) -> ChargerView:
         """As it stands; may be called from any thread."""
         with self._clock_lock:
             return view_of(point, self.now(), self.config.heartbeat_s)
 
-    def _new_point(self, station_id: str) -> ChargePoint:
+    def _new_point(self, station_id: str) -> Charger:
         config = self.config.of(station_id)
         voltage, phases, is_dc, rated_kw, quirks = (
             (None, None, False, None, None)
@@ -199,7 +212,7 @@ class Csms:
                 config.quirks,
             )
         )
-        point = ChargePoint(
+        point = Charger(
             station_id,
             Electrical(
                 voltage or self.config.voltage, phases or self.config.phases, is_dc, rated_kw
@@ -214,7 +227,7 @@ class Csms:
         return point
 
     @staticmethod
-    def _look_up_quirks(point: ChargePoint) -> None:
+    def _look_up_quirks(point: Charger) -> None:
         model = point.boot.get("model") or point.model
         point.quirks = quirks_of(point.boot.get("vendor"), model, point.own_quirks)
         point.electrical = replace(point.electrical, location=point.quirks.location)
@@ -229,7 +242,7 @@ class Csms:
                 )
                 return
             point = self._new_point(station_id)
-        link = Link(
+        link = Connection(
             connection, point, _DIALECTS[version], self, self._link_limits, self.now, self.spawn
         )
         before, point.link = point.link, link
@@ -287,7 +300,7 @@ class Csms:
             if found.limit is not None:
                 self.limiter.observe(point, found)
 
-    def count(self, point: ChargePoint | None, name: str, detail: str = "") -> None:
+    def count(self, point: Charger | None, name: str, detail: str = "") -> None:
         self.counters[name] += 1
         station_id = ""
         if point is not None:
@@ -299,7 +312,7 @@ class Csms:
         self.counters[kind] += 1
         self._lines.warning(kind, address=address, name=name, reason=reason)
 
-    async def booted(self, point: ChargePoint) -> None:
+    async def booted(self, point: Charger) -> None:
         link = point.link
         if point.boots is None:
             point.boots = Allowance(
@@ -326,55 +339,53 @@ class Csms:
         self._set_up.booted(point, link)
         await self.limiter.put_back(point)
 
-    async def began(self, point: ChargePoint, connector_id: int) -> None:
+    async def began(self, point: Charger, connector_id: int) -> None:
         self._set_up.began(point)
         await self.limiter.put_back(point, connector_id)
 
-    async def learn(self, point: ChargePoint) -> None:
+    async def learn(self, point: Charger) -> None:
         """Read the settings of a charge point; those that it does not tell stay unknown."""
         await self._set_up.learn(point)
 
-    async def ask_status(
-        self, point: ChargePoint, is_needed: Callable[[], bool] | None = None
-    ) -> None:
+    async def ask_status(self, point: Charger, is_needed: Callable[[], bool] | None = None) -> None:
         await self._set_up.ask_status(point, is_needed)
 
-    async def put_back(self, point: ChargePoint) -> None:
+    async def put_back(self, point: Charger) -> None:
         """Put the limits back."""
         await self.limiter.put_back(point)
 
     # ---- calls ---------------------------------------------------------------------------
 
-    def outbound(self, point: ChargePoint) -> Outbound:
+    def outbound(self, point: Charger) -> RequestBuilder:
         """The requests of the version that it speaks (or spoke last)."""
         return _OUTBOUND[point.version or "1.6"]
 
     async def call(
         self,
-        point: ChargePoint,
+        point: Charger,
         action: str,
         payload: dict[str, Any],
         timeout_s: float,
         *,
         drop: bool = True,
     ) -> dict[str, Any]:
-        """Send any request; the errors are those of `Link.call`. Raises BadValue for one that is
-        not a central system's."""
+        """Send any request; the errors are those of `Link.call`. Raises InvalidValueError for one
+        that is not a central system's."""
         version = point.version or "1.6"
         if action != "DataTransfer" and action in _DIALECTS[version].handlers:
-            raise BadValue(
+            raise InvalidValueError(
                 f"{action}: charge points send this request, not a central system (OCPP {version});"
                 " nothing was sent"
             )
         link = point.link
         if link is None:
-            raise TryLater(f"{point.station_id} is not connected; {action} was not sent")
+            raise TransientError(f"{point.station_id} is not connected; {action} was not sent")
         station_id, now_s = point.station_id, self.now()
         self._keep(point, lambda: note_request(self.store, station_id, action, payload, now_s))
         try:
             answer = await link.call(action, payload, timeout_s, drop=drop)
-        except (CallRefused, FateUnknown) as error:
-            status = "Rejected" if isinstance(error, CallRefused) else None
+        except (CallRefusedError, OutcomeUnknownError) as error:
+            status = "Rejected" if isinstance(error, CallRefusedError) else None
             self._note_answer(point, action, payload, status)
             raise
         self._note_answer(point, action, payload, str(answer.get("status")))
@@ -382,12 +393,12 @@ class Csms:
         return answer
 
     def _note_answer(
-        self, point: ChargePoint, action: str, payload: dict[str, Any], status: str | None
+        self, point: Charger, action: str, payload: dict[str, Any], status: str | None
     ) -> None:
         args = self.store, point.station_id, action, payload, status, self.now()
         self._keep(point, lambda: note_answer(*args))
 
-    def _keep(self, point: ChargePoint, write: Callable[[], None]) -> None:
+    def _keep(self, point: Charger, write: Callable[[], None]) -> None:
         """Write something down. Where that cannot be, the request goes on all the same."""
         try:
             write()
@@ -410,11 +421,11 @@ class Csms:
             if point.connected and point.settings_read:
                 self.spawn(self._set_up.keep_local_list(point))
 
-    async def ask(self, point: ChargePoint, ask: Ask) -> dict[str, Any]:
+    async def ask(self, point: Charger, ask: RequestPayload) -> dict[str, Any]:
         timeout_s = point.quirks.call_timeout_s or self.config.call_timeout_s
         return await self.call(point, *ask, timeout_s + 5)
 
-    async def clear_alarms(self, point: ChargePoint) -> None:
+    async def clear_alarms(self, point: Charger) -> None:
         """Put the errors received until now away, for good."""
         point.worked[ALARMS_CLEARED] = self.now()
         await self.writable()
@@ -422,7 +433,7 @@ class Csms:
         await self.stored()
 
     async def writable(self) -> None:
-        """Wait until the database can be written. Raises TryLater."""
+        """Wait until the database can be written. Raises TransientError."""
         try:
             await self.store.writable()
         except (sqlite3.Error, OSError) as error:
@@ -430,23 +441,23 @@ class Csms:
 
     async def read(self, work: Callable[[], _T]) -> _T:
         """Read what is stored, all messages until now counted: on a thread, two at a time.
-        Raises TryLater, and what `work` raises."""
+        Raises TransientError, and what `work` raises."""
         async with self._readers:
             await self.stored()
             return await off_loop(work)
 
     async def stored(self) -> None:
-        """Wait until everything until now is stored. Raises TryLater."""
+        """Wait until everything until now is stored. Raises TransientError."""
         try:
             # The future is that of all who wait.
             await asyncio.shield(self.store.durable())
         except (sqlite3.Error, OSError) as error:
             raise self._not_stored(error) from None
 
-    def _not_stored(self, error: Exception) -> TryLater:
-        return TryLater(f"the database cannot be written now ({error}); nothing was changed")
+    def _not_stored(self, error: Exception) -> TransientError:
+        return TransientError(f"the database cannot be written now ({error}); nothing was changed")
 
-    def save_point(self, point: ChargePoint, **columns: Any) -> None:
+    def save_point(self, point: Charger, **columns: Any) -> None:
         """Keep what is known of a charge point. Where that cannot be, it goes on all the same."""
         try:
             self.store.save_point(point.station_id, **columns)
@@ -458,7 +469,7 @@ class Csms:
 
     def _event(
         self,
-        point: ChargePoint,
+        point: Charger,
         action: str,
         connector: int | None,
         time_s: float,
@@ -488,7 +499,7 @@ class Csms:
 
     def _tell(
         self,
-        point: ChargePoint,
+        point: Charger,
         action: str,
         connector: int | None,
         time_s: float,
@@ -598,10 +609,10 @@ class Csms:
                 await self.forget(point)
                 self.counters["forgotten_charge_points"] += 1
 
-    async def forget(self, point: ChargePoint) -> None:
+    async def forget(self, point: Charger) -> None:
         """Forget a charge point: its settings, statuses, limits and reservations. Its records
         (transactions, events) stay; what runs there is closed as lost. Its socket is closed; it
-        is a new one when it comes back. Raises TryLater."""
+        is a new one when it comes back. Raises TransientError."""
         await self.writable()
         self.store.forget(point.station_id, self.now())
         await self.stored()

@@ -21,9 +21,14 @@ from chargepoint_driver.backends.ocpp.model.authorization import key_of, tag_of
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.operations import operate
 from chargepoint_driver.backends.ocpp.storage import queries
-from chargepoint_driver.backends.ocpp.transport.connection import CallRefused
+from chargepoint_driver.backends.ocpp.transport.connection import CallRefusedError
 from chargepoint_driver.config.ocpp import parse_address
-from chargepoint_driver.errors import BadConfiguration, BadValue, ChargePointError, NothingThere
+from chargepoint_driver.errors import (
+    ChargePointError,
+    ConfigurationError,
+    InvalidValueError,
+    NotFoundError,
+)
 from chargepoint_driver.http import (
     FailedLogins,
     Key,
@@ -37,14 +42,14 @@ from chargepoint_driver.http import (
 from chargepoint_driver.http.answers import json_pages, refusal
 from chargepoint_driver.process.loop_thread import off_loop
 
-__all__ = ["TOKEN", "Control"]
+__all__ = ["TOKEN", "HttpApi"]
 
 TOKEN = "CHARGEPOINT_CONTROL_TOKEN"  # noqa: S105 - the variable's name
-_MOST_BYTES = 262_144
-_LONGEST_WAIT_S = 300.0
+_MAX_BYTES = 262_144
+_MAX_WAIT_S = 300.0
 
 
-class Control:
+class HttpApi:
     """The API of one central system, on its loop."""
 
     def __init__(self, csms: Csms, listen: str, token: str | None = None) -> None:
@@ -54,9 +59,9 @@ class Control:
         try:
             address = parse_address(listen)
         except ValueError as error:
-            raise BadConfiguration(f"control: {error}") from None
+            raise ConfigurationError(f"control: {error}") from None
         if not ipaddress.ip_address(address[0]).is_loopback:
-            raise BadConfiguration("control: only loopback, like 127.0.0.1:0")
+            raise ConfigurationError("control: only loopback, like 127.0.0.1:0")
         self._listener = Listener(address, "control")
         self._failed = FailedLogins(self._listener.log)
         self.central = CentralDocument(csms)
@@ -67,9 +72,9 @@ class Control:
         return self._listener.url
 
     async def start(self) -> None:
-        """Listen. Raises BadConfiguration."""
+        """Listen. Raises ConfigurationError."""
         app = web.Application(
-            middlewares=[answering(_shown), self._guard], client_max_size=_MOST_BYTES
+            middlewares=[answering(_shown), self._guard], client_max_size=_MAX_BYTES
         )
         for route in ROUTES:
             handler = getattr(self, f"_{route.handler}", None)
@@ -110,7 +115,7 @@ class Control:
         csms = self._csms
         point = csms.point(request.match_info["id"])
         payload = await read_json(request, dict[str, Any], "the payload of the request")
-        limit_s = _number(request, "timeout", csms.config.call_timeout_s, _LONGEST_WAIT_S)
+        limit_s = _number(request, "timeout", csms.config.call_timeout_s, _MAX_WAIT_S)
         answer = await csms.call(point, request.match_info["action"], payload, limit_s)
         return json_answer(answer)
 
@@ -135,7 +140,7 @@ class Control:
         csms = self._csms
         point, number = csms.point(request.match_info["id"]), request.match_info["number"]
         if not number.isdecimal() or len(number) > 18:
-            raise NothingThere(f"{point.station_id} has no reservation {number[:32]}")
+            raise NotFoundError(f"{point.station_id} has no reservation {number[:32]}")
         return json_answer(await commands.cancel_reservation(csms, point, int(number)))
 
     async def _tags(self, request: web.Request) -> web.Response:
@@ -147,14 +152,16 @@ class Control:
         for row in commands.id_tags(self._csms):
             if key_of(row["id_tag"]) == key_of(id_tag):
                 return json_answer(row)
-        raise NothingThere(f"no idTag {id_tag[:64]!r}")
+        raise NotFoundError(f"no idTag {id_tag[:64]!r}")
 
     async def _add_tag(self, request: web.Request) -> web.Response:
         body = await read_json(request, dict[str, Any], "the idTag")
         id_tag = body.pop("id_tag", None)
         tag = tag_of(id_tag, body)
         if self._csms.tags.find(tag.id_tag) is not None:
-            raise BadValue(f"{tag.id_tag} is there already; change it by PUT /id-tags/<idTag>")
+            raise InvalidValueError(
+                f"{tag.id_tag} is there already; change it by PUT /id-tags/<idTag>"
+            )
         return json_answer(await commands.put_tag(self._csms, tag))
 
     async def _put_tag(self, request: web.Request) -> web.Response:
@@ -266,7 +273,7 @@ def _number(request: web.Request, name: str, default: float, most: float) -> flo
     except ValueError:
         number = -1
     if not 0 <= number <= most:
-        raise BadValue(f"{name} must be a number from 0 to {most:g}")
+        raise InvalidValueError(f"{name} must be a number from 0 to {most:g}")
     return number
 
 
@@ -279,7 +286,7 @@ def _with_whole_paths(content: Any) -> Any:
 
 def _shown(error: ChargePointError) -> dict[str, Any]:
     fields = shown(error)
-    if isinstance(error, CallRefused):
+    if isinstance(error, CallRefusedError):
         fields["ocpp"] = {
             "code": error.service_code,
             "description": error.description,

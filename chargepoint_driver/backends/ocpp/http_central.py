@@ -18,11 +18,11 @@ from msgspec import Meta
 from chargepoint_driver.backends.ocpp import commands
 from chargepoint_driver.backends.ocpp.arguments import IdTag
 from chargepoint_driver.backends.ocpp.csms import Csms
-from chargepoint_driver.backends.ocpp.model.charger import ChargePoint
+from chargepoint_driver.backends.ocpp.model.charger import Charger
 from chargepoint_driver.backends.ocpp.model.timestamps import parse
 from chargepoint_driver.backends.ocpp.operations import operate
 from chargepoint_driver.backends.ocpp.storage import queries
-from chargepoint_driver.errors import BadValue, NothingThere, WriteRejected
+from chargepoint_driver.errors import InvalidValueError, NotFoundError, WriteRejectedError
 from chargepoint_driver.http import json_answer, read_json
 
 __all__ = [
@@ -144,7 +144,7 @@ class CentralDocument:
         for connector in runs().values():
             try:
                 await commands.remote_stop(csms, point, connector)
-            except (WriteRejected, NothingThere):
+            except (WriteRejectedError, NotFoundError):
                 # It may be ending already, by the stop before this one.
                 if not await self._until(lambda: not runs()):
                     raise
@@ -188,7 +188,7 @@ class CentralDocument:
         since_s = parse(query.get("start", month_ago.isoformat()))
         until_s = parse(query.get("end"))
         if since_s is None or (until_s is None and "end" in query):
-            raise BadValue("start, end: expected times like 2026-11-28T00:00:00Z")
+            raise InvalidValueError("start, end: expected times like 2026-11-28T00:00:00Z")
         path, of = csms.config.database, query.get("cpid")
         rows = await csms.read(lambda: queries.sessions(path, of, since_s, until_s))
         return json_answer({"sessions": [_session(row) for row in rows]})
@@ -265,7 +265,7 @@ class CentralDocument:
         return is_so()
 
 
-def _running(point: ChargePoint) -> dict[int, int]:
+def _running(point: Charger) -> dict[int, int]:
     """Transaction to connector, of what runs."""
     return {
         each.transaction.transaction_id: number

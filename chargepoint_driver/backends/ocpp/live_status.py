@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
-from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, is_fault
-from chargepoint_driver.backends.ocpp.status import HOUR_S, ChargePointView, ConnectorView
+from chargepoint_driver.backends.ocpp.model.charger import Charger, is_fault
+from chargepoint_driver.backends.ocpp.status import HOUR_S, ChargerView, ConnectorView
 from chargepoint_driver.config.ocpp import OcppConfig
 from chargepoint_driver.events.envelope import seconds
 from chargepoint_driver.events.live_status import StatusFeed, finish
@@ -19,10 +19,10 @@ class _System(Protocol):
     """What is asked of a central system. Each from any thread."""
 
     config: OcppConfig
-    points: dict[str, ChargePoint]
+    points: dict[str, Charger]
     touched: set[str]
 
-    def view(self, point: ChargePoint) -> ChargePointView:
+    def view(self, point: Charger) -> ChargerView:
         """Return the charge point as it stands."""
 
     def now(self) -> float:
@@ -65,7 +65,7 @@ class LiveStatuses:
 
 
 def document_of(
-    view: ChargePointView,
+    view: ChargerView,
     account: str,
     now_s: float,
     anomaly: Mapping[str, Any] | None = None,
@@ -97,7 +97,7 @@ def document_of(
     )
 
 
-def _reasons(view: ChargePointView, maintenance: bool) -> list[str]:
+def _reasons(view: ChargerView, maintenance: bool) -> list[str]:
     """Return what makes the charge point `down`, in words; empty where it is up."""
     if view.composite_status == "up":
         return []

@@ -19,11 +19,16 @@ from chargepoint_driver.backends.ocpp import commands
 from chargepoint_driver.backends.ocpp.commands import accepted
 from chargepoint_driver.backends.ocpp.csms import Csms
 from chargepoint_driver.backends.ocpp.model.authorization import tag_of
-from chargepoint_driver.backends.ocpp.model.charger import ChargePoint
+from chargepoint_driver.backends.ocpp.model.charger import Charger
 from chargepoint_driver.backends.ocpp.model.timestamps import iso, parse
 from chargepoint_driver.backends.ocpp.protocol.provisioning import without_secrets
 from chargepoint_driver.backends.ocpp.protocol.requests import Firmware, ListedTag, Log
-from chargepoint_driver.errors import BadValue, FateUnknown, NothingThere, WriteRejected
+from chargepoint_driver.errors import (
+    InvalidValueError,
+    NotFoundError,
+    OutcomeUnknownError,
+    WriteRejectedError,
+)
 
 __all__ = ["OPERATIONS", "Operation", "operate"]
 
@@ -37,43 +42,45 @@ class Operation:
 
     summary: str
     arguments: type[msgspec.Struct]
-    run: Callable[[Csms, ChargePoint, Any], Awaitable[dict[str, Any]]]
+    run: Callable[[Csms, Charger, Any], Awaitable[dict[str, Any]]]
 
 
 async def operate(
-    csms: Csms, point: ChargePoint, name: str, fields: Mapping[str, Any]
+    csms: Csms, point: Charger, name: str, fields: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Carry out one of `OPERATIONS`. Raises BadValue before anything is sent, and the errors of
-    the request."""
+    """Carry out one of `OPERATIONS`. Raises InvalidValueError before anything is sent, and the
+    errors of the request."""
     operation = OPERATIONS.get(name)
     if operation is None:
-        raise BadValue(f"no operation {name[:64]!r}; expected one of {', '.join(OPERATIONS)}")
+        raise InvalidValueError(
+            f"no operation {name[:64]!r}; expected one of {', '.join(OPERATIONS)}"
+        )
     given = {key: value for key, value in dict(fields).items() if value is not None}
     try:
         arguments = msgspec.convert(given, operation.arguments)
     except (msgspec.ValidationError, TypeError) as error:
         wanted = ", ".join(operation.arguments.__struct_fields__) or "nothing"
-        raise BadValue(f"{name}: {error}; it takes {wanted}") from None
+        raise InvalidValueError(f"{name}: {error}; it takes {wanted}") from None
     return await operation.run(csms, point, arguments)
 
 
 # ---- limits ----------------------------------------------------------------------------------
 
 
-async def _limit(csms: Csms, point: ChargePoint, asked: args.LimitArguments) -> dict[str, Any]:
+async def _limit(csms: Csms, point: Charger, asked: args.LimitArguments) -> dict[str, Any]:
     if (asked.allowed_load_kw is None) == (asked.percent_shed is None):
-        raise BadValue("limit: give exactly one of allowed_load_kw and percent_shed")
+        raise InvalidValueError("limit: give exactly one of allowed_load_kw and percent_shed")
     limit = Limit(asked.allowed_load_kw, asked.percent_shed)
     await csms.limiter.shed(point, asked.connector, limit, asked.minutes)
     return _limits(csms, point, asked.connector)
 
 
-async def _clear(csms: Csms, point: ChargePoint, asked: args.ConnectorArguments) -> dict[str, Any]:
+async def _clear(csms: Csms, point: Charger, asked: args.ConnectorArguments) -> dict[str, Any]:
     await csms.limiter.clear(point, asked.connector)
     return _limits(csms, point, asked.connector)
 
 
-def _limits(csms: Csms, point: ChargePoint, connector: int) -> dict[str, Any]:
+def _limits(csms: Csms, point: Charger, connector: int) -> dict[str, Any]:
     """The limit there, as the charger's view shows it; null: none of ours."""
     view = csms.view(point)
     limit = view.limit
@@ -86,18 +93,18 @@ def _limits(csms: Csms, point: ChargePoint, connector: int) -> dict[str, Any]:
 # ---- transactions ----------------------------------------------------------------------------
 
 
-async def _start(csms: Csms, point: ChargePoint, asked: args.StartArguments) -> dict[str, Any]:
+async def _start(csms: Csms, point: Charger, asked: args.StartArguments) -> dict[str, Any]:
     start_id = random.SystemRandom().randrange(1, 1 << 31)
     await commands.remote_start(csms, point, asked.connector or None, asked.id_tag, start_id)
     return {"status": "Accepted"}
 
 
-async def _stop(csms: Csms, point: ChargePoint, asked: args.StopArguments) -> dict[str, Any]:
+async def _stop(csms: Csms, point: Charger, asked: args.StopArguments) -> dict[str, Any]:
     connector = asked.connector or None
     if asked.transaction is not None:
         found = _connector_of(point, asked.transaction)
         if connector not in (None, found):
-            raise BadValue(
+            raise InvalidValueError(
                 f"{point.station_id}: transaction {asked.transaction} runs on connector {found}"
             )
         connector = found
@@ -105,25 +112,25 @@ async def _stop(csms: Csms, point: ChargePoint, asked: args.StopArguments) -> di
     return {"status": "Accepted"}
 
 
-def _connector_of(point: ChargePoint, transaction: int) -> int:
+def _connector_of(point: Charger, transaction: int) -> int:
     for number, each in point.connectors.items():
         if each.transaction is not None and each.transaction.transaction_id == transaction:
             return number
-    raise NothingThere(f"{point.station_id}: transaction {transaction} does not run")
+    raise NotFoundError(f"{point.station_id}: transaction {transaction} does not run")
 
 
 async def _availability(
-    csms: Csms, point: ChargePoint, asked: args.AvailabilityArguments
+    csms: Csms, point: Charger, asked: args.AvailabilityArguments
 ) -> dict[str, Any]:
     return {"status": await commands.availability(csms, point, asked.connector, asked.operative)}
 
 
-async def _reset(csms: Csms, point: ChargePoint, asked: args.ResetArguments) -> dict[str, Any]:
+async def _reset(csms: Csms, point: Charger, asked: args.ResetArguments) -> dict[str, Any]:
     await commands.reset(csms, point, asked.hard)
     return {"status": "Accepted"}
 
 
-async def _unlock(csms: Csms, point: ChargePoint, asked: args.UnlockArguments) -> dict[str, Any]:
+async def _unlock(csms: Csms, point: Charger, asked: args.UnlockArguments) -> dict[str, Any]:
     await commands.unlock(csms, point, asked.connector)
     return {"status": "Unlocked"}
 
@@ -131,44 +138,44 @@ async def _unlock(csms: Csms, point: ChargePoint, asked: args.UnlockArguments) -
 # ---- reservations and the local list ---------------------------------------------------------
 
 
-async def _reserve(csms: Csms, point: ChargePoint, asked: args.ReserveArguments) -> dict[str, Any]:
+async def _reserve(csms: Csms, point: Charger, asked: args.ReserveArguments) -> dict[str, Any]:
     if (asked.expires is None) == (asked.minutes is None):
-        raise BadValue("give expires, a time like 2026-12-31T00:00:00Z, or minutes")
+        raise InvalidValueError("give expires, a time like 2026-12-31T00:00:00Z, or minutes")
     expires_s = parse(asked.expires)
     if asked.minutes is not None:
         expires_s = csms.now() + asked.minutes * 60
     if expires_s is None:
-        raise BadValue(f"expires: not a time, got {asked.expires!r}; give it in ISO 8601")
+        raise InvalidValueError(f"expires: not a time, got {asked.expires!r}; give it in ISO 8601")
     connector = asked.connector or None
     return await commands.reserve(csms, point, connector, asked.id_tag, expires_s)
 
 
-async def _cancel(csms: Csms, point: ChargePoint, asked: args.CancelArguments) -> dict[str, Any]:
+async def _cancel(csms: Csms, point: Charger, asked: args.CancelArguments) -> dict[str, Any]:
     return await commands.cancel_reservation(csms, point, asked.reservation)
 
 
-async def _reservations(csms: Csms, point: ChargePoint, asked: args.Nothing) -> dict[str, Any]:
+async def _reservations(csms: Csms, point: Charger, asked: args.Nothing) -> dict[str, Any]:
     del asked
     return {"reservations": csms.store.reservations(csms.now(), point.station_id)}
 
 
-async def _list_version(csms: Csms, point: ChargePoint, asked: args.Nothing) -> dict[str, Any]:
+async def _list_version(csms: Csms, point: Charger, asked: args.Nothing) -> dict[str, Any]:
     del asked
     return {"version": await _version_of_list(csms, point)}
 
 
-async def _version_of_list(csms: Csms, point: ChargePoint) -> int | None:
+async def _version_of_list(csms: Csms, point: Charger) -> int | None:
     """The version of the local list; None where the charger says that it has none."""
     out = csms.outbound(point)
     version = out.read_list_version(await csms.ask(point, ("GetLocalListVersion", {})))
     if version is None:
-        raise FateUnknown(f"{point.station_id}: the answer to GetLocalListVersion has no version")
+        raise OutcomeUnknownError(
+            f"{point.station_id}: the answer to GetLocalListVersion has no version"
+        )
     return None if version < 0 else version
 
 
-async def _send_list(
-    csms: Csms, point: ChargePoint, asked: args.LocalListArguments
-) -> dict[str, Any]:
+async def _send_list(csms: Csms, point: Charger, asked: args.LocalListArguments) -> dict[str, Any]:
     out, now_s = csms.outbound(point), csms.now()
     if asked.id_tags is None:
         tags = list(csms.tags.all())
@@ -179,7 +186,7 @@ async def _send_list(
         ]
     too_long = [tag.id_tag for tag in tags if len(tag.id_tag) > out.longest_tag]
     if too_long:
-        raise BadValue(
+        raise InvalidValueError(
             f"{too_long[0]}: an idTag of this charger has at most {out.longest_tag} characters"
         )
     listed = [ListedTag(tag.id_tag, tag.status_at(now_s), iso(tag.expires_s)) for tag in tags]
@@ -187,7 +194,7 @@ async def _send_list(
     if version is None:
         known = await _version_of_list(csms, point)
         if known is None:
-            raise WriteRejected(
+            raise WriteRejectedError(
                 f"{point.station_id}: the charge point has no local list", service_code="-1"
             )
         version = known + 1
@@ -198,9 +205,7 @@ async def _send_list(
 # ---- settings --------------------------------------------------------------------------------
 
 
-async def _settings(
-    csms: Csms, point: ChargePoint, asked: args.SettingsArguments
-) -> dict[str, Any]:
+async def _settings(csms: Csms, point: Charger, asked: args.SettingsArguments) -> dict[str, Any]:
     """Ask for settings: those named, else all (1.6), or those that are known by name (2.x)."""
     out = csms.outbound(point)
     names = asked.keys
@@ -216,17 +221,17 @@ async def _settings(
     return {"settings": found, "unknown": [name for name in names if name not in found]}
 
 
-async def _set(csms: Csms, point: ChargePoint, asked: args.SettingArguments) -> dict[str, Any]:
+async def _set(csms: Csms, point: Charger, asked: args.SettingArguments) -> dict[str, Any]:
     out = csms.outbound(point)
     ask = out.configure(asked.key, asked.value)
     status = out.configured_status(await csms.ask(point, ask))
     if status is None:
-        raise FateUnknown(
+        raise OutcomeUnknownError(
             f"{point.station_id}: the answer to {ask[0]} has no status; read {asked.key} before "
             "writing it again"
         )
     if status not in _TAKEN:
-        raise WriteRejected(
+        raise WriteRejectedError(
             f"{point.station_id}: the charge point answered {status} to {asked.key}",
             service_code=status,
         )
@@ -240,13 +245,13 @@ async def _set(csms: Csms, point: ChargePoint, asked: args.SettingArguments) -> 
 # ---- messages, logs, firmware ----------------------------------------------------------------
 
 
-async def _trigger(csms: Csms, point: ChargePoint, asked: args.TriggerArguments) -> dict[str, Any]:
+async def _trigger(csms: Csms, point: Charger, asked: args.TriggerArguments) -> dict[str, Any]:
     ask = csms.outbound(point).trigger(asked.message, asked.connector or None)
     return {"status": await accepted(csms, point, ask)}
 
 
 async def _diagnostics(
-    csms: Csms, point: ChargePoint, asked: args.DiagnosticsArguments
+    csms: Csms, point: Charger, asked: args.DiagnosticsArguments
 ) -> dict[str, Any]:
     log = _log_of(asked, "DiagnosticsLog")
     ask = csms.outbound(point).diagnostics(log)
@@ -258,11 +263,11 @@ async def _diagnostics(
     return {"status": "Accepted" if name else "NoDiagnostics", "file_name": name}
 
 
-async def _get_log(csms: Csms, point: ChargePoint, asked: args.LogArguments) -> dict[str, Any]:
+async def _get_log(csms: Csms, point: Charger, asked: args.LogArguments) -> dict[str, Any]:
     return await _upload(csms, point, _log_of(asked, asked.kind))
 
 
-async def _upload(csms: Csms, point: ChargePoint, log: Log) -> dict[str, Any]:
+async def _upload(csms: Csms, point: Charger, log: Log) -> dict[str, Any]:
     ask = csms.outbound(point).log(log)
     answer = await csms.ask(point, ask)
     status = commands.taken(answer, ask[0], point)
@@ -285,9 +290,7 @@ def _log_of(asked: args.DiagnosticsArguments, kind: str) -> Log:
     )
 
 
-async def _firmware(
-    csms: Csms, point: ChargePoint, asked: args.FirmwareArguments
-) -> dict[str, Any]:
+async def _firmware(csms: Csms, point: Charger, asked: args.FirmwareArguments) -> dict[str, Any]:
     request_id = _request_id()
     firmware = Firmware(
         asked.location,

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 
 from chargepoint_driver.backend import Target
 from chargepoint_driver.backends.ocpp.central_system import CentralSystem
-from chargepoint_driver.errors import BadValue
+from chargepoint_driver.errors import InvalidValueError
 
 __all__ = ["ORDERS"]
 
-_LONGEST_TAG = 36
+_MAX_TAG = 36
 _ON = {"1", "true", "operative"}
 _OFF = {"0", "false", "inoperative"}
 _HARD = {"soft": False, "hard": True, "1": False, "true": False}
@@ -21,9 +21,9 @@ Order = Callable[[CentralSystem, Target, object], str]
 
 def _remote_start(system: CentralSystem, target: Target, value: object) -> str:
     tag = value.strip() if isinstance(value, str) else ""
-    if not 0 < len(tag) <= _LONGEST_TAG or not tag.isprintable():
-        raise BadValue(
-            f"{target}: remoteStart takes an idTag, 1 to {_LONGEST_TAG} printable characters"
+    if not 0 < len(tag) <= _MAX_TAG or not tag.isprintable():
+        raise InvalidValueError(
+            f"{target}: remoteStart takes an idTag, 1 to {_MAX_TAG} printable characters"
         )
     system.remote_start(target.station_id, target.port, tag)
     return "Accepted"
@@ -44,7 +44,7 @@ def _availability(system: CentralSystem, target: Target, value: object) -> str:
 def _reset(system: CentralSystem, target: Target, value: object) -> str:
     hard = _HARD.get(_text(value))
     if hard is None:
-        raise BadValue(f"{target}: reset takes Soft or Hard")
+        raise InvalidValueError(f"{target}: reset takes Soft or Hard")
     system.reset(target.station_id, hard)
     return "Accepted"
 
@@ -56,7 +56,7 @@ def _unlock(system: CentralSystem, target: Target, value: object) -> str:
     if port is None:
         real = [number for number in system.charge_point(target.station_id).connectors if number]
         if len(real) != 1:
-            raise BadValue(f"{target}: unlock is for one connector; name it")
+            raise InvalidValueError(f"{target}: unlock is for one connector; name it")
         (port,) = real
     system.unlock(target.station_id, port)
     return "Accepted"
@@ -82,7 +82,7 @@ def _truth(target: Target, name: str, value: object) -> bool:
         return True
     if text in _OFF:
         return False
-    raise BadValue(f"{target}: {name} takes 1 or 0")
+    raise InvalidValueError(f"{target}: {name} takes 1 or 0")
 
 
 def _text(value: object) -> str:

@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import Any
 
 from chargepoint_driver.backends.ocpp.model.timestamps import parse
-from chargepoint_driver.backends.ocpp.status import ChargePointView, ConnectorView
+from chargepoint_driver.backends.ocpp.status import ChargerView, ConnectorView
 from chargepoint_driver.catalogue import OCPP, Kind, Scope
 from chargepoint_driver.catalogue.measurands import MEASURANDS
 from chargepoint_driver.config.ocpp import OcppConfig
@@ -33,7 +33,7 @@ _SAID = ("ocpp_status", "error_code", "vendor_error_code", "info")
 
 def records_of(
     calls: Collection[str],
-    view: ChargePointView,
+    view: ChargerView,
     config: OcppConfig,
     sessions: Sessions,
     cleared: str | None,
@@ -99,14 +99,14 @@ def _rows(call: str) -> tuple[tuple[_Row, ...], tuple[_Row, ...]]:
 _ROWS = {call: _rows(call) for call in OCPP.calls}
 
 _OF_CONNECTOR = tuple(ConnectorView.__slots__)
-_OF_CHARGE_POINT = tuple(ChargePointView.__slots__)
+_OF_CHARGE_POINT = tuple(ChargerView.__slots__)
 _connector_fields = attrgetter(*_OF_CONNECTOR)
 _charge_point_fields = attrgetter(*_OF_CHARGE_POINT)
 _SHOWN = tuple((row.shown, row.field, row.shown_divisor) for row in MEASURANDS if row.shown)
 
 
 def _facts(
-    view: ChargePointView, config: OcppConfig, sessions: Sessions, cleared: str | None
+    view: ChargerView, config: OcppConfig, sessions: Sessions, cleared: str | None
 ) -> tuple[dict[str, Any], dict[int, dict[str, Any]]]:
     """(of the charge point, of each of its connectors)."""
     main = view.connectors.get(0)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chargepoint_driver.backends.ocpp.model.charger import (
-    ChargePoint,
+    Charger,
     Connector,
     Transaction,
     is_fault,
@@ -22,7 +22,7 @@ from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.protocol.set_up_guard import harmful_requests
 from chargepoint_driver.catalogue.measurands import LOAD, MEASURANDS
 
-__all__ = ["ChargePointView", "ConnectorView", "TransactionView", "register_status", "view_of"]
+__all__ = ["ChargerView", "ConnectorView", "TransactionView", "register_status", "view_of"]
 
 HOUR_S = 3600.0
 # OCPP status -> (operative, what the registers call it)
@@ -46,7 +46,7 @@ EMPTY = {"Available", "Finishing", "Faulted"}
 # What flows with the load, and the measurands that a view has besides the load.
 FLOWING = frozenset(("current_a", "current_exported_a", "export_kw"))
 MEASURED = tuple(row.field for row in MEASURANDS if row.field != LOAD)
-_SHORTEST_STALE_S = 60.0
+_MIN_STALE_S = 60.0
 
 
 def _with_measurands(cls: type) -> type:
@@ -101,7 +101,7 @@ class ConnectorView:
 
 
 @dataclass(frozen=True, slots=True)
-class ChargePointView:
+class ChargerView:
     """A charge point as it stands. Times are ISO 8601 in UTC."""
 
     id: str
@@ -125,7 +125,7 @@ class ChargePointView:
     forgiven: Mapping[str, Mapping[str, int]]
 
 
-def view_of(point: ChargePoint, now_s: float, heartbeat_s: float) -> ChargePointView:
+def view_of(point: Charger, now_s: float, heartbeat_s: float) -> ChargerView:
     """The charge point now."""
     up = is_up(point, now_s, heartbeat_s)
     # One reading of the mapping: it may be replaced meanwhile, never changed.
@@ -149,7 +149,7 @@ def view_of(point: ChargePoint, now_s: float, heartbeat_s: float) -> ChargePoint
     out = [view.out_of_service for view in real if view.out_of_service is not None]
     if main is not None and views[0].out_of_service == 1:
         out = [1]
-    return ChargePointView(
+    return ChargerView(
         id=point.station_id,
         connected=point.connected,
         ocpp_version=point.version,
@@ -176,7 +176,7 @@ def view_of(point: ChargePoint, now_s: float, heartbeat_s: float) -> ChargePoint
     )
 
 
-def is_up(point: ChargePoint, now_s: float, heartbeat_s: float) -> bool:
+def is_up(point: Charger, now_s: float, heartbeat_s: float) -> bool:
     """Whether the socket is open and something came within two heartbeats. What never booted is
     no charge point before it sends a message, nor once it leaves our requests without answer."""
     link = point.link
@@ -187,7 +187,7 @@ def is_up(point: ChargePoint, now_s: float, heartbeat_s: float) -> bool:
     return now_s - point.last_seen_s <= 2 * heartbeat_s
 
 
-def load_of(point: ChargePoint, connector: Connector, now_s: float) -> tuple[float | None, bool]:
+def load_of(point: Charger, connector: Connector, now_s: float) -> tuple[float | None, bool]:
     """(load in kW, whether it is estimated). None: not reported."""
     if not point.connected:
         return None, False
@@ -202,7 +202,7 @@ def load_of(point: ChargePoint, connector: Connector, now_s: float) -> tuple[flo
     return known[0], known[3] >= COMPUTED
 
 
-def _feeds_back(point: ChargePoint, connector: Connector, now_s: float) -> bool:
+def _feeds_back(point: Charger, connector: Connector, now_s: float) -> bool:
     """Whether a vehicle that is plugged in was measured to feed back since its status."""
     if connector.status in EMPTY or connector.charging_state == "Idle":
         return False
@@ -212,9 +212,7 @@ def _feeds_back(point: ChargePoint, connector: Connector, now_s: float) -> bool:
     return bool(known[0] < 0 and known[2] >= (connector.status_received_s or 0.0))
 
 
-def _limit_view(
-    point: ChargePoint, connector: Connector | None, now_s: float
-) -> dict[str, Any] | None:
+def _limit_view(point: Charger, connector: Connector | None, now_s: float) -> dict[str, Any] | None:
     """The limit of a connector (0: of the charge point), beside the load measured under it."""
     if connector is None or connector.limit is None:
         return None
@@ -226,9 +224,7 @@ def _limit_view(
     return connector.limit.to_dict(now_s, _sum(loads))
 
 
-def _load_since(
-    point: ChargePoint, connector: Connector, since_s: float, now_s: float
-) -> float | None:
+def _load_since(point: Charger, connector: Connector, since_s: float, now_s: float) -> float | None:
     """The load in kW by a measurement that is not older than a moment; None: not known."""
     load_kw, _ = load_of(point, connector, now_s)
     if load_kw is None or load_kw == 0:
@@ -237,13 +233,13 @@ def _load_since(
     return load_kw if "load_kw" in known else None
 
 
-def stale_s(point: ChargePoint) -> float:
+def stale_s(point: Charger) -> float:
     """The age from which a meter value is not reported any more."""
-    return max(3 * point.interval_s, _SHORTEST_STALE_S)
+    return max(3 * point.interval_s, _MIN_STALE_S)
 
 
 def _connector_view(
-    point: ChargePoint, connector: Connector, main: Connector | None, up: bool, now_s: float
+    point: Charger, connector: Connector, main: Connector | None, up: bool, now_s: float
 ) -> ConnectorView:
     known = connector.meter.known(now_s - stale_s(point)) if point.connected else {}
     if connector.transaction is not None:

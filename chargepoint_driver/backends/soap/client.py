@@ -23,18 +23,18 @@ from zeep.wsse.username import UsernameToken
 from chargepoint_driver.backend import Limit, Reply, Request, Target
 from chargepoint_driver.backends.soap import error_codes, parser, station_pieces, usage
 from chargepoint_driver.backends.soap.error_codes import Caller
-from chargepoint_driver.backends.soap.rate_limit import Pace
-from chargepoint_driver.backends.soap.transport import Wire
+from chargepoint_driver.backends.soap.rate_limit import RateLimiter
+from chargepoint_driver.backends.soap.transport import HttpTransport
 from chargepoint_driver.catalogue import CHARGEPOINT, Call
 from chargepoint_driver.config import Account, AccountConfig
 from chargepoint_driver.errors import (
-    BadConfiguration,
-    BadReply,
+    AuthenticationError,
     ChargePointError,
-    FateUnknown,
-    NothingThere,
-    WriteRejected,
-    WrongCredentials,
+    ConfigurationError,
+    InvalidReplyError,
+    NotFoundError,
+    OutcomeUnknownError,
+    WriteRejectedError,
 )
 from chargepoint_driver.records import DAMAGED, Event, StationRecord, newest_by_port
 from chargepoint_driver.text import get_logger
@@ -96,8 +96,8 @@ class SoapBackend:
     def __init__(self, account: AccountConfig, now: Callable[[], datetime] = _utc_now) -> None:
         self._account = account
         self._now = now
-        self._wire = Wire(account.url, account.timeout, account.ca_file)
-        self._pace = Pace(account.calls_per_minute)
+        self._wire = HttpTransport(account.url, account.timeout, account.ca_file)
+        self._pace = RateLimiter(account.calls_per_minute)
         self._lock = threading.Lock()
         self._calls: Counter[str] = Counter()
         self._zeep: Any = None
@@ -108,7 +108,7 @@ class SoapBackend:
         assert isinstance(account, AccountConfig)
         self._pace.limit_to(account.calls_per_minute)
         self._account = account
-        self._wire = Wire(account.url, account.timeout, account.ca_file)
+        self._wire = HttpTransport(account.url, account.timeout, account.ca_file)
 
     def close(self) -> None:
         self._wire.close()
@@ -118,7 +118,7 @@ class SoapBackend:
         the password cannot be had."""
         try:
             password = self._account.read_password()
-        except BadConfiguration:
+        except ConfigurationError:
             return None
         # What no request can hold, like half a surrogate pair, is refused where one is made.
         content = password.encode(errors="surrogatepass")
@@ -172,7 +172,7 @@ class SoapBackend:
         return sorted(found, key=lambda event: event.time)
 
     def session(self, session_id: str) -> Event:
-        """One charging session, however old. Raises NothingThere."""
+        """One charging session, however old. Raises NotFoundError."""
         found: list[Event] = []
         number = _long(session_id)
         if number is not None:
@@ -182,13 +182,13 @@ class SoapBackend:
         for event in found:
             if event.values.get("sessionID") == session_id:
                 return event
-        raise NothingThere(f"no transaction {session_id[:40]!r}; write the sessionID of one")
+        raise NotFoundError(f"no transaction {session_id[:40]!r}; write the sessionID of one")
 
     def intervals(self, session_id: str) -> list[Event]:
         """The quarter hours of one session, oldest first; see `backend.UsageBackend`."""
         number = _long(session_id)
         if number is None:
-            raise NothingThere(f"no session {session_id[:40]!r}; write the sessionID of one")
+            raise NotFoundError(f"no session {session_id[:40]!r}; write the sessionID of one")
         return self._call(
             usage.INTERVALS, usage.intervals, sessionID=number, energyConsumedInterval=False
         )
@@ -240,7 +240,7 @@ class SoapBackend:
                     query[_PAGE_FIELD.get(call.name, "numStations")] = call.page
             try:
                 page = self._call(call.name, partial(read, call=call), searchQuery=query)
-            except NothingThere as error:
+            except NotFoundError as error:
                 # Behind the last row there is no match either.
                 if (no_match_is_empty or received) and error.service_code == error_codes.NO_MATCH:
                     break
@@ -258,7 +258,7 @@ class SoapBackend:
                 )
                 break
         else:
-            raise BadReply(f"{self._caller(call.name)}: more than {_MAX_PAGES} pages")
+            raise InvalidReplyError(f"{self._caller(call.name)}: more than {_MAX_PAGES} pages")
         return list(rows.values())
 
     # ---- writes ------------------------------------------------------------------------
@@ -301,7 +301,7 @@ class SoapBackend:
         answer = self._write("createLoadShedEvent", shedEvent=event)
         text = answer.findtext("{*}eventId")
         if text is None or not text.strip().isdigit():
-            raise FateUnknown(
+            raise OutcomeUnknownError(
                 f"{self._caller('createLoadShedEvent')}: the answer names no event; it may exist"
             )
         return int(text)
@@ -318,13 +318,13 @@ class SoapBackend:
         """The answer to a write. Raises unless it was carried out."""
         try:
             answer, done, *_ = self._call(operation, parser.read, is_write=True, **arguments)
-        except BadReply as error:
+        except InvalidReplyError as error:
             # The service has the write; that its answer cannot be read does not undo it.
-            raise FateUnknown(
+            raise OutcomeUnknownError(
                 f"{error}: the write may be in force; read the point before writing again"
             ) from None
         if not done and operation != "clearAlarms":  # no alarms are as good as cleared ones
-            raise WriteRejected(
+            raise WriteRejectedError(
                 f"{self._caller(operation)} was answered as if it were a question; the write was "
                 "not carried out"
             )
@@ -354,10 +354,10 @@ class SoapBackend:
         if refused is None:
             return read(answer.content, caller)
         # A SOAP fault says more than the HTTP status that carries it, but for 'who are you'.
-        if not isinstance(refused, WrongCredentials):
+        if not isinstance(refused, AuthenticationError):
             try:
                 parser.read(answer.content, caller)
-            except BadReply:
+            except InvalidReplyError:
                 pass
             except ChargePointError as error:
                 error.retry_after_s = answer.retry_after_s
@@ -373,7 +373,7 @@ class SoapBackend:
             envelope, _ = UsernameToken(caller.username, password).apply(envelope, {})
         except (ValueError, TypeError, zeep.exceptions.Error):
             # What they say may hold the password.
-            raise BadConfiguration(
+            raise ConfigurationError(
                 f"{caller}: cannot be put into XML; stationID, username and password must be text "
                 "without control characters"
             ) from None
@@ -394,7 +394,7 @@ def _target(target: Target, amount: dict[str, Any]) -> dict[str, Any]:
     """Exactly one of group, station and ports: an empty element beside it is an error."""
     if target.group is not None:
         if not target.group.isascii() or not target.group.isdigit():
-            raise BadConfiguration(f"{target}: sgID must be a whole number; correct stationGroup")
+            raise ConfigurationError(f"{target}: sgID must be a whole number; correct stationGroup")
         return {"shedGroup": {"sgID": int(target.group), **amount}}
     if target.port is None:
         return {"shedStation": {"stationID": target.station_id, **amount}}

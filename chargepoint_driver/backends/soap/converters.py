@@ -100,14 +100,14 @@ OF_TEXT: dict[Kind, Callable[[str | None], Value | Unreadable]] = {
 class Memo(dict[str | None, Value | Unreadable]):
     """Text to value, remembered: a look-up costs less than a call."""
 
-    _MOST = 8192
+    _MAX_ENTRIES = 8192
 
     def __init__(self, convert: Callable[[str | None], Value | Unreadable]) -> None:
         super().__init__()
         self._convert = convert
 
     def __missing__(self, text: str | None) -> Value | Unreadable:
-        if len(self) >= self._MOST:
+        if len(self) >= self._MAX_ENTRIES:
             self.clear()
         value = self[text] = self._convert(text)
         return value

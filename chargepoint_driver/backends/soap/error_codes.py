@@ -9,15 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chargepoint_driver.errors import (
-    BadReply,
+    AuthenticationError,
     ChargePointError,
-    FateUnknown,
-    NothingThere,
-    NotPermitted,
-    Refused,
-    TryLater,
-    WriteRejected,
-    WrongCredentials,
+    InvalidReplyError,
+    NotFoundError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    RefusedError,
+    TransientError,
+    WriteRejectedError,
 )
 
 __all__ = ["EMPTY", "NO_MATCH", "OK", "Caller", "of_http_status", "of_reply_code", "of_soap_fault"]
@@ -28,18 +28,21 @@ EMPTY = frozenset({"136", "153"})  # no sessions in the window, no alarms
 
 _CODES: dict[str, tuple[type[ChargePointError], str]] = {
     "101": (
-        NotPermitted,
+        PermissionDeniedError,
         "the account's rights or its plan do not cover this call; leave its rows out of the "
         "registry, or ask ChargePoint to extend the rights or the plan",
     ),
-    "102": (NothingThere, "check stationID, and that the account may see the station"),
-    "119": (NothingThere, "check stationID"),  # (?) invalid station
-    "126": (WriteRejected, "the shed was not carried out; read shedState, then write again"),  # (?)
-    "127": (WriteRejected, "the shed was not ended; read shedState, then write again"),  # (?)
-    "171": (WriteRejected, "check allowedLoad, percentShed and the port number"),  # (?)
-    "182": (WrongCredentials, "correct username, password or region"),  # (?)
-    "183": (WrongCredentials, "correct username, password or region"),  # (?)
-    "187": (WriteRejected, "a group and a station were both named"),
+    "102": (NotFoundError, "check stationID, and that the account may see the station"),
+    "119": (NotFoundError, "check stationID"),  # (?) invalid station
+    "126": (
+        WriteRejectedError,
+        "the shed was not carried out; read shedState, then write again",
+    ),  # (?)
+    "127": (WriteRejectedError, "the shed was not ended; read shedState, then write again"),  # (?)
+    "171": (WriteRejectedError, "check allowedLoad, percentShed and the port number"),  # (?)
+    "182": (AuthenticationError, "correct username, password or region"),  # (?)
+    "183": (AuthenticationError, "correct username, password or region"),  # (?)
+    "187": (WriteRejectedError, "a group and a station were both named"),
 }
 
 _AUTHENTICATION = ("invalidsecurity", "failedauthentication", "authenticat", "wsse", "password")
@@ -64,9 +67,9 @@ class Caller:
 def of_reply_code(code: str, text: str, caller: Caller) -> ChargePointError:
     """The error of a responseCode other than OK."""
     fallback = (
-        (WriteRejected, "the write was not carried out")
+        (WriteRejectedError, "the write was not carried out")
         if caller.is_write
-        else (BadReply, "this code is not known; see ChargePoint's API guide")
+        else (InvalidReplyError, "this code is not known; see ChargePoint's API guide")
     )
     kind, cure = _CODES.get(code, fallback)
     return kind(f"{caller} was answered with code {code} ({text}): {cure}", service_code=code)
@@ -78,23 +81,23 @@ def of_soap_fault(fault_code: str, fault_text: str, caller: Caller) -> ChargePoi
     if any(word in said for word in _AUTHENTICATION):
         return wrong_credentials(fault_code, caller)
     if caller.is_write and fault_code.rpartition(":")[2].startswith("Client"):
-        return WriteRejected(
+        return WriteRejectedError(
             f"{caller} was answered with a SOAP fault, {fault_code}: {fault_text}; nothing was "
             "changed, and the same write would fail again",
             service_code=fault_code,
         )
     if caller.is_write:
         return fate_unknown(f"SOAP fault {fault_code}: {fault_text}", caller, fault_code)
-    return TryLater(
+    return TransientError(
         f"{caller} was answered with a SOAP fault, {fault_code}: {fault_text}; "
         "it is tried again later",
         service_code=fault_code,
     )
 
 
-def wrong_credentials(code: str, caller: Caller) -> WrongCredentials:
+def wrong_credentials(code: str, caller: Caller) -> AuthenticationError:
     """The one error for everything that ends in 'who are you'."""
-    return WrongCredentials(
+    return AuthenticationError(
         f"ChargePoint does not accept account {caller.username} in {caller.place} "
         f"({caller.call}: {code}); correct username, password or region, in that order. "
         "A right password in the wrong region looks the same",
@@ -112,7 +115,7 @@ def of_http_status(
     if status == 401:
         return wrong_credentials(code, caller)
     if 300 <= status < 400 or status in {404, 405, 410}:
-        return Refused(
+        return RefusedError(
             f"{caller} found no such service ({code}); correct endpoint, region or api_version",
             service_code=code,
         )
@@ -121,16 +124,16 @@ def of_http_status(
     then = (
         "nothing was changed; write again later" if caller.is_write else "it is tried again later"
     )
-    return TryLater(
+    return TransientError(
         f"{caller} was turned away with {code}; {then}",
         service_code=code,
         retry_after_s=retry_after_s,
     )
 
 
-def fate_unknown(why: str, caller: Caller, service_code: str | None = None) -> FateUnknown:
+def fate_unknown(why: str, caller: Caller, service_code: str | None = None) -> OutcomeUnknownError:
     """The error of a write that left and was not answered with a yes or a no."""
-    return FateUnknown(
+    return OutcomeUnknownError(
         f"{caller} was sent and its outcome is not known ({why}): it may be in force; "
         "read the point before writing again",
         service_code=service_code,

@@ -22,7 +22,7 @@ from chargepoint_driver.backends.soap.converters import (
 )
 from chargepoint_driver.backends.soap.error_codes import Caller
 from chargepoint_driver.catalogue import CHARGEPOINT, Attribute, Call, Kind
-from chargepoint_driver.errors import BadReply
+from chargepoint_driver.errors import InvalidReplyError
 from chargepoint_driver.rate_limited_log import RateLimitedLog
 from chargepoint_driver.records import (
     DAMAGED,
@@ -37,7 +37,7 @@ from chargepoint_driver.text import get_logger
 __all__ = [
     "LEVELS",
     "Level",
-    "NotXml",
+    "NotXmlError",
     "Page",
     "Parsed",
     "events",
@@ -138,24 +138,24 @@ def page(content: bytes, caller: Caller, call: Call, rows: Rows) -> Page:
 def read(content: bytes, caller: Caller) -> Parsed:
     """The operation's element of a reply; what is damaged in the texts of a read is marked.
 
-    Raises the error that the reply's fault or code stands for, BadReply for what is no reply at
-    all. `holds_rows` is False for the codes that mean 'nothing of the kind exists'.
+    Raises the error that the reply's fault or code stands for, InvalidReplyError for what is no
+    reply at all. `holds_rows` is False for the codes that mean 'nothing of the kind exists'.
     """
     content = recovery.trimmed(content)
     try:
         return Parsed(*opened(tree(content, caller), caller), content, "")
-    except NotXml as error:
+    except NotXmlError as error:
         # What a write did is not guessed from half an answer.
         second = None if caller.is_write else recovery.repaired(content)
         if second is None:
-            raise BadReply(str(error)) from None
+            raise InvalidReplyError(str(error)) from None
         content, mark = second
         try:
             answer, holds_rows = opened(tree(content, caller), caller)
-        except NotXml:
-            raise BadReply(str(error)) from None
+        except NotXmlError:
+            raise InvalidReplyError(str(error)) from None
         if recovery.marked(answer, mark) is None:
-            raise BadReply(str(error)) from None
+            raise InvalidReplyError(str(error)) from None
     _log.warning(
         "damaged_replies",
         address=caller.place,
@@ -171,18 +171,18 @@ def payload(content: bytes, caller: Caller) -> tuple[etree._Element, bool]:
     return read(content, caller)[:2]
 
 
-class NotXml(Exception):
+class NotXmlError(Exception):
     """A reply is not well-formed. The text says whose, and why."""
 
 
 def tree(content: bytes, caller: Caller) -> etree._Element:
-    """The root element of a reply. Raises NotXml."""
+    """The root element of a reply. Raises NotXmlError."""
     try:
         return etree.fromstring(content, strict_parser())
     except (etree.XMLSyntaxError, ValueError) as error:
         # Some versions of the XML library break the line in the middle.
         why = " ".join(str(error).split())
-        raise NotXml(f"{caller}: the reply is not well-formed XML ({why})") from None
+        raise NotXmlError(f"{caller}: the reply is not well-formed XML ({why})") from None
 
 
 def strict_parser() -> etree.XMLParser:
@@ -203,22 +203,22 @@ def strict_parser() -> etree.XMLParser:
 def opened(root: etree._Element, caller: Caller) -> tuple[etree._Element, bool]:
     """The operation's element, and whether it holds anything. Raises as `read` does."""
     if root.getroottree().docinfo.internalDTD is not None:
-        raise BadReply(f"{caller}: the reply declares a document type, which SOAP forbids")
+        raise InvalidReplyError(f"{caller}: the reply declares a document type, which SOAP forbids")
     body = root.find(f"{_ENVELOPE}Body")
     answer = next(iter(body.iterchildren(tag=etree.Element)), None) if body is not None else None
     if root.tag != f"{_ENVELOPE}Envelope" or answer is None:
-        raise BadReply(f"{caller}: the reply is no SOAP answer ({_brief(root.tag)})")
+        raise InvalidReplyError(f"{caller}: the reply is no SOAP answer ({_brief(root.tag)})")
     if answer.tag == f"{_ENVELOPE}Fault":
         raise error_codes.of_soap_fault(
             _brief(answer.findtext("faultcode")), _brief(answer.findtext("faultstring")), caller
         )
     if answer.tag != f"{{{NAMESPACE}}}{caller.call}Response":
-        raise BadReply(
+        raise InvalidReplyError(
             f"{caller}: the reply is {_brief(answer.tag)}, not {caller.call}Response of {NAMESPACE}"
         )
     code = to_string(answer.findtext("responseCode"))
     if code is None:
-        raise BadReply(f"{caller}: the reply holds no responseCode")
+        raise InvalidReplyError(f"{caller}: the reply holds no responseCode")
     if code in error_codes.EMPTY:
         return answer, False
     if code != error_codes.OK:

@@ -6,15 +6,15 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from chargepoint_driver.errors import TryLater
+from chargepoint_driver.errors import TransientError
 from chargepoint_driver.process import threads
 
-__all__ = ["Pace"]
+__all__ = ["RateLimiter"]
 
 _WINDOW_S = 60.0
 
 
-class Pace:
+class RateLimiter:
     """The limit of one account.
 
     A fifth of the calls is kept for writes, and a waiting write goes before every read, so
@@ -42,7 +42,7 @@ class Pace:
             self._turn.notify_all()
 
     def take(self, is_write: bool, limit_s: float) -> None:
-        """Wait for the turn of one call. Raises TryLater, naming when there is room, when it
+        """Wait for the turn of one call. Raises TransientError, naming when there is room, when it
         does not come within `limit_s`; nothing was sent then."""
         if self._most is None:
             return
@@ -53,7 +53,7 @@ class Pace:
                 while (wait_s := self._wait_s(is_write)) > 0:
                     left_s = give_up - self._clock()
                     if left_s <= 0:
-                        raise TryLater(
+                        raise TransientError(
                             f"calls_per_minute ({self._most}) is used up; room in {wait_s:.0f} s",
                             retry_after_s=wait_s,
                         )

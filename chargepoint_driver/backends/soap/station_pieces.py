@@ -41,7 +41,7 @@ _seen: dict[str, dict[bytes, _Seen]] = {name: {} for name in CHARGEPOINT.calls}
 _shapes: dict[str, tuple[Shape, ...]] = dict.fromkeys(CHARGEPOINT.calls, ())
 
 
-class _Unfit(Exception):
+class _ShapeMismatchError(Exception):
     """The pieces do not stand for themselves."""
 
 
@@ -56,7 +56,7 @@ def page(content: bytes, caller: Caller, call: Call) -> parser.Page:
     """The stations of a reply; see `parser.stations`. Raises as `parser.read` does."""
     try:
         return _page(trimmed(content), caller, call)
-    except (_Unfit, ChargePointError, parser.NotXml):
+    except (_ShapeMismatchError, ChargePointError, parser.NotXmlError):
         return parser.page(content, caller, call, parser.stations)
 
 
@@ -64,7 +64,7 @@ def _page(content: bytes, caller: Caller, call: Call) -> parser.Page:
     begin, end = f"<{call.record}>".encode(), f"</{call.record}>".encode()
     head, *pieces = content.split(begin)
     if not pieces:
-        raise _Unfit
+        raise _ShapeMismatchError
     last, closing, tail = pieces[-1].partition(end)
     pieces[-1] = last + closing
     # One element in their place: where it is, it must be one, and the only one of its kind.
@@ -73,9 +73,9 @@ def _page(content: bytes, caller: Caller, call: Call) -> parser.Page:
     encoding = answer.getroottree().docinfo.encoding or "utf-8"
     stands = sum(1 for _ in answer.iterchildren(call.record))
     if not holds_rows or stands != 1 or around.count(begin[:-1]) != 1:
-        raise _Unfit
+        raise _ShapeMismatchError
     if encoding.lower() != "utf-8":
-        raise _Unfit
+        raise _ShapeMismatchError
     found = _Pieces(call, begin).read(pieces)
     return parser.Page(found, len(pieces), parser.wants_more(answer))
 
@@ -91,7 +91,7 @@ class _Pieces:
         self._shaped: dict[Shape, tuple[list[int], list[tuple[str, ...]]]] = {}
 
     def read(self, pieces: list[bytes]) -> list[StationRecord]:
-        """Raises _Unfit where a piece is not an element."""
+        """Raises _ShapeMismatchError where a piece is not an element."""
         seen = _seen[self._call.name]
         if len(seen) > _MAX_SEEN:
             seen.clear()
@@ -123,7 +123,7 @@ class _Pieces:
         try:
             text = piece.decode("utf-8")
         except UnicodeDecodeError:
-            raise _Unfit from None
+            raise _ShapeMismatchError from None
         if not _is_plain(text):
             return self._parse(piece, text)
         if before is not None and self._put(before, place, text):
@@ -152,13 +152,13 @@ class _Pieces:
         """Have the XML parser read a piece, and learn its shape."""
         self._parsed += 1
         if self._parsed > _MAX_PARSED:
-            raise _Unfit
+            raise _ShapeMismatchError
         if self._xml is None:
             self._xml = parser.strict_parser()
         try:
             element = etree.fromstring(self._begin + piece, self._xml)
         except (etree.XMLSyntaxError, ValueError):
-            raise _Unfit from None
+            raise _ShapeMismatchError from None
         shapes = _shapes[self._call.name]
         shape = None
         if len(shapes) < _MAX_SHAPES and len(text) <= _MAX_SHAPE_CHARS:

@@ -8,7 +8,7 @@ from pathlib import Path
 import requests
 import urllib3
 
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 
 __all__ = ["check_authority", "of_certificate", "why_not"]
 
@@ -45,13 +45,13 @@ def why_not(found: ssl.SSLCertVerificationError) -> str:
 
 
 def check_authority(path: Path) -> str:
-    """The file of certificate authorities, for requests. Raises BadConfiguration when it is
+    """The file of certificate authorities, for requests. Raises ConfigurationError when it is
     not one, which would otherwise look like a failure of the network."""
     path = path.expanduser()
     try:
         ssl.create_default_context(cafile=path)
     except (OSError, ValueError) as error:  # ssl's own error is an OSError
-        raise BadConfiguration(
+        raise ConfigurationError(
             f"ca_file: {path} cannot be used ({type(error).__name__}); it must be a PEM file with "
             "the certificate of the authority"
         ) from None

@@ -24,16 +24,16 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from chargepoint_driver.backends.soap import error_codes, tls
 from chargepoint_driver.backends.soap.decompress import ACCEPTED, Unpacker
 from chargepoint_driver.backends.soap.error_codes import Caller
-from chargepoint_driver.errors import BadReply, Refused, TryLater
+from chargepoint_driver.errors import InvalidReplyError, RefusedError, TransientError
 
 if TYPE_CHECKING:
     import socket
 
     from _typeshed import WriteableBuffer
 
-__all__ = ["Answer", "Wire"]
+__all__ = ["Answer", "HttpTransport"]
 
-MOST_BYTES = 64 * 2**20
+MAX_BYTES = 64 * 2**20
 _CONNECT_S = 10.0
 _CHUNK = 65_536
 # Less than servers usually keep an idle connection (Apache 5 s, many load balancers 60 s).
@@ -49,7 +49,7 @@ class Answer:
     retry_after_s: float | None
 
 
-class Wire:
+class HttpTransport:
     """HTTP to one endpoint. Never retries, never follows a redirect: the request holds a
     password and may be a write."""
 
@@ -62,9 +62,10 @@ class Wire:
         self._session = _Session()
 
     def post(self, content: bytes, soap_action: str, caller: Caller) -> Answer:
-        """The answer, whatever its status. Raises TryLater or Refused when nothing arrived at
-        the service, FateUnknown for a write that did and TryLater for a read, BadReply for an
-        answer beyond 64 MiB, BadConfiguration for a ca_file that is none."""
+        """The answer, whatever its status. Raises TransientError or Refused when nothing arrived at
+        the service, OutcomeUnknownError for a write that did and TransientError for a read,
+        InvalidReplyError for an answer beyond 64 MiB, ConfigurationError for a ca_file that is
+        none."""
         headers = {
             "Content-Type": "text/xml; charset=utf-8",
             "SOAPAction": f'"{soap_action}"',
@@ -91,19 +92,21 @@ class Wire:
                     response.status_code, body, _seconds(response.headers.get("Retry-After"))
                 )
         except _NO_ADDRESS as error:
-            raise Refused(
+            raise RefusedError(
                 f"{caller}: the endpoint cannot be used ({_short(error)}); correct endpoint"
             ) from None
         except requests.exceptions.ConnectTimeout:
-            raise TryLater(
+            raise TransientError(
                 f"{caller}: no connection within {connect_s:g} s; check the network, the firewall "
                 "and the proxy (HTTPS_PROXY)"
             ) from None
         except requests.exceptions.ConnectionError as error:
             if (found := tls.of_certificate(error)) is not None:
-                raise Refused(f"{caller}: {tls.why_not(found)}") from None
+                raise RefusedError(f"{caller}: {tls.why_not(found)}") from None
             if _never_left(error):
-                raise TryLater(f"{caller}: no connection: {_why_no_connection(error)}") from None
+                raise TransientError(
+                    f"{caller}: no connection: {_why_no_connection(error)}"
+                ) from None
             raise self._broken(_short(error), caller) from None
         except (requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError):
             raise self._broken(f"not complete within {self._timeout_s:g} s", caller) from None
@@ -131,16 +134,18 @@ class Wire:
         try:
             unpacker = Unpacker(response.headers.get("Content-Encoding", ""))
         except ValueError as error:
-            raise BadReply(f"{caller}: {error}") from None
+            raise InvalidReplyError(f"{caller}: {error}") from None
         while part := response.raw.read1(_CHUNK, decode_content=False):
             received += len(part)
             try:
-                parts.append(unpacker.take(part, MOST_BYTES + 1 - size))
+                parts.append(unpacker.take(part, MAX_BYTES + 1 - size))
             except zlib.error:
                 raise self._broken("what was packed is garbled", caller) from None
             size += len(parts[-1])
-            if size > MOST_BYTES:
-                raise BadReply(f"{caller}: the answer is larger than {MOST_BYTES >> 20} MiB")
+            if size > MAX_BYTES:
+                raise InvalidReplyError(
+                    f"{caller}: the answer is larger than {MAX_BYTES >> 20} MiB"
+                )
         promised = response.headers.get("Content-Length", "")
         if promised.isascii() and promised.isdigit() and received != int(promised):
             raise self._broken(f"it ended after {received} of {promised} bytes", caller)
@@ -149,10 +154,10 @@ class Wire:
         return b"".join(parts)
 
     @staticmethod
-    def _broken(why: str, caller: Caller) -> TryLater:
+    def _broken(why: str, caller: Caller) -> TransientError:
         if caller.is_write:
             return error_codes.fate_unknown(why, caller)
-        return TryLater(f"{caller}: no complete answer ({why}); it is tried again later")
+        return TransientError(f"{caller}: no complete answer ({why}); it is tried again later")
 
     def close(self) -> None:
         self._session.close()
@@ -205,7 +210,7 @@ class _Https(HTTPSConnection):
     response_class = _Response
 
 
-class _Shelf(queue.LifoQueue[Any]):
+class IdleConnectionPool(queue.LifoQueue[Any]):
     """Idle connections, newest first. The queue that urllib3 takes otherwise tries its own
     lock twice with each use; under gevent each try gives the turn away, and in rare cases it
     was never given back. Nobody ever waits here: see `pool_block` of requests.
@@ -235,12 +240,12 @@ class _Shelf(queue.LifoQueue[Any]):
 
 class _HttpPool(HTTPConnectionPool):
     ConnectionCls = _Http
-    QueueCls = _Shelf
+    QueueCls = IdleConnectionPool
 
 
 class _HttpsPool(HTTPSConnectionPool):
     ConnectionCls = _Https
-    QueueCls = _Shelf
+    QueueCls = IdleConnectionPool
 
 
 class _NoLogin(AuthBase):

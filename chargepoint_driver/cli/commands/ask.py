@@ -12,7 +12,7 @@ import click
 
 from chargepoint_driver.cli.support.config_files import load_device
 from chargepoint_driver.config import DeviceConfig, OcppDevice
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.service import Service, session_reports
 
 __all__ = ["ask"]
@@ -83,7 +83,7 @@ def _source(path: Path) -> Iterator[session_reports.Source]:
         yield session_reports.of_record(file.device.account)
         return
     if not isinstance(file.device, DeviceConfig) or file.device.cache_agent is not None:
-        raise BadConfiguration(
+        raise ConfigurationError(
             f"{path}: the account is held by {file.device.cache_agent}; ask that agent by RPC"
         )
     service = Service.of_account(file.device.account)

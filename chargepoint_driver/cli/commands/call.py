@@ -10,7 +10,7 @@ from urllib.parse import quote
 import click
 
 from chargepoint_driver.cli.support.control_api import TOKEN_ENV, ask
-from chargepoint_driver.errors import BadValue
+from chargepoint_driver.errors import InvalidValueError
 
 __all__ = ["call"]
 
@@ -66,11 +66,11 @@ def call(station: str, action: str, payload: str, url: str | None, timeout: floa
 
 
 def _object(text: str | bytes) -> dict[str, Any]:
-    """Return the JSON object in a text. Raises BadValue."""
+    """Return the JSON object in a text. Raises InvalidValueError."""
     try:
         found = json.loads(text or "{}")
     except (ValueError, RecursionError) as error:
-        raise BadValue(f"PAYLOAD: not JSON ({error}); nothing was sent") from None
+        raise InvalidValueError(f"PAYLOAD: not JSON ({error}); nothing was sent") from None
     if not isinstance(found, dict):
-        raise BadValue("PAYLOAD: must be a JSON object; nothing was sent")
+        raise InvalidValueError("PAYLOAD: must be a JSON object; nothing was sent")
     return found

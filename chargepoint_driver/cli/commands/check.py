@@ -24,7 +24,7 @@ from chargepoint_driver.cli.support.exit_codes import SOME_FAILED
 from chargepoint_driver.cli.support.exposure import exposures
 from chargepoint_driver.config import AgentConfig
 from chargepoint_driver.config.texts import read_json
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.registry import Registry, RegistryFile, read_file
 
 __all__ = ["check"]
@@ -78,7 +78,7 @@ def _check(files: tuple[Path, ...], report: _Report) -> _Report:
                     report.faults.update(dict.fromkeys(faults))
                 else:
                     devices.append(load_device(path, content))
-            except BadConfiguration as error:
+            except ConfigurationError as error:
                 report.fault(error)
     by_name = _by_name(files)
     seen: dict[Path, RegistryFile] = {}
@@ -93,13 +93,13 @@ def _check(files: tuple[Path, ...], report: _Report) -> _Report:
             if registry_path not in seen:
                 seen[registry_path] = read_file(registry_path)
             report.add(device.registry(registry_path, seen[registry_path]), device)
-        except BadConfiguration as error:
+        except ConfigurationError as error:
             report.fault(error)
     for path in files:
         if path.suffix.lower() == ".csv" and path not in seen:
             try:
                 report.add(load_registry(path))
-            except BadConfiguration as error:
+            except ConfigurationError as error:
                 report.fault(error)
     return report
 
@@ -122,7 +122,7 @@ class _Report:
         self.points = 0
         self._rules: BusRules | None = None
 
-    def fault(self, error: BadConfiguration) -> None:
+    def fault(self, error: ConfigurationError) -> None:
         self.faults.update(dict.fromkeys(str(error).splitlines()))
 
     def warn(self, lines: Iterable[str]) -> None:
@@ -134,7 +134,7 @@ class _Report:
         try:
             self._rules = read_rules(home)
             self.warn(self._rules.warnings())
-        except BadConfiguration as error:
+        except ConfigurationError as error:
             self.fault(error)
 
     def _warn(self, line: str) -> None:
@@ -146,13 +146,13 @@ class _Report:
         beat = device.heart_beat if device is not None else None
         if device is not None and beat and beat.rsplit("/", 1)[-1] in registry.points:
             self.fault(
-                BadConfiguration(
+                ConfigurationError(
                     f"{device.path}: heart_beat_point: {beat!r} is a point of the registry, which "
                     "each beat would write; leave heart_beat_point out"
                 )
             )
         for fault in registry.faults:
-            self.fault(BadConfiguration(str(fault)))
+            self.fault(ConfigurationError(str(fault)))
         for warning in registry.warnings:
             self._warn(str(warning))
         if self._classic and device is not None:
@@ -165,7 +165,7 @@ class _Report:
             faults, warnings = classic.of_device(device)
             self.warn(warnings)
             for line in faults:
-                self.fault(BadConfiguration(line))
+                self.fault(ConfigurationError(line))
             return
         heart_beat = device.heart_beat
         if heart_beat and "/" not in heart_beat:

@@ -12,7 +12,7 @@ import click
 from chargepoint_driver.cli.support.console import refuse_ignored
 from chargepoint_driver.cli.support.serving import log_options, serving
 from chargepoint_driver.config.texts import read_json
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 
 __all__ = ["csms"]
 
@@ -76,7 +76,7 @@ def csms(
             read_charge_points,
         )
     except ModuleNotFoundError as error:
-        raise BadConfiguration(
+        raise ConfigurationError(
             f"{error.name} is not installed: pip install 'volttron-lib-chargepoint-driver[ocpp]'"
         ) from None
 
@@ -84,7 +84,7 @@ def csms(
     if config_file is not None:
         fields = read_json(config_file).content
         if not isinstance(fields, dict):
-            raise BadConfiguration(
+            raise ConfigurationError(
                 f"{config_file}: not a JSON object; begin with {{ and end with }}"
             )
     source = click.get_current_context().get_parameter_source("listen")

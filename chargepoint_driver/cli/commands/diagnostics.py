@@ -22,7 +22,7 @@ from chargepoint_driver.cli.support.config_files import DeviceFile, load_device
 from chargepoint_driver.cli.support.redact import plain, scrub, secrets_of
 from chargepoint_driver.config import AgentConfig
 from chargepoint_driver.config.texts import read_json
-from chargepoint_driver.errors import BadConfiguration, ChargePointError
+from chargepoint_driver.errors import ChargePointError, ConfigurationError
 from chargepoint_driver.registry import Registry
 from chargepoint_driver.service import Service
 
@@ -33,7 +33,7 @@ _PACKAGES = (
     *("volttron-lib-zmq", "volttron-lib-auth", "gevent", "pydantic", "requests", "urllib3"),
     *("zeep", "lxml", "websockets", "ocpp", "aiohttp"),
 )
-_MOST_LINES = 2_000
+_MAX_LINES = 2_000
 _PROBLEMS = ("WARNING", "ERROR", "CRITICAL", "Traceback", "Error:", "chargepoint")
 
 _README = """\
@@ -99,7 +99,7 @@ def diagnostics(
     try:
         bundle.write(output)
     except OSError as error:
-        raise BadConfiguration(f"--output: {output} cannot be written ({error})") from None
+        raise ConfigurationError(f"--output: {output} cannot be written ({error})") from None
     click.echo(f"{output}: {', '.join(bundle.names)}. Secrets are taken out; look through it.")
 
 
@@ -144,7 +144,7 @@ def _versions() -> dict[str, Any]:
 def _rules(home: Path) -> dict[str, Any]:
     try:
         found = read_rules(home)
-    except BadConfiguration as error:
+    except ConfigurationError as error:
         return {"error": str(error)}
     return {
         "writing": found.writing,
@@ -164,7 +164,7 @@ def _why_unread(path: Path) -> str:
 def _add_config(bundle: _Bundle, name: str, path: Path, reads: bool) -> None:
     try:
         content = read_json(path).content
-    except BadConfiguration:
+    except ConfigurationError:
         # It cannot be told what in it is a secret.
         text = f"{path} is left out: {_why_unread(path)}; run chargepoint-driver check on it"
         bundle.add(f"configs/{name}.txt", "why a config is left out", text)
@@ -178,7 +178,7 @@ def _add_config(bundle: _Bundle, name: str, path: Path, reads: bool) -> None:
     try:
         device = load_device(path)
         registry = device.registry(device.registry_path())
-    except BadConfiguration as error:
+    except ConfigurationError as error:
         bundle.add(f"faults/{name}.json", "what is wrong with it", str(error).splitlines())
         return
     bundle.add(f"faults/{name}.json", "what is wrong with it", [str(f) for f in registry.faults])
@@ -224,6 +224,6 @@ def _recent(path: Path) -> str:
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             lines = (line for line in file if any(word in line for word in _PROBLEMS))
-            return "".join(deque(lines, _MOST_LINES)) or "no problems\n"
+            return "".join(deque(lines, _MAX_LINES)) or "no problems\n"
     except OSError as error:
         return f"{path} cannot be read ({type(error).__name__})\n"

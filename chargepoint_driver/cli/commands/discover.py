@@ -17,7 +17,7 @@ from chargepoint_driver.cli.discovery.site import groups_of, in_groups, stations
 from chargepoint_driver.cli.support.account import (
     ACCOUNT_PARAMETERS,
     Access,
-    ConnectsDirectly,
+    ConnectsDirectlyError,
     Find,
     access_options,
     serving,
@@ -137,7 +137,7 @@ def discover(
     else:
         try:
             access = find()
-        except ConnectsDirectly as config:
+        except ConnectsDirectlyError as config:
             _refuse("groups", "with_groups")
             direct = config
     _check_outputs(folder, deploy=deploy)
@@ -239,7 +239,9 @@ def _of_central_system(url: str, storing: Storing, wishes: Wishes) -> dict[str, 
     return answer
 
 
-def _of_record(config: ConnectsDirectly, storing: Storing, wishes: Wishes) -> dict[str, object]:
+def _of_record(
+    config: ConnectsDirectlyError, storing: Storing, wishes: Wishes
+) -> dict[str, object]:
     """Of the central system in a platform, which has no control API, by what it recorded."""
     if config.account is None:
         raise config

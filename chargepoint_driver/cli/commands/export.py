@@ -19,7 +19,12 @@ from chargepoint_driver.cli.export import values
 from chargepoint_driver.cli.export.tables import TABLES, Table
 from chargepoint_driver.cli.export.writers import FORMATS, Row, need_pyarrow, write
 from chargepoint_driver.cli.support import session_intervals
-from chargepoint_driver.cli.support.account import ConnectsDirectly, Find, access_options, serving
+from chargepoint_driver.cli.support.account import (
+    ConnectsDirectlyError,
+    Find,
+    access_options,
+    serving,
+)
 from chargepoint_driver.cli.support.console import (
     as_json,
     asking,
@@ -32,7 +37,7 @@ from chargepoint_driver.cli.support.console import (
 )
 from chargepoint_driver.cli.support.exit_codes import SOME_FAILED
 from chargepoint_driver.cli.support.output_targets import check_writable
-from chargepoint_driver.errors import BadConfiguration, ChargePointError
+from chargepoint_driver.errors import ChargePointError, ConfigurationError
 from chargepoint_driver.service import Service
 from chargepoint_driver.service.shed_control import kept_writes
 
@@ -147,14 +152,14 @@ def _source(
     """The tables of the account or the database, and what it is called."""
     if database is not None:
         if not database.is_file():
-            raise BadConfiguration(
+            raise ConfigurationError(
                 f"{database}: is no file; name the database of the central system"
             )
         yield _of_ocpp(database, None, None, wanted), str(database)
         return
     try:
         access = find()
-    except ConnectsDirectly as error:
+    except ConnectsDirectlyError as error:
         if error.account is None:
             raise
         account = error.account
@@ -176,7 +181,7 @@ def _of_ocpp(
     try:
         from chargepoint_driver.cli.export import ocpp  # noqa: PLC0415 - needs the ocpp extra
     except ModuleNotFoundError as error:
-        raise BadConfiguration(
+        raise ConfigurationError(
             f"{error.name} is not installed: pip install 'volttron-lib-chargepoint-driver[ocpp]'"
         ) from None
     _check_tables(wanted.tables, _OF_OCPP, "of charge points that connect directly")
@@ -273,7 +278,7 @@ def _write(wanted: _Wanted, source: Source, name: str) -> dict[str, int]:
                 )
         _write_dictionary(wanted, [TABLES[each] for each in source], name, counts)
     except OSError as error:
-        raise BadConfiguration(
+        raise ConfigurationError(
             f"{wanted.folder}: cannot be written ({error}); make room, or name another folder"
         ) from None
     return counts

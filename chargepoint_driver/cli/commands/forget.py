@@ -12,7 +12,12 @@ from urllib.parse import quote, urlsplit
 import click
 
 from chargepoint_driver.cli.support.console import emit
-from chargepoint_driver.errors import BadConfiguration, NothingThere, NotPermitted, TryLater
+from chargepoint_driver.errors import (
+    ConfigurationError,
+    NotFoundError,
+    PermissionDeniedError,
+    TransientError,
+)
 
 __all__ = ["forget"]
 
@@ -51,12 +56,12 @@ def forget(charge_point: str, central_system: str | None, database: Path | None)
 
 def _over_control(url: str, charge_point: str) -> None:
     if urlsplit(url).scheme not in {"http", "https"}:
-        raise BadConfiguration(
+        raise ConfigurationError(
             f"--central-system: {url[:80]!r} must begin with http:// or https://"
         )
     token = os.environ.get(_TOKEN)
     if not token:
-        raise BadConfiguration(f"{_TOKEN} is not set: the token of the control API")
+        raise ConfigurationError(f"{_TOKEN} is not set: the token of the control API")
     request = urllib.request.Request(  # noqa: S310 - the scheme is checked
         f"{url.rstrip('/')}/charge-points/{quote(charge_point, safe='')}",
         method="DELETE",
@@ -69,10 +74,10 @@ def _over_control(url: str, charge_point: str) -> None:
     except urllib.error.HTTPError as error:
         with error:
             text = _message(error.read(65_536)) or f"HTTP {error.code}"
-        kind = {401: NotPermitted, 404: NothingThere}.get(error.code, TryLater)
+        kind = {401: PermissionDeniedError, 404: NotFoundError}.get(error.code, TransientError)
         raise kind(text) from None
     except OSError as error:
-        raise TryLater(f"--central-system: {url} cannot be reached ({error})") from None
+        raise TransientError(f"--central-system: {url} cannot be reached ({error})") from None
 
 
 def _message(body: bytes) -> str:
@@ -88,7 +93,7 @@ def _in_file(database: Path, charge_point: str) -> None:
             forget_in,
         )
     except ModuleNotFoundError as error:
-        raise BadConfiguration(
+        raise ConfigurationError(
             f"{error.name} is not installed: pip install 'volttron-lib-chargepoint-driver[ocpp]'"
         ) from None
     forget_in(database, charge_point)

@@ -15,7 +15,7 @@ import click
 from chargepoint_driver.cli.support.console import refuse_ignored
 from chargepoint_driver.cli.support.serving import log_options, serving
 from chargepoint_driver.config.texts import read_json
-from chargepoint_driver.errors import BadConfiguration, NothingThere
+from chargepoint_driver.errors import ConfigurationError, NotFoundError
 
 __all__ = ["openadr"]
 
@@ -68,7 +68,7 @@ def openadr(
     assert config_file is not None
     fields = read_json(config_file).content
     if not isinstance(fields, dict):
-        raise BadConfiguration(f"{config_file}: must be a JSON object")
+        raise ConfigurationError(f"{config_file}: must be a JSON object")
     if shows or opt_out is not None or opt_in is not None:
         _ask(fields, config_file, opt_out or opt_in, opts_in=opt_in is not None)
         return
@@ -84,7 +84,7 @@ def _ask(fields: dict[str, Any], source: Path, event: str | None, *, opts_in: bo
 
     path = OpenAdrConfig.from_dict(fields, str(source)).state_file
     if not path.exists():
-        raise NothingThere(f"{path} does not exist: the agent has not run with this config yet")
+        raise NotFoundError(f"{path} does not exist: the agent has not run with this config yet")
     store = Store(path)
     try:
         if event is None:
@@ -94,7 +94,7 @@ def _ask(fields: dict[str, Any], source: Path, event: str | None, *, opts_in: bo
         known = {each.key for each in store.events()}
         if (vtn, name) not in known:
             listed = ", ".join("/".join(key) for key in sorted(known)) or "none"
-            raise NothingThere(f"event {event} is not known; known are {listed}")
+            raise NotFoundError(f"event {event} is not known; known are {listed}")
         store.opt((vtn, name), opts_in)
         click.echo(f"{event}: opted {'in' if opts_in else 'out'}; the agent acts on its next look")
     finally:
@@ -117,10 +117,10 @@ def _run(fields: dict[str, Any], source: Path, log_file: Path | None, max_log_by
         try:
             faults = accounts.configure({"accounts": given})
             if faults:
-                raise BadConfiguration("\n".join(f"{source}: {fault}" for fault in faults))
+                raise ConfigurationError("\n".join(f"{source}: {fault}" for fault in faults))
             devices = [each for each in config.chargers.devices if isinstance(each, dict)]
             if len(devices) != len(config.chargers.devices):
-                raise BadConfiguration(
+                raise ConfigurationError(
                     f"{source}: chargers.devices: topics of the bus are for the platform's agent"
                 )
             chargers = AccountChargers(accounts, devices, config.lease_seconds)
@@ -132,7 +132,7 @@ def _run(fields: dict[str, Any], source: Path, log_file: Path | None, max_log_by
 
 def _accounts(chargers: Any, source: Path) -> Any:
     if (chargers.accounts is None) == (chargers.accounts_file is None):
-        raise BadConfiguration(
+        raise ConfigurationError(
             f"{source}: chargers: exactly one of accounts and accounts_file must be given"
         )
     if chargers.accounts is not None:

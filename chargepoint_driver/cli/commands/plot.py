@@ -12,7 +12,7 @@ from chargepoint_driver.cli.support.console import as_json as json_option
 from chargepoint_driver.cli.support.console import emit, note, progress
 from chargepoint_driver.cli.support.drawing import draw
 from chargepoint_driver.cli.support.history import day_of, last_day, read
-from chargepoint_driver.errors import BadValue
+from chargepoint_driver.errors import InvalidValueError
 
 __all__ = ["plot"]
 
@@ -49,13 +49,13 @@ def plot(
     extra (matplotlib).
     """
     if output is not None and output.suffix.lower() not in {".png", ".svg"}:
-        raise BadValue(f"--output: {output} ends in neither .png nor .svg")
+        raise InvalidValueError(f"--output: {output} ends in neither .png nor .svg")
     place = _zone(zone)
     chosen = day or last_day(historian, place)
     try:
         start, end = day_of(chosen, place)
     except ValueError:
-        raise BadValue(f"--day: {chosen!r} is no day; write it like 2026-11-21") from None
+        raise InvalidValueError(f"--day: {chosen!r} is no day; write it like 2026-11-21") from None
     shown = place or datetime.fromtimestamp(start.timestamp()).astimezone().tzinfo
     assert shown is not None
     path = output or Path(f"load-{chosen}.png")
@@ -77,6 +77,6 @@ def _zone(name: str | None) -> tzinfo | None:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise BadValue(
+        raise InvalidValueError(
             f"--zone: unknown time zone {name!r}; write one like Europe/Berlin"
         ) from None

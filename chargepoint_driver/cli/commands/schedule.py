@@ -19,7 +19,7 @@ from chargepoint_driver.demand_response.schedule import ScheduleConfig
 from chargepoint_driver.demand_response.schedule.devices import AccountDevices
 from chargepoint_driver.demand_response.schedule.prices import parse_time
 from chargepoint_driver.demand_response.schedule.runner import Scheduler
-from chargepoint_driver.errors import BadConfiguration, BadValue
+from chargepoint_driver.errors import ConfigurationError, InvalidValueError
 from chargepoint_driver.process.signals import EndSignals
 from chargepoint_driver.service import Accounts, Service
 from chargepoint_driver.text import get_logger
@@ -69,7 +69,7 @@ def schedule(
         refuse_ignored({"max_log_bytes"}, "is the size of --log-file: give that too")
     config = _read(config_file)
     if not config.accounts:
-        raise BadConfiguration(
+        raise ConfigurationError(
             f"{config_file}: 'accounts' is missing; add the accounts of the chargers"
         )
     _check_devices(config, config_file)
@@ -80,7 +80,7 @@ def schedule(
             faults = accounts.configure({"accounts": config.accounts})
             if faults:
                 said = [each.removeprefix("config: ") for each in faults]
-                raise BadConfiguration("\n".join(f"{config_file}: {each}" for each in said))
+                raise ConfigurationError("\n".join(f"{config_file}: {each}" for each in said))
             scheduler = Scheduler(config, AccountDevices(accounts), _now, _print)
             click.echo(json.dumps({"ready": True, "groups": list(config.groups)}))
             _run(scheduler, config.look_seconds, signals)
@@ -94,7 +94,7 @@ def _show(config_file: Path, at: str | None, as_json: bool) -> None:
     config = _read(config_file)
     try:
         now = _now() if at is None else parse_time(at, "--at")
-    except BadValue as error:
+    except InvalidValueError as error:
         raise click.UsageError(str(error)) from None
     scheduler = Scheduler(config, _NoDevices(), lambda: now)
     prices = scheduler.read_prices()
@@ -165,15 +165,15 @@ class _NoDevices:
 
 
 def _read(path: Path) -> ScheduleConfig:
-    """Return the configuration; faults name the file. Raises BadConfiguration."""
+    """Return the configuration; faults name the file. Raises ConfigurationError."""
     content = read_json(path).content
     if not isinstance(content, dict):
-        raise BadConfiguration(f"{path}: must be a JSON object, like {{…}}")
+        raise ConfigurationError(f"{path}: must be a JSON object, like {{…}}")
     try:
         return ScheduleConfig.from_dict(content)
-    except BadConfiguration as error:
+    except ConfigurationError as error:
         lines = [f"{path}: {line.removeprefix('config: ')}" for line in str(error).splitlines()]
-        raise BadConfiguration("\n".join(lines)) from None
+        raise ConfigurationError("\n".join(lines)) from None
 
 
 def _check_devices(config: ScheduleConfig, path: Path) -> None:
@@ -184,11 +184,11 @@ def _check_devices(config: ScheduleConfig, path: Path) -> None:
         for port, settings in circuit.ports.items():
             AccountDevices.check(settings.device, f"{path}: circuits.{name}.ports.{port}")
         if circuit.meter_topic:
-            raise BadConfiguration(
+            raise ConfigurationError(
                 f"{path}: circuits.{name}: meter_topic: needs VOLTTRON; run the scheduler agent"
             )
     if config.prices_topic:
-        raise BadConfiguration(f"{path}: prices_topic: needs VOLTTRON; use prices_file")
+        raise ConfigurationError(f"{path}: prices_topic: needs VOLTTRON; use prices_file")
 
 
 def _now() -> datetime:

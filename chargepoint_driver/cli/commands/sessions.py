@@ -27,7 +27,7 @@ from chargepoint_driver.cli.support.console import (
     note,
 )
 from chargepoint_driver.cli.support.exit_codes import SOME_FAILED
-from chargepoint_driver.errors import BadValue, ChargePointError
+from chargepoint_driver.errors import ChargePointError, InvalidValueError
 from chargepoint_driver.records import Event, Unreadable
 from chargepoint_driver.service import Service
 
@@ -124,14 +124,16 @@ def sessions(
 
 
 def bounds(since: str, until: str | None) -> tuple[datetime, datetime | None]:
-    """The time that --since and --until name. Raises BadValue."""
+    """The time that --since and --until name. Raises InvalidValueError."""
     now = datetime.now(timezone.utc)
     start = moment("--since", since, now)
     end = None if until is None else moment("--until", until, now)
     if start > now:
-        raise BadValue(f"--since: {since!r} is in the future ({clock_time(start)}): no session yet")
+        raise InvalidValueError(
+            f"--since: {since!r} is in the future ({clock_time(start)}): no session yet"
+        )
     if end is not None and end <= start:
-        raise BadValue("--until lies before --since; exchange them")
+        raise InvalidValueError("--until lies before --since; exchange them")
     return start, end
 
 
@@ -158,7 +160,7 @@ def _intervals(
 
 
 def moment(option: str, text: str, now: datetime) -> datetime:
-    """A time, or a time ago. Raises BadValue for what is neither."""
+    """A time, or a time ago. Raises InvalidValueError for what is neither."""
     ago = _AGO.fullmatch(text.strip().lower())
     try:
         if ago is not None:
@@ -166,7 +168,7 @@ def moment(option: str, text: str, now: datetime) -> datetime:
         # Without a zone it is the clock of whoever asks.
         return datetime.fromisoformat(text.strip().replace("Z", "+00:00")).astimezone(timezone.utc)
     except (ValueError, OverflowError):
-        raise BadValue(
+        raise InvalidValueError(
             f"{option}: {text!r} is no time; write 2026-11-01, 2026-11-01T08:00, 30m, 24h or 7d"
         ) from None
 

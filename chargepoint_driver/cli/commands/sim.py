@@ -10,9 +10,9 @@ from typing import Any
 import click
 
 from chargepoint_driver.cli.support.console import refuse_ignored
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.simulator.command import run
-from chargepoint_driver.simulator.ocpp import QUIRKS, BadScenario, Scenario, load_scenario
+from chargepoint_driver.simulator.ocpp import QUIRKS, InvalidScenarioError, Scenario, load_scenario
 
 __all__ = ["sim"]
 
@@ -143,8 +143,8 @@ def sim(password: str | None, stations: int, **options: Any) -> None:
     if path is not None and twins is not None:
         try:
             scenario = load_scenario(path, {key: twins[key] for key in ("csms_url", "ocpp")})
-        except BadScenario as error:
-            raise BadConfiguration(str(error)) from None
+        except InvalidScenarioError as error:
+            raise ConfigurationError(str(error)) from None
     raise SystemExit(run(stations=stations, twins=twins, scenario=scenario, **options))
 
 

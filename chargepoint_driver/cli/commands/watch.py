@@ -36,8 +36,14 @@ from chargepoint_driver.cli.support.console import (
     refuse_ignored,
 )
 from chargepoint_driver.cli.support.exit_codes import SOME_FAILED
-from chargepoint_driver.cli.support.status_board import LIVE, Picture, PortState, look, selection
-from chargepoint_driver.errors import TryLater
+from chargepoint_driver.cli.support.status_board import (
+    LIVE,
+    PortState,
+    StatusBoard,
+    look,
+    selection,
+)
+from chargepoint_driver.errors import TransientError
 from chargepoint_driver.registry import Selection
 
 __all__ = ["render", "watch"]
@@ -49,7 +55,7 @@ _PRESSED = re.compile(r"\x1b[\[O](\d*[A-Z~])|(.)", re.DOTALL)
 _REDRAW_S = 0.5
 # Lines around the rows: title, head and its rule, blank lines, sum, help.
 _AROUND = 7
-_MOST_MESSAGES = 3
+_MAX_MESSAGES = 3
 # Columns of numbers with the width that the longest one needs.
 _NUMBERS = {"kW": 6, "Limit": 8, "kWh": 4, "Age": 4}
 # Columns that the table takes at the least, and what the one of errors adds.
@@ -93,7 +99,7 @@ def watch(
     with serving(access) as service:
         site: list[tuple[list[Station], Selection]] = []
 
-        def see() -> Picture:
+        def see() -> StatusBoard:
             if not site:
                 stations = stations_of(service.stations())
                 mark_asked()
@@ -102,12 +108,12 @@ def watch(
                 site.append((chosen, selection(chosen, interval_s / 2)))
             return look(service, *site[0])
 
-        def see_or_wait() -> Picture:
+        def see_or_wait() -> StatusBoard:
             """Stations that cannot be listed yet are unknown; the next look may do."""
             try:
                 return see()
-            except TryLater as error:
-                return Picture.without_stations(error)
+            except TransientError as error:
+                return StatusBoard.without_stations(error)
 
         if once:
             with asking(f"asking {access.account.place} …"):
@@ -125,13 +131,17 @@ def watch(
 
 
 def render(
-    picture: Picture, width: int, height: int | None = None, first: int = 0, since_s: float = 0.0
+    picture: StatusBoard,
+    width: int,
+    height: int | None = None,
+    first: int = 0,
+    since_s: float = 0.0,
 ) -> Group:
     """The picture for a screen of that size, `since_s` after it was taken; `first` is the row
     to begin with, `height` None shows all rows."""
     messages = picture.problems or picture.messages
     if height is not None:
-        messages = messages[:_MOST_MESSAGES]
+        messages = messages[:_MAX_MESSAGES]
     if picture.ports is None:
         head = Text(f"{clock_time(picture.at)}   load unknown   stations and ports unknown")
         return Group(head, *_errors(messages))
@@ -248,7 +258,7 @@ def _counted(each: Sequence[bool | None]) -> str:
     return f"{each.count(True)}" + (f" ({unknown} unknown)" if unknown else "")
 
 
-def _lines(see: Callable[[], Picture], interval_s: float) -> None:
+def _lines(see: Callable[[], StatusBoard], interval_s: float) -> None:
     """A line of JSON for each look, until interrupted."""
     with _ended_by_signal(), suppress(KeyboardInterrupt):
         while True:
@@ -257,10 +267,10 @@ def _lines(see: Callable[[], Picture], interval_s: float) -> None:
             time.sleep(max(0.0, begun + interval_s - time.monotonic()))
 
 
-def _show(see: Callable[[], Picture], interval_s: float, screen: Console, place: str) -> None:
+def _show(see: Callable[[], StatusBoard], interval_s: float, screen: Console, place: str) -> None:
     """Draw until q or Ctrl-C. Looks are taken beside the drawing, which never waits for one."""
     ended = threading.Event()
-    seen: list[Picture] = []
+    seen: list[StatusBoard] = []
     failures: list[BaseException] = []
 
     def take() -> None:
@@ -295,7 +305,7 @@ def _show(see: Callable[[], Picture], interval_s: float, screen: Console, place:
         raise failures[0]
 
 
-def _frame(seen: list[Picture], screen: Console, first: int, place: str) -> Group:
+def _frame(seen: list[StatusBoard], screen: Console, first: int, place: str) -> Group:
     foot = Text("q ends, arrow keys scroll", style="dim")
     if not seen:
         return Group(Text(f"asking {place} …"), foot)

@@ -12,7 +12,7 @@ import click
 
 from chargepoint_driver.cli.support.serving import log_options, serving
 from chargepoint_driver.config.texts import read_json
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 
 __all__ = ["web"]
 
@@ -63,7 +63,7 @@ def web(
     try:
         from chargepoint_driver.web import Settings, WebServer  # noqa: PLC0415 - needs the extra
     except ModuleNotFoundError as error:
-        raise BadConfiguration(
+        raise ConfigurationError(
             f"{error.name} is not installed: pip install 'volttron-lib-chargepoint-driver[web]'"
         ) from None
     settings = Settings.of(listen, allow_remote=allow_remote, certificate=certificate, key=key)
@@ -94,14 +94,14 @@ def _server(make: Any, accounts: dict[str, Any], settings: Any, path: Path) -> A
     """The server of these accounts; faults name the file."""
     try:
         return make(accounts, settings)
-    except BadConfiguration as error:
+    except ConfigurationError as error:
         lines = [f"{path}: {line.removeprefix('config: ')}" for line in str(error).splitlines()]
-        raise BadConfiguration("\n".join(lines)) from None
+        raise ConfigurationError("\n".join(lines)) from None
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """The configuration's content. Raises BadConfiguration."""
+    """The configuration's content. Raises ConfigurationError."""
     content = read_json(path).content
     if not isinstance(content, dict):
-        raise BadConfiguration(f'{path}: must be a JSON object, like {{"accounts": {{…}}}}')
+        raise ConfigurationError(f'{path}: must be a JSON object, like {{"accounts": {{…}}}}')
     return content

@@ -25,7 +25,7 @@ from chargepoint_driver.cli.support.console import (
     refuse_ignored,
 )
 from chargepoint_driver.cli.support.target import points_of, target_of, target_options
-from chargepoint_driver.errors import BadValue, WrongCredentials
+from chargepoint_driver.errors import AuthenticationError, InvalidValueError
 from chargepoint_driver.service import Reading, Service, ShedOptions
 from chargepoint_driver.service.shed_control.validation import check_kw, check_percent
 
@@ -152,9 +152,10 @@ def write(
 
 
 def _check(point: str, value: str) -> None:
-    """Refuse a value, and options that it ignores, before anything is asked. Raises BadValue."""
+    """Refuse a value, and options that it ignores, before anything is asked. Raises
+    InvalidValueError."""
     if point == "shedState" and value.strip().lower() in {"1", "true"}:
-        raise BadValue(
+        raise InvalidValueError(
             "shedState 1 sends the limit written before it, and no limit is kept between two "
             "commands: write allowedLoad or percentShed, which shed at once"
         )
@@ -167,7 +168,7 @@ def _check(point: str, value: str) -> None:
     elif point == "percentShed":
         check_percent(point, value)
     elif value.strip().lower() not in {"0", "1", "false", "true"}:
-        raise BadValue(f"{point}: {value!r} is not a truth value; write 1 or 0")
+        raise InvalidValueError(f"{point}: {value!r} is not a truth value; write 1 or 0")
 
 
 def _options(access: Access, station: str | None, minutes: int) -> ShedOptions:
@@ -196,12 +197,12 @@ def _end(point: str, sent_at: datetime, minutes: int) -> datetime | None:
 
 
 def _state(service: Service, register: str, target: Target) -> Reading:
-    """What is reported of the target. Raises WrongCredentials, for then no write can work."""
+    """What is reported of the target. Raises AuthenticationError, for then no write can work."""
     shown = _OF_GROUP if target.group is not None else _SHOWN[register]
     points = points_of([(register, name) for name in shown], target).points
     reading = service.read(points)
     for error in reading.errors.values():
-        if isinstance(error, WrongCredentials):
+        if isinstance(error, AuthenticationError):
             raise error
     return reading
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from chargepoint_driver.catalogue import CHARGEPOINT, Attribute, Scope, Whole
+from chargepoint_driver.catalogue import CHARGEPOINT, Attribute, Scope, StationValue
 from chargepoint_driver.cli.discovery.site import Station
-from chargepoint_driver.errors import BadReply, ChargePointError, TryLater
+from chargepoint_driver.errors import ChargePointError, InvalidReplyError, TransientError
 from chargepoint_driver.registry import Selection, build
 from chargepoint_driver.registry import columns as col
 from chargepoint_driver.service import Reading, Service
@@ -99,9 +99,9 @@ def ports_of(row: Attribute, numbers: Sequence[int]) -> list[int | None]:
     """The `Port #` of an attribute's rows in a registry of a whole station; None: no port."""
     if row.scope in (Scope.STATION, Scope.ALARM):
         return [None]
-    if row.scope is Scope.PORT and row.whole is not Whole.NOTHING:
+    if row.scope is Scope.PORT and row.whole is not StationValue.NOTHING:
         # A limit can be set for the station and for each port; a name is the same for all.
-        each = row.writable or row.own or row.whole is Whole.OWN
+        each = row.writable or row.own or row.whole is StationValue.OWN
         return [None, *numbers] if each else [None]
     return list(numbers)
 
@@ -131,7 +131,10 @@ def _sum_up(wanted: Selection, reading: Reading) -> Available:
         errors = [reading.errors.get(name) for name, *_ in group.members]
         first = errors[0]
         if first is not None and all(error is not None for error in errors):
-            doubtful = isinstance(first, (TryLater, BadReply)) or type(first) is ChargePointError
+            doubtful = (
+                isinstance(first, (TransientError, InvalidReplyError))
+                or type(first) is ChargePointError
+            )
             (found.unclear if doubtful else found.refused)[call, station_id] = first
             continue
         found.reported.update(

@@ -12,7 +12,7 @@ from chargepoint_driver.catalogue import CHARGEPOINT, Attribute
 from chargepoint_driver.cli.discovery.available import USUAL, Available, ports_of
 from chargepoint_driver.cli.discovery.site import Group, Station
 from chargepoint_driver.cli.discovery.topics import group_topic, topics
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.registry import columns as col
 from chargepoint_driver.text import csv_text
 
@@ -77,12 +77,12 @@ class Bundle:
         return [entry for entry in self.entries if entry.is_device]
 
     def write(self, folder: Path, force: bool) -> list[Path]:
-        """The entries as files. Raises BadConfiguration, before anything is written, when a
+        """The entries as files. Raises ConfigurationError, before anything is written, when a
         file of other content is there and `force` is not."""
         there = {folder / entry.file: entry.text for entry in self.entries}
         differ = [path for path, text in there.items() if _differs(path, text)]
         if differ and not force:
-            raise BadConfiguration(
+            raise ConfigurationError(
                 f"{differ[0]}: is there already and differs"
                 + (f", and {len(differ) - 1} more" if len(differ) > 1 else "")
                 + "; give --force to replace what was there, or another folder. Nothing was written"
@@ -92,7 +92,7 @@ class Bundle:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text, encoding="utf-8")
         except OSError as error:
-            raise BadConfiguration(f"{folder}: cannot be written ({error})") from None
+            raise ConfigurationError(f"{folder}: cannot be written ({error})") from None
         return list(there)
 
 
@@ -152,7 +152,7 @@ def bundle(
             continue
         topic = group_topic(wishes.template, members[0], group)
         if topic.lower() in taken:
-            raise BadConfiguration(
+            raise ConfigurationError(
                 f"--topic: {wishes.template!r} gives a station the name {topic} of its group; add "
                 "something before {station}"
             )

@@ -10,13 +10,13 @@ from typing import Any
 from chargepoint_driver.catalogue import OCPP
 from chargepoint_driver.cli.support.control_api import TOKEN_ENV, ask, no_control_api
 from chargepoint_driver.config import OcppAccount
-from chargepoint_driver.errors import BadConfiguration, BadReply
+from chargepoint_driver.errors import ConfigurationError, InvalidReplyError
 
-__all__ = ["TOKEN_ENV", "ChargePoint", "charge_points", "of_record", "settings"]
+__all__ = ["TOKEN_ENV", "Charger", "charge_points", "of_record", "settings"]
 
 
 @dataclass(frozen=True)
-class ChargePoint:
+class Charger:
     """One charge point; `connectors` maps number (from 1) to status. None: not reported.
     `reported` are the attributes that it, or any of its connectors, has a value of, or that it
     says it measures."""
@@ -49,7 +49,7 @@ _MEASURANDS = {
 _INSTEAD = {"energy_kwh": "energy_wh"}
 
 
-def charge_points(url: str) -> list[ChargePoint]:
+def charge_points(url: str) -> list[Charger]:
     """What the central system with this control API knows. Raises errors of the tree."""
     views, status = ask(url, "charge-points")
     try:
@@ -58,12 +58,12 @@ def charge_points(url: str) -> list[ChargePoint]:
         raise no_control_api(url, status) from None
 
 
-def of_record(account: OcppAccount) -> list[ChargePoint]:
+def of_record(account: OcppAccount) -> list[Charger]:
     """What the database of a central system tells, which may run meanwhile."""
     try:
         from chargepoint_driver.backends.ocpp.storage.offline import Record  # noqa: PLC0415 - the ocpp extra
     except ModuleNotFoundError as error:
-        raise BadConfiguration(
+        raise ConfigurationError(
             f"{error.name} is not installed: pip install 'volttron-lib-chargepoint-driver[ocpp]'"
         ) from None
     return [_charge_point(view) for view in Record(account).charge_points()]
@@ -77,12 +77,12 @@ def settings(url: str) -> dict[str, Any]:
         raise no_control_api(url, status)
     try:
         OcppAccount.from_dict(given, url)
-    except BadConfiguration as error:
-        raise BadReply(f"{error}: the central system is of another version") from None
+    except ConfigurationError as error:
+        raise InvalidReplyError(f"{error}: the central system is of another version") from None
     return given
 
 
-def _charge_point(view: dict[str, Any]) -> ChargePoint:
+def _charge_point(view: dict[str, Any]) -> Charger:
     boot = view.get("boot") or {}
     # 0 is the charge point itself.
     connectors = {
@@ -90,7 +90,7 @@ def _charge_point(view: dict[str, Any]) -> ChargePoint:
         for number, connector in sorted(view["connectors"].items(), key=lambda one: int(one[0]))
         if int(number) > 0
     }
-    return ChargePoint(
+    return Charger(
         str(view["id"]),
         boot.get("vendor"),
         boot.get("model"),

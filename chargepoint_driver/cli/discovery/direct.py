@@ -16,7 +16,7 @@ from chargepoint_driver.cli.discovery.bundle import (
     assemble,
     registry,
 )
-from chargepoint_driver.cli.discovery.central import ChargePoint
+from chargepoint_driver.cli.discovery.central import Charger
 from chargepoint_driver.cli.discovery.site import Port, Station
 from chargepoint_driver.cli.discovery.topics import DIRECT, topics
 
@@ -78,14 +78,14 @@ _REPORTED = frozenset(
 
 
 def bundle_of_charge_points(
-    found: Sequence[ChargePoint],
+    found: Sequence[Charger],
     settings: Mapping[str, Any],
     wishes: Wishes,
     name: str = ACCOUNT,
 ) -> Bundle:
     """The configs of charge points, or of their connectors, behind the caching agent, which
     is their central system with these settings; `name` is its account's there. Raises
-    BadConfiguration."""
+    ConfigurationError."""
     left_out = [
         f"{one.charge_point_id}: never told of a connector; let it connect once"
         for one in found
@@ -126,7 +126,7 @@ def bundle_of_charge_points(
     )
 
 
-def _attributes(one: ChargePoint, everything: bool) -> list[Attribute]:
+def _attributes(one: Charger, everything: bool) -> list[Attribute]:
     return [
         row
         for row in OCPP
@@ -139,7 +139,7 @@ def _attributes(one: ChargePoint, everything: bool) -> list[Attribute]:
     ]
 
 
-def _station(one: ChargePoint) -> Station:
+def _station(one: Charger) -> Station:
     """The charge point in the words of names."""
     ports = tuple(Port(number, None, None, None) for number in one.connectors)
     return Station(one.charge_point_id, one.charge_point_id, one.model, "", "", (), ports)

@@ -20,7 +20,7 @@ from typing import Any
 
 from chargepoint_driver.cli.discovery.bundle import DRIVER, Entry
 from chargepoint_driver.config.texts import loads
-from chargepoint_driver.errors import BadConfiguration, ChargePointError, TryLater
+from chargepoint_driver.errors import ChargePointError, ConfigurationError, TransientError
 
 __all__ = ["Change", "Platform", "beside_others", "changes", "check_client", "connected"]
 
@@ -40,9 +40,9 @@ class Change:
 
 
 def check_client() -> None:
-    """Raise BadConfiguration where VOLTTRON's client libraries are not installed."""
+    """Raise ConfigurationError where VOLTTRON's client libraries are not installed."""
     if importlib.util.find_spec("volttron.client") is None:
-        raise BadConfiguration(
+        raise ConfigurationError(
             "this needs VOLTTRON's client libraries in this Python environment: "
             "pip install 'volttron-lib-chargepoint-driver[volttron]', or run the command in "
             "the environment of the platform"
@@ -53,10 +53,10 @@ class Platform:
     """A connection to a running platform."""
 
     def __init__(self, home: Path) -> None:
-        """`home` is its VOLTTRON_HOME. Raises TryLater when no platform runs there."""
+        """`home` is its VOLTTRON_HOME. Raises TransientError when no platform runs there."""
         check_client()
         if not (home / "VOLTTRON_PID").is_file():
-            raise TryLater(
+            raise TransientError(
                 f"no platform runs with VOLTTRON_HOME {home}; start it, or set VOLTTRON_HOME"
             )
         self.home = home
@@ -137,7 +137,9 @@ class Platform:
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            raise TryLater(f"the connection to the platform in {self.home} has ended") from None
+            raise TransientError(
+                f"the connection to the platform in {self.home} has ended"
+            ) from None
         return self._next(_CALL_LIMIT_S)
 
     def _next(self, limit_s: float) -> Any:
@@ -146,10 +148,10 @@ class Platform:
         except queue.Empty:
             line = ""
         if not line:
-            raise TryLater(f"the platform in {self.home} did not answer within {limit_s:g} s")
+            raise TransientError(f"the platform in {self.home} did not answer within {limit_s:g} s")
         answer = json.loads(line)
         if "error" in answer:
-            raise TryLater(f"the platform in {self.home}: {answer['error']}")
+            raise TransientError(f"the platform in {self.home}: {answer['error']}")
         return answer.get("result")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.records import StationRecord, Unreadable, Values
 
 __all__ = ["Group", "Port", "Station", "groups_of", "in_groups", "stations_of"]
@@ -56,14 +56,14 @@ def stations_of(records: Iterable[StationRecord]) -> list[Station]:
 
 
 def in_groups(stations: Iterable[Station], wanted: Iterable[str]) -> list[Station]:
-    """Those in one of the groups, named by id or name. Raises BadConfiguration for a group
+    """Those in one of the groups, named by id or name. Raises ConfigurationError for a group
     that no station is in."""
     stations, names = list(stations), list(wanted)
     known = {group for station in stations for group in station.groups}
     for name in names:
         if not any(name in (group.group_id, group.name) for group in known):
             there = ", ".join(sorted(f"{group.name} ({group.group_id})" for group in known))
-            raise BadConfiguration(f"--group: no group {name!r}; there is {there or 'none'}")
+            raise ConfigurationError(f"--group: no group {name!r}; there is {there or 'none'}")
     return [
         station
         for station in stations

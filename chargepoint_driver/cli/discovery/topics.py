@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from chargepoint_driver.cli.discovery.site import Group, Station
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 
 __all__ = [
     "DIRECT",
@@ -51,7 +51,7 @@ def topics(
 ) -> dict[tuple[str, int | None], str]:
     """(station id, port or None) to topic. Stations of one name get their id added to it.
 
-    Raises BadConfiguration for a template that cannot be, or that names two devices alike.
+    Raises ConfigurationError for a template that cannot be, or that names two devices alike.
     """
     check(template, any(port is not None for _, port in devices), fields)
     named = {
@@ -72,7 +72,7 @@ def topics(
     if still:
         first = sorted(still, key=str)[0]
         others = [key for key, topic in named.items() if topic.lower() == named[first].lower()]
-        raise BadConfiguration(
+        raise ConfigurationError(
             f"--topic: {template!r} gives {len(others)} devices the one name {named[first]} "
             f"({', '.join(_words(key) for key in others[:4])}); add {{station}} or {{station_id}}"
             + (" and {port}" if first[1] is not None else "")
@@ -89,21 +89,21 @@ def group_topic(template: str, station: Station, group: Group) -> str:
 
 
 def check(template: str, per_port: bool, fields: Sequence[str] = FIELDS) -> None:
-    """Raise BadConfiguration for a template that cannot name a device."""
+    """Raise ConfigurationError for a template that cannot name a device."""
     try:
         names = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
     except ValueError as error:
-        raise BadConfiguration(f"--topic: {template!r}: {error}") from None
+        raise ConfigurationError(f"--topic: {template!r}: {error}") from None
     for name in names:
         if name not in fields:
-            raise BadConfiguration(
+            raise ConfigurationError(
                 f"--topic: unknown field {{{name}}}; there is "
                 + ", ".join(f"{{{one}}}" for one in fields)
             )
     if "port" in names and not per_port:
-        raise BadConfiguration("--topic: {port} has no meaning with --per station; leave it out")
+        raise ConfigurationError("--topic: {port} has no meaning with --per station; leave it out")
     if not _TEMPLATE.fullmatch(template.format(**dict.fromkeys(FIELDS, "x"))):
-        raise BadConfiguration(
+        raise ConfigurationError(
             f"--topic: {template!r} is no topic of a device; write devices/… with letters, digits, "
             "_ and - between the slashes"
         )

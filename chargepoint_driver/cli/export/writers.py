@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from chargepoint_driver.cli.export.tables import Column, Table
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.text import csv_text
 
 __all__ = ["FORMATS", "Row", "need_pyarrow", "write"]
@@ -27,12 +27,12 @@ class _Writer(Protocol):
 
 
 def need_pyarrow() -> Any:
-    """Return pyarrow. Raises BadConfiguration where it is not installed."""
+    """Return pyarrow. Raises ConfigurationError where it is not installed."""
     try:
         import pyarrow as pa  # noqa: PLC0415 - an extra
         import pyarrow.parquet  # noqa: PLC0415
     except ModuleNotFoundError:
-        raise BadConfiguration(
+        raise ConfigurationError(
             "pyarrow is not installed: pip install 'volttron-lib-chargepoint-driver[export]', or "
             "give --format csv"
         ) from None

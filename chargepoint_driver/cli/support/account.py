@@ -21,14 +21,14 @@ from chargepoint_driver.cli.support.config_files import (
 )
 from chargepoint_driver.cli.support.console import can_ask, refuse_ignored
 from chargepoint_driver.config import AccountConfig, AgentConfig, OcppAccount, OcppDevice
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.service import Service
 
 __all__ = [
     "ACCOUNT_PARAMETERS",
     "PASSWORD_ENV",
     "Access",
-    "ConnectsDirectly",
+    "ConnectsDirectlyError",
     "Find",
     "access_options",
     "serving",
@@ -211,17 +211,17 @@ def _of_file(path: Path, name: str | None) -> tuple[AccountConfig, DeviceFile | 
     if is_agents(content):
         config, faults = AgentConfig.from_dict(content, str(path))
         if faults:
-            raise BadConfiguration("\n".join(faults))
+            raise ConfigurationError("\n".join(faults))
         if name is None and len(config.accounts) == 1:
             (name,) = config.accounts
         if name not in config.accounts:
             said = "several accounts" if name is None else f"no account {name!r}"
-            raise BadConfiguration(
+            raise ConfigurationError(
                 f"{path}: {said}; choose with --account: {', '.join(config.accounts)}"
             )
         chosen = config.accounts[name]
         if isinstance(chosen, OcppAccount):
-            raise ConnectsDirectly(path, chosen, name, content["accounts"][name])
+            raise ConnectsDirectlyError(path, chosen, name, content["accounts"][name])
         fields = {key: getattr(chosen, key) for key in AccountConfig.model_fields}
         return AccountConfig(**fields), None
     file = load_device(path)
@@ -231,19 +231,19 @@ def _of_file(path: Path, name: str | None) -> tuple[AccountConfig, DeviceFile | 
         )
     if isinstance(file.device, OcppDevice):
         if file.device.cache_agent is not None:
-            raise ConnectsDirectly(path)
+            raise ConnectsDirectlyError(path)
         account = file.device.account
         given = account.model_dump(mode="json", exclude_unset=True)
-        raise ConnectsDirectly(path, account, None, given)
+        raise ConnectsDirectlyError(path, account, None, given)
     if file.device.cache_agent is not None:
-        raise BadConfiguration(
+        raise ConfigurationError(
             f"{path}: its account is in the caching agent {file.device.cache_agent}; give that "
             "agent's config, or --username and the password's place"
         )
     return file.device.account, file
 
 
-class ConnectsDirectly(BadConfiguration):
+class ConnectsDirectlyError(ConfigurationError):
     """The config is one of chargers that connect directly: a command cannot stand in for their
     central system. `account` is that, None where the config does not hold it; `fields` are its
     keys as they were given, and `name` is what the caching agent calls it."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from chargepoint_driver.adapters.authorization import CURE, open_in_file
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 
 __all__ = ["BusRules", "read_rules"]
 
@@ -41,15 +41,17 @@ class BusRules:
 def read_rules(home: Path) -> BusRules:
     """The rules of the platform with that VOLTTRON_HOME; it need not run. A platform that has no
     rules file has never started with authorization, and everything is open. Raises
-    BadConfiguration when `home` is not a folder or its file cannot be read."""
+    ConfigurationError when `home` is not a folder or its file cannot be read."""
     home = home.expanduser()
     path = home / "authz.json"
     if not home.is_dir():
-        raise BadConfiguration(f"--volttron-home: {home} is not a folder; name VOLTTRON_HOME")
+        raise ConfigurationError(f"--volttron-home: {home} is not a folder; name VOLTTRON_HOME")
     try:
         content = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     except (OSError, ValueError) as error:
-        raise BadConfiguration(f"{path}: cannot be read ({error}); correct or remove it") from None
+        raise ConfigurationError(
+            f"{path}: cannot be read ({error}); correct or remove it"
+        ) from None
     if not isinstance(content, dict):
-        raise BadConfiguration(f"{path}: must be an object; correct or remove it")
+        raise ConfigurationError(f"{path}: must be an object; correct or remove it")
     return BusRules(path, open_in_file(content), content)

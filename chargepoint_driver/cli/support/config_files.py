@@ -12,7 +12,7 @@ from typing import Any
 from chargepoint_driver.catalogue import TABLES
 from chargepoint_driver.config import Device, read_device
 from chargepoint_driver.config.texts import read_json
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.registry import Finding, Registry, RegistryFile, build, read_file
 from chargepoint_driver.registry import columns as col
 
@@ -45,10 +45,10 @@ class DeviceFile:
     def registry_path(self, candidates: Mapping[str, Sequence[Path]] = _NOTHING) -> Path:
         """The file of its `registry_config`: one of the candidates, by file name, or a file of
         that name beside the config or in a folder registry_configs near it. Raises
-        BadConfiguration."""
+        ConfigurationError."""
         name = self.content.get("registry_config")
         if not isinstance(name, str) or not name.startswith(_CONFIG):
-            raise BadConfiguration(
+            raise ConfigurationError(
                 f"{self.path}: registry_config: must be a text like config://chargepoint.csv"
             )
         name = name[len(_CONFIG) :]
@@ -58,7 +58,7 @@ class DeviceFile:
         for path in places:
             if path.is_file():
                 return path
-        raise BadConfiguration(
+        raise ConfigurationError(
             f"{self.path}: registry_config: no file {name!r} beside it or in registry_configs; "
             "name it with --registry, or give it among the files"
         )
@@ -98,23 +98,25 @@ class DeviceFile:
 
 def load_device(path: Path, content: dict[str, Any] | None = None) -> DeviceFile:
     """A driver config file; `content`: what it holds, where it was read before. Raises
-    BadConfiguration with all that is wrong with it."""
+    ConfigurationError with all that is wrong with it."""
     if content is None:
         content = load_object(path)
     faults = []
     given = content.get("remote_config", content.get("driver_config"))
     if not isinstance(given, dict):
-        raise BadConfiguration(f"{path}: driver_config: is missing; add account and station there")
+        raise ConfigurationError(
+            f"{path}: driver_config: is missing; add account and station there"
+        )
     driver_type = given.get("driver_type", content.get("driver_type"))
     if driver_type != "chargepoint":
         faults.append(f'{path}: driver_type: is {driver_type!r}; write "chargepoint"')
     faults += [f"{path}: {fault}" for fault in _host_faults(content)]
     try:
         device = read_device(given, f"{path}: driver_config")
-    except BadConfiguration as error:
+    except ConfigurationError as error:
         faults.append(str(error))
     if faults:
-        raise BadConfiguration("\n".join(faults))
+        raise ConfigurationError("\n".join(faults))
     return DeviceFile(path, content, device)
 
 
@@ -163,14 +165,14 @@ def is_agents(content: Mapping[str, Any]) -> bool:
 
 
 def load_object(path: Path) -> dict[str, Any]:
-    """A JSON object in a file. Raises BadConfiguration when it holds anything else."""
+    """A JSON object in a file. Raises ConfigurationError when it holds anything else."""
     return as_object(path, read_json(path).content)
 
 
 def as_object(path: Path, content: Any) -> dict[str, Any]:
-    """The content of a JSON file, which must be an object. Raises BadConfiguration."""
+    """The content of a JSON file, which must be an object. Raises ConfigurationError."""
     if not isinstance(content, dict):
-        raise BadConfiguration(
+        raise ConfigurationError(
             f"{path}: must be a JSON object with a driver_config; begin with {{ and end with }}"
         )
     return content

@@ -21,7 +21,7 @@ from rich.segment import Segment
 from rich.status import Status
 from rich.text import Text
 
-from chargepoint_driver.errors import BadConfiguration, BadValue, ChargePointError
+from chargepoint_driver.errors import ChargePointError, ConfigurationError, InvalidValueError
 from chargepoint_driver.text import visible_lines
 
 __all__ = [
@@ -134,7 +134,7 @@ def asking(text: str) -> Iterator[None]:
     try:
         with progress(text):
             yield
-    except (BadConfiguration, BadValue):
+    except (ConfigurationError, InvalidValueError):
         is_asked = False
         raise
     finally:

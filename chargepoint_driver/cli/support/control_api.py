@@ -10,11 +10,11 @@ import requests
 from requests.auth import AuthBase
 
 from chargepoint_driver.errors import (
-    BadConfiguration,
-    BadReply,
-    FateUnknown,
-    TryLater,
-    WrongCredentials,
+    AuthenticationError,
+    ConfigurationError,
+    InvalidReplyError,
+    OutcomeUnknownError,
+    TransientError,
     error_from_dict,
 )
 
@@ -40,16 +40,16 @@ def ask(
 ) -> tuple[Any, int]:
     """Return the JSON of an answer and its HTTP status: of a GET, or with a body of a POST.
 
-    Raises errors of the tree: that of the answer for a POST, TryLater where no central system
-    answers, FateUnknown where it took a POST and did not answer in time."""
+    Raises errors of the tree: that of the answer for a POST, TransientError where no central system
+    answers, OutcomeUnknownError where it took a POST and did not answer in time."""
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise BadConfiguration(
+        raise ConfigurationError(
             f"--central-system: {url!r} is no URL; give the control_url that csms prints"
         )
     token = os.environ.get(TOKEN_ENV)
     if not token:
-        raise BadConfiguration(
+        raise ConfigurationError(
             f"--central-system: set the environment variable {TOKEN_ENV} to the token that the "
             "central system was started with"
         )
@@ -63,14 +63,14 @@ def ask(
             allow_redirects=False,
         )
     except requests.ReadTimeout:
-        late = TryLater if body is None else FateUnknown
+        late = TransientError if body is None else OutcomeUnknownError
         raise late(f"{url} did not answer within {timeout_s:g} s") from None
     except requests.RequestException as error:
-        raise TryLater(
+        raise TransientError(
             f"no central system answers at {url} ({type(error).__name__}); start it with --control"
         ) from None
     if answer.status_code == 401:
-        raise WrongCredentials(f"{url} does not accept the token in {TOKEN_ENV}")
+        raise AuthenticationError(f"{url} does not accept the token in {TOKEN_ENV}")
     try:
         content = answer.json()
     except ValueError:
@@ -83,6 +83,6 @@ def ask(
     return content, answer.status_code
 
 
-def no_control_api(url: str, status: int) -> BadReply:
+def no_control_api(url: str, status: int) -> InvalidReplyError:
     """Return the error for an answer that is not the control API's."""
-    return BadReply(f"{url} is no control API of a central system (HTTP {status})")
+    return InvalidReplyError(f"{url} is no control API of a central system (HTTP {status})")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chargepoint_driver.cli.support.history import Course, Series, merged, total
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 
 __all__ = ["draw"]
 
@@ -20,13 +20,13 @@ _SHORT = timedelta(minutes=20)
 
 
 def draw(courses: Sequence[Course], path: Path, title: str, zone: tzinfo) -> None:
-    """Draw to a PNG or SVG file. Raises BadConfiguration where matplotlib is missing or the
+    """Draw to a PNG or SVG file. Raises ConfigurationError where matplotlib is missing or the
     file cannot be written."""
     try:
         from matplotlib.dates import AutoDateLocator, DateFormatter  # noqa: PLC0415
         from matplotlib.figure import Figure  # noqa: PLC0415 - needs the plot extra
     except ModuleNotFoundError as error:
-        raise BadConfiguration(
+        raise ConfigurationError(
             f"{error.name} is not installed: pip install 'volttron-lib-chargepoint-driver[plot]'"
         ) from None
     columns = 2 if len(courses) >= _COLUMNS_FROM else 1
@@ -73,7 +73,7 @@ def draw(courses: Sequence[Course], path: Path, title: str, zone: tzinfo) -> Non
     try:
         figure.savefig(path, dpi=130)
     except (OSError, ValueError) as error:
-        raise BadConfiguration(f"{path}: cannot be written ({error})") from None
+        raise ConfigurationError(f"{path}: cannot be written ({error})") from None
 
 
 def _port(panel: Any, course: Course, top: float) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from chargepoint_driver.errors import (
-    BadConfiguration,
-    BadValue,
     ChargePointError,
-    FateUnknown,
-    Refused,
-    TryLater,
-    WriteRejected,
+    ConfigurationError,
+    InvalidValueError,
+    OutcomeUnknownError,
+    RefusedError,
+    TransientError,
+    WriteRejectedError,
 )
 
 __all__ = ["MEANINGS", "SOME_FAILED", "USAGE", "exit_code"]
@@ -33,12 +33,12 @@ MEANINGS: dict[int, str] = {
 
 # The first class that fits counts.
 _CODES: tuple[tuple[type[ChargePointError], int], ...] = (
-    (BadConfiguration, USAGE),
-    (BadValue, USAGE),
-    (FateUnknown, _UNKNOWN),
-    (TryLater, _LATER),
-    (Refused, _REFUSED),
-    (WriteRejected, _REFUSED),
+    (ConfigurationError, USAGE),
+    (InvalidValueError, USAGE),
+    (OutcomeUnknownError, _UNKNOWN),
+    (TransientError, _LATER),
+    (RefusedError, _REFUSED),
+    (WriteRejectedError, _REFUSED),
 )
 
 

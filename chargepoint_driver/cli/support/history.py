@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from statistics import median
 
-from chargepoint_driver.errors import BadConfiguration, NothingThere
+from chargepoint_driver.errors import ConfigurationError, NotFoundError
 
 __all__ = ["Course", "Series", "day_of", "last_day", "merged", "read", "total"]
 
@@ -120,7 +120,7 @@ def day_of(text: str, zone: tzinfo | None) -> tuple[datetime, datetime]:
 
 
 def last_day(path: Path, zone: tzinfo | None) -> str:
-    """The day of the last value of a load. Raises NothingThere, BadConfiguration."""
+    """The day of the last value of a load. Raises NotFoundError, ConfigurationError."""
     rows = _rows(
         path,
         "SELECT max(ts) FROM data NATURAL JOIN topics WHERE topic_name LIKE ?",
@@ -128,13 +128,13 @@ def last_day(path: Path, zone: tzinfo | None) -> str:
     )
     (last,) = rows[0]
     if last is None:
-        raise NothingThere(f"{path}: no load was ever recorded; is portLoad in the registries?")
+        raise NotFoundError(f"{path}: no load was ever recorded; is portLoad in the registries?")
     return f"{_moment(last).astimezone(zone):%Y-%m-%d}"
 
 
 def read(path: Path, start: datetime, end: datetime, prefix: str = "") -> list[Course]:
-    """The courses of the ports below the topic `prefix`, sorted by name. Raises NothingThere
-    when nothing was recorded then, BadConfiguration for a file that is no historian's."""
+    """The courses of the ports below the topic `prefix`, sorted by name. Raises NotFoundError
+    when nothing was recorded then, ConfigurationError for a file that is no historian's."""
     rows = _rows(
         path,
         "SELECT ts, topic_name, value_string FROM data NATURAL JOIN topics "
@@ -162,7 +162,7 @@ def read(path: Path, start: datetime, end: datetime, prefix: str = "") -> list[C
     recorded = [course for course in courses.values() if course.load_kw.times]
     if not recorded:
         below = f" below {prefix}" if prefix else ""
-        raise NothingThere(
+        raise NotFoundError(
             f"{path}: no load{below} was recorded from {_text(start)} to {_text(end)}; choose "
             "another --day or --topic"
         )
@@ -201,7 +201,7 @@ def merged(spans: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime, d
 
 def _rows(path: Path, query: str, values: Iterable[str]) -> list[tuple[str, ...]]:
     if not path.is_file():
-        raise BadConfiguration(f"{path}: no such file; give the database of an SQLite historian")
+        raise ConfigurationError(f"{path}: no such file; give the database of an SQLite historian")
     try:
         database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)
         try:
@@ -209,7 +209,7 @@ def _rows(path: Path, query: str, values: Iterable[str]) -> list[tuple[str, ...]
         finally:
             database.close()
     except sqlite3.Error as error:
-        raise BadConfiguration(
+        raise ConfigurationError(
             f"{path}: cannot be read as an SQLite historian's database ({error})"
         ) from None
 

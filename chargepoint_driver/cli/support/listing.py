@@ -8,7 +8,7 @@ from itertools import groupby
 from rich.markup import escape
 from rich.table import Column, Table
 
-from chargepoint_driver.cli.discovery.central import ChargePoint
+from chargepoint_driver.cli.discovery.central import Charger
 from chargepoint_driver.cli.discovery.site import Station
 from chargepoint_driver.cli.support.console import console
 
@@ -47,7 +47,7 @@ def show_stations(stations: Sequence[Station]) -> None:
     )
 
 
-def show_charge_points(found: Sequence[ChargePoint]) -> None:
+def show_charge_points(found: Sequence[Charger]) -> None:
     """Charge points and their connectors."""
     table = Table("Charge point", "Vendor", "Model", "OCPP", "Connected", "Connector", "Status")
     for one in found:

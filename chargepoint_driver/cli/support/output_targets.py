@@ -14,18 +14,18 @@ from rich.table import Table
 from chargepoint_driver.cli.discovery.bundle import DRIVER, Bundle
 from chargepoint_driver.cli.discovery.platform import Change, beside_others, changes, connected
 from chargepoint_driver.cli.support.console import asking, complain, console, note
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 
 __all__ = ["Storing", "check_writable"]
 
 
 def check_writable(folder: Path) -> None:
-    """Raise BadConfiguration when a folder cannot be made or written."""
+    """Raise ConfigurationError when a folder cannot be made or written."""
     there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
     if not there.is_dir():
-        raise BadConfiguration(f"{folder}: {there} is a file; name a folder. Nothing was written")
+        raise ConfigurationError(f"{folder}: {there} is a file; name a folder. Nothing was written")
     if not os.access(there, os.W_OK | os.X_OK):
-        raise BadConfiguration(
+        raise ConfigurationError(
             f"{folder}: no permission to write in {there}; name another folder, or run as a user "
             "that may write there. Nothing was written"
         )
@@ -52,7 +52,7 @@ class Storing:
         for line in made.left_out:
             complain(f"left out: {line}", "warning")
         if not made.devices:
-            raise BadConfiguration("there is no station with a port; nothing to make devices of")
+            raise ConfigurationError("there is no station with a port; nothing to make devices of")
         if self.folder is not None:
             paths = made.write(self.folder, self.force)
             answer["written"] = [str(path) for path in paths]
@@ -82,7 +82,7 @@ def _deploy(
         if dry_run:
             note(f"dry run: nothing was stored; {len(todo)} entries would be")
         elif differ and not force:
-            raise BadConfiguration(
+            raise ConfigurationError(
                 f"{len(differ)} entries of the store differ from what would be stored (above); "
                 "give --force to replace them. Nothing was stored"
             )

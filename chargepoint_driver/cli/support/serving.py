@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.process.files import regular_file
 from chargepoint_driver.process.signals import EndSignals
 from chargepoint_driver.text import Visible
@@ -40,7 +40,7 @@ def log_options(command: _Command) -> _Command:
 
 @contextmanager
 def serving(log_file: Path | None, max_log_bytes: int, level: int) -> Iterator[EndSignals]:
-    """Note signals, and log this package from `level` on. Raises BadConfiguration where the
+    """Note signals, and log this package from `level` on. Raises ConfigurationError where the
     file cannot be written."""
     root, package = logging.getLogger(), logging.getLogger("chargepoint_driver")
     handlers, before = list(root.handlers), package.level
@@ -51,7 +51,7 @@ def serving(log_file: Path | None, max_log_bytes: int, level: int) -> Iterator[E
                 regular_file(log_file), maxBytes=max_log_bytes // 2, backupCount=1, encoding="utf-8"
             )
         except OSError as error:
-            raise BadConfiguration(
+            raise ConfigurationError(
                 f"--log-file: {log_file} cannot be written ({error.strerror or error})"
             ) from None
         added.addFilter(Visible())

@@ -7,7 +7,12 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from chargepoint_driver.errors import ChargePointError, NotPermitted, TryLater, WrongCredentials
+from chargepoint_driver.errors import (
+    AuthenticationError,
+    ChargePointError,
+    PermissionDeniedError,
+    TransientError,
+)
 from chargepoint_driver.records import Event, Unreadable
 from chargepoint_driver.service import Service
 
@@ -66,7 +71,7 @@ def rows(
     for session_id in session_ids:
         try:
             found += _rows(_patiently(service, session_id, wait))
-        except (NotPermitted, WrongCredentials) as error:
+        except (PermissionDeniedError, AuthenticationError) as error:
             return found, [*errors, error]
         except ChargePointError as error:
             errors.append(error)
@@ -77,7 +82,7 @@ def _patiently(service: Service, session_id: str, wait: Callable[[float], None])
     for _ in range(_TRIES - 1):
         try:
             return service.intervals(session_id)
-        except TryLater as error:
+        except TransientError as error:
             wait(min(_MAX_WAIT_S, error.retry_after_s or _DEFAULT_WAIT_S))
     return service.intervals(session_id)
 

@@ -14,7 +14,7 @@ from chargepoint_driver.registry import Selection, build
 from chargepoint_driver.registry import columns as col
 from chargepoint_driver.service import Reading, Service
 
-__all__ = ["LIVE", "Picture", "PortState", "look", "selection"]
+__all__ = ["LIVE", "PortState", "StatusBoard", "look", "selection"]
 
 _SESSION = "ChargingSessionRegister"
 _POINTS = (
@@ -60,7 +60,7 @@ class PortState:
 
 
 @dataclass(frozen=True)
-class Picture:
+class StatusBoard:
     """All ports, and the messages of what went wrong, each once.
 
     `ports` is None while the stations of the account are not known. `problems`: the messages for
@@ -73,7 +73,7 @@ class Picture:
     problems: tuple[str, ...] = ()
 
     @classmethod
-    def without_stations(cls, error: ChargePointError) -> Picture:
+    def without_stations(cls, error: ChargePointError) -> StatusBoard:
         """While the list of stations cannot be read."""
         problems = tuple(told_apart([error]))
         return cls(datetime.now(timezone.utc), None, (str(error),), problems)
@@ -107,10 +107,10 @@ def selection(stations: Iterable[Station], currency_s: float) -> Selection:
     return wanted
 
 
-def look(service: Service, stations: Sequence[Station], wanted: Selection) -> Picture:
+def look(service: Service, stations: Sequence[Station], wanted: Selection) -> StatusBoard:
     """Every port now."""
     reading = service.read(wanted)
-    return Picture(
+    return StatusBoard(
         datetime.now(timezone.utc),
         tuple(
             _state(station, port.number, port.power_kw, reading)

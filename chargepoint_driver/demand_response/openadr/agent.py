@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 from chargepoint_driver.demand_response.chargers import Chargers, Measured
 from chargepoint_driver.demand_response.openadr.config import OpenAdrConfig, VtnConfig
 from chargepoint_driver.demand_response.openadr.ven import Ven
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.text import get_logger
 
 __all__ = ["Client", "OpenAdrAgent"]
@@ -197,7 +197,7 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
 
 
 def _client(name: str, vtn: VtnConfig, ven: Ven) -> Client:
-    """Raises BadConfiguration where the extra is not installed."""
+    """Raises ConfigurationError where the extra is not installed."""
     client: Client
     try:
         if vtn.version == "2.0b":
@@ -213,7 +213,7 @@ def _client(name: str, vtn: VtnConfig, ven: Ven) -> Client:
 
         client = Client3(name, vtn, ven)
     except ModuleNotFoundError as error:
-        raise BadConfiguration(
+        raise ConfigurationError(
             f"{error.name} is not installed: pip install 'volttron-lib-chargepoint-driver[openadr]'"
         ) from None
     return client

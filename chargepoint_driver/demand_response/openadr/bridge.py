@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Any, TextIO
 
 from chargepoint_driver.demand_response.chargers import Measured
-from chargepoint_driver.errors import BadConfiguration, TryLater
+from chargepoint_driver.errors import ConfigurationError, TransientError
 
 __all__ = ["BridgeChargers"]
 
@@ -40,13 +40,13 @@ class BridgeChargers:
         self._last_id = 0
 
     def read_config(self) -> dict[str, Any]:
-        """The parent's first line. Raises BadConfiguration."""
+        """The parent's first line. Raises ConfigurationError."""
         try:
             config = json.loads(self._source.readline())
         except ValueError:
             config = None
         if not isinstance(config, dict):
-            raise BadConfiguration("the first line of standard input is not a JSON object")
+            raise ConfigurationError("the first line of standard input is not a JSON object")
         return config
 
     def listen(self, ended: Callable[[], None]) -> None:
@@ -87,7 +87,7 @@ class BridgeChargers:
                 self._sink.write(json.dumps(message) + "\n")
                 self._sink.flush()
             except (BrokenPipeError, ValueError):
-                raise TryLater("the parent process has ended") from None
+                raise TransientError("the parent process has ended") from None
 
     def _ask(self, call: str, **how: Any) -> Any:
         with self._lock:
@@ -97,12 +97,12 @@ class BridgeChargers:
                 try:
                     answer = self._answers.get(timeout=CALL_LIMIT_S)
                 except queue.Empty:
-                    raise TryLater("the platform's agent does not answer") from None
+                    raise TransientError("the platform's agent does not answer") from None
                 if answer is None:
                     self._answers.put(None)
-                    raise TryLater("the parent process has ended")
+                    raise TransientError("the parent process has ended")
                 if answer.get("id") == self._last_id:
                     break
         if "error" in answer:
-            raise TryLater(str(answer["error"]))
+            raise TransientError(str(answer["error"]))
         return answer["result"]

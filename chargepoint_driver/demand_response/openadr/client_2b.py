@@ -17,7 +17,7 @@ from openleadr.client import OpenADRClient
 
 from chargepoint_driver.demand_response.openadr.config import VtnConfig
 from chargepoint_driver.demand_response.openadr.events import LOWEST_RANK, Event, Interval
-from chargepoint_driver.demand_response.openadr.signals import Ask, CannotResolve, to_ask
+from chargepoint_driver.demand_response.openadr.signals import Ask, UnresolvableSignalError, to_ask
 from chargepoint_driver.demand_response.openadr.ven import Performance, Ven
 from chargepoint_driver.text import get_logger
 
@@ -43,7 +43,7 @@ REPORTS: Mapping[str, str] = {
 (unit W or Wh, scale k)."""
 
 
-class _Failed(Exception):
+class _RequestFailedError(Exception):
     """The VTN did not answer, or not as it should."""
 
 
@@ -66,7 +66,7 @@ class _Messages(OpenADRClient):  # type: ignore[misc]  # the library has no type
         if answer is None:  # An empty body is an answer too.
             return "oadrResponse", {}
         if answer[0] is None:
-            raise _Failed(f"{service} got no answer that can be used")
+            raise _RequestFailedError(f"{service} got no answer that can be used")
         return answer
 
     async def create_report(self, response_payload: Any) -> None:
@@ -99,7 +99,7 @@ class Client2b:
                     if self._is_registered:
                         await self._offer_reports()
                         await self._report()
-                except _Failed as error:
+                except _RequestFailedError as error:
                     failures += 1
                     self._ven.lost(self._name, str(error))
                 except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -149,7 +149,7 @@ class Client2b:
         await client.create_party_registration(ven_id=client.ven_id)
         if not client.registration_id or not client.ven_id:
             client.registration_id = None
-            raise _Failed("the registration is refused")
+            raise _RequestFailedError("the registration is refused")
         self._ven.note(f"ven_id/{self._name}", client.ven_id)
         self._offer_at = self._ven.now()
         kind, payload = await client.request_event()
@@ -165,7 +165,7 @@ class Client2b:
         self._offer_at = None
         try:
             await self._register_reports()
-        except _Failed as error:
+        except _RequestFailedError as error:
             self._offer_at = now + _OFFER_AGAIN
             _log.warning("VTN %s did not take the offer of reports: %s", self._name, error)
 
@@ -272,7 +272,7 @@ class Client2b:
         opts_in = self._ven.book.takes_part(event)
         try:
             await self._answer("0", [_answer(descriptor, "0", opts_in, 200)])
-        except _Failed as error:
+        except _RequestFailedError as error:
             self._ven.lost(self._name, str(error))
 
     # ---- reports -------------------------------------------------------------------------
@@ -368,7 +368,7 @@ def parse_event(vtn: str, fields: Mapping[str, Any]) -> Event:
                         measurement.get("scale"),
                     ),
                 )
-            except CannotResolve as error:
+            except UnresolvableSignalError as error:
                 problems.append(str(error))
                 asks = ()
             intervals.append(Interval(start, end, asks))

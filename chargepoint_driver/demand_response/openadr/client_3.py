@@ -17,9 +17,9 @@ import aiohttp
 
 from chargepoint_driver.demand_response.openadr.config import VtnConfig
 from chargepoint_driver.demand_response.openadr.events import LOWEST_RANK, Event, Interval
-from chargepoint_driver.demand_response.openadr.signals import Ask, CannotResolve, to_ask
+from chargepoint_driver.demand_response.openadr.signals import Ask, UnresolvableSignalError, to_ask
 from chargepoint_driver.demand_response.openadr.ven import Performance, Ven
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.text import get_logger
 
 __all__ = ["Client3", "parse_event", "report_of"]
@@ -39,7 +39,7 @@ _DURATION = re.compile(
 _ENDLESS = timedelta(days=3650)
 
 
-class _Failed(Exception):
+class _RequestFailedError(Exception):
     """The VTN did not answer, or not as it should."""
 
 
@@ -63,9 +63,14 @@ class Client3:
                     await self._poll(session)
                     self._ven.reached(self._name)
                     await self._report(session)
-                except (_Failed, aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+                except (
+                    _RequestFailedError,
+                    aiohttp.ClientError,
+                    asyncio.TimeoutError,
+                    OSError,
+                ) as error:
                     self._ven.lost(self._name, str(error) or type(error).__name__)
-                except BadConfiguration as error:
+                except ConfigurationError as error:
                     self._ven.lost(self._name, str(error))
                 await asyncio.sleep(every_s)
 
@@ -82,7 +87,9 @@ class Client3:
             if not wanted or wanted & {program.get("programName"), program.get("id")}
         ]
         if wanted and not programs:
-            raise _Failed(f"no program {', '.join(sorted(wanted))} is visible to this VEN")
+            raise _RequestFailedError(
+                f"no program {', '.join(sorted(wanted))} is visible to this VEN"
+            )
         known = {program.get("id") for program in programs}
         ids: list[str] = []
         for event in await self._all(session, "events"):
@@ -111,13 +118,13 @@ class Client3:
             query = {"skip": str(page * _PAGE), "limit": str(_PAGE)}
             part = await self._ask(session, "GET", what, params=query)
             if not isinstance(part, list) or not all(isinstance(each, dict) for each in part):
-                raise _Failed(f"GET /{what} did not answer a list of objects")
+                raise _RequestFailedError(f"GET /{what} did not answer a list of objects")
             fresh = [each for each in part if each not in found]
             found += fresh
             # A VTN that ignores `skip` answers the same again.
             if len(part) < _PAGE or not fresh:
                 return found
-        raise _Failed(f"GET /{what} has more than {MAX_PAGES * _PAGE} objects")
+        raise _RequestFailedError(f"GET /{what} has more than {MAX_PAGES * _PAGE} objects")
 
     # ---- reports -------------------------------------------------------------------------
 
@@ -163,9 +170,9 @@ class Client3:
                 self._token = None
                 continue
             if status not in (200, 201):
-                raise _Failed(f"{method} /{what} answered {status}")
+                raise _RequestFailedError(f"{method} /{what} answered {status}")
             return answer
-        raise _Failed(f"{method} /{what} is refused")
+        raise _RequestFailedError(f"{method} /{what} is refused")
 
     async def _headers(self, session: aiohttp.ClientSession) -> dict[str, str]:
         if self._config.client_id is None:
@@ -182,7 +189,7 @@ class Client3:
             status, answer = await self._call(session, "POST", url, data=form)
             token = answer.get("access_token") if isinstance(answer, dict) else None
             if status not in (200, 201) or not isinstance(token, str):
-                raise _Failed(f"the token is refused ({status})")
+                raise _RequestFailedError(f"the token is refused ({status})")
             lasts = answer.get("expires_in")
             lasts_s = float(lasts) if isinstance(lasts, (int, float)) else 300.0
             self._token = token, now + max(1.0, lasts_s - _EARLY_S)
@@ -197,12 +204,14 @@ class Client3:
             while chunk := await reply.content.read(MAX_BODY_BYTES + 1 - len(body)):
                 body += chunk
                 if len(body) > MAX_BODY_BYTES:
-                    raise _Failed(f"{method} {url} answered more than {MAX_BODY_BYTES} bytes")
+                    raise _RequestFailedError(
+                        f"{method} {url} answered more than {MAX_BODY_BYTES} bytes"
+                    )
             try:
                 return reply.status, json.loads(body) if body.strip() else None
             except ValueError:
                 if reply.status in (200, 201):
-                    raise _Failed(f"{method} {url} did not answer JSON") from None
+                    raise _RequestFailedError(f"{method} {url} did not answer JSON") from None
                 return reply.status, None
 
 
@@ -227,7 +236,7 @@ def parse_event(vtn: str, fields: Mapping[str, Any], now: datetime) -> Event:
             try:
                 (value,) = payload["values"]
                 asks.append(to_ask("3", payload["type"], None, value, units.get(payload["type"])))
-            except CannotResolve as error:
+            except UnresolvableSignalError as error:
                 problems.append(str(error))
         end = None if length is None else start + length
         intervals.append(Interval(start, end, tuple(asks)))
@@ -334,11 +343,11 @@ def report_of(
 
 
 def _context(config: VtnConfig) -> ssl.SSLContext:
-    """Raises BadConfiguration where a file cannot be read."""
+    """Raises ConfigurationError where a file cannot be read."""
     try:
         context = ssl.create_default_context(cafile=config.ca)
         if config.certificate is not None:
             context.load_cert_chain(config.certificate, config.key)
     except (OSError, ssl.SSLError) as error:
-        raise BadConfiguration(f"ca, certificate or key cannot be used: {error}") from None
+        raise ConfigurationError(f"ca, certificate or key cannot be used: {error}") from None
     return context

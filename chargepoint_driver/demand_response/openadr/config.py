@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from chargepoint_driver.config.common import explain, keys_of, read_secret
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 
 __all__ = ["ChargersConfig", "OpenAdrConfig", "VtnConfig"]
 
@@ -70,11 +70,11 @@ class VtnConfig(_Model):
         return self
 
     def secret(self) -> str:
-        """The client secret. Raises BadConfiguration where it cannot be read."""
+        """The client secret. Raises ConfigurationError where it cannot be read."""
         try:
             return read_secret(self.client_secret_env, self.client_secret_file)
-        except BadConfiguration as error:
-            raise BadConfiguration(str(error).replace("password_", "client_secret_")) from None
+        except ConfigurationError as error:
+            raise ConfigurationError(str(error).replace("password_", "client_secret_")) from None
 
 
 class ChargersConfig(_Model):
@@ -160,10 +160,10 @@ class OpenAdrConfig(_Model):
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any], source: str = "config") -> OpenAdrConfig:
-        """Raises BadConfiguration with a line for every fault."""
+        """Raises ConfigurationError with a line for every fault."""
         try:
             return cls.model_validate(dict(fields))
         except ValidationError as error:
             known = keys_of(cls, VtnConfig, ChargersConfig)
             lines = [explain(fault, known) for fault in error.errors(include_url=False)]
-            raise BadConfiguration("\n".join(f"{source}: {line}" for line in lines)) from None
+            raise ConfigurationError("\n".join(f"{source}: {line}" for line in lines)) from None

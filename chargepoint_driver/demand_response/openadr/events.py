@@ -10,13 +10,13 @@ from typing import Any
 
 from chargepoint_driver.demand_response.openadr.signals import (
     Ask,
-    CannotResolve,
     Facts,
     Meaning,
+    UnresolvableSignalError,
     resolve,
 )
 
-__all__ = ["LOWEST_RANK", "Book", "Decision", "Event", "Interval", "Key", "Taken"]
+__all__ = ["LOWEST_RANK", "Decision", "Event", "EventBook", "Interval", "Key", "Taken"]
 
 LOWEST_RANK = 1_000_000
 MAX_EVENTS = 1_000
@@ -110,7 +110,7 @@ class Decision:
     problems: Mapping[Key, str] = field(default_factory=dict)
 
 
-class Book:
+class EventBook:
     """The events that are known. `opts`: what the operator decided about single events."""
 
     def __init__(self, ven: str, *, act_on_tests: bool = False, opts_in: bool = True) -> None:
@@ -209,7 +209,7 @@ class Book:
         for event, asks in self.lasting(now):
             try:
                 kw = _limit_of(asks, facts_of(event))
-            except CannotResolve as error:
+            except UnresolvableSignalError as error:
                 problems[event.key] = str(error)
                 continue
             programmes.setdefault((event.vtn, event.program), []).append((event.rank, kw, event))
@@ -245,7 +245,7 @@ class Book:
 
 def _limit_of(asks: Iterable[Ask], facts: Facts) -> float | None:
     """The lowest limit of what one interval asks. SIMPLE is what a VEN falls back to that does
-    not understand the rest. Raises CannotResolve where nothing can be resolved."""
+    not understand the rest. Raises UnresolvableSignalError where nothing can be resolved."""
     found: list[float | None] = []
     simple: list[Ask] = []
     failed: list[str] = []
@@ -255,14 +255,14 @@ def _limit_of(asks: Iterable[Ask], facts: Facts) -> float | None:
             continue
         try:
             found.append(resolve(ask, facts))
-        except CannotResolve as error:
+        except UnresolvableSignalError as error:
             failed.append(str(error))
     if not found:
         for ask in simple:
             try:
                 found.append(resolve(ask, facts))
-            except CannotResolve as error:
+            except UnresolvableSignalError as error:
                 failed.append(str(error))
     if failed and not found:
-        raise CannotResolve("; ".join(failed))
+        raise UnresolvableSignalError("; ".join(failed))
     return min((kw for kw in found if kw is not None), default=None)

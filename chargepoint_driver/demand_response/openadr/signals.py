@@ -11,7 +11,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-__all__ = ["SIGNALS", "Ask", "CannotResolve", "Facts", "Meaning", "Signal", "resolve", "to_ask"]
+__all__ = [
+    "SIGNALS",
+    "Ask",
+    "Facts",
+    "Meaning",
+    "Signal",
+    "UnresolvableSignalError",
+    "resolve",
+    "to_ask",
+]
 
 
 class Meaning(str, Enum):
@@ -76,7 +85,7 @@ _KILOWATTS = {"W": 0.001, "KW": 1.0, "MW": 1000.0}
 _SCALES = {"none": 1.0, None: 1.0, "k": 1e3, "M": 1e6, "m": 1e-3}
 
 
-class CannotResolve(ValueError):
+class UnresolvableSignalError(ValueError):
     """A signal asks for something that the configuration or the meter does not answer."""
 
 
@@ -110,30 +119,34 @@ def to_ask(
     unit: str | None = None,
     scale: str | None = None,
 ) -> Ask:
-    """Read one value of a signal. A power without unit is in kW. Raises CannotResolve where
-    the signal is not in the table, or the value or its unit is of no use."""
+    """Read one value of a signal. A power without unit is in kW. Raises UnresolvableSignalError
+    where the signal is not in the table, or the value or its unit is of no use."""
     row = _ROWS.get((version, name.upper(), kind))
     if row is None:
         said = name if kind is None else f"{name} of type {kind}"
-        raise CannotResolve(f"signal {said} is not supported")
+        raise UnresolvableSignalError(f"signal {said} is not supported")
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         if row.meaning is Meaning.NOTICE:
             return Ask(row.name, row.meaning, 0.0)
-        raise CannotResolve(f"{name}: {value!r} is not a number")
+        raise UnresolvableSignalError(f"{name}: {value!r} is not a number")
     number = float(value)
     if row.needs_unit and unit is None:
-        raise CannotResolve(f"{name}: needs a unit; without one {number:g} may not be a power")
+        raise UnresolvableSignalError(
+            f"{name}: needs a unit; without one {number:g} may not be a power"
+        )
     if unit and unit.upper() == "PERCENT" and row.meaning is Meaning.KW:
         return Ask(row.name, Meaning.FRACTION, number / 100, row.is_capacity)
     if row.meaning in _POWER and unit is not None:
         if unit.upper() not in _KILOWATTS or scale not in _SCALES:
-            raise CannotResolve(f"{name}: unit {unit} (scale {scale}) is not a power in W or kW")
+            raise UnresolvableSignalError(
+                f"{name}: unit {unit} (scale {scale}) is not a power in W or kW"
+            )
         number *= _KILOWATTS[unit.upper()] * _SCALES[scale]
     return Ask(row.name, row.meaning, number, row.is_capacity)
 
 
 def resolve(ask: Ask, facts: Facts) -> float | None:
-    """The limit in kW that an ask comes to; None: no limit. Raises CannotResolve."""
+    """The limit in kW that an ask comes to; None: no limit. Raises UnresolvableSignalError."""
     limit = _limit(ask, facts)
     if limit is None:
         return None
@@ -144,20 +157,22 @@ def resolve(ask: Ask, facts: Facts) -> float | None:
 
 def _table(ask: Ask, steps: Mapping[float, float], key: str) -> float | None:
     if not steps:
-        raise CannotResolve(f"{ask.name} {ask.value:g}: `{key}` of the config is empty")
+        raise UnresolvableSignalError(f"{ask.name} {ask.value:g}: `{key}` of the config is empty")
     reached = [step for step in steps if ask.value >= step]
     return steps[max(reached)] if reached else None
 
 
 def _rated(ask: Ask, facts: Facts) -> float:
     if facts.rated_kw is None:
-        raise CannotResolve(f"{ask.name} {ask.value:g}: needs `rated_kw` in the config")
+        raise UnresolvableSignalError(f"{ask.name} {ask.value:g}: needs `rated_kw` in the config")
     return facts.rated_kw
 
 
 def _expected(ask: Ask, facts: Facts) -> float:
     if facts.expected_kw is None:
-        raise CannotResolve(f"{ask.name} {ask.value:g}: the load without the event is not known")
+        raise UnresolvableSignalError(
+            f"{ask.name} {ask.value:g}: the load without the event is not known"
+        )
     return facts.expected_kw
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chargepoint_driver.demand_response.openadr.events import Event, Key
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 
 __all__ = ["SLOT_S", "Store"]
 
@@ -28,21 +28,21 @@ CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 
 
 class Store:
-    """The file. Raises BadConfiguration where it cannot be opened."""
+    """The file. Raises ConfigurationError where it cannot be opened."""
 
     def __init__(self, path: Path) -> None:
         try:
             self._base = sqlite3.connect(path, timeout=10, check_same_thread=False)
             version = self._base.execute("PRAGMA user_version").fetchone()[0]
             if version > _VERSION:
-                raise BadConfiguration(
+                raise ConfigurationError(
                     f"state_file: {path} is of a newer release (version {version}); name another"
                 )
             with self._base:
                 self._base.executescript(_SCHEMA)
                 self._base.execute(f"PRAGMA user_version = {_VERSION}")
         except sqlite3.Error as error:
-            raise BadConfiguration(f"state_file: {path} cannot be used: {error}") from None
+            raise ConfigurationError(f"state_file: {path} cannot be used: {error}") from None
 
     def close(self) -> None:
         self._base.close()

@@ -10,7 +10,7 @@ from typing import Any
 from chargepoint_driver.demand_response.chargers import Measured
 from chargepoint_driver.demand_response.openadr.baseline import LOOK_BACK_DAYS, baseline_kw
 from chargepoint_driver.demand_response.openadr.config import OpenAdrConfig
-from chargepoint_driver.demand_response.openadr.events import Book, Decision, Event, Key, Taken
+from chargepoint_driver.demand_response.openadr.events import Decision, Event, EventBook, Key, Taken
 from chargepoint_driver.demand_response.openadr.signals import Facts
 from chargepoint_driver.demand_response.openadr.store import Store
 from chargepoint_driver.demand_response.openadr.telemetry import Telemetry, Window
@@ -36,7 +36,7 @@ class Performance:
 
 
 class Ven:
-    """Everything that is known; one thread calls it. Raises BadConfiguration where the state
+    """Everything that is known; one thread calls it. Raises ConfigurationError where the state
     file cannot be used."""
 
     def __init__(
@@ -47,7 +47,7 @@ class Ven:
         self.config = config
         self.now = now
         self._store = Store(config.state_file)
-        self.book = Book(
+        self.book = EventBook(
             config.ven_name, act_on_tests=config.test_events == "act", opts_in=config.opt == "in"
         )
         for event in self._store.events():

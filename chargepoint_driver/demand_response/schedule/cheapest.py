@@ -12,7 +12,7 @@ from chargepoint_driver.demand_response.schedule.prices import Prices
 __all__ = ["Need", "Slot", "lay"]
 
 _MIN_KWH = 1e-9
-_LONGEST = timedelta(hours=1)
+_MAX_SLOT = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def _slots(needs: list[Need], prices: Prices) -> list[Slot]:
     for start, end in pairwise(sorted(edges)):
         at = start
         while at < end:
-            until = min(end, at + _LONGEST)
+            until = min(end, at + _MAX_SLOT)
             found.append(Slot(at, until, prices.at(at)))
             at = until
     return found

@@ -20,7 +20,7 @@ from pydantic import (
 
 from chargepoint_driver.config.common import explain, keys_of
 from chargepoint_driver.demand_response.circuits.config import CircuitConfig, problems
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 
 __all__ = [
     "CheapestConfig",
@@ -234,10 +234,10 @@ class ScheduleConfig(_Model):
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> ScheduleConfig:
-        """The configuration. Raises BadConfiguration with a line for each fault."""
+        """The configuration. Raises ConfigurationError with a line for each fault."""
         try:
             return cls.model_validate(fields)
         except ValidationError as error:
             known = keys_of(cls)
             lines = [f"config: {explain(each, known)}" for each in error.errors(include_url=False)]
-            raise BadConfiguration("\n".join(lines)) from None
+            raise ConfigurationError("\n".join(lines)) from None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.service import Accounts
 
 __all__ = ["LOOK_POINTS", "AccountDevices", "Devices", "Look", "key_of"]
@@ -100,14 +100,14 @@ class AccountDevices:
 
     @staticmethod
     def check(device: Any, where: str) -> None:
-        """Raise BadConfiguration for what is not a device."""
+        """Raise ConfigurationError for what is not a device."""
         is_good = (
             isinstance(device, Mapping)
             and ("station" in device) != ("group" in device)
             and not set(device) - {"station", "port", "group", "account"}
         )
         if not is_good:
-            raise BadConfiguration(
+            raise ConfigurationError(
                 f'{where}: without VOLTTRON a device is written like {{"station": "CP1", '
                 '"port": 1}} or {{"group": "garage"}}'
             )
@@ -138,7 +138,7 @@ class AccountDevices:
     def plan(self, device: Any, text: str) -> bool:
         account, where = _split(device)
         if "group" in where:
-            raise BadConfiguration("a plan is for a station or port, not for a group")
+            raise ConfigurationError("a plan is for a station or port, not for a group")
         station, port = str(where["station"]), where.get("port")
         return bool(self._accounts.command("chargingPlan", station, port, text, account))
 

@@ -17,7 +17,7 @@ from chargepoint_driver.demand_response.schedule.config import (
     ScheduleConfig,
 )
 from chargepoint_driver.demand_response.schedule.prices import Prices
-from chargepoint_driver.errors import BadValue
+from chargepoint_driver.errors import InvalidValueError
 
 __all__ = ["Needs", "Period", "Schedule"]
 
@@ -67,15 +67,16 @@ class Schedule:
         """Return what applies from `start` until `end`, in order and without gaps.
 
         Of all limits that apply at a moment the lowest counts. An exception of the date stands
-        in place of the rules. Raises BadValue for an unknown group or a time without a zone.
+        in place of the rules. Raises InvalidValueError for an unknown group or a time without a
+        zone.
         """
         settings = self.config.groups.get(group)
         if settings is None:
-            raise BadValue(
+            raise InvalidValueError(
                 f"no group {group!r} in the schedule (there: {', '.join(self.config.groups)})"
             )
         if start.tzinfo is None or end.tzinfo is None or end <= start:
-            raise BadValue("start and end need a time zone, and end must be after start")
+            raise InvalidValueError("start and end need a time zone, and end must be after start")
         start, end = start.astimezone(timezone.utc), end.astimezone(timezone.utc)
         prices = prices or Prices()
         layers = self._rules(group, settings, start, end)

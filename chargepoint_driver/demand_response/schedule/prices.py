@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from chargepoint_driver.errors import BadValue
+from chargepoint_driver.errors import InvalidValueError
 
 __all__ = ["Price", "Prices"]
 
 _HOUR = timedelta(hours=1)
-_LONGEST = timedelta(days=1)
+_MAX_PERIOD = timedelta(days=1)
 MAX_PRICES = 10_000
 
 
@@ -74,13 +74,13 @@ class Prices:
         object with that list as `prices`.
 
         Without `end` a price lasts until the next one, at most a day; the last one lasts as long
-        as the one before it, or an hour. Raises BadValue, and then none of it counts.
+        as the one before it, or an hour. Raises InvalidValueError, and then none of it counts.
         """
         rows = message.get("prices") if isinstance(message, dict) else message
         if not isinstance(rows, list) or not rows:
-            raise BadValue('prices: must be a list of {"start": time, "price": number}')
+            raise InvalidValueError('prices: must be a list of {"start": time, "price": number}')
         if len(rows) > MAX_PRICES:
-            raise BadValue(f"prices: {len(rows)} are too many; at most {MAX_PRICES}")
+            raise InvalidValueError(f"prices: {len(rows)} are too many; at most {MAX_PRICES}")
         read = sorted((_row(number, row) for number, row in enumerate(rows)), key=lambda r: r[0])
         found = []
         length = _HOUR
@@ -88,10 +88,12 @@ class Prices:
             following = read[number + 1] if number + 1 < len(read) else None
             if following is not None:
                 if following[0] == start:
-                    raise BadValue(f"prices: {start.isoformat()} has two prices; remove one")
+                    raise InvalidValueError(
+                        f"prices: {start.isoformat()} has two prices; remove one"
+                    )
                 if end is not None and end > following[0]:
-                    raise BadValue(f"prices: {start.isoformat()} overlaps the next price")
-                if end is None and following[0] - start <= _LONGEST:
+                    raise InvalidValueError(f"prices: {start.isoformat()} overlaps the next price")
+                if end is None and following[0] - start <= _MAX_PERIOD:
                     length = following[0] - start
             found.append(Price(start, end or start + length, price))
         return cls(found)
@@ -100,25 +102,25 @@ class Prices:
 def _row(number: int, row: Any) -> tuple[datetime, datetime | None, float]:
     where = f"prices.{number}"
     if not isinstance(row, dict) or not {"start", "price"} <= row.keys():
-        raise BadValue(f"{where}: must have start and price")
+        raise InvalidValueError(f"{where}: must have start and price")
     price = row["price"]
     if isinstance(price, bool) or not isinstance(price, (int, float)) or not math.isfinite(price):
-        raise BadValue(f"{where}: price: expected a number, got {price!r}")
+        raise InvalidValueError(f"{where}: price: expected a number, got {price!r}")
     start = parse_time(row["start"], f"{where}: start")
     end = None if row.get("end") is None else parse_time(row["end"], f"{where}: end")
     if end is not None and end <= start:
-        raise BadValue(f"{where}: end: is not after start")
+        raise InvalidValueError(f"{where}: end: is not after start")
     return start, end, float(price)
 
 
 def parse_time(value: Any, where: str) -> datetime:
-    """Return a time of ISO 8601 with its zone, as UTC. Raises BadValue."""
+    """Return a time of ISO 8601 with its zone, as UTC. Raises InvalidValueError."""
     try:
         found = datetime.fromisoformat(value.replace("Z", "+00:00"))
     except (AttributeError, ValueError):
         found = None
     if found is None or found.tzinfo is None:
-        raise BadValue(
+        raise InvalidValueError(
             f"{where}: expected a time with its zone, like 2026-12-01T14:00:00+01:00, "
             f"got {str(value)[:40]!r}"
         )

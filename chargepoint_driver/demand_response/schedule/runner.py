@@ -19,7 +19,7 @@ from chargepoint_driver.demand_response.schedule.config import GroupConfig, Sche
 from chargepoint_driver.demand_response.schedule.devices import Devices, Look, key_of
 from chargepoint_driver.demand_response.schedule.engine import Period, Schedule
 from chargepoint_driver.demand_response.schedule.prices import Prices, parse_time
-from chargepoint_driver.errors import BadValue, ChargePointError
+from chargepoint_driver.errors import ChargePointError, InvalidValueError
 from chargepoint_driver.text import get_logger
 
 __all__ = ["Scheduler", "describe"]
@@ -89,7 +89,7 @@ class Scheduler:
         """Take day-ahead prices; `accepted`, or what is wrong with them (those before stand)."""
         try:
             newer = Prices.parse(message)
-        except BadValue as error:
+        except InvalidValueError as error:
             self._tell(prices=f"malformed: {error}")
             return f"malformed: {error}"
         self._prices = self._prices.merged(newer, self._now() - 2 * _DAY)
@@ -111,18 +111,20 @@ class Scheduler:
         self, group: str, name: str, energy_kwh: float | None, deadline: str | None = None
     ) -> None:
         """Set what a vehicle of a group needs by a deadline (ISO 8601); energy None ends it.
-        Raises BadValue."""
+        Raises InvalidValueError."""
         if group not in self._needs:
-            raise BadValue(f"no group {group!r} in the schedule (there: {', '.join(self._needs)})")
+            raise InvalidValueError(
+                f"no group {group!r} in the schedule (there: {', '.join(self._needs)})"
+            )
         if energy_kwh is None:
             self._needs[group].pop(name, None)
             return
         if _number(energy_kwh) is None or not 0 < energy_kwh < 1e6:
-            raise BadValue("energy_kwh: expected a number above 0")
+            raise InvalidValueError("energy_kwh: expected a number above 0")
         now = self._now()
         until = parse_time(deadline, "deadline")
         if until <= now:
-            raise BadValue("deadline: is not in the future")
+            raise InvalidValueError("deadline: is not in the future")
         self._needs[group][name] = Need(energy_kwh, now, until, self._vehicle_kw(group), name)
 
     # ---- work ----------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.events.sinks.base import Sink, SinkError
 
 __all__ = ["Sink", "SinkError", "make_sink"]
@@ -15,7 +15,7 @@ _EXTRAS = {"kafka": "kafka", "nats": "nats", "mqtt": "mqtt", "webhook": "web"}
 def make_sink(name: str, account: str, config: Any) -> Sink:
     """Return the sink of a config (see `config.sinks`).
 
-    Raises BadConfiguration where its client is not installed: each is an extra.
+    Raises ConfigurationError where its client is not installed: each is an extra.
     """
     kind = config.type
     try:
@@ -37,7 +37,7 @@ def make_sink(name: str, account: str, config: Any) -> Sink:
 
             return WebhookSink(config)
     except ModuleNotFoundError as error:
-        raise BadConfiguration(
+        raise ConfigurationError(
             f"sinks.{name}: {error.name} is not installed: pip install "
             f"'volttron-lib-chargepoint-driver[{_EXTRAS[kind]}]'"
         ) from None

@@ -32,7 +32,7 @@ class Sink(Protocol):
     """Events in one `put` at most."""
 
     async def open(self) -> None:
-        """Connect. Raises SinkError, BadConfiguration, OSError."""
+        """Connect. Raises SinkError, ConfigurationError, OSError."""
 
     async def put(self, events: Sequence[Event]) -> None:
         """Hand events over; returns when all are confirmed. Raises SinkError, OSError."""

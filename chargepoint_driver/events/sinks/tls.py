@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from typing import Any
 
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 
 __all__ = ["context_of"]
 
@@ -13,7 +13,7 @@ __all__ = ["context_of"]
 def context_of(config: Any) -> ssl.SSLContext | None:
     """Return the context of a config with `tls`, `ca_file`, `certificate` and `key`.
 
-    None where it is not encrypted. Raises BadConfiguration for files that cannot be used.
+    None where it is not encrypted. Raises ConfigurationError for files that cannot be used.
     """
     if not config.tls:
         return None
@@ -22,7 +22,7 @@ def context_of(config: Any) -> ssl.SSLContext | None:
         if config.certificate is not None:
             context.load_cert_chain(config.certificate, config.key)
     except (OSError, ssl.SSLError) as error:
-        raise BadConfiguration(
+        raise ConfigurationError(
             f"ca_file, certificate or key cannot be used ({error}); correct the path, its rights "
             "or the PEM file"
         ) from None

@@ -13,7 +13,7 @@ from contextlib import suppress
 import aiohttp
 
 from chargepoint_driver.config.sinks import WebhookSinkConfig
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.events.envelope import Event
 from chargepoint_driver.events.sinks.base import SinkError, Status
 
@@ -53,7 +53,7 @@ class WebhookSink:
             try:
                 verify = ssl.create_default_context(cafile=self._config.ca_file)
             except OSError as error:
-                raise BadConfiguration(f"ca_file: cannot be used ({error})") from None
+                raise ConfigurationError(f"ca_file: cannot be used ({error})") from None
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=verify, limit=1),
             timeout=aiohttp.ClientTimeout(total=_LIMIT_S),

@@ -12,14 +12,14 @@ groups to a total; `revert` takes back.
 
 from chargepoint_driver.service.shed_control.alerts import Alert
 from chargepoint_driver.service.shed_control.command_store import CommandStore, kept_writes
-from chargepoint_driver.service.shed_control.controller import Control
+from chargepoint_driver.service.shed_control.controller import ShedController
 from chargepoint_driver.service.shed_control.validation import Division, ShedOptions, check_minutes
 
 __all__ = [
     "Alert",
     "CommandStore",
-    "Control",
     "Division",
+    "ShedController",
     "ShedOptions",
     "check_minutes",
     "kept_writes",

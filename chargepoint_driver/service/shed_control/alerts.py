@@ -6,7 +6,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from chargepoint_driver.backend import Target
-from chargepoint_driver.service.shed_control.command_log import Ledger
+from chargepoint_driver.service.shed_control.command_log import CommandLog
 from chargepoint_driver.text import get_logger
 
 __all__ = ["About", "Alert", "Alerts"]
@@ -34,7 +34,7 @@ class About(Enum):
 class Alerts:
     """Those that were raised and are not resolved. Used by whoever looks after commands only."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: CommandLog) -> None:
         self._ledger = ledger
         # What each is about, and its text.
         self._raised: dict[tuple[Target, About], str] = {}

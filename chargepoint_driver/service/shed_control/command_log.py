@@ -10,12 +10,12 @@ from pathlib import Path
 
 from chargepoint_driver.backend import Limit, Target
 from chargepoint_driver.process import threads
-from chargepoint_driver.service.shed_control.command_state import Held, words
+from chargepoint_driver.service.shed_control.command_state import CommandState, words
 from chargepoint_driver.service.shed_control.command_store import CommandStore
 from chargepoint_driver.service.shed_control.reported_state import Report
 from chargepoint_driver.text import get_logger
 
-__all__ = ["Ledger", "Unsent"]
+__all__ = ["CommandLog", "Unsent"]
 
 _log = get_logger(__name__)
 
@@ -33,7 +33,7 @@ class Unsent:
     writer: str = ""
 
 
-class Ledger:
+class CommandLog:
     """One account's commands, kept in a store where there is one."""
 
     def __init__(self, time_s: Callable[[], float], store: CommandStore | None = None) -> None:
@@ -44,11 +44,11 @@ class Ledger:
         self.unsent: dict[Target, Unsent] = {}  # staged, and not sent since
         self._leases: dict[Target, float] = {}
         self._loads: dict[str, dict[int, float | None]] = {}
-        self._held: dict[Target, Held] = {}
+        self._held: dict[Target, CommandState] = {}
         self._by_station: dict[str, set[Target]] = {}
         self._before: dict[str, dict[int, Limit | None]] = {}
         # Called with what has changed of commands, by who writes it down.
-        self.on_change: Callable[[Mapping[Target, Held | None]], None] | None = None
+        self.on_change: Callable[[Mapping[Target, CommandState | None]], None] | None = None
         self.changed = threads.Event()  # set whenever something new may be due
         if store is not None:
             self._adopt(store)
@@ -77,7 +77,7 @@ class Ledger:
             _log.info("adopted %d commands of an earlier run", len(held))
         return len(held)
 
-    def _is_news(self, target: Target, found: Held) -> bool:
+    def _is_news(self, target: Target, found: CommandState) -> bool:
         known = self._held.get(target)
         return known is None or _last_s(known) < _last_s(found)
 
@@ -101,11 +101,11 @@ class Ledger:
             ", ".join(named),
         )
 
-    def held(self, target: Target) -> Held | None:
+    def held(self, target: Target) -> CommandState | None:
         """What was commanded of just this target; None when nothing was."""
         return self._held.get(target)
 
-    def covering(self, target: Target) -> Held | None:
+    def covering(self, target: Target) -> CommandState | None:
         """What was commanded of the target, or else of the station that it is a port of."""
         found = self._held.get(target)
         if target.port is not None and (found is None or not found.commanded_s):
@@ -113,21 +113,21 @@ class Ledger:
             found = self._held.get(Target(target.station_id)) or found
         return found
 
-    def of_station(self, station_id: str) -> dict[Target, Held]:
+    def of_station(self, station_id: str) -> dict[Target, CommandState]:
         """Everything commanded of a station and of its ports."""
         with self._lock:
             return {target: self._held[target] for target in self._by_station.get(station_id, ())}
 
-    def of_group(self, group: str) -> dict[Target, Held]:
+    def of_group(self, group: str) -> dict[Target, CommandState]:
         """What was commanded of stations as shares of a group's total."""
         with self._lock:
             return {target: held for target, held in self._held.items() if held.group == group}
 
-    def all(self) -> dict[Target, Held]:
+    def all(self) -> dict[Target, CommandState]:
         with self._lock:
             return dict(self._held)
 
-    def put(self, changes: Mapping[Target, Held | None]) -> None:
+    def put(self, changes: Mapping[Target, CommandState | None]) -> None:
         """Write these down together; None forgets. Where the file cannot be written it is
         logged: a shed must not fail for want of disk space, and it ends by itself."""
         with self._lock:
@@ -146,7 +146,7 @@ class Ledger:
             except Exception:  # noqa: BLE001 - the event stream's, logged: a shed goes on
                 _log.exception("the event of a shed could not be stored")
 
-    def _enter(self, changes: Mapping[Target, Held | None]) -> None:
+    def _enter(self, changes: Mapping[Target, CommandState | None]) -> None:
         for target, held in changes.items():
             of_station = self._by_station.setdefault(target.station_id, set())
             if held is None:
@@ -161,7 +161,7 @@ class Ledger:
 
     def mark_sending(self, targets: Iterable[Target]) -> None:
         """Note that the doubts of these targets are handed to the backend now."""
-        changes: dict[Target, Held | None] = {}
+        changes: dict[Target, CommandState | None] = {}
         for target in targets:
             held = self._held.get(target)
             if held is not None and held.doubt is not None:
@@ -271,12 +271,12 @@ class Ledger:
             store.close()
 
 
-def _last_s(held: Held) -> float:
+def _last_s(held: CommandState) -> float:
     """When the last command of a target was acknowledged or sent."""
     return held.sent_s if held.doubt is None else max(held.sent_s, held.doubt.sent_s)
 
 
-def _adopted(held: Held, now_s: float) -> Held:
+def _adopted(held: CommandState, now_s: float) -> CommandState:
     """What an earlier process commanded, as it stands now."""
     sent_s, doubt = held.sent_s, held.doubt
     deadline_s, lease_until_s = held.deadline_s, held.lease_until_s

@@ -18,9 +18,9 @@ from chargepoint_driver.service.shed_control.reported_state import Report
 from chargepoint_driver.service.shed_control.validation import ShedOptions
 
 __all__ = [
-    "Doubt",
-    "Held",
+    "CommandState",
     "Status",
+    "UnconfirmedCommand",
     "clock_time",
     "judge",
     "judge_station",
@@ -69,7 +69,7 @@ _WORST_FIRST = (
 
 
 @dataclass(frozen=True)
-class Doubt:
+class UnconfirmedCommand:
     """A command that got no answer: it may be carried out or not. `limit` None is a clear,
     `began` the ports whose control period begins with it. `sending`: it was handed to the
     backend. `adopted`: an earlier process sent it. Deadline and lease as in `Held`."""
@@ -104,7 +104,7 @@ class Doubt:
 
 
 @dataclass(frozen=True)
-class Held:
+class CommandState:
     """The last acknowledged command of a target.
 
     `limit` None: that nothing be held. `sent_s` is when it was last acknowledged, from which its
@@ -134,7 +134,7 @@ class Held:
     tries: int = 0
     retry_s: float = 0.0
     note: str = ""
-    doubt: Doubt | None = None
+    doubt: UnconfirmedCommand | None = None
     group: str | None = None
     since_s: float = 0.0
     deadline_s: float | None = None
@@ -144,7 +144,7 @@ class Held:
     contested: bool = False
 
     @classmethod
-    def of(cls, doubt: Doubt) -> Held:
+    def of(cls, doubt: UnconfirmedCommand) -> CommandState:
         """Return the command of a doubt as it stands once it is acknowledged."""
         return cls(
             doubt.limit,
@@ -229,7 +229,7 @@ class Held:
         """Whether so little of its time is left that a failing renewal is worth an alert."""
         return self.ends_s - now_s < _SCARCE * self.options.minutes * 60
 
-    def later(self, now_s: float) -> Held:
+    def later(self, now_s: float) -> CommandState:
         """With the next try of a renewal put off, not beyond a quarter of the time left."""
         left_s = max(0.0, self.ends_s - now_s)
         return replace(self, retry_s=now_s + max(_SOONEST_S, min(_RETRY_S, left_s / 4)))
@@ -259,7 +259,7 @@ class Held:
 
 
 def judge(
-    held: Held | None, report: Report, now_s: float, load: Load | None = None
+    held: CommandState | None, report: Report, now_s: float, load: Load | None = None
 ) -> tuple[Status, str]:
     """Return (the status, why) of what is held, by what is reported and by the measured load."""
     if held is None:
@@ -280,8 +280,8 @@ def judge(
 
 def judge_station(
     target: Target,
-    held: Held | None,
-    commanded: Mapping[Target, Held],
+    held: CommandState | None,
+    commanded: Mapping[Target, CommandState],
     report: Report,
     now_s: float,
     load_of: Callable[[Target], Load | None] | None = None,
@@ -305,7 +305,7 @@ def judge_station(
     )
 
 
-def _judge_clear(held: Held, report: Report, now_s: float, note: str) -> tuple[Status, str]:
+def _judge_clear(held: CommandState, report: Report, now_s: float, note: str) -> tuple[Status, str]:
     if report.is_clear:
         return Status.RELEASED, held.note
     if held.seen:
@@ -316,7 +316,7 @@ def _judge_clear(held: Held, report: Report, now_s: float, note: str) -> tuple[S
 
 
 def _judge_shed(
-    held: Held, limit: Limit, report: Report, now_s: float, note: str, load: Load | None
+    held: CommandState, limit: Limit, report: Report, now_s: float, note: str, load: Load | None
 ) -> tuple[Status, str]:
     said = words(limit, held.ceiling_kw)
     shown = report.shows(limit, held.ceiling_kw)

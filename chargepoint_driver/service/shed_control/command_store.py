@@ -17,9 +17,9 @@ from types import MappingProxyType
 from typing import Any
 
 from chargepoint_driver.backend import Limit, Target
-from chargepoint_driver.errors import BadConfiguration, TryLater
+from chargepoint_driver.errors import ConfigurationError, TransientError
 from chargepoint_driver.process.files import make_private
-from chargepoint_driver.service.shed_control.command_state import Doubt, Held
+from chargepoint_driver.service.shed_control.command_state import CommandState, UnconfirmedCommand
 from chargepoint_driver.service.shed_control.hand_over import HandOver
 from chargepoint_driver.service.shed_control.validation import ShedOptions
 from chargepoint_driver.text import get_logger
@@ -76,7 +76,7 @@ _MAX_WRITES = 10_000
 
 def kept_writes(path: Path, account: tuple[str, str]) -> list[tuple[Any, ...]]:
     """The writes of an account that a file keeps (see `writers.Write`), oldest first. Reads only,
-    while the file's owner runs. Raises TryLater when the file cannot be read."""
+    while the file's owner runs. Raises TransientError when the file cannot be read."""
     path = path.expanduser()
     if not path.is_file():
         return []
@@ -90,7 +90,7 @@ def kept_writes(path: Path, account: tuple[str, str]) -> list[tuple[Any, ...]]:
                 (_digest(account),),
             ).fetchall()
     except sqlite3.Error as error:
-        raise TryLater(f"command_file: {path} cannot be read now ({error})") from None
+        raise TransientError(f"command_file: {path} cannot be read now ({error})") from None
 
 
 def _digest(account: tuple[str, str]) -> str:
@@ -102,7 +102,7 @@ class CommandStore:
     """One account's commands in a file. May be used from several threads."""
 
     def __init__(self, path: Path, account: tuple[str, str]) -> None:
-        """Raises BadConfiguration when the file cannot be used."""
+        """Raises ConfigurationError when the file cannot be used."""
         self._path = path
         self._account = _digest(account)
         self._lock = threading.Lock()
@@ -118,7 +118,7 @@ class CommandStore:
                 self._db.close()
                 raise
         except (OSError, sqlite3.Error) as error:
-            raise BadConfiguration(
+            raise ConfigurationError(
                 f"command_file: {path} cannot be used ({error}); correct the path or its "
                 "permissions, or move a file that is no SQLite database away"
             ) from None
@@ -135,7 +135,7 @@ class CommandStore:
         if state != "ok":
             raise sqlite3.DatabaseError(state)
 
-    def load(self) -> tuple[dict[Target, Held], dict[str, dict[int, Limit | None]]]:
+    def load(self) -> tuple[dict[Target, CommandState], dict[str, dict[int, Limit | None]]]:
         """(the commands by target, the limits before by station and port). A row that cannot be
         read is logged and left out. Raises sqlite3.Error."""
         with self._lock:
@@ -146,7 +146,7 @@ class CommandStore:
             periods = self._db.execute(
                 "SELECT station, limits FROM periods WHERE account = ?", (self._account,)
             ).fetchall()
-        held: dict[Target, Held] = {}
+        held: dict[Target, CommandState] = {}
         before: dict[str, dict[int, Limit | None]] = {}
         for station, port, group, text in rows:
             with self._readable(station or group):
@@ -228,7 +228,7 @@ class CommandStore:
                 error,
             )
 
-    def save(self, changes: Mapping[Target, Held | None]) -> None:
+    def save(self, changes: Mapping[Target, CommandState | None]) -> None:
         """Keep these together; None forgets. Raises sqlite3.Error."""
         with self._lock, self._db:
             self._db.execute("BEGIN IMMEDIATE")
@@ -280,7 +280,7 @@ def _limit(fields: dict[str, Any] | None) -> Limit | None:
     return None if fields is None else Limit(**fields)
 
 
-def _held(fields: dict[str, Any]) -> Held:
+def _held(fields: dict[str, Any]) -> CommandState:
     doubt = fields.pop("doubt")
     if doubt is not None:
         doubt["limit"] = _limit(doubt["limit"])
@@ -288,7 +288,7 @@ def _held(fields: dict[str, Any]) -> Held:
         doubt["began"] = tuple(doubt["began"])
         # Rows of earlier versions do not say: it may have been sent.
         doubt.setdefault("sending", True)
-        doubt = Doubt(**doubt)
+        doubt = UnconfirmedCommand(**doubt)
     fields["limit"] = _limit(fields["limit"])
     fields["options"] = ShedOptions(**fields["options"])
-    return Held(**fields, doubt=doubt)
+    return CommandState(**fields, doubt=doubt)

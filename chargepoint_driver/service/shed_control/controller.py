@@ -16,16 +16,20 @@ from pathlib import Path
 
 from chargepoint_driver.backend import Backend, Limit, Target
 from chargepoint_driver.cache import DirectCache, Key, Outcome, SharedCache
-from chargepoint_driver.errors import BadValue, ChargePointError, Refused
+from chargepoint_driver.errors import ChargePointError, InvalidValueError, RefusedError
 from chargepoint_driver.records import StationRecord, Value
 from chargepoint_driver.registry import Point
 from chargepoint_driver.service.shed_control import validation
 from chargepoint_driver.service.shed_control.alerts import Alerts
-from chargepoint_driver.service.shed_control.command_log import Ledger
-from chargepoint_driver.service.shed_control.command_state import Held, clock_time, judge_station
+from chargepoint_driver.service.shed_control.command_log import CommandLog
+from chargepoint_driver.service.shed_control.command_state import (
+    CommandState,
+    clock_time,
+    judge_station,
+)
 from chargepoint_driver.service.shed_control.command_store import CommandStore
-from chargepoint_driver.service.shed_control.dispatcher import ALARMS, LOAD, Commands
-from chargepoint_driver.service.shed_control.groups.controller import Sites
+from chargepoint_driver.service.shed_control.dispatcher import ALARMS, LOAD, Dispatcher
+from chargepoint_driver.service.shed_control.groups.controller import GroupController
 from chargepoint_driver.service.shed_control.leases import Leases
 from chargepoint_driver.service.shed_control.limit_point import LIMIT, LimitPoint
 from chargepoint_driver.service.shed_control.load_shed_events import Events
@@ -33,13 +37,13 @@ from chargepoint_driver.service.shed_control.owners import Owners
 from chargepoint_driver.service.shed_control.reported_state import Report, report_of
 from chargepoint_driver.service.shed_control.revert import revert
 from chargepoint_driver.service.shed_control.staging import Staging
-from chargepoint_driver.service.shed_control.supervisor import Keeping
+from chargepoint_driver.service.shed_control.supervisor import ShedSupervisor
 from chargepoint_driver.service.shed_control.validation import ShedOptions
 from chargepoint_driver.service.shed_control.warnings import warnings_of
 from chargepoint_driver.service.shed_control.writers import Writers
 from chargepoint_driver.service.shed_control.zero import RestoredZero
 
-__all__ = ["Control"]
+__all__ = ["ShedController"]
 
 _STATUS = ("shedStatus", "shedReason")
 _SUMS = ("siteLoad", "siteHeadroom", "measuredReduction", LIMIT)
@@ -50,7 +54,7 @@ _OF_STAGED = {"stagedLoad": "allowed_load_kw", "stagedPercent": "percent_shed"}
 _UNREPORTED = {*_OF_LIMIT, *_OF_STAGED, "commandedTime", "shedEnds", _LEASE}
 
 
-class Control:
+class ShedController:
     """The writes of one account, and what is known of them."""
 
     def __init__(
@@ -72,12 +76,12 @@ class Control:
 
         self._backend = backend
         self._time_s = time_s
-        self._ledger = Ledger(time_s, store)
-        self._commands = Commands(backend, cache, self._ledger, limit_s, time_s)
+        self._ledger = CommandLog(time_s, store)
+        self._commands = Dispatcher(backend, cache, self._ledger, limit_s, time_s)
         self.alerts = Alerts(self._ledger)
-        self.on_shed: Callable[[Mapping[Target, Held | None]], None] | None = None
+        self.on_shed: Callable[[Mapping[Target, CommandState | None]], None] | None = None
         self._ledger.on_change = self._tell_sheds
-        self._sites = Sites(self._commands, self.alerts)
+        self._sites = GroupController(self._commands, self.alerts)
         self.events = Events(self._commands)
         self.leases = Leases(self._commands, self._sites)
         self.owners = Owners(self._commands, self._sites, self.alerts)
@@ -85,7 +89,7 @@ class Control:
         self._zero = RestoredZero(self._commands, self.alerts)
         self.staging = Staging(self._ledger, self.alerts)
         self.limit_point = LimitPoint(self._commands, self._sites)
-        self.keeping = Keeping(self._commands, self._sites, self.alerts, self.staging)
+        self.keeping = ShedSupervisor(self._commands, self._sites, self.alerts, self.staging)
         # The record, the port and the report that was last made of them.
         self._newest_report: tuple[StationRecord | None, int | None, Report | None] = (
             None,
@@ -100,7 +104,7 @@ class Control:
         machine commanded for the same account and has left in its file."""
         self._ledger.take_over(files, wanted, patience)
 
-    def _tell_sheds(self, news: Mapping[Target, Held | None]) -> None:
+    def _tell_sheds(self, news: Mapping[Target, CommandState | None]) -> None:
         if self.on_shed is not None:
             self.on_shed(news)
 
@@ -114,9 +118,9 @@ class Control:
         """Carry out a write, and note who wrote. True when something was sent, False when it was
         only staged.
 
-        Raises BadValue before anything is sent or staged; the errors of the backend when the
-        command fails, and then what was staged and commanded before stands. After FateUnknown
-        the command is looked for in what the service reports.
+        Raises InvalidValueError before anything is sent or staged; the errors of the backend when
+        the command fails, and then what was staged and commanded before stands. After
+        OutcomeUnknownError the command is looked for in what the service reports.
         """
         name, target = point.attribute.name, point.target
         try:
@@ -129,7 +133,7 @@ class Control:
 
     def _write(self, point: Point, value: object, options: ShedOptions) -> bool:
         if not point.writable:
-            raise BadValue(f"{point.name} ({point.attribute.name}) can only be read")
+            raise InvalidValueError(f"{point.name} ({point.attribute.name}) can only be read")
         name = point.attribute.name
         target = point.target
         if name == "clearAlarms":
@@ -157,7 +161,7 @@ class Control:
     def _write_limit(self, point: Point, value: object, options: ShedOptions) -> bool:
         name, target = point.attribute.name, point.target
         if name not in validation.LIMITS:
-            raise BadValue(f"{point.name} ({name}) can only be read")
+            raise InvalidValueError(f"{point.name} ({name}) can only be read")
         limit = validation.LIMITS[name](point, value)
         releases = False
         if name == LIMIT:
@@ -192,7 +196,7 @@ class Control:
     def _wanted_limit(self, point: Point) -> Limit:
         limit = self.staged(point.target)
         if limit is None:
-            raise BadValue(
+            raise InvalidValueError(
                 f"{point.name}: no limit was ever written for {point.target}; write allowedLoad "
                 "(kW) or percentShed first"
             )
@@ -223,7 +227,7 @@ class Control:
             return
         group = self._sites.holding(target.station_id)
         if group is not None:
-            raise Refused(
+            raise RefusedError(
                 f"{target} is held as part of {Target('', group=group)}, whose total it would "
                 "break; write the group, or clear it first. Nothing was sent"
             )
@@ -295,7 +299,7 @@ class Control:
         """The value of an attribute that this driver answers itself, for a station or a port.
 
         `record` is what getLoad reports; None where `needs_report` is False. Raises
-        NothingThere for a port that it lacks, and for a sum without one.
+        NotFoundError for a port that it lacks, and for a sum without one.
         """
         name = point.attribute.name
         target = point.target
@@ -393,7 +397,7 @@ class Control:
             records[station] = record
         return records, max((outcome.age_s or 0.0 for outcome in outcomes.values()), default=0.0)
 
-    def _commanded(self, name: str, held: Held | None, target: Target) -> Value:
+    def _commanded(self, name: str, held: CommandState | None, target: Target) -> Value:
         if name in _OF_STAGED:
             staged = self._ledger.staged.get(target) if target in self._ledger.unsent else None
             return None if staged is None else getattr(staged, _OF_STAGED[name])
@@ -408,13 +412,13 @@ class Control:
             return clock_time(ends_s) if math.isfinite(ends_s) else None
         return clock_time(held.commanded_s) if held is not None and held.commanded_s else None
 
-    def _limit(self, held: Held | None) -> Limit | None:
+    def _limit(self, held: CommandState | None) -> Limit | None:
         """What is commanded and has not run out."""
         if held is None or not held.wanted or self._time_s() >= held.ends_s:
             return None
         return held.limit
 
-    def _reduction(self, held: Held | None, reports: Mapping[str, Report]) -> float | None:
+    def _reduction(self, held: CommandState | None, reports: Mapping[str, Report]) -> float | None:
         """The load before the control period minus that of now, in kW; None unless both are
         known of every port, and a limit is in force."""
         if self._limit(held) is None and not any(
@@ -432,7 +436,7 @@ class Control:
                 total_kw += before_kw - found.load_kw
         return round(total_kw, 6) if reports else None
 
-    def _of_report(self, name: str, held: Held | None, report: Report) -> Value:
+    def _of_report(self, name: str, held: CommandState | None, report: Report) -> Value:
         if name == "siteLoad":
             return report.load_kw
         if name == "siteHeadroom":

@@ -14,27 +14,31 @@ from chargepoint_driver.backend import Backend, DirectBackend, Limit, Target
 from chargepoint_driver.cache import DirectCache, Outcome, SharedCache
 from chargepoint_driver.cache.single_flight import within
 from chargepoint_driver.errors import (
-    BadValue,
     ChargePointError,
-    FateUnknown,
-    NothingThere,
-    TryLater,
+    InvalidValueError,
+    NotFoundError,
+    OutcomeUnknownError,
+    TransientError,
 )
 from chargepoint_driver.records import StationRecord
-from chargepoint_driver.service.shed_control.command_log import Ledger
-from chargepoint_driver.service.shed_control.command_state import Doubt, Held, words
+from chargepoint_driver.service.shed_control.command_log import CommandLog
+from chargepoint_driver.service.shed_control.command_state import (
+    CommandState,
+    UnconfirmedCommand,
+    words,
+)
 from chargepoint_driver.service.shed_control.reported_state import (
     UNREPORTED,
     PortReport,
     Report,
     report_of,
 )
-from chargepoint_driver.service.shed_control.station_locks import Turns
+from chargepoint_driver.service.shed_control.station_locks import StationLocks
 from chargepoint_driver.service.shed_control.validation import ShedOptions
-from chargepoint_driver.service.shed_control.watch import EFFECT_S, Watch
+from chargepoint_driver.service.shed_control.watch import EFFECT_S, ShedWatch
 from chargepoint_driver.text import get_logger
 
-__all__ = ["ALARMS", "LOAD", "Commands"]
+__all__ = ["ALARMS", "LOAD", "Dispatcher"]
 
 _log = get_logger(__name__)
 
@@ -49,14 +53,14 @@ _BEFORE_CURRENCY_S = 120.0
 _LOOK_S = 15.0
 
 
-class Commands:
+class Dispatcher:
     """Commands of one account. Callers hold the station's turn."""
 
     def __init__(
         self,
         backend: Backend,
         cache: SharedCache | DirectCache,
-        ledger: Ledger,
+        ledger: CommandLog,
         limit_s: float,
         time_s: Callable[[], float],
     ) -> None:
@@ -64,13 +68,13 @@ class Commands:
         self.backend = backend
         self.cache = cache
         self.ledger = ledger
-        self.turns = Turns(2 * limit_s)
+        self.turns = StationLocks(2 * limit_s)
         self.time_s = time_s
         self._limit_s = limit_s
         # Backends outside of this package may not say.
         effect_s = getattr(backend, "effect_s", EFFECT_S)
         look_s = _LOOK_S if isinstance(backend, DirectBackend) else None
-        self.watch = Watch(ledger, time_s, effect_s, look_s)
+        self.watch = ShedWatch(ledger, time_s, effect_s, look_s)
 
     # ---- reading -------------------------------------------------------------------------
 
@@ -106,12 +110,12 @@ class Commands:
         self.watch.observe(record, age_s, self.cache.replied(LOAD, record.station_id))
 
     def check_is_whole(self, record: StationRecord) -> None:
-        """Raises NothingThere when what getLoad reports of a station lacks one of its ports: a
+        """Raises NotFoundError when what getLoad reports of a station lacks one of its ports: a
         sum over the others would be too low."""
         missing = self.cache.ports(record.station_id) - record.ports.keys()
         if missing:
             ports = ", ".join(map(str, sorted(missing)))
-            raise NothingThere(
+            raise NotFoundError(
                 f"getLoad: the reply leaves out port {ports} of station {record.station_id}, so "
                 "that there is no sum over its ports; read the ports singly"
             )
@@ -140,7 +144,7 @@ class Commands:
     ) -> None:
         """Shed a station or port, or clear it (None), and write it down. Sent once.
 
-        Raises FateUnknown when no answer came; the command then stands as a doubt, and what
+        Raises OutcomeUnknownError when no answer came; the command then stands as a doubt, and what
         was commanded before counts until a report shows it. Any other error means that
         nothing was changed.
         """
@@ -149,7 +153,7 @@ class Commands:
         before = self.doubt({target: doubt})
         try:
             self.send(target, limit, options, noted=(target,))
-        except FateUnknown:
+        except OutcomeUnknownError:
             raise
         except ChargePointError as error:
             self.refused({target: doubt}, before, error)
@@ -158,7 +162,7 @@ class Commands:
 
     def prepare(
         self, target: Target, limit: Limit | None, options: ShedOptions, group: str | None = None
-    ) -> Doubt:
+    ) -> UnconfirmedCommand:
         """A command that is about to be sent, checked; what is in force before it is noted."""
         report = self.report_if_known(target, _BEFORE_CURRENCY_S)
         ceiling_kw = None
@@ -166,23 +170,23 @@ class Commands:
             ceiling_kw = self._ceiling_kw(target, limit)
             check_floor(target, limit, ceiling_kw, options, len(report.ports) if report else 1)
         began = self.ledger.begin_period(target, report)
-        return Doubt(limit, options, self.time_s(), ceiling_kw, group, tuple(began))
+        return UnconfirmedCommand(limit, options, self.time_s(), ceiling_kw, group, tuple(began))
 
     def _ceiling_kw(self, target: Target, limit: Limit) -> float | None:
         """What a percentage comes to, in kW; None for a limit in kW, and for an idle port.
-        Raises TryLater when the load that it is of is not reported."""
+        Raises TransientError when the load that it is of is not reported."""
         if limit.percent_shed is None:
             return None
         load_kw = self.report(target).load_kw
         if load_kw is None:
-            raise TryLater(
+            raise TransientError(
                 f"{target}: the present load, which percentShed is of, is not reported; nothing "
                 "was sent. Write allowedLoad, or wait until portLoad is reported"
             )
         # Rounded down, as the service does: a renewal must not allow more than the command.
         return math.floor(load_kw * (100 - limit.percent_shed) * 10 + 1e-6) / 1000 or None
 
-    def rest(self, target: Target) -> dict[Target, Held | None]:
+    def rest(self, target: Target) -> dict[Target, CommandState | None]:
         """When one port of a station that is held as a whole is commanded: the other ports'
         shares as commands of their own, in place of the station's. Otherwise the next renewal
         of the station would undo the port's command."""
@@ -198,14 +202,14 @@ class Commands:
             # A shed has to get through; the ports were noted when the station was commanded.
             report = Report(dict.fromkeys(filter(None, self.ledger.before(whole)), UNREPORTED))
         if not report.ports:
-            raise TryLater(
+            raise TransientError(
                 f"{target}: {whole} is held as a whole, and its ports are not known; nothing was "
                 "sent. Write the station, or wait until getLoad answers"
             )
-        rest: dict[Target, Held | None] = {whole: None}
+        rest: dict[Target, CommandState | None] = {whole: None}
         for port, found in report.ports.items():
             if port != target.port:
-                own = Held(seen=True)
+                own = CommandState(seen=True)
                 if wanted:
                     limit, ceiling_kw = _share(held, found, len(report.ports))
                     own = replace(held, limit=limit, ceiling_kw=ceiling_kw, seen=False)
@@ -216,12 +220,14 @@ class Commands:
 
     # ---- the books -----------------------------------------------------------------------
 
-    def doubt(self, doubts: Mapping[Target, Doubt]) -> dict[Target, Held | None]:
+    def doubt(
+        self, doubts: Mapping[Target, UnconfirmedCommand]
+    ) -> dict[Target, CommandState | None]:
         """Write down what is about to be sent; what stood there before."""
         before = {target: self.ledger.held(target) for target in doubts}
         self.ledger.put(
             {
-                target: replace(before[target] or Held(seen=True), doubt=doubt)
+                target: replace(before[target] or CommandState(seen=True), doubt=doubt)
                 for target, doubt in doubts.items()
             }
         )
@@ -229,20 +235,22 @@ class Commands:
 
     def refused(
         self,
-        doubts: Mapping[Target, Doubt],
-        before: Mapping[Target, Held | None],
+        doubts: Mapping[Target, UnconfirmedCommand],
+        before: Mapping[Target, CommandState | None],
         error: ChargePointError,
     ) -> None:
         """What was sent was not carried out: all stands as before, an older doubt too, and
         says so."""
-        changes: dict[Target, Held | None] = {}
+        changes: dict[Target, CommandState | None] = {}
         for target, doubt in doubts.items():
             note = f"{words(doubt.limit)} failed: {error.message}"
-            changes |= self.stands(target, before[target] or Held(seen=True), note)
+            changes |= self.stands(target, before[target] or CommandState(seen=True), note)
             self.ledger.forget(target.station_id, doubt.began)
         self.ledger.put(changes)
 
-    def stands(self, target: Target, held: Held, note: str) -> dict[Target, Held | None]:
+    def stands(
+        self, target: Target, held: CommandState, note: str
+    ) -> dict[Target, CommandState | None]:
         """What is written down when a command came to nothing and `held` stands."""
         whole = Target(target.station_id)
         above = self.ledger.held(whole) if target.port is not None else None
@@ -253,9 +261,9 @@ class Commands:
 
     def acknowledged(
         self,
-        doubts: Mapping[Target, Doubt],
+        doubts: Mapping[Target, UnconfirmedCommand],
         *,
-        rest: dict[Target, Held | None] | None = None,
+        rest: dict[Target, CommandState | None] | None = None,
         restored: bool = False,
         seen: bool = False,
     ) -> None:
@@ -274,7 +282,7 @@ class Commands:
                 self.watch.loads.begin(target, kw, doubt.options.most_kw(kw))
             self.ledger.unsent.pop(target, None)
             changes[target] = replace(
-                Held.of(doubt),
+                CommandState.of(doubt),
                 before_kw=most_kw if math.isfinite(most_kw) else None,
                 seen=seen,
                 restored=restored,
@@ -285,7 +293,7 @@ class Commands:
         self.ledger.put(changes)
 
     @staticmethod
-    def _since_s(before: Held | None, doubt: Doubt) -> float:
+    def _since_s(before: CommandState | None, doubt: UnconfirmedCommand) -> float:
         """From when the load has to obey: a limit that was as low already needs no time to take
         effect."""
         if before is None or not before.wanted or before.contested or doubt.limit is None:
@@ -329,11 +337,11 @@ class Commands:
                 self.cache.touch(call, station)
 
     def within(self, command: Callable[[], None], what: str) -> None:
-        """Carry out within the limit of one command; FateUnknown after it."""
-        within(command, self._limit_s, what, FateUnknown)
+        """Carry out within the limit of one command; OutcomeUnknownError after it."""
+        within(command, self._limit_s, what, OutcomeUnknownError)
 
 
-def _for(doubt: Doubt) -> str:
+def _for(doubt: UnconfirmedCommand) -> str:
     """How long a command lasts, in words; nothing for a clear."""
     if doubt.limit is None:
         return ""
@@ -344,7 +352,8 @@ def _for(doubt: Doubt) -> str:
 def check_floor(
     target: Target, limit: Limit, ceiling_kw: float | None, options: ShedOptions, ports: int
 ) -> None:
-    """Raises BadValue for a limit that is neither an explicit 0 nor enough for each port."""
+    """Raises InvalidValueError for a limit that is neither an explicit 0 nor enough for each
+    port."""
     least_kw = options.floor_kw * ports
     kw = limit.allowed_load_kw
     if kw is None:
@@ -354,14 +363,14 @@ def check_floor(
         stop = kw == 0
     if stop or kw >= least_kw - 1e-9:
         return
-    raise BadValue(
+    raise InvalidValueError(
         f"{target}: {words(limit, ceiling_kw)} would leave less than floor_kw "
         f"({options.floor_kw:g} kW for each of {ports} ports); write {least_kw:g} kW or more, or "
         "0 kW to stop charging"
     )
 
 
-def _share(held: Held, found: PortReport, ports: int) -> tuple[Limit, float | None]:
+def _share(held: CommandState, found: PortReport, ports: int) -> tuple[Limit, float | None]:
     """(one port's limit, what a percentage comes to) of a station's command."""
     assert held.limit is not None
     if held.limit.percent_shed is not None:
@@ -375,7 +384,7 @@ def _share(held: Held, found: PortReport, ports: int) -> tuple[Limit, float | No
     return _part(held.limit, ports), None
 
 
-def _share_of_doubt(doubt: Doubt, ports: int) -> Doubt:
+def _share_of_doubt(doubt: UnconfirmedCommand, ports: int) -> UnconfirmedCommand:
     """What a station's command in doubt comes to at one port."""
     limit = None if doubt.limit is None else _part(doubt.limit, ports)
     ceiling_kw = None if doubt.ceiling_kw is None else doubt.ceiling_kw / ports

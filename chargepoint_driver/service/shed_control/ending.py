@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from chargepoint_driver.backend import Target
 from chargepoint_driver.service.shed_control.alerts import About, Alerts
-from chargepoint_driver.service.shed_control.command_state import Held, words
-from chargepoint_driver.service.shed_control.dispatcher import Commands
+from chargepoint_driver.service.shed_control.command_state import CommandState, words
+from chargepoint_driver.service.shed_control.dispatcher import Dispatcher
 from chargepoint_driver.service.shed_control.revert import revert
 from chargepoint_driver.text import get_logger
 
@@ -19,12 +19,12 @@ _log = get_logger(__name__)
 class Ending:
     """Ends limits of stations and ports. Callers hold the station's turn."""
 
-    def __init__(self, commands: Commands, alerts: Alerts) -> None:
+    def __init__(self, commands: Dispatcher, alerts: Alerts) -> None:
         self._commands = commands
         self._alerts = alerts
         self._ledger = commands.ledger
 
-    def end(self, target: Target, held: Held) -> None:
+    def end(self, target: Target, held: CommandState) -> None:
         """End a limit whose deadline or lease is over: cleared, or reverted. Raises what sending
         it raises, and is tried again then."""
         by_lease = is_by_lease(held, self._commands.time_s())
@@ -34,7 +34,7 @@ class Ending:
             self._alerts.raise_(target, f"{said}: {why_it_ends(held, True)}", About.LEASE)
             self._alerts.resolved(target, About.LEASE)
 
-    def take_back(self, target: Target, held: Held, why: str, *, revert_: bool) -> None:
+    def take_back(self, target: Target, held: CommandState, why: str, *, revert_: bool) -> None:
         """End a limit of ours, and say why; `revert_`: what was in force before comes back. One
         that another controller's limit has replaced is only forgotten."""
         if held.contested:
@@ -60,21 +60,21 @@ class Ending:
         _log.info("%s: %s", target, why)
 
 
-def is_by_lease(held: Held, now_s: float) -> bool:
+def is_by_lease(held: CommandState, now_s: float) -> bool:
     """Whether it is the lease that ends a limit, and not the deadline before it."""
     if held.lease_until_s is None or held.lease_until_s > now_s:
         return False
     return held.deadline_s is None or held.lease_until_s < held.deadline_s
 
 
-def why_it_ends(held: Held, by_lease: bool) -> str:
+def why_it_ends(held: CommandState, by_lease: bool) -> str:
     """Why deadline or lease end a limit, in words."""
     if by_lease:
         return f"lease of {held.writer or 'its writer'} ran out"
     return "its time is over, as its writer asked"
 
 
-def _nothing(held: Held) -> Held:
+def _nothing(held: CommandState) -> CommandState:
     return replace(
         held,
         limit=None,

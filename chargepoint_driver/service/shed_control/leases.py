@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from chargepoint_driver.backend import Limit, Target
-from chargepoint_driver.service.shed_control.command_state import Held
-from chargepoint_driver.service.shed_control.dispatcher import Commands
-from chargepoint_driver.service.shed_control.groups.controller import Sites
+from chargepoint_driver.service.shed_control.command_state import CommandState
+from chargepoint_driver.service.shed_control.dispatcher import Dispatcher
+from chargepoint_driver.service.shed_control.groups.controller import GroupController
 from chargepoint_driver.service.shed_control.validation import ShedOptions
 
 __all__ = ["Leases"]
@@ -17,12 +17,12 @@ __all__ = ["Leases"]
 class Leases:
     """The leases of one account's limits. Callers of what writes hold the target's turn."""
 
-    def __init__(self, commands: Commands, sites: Sites) -> None:
+    def __init__(self, commands: Dispatcher, sites: GroupController) -> None:
         self._commands = commands
         self._sites = sites
         self._ledger = commands.ledger
 
-    def seconds(self, target: Target, held: Held | None) -> float:
+    def seconds(self, target: Target, held: CommandState | None) -> float:
         """The lease of a target in seconds: of the limit in force, else what was written last; 0
         for none."""
         if held is not None and held.wanted and held.lease_until_s is not None:
@@ -48,7 +48,7 @@ class Leases:
         """A write is a sign of life of its writer: the leases of the target begin again, and
         those of the writer's other limits at the same station."""
         now_s = self._commands.time_s()
-        changes: dict[Target, Held | None] = {}
+        changes: dict[Target, CommandState | None] = {}
         for other, held in self._reached(target):
             if held.lease_until_s is None or not held.wanted:
                 continue
@@ -57,7 +57,7 @@ class Leases:
                 changes[other] = replace(held, lease_until_s=until_s)
         self._ledger.put(changes)
 
-    def _reached(self, target: Target) -> Iterator[tuple[Target, Held]]:
+    def _reached(self, target: Target) -> Iterator[tuple[Target, CommandState]]:
         if target.group is None:
             yield from self._ledger.of_station(target.station_id).items()
             return

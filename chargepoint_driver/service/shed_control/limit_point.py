@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from chargepoint_driver.backend import Target
 from chargepoint_driver.errors import ChargePointError
 from chargepoint_driver.records import StationRecord, Unreadable
-from chargepoint_driver.service.shed_control.command_state import Held
-from chargepoint_driver.service.shed_control.dispatcher import STATE_CURRENCY_S, Commands
-from chargepoint_driver.service.shed_control.groups.controller import Sites
+from chargepoint_driver.service.shed_control.command_state import CommandState
+from chargepoint_driver.service.shed_control.dispatcher import STATE_CURRENCY_S, Dispatcher
+from chargepoint_driver.service.shed_control.groups.controller import GroupController
 from chargepoint_driver.service.shed_control.ratings import Ratings
 from chargepoint_driver.service.shed_control.reported_state import PortReport, Report, report_of
 from chargepoint_driver.text import get_logger
@@ -32,7 +32,7 @@ _ROUNDED_KW = 0.01
 class LimitPoint:
     """Reads the point, and says what a write of it means. Sends nothing."""
 
-    def __init__(self, commands: Commands, sites: Sites) -> None:
+    def __init__(self, commands: Dispatcher, sites: GroupController) -> None:
         self._commands = commands
         self._ledger = commands.ledger
         self._sites = sites
@@ -106,7 +106,7 @@ class LimitPoint:
         kw = report.allowed_kw
         return _number(record.of_port(port.port).get("effectiveLoad")) if kw is None else kw
 
-    def _is_pending(self, held: Held, report: Report) -> bool:
+    def _is_pending(self, held: CommandState, report: Report) -> bool:
         """Whether a command of ours was acknowledged, may still come to be reported, and is not."""
         if not held.commanded_s or held.failed or held.expired or held.contested:
             return False
@@ -115,7 +115,7 @@ class LimitPoint:
             return False
         return not (report.is_clear if held.limit is None else _shows(held, report))
 
-    def _commanded_kw(self, held: Held) -> float | None:
+    def _commanded_kw(self, held: CommandState) -> float | None:
         """Return what a command comes to in kW; None where only the charger knows."""
         if held.limit is None:
             return None
@@ -172,7 +172,7 @@ class LimitPoint:
         return False
 
 
-def _shows(held: Held, report: Report) -> bool:
+def _shows(held: CommandState, report: Report) -> bool:
     return held.limit is not None and report.shows(held.limit, held.ceiling_kw)
 
 

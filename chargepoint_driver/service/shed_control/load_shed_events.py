@@ -6,19 +6,19 @@ from collections.abc import Callable
 from datetime import datetime
 
 from chargepoint_driver.backend import Limit, ShedEvents, Target
-from chargepoint_driver.errors import BadValue, Refused
-from chargepoint_driver.service.shed_control.dispatcher import LOAD, Commands
+from chargepoint_driver.errors import InvalidValueError, RefusedError
+from chargepoint_driver.service.shed_control.dispatcher import LOAD, Dispatcher
 from chargepoint_driver.service.shed_control.validation import check_kw, check_percent
 
 __all__ = ["Events"]
 
-_MOST_MINUTES = 525_600
+_MAX_MINUTES = 525_600
 
 
 class Events:
     """The load shed events of one account. The service keeps them; nothing is renewed here."""
 
-    def __init__(self, commands: Commands) -> None:
+    def __init__(self, commands: Dispatcher) -> None:
         self._commands = commands
 
     def create(
@@ -33,22 +33,26 @@ class Events:
     ) -> int:
         """Announce a shed of a station or group; the id of the event. Sent once.
 
-        Raises BadValue before anything is sent; FateUnknown when no answer came: then the
-        event may exist, and its id is not known.
+        Raises InvalidValueError before anything is sent; OutcomeUnknownError when no answer came:
+        then the event may exist, and its id is not known.
         """
         limit = _limit(allowed_load_per_port, percent_shed_per_station)
         if start.tzinfo is None:
-            raise BadValue("start: has no time zone; write one, like 2026-07-01T14:00:00-07:00")
+            raise InvalidValueError(
+                "start: has no time zone; write one, like 2026-07-01T14:00:00-07:00"
+            )
         if isinstance(minutes, bool) or not isinstance(minutes, int):
-            raise BadValue("minutes: must be whole minutes")
-        if not 0 < minutes <= _MOST_MINUTES:
-            raise BadValue(f"minutes: {minutes} is not within 1 … {_MOST_MINUTES}")
+            raise InvalidValueError("minutes: must be whole minutes")
+        if not 0 < minutes <= _MAX_MINUTES:
+            raise InvalidValueError(f"minutes: {minutes} is not within 1 … {_MAX_MINUTES}")
         if start.timestamp() + minutes * 60 <= self._commands.time_s():
-            raise BadValue("start: the event would be over already")
+            raise InvalidValueError("start: the event would be over already")
         if target.port is not None:
-            raise BadValue(f"{target}: an event is for a station or a group, not for one port")
+            raise InvalidValueError(
+                f"{target}: an event is for a station or a group, not for one port"
+            )
         if allow_opt_out is not None and not isinstance(allow_opt_out, bool):
-            raise BadValue("allow_opt_out: must be true or false")
+            raise InvalidValueError("allow_opt_out: must be true or false")
         found: list[int] = []
         backend = self._backend()
         self._send(
@@ -60,9 +64,11 @@ class Events:
         return found[0]
 
     def remove(self, event_id: int) -> None:
-        """End or forget an event. Raises WriteRejected when there is no such event."""
+        """End or forget an event. Raises WriteRejectedError when there is no such event."""
         if isinstance(event_id, bool) or not isinstance(event_id, int):
-            raise BadValue("event_id: must be the number that createLoadShedEvent answered")
+            raise InvalidValueError(
+                "event_id: must be the number that createLoadShedEvent answered"
+            )
         backend = self._backend()
         self._commands.within(
             lambda: backend.remove_shed_event(event_id), f"removing load shed event {event_id}"
@@ -71,7 +77,7 @@ class Events:
     def _backend(self) -> ShedEvents:
         backend = self._commands.backend
         if not isinstance(backend, ShedEvents):
-            raise Refused(f"{backend.name} has no load shed events; write allowedLoad instead")
+            raise RefusedError(f"{backend.name} has no load shed events; write allowedLoad instead")
         return backend
 
     def _send(self, target: Target, command: Callable[[], None]) -> None:
@@ -81,7 +87,7 @@ class Events:
 
 def _limit(allowed_load: float | None, percent: float | None) -> Limit:
     if (allowed_load is None) == (percent is None):
-        raise BadValue(
+        raise InvalidValueError(
             "exactly one of allowed_load_per_port (kW) and percent_shed_per_station must be given"
         )
     if allowed_load is not None:

@@ -8,8 +8,8 @@ from collections.abc import Collection
 from chargepoint_driver.backend import Limit, Stubborn, Target
 from chargepoint_driver.errors import ChargePointError
 from chargepoint_driver.service.shed_control.alerts import About, Alerts
-from chargepoint_driver.service.shed_control.command_state import Held, words
-from chargepoint_driver.service.shed_control.dispatcher import Commands
+from chargepoint_driver.service.shed_control.command_state import CommandState, words
+from chargepoint_driver.service.shed_control.dispatcher import Dispatcher
 from chargepoint_driver.service.shed_control.measured import VIOLATION_REPORTS
 from chargepoint_driver.text import get_logger
 
@@ -21,13 +21,13 @@ _log = get_logger(__name__)
 class Obeying:
     """Raises an alert for a violated limit, and has the next form of it tried."""
 
-    def __init__(self, commands: Commands, alerts: Alerts) -> None:
+    def __init__(self, commands: Dispatcher, alerts: Alerts) -> None:
         self._commands = commands
         self._alerts = alerts
         # Target to (measurements above the limit, time) of the last form that was tried.
         self._tried: dict[Target, tuple[float, float]] = {}
 
-    def look(self, target: Target, held: Held, limit: Limit) -> None:
+    def look(self, target: Target, held: CommandState, limit: Limit) -> None:
         """Act on how the load of a target obeys. Callers hold the station's turn."""
         load = self._commands.watch.loads.of(target)
         if load is None or not load.violated:

@@ -9,9 +9,9 @@ from chargepoint_driver.backend import Target
 from chargepoint_driver.errors import ChargePointError
 from chargepoint_driver.service.shed_control.alerts import About, Alerts
 from chargepoint_driver.service.shed_control.command_state import words
-from chargepoint_driver.service.shed_control.dispatcher import Commands
+from chargepoint_driver.service.shed_control.dispatcher import Dispatcher
 from chargepoint_driver.service.shed_control.ending import Ending
-from chargepoint_driver.service.shed_control.groups.controller import Sites
+from chargepoint_driver.service.shed_control.groups.controller import GroupController
 from chargepoint_driver.text import get_logger
 
 __all__ = ["OnDelete", "Owners"]
@@ -24,7 +24,7 @@ OnDelete = Literal["clear", "lapse"]
 class Owners:
     """Ends limits that no device owns any more."""
 
-    def __init__(self, commands: Commands, sites: Sites, alerts: Alerts) -> None:
+    def __init__(self, commands: Dispatcher, sites: GroupController, alerts: Alerts) -> None:
         self._commands = commands
         self._ledger = commands.ledger
         self._sites = sites

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from chargepoint_driver.backend import Target
-from chargepoint_driver.service.shed_control.command_state import Held
-from chargepoint_driver.service.shed_control.dispatcher import Commands
+from chargepoint_driver.service.shed_control.command_state import CommandState
+from chargepoint_driver.service.shed_control.dispatcher import Dispatcher
 from chargepoint_driver.service.shed_control.validation import ShedOptions
 
 __all__ = ["may_be_shed", "revert"]
 
 
-def revert(commands: Commands, target: Target) -> bool:
+def revert(commands: Dispatcher, target: Target) -> bool:
     """Put back what was in force at a station or port before the first write of the control
     period, or clear where nothing was; True when a command was sent. After an error the period
     goes on, and the revert can be repeated."""
@@ -34,7 +34,7 @@ def revert(commands: Commands, target: Target) -> bool:
     return sent
 
 
-def may_be_shed(commands: Commands, target: Target) -> bool:
+def may_be_shed(commands: Dispatcher, target: Target) -> bool:
     """Whether a shed of ours may be in force at the target, or at a port of the station. What
     was restored is not ours: the host reverts point by point, and what the first of them put
     back must not be cleared by the second. Where another controller's limit stands, ours is not."""
@@ -46,7 +46,7 @@ def may_be_shed(commands: Commands, target: Target) -> bool:
     )
 
 
-def _ours(commands: Commands, target: Target) -> list[Held]:
+def _ours(commands: Dispatcher, target: Target) -> list[CommandState]:
     return [
         held
         for other, held in commands.ledger.of_station(target.station_id).items()
@@ -54,7 +54,7 @@ def _ours(commands: Commands, target: Target) -> list[Held]:
     ]
 
 
-def _options_of(commands: Commands, target: Target) -> ShedOptions | None:
+def _options_of(commands: Dispatcher, target: Target) -> ShedOptions | None:
     """How the target was commanded; None when it was not."""
     for held in _ours(commands, target):
         if held.doubt is not None:

@@ -6,7 +6,7 @@ import math
 
 from chargepoint_driver.backend import Limit, Target
 from chargepoint_driver.service.shed_control.alerts import About, Alerts
-from chargepoint_driver.service.shed_control.command_log import Ledger, Unsent
+from chargepoint_driver.service.shed_control.command_log import CommandLog, Unsent
 from chargepoint_driver.service.shed_control.command_state import clock_time
 from chargepoint_driver.service.shed_control.validation import ShedOptions
 
@@ -18,7 +18,7 @@ _CURE = "write shedState 1 to send it, write the point limit instead, or set she
 class Staging:
     """The staged limits of one account."""
 
-    def __init__(self, ledger: Ledger, alerts: Alerts) -> None:
+    def __init__(self, ledger: CommandLog, alerts: Alerts) -> None:
         self._ledger = ledger
         self._alerts = alerts
         self._raised: set[Target] = set()

@@ -7,17 +7,17 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from chargepoint_driver.errors import TryLater
+from chargepoint_driver.errors import TransientError
 from chargepoint_driver.process import threads
 
-__all__ = ["Busy", "Turns"]
+__all__ = ["StationBusyError", "StationLocks"]
 
 
-class Busy(TryLater):
+class StationBusyError(TransientError):
     """The turn did not come in time; nothing was done."""
 
 
-class Turns:
+class StationLocks:
     """One queue per name. A plain lock lets anybody in next; here the first to come is."""
 
     def __init__(self, limit_s: float) -> None:
@@ -38,7 +38,7 @@ class Turns:
                 mine.set()
         try:
             if not mine.wait(limit_s):
-                raise Busy(
+                raise StationBusyError(
                     f"{name}: the writes before this one have not ended within {limit_s:g} s; "
                     "nothing was sent"
                 )

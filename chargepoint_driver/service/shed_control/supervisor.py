@@ -1,6 +1,6 @@
 """Looking after commands: confirmed, renewed before they run out, looked for where no answer came.
 
-`look_after` does what is due and says when the next thing is; `start` calls it on a thread.
+`run_due` does what is due and says when the next thing is; `start` calls it on a thread.
 """
 
 from __future__ import annotations
@@ -11,28 +11,32 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from chargepoint_driver.backend import Limit, Target
-from chargepoint_driver.errors import ChargePointError, Refused
+from chargepoint_driver.errors import ChargePointError, RefusedError
 from chargepoint_driver.process import threads
 from chargepoint_driver.records import StationRecord
 from chargepoint_driver.service.shed_control.alerts import About, Alerts
-from chargepoint_driver.service.shed_control.command_state import Doubt, Held, words
-from chargepoint_driver.service.shed_control.dispatcher import STATE_CURRENCY_S, Commands
+from chargepoint_driver.service.shed_control.command_state import (
+    CommandState,
+    UnconfirmedCommand,
+    words,
+)
+from chargepoint_driver.service.shed_control.dispatcher import STATE_CURRENCY_S, Dispatcher
 from chargepoint_driver.service.shed_control.ending import Ending
 from chargepoint_driver.service.shed_control.groups.allocation import OF_ONE_STATION
-from chargepoint_driver.service.shed_control.groups.controller import Sites
+from chargepoint_driver.service.shed_control.groups.controller import GroupController
 from chargepoint_driver.service.shed_control.obeying import Obeying
 from chargepoint_driver.service.shed_control.reported_state import Report, report_of
 from chargepoint_driver.service.shed_control.staging import Staging
-from chargepoint_driver.service.shed_control.station_locks import Busy
+from chargepoint_driver.service.shed_control.station_locks import StationBusyError
 from chargepoint_driver.text import get_logger
 
-__all__ = ["Keeping"]
+__all__ = ["ShedSupervisor"]
 
 _log = get_logger(__name__)
 
 # A bound of the sleep between two looks: never busy, and never deaf to a clock that jumps.
-_LEAST_S = 1.0
-_MOST_S = 60.0
+_MIN_S = 1.0
+_MAX_S = 60.0
 # The least after a service that did not answer, and how long a turn is waited for: whoever has
 # it writes, and there is another look.
 _PAUSE_S = 10.0
@@ -41,10 +45,12 @@ _PATIENCE_S = 2.0
 _MAX_TAKEN = 2
 
 
-class Keeping:
+class ShedSupervisor:
     """What has to happen without anybody asking."""
 
-    def __init__(self, commands: Commands, sites: Sites, alerts: Alerts, staging: Staging) -> None:
+    def __init__(
+        self, commands: Dispatcher, sites: GroupController, alerts: Alerts, staging: Staging
+    ) -> None:
         self._commands = commands
         self._alerts = alerts
         self._ledger = commands.ledger
@@ -77,18 +83,18 @@ class Keeping:
         while not self._stopped.is_set():
             self._ledger.changed.clear()
             try:
-                wait_s = self.look_after()
+                wait_s = self.run_due()
             except Exception:  # noqa: BLE001 - logged
                 # Whatever it was must not end the renewals of all the others.
                 _log.exception("looking after sheds failed; tried again")
-                wait_s = _MOST_S
-            if self._stopped.wait(_LEAST_S):
+                wait_s = _MAX_S
+            if self._stopped.wait(_MIN_S):
                 return
-            self._ledger.changed.wait(min(max(wait_s - _LEAST_S, 0.0), _MOST_S))
+            self._ledger.changed.wait(min(max(wait_s - _MIN_S, 0.0), _MAX_S))
 
     # ---- looking after -------------------------------------------------------------------
 
-    def look_after(self) -> float:
+    def run_due(self) -> float:
         """Do what is due; the seconds until something is due next, infinite for never."""
         now_s = self._commands.time_s()
         urgent = self._watch.take_urgent()
@@ -114,7 +120,7 @@ class Keeping:
                 break
             try:
                 self._look_at(target, held, records.get(target.station_id))
-            except (*OF_ONE_STATION, Busy) as error:
+            except (*OF_ONE_STATION, StationBusyError) as error:
                 _log.warning("%s: %s", target, error)
             except ChargePointError as error:
                 # The service does not answer, or not this account; the others are not to find
@@ -134,7 +140,7 @@ class Keeping:
         staged_s = self._staging.look(now_s)
         return min(staged_s, max(least_s, min(waits_s, default=math.inf)))
 
-    def _look_s(self, target: Target, held: Held, now_s: float) -> float:
+    def _look_s(self, target: Target, held: CommandState, now_s: float) -> float:
         """When the load of a target is to be looked at next."""
         return self._watch.due_s(target, held, now_s, self._looked_s.get(target, 0.0))
 
@@ -147,7 +153,7 @@ class Keeping:
             del self._looked_s[target]
 
     def _look_at(
-        self, target: Target, held: Held, record: StationRecord | ChargePointError | None
+        self, target: Target, held: CommandState, record: StationRecord | ChargePointError | None
     ) -> None:
         if target.group is not None:
             self._sites.look(target.group)
@@ -164,7 +170,7 @@ class Keeping:
             if self._ledger.held(target) is held:
                 self._look(target, held, report)
 
-    def _look(self, target: Target, held: Held, report: Report | None) -> None:
+    def _look(self, target: Target, held: CommandState, report: Report | None) -> None:
         # A share's deadline and lease are its group's.
         if self._commands.time_s() >= held.stops_s and held.group is None:
             self._ending.end(target, held)
@@ -175,7 +181,9 @@ class Keeping:
         else:
             self._look_at_shed(target, held, held.limit, report)
 
-    def _look_for(self, target: Target, held: Held, doubt: Doubt, report: Report | None) -> None:
+    def _look_for(
+        self, target: Target, held: CommandState, doubt: UnconfirmedCommand, report: Report | None
+    ) -> None:
         """A command that got no answer: carried out, or not?"""
         now_s = self._commands.time_s()
         # The report that decides may be as old as a look.
@@ -211,12 +219,19 @@ class Keeping:
             # in doubt lets it run out: charging comes back, as somebody wanted.
             self._renew(target, held, f"{what} and was not seen")
 
-    def _drop(self, target: Target, held: Held, doubt: Doubt, what: str, report: Report) -> None:
+    def _drop(
+        self,
+        target: Target,
+        held: CommandState,
+        doubt: UnconfirmedCommand,
+        what: str,
+        report: Report,
+    ) -> None:
         """Give up a command that got no answer: what was acknowledged last counts on, and has
         to be seen again, also where it is of a port and the doubt was of the station."""
         now_s = self._commands.time_s()
         note = f"{what} within {doubt.options.confirm_minutes:g} min"
-        changes: dict[Target, Held | None] = {
+        changes: dict[Target, CommandState | None] = {
             other: replace(each, seen=False, waits_s=now_s)
             for other, each in self._crossing(target).items()
             if each.wanted and each.doubt is None
@@ -228,7 +243,7 @@ class Keeping:
         self._ledger.forget(target.station_id, doubt.began)
         self._alerts.raise_(target, f"{note}; {report}")
 
-    def _look_at_clear(self, target: Target, held: Held, report: Report | None) -> None:
+    def _look_at_clear(self, target: Target, held: CommandState, report: Report | None) -> None:
         if report is None or self._is_crossed(target):
             return
         if report.is_clear:
@@ -245,7 +260,7 @@ class Keeping:
                 self._commands.send(target, None, held.options)
 
     def _look_at_shed(
-        self, target: Target, held: Held, limit: Limit, report: Report | None
+        self, target: Target, held: CommandState, limit: Limit, report: Report | None
     ) -> None:
         now_s = self._commands.time_s()
         if now_s >= held.ends_s:
@@ -281,7 +296,7 @@ class Keeping:
         if held.renews_s <= now_s:
             self._renew(target, held)
 
-    def _send_again(self, target: Target, held: Held, limit: Limit, report: Report) -> None:
+    def _send_again(self, target: Target, held: CommandState, limit: Limit, report: Report) -> None:
         """What was in force, or should be by now, is not: somebody ended it, or another limit
         stands in its place."""
         now_s = self._commands.time_s()
@@ -305,7 +320,7 @@ class Keeping:
         self._ledger.put({target: held})
         self._renew(target, held)
 
-    def _is_another(self, target: Target, held: Held, report: Report) -> bool:
+    def _is_another(self, target: Target, held: CommandState, report: Report) -> bool:
         """Whether what is reported is another controller's limit, and not what was in force
         before this command, which may not have been carried out."""
         if not report.is_shed or held.seen:
@@ -316,7 +331,7 @@ class Keeping:
         return not any(report.shows(limit, None) for limit in before)
 
     def _look_at_contested(
-        self, target: Target, held: Held, limit: Limit, report: Report | None
+        self, target: Target, held: CommandState, limit: Limit, report: Report | None
     ) -> None:
         """Another limit stands in place of ours. Once it is gone, ours is sent again."""
         if report is None:
@@ -327,7 +342,7 @@ class Keeping:
             self._ledger.put({target: held})
             self._renew(target, held)
 
-    def _crossing(self, target: Target) -> dict[Target, Held]:
+    def _crossing(self, target: Target) -> dict[Target, CommandState]:
         """What was commanded of the same station that reaches the target, or that it reaches."""
         return {
             other: held
@@ -339,13 +354,13 @@ class Keeping:
         """Whether a command in doubt may have changed what is in force at the target."""
         return any(held.doubt is not None for held in self._crossing(target).values())
 
-    def _renew(self, target: Target, held: Held, note: str = "") -> None:
+    def _renew(self, target: Target, held: CommandState, note: str = "") -> None:
         """Send it again, so that its time begins anew. Raises what sending it raises."""
         now_s = self._commands.time_s()
         if held.retry_s > now_s:
             return
         of_group = held.group and self._ledger.held(Target("", group=held.group))
-        if isinstance(of_group, Held) and now_s >= of_group.stops_s:
+        if isinstance(of_group, CommandState) and now_s >= of_group.stops_s:
             return  # its group's time is over, and it is being let go
         options = held.options.until((of_group or held).deadline_s, now_s)
         try:
@@ -354,7 +369,7 @@ class Keeping:
             held = replace(held.later(now_s), note=f"its renewal failed: {error.message}")
             self._ledger.put({target: held})
             left_s = held.ends_s - now_s
-            if isinstance(error, Refused) or held.is_scarce(now_s):
+            if isinstance(error, RefusedError) or held.is_scarce(now_s):
                 what = f"{held.note}; charging comes back in {left_s / 60:.0f} min"
                 self._alerts.raise_(target, what, About.RENEWAL)
             raise
@@ -362,7 +377,7 @@ class Keeping:
         self._alerts.resolved(target, About.RENEWAL)
         _log.info("%s: %s renewed", target, words(held.limit, held.ceiling_kw))
 
-    def _expire(self, target: Target, held: Held) -> None:
+    def _expire(self, target: Target, held: CommandState) -> None:
         """It ran out. A later command that got no answer is looked for all the same."""
         note = held.note or "it was not renewed in time"
         self._ledger.put({target: replace(held, expired=True, note=note)})
@@ -377,7 +392,7 @@ def _is_known(report: Report) -> bool:
     return bool(report.ports) and all(port.shed is not None for port in report.ports.values())
 
 
-def _explains(held: Held, report: Report) -> bool:
+def _explains(held: CommandState, report: Report) -> bool:
     """Whether the report is what the command before the doubt would show alone."""
     if held.limit is None:
         return report.is_clear

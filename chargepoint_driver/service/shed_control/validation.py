@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from chargepoint_driver.backend import Limit
 from chargepoint_driver.config import ShedSettings
-from chargepoint_driver.errors import BadValue
+from chargepoint_driver.errors import InvalidValueError
 from chargepoint_driver.records import Value
 from chargepoint_driver.registry import Point
 
@@ -31,7 +31,7 @@ Division = Literal["equal", "load", "rated"]
 ZeroLimit = Literal["stop", "release", "refuse"]
 
 # Highest limit that is taken for meant, in kW: above any charger there is. A group has many.
-_MOST_KW = 10_000.0
+_MAX_KW = 10_000.0
 _MAX_MINUTES = 525_600.0
 # A lease shorter than this could not be renewed by a call that takes its time.
 _MIN_LEASE_S = 5.0
@@ -71,7 +71,7 @@ class ShedOptions:
         cls, settings: ShedSettings, *, minutes: float | None = None, writer: str = ""
     ) -> ShedOptions:
         """Return the options that a device's configuration or a caller asks for. `minutes`:
-        deadline of this write; None or 0 for none. Raises BadValue."""
+        deadline of this write; None or 0 for none. Raises InvalidValueError."""
         return cls(
             settings.shed_duration,
             settings.shed_on_write,
@@ -127,12 +127,12 @@ class ShedOptions:
 
 
 def allowed_load(point: Point, value: object) -> Limit:
-    """The limit that a write of allowedLoad asks for. Raises BadValue."""
+    """The limit that a write of allowedLoad asks for. Raises InvalidValueError."""
     return Limit(allowed_load_kw=check_kw(point.name, value))
 
 
 def percent_shed(point: Point, value: object) -> Limit:
-    """The limit that a write of percentShed asks for. Raises BadValue."""
+    """The limit that a write of percentShed asks for. Raises InvalidValueError."""
     return Limit(percent_shed=check_percent(point.name, value))
 
 
@@ -145,44 +145,44 @@ LIMITS: dict[str, Callable[[Point, object], Limit]] = {
 
 
 def check_kw(name: str, value: object) -> float:
-    """A limit in kW. Raises BadValue with the name of what it is for."""
+    """A limit in kW. Raises InvalidValueError with the name of what it is for."""
     kw = _number(name, value, "kW")
-    if not 0 <= kw <= _MOST_KW:
-        raise BadValue(f"{name}: {kw:g} kW is not within 0 … {_MOST_KW:g} kW")
+    if not 0 <= kw <= _MAX_KW:
+        raise InvalidValueError(f"{name}: {kw:g} kW is not within 0 … {_MAX_KW:g} kW")
     return kw
 
 
-def refuse_zero(name: str) -> BadValue:
+def refuse_zero(name: str) -> InvalidValueError:
     """Return the error of 0 kW where the configuration refuses it."""
-    return BadValue(
+    return InvalidValueError(
         f"{name}: 0 kW is refused by zero_limit; nothing was sent. Write shedState 0 to release, "
         "or 0 to the point limit to stop charging"
     )
 
 
 def check_percent(name: str, value: object) -> int:
-    """A whole percentage. Raises BadValue with the name of what it is for."""
+    """A whole percentage. Raises InvalidValueError with the name of what it is for."""
     percent = _number(name, value, "percent")
     if not 0 <= percent <= 100:
-        raise BadValue(f"{name}: {percent:g} is not a percentage within 0 … 100")
+        raise InvalidValueError(f"{name}: {percent:g} is not a percentage within 0 … 100")
     if not percent.is_integer():
-        raise BadValue(f"{name}: {percent:g} is not a whole percentage")
+        raise InvalidValueError(f"{name}: {percent:g} is not a whole percentage")
     return int(percent)
 
 
 def check_minutes(value: object) -> float:
-    """How long a limit is wanted, in minutes; 0 for no deadline. Raises BadValue."""
+    """How long a limit is wanted, in minutes; 0 for no deadline. Raises InvalidValueError."""
     minutes = _number("minutes", value, "minutes")
     if not 0 <= minutes <= _MAX_MINUTES:
-        raise BadValue(f"minutes: {minutes:g} is not within 0 … {_MAX_MINUTES:g}")
+        raise InvalidValueError(f"minutes: {minutes:g} is not within 0 … {_MAX_MINUTES:g}")
     return minutes
 
 
 def check_lease(name: str, value: object) -> float:
-    """Seconds of a lease; 0 for none. Raises BadValue with the name of what it is for."""
+    """Seconds of a lease; 0 for none. Raises InvalidValueError with the name of what it is for."""
     seconds = _number(name, value, "seconds")
     if seconds and not _MIN_LEASE_S <= seconds <= _MAX_LEASE_S:
-        raise BadValue(
+        raise InvalidValueError(
             f"{name}: {seconds:g} s is not a lease; write 0 for none, or "
             f"{_MIN_LEASE_S:g} … {_MAX_LEASE_S:g} s"
         )
@@ -190,13 +190,13 @@ def check_lease(name: str, value: object) -> float:
 
 
 def truth(point: Point, value: object) -> bool:
-    """The truth value that a write gives. Raises BadValue."""
+    """The truth value that a write gives. Raises InvalidValueError."""
     text = value.strip().lower() if isinstance(value, str) else value
     if text in (True, "1", "true"):
         return True
     if text in (False, "0", "false"):
         return False
-    raise BadValue(f"{point.name}: the value is no truth value; write 1 or 0")
+    raise InvalidValueError(f"{point.name}: the value is no truth value; write 1 or 0")
 
 
 def _number(name: str, value: Value | object, unit: str) -> float:
@@ -207,11 +207,11 @@ def _number(name: str, value: Value | object, unit: str) -> float:
         except ValueError:
             value = None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise BadValue(f"{name}: the value is no number; write a number ({unit})")
+        raise InvalidValueError(f"{name}: the value is no number; write a number ({unit})")
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise BadValue(f"{name}: the value is not finite; write a number ({unit})")
+        raise InvalidValueError(f"{name}: the value is not finite; write a number ({unit})")
     return number

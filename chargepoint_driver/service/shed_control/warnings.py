@@ -8,7 +8,7 @@ from chargepoint_driver.records import StationRecord
 from chargepoint_driver.registry import Point
 from chargepoint_driver.service.shed_control import validation
 from chargepoint_driver.service.shed_control.command_state import words
-from chargepoint_driver.service.shed_control.dispatcher import STATE_CURRENCY_S, Commands
+from chargepoint_driver.service.shed_control.dispatcher import STATE_CURRENCY_S, Dispatcher
 from chargepoint_driver.service.shed_control.reported_state import report_of
 from chargepoint_driver.service.shed_control.validation import ZeroLimit
 
@@ -19,7 +19,7 @@ _RATED_CURRENCY_S = 86_400.0
 
 
 def warnings_of(
-    commands: Commands, point: Point, value: object, *, ask: bool, zero: ZeroLimit = "stop"
+    commands: Dispatcher, point: Point, value: object, *, ask: bool, zero: ZeroLimit = "stop"
 ) -> list[str]:
     """The warnings of a write, in sentences. What cannot be found out warns of nothing. `ask`:
     what is not known is asked for, which may cost calls. `zero`: what 0 kW of allowedLoad means."""
@@ -56,7 +56,7 @@ def _releases(name: str, limit: Limit, zero: ZeroLimit) -> bool:
 class _Facts:
     """What is known of loads and ratings."""
 
-    def __init__(self, commands: Commands, *, ask: bool) -> None:
+    def __init__(self, commands: Dispatcher, *, ask: bool) -> None:
         self._commands = commands
         self._ask = ask
         # Chargers that connect directly take a percentage of their rated power then.

@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping
 from chargepoint_driver.backend import Target
 from chargepoint_driver.errors import ChargePointError
 from chargepoint_driver.records import StationRecord
-from chargepoint_driver.service.shed_control.command_log import Ledger
-from chargepoint_driver.service.shed_control.command_state import Held
+from chargepoint_driver.service.shed_control.command_log import CommandLog
+from chargepoint_driver.service.shed_control.command_state import CommandState
 from chargepoint_driver.service.shed_control.measured import Load, Loads, Measured
 from chargepoint_driver.service.shed_control.reported_state import Report, report_of
 
-__all__ = ["Watch"]
+__all__ = ["ShedWatch"]
 
 EFFECT_S = 300.0
 """How long a limit may take to take effect where the backend does not say: ChargePoint's API
@@ -27,11 +27,11 @@ _LOOK_S = 60.0
 _MAX_LOOK_S = 900.0
 
 
-class Watch:
+class ShedWatch:
     """Judges the loads of one account's commanded targets."""
 
     def __init__(
-        self, ledger: Ledger, time_s: Callable[[], float], effect_s: float, look_s: float | None
+        self, ledger: CommandLog, time_s: Callable[[], float], effect_s: float, look_s: float | None
     ) -> None:
         """`effect_s`: how long a limit may take to take effect. `look_s`: how often loads are
         looked at for as long as a limit lasts, where that costs no call; None: it costs one."""
@@ -63,7 +63,7 @@ class Watch:
     def observe_group(
         self,
         target: Target,
-        held: Held | None,
+        held: CommandState | None,
         report: Report,
         records: Mapping[str, StationRecord],
         replied: Callable[[str], float | None],
@@ -81,7 +81,7 @@ class Watch:
     def _observe(
         self,
         target: Target,
-        held: Held,
+        held: CommandState,
         report: Report,
         marks: tuple[object, ...],
         age_s: float,
@@ -110,7 +110,7 @@ class Watch:
     def _judge_load(
         self,
         target: Target,
-        held: Held,
+        held: CommandState,
         load_kw: float | None,
         marks: tuple[object, ...],
         age_s: float,
@@ -127,7 +127,7 @@ class Watch:
         )
 
     @staticmethod
-    def _since_s(held: Held) -> float:
+    def _since_s(held: CommandState) -> float:
         return held.since_s or held.commanded_s
 
     # ---- what is due ---------------------------------------------------------------------
@@ -138,7 +138,7 @@ class Watch:
             found, self._urgent = self._urgent, set()
         return found
 
-    def due_s(self, target: Target, held: Held, now_s: float, looked_s: float) -> float:
+    def due_s(self, target: Target, held: CommandState, now_s: float, looked_s: float) -> float:
         """When the load of a target is to be looked at next; infinite for never. `looked_s`:
         when it was looked at last."""
         if not held.wanted or held.contested or target.group is not None:
@@ -168,7 +168,7 @@ def marks_of(record: StationRecord, port: int | None, replied: float | None) -> 
     )
 
 
-def _limit_kw(held: Held, report: Report) -> float:
+def _limit_kw(held: CommandState, report: Report) -> float:
     """The limit in kW that the load has to obey. A percentage of an idle port is zero, unless a
     limit is reported: chargers that connect directly take it of their rated power then."""
     assert held.limit is not None

@@ -11,7 +11,7 @@ from typing import Any
 
 from chargepoint_driver.backend import Target
 from chargepoint_driver.service.shed_control.alerts import About, Alerts
-from chargepoint_driver.service.shed_control.command_log import Ledger
+from chargepoint_driver.service.shed_control.command_log import CommandLog
 from chargepoint_driver.service.shed_control.command_state import clock_time, words
 from chargepoint_driver.service.shed_control.command_store import CommandStore
 from chargepoint_driver.text import get_logger
@@ -43,7 +43,7 @@ class Writers:
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: CommandLog,
         alerts: Alerts,
         time_s: Callable[[], float],
         store: CommandStore | None,

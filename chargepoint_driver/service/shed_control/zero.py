@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from chargepoint_driver.backend import Limit, Target
-from chargepoint_driver.errors import FateUnknown
+from chargepoint_driver.errors import OutcomeUnknownError
 from chargepoint_driver.service.shed_control.alerts import About, Alerts
-from chargepoint_driver.service.shed_control.dispatcher import Commands
+from chargepoint_driver.service.shed_control.dispatcher import Dispatcher
 
 __all__ = ["RestoredZero"]
 
@@ -22,7 +22,7 @@ _WHAT = (
 class RestoredZero:
     """Watches what is sent for a 0 kW that follows a limit, where the point had read 0 before."""
 
-    def __init__(self, commands: Commands, alerts: Alerts) -> None:
+    def __init__(self, commands: Dispatcher, alerts: Alerts) -> None:
         self._commands = commands
         self._ledger = commands.ledger
         self._alerts = alerts
@@ -34,7 +34,7 @@ class RestoredZero:
         found = self._is_restored(target, limit)
         try:
             yield
-        except FateUnknown:
+        except OutcomeUnknownError:
             if found:
                 self._alerts.raise_(target, _WHAT, About.ZERO)
             raise

@@ -12,16 +12,16 @@ all: scheduler, quirks, mutations, kinds, spec, wire, payload_reader, moments.
 from __future__ import annotations
 
 from .quirks import QUIRKS
-from .scenario import BadScenario, Scenario, load_scenario, read_scenario
-from .spec import BadSpec
-from .station import NotNow
+from .scenario import InvalidScenarioError, Scenario, load_scenario, read_scenario
+from .spec import InvalidSpecError
+from .station import NotNowError
 from .twins import Twins
 
 __all__ = [
     "QUIRKS",
-    "BadScenario",
-    "BadSpec",
-    "NotNow",
+    "InvalidScenarioError",
+    "InvalidSpecError",
+    "NotNowError",
     "Scenario",
     "Twins",
     "load_scenario",

@@ -10,11 +10,11 @@ from typing import Any
 
 from ..faults import Parameter
 from . import wire
-from .charge_point import ChargePoint
+from .charge_point import Charger
 from .connector import Fault
 from .message import Message, Reply
 from .state_json import vehicle_truth
-from .station import NotNow
+from .station import NotNowError
 from .vehicle import Vehicle
 
 # What a driver holds to the reader unless told otherwise.
@@ -131,8 +131,8 @@ def action_faults(name: object, given: Any) -> list[str]:
     return faults
 
 
-async def act(point: ChargePoint, name: str, given: Mapping[str, Any]) -> Result:
-    """Do it. Raises ValueError for parameters that make no sense, NotNow, ConnectionError."""
+async def act(point: Charger, name: str, given: Mapping[str, Any]) -> Result:
+    """Do it. Raises ValueError for parameters that make no sense, NotNowError, ConnectionError."""
     faults = action_faults(name, given)
     if faults:
         raise ValueError("; ".join(faults))
@@ -142,17 +142,17 @@ async def act(point: ChargePoint, name: str, given: Mapping[str, Any]) -> Result
     return done if isinstance(done, dict) else await done
 
 
-def _plug(point: ChargePoint, connector: int, vehicle: Any) -> Result:
+def _plug(point: Charger, connector: int, vehicle: Any) -> Result:
     point.plug(connector, read_vehicle(vehicle))
     return {"vehicle": vehicle_truth(point.connector(connector).charge)}
 
 
-def _unplug(point: ChargePoint, connector: int) -> Result:
+def _unplug(point: Charger, connector: int) -> Result:
     point.unplug(connector)
     return {}
 
 
-async def _authorize(point: ChargePoint, connector: int | None, id_tag: str) -> Result:
+async def _authorize(point: Charger, connector: int | None, id_tag: str) -> Result:
     if connector is not None:
         return await _start_at(point, connector, id_tag)
     decided: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -160,94 +160,94 @@ async def _authorize(point: ChargePoint, connector: int | None, id_tag: str) -> 
     return {"status": await decided}
 
 
-async def _start(point: ChargePoint, connector: int, id_tag: str, vehicle: Any) -> Result:
+async def _start(point: Charger, connector: int, id_tag: str, vehicle: Any) -> Result:
     if point.connector(connector).charge is None:
         point.plug(connector, read_vehicle(vehicle))
     return await _start_at(point, connector, id_tag)
 
 
-async def _start_at(point: ChargePoint, connector: int, id_tag: str) -> Result:
+async def _start_at(point: Charger, connector: int, id_tag: str) -> Result:
     decided: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     point.start(connector, id_tag, _settle(decided))
     return {"status": await decided}
 
 
-def _stop(point: ChargePoint, connector: int, reason: str) -> Result:
+def _stop(point: Charger, connector: int, reason: str) -> Result:
     point.stop(connector, reason)
     return {}
 
 
 def _fault(
-    point: ChargePoint, connector: int, error_code: str, info: str, vendor_error_code: str
+    point: Charger, connector: int, error_code: str, info: str, vendor_error_code: str
 ) -> Result:
     point.set_fault(connector, Fault(error_code, info, vendor_error_code))
     return {}
 
 
-def _clear_fault(point: ChargePoint, connector: int) -> Result:
+def _clear_fault(point: Charger, connector: int) -> Result:
     point.set_fault(connector, None)
     return {}
 
 
-def _availability(point: ChargePoint, connector: int, operative: bool) -> Result:
+def _availability(point: Charger, connector: int, operative: bool) -> Result:
     return {"scheduled": not point.change_availability(connector, operative)}
 
 
-def _offline(point: ChargePoint) -> Result:
+def _offline(point: Charger) -> Result:
     point.go_offline()
     return {}
 
 
-def _online(point: ChargePoint) -> Result:
+def _online(point: Charger) -> Result:
     point.go_online()
     return {}
 
 
-def _drop(point: ChargePoint) -> Result:
+def _drop(point: Charger) -> Result:
     point.link.drop()
     return {}
 
 
-def _reboot(point: ChargePoint, reason: str) -> Result:
+def _reboot(point: Charger, reason: str) -> Result:
     point.reboot(reason)
     return {}
 
 
-def _plug_on_remote_start(point: ChargePoint, on: bool, vehicle: Any) -> Result:
+def _plug_on_remote_start(point: Charger, on: bool, vehicle: Any) -> Result:
     point.plugs_on_remote_start = on
     point.arriving_vehicle = read_vehicle(vehicle)
     return {}
 
 
-def _sample(point: ChargePoint, connector: int) -> Result:
+def _sample(point: Charger, connector: int) -> Result:
     one = point.connector(connector)
     if one.transaction is None:
-        raise NotNow(f"no transaction at connector {connector}")
+        raise NotNowError(f"no transaction at connector {connector}")
     point.begin()
     point.say_sample(one, one.transaction)
     return {}
 
 
-def _quirk(point: ChargePoint, name: str, parameters: Any) -> Result:
+def _quirk(point: Charger, name: str, parameters: Any) -> Result:
     point.set_quirk(name, parameters)
     return {"quirks": point.quirks.as_json()}
 
 
-def _quirk_off(point: ChargePoint, name: str) -> Result:
+def _quirk_off(point: Charger, name: str) -> Result:
     point.set_quirk(name, None)
     return {"quirks": point.quirks.as_json()}
 
 
-def _send(point: ChargePoint, frame: Any) -> Result:
+def _send(point: Charger, frame: Any) -> Result:
     point.link.send_text(frame if isinstance(frame, str) else json.dumps(frame))
     return {}
 
 
-async def _call(point: ChargePoint, action: str, payload: Any) -> Result:
+async def _call(point: Charger, action: str, payload: Any) -> Result:
     answered: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
     point.link.send(Message(action, lambda: dict(payload), _settle(answered)))
     reply = await answered
-    if isinstance(reply, wire.Refused):
+    if isinstance(reply, wire.CallErrorReply):
         return {"error": {"code": reply.code, "text": reply.text}}
     return {"payload": dict(reply)}
 

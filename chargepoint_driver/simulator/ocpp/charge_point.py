@@ -15,26 +15,26 @@ from typing import Any
 from chargepoint_driver.text import get_logger
 
 from . import wire
-from .connection import Link, Owner
+from .connection import Connection, Owner
 from .connector import Connector
 from .message import Message, Reply
-from .message_log import Journal
+from .message_log import MessageLog
 from .metered import MeteredStation
 from .moments import iso
 from .payload_reader import Fault as Wrong
-from .payload_reader import Fields, Refusal
-from .scheduler import Agenda, Entry
+from .payload_reader import Fields, RefusalError
+from .scheduler import Entry, Scheduler
 from .spec import TwinSpec
 from .state_json import truth
-from .station import News, NotNow
+from .station import News, NotNowError
 
 log = get_logger(__name__)
 
-LEAST_RETRY_S = 5.0
+MIN_RETRY_S = 5.0
 Handler = Callable[[Fields], dict[str, Any]]
 
 
-class ChargePoint(MeteredStation):
+class Charger(MeteredStation):
     """A twin. `run` it as a task; everything else is called on the same loop."""
 
     # Filled in by each version.
@@ -43,7 +43,7 @@ class ChargePoint(MeteredStation):
     ignored_fields: tuple[str, ...] = ()
 
     def __init__(
-        self, spec: TwinSpec, agenda: Agenda, seed: int, gate: asyncio.Semaphore, news: News
+        self, spec: TwinSpec, agenda: Scheduler, seed: int, gate: asyncio.Semaphore, news: News
     ) -> None:
         super().__init__(spec, agenda, Random(f"{seed}/{spec.identity}"), news)
         self.boot_status = ""
@@ -57,7 +57,7 @@ class ChargePoint(MeteredStation):
         self._heart: Entry | None = None
         self._beating = False
         owner = Owner(self._opened, self._closed, self._on_call, self._rest, self.max_attempts)
-        self.link = Link(
+        self.link = Connection(
             spec.identity,
             spec.csms_url,
             self.subprotocol,
@@ -65,7 +65,7 @@ class ChargePoint(MeteredStation):
             self.quirks,
             Random(f"{seed}/{spec.identity}/link"),
             owner,
-            Journal(lambda: iso(agenda.now_s()), spec.journal, news),
+            MessageLog(lambda: iso(agenda.now_s()), spec.journal, news),
             gate,
             spec.pace,
         )
@@ -107,7 +107,7 @@ class ChargePoint(MeteredStation):
             return
         interval_s = 0.0
         self.boot_status = "Refused"
-        if not isinstance(reply, wire.Refused):
+        if not isinstance(reply, wire.CallErrorReply):
             self.boot_status = str(reply.get("status"))
             interval_s = float(reply.get("interval", 0))
         if self.boot_status == "Accepted":
@@ -115,7 +115,7 @@ class ChargePoint(MeteredStation):
             self.rebooting = False
             self._ready()
         else:
-            self.agenda.after(max(interval_s, LEAST_RETRY_S), self._boot_again)
+            self.agenda.after(max(interval_s, MIN_RETRY_S), self._boot_again)
 
     def _boot_again(self) -> None:
         if self.link.is_open and self.link.held:
@@ -220,7 +220,7 @@ class ChargePoint(MeteredStation):
         self._then = []
         try:
             answer = wire.result(call.unique_id, self._handle(call))
-        except Refusal as refusal:
+        except RefusalError as refusal:
             self._then = []
             answer = wire.error(call.unique_id, self._code(call, refusal), str(refusal))
         except Exception as error:
@@ -234,9 +234,9 @@ class ChargePoint(MeteredStation):
     def _handle(self, call: wire.Call) -> dict[str, Any]:
         handler = self.handlers.get(call.action)
         if handler is None:
-            raise Refusal(Wrong.NOT_IMPLEMENTED, f"{call.action} is not known here")
+            raise RefusalError(Wrong.NOT_IMPLEMENTED, f"{call.action} is not known here")
         if call.action in self.quirks.get("refuses_actions", "actions", ()):
-            raise Refusal(Wrong.NOT_SUPPORTED, f"{call.action} is not supported")
+            raise RefusalError(Wrong.NOT_SUPPORTED, f"{call.action} is not supported")
         now_s = self.begin()
         shift_s = 0.0 if self.spec.shared_clock else now_s - time.time()
         fields = Fields(call.payload, "", shift_s, self.ignored_fields)
@@ -244,7 +244,7 @@ class ChargePoint(MeteredStation):
         fields.done()
         return answer
 
-    def _code(self, call: wire.Call, refusal: Refusal) -> str:
+    def _code(self, call: wire.Call, refusal: RefusalError) -> str:
         if call.action in self.quirks.get("refuses_actions", "actions", ()):
             return str(self.quirks.get("refuses_actions", "code"))
         return self.error_codes[refusal.fault]
@@ -257,16 +257,16 @@ class ChargePoint(MeteredStation):
 
     def start(self, connector_id: int, id_tag: str, done: Callable[[str], None]) -> None:
         """Present an idTag at a connector: authorise, then charge. `done` gets what became of
-        it: Accepted, or why not. Raises NotNow."""
+        it: Accepted, or why not. Raises NotNowError."""
         self.begin()
         connector = self.connector(connector_id)
         if connector.transaction is not None:
-            raise NotNow(f"connector {connector_id} has a transaction already")
+            raise NotNowError(f"connector {connector_id} has a transaction already")
         if connector.fault or self.station_fault or not (connector.operative and self.operative):
-            raise NotNow(f"connector {connector_id} is {self.phase(connector).value}")
+            raise NotNowError(f"connector {connector_id} is {self.phase(connector).value}")
         reservation = connector.reservation
         if reservation is not None and reservation.id_tag != id_tag:
-            raise NotNow(f"connector {connector_id} is reserved")
+            raise NotNowError(f"connector {connector_id} is reserved")
 
         def decided(status: str) -> None:
             if status == "Accepted" and connector.transaction is None:
@@ -300,15 +300,15 @@ class ChargePoint(MeteredStation):
             return
 
         def answered(reply: Reply) -> None:
-            status = "NoAnswer" if isinstance(reply, wire.Refused) else self.id_status(reply)
-            if not isinstance(reply, wire.Refused):
+            status = "NoAnswer" if isinstance(reply, wire.CallErrorReply) else self.id_status(reply)
+            if not isinstance(reply, wire.CallErrorReply):
                 self.authorization_cache[id_tag] = status
             done(status)
 
         self.link.send(Message("Authorize", lambda: self.authorize_payload(id_tag), answered))
 
     def stop(self, connector_id: int, reason: str = "Local") -> None:
-        """End the transaction at a connector. Raises NotNow."""
+        """End the transaction at a connector. Raises NotNowError."""
         self.begin()
         connector = self.connector(connector_id)
         connector.token = None

@@ -8,7 +8,7 @@ from typing import Any
 from .electrical import Cap
 from .station import Station
 
-MOST_PERIODS = 1_000
+MAX_PERIODS = 1_000
 
 
 def composite(
@@ -31,7 +31,7 @@ def _periods(
     end_s = now_s + duration_s
     at_s = now_s
     periods: list[dict[str, Any]] = []
-    while len(periods) < MOST_PERIODS:
+    while len(periods) < MAX_PERIODS:
         limit, phases = _limit(station, connector_id, now_s, at_s, unit)
         if not periods or (periods[-1]["limit"], periods[-1]["numberPhases"]) != (limit, phases):
             periods.append(

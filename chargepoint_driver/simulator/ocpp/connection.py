@@ -23,7 +23,7 @@ from chargepoint_driver.text import get_logger
 from . import wire
 from .dial import dial, path_segment
 from .message import Message, Reply
-from .message_log import Journal
+from .message_log import MessageLog
 from .mutations import broken, shaped
 from .quirks import Quirks
 from .security import Security
@@ -57,7 +57,7 @@ class Owner:
 
 
 @dataclass
-class Link:
+class Connection:
     """Connects, reconnects, sends and answers, from `run` until it is cancelled."""
 
     identity: str
@@ -67,7 +67,7 @@ class Link:
     quirks: Quirks
     random: Random
     owner: Owner
-    journal: Journal
+    journal: MessageLog
     gate: asyncio.Semaphore
     pace: Pace = field(default_factory=Pace)
     sent: Counter[str] = field(default_factory=Counter)
@@ -101,7 +101,7 @@ class Link:
     def send(self, message: Message, *, urgent: bool = False) -> None:
         """Put a message in the queue; without a connection it is dropped unless lasting."""
         if not self.is_open and not message.lasting:
-            self._answer(message, wire.Refused("", NO_ANSWER, "no connection"))
+            self._answer(message, wire.CallErrorReply("", NO_ANSWER, "no connection"))
             return
         (self.urgent if urgent else self.queue).append(message)
         self.kick()
@@ -226,7 +226,7 @@ class Link:
         self.socket = None
         self.held = True
         self.journal.remark("connection lost")
-        refusal = wire.Refused("", NO_ANSWER, "connection lost")
+        refusal = wire.CallErrorReply("", NO_ANSWER, "connection lost")
         if self._waiting is not None and not self._waiting[1].done():
             self._waiting[1].set_result(refusal)
         dropped = [one for one in (*self.urgent, *self.queue) if not one.lasting]
@@ -257,7 +257,7 @@ class Link:
         self.journal.note("in", text)
         try:
             frame = wire.parse(text)
-        except wire.BadFrame as bad:
+        except wire.InvalidFrameError as bad:
             log.debug("%s: %s", self.identity, bad)
             self.received["(bad frame)"] += 1
             return
@@ -320,10 +320,10 @@ class Link:
             reply = await self._exchange(socket, message)
             if self.socket is not socket:
                 # Lost in between: a lasting message is still in the queue, unless answered.
-                if not isinstance(reply, wire.Refused) or reply.code:
+                if not isinstance(reply, wire.CallErrorReply) or reply.code:
                     self._done(message, reply)
                 return
-            if isinstance(reply, wire.Refused) and message.lasting:
+            if isinstance(reply, wire.CallErrorReply) and message.lasting:
                 message.attempts += reply.code != NO_ANSWER
                 if message.attempts < self.owner.max_attempts():
                     self._resting = True
@@ -343,9 +343,9 @@ class Link:
             await socket.send(text)
             return await asyncio.wait_for(future, self.pace.call_timeout_s)
         except ConnectionClosed:
-            return wire.Refused(unique_id, NO_ANSWER, "connection lost")
+            return wire.CallErrorReply(unique_id, NO_ANSWER, "connection lost")
         except asyncio.TimeoutError:
-            return wire.Refused(unique_id, NO_ANSWER, "no answer in time")
+            return wire.CallErrorReply(unique_id, NO_ANSWER, "no answer in time")
         finally:
             self._waiting = None
 

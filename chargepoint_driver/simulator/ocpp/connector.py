@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from enum import Enum
 
-from .electrical import LEAST_CURRENT_A, Cap, Supply
+from .electrical import MIN_CURRENT_A, Cap, Supply
 from .vehicle import Charge
 
 # Beyond all that is looked at, seconds.
@@ -196,7 +196,7 @@ class Connector:
         offered_a = offered_w / (supply.voltage_v * phases)
         if supply.kind == "DC":
             offered_a = offered_w / voltage_v[0] if voltage_v[0] else 0.0
-        elif offered_a < LEAST_CURRENT_A - 0.01:
+        elif offered_a < MIN_CURRENT_A - 0.01:
             offered_a = 0.0
         return Reading(
             energy_wh=self.energy_wh,

@@ -9,7 +9,7 @@ from websockets.typing import Subprotocol
 
 from .security import Security
 
-MOST_BYTES = 1 << 20
+MAX_BYTES = 1 << 20
 CLOSE_TIMEOUT_S = 1.0
 
 
@@ -38,7 +38,7 @@ async def dial(
         ping_interval=None,
         open_timeout=open_timeout_s,
         close_timeout=CLOSE_TIMEOUT_S,
-        max_size=MOST_BYTES,
+        max_size=MAX_BYTES,
         max_queue=4,
         proxy=None,
         ssl=security.context(url),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-LEAST_CURRENT_A = 6.0
+MIN_CURRENT_A = 6.0
 # What a period without numberPhases means.
 USUAL_PHASES = 3
 
@@ -78,4 +78,4 @@ class Supply:
     def least_w(self, phases: int) -> float:
         """The least power that can flow over that many phases, W."""
         # A hundredth of a watt for limits that were rounded on their way.
-        return LEAST_CURRENT_A * self.voltage_v * phases - 0.01
+        return MIN_CURRENT_A * self.voltage_v * phases - 0.01

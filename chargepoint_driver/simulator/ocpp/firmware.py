@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from .charge_point import ChargePoint
+from .charge_point import Charger
 
 STEP_S = 20.0
 
 
-def update(
-    point: ChargePoint, location: str, retrieve_s: float, tell: Callable[[str], None]
-) -> None:
+def update(point: Charger, location: str, retrieve_s: float, tell: Callable[[str], None]) -> None:
     """Download at `retrieve_s`, install, restart; `tell` each status."""
     steps = ["Downloading", "Downloaded", "Installing", "Installed"]
     if "missing" in location:
@@ -29,14 +27,14 @@ def update(
     point.then(lambda: _play(point, retrieve_s, steps, tell, finished))
 
 
-def upload(point: ChargePoint, location: str, failed: str, tell: Callable[[str], None]) -> None:
+def upload(point: Charger, location: str, failed: str, tell: Callable[[str], None]) -> None:
     """Upload now; `tell` each status, with the version's word `failed`."""
     steps = ["Uploading", failed if "missing" in location else "Uploaded"]
     point.then(lambda: _play(point, point.begin(), steps, tell))
 
 
 def _play(
-    point: ChargePoint,
+    point: Charger,
     start_s: float,
     steps: Sequence[str],
     tell: Callable[[str], None],

@@ -9,23 +9,23 @@ from typing import Any
 
 from ..world.clock import Clock
 from .actions import act
-from .charge_point import ChargePoint
+from .charge_point import Charger
 from .moments import iso
-from .scheduler import Agenda
+from .scheduler import Scheduler
 from .spec import TwinSpec, read_spec
 from .v16 import charge_point16
 from .v201 import charge_point201
-from .visits import Course
+from .visits import Visits
 
 # Handshakes at the same time: thousands at once only get in each other's way.
-MOST_HANDSHAKES = 128
-VERSIONS: Mapping[str, Callable[..., ChargePoint]] = {
+MAX_HANDSHAKES = 128
+VERSIONS: Mapping[str, Callable[..., Charger]] = {
     "1.6": charge_point16,
     "2.0.1": charge_point201,
 }
 
 
-class NoSuchTwin(KeyError):
+class UnknownTwinError(KeyError):
     """No charge point has that id."""
 
     def __str__(self) -> str:
@@ -39,10 +39,10 @@ class Fleet:
         self.clock = clock
         self.seed = seed
         self.defaults = dict(defaults)
-        self.agenda = Agenda(clock)
-        self.points: dict[str, ChargePoint] = {}
+        self.agenda = Scheduler(clock)
+        self.points: dict[str, Charger] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._gate = asyncio.Semaphore(MOST_HANDSHAKES)
+        self._gate = asyncio.Semaphore(MAX_HANDSHAKES)
         self._next_number = 1
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self._checking = False
@@ -60,7 +60,8 @@ class Fleet:
         self.agenda.stop()
 
     def create(self, given: Mapping[str, Any]) -> str:
-        """A new twin, connecting at once; without an id it gets the next one. Raises BadSpec."""
+        """A new twin, connecting at once; without an id it gets the next one. Raises
+        InvalidSpecError."""
         number = None
         if isinstance(given, Mapping) and "id" not in given:
             number = self._free_number()
@@ -78,28 +79,29 @@ class Fleet:
         point = VERSIONS[spec.ocpp](spec, self.agenda, self.seed, self._gate, self.news)
         self.points[spec.identity] = point
         if spec.visits_per_day > 0:
-            Course(point, self.seed, spec.visits_per_day).start()
+            Visits(point, self.seed, spec.visits_per_day).start()
         task = asyncio.get_running_loop().create_task(point.run())
         task.add_done_callback(self._ended)
         self._tasks[spec.identity] = task
         return spec.identity
 
     async def remove(self, identity: str) -> None:
-        """End one twin. Raises NoSuchTwin."""
+        """End one twin. Raises UnknownTwinError."""
         self.point(identity)
         task = self._tasks.pop(identity)
         del self.points[identity]
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
-    def point(self, identity: str) -> ChargePoint:
-        """The twin with that id. Raises NoSuchTwin."""
+    def point(self, identity: str) -> Charger:
+        """The twin with that id. Raises UnknownTwinError."""
         if identity not in self.points:
-            raise NoSuchTwin(identity)
+            raise UnknownTwinError(identity)
         return self.points[identity]
 
     async def act(self, identity: str, action: str, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Do something to a twin. Raises NoSuchTwin, ValueError, NotNow, ConnectionError."""
+        """Do something to a twin. Raises UnknownTwinError, ValueError, NotNowError,
+        ConnectionError."""
         return await act(self.point(identity), action, given)
 
     def advance(self, seconds: float) -> None:

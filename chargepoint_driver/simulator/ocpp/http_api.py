@@ -16,18 +16,18 @@ from typing import Any
 from urllib.parse import unquote
 
 from .actions import ACTIONS
-from .fleet import Fleet, NoSuchTwin
+from .fleet import Fleet, UnknownTwinError
 from .moments import iso
 from .quirks import QUIRKS
 from .scenario import play, read_scenario
-from .station import NotNow
+from .station import NotNowError
 
-MOST_ADVANCE_S = 31 * 86_400
+MAX_ADVANCE_S = 31 * 86_400
 Answer = tuple[int, dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Control:
+class HttpApi:
     """The control of one fleet."""
 
     fleet: Fleet
@@ -37,9 +37,9 @@ class Control:
         parts = [unquote(part) for part in path.partition("?")[0].strip("/").split("/")]
         try:
             return await self._route(method, parts, _object(body))
-        except NoSuchTwin as error:
+        except UnknownTwinError as error:
             return 404, {"error": str(error)}
-        except (NotNow, ConnectionError) as error:
+        except (NotNowError, ConnectionError) as error:
             return 409, {"error": str(error)}
         except ValueError as error:
             return 400, {"error": str(error)}
@@ -90,7 +90,7 @@ class Control:
             return 405, {"error": f"/{action} takes POST"}
         identities = list(self.fleet.points)
         if len(identities) != 1:
-            raise NotNow(
+            raise NotNowError(
                 f"{len(identities)} twins run: use /charge-points/<id>/{action} to name one"
             )
         if not number.isdecimal() or len(number) > 4:
@@ -122,8 +122,8 @@ class Control:
 
     def _advance(self, body: dict[str, Any]) -> dict[str, Any]:
         seconds = body.pop("advance_s", None)
-        if body or type(seconds) not in (int, float) or not 0 <= seconds <= MOST_ADVANCE_S:
-            raise ValueError(f'give {{"advance_s": seconds}}, from 0 to {MOST_ADVANCE_S}')
+        if body or type(seconds) not in (int, float) or not 0 <= seconds <= MAX_ADVANCE_S:
+            raise ValueError(f'give {{"advance_s": seconds}}, from 0 to {MAX_ADVANCE_S}')
         self.fleet.advance(seconds)
         return {"simulated_time": iso(self.fleet.agenda.now_s())}
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from . import wire
 
-Reply: TypeAlias = Mapping[str, Any] | wire.Refused
+Reply: TypeAlias = Mapping[str, Any] | wire.CallErrorReply
 
 
 @dataclass(eq=False)

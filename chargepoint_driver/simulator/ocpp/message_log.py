@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-MOST_CHARACTERS = 4_000
+MAX_CHARACTERS = 4_000
 
 
-class Journal:
+class MessageLog:
     """The last frames and remarks, oldest first. Credentials never come here."""
 
     __slots__ = ("_entries", "_now", "news")
@@ -27,7 +27,7 @@ class Journal:
         """A frame, `out` or `in`."""
         if isinstance(text, bytes):
             text = text.decode(errors="replace")
-        self._entries.append((self._now(), direction, text[:MOST_CHARACTERS]))
+        self._entries.append((self._now(), direction, text[:MAX_CHARACTERS]))
         self.news()
 
     def remark(self, text: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from .connector import Connector, Reading
 from .samples import Sample, sampled_values
-from .scheduler import Agenda, Entry
+from .scheduler import Entry, Scheduler
 from .settings import Row, SettingNames, Settings
 from .spec import TwinSpec
 from .station import News, Station
@@ -21,7 +21,7 @@ class MeteredStation(Station):
     rows: Callable[[int], Mapping[str, Row]]
     written: Callable[[Sample, str], dict[str, Any]]
 
-    def __init__(self, spec: TwinSpec, agenda: Agenda, random: Random, news: News) -> None:
+    def __init__(self, spec: TwinSpec, agenda: Scheduler, random: Random, news: News) -> None:
         super().__init__(spec, agenda, random, news)
         self.settings = Settings(type(self).rows(len(self.connectors)), dict(spec.configuration))
         self.heartbeat_s = float(self.settings.count(self.names.heartbeat))

@@ -29,7 +29,7 @@ class Fault(Enum):
     INTERNAL = "went wrong inside"
 
 
-class Refusal(Exception):
+class RefusalError(Exception):
     """The request is answered with a CALLERROR."""
 
     def __init__(self, fault: Fault, text: str) -> None:
@@ -68,7 +68,7 @@ class Fields:
         """A text of at most `most` characters."""
         value = self._typed(name, lambda value: isinstance(value, str), "text")
         if value is not None and len(value) > most:
-            raise Refusal(Fault.VALUE, f"{self._where}{name}: more than {most} characters")
+            raise RefusalError(Fault.VALUE, f"{self._where}{name}: more than {most} characters")
         return None if value is None else str(value)
 
     def choice(self, name: str, allowed: Collection[str]) -> str:
@@ -79,7 +79,7 @@ class Fields:
         """A text out of `allowed`."""
         value = self.maybe_text(name)
         if value is not None and value not in allowed:
-            raise Refusal(
+            raise RefusalError(
                 Fault.VALUE, f"{self._where}{name}: {value!r} is none of {', '.join(allowed)}"
             )
         return value
@@ -92,7 +92,7 @@ class Fields:
         """A whole number."""
         value = self._typed(name, lambda value: type(value) is int, "a whole number")
         if value is not None and least is not None and value < least:
-            raise Refusal(Fault.VALUE, f"{self._where}{name}: {value} is less than {least}")
+            raise RefusalError(Fault.VALUE, f"{self._where}{name}: {value} is less than {least}")
         return None if value is None else int(value)
 
     def number(self, name: str) -> float:
@@ -118,9 +118,9 @@ class Fields:
         try:
             moment = datetime.fromisoformat(FRACTION.sub(_six, text.replace("Z", "+00:00")))
         except ValueError:
-            raise Refusal(Fault.VALUE, f"{self._where}{name}: {text!r} is no time") from None
+            raise RefusalError(Fault.VALUE, f"{self._where}{name}: {text!r} is no time") from None
         if moment.tzinfo is None:
-            raise Refusal(Fault.VALUE, f"{self._where}{name}: {text!r} has no time zone")
+            raise RefusalError(Fault.VALUE, f"{self._where}{name}: {text!r} has no time zone")
         return moment.timestamp() + self._shift_s
 
     def object(self, name: str) -> Fields:
@@ -146,7 +146,7 @@ class Fields:
         if value is None:
             return None
         if len(value) < least:
-            raise Refusal(Fault.VALUE, f"{self._where}{name}: fewer than {least} entries")
+            raise RefusalError(Fault.VALUE, f"{self._where}{name}: fewer than {least} entries")
         return [self.inner(one, f"{name}[{index}].") for index, one in enumerate(value)]
 
     def maybe_texts(self, name: str, most: int = 255) -> list[str] | None:
@@ -164,7 +164,7 @@ class Fields:
     def done(self) -> None:
         """Refuse what nobody asked for."""
         if self._left:
-            raise Refusal(
+            raise RefusalError(
                 Fault.UNKNOWN_FIELD, f"{self._where}{', '.join(sorted(self._left))}: unknown"
             )
 
@@ -176,12 +176,12 @@ class Fields:
             return None
         value = self._left.pop(name)
         if not fits(value):
-            raise Refusal(Fault.TYPE, f"{self._where}{name}: must be {wanted}")
+            raise RefusalError(Fault.TYPE, f"{self._where}{name}: must be {wanted}")
         return value
 
     def _needed(self, name: str, value: T | None) -> T:
         if value is None:
-            raise Refusal(Fault.MISSING, f"{self._where}{name}: is missing")
+            raise RefusalError(Fault.MISSING, f"{self._where}{name}: is missing")
         return value
 
 

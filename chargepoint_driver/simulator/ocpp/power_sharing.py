@@ -14,7 +14,7 @@ from .electrical import Cap, Supply
 from .profiles import ProfileBook
 
 
-class Flow:
+class PowerSharing:
     """Moves the meters of all connectors from one time to the next."""
 
     def __init__(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .charge_point import ChargePoint
+from .charge_point import Charger
 from .payload_reader import Fields
 from .validation import has_transaction
 
@@ -24,7 +24,7 @@ def data_transfer(fields: Fields, *, texts_only: bool) -> dict[str, Any]:
     return {"status": "Accepted", "data": data}
 
 
-def change_availability(point: ChargePoint, number: int, operative: bool) -> dict[str, Any]:
+def change_availability(point: Charger, number: int, operative: bool) -> dict[str, Any]:
     """ChangeAvailability of a connector, or (0) of all."""
     if number > len(point.connectors):
         return {"status": "Rejected"}
@@ -39,7 +39,7 @@ def change_availability(point: ChargePoint, number: int, operative: bool) -> dic
     return {"status": "Scheduled" if waits else "Accepted"}
 
 
-def cancel_reservation(point: ChargePoint, fields: Fields) -> dict[str, Any]:
+def cancel_reservation(point: Charger, fields: Fields) -> dict[str, Any]:
     """CancelReservation."""
     wanted = fields.integer("reservationId")
     kept = (one.reservation for one in point.connectors)
@@ -54,7 +54,7 @@ def cancel_reservation(point: ChargePoint, fields: Fields) -> dict[str, Any]:
 
 
 def take_local_list(
-    point: ChargePoint, version: int, changes: Mapping[str, str | None], *, full: bool, items: int
+    point: Charger, version: int, changes: Mapping[str, str | None], *, full: bool, items: int
 ) -> str:
     """SendLocalList: idTags and their statuses (None: no longer there), `items` in the message.
     Returns the status."""

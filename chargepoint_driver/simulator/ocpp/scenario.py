@@ -19,12 +19,12 @@ from typing import Any
 
 from .actions import action_faults
 from .fleet import Fleet
-from .spec import BadSpec, read_spec
+from .spec import InvalidSpecError, read_spec
 
 EVERY = "*"
 
 
-class BadScenario(ValueError):
+class InvalidScenarioError(ValueError):
     """All that is wrong with a scenario, a line each."""
 
 
@@ -47,26 +47,26 @@ class Scenario:
 
 
 def load_scenario(path: Path, defaults: Mapping[str, Any] | None = None) -> Scenario:
-    """A scenario file, JSON or YAML by its suffix. Raises BadScenario."""
+    """A scenario file, JSON or YAML by its suffix. Raises InvalidScenarioError."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeError) as error:
-        raise BadScenario(f"{path}: cannot be read ({error})") from None
+        raise InvalidScenarioError(f"{path}: cannot be read ({error})") from None
     try:
         content = _yaml(text, path) if path.suffix in (".yaml", ".yml") else json.loads(text)
     except RecursionError:
-        raise BadScenario(f"{path}: its brackets never end") from None
+        raise InvalidScenarioError(f"{path}: its brackets never end") from None
     except ValueError as error:
-        raise BadScenario(f"{path}: {error}") from None
+        raise InvalidScenarioError(f"{path}: {error}") from None
     return read_scenario(content, defaults, f"{path}: ")
 
 
 def read_scenario(
     content: Any, defaults: Mapping[str, Any] | None = None, where: str = ""
 ) -> Scenario:
-    """A scenario as data. Raises BadScenario."""
+    """A scenario as data. Raises InvalidScenarioError."""
     if not isinstance(content, Mapping):
-        raise BadScenario(f"{where}must be an object with steps")
+        raise InvalidScenarioError(f"{where}must be an object with steps")
     faults = [
         f"{key}: unknown key; it takes charge_points and steps"
         for key in content
@@ -83,12 +83,12 @@ def read_scenario(
     for index, point in enumerate(points):
         try:
             ids.append(read_spec(point, defaults, f"charge_points[{index}].").identity)
-        except BadSpec as error:
+        except InvalidSpecError as error:
             faults += str(error).split("\n")
     faults += [f"charge_points: {one!r} is there twice" for one in set(ids) if ids.count(one) > 1]
     read = [_step(step, f"steps[{index}]", faults) for index, step in enumerate(steps)]
     if faults:
-        raise BadScenario("\n".join(f"{where}{fault}" for fault in faults))
+        raise InvalidScenarioError("\n".join(f"{where}{fault}" for fault in faults))
     found = sorted((step for step in read if step is not None), key=lambda step: step.at_s)
     return Scenario(tuple(points), tuple(found))
 
@@ -109,7 +109,7 @@ async def play(fleet: Fleet, scenario: Scenario) -> None:
             try:
                 await fleet.act(identity, step.action, step.parameters)
             except (KeyError, ValueError, RuntimeError, ConnectionError) as error:
-                raise BadScenario(
+                raise InvalidScenarioError(
                     f"step {number} ({step.action} of {identity}): {error}"
                 ) from error
 
@@ -142,7 +142,9 @@ def _yaml(text: str, path: Path) -> Any:
     try:
         yaml: Any = import_module("yaml")
     except ImportError:
-        raise BadScenario(f"{path}: YAML needs the package PyYAML; or write JSON") from None
+        raise InvalidScenarioError(
+            f"{path}: YAML needs the package PyYAML; or write JSON"
+        ) from None
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:

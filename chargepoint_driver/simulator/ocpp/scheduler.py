@@ -36,7 +36,7 @@ class Entry:
         self.callback = None
 
 
-class Agenda:
+class Scheduler:
     """Entries by simulated time. Used on its loop only, from `start` to `stop`."""
 
     def __init__(self, clock: Clock) -> None:

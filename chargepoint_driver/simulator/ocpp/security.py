@@ -11,7 +11,7 @@ from base64 import b64encode
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-LEAST_TLS = ssl.TLSVersion.TLSv1_2
+MIN_TLS = ssl.TLSVersion.TLSv1_2
 # An AuthorizationKey of 16 to 20 bytes in hexadecimal digits (OCPP 1.6-J security, A00.FR.205).
 HEX_KEY = re.compile(r"(?:[0-9A-Fa-f]{2}){16,20}")
 
@@ -49,7 +49,7 @@ def _context(
 ) -> ssl.SSLContext:
     # Shared by all twins with the same files: a context is large.
     context = ssl.create_default_context(cafile=ca_file)
-    context.minimum_version = LEAST_TLS
+    context.minimum_version = MIN_TLS
     if certificate_file is not None:
         context.load_cert_chain(certificate_file, key_file)
     return context

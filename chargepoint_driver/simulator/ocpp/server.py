@@ -14,8 +14,8 @@ from chargepoint_driver.text import get_logger
 
 log = get_logger(__name__)
 
-MOST_HEADERS = 100
-MOST_BODY_BYTES = 1_000_000
+MAX_HEADERS = 100
+MAX_BODY_BYTES = 1_000_000
 IDLE_S = 60.0
 # There is no login: a whole request is one.
 LIMITS = ConnectionLimits(
@@ -29,7 +29,7 @@ class Answers(Protocol):
     answer: Callable[[str, str, bytes], Awaitable[tuple[int, dict[str, Any]]]]
 
 
-class BadRequest(Exception):
+class BadRequestError(Exception):
     """Not a request; the connection is closed after the answer."""
 
 
@@ -95,7 +95,7 @@ class Server:
     ) -> bool:
         try:
             request = await asyncio.wait_for(_read(reader), IDLE_S)
-        except BadRequest as error:
+        except BadRequestError as error:
             await _write(writer, 400, {"error": str(error)}, stays=False)
             return False
         if request is None:
@@ -119,18 +119,18 @@ async def _read(reader: asyncio.StreamReader) -> tuple[str, str, bytes, bool] | 
         return None
     words = line.split()
     if len(words) != 3 or not words[2].startswith("HTTP/1."):
-        raise BadRequest("not an HTTP/1.1 request")
+        raise BadRequestError("not an HTTP/1.1 request")
     headers: dict[str, str] = {}
     while text := (await _line(reader)).strip():
         name, colon, value = text.partition(":")
-        if not colon or len(headers) >= MOST_HEADERS:
-            raise BadRequest("a header makes no sense")
+        if not colon or len(headers) >= MAX_HEADERS:
+            raise BadRequestError("a header makes no sense")
         headers[name.strip().lower()] = value.strip()
     length = headers.get("content-length", "0")
     if "transfer-encoding" in headers or not (length.isascii() and length.isdigit()):
-        raise BadRequest("a Content-Length is needed")
-    if len(length) > 9 or int(length) > MOST_BODY_BYTES:
-        raise BadRequest(f"at most {MOST_BODY_BYTES} bytes")
+        raise BadRequestError("a Content-Length is needed")
+    if len(length) > 9 or int(length) > MAX_BODY_BYTES:
+        raise BadRequestError(f"at most {MAX_BODY_BYTES} bytes")
     body = await reader.readexactly(int(length))
     stays = words[2] == "HTTP/1.1" and headers.get("connection", "").lower() != "close"
     return words[0], words[1], body, stays
@@ -140,7 +140,7 @@ async def _line(reader: asyncio.StreamReader) -> str:
     try:
         return (await reader.readline()).decode("latin-1")
     except ValueError:
-        raise BadRequest("a line is too long") from None
+        raise BadRequestError("a line is too long") from None
 
 
 async def _write(

@@ -9,9 +9,9 @@ import math
 from collections.abc import Callable
 from itertools import pairwise
 
-from .charge_point import ChargePoint
+from .charge_point import Charger
 from .payload_reader import Fault as Wrong
-from .payload_reader import Fields, Refusal
+from .payload_reader import Fields, RefusalError
 from .profiles import Period, Profile, Purpose
 
 KINDS = ("Absolute", "Recurring", "Relative")
@@ -44,7 +44,9 @@ def read_profile(
     schedule.done()
     fields.done()
     if kind == "Recurring" and (recurrency is None or start_s is None):
-        raise Refusal(Wrong.MISSING, "a recurring profile needs recurrencyKind and startSchedule")
+        raise RefusalError(
+            Wrong.MISSING, "a recurring profile needs recurrencyKind and startSchedule"
+        )
     return Profile(
         profile_id,
         place,
@@ -68,20 +70,20 @@ def _read_periods(schedule: Fields) -> tuple[Period, ...]:
     for one in schedule.objects("chargingSchedulePeriod"):
         limit = one.number("limit")
         if limit < 0:
-            raise Refusal(Wrong.VALUE, "limit: is negative")
+            raise RefusalError(Wrong.VALUE, "limit: is negative")
         if abs(10 * limit - round(10 * limit)) > 1e-6:
-            raise Refusal(Wrong.VALUE, f"limit: {limit} is no multiple of 0.1")
+            raise RefusalError(Wrong.VALUE, f"limit: {limit} is no multiple of 0.1")
         phases = one.maybe_integer("numberPhases", least=1)
         one.maybe_integer("phaseToUse", least=1)
         periods.append(Period(one.integer("startPeriod", least=0), limit, phases or 3))
         one.done()
     following = pairwise(periods)
     if periods[0].start_s or any(a.start_s >= b.start_s for a, b in following):
-        raise Refusal(Wrong.VALUE, "chargingSchedulePeriod: must begin at 0 and ascend")
+        raise RefusalError(Wrong.VALUE, "chargingSchedulePeriod: must begin at 0 and ascend")
     return tuple(periods)
 
 
-def refused_because(point: ChargePoint, profile: Profile, purpose: str) -> str | None:
+def refused_because(point: Charger, profile: Profile, purpose: str) -> str | None:
     """Return the status of a refusal by what the charge point can do; None when it can.
 
     `purpose` is in OCPP's words.
@@ -121,20 +123,20 @@ def selects(
     return fits
 
 
-def keep(point: ChargePoint, profile: Profile) -> None:
+def keep(point: Charger, profile: Profile) -> None:
     """Take a profile; it works once the answer is sent."""
     point.book.put(profile)
     point.then(lambda: point.refresh(point.begin()))
 
 
-def clear(point: ChargePoint, unwanted: Callable[[Profile], bool]) -> str:
+def clear(point: Charger, unwanted: Callable[[Profile], bool]) -> str:
     """Drop profiles; return the status: Accepted, or Unknown where none fits."""
     dropped = point.book.remove(unwanted)
     point.then(lambda: point.refresh(point.begin()))
     return "Accepted" if dropped else "Unknown"
 
 
-def claimed(point: ChargePoint) -> str | None:
+def claimed(point: Charger) -> str | None:
     """Return what a twin that does not obey makes of GetCompositeSchedule, as its quirk says."""
     found = point.quirks.get("ignores_profiles", "composite")
     return None if found is None else str(found)

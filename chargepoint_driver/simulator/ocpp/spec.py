@@ -13,7 +13,7 @@ from .quirks import quirk_faults
 from .security import Security
 
 VERSIONS = ("1.6", "2.0.1")
-MOST_CONNECTORS = 32
+MAX_CONNECTORS = 32
 
 # A connector unless told otherwise, by kind.
 USUAL = {"AC": Supply("AC", 22.0, 3, 230.0), "DC": Supply("DC", 150.0, 3, 230.0)}
@@ -45,7 +45,7 @@ class TwinSpec:
     plug_on_remote_start: bool = False
 
 
-class BadSpec(ValueError):
+class InvalidSpecError(ValueError):
     """All that is wrong with a description, a line each."""
 
 
@@ -73,10 +73,11 @@ _SUPPLY = {"kind", "rated_kw", "phases", "voltage_v"}
 def read_spec(  # noqa: PLR0912 - one for each key
     given: Any, defaults: Mapping[str, Any] | None = None, where: str = ""
 ) -> TwinSpec:
-    """A description as JSON gives it; `defaults` fill in what it leaves out. Raises BadSpec."""
+    """A description as JSON gives it; `defaults` fill in what it leaves out. Raises
+    InvalidSpecError."""
     faults: list[str] = []
     if not isinstance(given, Mapping):
-        raise BadSpec(f"{where}must be an object; it needs at least an id")
+        raise InvalidSpecError(f"{where}must be an object; it needs at least an id")
     data = {**(defaults or {}), **given}
     faults += [
         f"{key}: unknown; it takes {', '.join(sorted(KEYS))}" for key in given if key not in KEYS
@@ -113,7 +114,7 @@ def read_spec(  # noqa: PLR0912 - one for each key
         faults.append("configuration: must be an object of key: text")
     supplies = _supplies(data.get("connectors", 1), faults)
     if faults:
-        raise BadSpec("\n".join(f"{where}{fault}" for fault in faults))
+        raise InvalidSpecError("\n".join(f"{where}{fault}" for fault in faults))
     return TwinSpec(
         identity=data["id"],
         supplies=supplies,
@@ -139,10 +140,10 @@ def read_spec(  # noqa: PLR0912 - one for each key
 
 
 def _supplies(given: Any, faults: list[str]) -> tuple[Supply, ...]:
-    if type(given) is int and 1 <= given <= MOST_CONNECTORS:
+    if type(given) is int and 1 <= given <= MAX_CONNECTORS:
         return (USUAL["AC"],) * given
-    if not isinstance(given, list) or not 1 <= len(given) <= MOST_CONNECTORS:
-        faults.append(f"connectors: must be 1 to {MOST_CONNECTORS}, as a number or a list")
+    if not isinstance(given, list) or not 1 <= len(given) <= MAX_CONNECTORS:
+        faults.append(f"connectors: must be 1 to {MAX_CONNECTORS}, as a number or a list")
         return ()
     supplies = []
     for index, one in enumerate(given):

@@ -9,12 +9,12 @@ from .moments import iso
 from .vehicle import Charge
 
 if TYPE_CHECKING:
-    from .charge_point import ChargePoint
+    from .charge_point import Charger
 
-MOST_TRANSACTIONS = 100
+MAX_TRANSACTIONS = 100
 
 
-def truth(point: ChargePoint) -> dict[str, Any]:
+def truth(point: Charger) -> dict[str, Any]:
     """Everything about a charge point; quantities carry their units."""
     now_s = point.begin()
     link = point.link
@@ -40,7 +40,7 @@ def truth(point: ChargePoint) -> dict[str, Any]:
             }
             for one in point.book.profiles
         ],
-        "transactions": [vars(one).copy() for one in point.transactions[-MOST_TRANSACTIONS:]],
+        "transactions": [vars(one).copy() for one in point.transactions[-MAX_TRANSACTIONS:]],
         "sent": dict(link.sent),
         "received": dict(link.received),
         "queued": [one.action for one in (*link.urgent, *link.queue)],
@@ -51,14 +51,14 @@ def truth(point: ChargePoint) -> dict[str, Any]:
     }
 
 
-def limit_kw(point: ChargePoint, connector_id: int) -> float:
+def limit_kw(point: Charger, connector_id: int) -> float:
     """The limit in force by all profiles and the rating, kW (0: of the whole charge point)."""
     flow = point.flow
     supply = flow.station if connector_id == 0 else point.connectors[connector_id - 1].supply
     return supply.bound_w(flow.cap(connector_id)) / 1000
 
 
-def _connector(point: ChargePoint, connector: Connector) -> dict[str, Any]:
+def _connector(point: Charger, connector: Connector) -> dict[str, Any]:
     transaction, supply = connector.transaction, connector.supply
     energy_kwh = None
     if transaction is not None:

@@ -22,10 +22,10 @@ from .connector import (
 )
 from .electrical import Supply
 from .moments import iso, seconds_of
-from .power_sharing import Flow
+from .power_sharing import PowerSharing
 from .profiles import ProfileBook, Purpose
 from .quirks import Quirks
-from .scheduler import Agenda, Entry
+from .scheduler import Entry, Scheduler
 from .spec import TwinSpec
 from .vehicle import Charge, Vehicle, draw_vehicle
 
@@ -36,14 +36,14 @@ LEAVES_AFTER_S = 30.0
 News = Callable[[], None]
 
 
-class NotNow(RuntimeError):
+class NotNowError(RuntimeError):
     """The action makes no sense at this moment; the text says why."""
 
 
 class Station:
     """Connectors and their transactions over simulated time."""
 
-    def __init__(self, spec: TwinSpec, agenda: Agenda, random: Random, news: News) -> None:
+    def __init__(self, spec: TwinSpec, agenda: Scheduler, random: Random, news: News) -> None:
         self._news = news
         self.spec = spec
         self.agenda = agenda
@@ -58,7 +58,7 @@ class Station:
         ]
         self.station_fault: Fault | None = None
         self.operative = True
-        self.flow = Flow(self.connectors, self.book, _mains(spec.supplies), now_s)
+        self.flow = PowerSharing(self.connectors, self.book, _mains(spec.supplies), now_s)
         self.transactions: list[Transaction] = []
         self._change: Entry | None = None
         self._timers: dict[tuple[str, int], Entry] = {}
@@ -72,9 +72,9 @@ class Station:
     # -- looking ------------------------------------------------------------------
 
     def connector(self, connector_id: int) -> Connector:
-        """The connector with that number. Raises NotNow when there is none."""
+        """The connector with that number. Raises NotNowError when there is none."""
         if not 1 <= connector_id <= len(self.connectors):
-            raise NotNow(f"{self.spec.identity} has no connector {connector_id}")
+            raise NotNowError(f"{self.spec.identity} has no connector {connector_id}")
         return self.connectors[connector_id - 1]
 
     def phase(self, connector: Connector) -> Phase:
@@ -104,11 +104,11 @@ class Station:
     # -- what people do -----------------------------------------------------------
 
     def plug(self, connector_id: int, vehicle: Vehicle | None = None) -> Vehicle:
-        """Plug a vehicle in (None: one of the fleet). Raises NotNow."""
+        """Plug a vehicle in (None: one of the fleet). Raises NotNowError."""
         now_s = self.begin()
         connector = self.connector(connector_id)
         if connector.charge is not None:
-            raise NotNow(f"connector {connector_id} has a vehicle already")
+            raise NotNowError(f"connector {connector_id} has a vehicle already")
         vehicle = vehicle or draw_vehicle(self.random)
         connector.charge = Charge(vehicle, connector.supply.kind)
         connector.finished = False
@@ -118,11 +118,11 @@ class Station:
         return vehicle
 
     def unplug(self, connector_id: int) -> None:
-        """Take the vehicle away. Raises NotNow."""
+        """Take the vehicle away. Raises NotNowError."""
         now_s = self.begin()
         connector = self.connector(connector_id)
         if connector.charge is None:
-            raise NotNow(f"no vehicle at connector {connector_id}")
+            raise NotNowError(f"no vehicle at connector {connector_id}")
         if connector.transaction is not None and self.stops_on_unplug():
             self.end_transaction(connector, "EVDisconnected", quietly=True)
         connector.charge = None
@@ -181,8 +181,8 @@ class Station:
         return transaction
 
     def end_transaction(self, connector: Connector, reason: str, *, quietly: bool = False) -> None:
-        """Stop charging. Raises NotNow without a transaction. `quietly` leaves it to the caller
-        to refresh."""
+        """Stop charging. Raises NotNowError without a transaction. `quietly` leaves it to the
+        caller to refresh."""
         with self.agenda.standing_still():
             self._end_transaction(connector, reason, self.begin())
             if not quietly:
@@ -191,7 +191,7 @@ class Station:
     def _end_transaction(self, connector: Connector, reason: str, now_s: float) -> None:
         transaction = connector.transaction
         if transaction is None:
-            raise NotNow(f"no transaction at connector {connector.connector_id}")
+            raise NotNowError(f"no transaction at connector {connector.connector_id}")
         transaction.stop_s = now_s
         transaction.meter_stop_wh = connector.energy_wh
         transaction.reason = reason

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from ..world.clock import Clock, ScaledClock
 from .fleet import Fleet
-from .http_api import Control
+from .http_api import HttpApi
 from .scenario import Scenario, play
 from .server import Server
 from .spec import read_spec
@@ -112,7 +112,7 @@ class Twins:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         fleet = Fleet(self.clock, self._seed, self._usual)
-        server = Server(Control(fleet))
+        server = Server(HttpApi(fleet))
         try:
             for given in self._first:
                 fleet.create(given)
@@ -194,7 +194,7 @@ class Twins:
         self._sync(lambda: self._running.advance(seconds))
 
     def act(self, identity: str, action: str, **given: Any) -> dict[str, Any]:
-        """Any action of the table by name. Raises KeyError, ValueError, NotNow."""
+        """Any action of the table by name. Raises KeyError, ValueError, NotNowError."""
         return self._await(self._running.act(identity, action, given))
 
     def plug(self, identity: str, connector: int = 1, **vehicle: Any) -> dict[str, Any]:

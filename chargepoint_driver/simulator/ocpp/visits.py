@@ -5,20 +5,20 @@ from __future__ import annotations
 from contextlib import suppress
 from random import Random
 
-from .charge_point import ChargePoint
+from .charge_point import Charger
 from .connector import Connector, Phase
-from .station import NotNow
+from .station import NotNowError
 from .vehicle import draw_vehicle
 
 DAY_S = 86_400.0
-SHORTEST_STAY_S, LONGEST_STAY_S = 1_800.0, 8 * 3_600.0
+MIN_STAY_S, MAX_STAY_S = 1_800.0, 8 * 3_600.0
 
 
-class Course:
+class Visits:
     """The visits to one charge point. Each connector has a course of its own, so that what
     happens at one does not change another's."""
 
-    def __init__(self, point: ChargePoint, seed: int, visits_per_day: float) -> None:
+    def __init__(self, point: Charger, seed: int, visits_per_day: float) -> None:
         self._point = point
         self._mean_gap_s = DAY_S / visits_per_day
         self._randoms = {
@@ -48,12 +48,12 @@ class Course:
     def _present(self, connector: Connector) -> None:
         random = self._randoms[connector.connector_id]
         id_tag = f"DRIVER{random.randrange(1000):04d}"
-        stay_s = random.uniform(SHORTEST_STAY_S, LONGEST_STAY_S)
-        with suppress(NotNow):
+        stay_s = random.uniform(MIN_STAY_S, MAX_STAY_S)
+        with suppress(NotNowError):
             self._point.start(connector.connector_id, id_tag, lambda _: None)
         self._point.timer("course", connector, stay_s, self._leave)
 
     def _leave(self, connector: Connector) -> None:
-        with suppress(NotNow):
+        with suppress(NotNowError):
             self._point.unplug(connector.connector_id)
         self._next(connector)

@@ -27,7 +27,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Refused:
+class CallErrorReply:
     """A CALLERROR to a request of ours; code "" when no answer came at all."""
 
     unique_id: str
@@ -35,10 +35,10 @@ class Refused:
     text: str = ""
 
 
-Frame: TypeAlias = Call | Result | Refused
+Frame: TypeAlias = Call | Result | CallErrorReply
 
 
-class BadFrame(Exception):
+class InvalidFrameError(Exception):
     """Not an OCPP-J frame; `unique_id` when one could be read all the same."""
 
     def __init__(self, text: str, unique_id: str | None = None) -> None:
@@ -47,21 +47,21 @@ class BadFrame(Exception):
 
 
 def parse(text: str | bytes) -> Frame:
-    """One frame. Raises BadFrame."""
+    """One frame. Raises InvalidFrameError."""
     try:
         parts = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise BadFrame(f"not JSON: {error}") from None
+        raise InvalidFrameError(f"not JSON: {error}") from None
     if not isinstance(parts, list) or len(parts) < 3 or not isinstance(parts[1], str):
-        raise BadFrame("not an array with a message type and an id")
+        raise InvalidFrameError("not an array with a message type and an id")
     kind, unique_id = parts[0], parts[1]
     if kind == CALL and len(parts) == 4 and isinstance(parts[2], str) and _is_object(parts[3]):
         return Call(unique_id, parts[2], parts[3])
     if kind == CALLRESULT and len(parts) == 3 and _is_object(parts[2]):
         return Result(unique_id, parts[2])
     if kind == CALLERROR and len(parts) == 5:
-        return Refused(unique_id, str(parts[2]), str(parts[3]))
-    raise BadFrame(f"message type {kind!r} with {len(parts)} parts", unique_id)
+        return CallErrorReply(unique_id, str(parts[2]), str(parts[3]))
+    raise InvalidFrameError(f"message type {kind!r} with {len(parts)} parts", unique_id)
 
 
 def call(unique_id: str, action: str, payload: dict[str, Any]) -> str:

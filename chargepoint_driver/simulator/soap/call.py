@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from ..faults import FaultsOfCall
 from ..world.world import World
-from .codes import NOT_FOUND, Refusal
+from .codes import NOT_FOUND, RefusalError
 from .query import Query
 from .reply import stamp
 
@@ -40,7 +40,7 @@ class Call:
         if start is None:
             start = 1
         if start < 1:
-            raise Refusal(NOT_FOUND, "startRecord counts from 1.")
+            raise RefusalError(NOT_FOUND, "startRecord counts from 1.")
         more = self.faults.has("endless_more")
         if self.faults.has("repeated_page"):
             start, more = 1, True
@@ -66,5 +66,5 @@ def page_size(asked: int | None, most: int) -> int:
     if asked is None:
         return most
     if asked < 1:
-        raise Refusal(NOT_FOUND, "The number of records must be at least 1.")
+        raise RefusalError(NOT_FOUND, "The number of records must be at least 1.")
     return min(asked, most)

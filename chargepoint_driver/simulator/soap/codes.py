@@ -25,7 +25,7 @@ TEXTS = {
 }
 
 
-class Refusal(Exception):
+class RefusalError(Exception):
     """The call ends with this response code instead of data."""
 
     def __init__(self, code: str, text: str | None = None) -> None:
@@ -35,7 +35,7 @@ class Refusal(Exception):
         super().__init__(f"{self.code}: {self.text}")
 
 
-class SoapFault(Exception):
+class SoapFaultError(Exception):
     """The call ends with a SOAP fault."""
 
     def __init__(self, code: str, text: str, http_status: int = 500) -> None:

@@ -19,7 +19,7 @@ from ..calls import CallRecord, Calls
 from ..faults import Faults, FaultsOfCall
 from ..world.world import Command, World
 from .call import Call
-from .codes import NOT_PERMITTED, SUCCESS, TEXTS, Refusal, SoapFault
+from .codes import NOT_PERMITTED, SUCCESS, TEXTS, RefusalError, SoapFaultError
 from .distort import damage, distort
 from .envelope import Request, fault_content, read_request, wrap
 from .hostile import attack, compress
@@ -65,8 +65,8 @@ class Service:
         try:
             request = read_request(body)
             if request.operation not in OPERATIONS:
-                raise SoapFault("soapenv:Client", f"No operation {request.operation}.")
-        except SoapFault as fault:
+                raise SoapFaultError("soapenv:Client", f"No operation {request.operation}.")
+        except SoapFaultError as fault:
             return _fault_answer(fault)
         record = CallRecord(request.operation, version, self.world.now_s(), request.username or "")
         self.calls.add(record)
@@ -86,7 +86,7 @@ class Service:
             return Answer(status, page, "text/html; charset=utf-8", headers)
         if faults.has("soap_fault"):
             names = ("code", "text", "http_status")
-            return _fault_answer(SoapFault(*(faults.param("soap_fault", n) for n in names)))
+            return _fault_answer(SoapFaultError(*(faults.param("soap_fault", n) for n in names)))
         return None
 
     def _service_answer(self, request: Request, version: str, faults: FaultsOfCall) -> Answer:
@@ -94,11 +94,13 @@ class Service:
             account = self._authenticate(request)
             with self.world.lock:
                 reply = self._carry_out(request, version, account, faults)
-        except SoapFault as fault:
+        except SoapFaultError as fault:
             return _fault_answer(fault)
         except Exception as error:
             log.exception("%s failed", request.operation)
-            return _fault_answer(SoapFault("soapenv:Server", f"{type(error).__name__}: {error}"))
+            return _fault_answer(
+                SoapFaultError("soapenv:Server", f"{type(error).__name__}: {error}")
+            )
         distort(reply, faults)
         security_header_at = None
         if faults.has("security_header"):
@@ -119,10 +121,12 @@ class Service:
 
     def _authenticate(self, request: Request) -> Account:
         if request.username is None or request.password is None:
-            raise SoapFault("wsse:InvalidSecurity", "A UsernameToken with PasswordText is needed.")
+            raise SoapFaultError(
+                "wsse:InvalidSecurity", "A UsernameToken with PasswordText is needed."
+            )
         account = self.accounts.authenticate(request.username, request.password)
         if account is None:
-            raise SoapFault(
+            raise SoapFaultError(
                 "wsse:FailedAuthentication", "The security token could not be authenticated."
             )
         return account
@@ -136,11 +140,11 @@ class Service:
         code = "fault"
         try:
             if faults.has("refused"):
-                raise Refusal(faults.param("refused", "code"), faults.param("refused", "text"))
+                raise RefusalError(faults.param("refused", "code"), faults.param("refused", "text"))
             if name in account.refused:
-                raise Refusal(NOT_PERMITTED, f"{TEXTS[NOT_PERMITTED]} ({name})")
+                raise RefusalError(NOT_PERMITTED, f"{TEXTS[NOT_PERMITTED]} ({name})")
             reply, code = OPERATIONS[name](call), SUCCESS
-        except Refusal as refusal:
+        except RefusalError as refusal:
             reply, code = response(name, refusal.code, refusal.text), refusal.code
         finally:
             if name in COMMANDS:
@@ -149,5 +153,5 @@ class Service:
         return reply
 
 
-def _fault_answer(fault: SoapFault) -> Answer:
+def _fault_answer(fault: SoapFaultError) -> Answer:
     return Answer(fault.http_status, wrap(fault_content(fault)))

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from lxml import etree
 
-from .codes import SoapFault
+from .codes import SoapFaultError
 from .reply import SERVICE_NS, Element, put, stamp
 
 ENVELOPE_NS = "http://schemas.xmlsoap.org/soap/envelope/"
@@ -42,17 +42,17 @@ def read_request(body: bytes) -> Request:
     try:
         root = etree.fromstring(body, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
-        raise SoapFault("soapenv:Client", f"The request is not XML: {error}") from None
+        raise SoapFaultError("soapenv:Client", f"The request is not XML: {error}") from None
     if root.getroottree().docinfo.internalDTD is not None:
-        raise SoapFault("soapenv:Client", "A document type is not allowed.")
+        raise SoapFaultError("soapenv:Client", "A document type is not allowed.")
     if root.tag != f"{_SOAP}Envelope":
-        raise SoapFault("soapenv:VersionMismatch", "This is not a SOAP 1.1 envelope.")
+        raise SoapFaultError("soapenv:VersionMismatch", "This is not a SOAP 1.1 envelope.")
     content = [child for child in root.iterfind(f"{_SOAP}Body/*") if isinstance(child.tag, str)]
     if len(content) != 1:
-        raise SoapFault("soapenv:Client", "The body must hold exactly one element.")
+        raise SoapFaultError("soapenv:Client", "The body must hold exactly one element.")
     name = etree.QName(content[0])
     if name.namespace != SERVICE_NS:
-        raise SoapFault("soapenv:Client", f"Unknown namespace: {name.namespace}")
+        raise SoapFaultError("soapenv:Client", f"Unknown namespace: {name.namespace}")
     token = root.find(f"{_SOAP}Header/{_WSSE}Security/{_WSSE}UsernameToken")
     return Request(name.localname, content[0], *_credentials(token))
 
@@ -81,7 +81,7 @@ def wrap(content: Element, security_header_at: datetime | None = None) -> bytes:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{envelope.write()}'.encode()
 
 
-def fault_content(fault: SoapFault) -> Element:
+def fault_content(fault: SoapFaultError) -> Element:
     """A SOAP 1.1 fault as the content of a body."""
     element = Element("Fault", "soapenv", {"xmlns:wsse": SECURITY_NS})
     put(element, "faultcode", fault.code)

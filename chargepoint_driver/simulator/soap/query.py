@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 
 from lxml import etree
 
-from .codes import SoapFault
+from .codes import SoapFaultError
 
 
 class Query:
@@ -32,7 +32,7 @@ class Query:
         allowed = set(names)
         for child in self._element:
             if isinstance(child.tag, str) and child.tag not in allowed:
-                raise SoapFault("soapenv:Client", f"{self.name} has no element {child.tag}.")
+                raise SoapFaultError("soapenv:Client", f"{self.name} has no element {child.tag}.")
         return self
 
     def has(self, name: str) -> bool:
@@ -48,7 +48,7 @@ class Query:
         """The child of that name; a fault when absent."""
         found = self.child(name)
         if found is None:
-            raise SoapFault("soapenv:Client", f"{self.name} needs an element {name}.")
+            raise SoapFaultError("soapenv:Client", f"{self.name} needs an element {name}.")
         return found
 
     def children(self, name: str) -> Iterator[Query]:
@@ -114,5 +114,5 @@ class Query:
             raise _invalid(name, text, "a timestamp") from None
 
 
-def _invalid(name: str, text: str, wanted: str) -> SoapFault:
-    return SoapFault("soapenv:Client", f"{name} is not {wanted}: {text[:80]!r}")
+def _invalid(name: str, text: str, wanted: str) -> SoapFaultError:
+    return SoapFaultError("soapenv:Client", f"{name} is not {wanted}: {text[:80]!r}")

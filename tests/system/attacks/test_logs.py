@@ -10,7 +10,7 @@ import pytest
 
 from chargepoint_driver.backends.ocpp import CentralSystem, OcppConfig
 from chargepoint_driver.cli.support.serving import serving
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,7 @@ def test_the_log_file_is_bounded(tmp_path: Path) -> None:
 
 def test_a_log_file_that_cannot_be_written(tmp_path: Path) -> None:
     with (
-        pytest.raises(BadConfiguration, match="--log-file"),
+        pytest.raises(ConfigurationError, match="--log-file"),
         serving(tmp_path / "none" / "log.txt", 20_000, logging.WARNING),
     ):
         pass

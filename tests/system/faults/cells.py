@@ -41,7 +41,7 @@ LIMITS, SLACK_S = 9, 15.0
 
 # What back-off promises, written down here a second time: pauses from 5 s, doubled each time up
 # to 45 s, shortened by a quarter at most.
-FIRST_PAUSE_S, LONGEST_PAUSE_S, SHORTENED = 5.0, 45.0, 0.75
+FIRST_PAUSE_S, MAX_PAUSE_S, SHORTENED = 5.0, 45.0, 0.75
 
 Door = Embedded | Agent
 
@@ -195,7 +195,7 @@ def _most_calls(fault: Fault, polls: int) -> int:
         return math.ceil(seconds / RETRY_AFTER_S)
     sent, at_s, pause_s = 0, 0.0, FIRST_PAUSE_S
     while (at_s := at_s + pause_s * SHORTENED) <= seconds:
-        sent, pause_s = sent + 1, min(LONGEST_PAUSE_S, 2 * pause_s)
+        sent, pause_s = sent + 1, min(MAX_PAUSE_S, 2 * pause_s)
     return sent
 
 

@@ -11,7 +11,7 @@ import pytest
 from chargepoint_driver.backends.soap import SoapBackend
 from chargepoint_driver.cache import SharedCache, backoff
 from chargepoint_driver.cache.backoff import Backoff
-from chargepoint_driver.errors import ChargePointError, TryLater
+from chargepoint_driver.errors import ChargePointError, TransientError
 from chargepoint_driver.registry import Point
 from chargepoint_driver.service import Reading, Service
 
@@ -83,12 +83,12 @@ def test_calls_that_are_not_held_back(rig: Rig, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_recovery_that_takes_too_long(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "FIRST_S", 200.0)
-    monkeypatch.setattr(backoff, "MOST_S", 600.0)
+    monkeypatch.setattr(backoff, "MAX_S", 600.0)
     assert "errors an interval after the fault" in found(rig, UNAVAILABLE)
 
 
 def test_another_code(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(TryLater, "code", "bad_reply")
+    monkeypatch.setattr(TransientError, "code", "bad_reply")
     assert "bad_reply, not try_later" in found(rig, UNAVAILABLE)
 
 
@@ -116,7 +116,7 @@ def test_a_write_that_is_sent_again(rig: Rig, monkeypatch: pytest.MonkeyPatch, c
     def twice(self: SoapBackend, operation: str, **arguments: Any) -> Any:
         try:
             return send(self, operation, **arguments)
-        except TryLater:
+        except TransientError:
             return send(self, operation, **arguments)
 
     monkeypatch.setattr(SoapBackend, "_write", twice)

@@ -29,7 +29,7 @@ from .oracles import are_values
 
 VERSIONS = ("1.6", "2.0.1")
 NAME = "FUZZ"
-MOST = 8
+MAX_FRAMES = 8
 NOW_S = 1_772_323_200.0
 # Counters that mean that something of ours broke.
 NEVER = {"internal_errors", "failed_tasks", "not_stored"}
@@ -71,7 +71,7 @@ def frames(data: bytes) -> None:
     """The first byte says of which version the rest is; a message to a line."""
     if data:
         door = _Door.open()
-        version, texts = VERSIONS[data[0] % len(VERSIONS)], data[1:].split(b"\n")[:MOST]
+        version, texts = VERSIONS[data[0] % len(VERSIONS)], data[1:].split(b"\n")[:MAX_FRAMES]
         door.loop.run_until_complete(door.throw(version, texts))
 
 

@@ -20,11 +20,11 @@ from lxml import etree
 from chargepoint_driver.backends.soap import parser, station_pieces
 from chargepoint_driver.backends.soap.error_codes import Caller
 from chargepoint_driver.catalogue import CHARGEPOINT, Call
-from chargepoint_driver.errors import BadConfiguration, ChargePointError
+from chargepoint_driver.errors import ChargePointError, ConfigurationError
 from chargepoint_driver.registry import build, read_csv
 from chargepoint_driver.simulator import ManualClock, Simulator
 
-from .central import MOST, VERSIONS, frames
+from .central import MAX_FRAMES, VERSIONS, frames
 from .oracles import are_values, is_said
 
 DATA = Path(__file__).parents[2] / "data"
@@ -70,7 +70,7 @@ def registry(data: bytes) -> None:
     with tempfile.NamedTemporaryFile(suffix=".csv") as file:
         file.write(data)
         file.flush()
-        with contextlib.suppress(BadConfiguration):
+        with contextlib.suppress(ConfigurationError):
             built = build(read_csv(Path(file.name)), "fuzz.csv", "1:1")
             for name, point in built.points.items():
                 if not name or point.currency_s < 0 or not math.isfinite(point.currency_s):
@@ -138,7 +138,7 @@ def _frames() -> list[bytes]:
             json.dumps([2, str(place), action, payload], separators=(",", ":")).encode()
             for place, (action, payload) in enumerate(requests[f"ocpp{version}"].items())
         ]
-        some = [b"\n".join(texts[at : at + MOST]) for at in range(0, len(texts), MOST)]
+        some = [b"\n".join(texts[at : at + MAX_FRAMES]) for at in range(0, len(texts), MAX_FRAMES)]
         found += [bytes([number]) + text for text in [*texts, *some]]
     return found
 

@@ -16,7 +16,7 @@ from volttron.utils.jsonrpc import RemoteError
 
 from chargepoint_driver.adapters import authorization
 from chargepoint_driver.adapters.refusals import explain_refusals, writing_open_to_all
-from chargepoint_driver.errors import NotPermitted, TryLater
+from chargepoint_driver.errors import PermissionDeniedError, TransientError
 
 from .conftest import Driver, host
 
@@ -83,7 +83,7 @@ def protected(error: BaseException | None) -> Callable[..., Any]:
 
 
 def test_a_refusal_by_the_agent_is_not_permitted() -> None:
-    with pytest.raises(NotPermitted) as caught:
+    with pytest.raises(PermissionDeniedError) as caught:
         protected(auth_error("AuthException"))(2.0)
     message, code, _ = caught.value.args  # what crosses RPC
     assert code == "not_permitted"
@@ -99,7 +99,7 @@ def test_other_errors_and_answers_stay_what_they_are() -> None:
 
 
 def test_a_platform_that_does_not_answer_refuses_too() -> None:
-    with pytest.raises(TryLater):
+    with pytest.raises(TransientError):
         protected(gevent.Timeout(10))(2.0)
 
 

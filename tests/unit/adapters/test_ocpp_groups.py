@@ -11,7 +11,7 @@ import pytest
 
 from chargepoint_driver.catalogue import OCPP
 from chargepoint_driver.config import read_device
-from chargepoint_driver.errors import BadConfiguration, ChargePointError
+from chargepoint_driver.errors import ChargePointError, ConfigurationError
 from chargepoint_driver.registry import build
 from chargepoint_driver.service import Service, ShedOptions
 
@@ -105,7 +105,7 @@ def test_a_total_is_divided_confirmed_raised_and_released(yard: Yard) -> None:
     assert yard.read("shedState") == 1
     assert all(kw <= 7.0 for kw in yard.loads_kw())
     assert min(yard.loads_kw()) > 6.0
-    yard.service.control.keeping.look_after()
+    yard.service.control.keeping.run_due()
     # Raised as soon as both are known to be held: nothing has to be lowered first.
     yard.write("allowedLoad", 18.0)
     yard.until("allowedLoad", lambda value: value == 18.0)
@@ -131,7 +131,7 @@ def test_one_that_cannot_be_reached_is_said(yard: Yard) -> None:
     assert yard.loads_kw()[0] <= 7.0
     yard.twins.act("online", "CP0002")
     yard.until("siteLoad", lambda value: value is not None)
-    yard.service.control.keeping.look_after()
+    yard.service.control.keeping.run_due()
     yard.until("shedStatus", lambda value: value == "in force")
     assert all(kw <= 7.0 for kw in yard.loads_kw())
 
@@ -155,5 +155,5 @@ def test_configuration_faults(changes: dict[str, Any], said: str) -> None:
         "listen": "127.0.0.1:0",
         "database": "ocpp.db",
     }
-    with pytest.raises(BadConfiguration, match=said):
+    with pytest.raises(ConfigurationError, match=said):
         read_device({**given, **changes})

@@ -14,7 +14,12 @@ from chargepoint_driver.adapters.driver_interface import ChargePointInterface
 from chargepoint_driver.adapters.driver_requests import REQUESTS
 from chargepoint_driver.adapters.ocpp_requests import OcppRequests
 from chargepoint_driver.backend import OPERATIONS
-from chargepoint_driver.errors import BadValue, NothingThere, NotPermitted, WriteRejected
+from chargepoint_driver.errors import (
+    InvalidValueError,
+    NotFoundError,
+    PermissionDeniedError,
+    WriteRejectedError,
+)
 from chargepoint_driver.service import Accounts
 
 from .bus import AGENT, Bus
@@ -183,28 +188,28 @@ def test_the_agent_has_a_method_for_each(behind: Site, agent: Agent) -> None:
     assert list(found["settings"]) == ["HeartbeatInterval"]
     assert agent.trigger("CP0001", "Heartbeat", account="chargers") == {"status": "Accepted"}
     for wrong in (0, -1, 1e9, True, "5", float("nan")):
-        with pytest.raises(BadValue, match="timeout"):
+        with pytest.raises(InvalidValueError, match="timeout"):
             agent.call("CP0001", "ClearCache", timeout=wrong)  # type: ignore[arg-type]
-    with pytest.raises(NothingThere):
+    with pytest.raises(NotFoundError):
         agent.call("other", "ClearCache")
-    with pytest.raises(BadValue, match="station"):
+    with pytest.raises(InvalidValueError, match="station"):
         agent.call("", "ClearCache")
-    with pytest.raises(WriteRejected):
+    with pytest.raises(WriteRejectedError):
         agent.set_setting("CP0001", "Nobody.Knows", "1")
 
 
 def test_limits_are_no_operation_of_the_bus(behind: Site, agent: Agent) -> None:
     """A limit goes through the points, where it is kept, renewed and confirmed."""
     behind.start(allow_call=True)
-    with pytest.raises(BadValue, match="no operation 'limit'"):
+    with pytest.raises(InvalidValueError, match="no operation 'limit'"):
         agent.operate("limit", "CP0001", {"allowed_load_kw": 1})
 
 
 def test_the_agent_needs_the_switch(behind: Site, agent: Agent) -> None:
     behind.start()
-    with pytest.raises(NotPermitted, match="allow_call"):
+    with pytest.raises(PermissionDeniedError, match="allow_call"):
         agent.call("CP0001", "ClearCache")
-    with pytest.raises(NotPermitted, match="allow_call"):
+    with pytest.raises(PermissionDeniedError, match="allow_call"):
         agent.get_settings("CP0001")
 
 

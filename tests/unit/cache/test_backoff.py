@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from chargepoint_driver.cache.backoff import Backoff
 from chargepoint_driver.errors import (
-    BadReply,
+    AuthenticationError,
     ChargePointError,
-    NothingThere,
-    NotPermitted,
-    TryLater,
-    WrongCredentials,
+    InvalidReplyError,
+    NotFoundError,
+    PermissionDeniedError,
+    TransientError,
 )
 
 CALL, OTHER = "getLoad", "getAlarms"
@@ -33,13 +33,13 @@ def failing(failures: int, jitter: float = 1.0, error: ChargePointError | None =
     backoff, now, pause_s = Backoff(lambda: jitter), 0.0, 0.0
     for _ in range(failures):
         now += pause_s
-        backoff.failed(CALL, error or TryLater("down"), now)
+        backoff.failed(CALL, error or TransientError("down"), now)
         pause_s = held_s(backoff, CALL, now)
     return pause_s
 
 
 def test_a_held_call_answers_with_its_error_and_others_are_free() -> None:
-    backoff, error = Backoff(lambda: 1.0), TryLater("down")
+    backoff, error = Backoff(lambda: 1.0), TransientError("down")
     backoff.failed(CALL, error, 0.0)
     assert backoff.error(CALL, 0.1) is error
     assert backoff.error(OTHER, 0.1) is None
@@ -56,7 +56,7 @@ def test_pauses_grow_and_stay_below_a_poll() -> None:
 def test_many_failures_do_not_overflow() -> None:
     backoff = Backoff(lambda: 1.0)
     for _ in range(5_000):
-        backoff.failed(CALL, TryLater("down"), 0.0)
+        backoff.failed(CALL, TransientError("down"), 0.0)
     assert backoff.error(CALL, POLL_S) is None
 
 
@@ -71,30 +71,32 @@ def test_jitter_matters() -> None:
 
 
 def test_a_wait_that_the_service_asks_for_is_kept() -> None:
-    assert failing(1, error=TryLater("busy", retry_after_s=120)) >= 120
+    assert failing(1, error=TransientError("busy", retry_after_s=120)) >= 120
     # A shorter one does not shorten the pause.
-    assert failing(1, error=TryLater("busy", retry_after_s=0)) == failing(1)
+    assert failing(1, error=TransientError("busy", retry_after_s=0)) == failing(1)
 
 
 def test_an_answer_ends_it_and_the_next_failure_begins_anew() -> None:
     backoff = Backoff(lambda: 1.0)
     for _ in range(5):
-        backoff.failed(CALL, TryLater("down"), 0.0)
+        backoff.failed(CALL, TransientError("down"), 0.0)
     backoff.worked(CALL)
     assert backoff.error(CALL, 0.0) is None
     assert backoff.down() == {}
-    backoff.failed(CALL, TryLater("down"), 0.0)
+    backoff.failed(CALL, TransientError("down"), 0.0)
     assert held_s(backoff, CALL, 0.0) == failing(1)
 
 
 def test_what_is_refused_is_left_alone_for_long() -> None:
-    assert failing(1, error=NotPermitted("no")) >= 10 * POLL_S
+    assert failing(1, error=PermissionDeniedError("no")) >= 10 * POLL_S
     # The pause does not grow to days.
-    assert failing(4, error=NotPermitted("no")) == failing(1, error=NotPermitted("no"))
+    assert failing(4, error=PermissionDeniedError("no")) == failing(
+        1, error=PermissionDeniedError("no")
+    )
 
 
 def test_wrong_credentials_hold_every_call() -> None:
-    backoff, error = Backoff(lambda: 1.0), WrongCredentials("who are you")
+    backoff, error = Backoff(lambda: 1.0), AuthenticationError("who are you")
     backoff.failed(CALL, error, 0.0)
     assert backoff.error(OTHER, 1.0) is error
     backoff.worked(OTHER)
@@ -104,7 +106,7 @@ def test_wrong_credentials_hold_every_call() -> None:
 def test_wrong_credentials_hold_calls_with_that_password_only(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    backoff, error = Backoff(lambda: 1.0), WrongCredentials("who are you")
+    backoff, error = Backoff(lambda: 1.0), AuthenticationError("who are you")
     backoff.failed(CALL, error, 0.0, secret=b"first")
     assert backoff.is_without_access
     assert backoff.error(OTHER, 1.0, secret=b"first") is error
@@ -118,13 +120,13 @@ def test_wrong_credentials_hold_calls_with_that_password_only(
 
 
 def test_other_failures_hold_whatever_the_password_is() -> None:
-    backoff, error = Backoff(lambda: 1.0), NotPermitted("no")
+    backoff, error = Backoff(lambda: 1.0), PermissionDeniedError("no")
     backoff.failed(CALL, error, 0.0, secret=b"first")
     assert not backoff.is_without_access
     assert backoff.error(CALL, 1.0, secret=b"second") is error
 
 
-@pytest.mark.parametrize("error", [NothingThere("no such station"), BadReply("what?")])
+@pytest.mark.parametrize("error", [NotFoundError("no such station"), InvalidReplyError("what?")])
 def test_what_concerns_a_station_holds_nothing(error: ChargePointError) -> None:
     backoff = Backoff(lambda: 1.0)
     backoff.failed(CALL, error, 0.0)
@@ -134,8 +136,8 @@ def test_what_concerns_a_station_holds_nothing(error: ChargePointError) -> None:
 
 def test_forget() -> None:
     backoff = Backoff(lambda: 1.0)
-    backoff.failed(CALL, WrongCredentials("who are you"), 0.0)
-    backoff.failed(CALL, TryLater("down"), 0.0)
+    backoff.failed(CALL, AuthenticationError("who are you"), 0.0)
+    backoff.failed(CALL, TransientError("down"), 0.0)
     backoff.forget()
     assert backoff.error(CALL, 0.0) is None
 
@@ -143,7 +145,7 @@ def test_forget() -> None:
 def test_one_line_when_down_and_one_when_back(caplog: pytest.LogCaptureFixture) -> None:
     backoff = Backoff(lambda: 1.0)
     for moment in range(10):
-        backoff.failed(CALL, TryLater("no connection"), moment)
+        backoff.failed(CALL, TransientError("no connection"), moment)
     assert [(record.levelname, CALL in record.message) for record in caplog.records] == [
         ("ERROR", True)
     ]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from chargepoint_driver.cache import SharedCache
-from chargepoint_driver.errors import NothingThere, TryLater
+from chargepoint_driver.errors import NotFoundError, TransientError
 
 from .conftest import Reader
 from .fake import ALARMS, LOAD, RIGHTS, SESSIONS, STATIONS, STATUS, FakeBackend, Time, ids
@@ -36,14 +36,14 @@ def test_nothing_is_a_record_like_others(
 def test_of_other_calls_it_is_an_error(cache: SharedCache, backend: FakeBackend, call: str) -> None:
     backend.absent[call] = {B}
     outcomes = cache.get({(call, station): 30.0 for station in (A, B)})
-    assert isinstance(outcomes[call, B].error, NothingThere)
+    assert isinstance(outcomes[call, B].error, NotFoundError)
     assert outcomes[call, A].record is not None
 
 
 def test_a_failed_call_is_never_taken_for_nothing(cache: SharedCache, backend: FakeBackend) -> None:
-    backend.fail_with(TryLater("down"))
+    backend.fail_with(TransientError("down"))
     outcomes = cache.get({(ALARMS, station): 30.0 for station in (A, B)})
-    assert all(isinstance(outcome.error, TryLater) for outcome in outcomes.values())
+    assert all(isinstance(outcome.error, TransientError) for outcome in outcomes.values())
 
 
 def test_a_reader_who_joins_the_fetch_gets_nothing_too(
@@ -65,7 +65,7 @@ def test_a_reader_who_joins_the_fetch_gets_nothing_too(
 def test_a_reader_who_joins_a_fetch_that_fails_gets_its_error(
     backend: FakeBackend, read: Callable[..., Reader]
 ) -> None:
-    backend.fail_with(TryLater("no connection"))
+    backend.fail_with(TransientError("no connection"))
     backend.hold()
     whole = read({(ALARMS, A): 30.0, (ALARMS, B): 30.0})
     backend.wait_for_requests(1)
@@ -73,5 +73,5 @@ def test_a_reader_who_joins_a_fetch_that_fails_gets_its_error(
     backend.release()
     outcome = joined.outcomes()[ALARMS, C]
     assert outcome.record is None
-    assert isinstance(outcome.error, TryLater)
+    assert isinstance(outcome.error, TransientError)
     whole.outcomes()

@@ -16,7 +16,12 @@ from hypothesis.stateful import (
 )
 
 from chargepoint_driver.cache import SharedCache
-from chargepoint_driver.errors import ChargePointError, NothingThere, NotPermitted, TryLater
+from chargepoint_driver.errors import (
+    ChargePointError,
+    NotFoundError,
+    PermissionDeniedError,
+    TransientError,
+)
 
 from .conftest import Reader
 from .fake import ALARMS, LOAD, STATIONS, STATUS, FakeBackend, Time, ids
@@ -90,7 +95,9 @@ def test_nothing_wanted_nothing_asked(cache: SharedCache, backend: FakeBackend) 
     assert backend.requests == []
 
 
-@pytest.mark.parametrize("error", [TryLater("no connection"), NotPermitted("not yours")])
+@pytest.mark.parametrize(
+    "error", [TransientError("no connection"), PermissionDeniedError("not yours")]
+)
 def test_stale_and_down_is_an_error_that_names_the_age(
     cache: SharedCache, backend: FakeBackend, clock: Time, error: ChargePointError
 ) -> None:
@@ -113,7 +120,7 @@ def test_down_and_not_yet_stale_is_no_error(
 ) -> None:
     key = (STATUS, A)
     cache.get({key: 30.0})
-    backend.fail_with(TryLater("no connection"))
+    backend.fail_with(TransientError("no connection"))
     clock.pass_(29.0)
     assert cache.get({key: 30.0})[key].age_s == 29.0
 
@@ -123,7 +130,7 @@ def test_an_error_does_not_push_out_the_last_good_record(
 ) -> None:
     key = (STATUS, A)
     cache.get({key: 30.0})
-    backend.fail_with(TryLater("no connection"))
+    backend.fail_with(TransientError("no connection"))
     assert cache.get({key: -1.0})[key].error is not None
     assert cache.get({key: 30.0})[key].error is None
 
@@ -131,7 +138,7 @@ def test_an_error_does_not_push_out_the_last_good_record(
 def test_never_asked_and_down_is_an_error_without_age(
     cache: SharedCache, backend: FakeBackend
 ) -> None:
-    backend.fail_with(TryLater("no connection"))
+    backend.fail_with(TransientError("no connection"))
     outcome = cache.get({(STATUS, A): 30.0})[STATUS, A]
     assert (outcome.record, outcome.age_s) == (None, None)
     assert "old" not in str(outcome.error)
@@ -142,7 +149,9 @@ wants = st.dictionaries(
     st.floats(0, 400),
     max_size=8,
 )
-failures = st.sampled_from([None, None, TryLater("down"), NothingThere("gone"), NotPermitted("no")])
+failures = st.sampled_from(
+    [None, None, TransientError("down"), NotFoundError("gone"), PermissionDeniedError("no")]
+)
 
 
 class CurrencyLaw(RuleBasedStateMachine):
@@ -223,7 +232,7 @@ def test_the_last_good_record_is_a_value_for_those_whose_currency_it_meets(cache
     key = (LOAD, A)
     cache.get({key: 0.0})
     clock.pass_(20.0)
-    backend.fail_with(TryLater("down"))
+    backend.fail_with(TransientError("down"))
     outcome = cache.get({key: 10.0})[key]
     assert outcome.record is None
     assert outcome.within(10.0) is None
@@ -238,7 +247,7 @@ def test_a_write_makes_the_last_good_record_nobodys_value(cache, backend, clock)
     key = (LOAD, A)
     cache.get({key: 0.0})
     cache.touch(*key)
-    backend.fail_with(TryLater("down"))
+    backend.fail_with(TransientError("down"))
     outcome = cache.get({key: 10.0})[key]
     assert outcome.age_s == 0.0
     assert outcome.within(3_600.0) is None
@@ -249,7 +258,7 @@ def test_that_a_station_has_nothing_is_known_for_as_long(cache, backend, clock):
     backend.absent[ALARMS] = set(backend.stations)
     cache.get(wanted)
     clock.pass_(20.0)
-    backend.fail_with(TryLater("down"))
+    backend.fail_with(TransientError("down"))
     # Also for one that nobody asked for: the reply for the whole account left it out.
     outcome = cache.get({(ALARMS, C): 10.0})[ALARMS, C]
     assert outcome.within(10.0) is None
@@ -258,5 +267,5 @@ def test_that_a_station_has_nothing_is_known_for_as_long(cache, backend, clock):
 
 
 def test_without_any_good_record_there_is_no_value(cache, backend):
-    backend.fail_with(TryLater("down"))
+    backend.fail_with(TransientError("down"))
     assert cache.get({(LOAD, A): 0.0})["getLoad", A].within(1e9) is None

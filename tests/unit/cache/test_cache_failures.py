@@ -11,12 +11,12 @@ import pytest
 from chargepoint_driver.backend import Request
 from chargepoint_driver.cache import Outcome, SharedCache
 from chargepoint_driver.errors import (
-    BadReply,
+    AuthenticationError,
     ChargePointError,
-    NothingThere,
-    NotPermitted,
-    TryLater,
-    WrongCredentials,
+    InvalidReplyError,
+    NotFoundError,
+    PermissionDeniedError,
+    TransientError,
 )
 
 from .conftest import Reader
@@ -35,7 +35,7 @@ def ask(cache: SharedCache, call: str = STATUS, station: str = A) -> Outcome:
 def test_a_held_call_answers_at_once_and_is_not_sent(
     cache: SharedCache, backend: FakeBackend
 ) -> None:
-    error = TryLater("no connection")
+    error = TransientError("no connection")
     backend.fail_with(error)
     assert ask(cache).error is error
     for station in ids(5):
@@ -46,7 +46,7 @@ def test_a_held_call_answers_at_once_and_is_not_sent(
 def test_pauses_grow_to_less_than_a_poll(
     cache: SharedCache, backend: FakeBackend, clock: Time
 ) -> None:
-    backend.fail_with(TryLater("no connection"))
+    backend.fail_with(TransientError("no connection"))
     asked_at = []
     for _ in range(600):
         before = len(backend.requests)
@@ -67,7 +67,7 @@ def test_pauses_of_two_drivers_drift_apart(
     def second_request(jitter: float) -> float:
         backend = FakeBackend(clock, ids(1))
         cache = make_cache(backend=backend, jitter=lambda: jitter)
-        backend.fail_with(TryLater("no connection"))
+        backend.fail_with(TransientError("no connection"))
         began = clock()
         ask(cache)
         while len(backend.requests) < 2:
@@ -79,7 +79,7 @@ def test_pauses_of_two_drivers_drift_apart(
 
 
 def test_retry_after_is_heeded(cache: SharedCache, backend: FakeBackend, clock: Time) -> None:
-    backend.fail_with(TryLater("too many requests", retry_after_s=300))
+    backend.fail_with(TransientError("too many requests", retry_after_s=300))
     ask(cache)
     clock.pass_(299.0)
     ask(cache)
@@ -90,7 +90,7 @@ def test_retry_after_is_heeded(cache: SharedCache, backend: FakeBackend, clock: 
 
 
 def test_recovery(cache: SharedCache, backend: FakeBackend, clock: Time) -> None:
-    backend.fail_with(TryLater("no connection"))
+    backend.fail_with(TransientError("no connection"))
     ask(cache)
     assert set(cache.down()) == {STATUS}
     backend.fail_with(None)
@@ -100,7 +100,7 @@ def test_recovery(cache: SharedCache, backend: FakeBackend, clock: Time) -> None
     assert cache.down() == {}
     # The next outage begins with the shortest pause again.
     clock.pass_(1.0)
-    backend.fail_with(TryLater("no connection"))
+    backend.fail_with(TransientError("no connection"))
     ask(cache)
     backend.fail_with(None)
     clock.pass_(6.0)
@@ -108,7 +108,7 @@ def test_recovery(cache: SharedCache, backend: FakeBackend, clock: Time) -> None
 
 
 def test_one_call_that_is_down_costs_no_other(cache: SharedCache, backend: FakeBackend) -> None:
-    backend.fail_with(TryLater("no connection"), LOAD)
+    backend.fail_with(TransientError("no connection"), LOAD)
     outcomes = cache.get({(call, A): 0.0 for call in (STATUS, LOAD, ALARMS, STATIONS)})
     assert {call for (call, _), outcome in outcomes.items() if outcome.error} == {LOAD}
 
@@ -116,7 +116,7 @@ def test_one_call_that_is_down_costs_no_other(cache: SharedCache, backend: FakeB
 def test_logged_once_when_down_and_once_when_back(
     cache: SharedCache, backend: FakeBackend, clock: Time, caplog: pytest.LogCaptureFixture
 ) -> None:
-    backend.fail_with(TryLater("no connection"))
+    backend.fail_with(TransientError("no connection"))
     for _ in range(300):
         ask(cache)
         clock.pass_(5.0)
@@ -134,11 +134,11 @@ def test_logged_once_when_down_and_once_when_back(
 def test_what_is_not_permitted_is_left_alone(
     cache: SharedCache, backend: FakeBackend, clock: Time
 ) -> None:
-    backend.fail_with(NotPermitted("not in your plan", service_code="101"), ALARMS)
+    backend.fail_with(PermissionDeniedError("not in your plan", service_code="101"), ALARMS)
     wanted = {(ALARMS, station): 0.0 for station in ids(5)}
     for _ in range(10):
         errors = [outcome.error for outcome in cache.get(wanted).values()]
-        assert {type(error) for error in errors} == {NotPermitted}
+        assert {type(error) for error in errors} == {PermissionDeniedError}
         assert {error.service_code for error in errors if error} == {"101"}
         clock.pass_(POLL_S)
     assert len(backend.requests) == 1
@@ -153,7 +153,7 @@ CALLS = (STATUS, LOAD, ALARMS, SESSIONS, RIGHTS, STATIONS)
 def test_wrong_credentials_cost_one_request_however_much_is_wanted(
     cache: SharedCache, backend: FakeBackend, clock: Time
 ) -> None:
-    error = WrongCredentials("who are you")
+    error = AuthenticationError("who are you")
     backend.fail_with(error)
     wanted = {(call, station): 0.0 for call in CALLS for station in ids(5)}
     assert {id(outcome.error) for outcome in cache.get(wanted).values()} == {id(error)}
@@ -167,14 +167,14 @@ def test_wrong_credentials_cost_one_request_however_much_is_wanted(
 def test_wrong_credentials_cost_many_readers_one_request(
     backend: FakeBackend, read: Callable[..., Reader]
 ) -> None:
-    backend.fail_with(WrongCredentials("who are you"))
+    backend.fail_with(AuthenticationError("who are you"))
     backend.hold()
     readers = [read((call, station)) for call in CALLS for station in ids(5)]
     backend.wait_for_requests(1)
     backend.release()
     for reader in readers:
         (outcome,) = reader.outcomes().values()
-        assert isinstance(outcome.error, WrongCredentials)
+        assert isinstance(outcome.error, AuthenticationError)
     assert len(backend.requests) == 1
 
 
@@ -186,13 +186,13 @@ def test_credentials_that_were_right_cost_one_request_too_when_they_are_no_more(
     assert all(outcome.record for outcome in cache.get(wanted).values())
     before = len(backend.requests)
     clock.pass_(POLL_S)
-    backend.fail_with(WrongCredentials("who are you"))
+    backend.fail_with(AuthenticationError("who are you"))
     backend.hold()
     reader = Reader(cache, wanted)
     backend.wait_for_requests(before + 1)
     backend.release()
     assert all(
-        isinstance(outcome.error, WrongCredentials) for outcome in reader.outcomes().values()
+        isinstance(outcome.error, AuthenticationError) for outcome in reader.outcomes().values()
     )
     assert len(backend.requests) == before + 1
 
@@ -200,7 +200,7 @@ def test_credentials_that_were_right_cost_one_request_too_when_they_are_no_more(
 def test_once_the_credentials_are_mended_everything_works_at_once(
     cache: SharedCache, backend: FakeBackend
 ) -> None:
-    backend.fail_with(WrongCredentials("who are you"))
+    backend.fail_with(AuthenticationError("who are you"))
     wanted = {(call, A): 0.0 for call in CALLS}
     cache.get(wanted)
     backend.fail_with(None)
@@ -230,9 +230,9 @@ def test_calls_go_out_together_once_the_account_has_proved_good(
 @pytest.mark.parametrize(
     "error",
     [
-        NothingThere("no such station"),
-        BadReply("what?"),
-        NotPermitted("not your station", service_code="101"),
+        NotFoundError("no such station"),
+        InvalidReplyError("what?"),
+        PermissionDeniedError("not your station", service_code="101"),
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -256,7 +256,7 @@ def test_a_station_that_a_list_leaves_out_costs_only_itself(
     outcomes = cache.get({(STATUS, station): 30.0 for station in ids(5)})
     assert {station for (_, station), outcome in outcomes.items() if outcome.error} == {B}
     error = outcomes[STATUS, B].error
-    assert isinstance(error, NothingThere)
+    assert isinstance(error, NotFoundError)
     assert STATUS in str(error)
     assert B in str(error)
     assert cache.down() == {}
@@ -266,7 +266,9 @@ def test_one_failed_list_of_several_costs_only_its_own_stations(
     cache: SharedCache, backend: FakeBackend, clock: Time
 ) -> None:
     everyone = ids(150)
-    backend.failure = lambda request: BadReply("what?") if everyone[0] in request.stations else None
+    backend.failure = lambda request: (
+        InvalidReplyError("what?") if everyone[0] in request.stations else None
+    )
     outcomes = cache.get({(STATUS, station): 0.0 for station in everyone})
     good = {station for (_, station), outcome in outcomes.items() if outcome.record}
     assert good == set(everyone[100:])
@@ -284,14 +286,14 @@ def test_a_password_that_is_changed_while_a_request_is_out_is_tried_too(
     """Several calls wait behind the one that is refused: with the new one, one of them goes out,
     and the others share its error again."""
     backend.secret = b"old"
-    backend.fail_with(WrongCredentials("who are you"))
+    backend.fail_with(AuthenticationError("who are you"))
     backend.hold()
     readers = [read((call, A)) for call in (STATUS, LOAD, ALARMS)]
     backend.wait_for_requests(1)
     backend.secret = b"new"
     backend.release()
     outcomes = [outcome for reader in readers for outcome in reader.outcomes().values()]
-    assert [type(outcome.error) for outcome in outcomes] == [WrongCredentials] * 3
+    assert [type(outcome.error) for outcome in outcomes] == [AuthenticationError] * 3
     assert len(backend.requests) == 2
-    assert type(ask(cache, RIGHTS).error) is WrongCredentials
+    assert type(ask(cache, RIGHTS).error) is AuthenticationError
     assert len(backend.requests) == 2

@@ -10,7 +10,7 @@ import pytest
 
 from chargepoint_driver.backend import Request
 from chargepoint_driver.cache import SharedCache
-from chargepoint_driver.errors import TryLater
+from chargepoint_driver.errors import TransientError
 
 from .fake import ALARMS, LOAD, SESSIONS, STATIONS, STATUS, FakeBackend, Time, ids
 
@@ -42,8 +42,8 @@ def test_a_thousand_cycles_keep_no_more_than_ten(
         gc.collect()
         return len(backend.alive), len(cache)
 
-    def outage(request: Request) -> TryLater | None:
-        return TryLater("down") if request.call == STATUS else None
+    def outage(request: Request) -> TransientError | None:
+        return TransientError("down") if request.call == STATUS else None
 
     def fine(request: Request) -> None:
         return None

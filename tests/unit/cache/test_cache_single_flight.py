@@ -8,7 +8,12 @@ from collections.abc import Callable
 import pytest
 
 from chargepoint_driver.cache import SharedCache
-from chargepoint_driver.errors import BadReply, ChargePointError, NotPermitted, TryLater
+from chargepoint_driver.errors import (
+    ChargePointError,
+    InvalidReplyError,
+    PermissionDeniedError,
+    TransientError,
+)
 
 from .conftest import Reader
 from .fake import ALARMS, LOAD, SESSIONS, STATIONS, STATUS, FakeBackend, Time, ids
@@ -100,7 +105,7 @@ def test_a_station_that_the_flight_before_brings_is_not_asked_for_again(
     assert [(request.call, request.group) for request in backend.requests[1:]] == [(LOAD, "7")]
 
 
-class Unforeseen(Exception):
+class UnforeseenError(Exception):
     """A mistake in a backend."""
 
 
@@ -119,10 +124,10 @@ def quiet_threads(monkeypatch: pytest.MonkeyPatch) -> list[type[BaseException]]:
 @pytest.mark.parametrize(
     "error",
     [
-        TryLater("down"),
-        NotPermitted("no"),
-        BadReply("what?"),
-        Unforeseen("mistake"),
+        TransientError("down"),
+        PermissionDeniedError("no"),
+        InvalidReplyError("what?"),
+        UnforeseenError("mistake"),
         MemoryError(),
         SystemExit(1),
         KeyboardInterrupt(),
@@ -147,7 +152,7 @@ def test_whatever_a_request_fails_with_wakes_every_reader(
             assert isinstance(outcome.error, ChargePointError)
 
 
-@pytest.mark.parametrize("error", [Unforeseen("mistake"), Abort()], ids=["Exception", "Base"])
+@pytest.mark.parametrize("error", [UnforeseenError("mistake"), Abort()], ids=["Exception", "Base"])
 def test_after_an_unforeseen_failure_the_next_reader_asks_again(
     backend: FakeBackend,
     cache: SharedCache,
@@ -185,7 +190,7 @@ def test_a_wait_has_a_limit_and_the_late_reply_is_kept(
     cache = make_cache(limit_s=0.1)
     backend.hold()
     outcome = cache.get({(LOAD, A): 0.0})[LOAD, A]
-    assert isinstance(outcome.error, TryLater)
+    assert isinstance(outcome.error, TransientError)
     assert "0.1 s" in str(outcome.error)
     backend.release()
     # The next reader gets it, from the store or out of the air.
@@ -205,7 +210,7 @@ def test_the_limit_is_for_the_whole_read(
 
     def wait() -> None:
         outcomes = reader.outcomes()
-        if all(isinstance(outcome.error, TryLater) for outcome in outcomes.values()):
+        if all(isinstance(outcome.error, TransientError) for outcome in outcomes.values()):
             done.set()
 
     waiter = threading.Thread(target=wait)
@@ -225,7 +230,7 @@ def test_a_late_answer_for_one_call_does_not_cost_the_others(
     backend.hold()
     hanging = Reader(cache, {(ALARMS, A): 0.0, (STATUS, E): 60.0})
     outcomes = hanging.outcomes()
-    assert isinstance(outcomes[ALARMS, A].error, TryLater)
+    assert isinstance(outcomes[ALARMS, A].error, TransientError)
     assert outcomes[STATUS, E].record is not None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chargepoint_driver.cache import SharedCache
-from chargepoint_driver.errors import NotPermitted, TryLater
+from chargepoint_driver.errors import PermissionDeniedError, TransientError
 
 from .fake import LOAD, STATIONS, FakeBackend, Time, ids
 
@@ -67,13 +67,15 @@ def test_one_station_needs_no_groups(cache: SharedCache, grouped: FakeBackend) -
 
 
 @pytest.mark.parametrize(
-    "error", [NotPermitted("no", service_code="101"), TryLater("down")], ids=["refused", "down"]
+    "error",
+    [PermissionDeniedError("no", service_code="101"), TransientError("down")],
+    ids=["refused", "down"],
 )
 def test_where_groups_cannot_be_learned_stations_are_asked_singly(
     cache: SharedCache,
     grouped: FakeBackend,
     clock: Time,
-    error: NotPermitted | TryLater,
+    error: PermissionDeniedError | TransientError,
 ) -> None:
     grouped.fail_with(error, STATIONS)
     for _ in range(3):
@@ -86,7 +88,7 @@ def test_where_groups_cannot_be_learned_stations_are_asked_singly(
 def test_refused_groups_are_not_asked_for_at_every_read(
     cache: SharedCache, grouped: FakeBackend, clock: Time
 ) -> None:
-    grouped.fail_with(NotPermitted("no"), STATIONS)
+    grouped.fail_with(PermissionDeniedError("no"), STATIONS)
     for _ in range(10):
         loads(cache, *ids(5))
         clock.pass_(30.0)
@@ -137,7 +139,7 @@ def test_a_failed_group_costs_only_its_own_stations(
     cache: SharedCache, grouped: FakeBackend
 ) -> None:
     grouped.failure = lambda request: (
-        NotPermitted("not your group") if request.group == "8" else None
+        PermissionDeniedError("not your group") if request.group == "8" else None
     )
     found = loads(cache, *ids(5))
     assert {station for station, good in found.items() if good} >= {A, B, C}
@@ -146,7 +148,7 @@ def test_a_failed_group_costs_only_its_own_stations(
 def test_a_group_that_failed_for_now_is_not_the_end_of_the_call(
     cache: SharedCache, grouped: FakeBackend, clock: Time
 ) -> None:
-    grouped.failure = lambda request: TryLater("down") if request.group == "7" else None
+    grouped.failure = lambda request: TransientError("down") if request.group == "7" else None
     loads(cache, *ids(5))
     grouped.failure = lambda request: None
     clock.pass_(60.0)

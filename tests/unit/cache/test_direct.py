@@ -9,7 +9,7 @@ import pytest
 
 from chargepoint_driver.backend import Reply, Request
 from chargepoint_driver.cache import DirectCache
-from chargepoint_driver.errors import ChargePointError, NothingThere, TryLater
+from chargepoint_driver.errors import ChargePointError, NotFoundError, TransientError
 from chargepoint_driver.records import StationRecord
 
 LOAD, STATUS = ("getLoad", "A"), ("getStationStatus", "A")
@@ -65,11 +65,11 @@ def test_each_read_looks_once_at_each_station_and_keeps_nothing(cache, memory):
 def test_a_station_that_is_not_there_is_an_error_of_its_own(cache):
     found = cache.get({LOAD: 0.0, ("getLoad", "Z"): 0.0})
     assert found[LOAD].error is None
-    assert isinstance(found["getLoad", "Z"].error, NothingThere)
+    assert isinstance(found["getLoad", "Z"].error, NotFoundError)
     assert cache.peek("getLoad", "Z") is None
 
 
-@pytest.mark.parametrize("error", [TryLater("stopped"), ValueError("a defect")])
+@pytest.mark.parametrize("error", [TransientError("stopped"), ValueError("a defect")])
 def test_a_failure_is_the_error_of_each_key_until_a_read_works(cache, memory, error):
     memory.error = error
     found = cache.get({LOAD: 60.0, STATUS: 60.0})
@@ -86,7 +86,7 @@ def test_groups_are_read_anew(cache, memory):
     assert cache.ports("A") == {1, 2}
     memory.groups["A"] = ""
     assert cache.members("7") == {"B"}
-    with pytest.raises(NothingThere, match="station group 3"):
+    with pytest.raises(NotFoundError, match="station group 3"):
         cache.members("3")
 
 
@@ -99,6 +99,6 @@ def test_the_list_is_that_of_the_newest_read_of_the_station(cache, memory):
     assert cache.peek(*listed).values == {"look": 3}
     cache.forget_failures()
     assert cache.peek(*listed).values == {"look": 4}
-    memory.error = TryLater("stopped")
+    memory.error = TransientError("stopped")
     cache.get({LOAD: 0.0})
     assert cache.peek(*listed) is None

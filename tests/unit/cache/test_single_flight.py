@@ -7,7 +7,12 @@ import threading
 import pytest
 
 from chargepoint_driver.cache.single_flight import Flight, within
-from chargepoint_driver.errors import BadReply, FateUnknown, NothingThere, TryLater
+from chargepoint_driver.errors import (
+    InvalidReplyError,
+    NotFoundError,
+    OutcomeUnknownError,
+    TransientError,
+)
 from chargepoint_driver.records import StationRecord
 
 from .fake import LIMIT_S
@@ -19,7 +24,9 @@ def test_work_that_ends_in_time() -> None:
     assert done == ["x"]
 
 
-@pytest.mark.parametrize("error", [BadReply("what?"), ValueError("mistake"), KeyboardInterrupt()])
+@pytest.mark.parametrize(
+    "error", [InvalidReplyError("what?"), ValueError("mistake"), KeyboardInterrupt()]
+)
 def test_what_the_work_raises_is_raised_here(error: BaseException) -> None:
     def work() -> None:
         raise error
@@ -29,8 +36,8 @@ def test_what_the_work_raises_is_raised_here(error: BaseException) -> None:
     assert caught.value is error
 
 
-@pytest.mark.parametrize("late", [TryLater, FateUnknown])
-def test_work_that_does_not_end(late: type[TryLater]) -> None:
+@pytest.mark.parametrize("late", [TransientError, OutcomeUnknownError])
+def test_work_that_does_not_end(late: type[TransientError]) -> None:
     end, ended = threading.Event(), threading.Event()
 
     def work() -> None:
@@ -47,11 +54,11 @@ def test_work_that_does_not_end(late: type[TryLater]) -> None:
 def test_a_flight_tells_why_a_station_has_no_record() -> None:
     flight = Flight("getLoad", ["1:1", "1:2", "1:3"], 0.0)
     flight.landed({"1:1": StationRecord("1:1")}, 5.0)
-    error = TryLater("down")
+    error = TransientError("down")
     flight.fail(["1:1", "1:2"], error)
     assert flight.errors == {"1:2": error}
     assert flight.error_of("1:2") is error
-    assert isinstance(flight.error_of("1:3"), NothingThere)
+    assert isinstance(flight.error_of("1:3"), NotFoundError)
     assert not flight.wait(0.0)
     flight.finish()
     assert flight.wait(0.0)
@@ -59,7 +66,7 @@ def test_a_flight_tells_why_a_station_has_no_record() -> None:
 
 def test_the_first_error_of_a_station_stands() -> None:
     flight = Flight("getLoad", ["1:1"], 0.0)
-    first = TryLater("first")
+    first = TransientError("first")
     flight.fail(["1:1"], first)
-    flight.fail(["1:1"], TryLater("second"))
+    flight.fail(["1:1"], TransientError("second"))
     assert flight.error_of("1:1") is first

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from chargepoint_driver.catalogue import CHARGEPOINT, OCPP, Kind, Scope, Whole
+from chargepoint_driver.catalogue import CHARGEPOINT, OCPP, Kind, Scope, StationValue
 
 
 def test_a_name_is_enough_to_find_a_row():
@@ -58,7 +58,7 @@ def test_the_live_status_of_the_specification_is_there():
     for name in ("compositeStatus", "availableForCharging", "requiresMaintenance"):
         row = OCPP.find("StationStatusRegister", name)
         assert row is not None
-        assert row.whole is Whole.OWN
+        assert row.whole is StationValue.OWN
 
 
 @pytest.mark.parametrize("row", [*OCPP, *CHARGEPOINT], ids=lambda row: row.name)

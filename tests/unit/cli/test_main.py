@@ -148,16 +148,16 @@ def test_deploying_without_volttron(run, account, tmp_path, monkeypatch):
 
 def test_every_error_has_its_exit_code():
     wanted = {
-        "BadConfiguration": 2,
-        "BadValue": 2,
-        "FateUnknown": 5,
-        "TryLater": 4,
+        "ConfigurationError": 2,
+        "InvalidValueError": 2,
+        "OutcomeUnknownError": 5,
+        "TransientError": 4,
         "Refused": 3,
-        "WrongCredentials": 3,
-        "NotPermitted": 3,
-        "WriteRejected": 3,
-        "NothingThere": 1,
-        "BadReply": 1,
+        "AuthenticationError": 3,
+        "PermissionDeniedError": 3,
+        "WriteRejectedError": 3,
+        "NotFoundError": 1,
+        "InvalidReplyError": 1,
         "ChargePointError": 1,
     }
     assert {name: exit_code(getattr(errors, name)("x")) for name in wanted} == wanted
@@ -171,7 +171,7 @@ def test_every_error_has_its_exit_code():
         (RuntimeError("oh [no]"), 70, "RuntimeError: oh [no] - this is a defect"),
         (KeyboardInterrupt(), 130, "interrupted"),
         (click.Abort(), 130, "interrupted"),
-        (errors.TryLater("come back"), 4, "error [try_later] come back"),
+        (errors.TransientError("come back"), 4, "error [try_later] come back"),
     ],
 )
 def test_no_traceback(raised, code, said, run, monkeypatch):
@@ -265,9 +265,9 @@ def test_what_to_do_with_chargers_that_connect_directly(words, sample, run, tmp_
 
 
 def test_two_only_if_nothing_was_asked():
-    assert exit_code(errors.BadValue("x"), asked=False) == 2
-    assert exit_code(errors.BadValue("x"), asked=True) == 1
-    assert exit_code(errors.TryLater("x"), asked=True) == 4
+    assert exit_code(errors.InvalidValueError("x"), asked=False) == 2
+    assert exit_code(errors.InvalidValueError("x"), asked=True) == 1
+    assert exit_code(errors.TransientError("x"), asked=True) == 4
 
 
 @pytest.mark.parametrize(

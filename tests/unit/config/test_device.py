@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chargepoint_driver.config import HOST_KEYS, AccountConfig, DeviceConfig
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 
 GOOD = {"username": "u", "password": "s3cr3t", "stationID": "1:34003"}
 
@@ -15,7 +15,7 @@ def device(**fields):
 
 
 def fault(**fields):
-    with pytest.raises(BadConfiguration) as caught:
+    with pytest.raises(ConfigurationError) as caught:
         device(**fields)
     assert "s3cr3t" not in str(caught.value)
     return str(caught.value)
@@ -112,7 +112,7 @@ def test_a_faulty_key(fields, words):
 
 
 def test_all_faults_come_at_once():
-    with pytest.raises(BadConfiguration) as caught:
+    with pytest.raises(ConfigurationError) as caught:
         DeviceConfig.from_dict(
             {"portNumber": 0, "timeout": -1, "pasword": "s3cr3t", 5: "x"}, "device.config"
         )
@@ -124,7 +124,7 @@ def test_all_faults_come_at_once():
 
 
 def test_a_missing_key_says_so():
-    with pytest.raises(BadConfiguration, match="'stationID' is missing; add it"):
+    with pytest.raises(ConfigurationError, match="'stationID' is missing; add it"):
         DeviceConfig.from_dict({"username": "u", "password": "p"})
 
 

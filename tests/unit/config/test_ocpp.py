@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chargepoint_driver.config import AgentConfig, DeviceConfig, OcppDevice, read_device
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 
 GOOD = {"backend": "ocpp", "chargePointID": "CP1", "database": "ocpp.db"}
 
@@ -22,7 +22,7 @@ def test_the_backend_decides_what_a_device_is():
     assert isinstance(
         read_device({"stationID": "1:1", "username": "u", "password_env": "P"}), DeviceConfig
     )
-    with pytest.raises(BadConfiguration, match="'occp' is none; write chargepoint or ocpp"):
+    with pytest.raises(ConfigurationError, match="'occp' is none; write chargepoint or ocpp"):
         read_device({**GOOD, "backend": "occp"})
 
 
@@ -41,7 +41,7 @@ def test_devices_of_one_database_share_their_central_system():
 
 
 def test_every_fault_at_once_with_its_cure():
-    with pytest.raises(BadConfiguration) as caught:
+    with pytest.raises(ConfigurationError) as caught:
         device(
             databas="x",
             connectorID=1,
@@ -65,14 +65,14 @@ def test_every_fault_at_once_with_its_cure():
 
 
 def test_the_agent_s_keys_belong_to_the_agent():
-    with pytest.raises(BadConfiguration) as caught:
+    with pytest.raises(ConfigurationError) as caught:
         device(cache_agent="platform.chargepoint", listn="x")
     assert "database: is of use in the caching agent's account; move it there" in str(caught.value)
     assert "did you mean 'listen'" in str(caught.value)
 
 
 def test_connector_and_evse_must_agree():
-    with pytest.raises(BadConfiguration, match="differ"):
+    with pytest.raises(ConfigurationError, match="differ"):
         device(connectorId=1, evseId=2)
 
 

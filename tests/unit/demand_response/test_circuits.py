@@ -18,7 +18,7 @@ from chargepoint_driver.demand_response.circuits import (
 from chargepoint_driver.demand_response.circuits.allocation import Network
 from chargepoint_driver.demand_response.circuits.config import problems
 from chargepoint_driver.demand_response.schedule import ScheduleConfig
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 
 ACTIVE = PortState(is_active=True)
 
@@ -128,7 +128,7 @@ def test_faults_between_circuits_are_named() -> None:
 )
 def test_faults_of_a_circuit_are_named(fields, words) -> None:
     base = {"timezone": "UTC", "groups": {"g": {"devices": ["d"]}}}
-    with pytest.raises(BadConfiguration, match=words):
+    with pytest.raises(ConfigurationError, match=words):
         ScheduleConfig.from_dict({**base, "circuits": {"c": fields}})
 
 

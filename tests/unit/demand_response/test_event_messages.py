@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chargepoint_driver.demand_response.event_messages import MOST_EVENTS, Events
+from chargepoint_driver.demand_response.event_messages import MAX_EVENTS, Events
 
 NOON = datetime(2026, 7, 1, 12, 0, tzinfo=timezone.utc)
 SETTINGS = {"levels": {"1": 40.0, "2": 20, "3": 0}, "prices": {"0.3": 30.0, "1": 5.0}}
@@ -148,7 +148,7 @@ def test_an_event_that_says_neither_level_nor_price(events: Events) -> None:
 
 
 def test_there_is_an_end_to_what_is_remembered(events: Events) -> None:
-    for number in range(MOST_EVENTS):
+    for number in range(MAX_EVENTS):
         events.take(event(str(number)), NOON)
     assert "waiting already" in events.take(event("more"), NOON)
     assert events.take(event("0", level=3, modification=1), NOON) == "accepted"

@@ -12,7 +12,7 @@ import pytest
 from chargepoint_driver.demand_response.schedule import ScheduleConfig
 from chargepoint_driver.demand_response.schedule.devices import Look
 from chargepoint_driver.demand_response.schedule.runner import Scheduler
-from chargepoint_driver.errors import BadValue, TryLater
+from chargepoint_driver.errors import InvalidValueError, TransientError
 
 START = datetime(2026, 12, 1, 16, 50, tzinfo=timezone.utc)
 
@@ -99,7 +99,7 @@ def test_a_limit_is_divided_renewed_under_its_lease_and_given_back(devices, cloc
 def test_what_fails_is_tried_again_and_recorded(devices, clock) -> None:
     found = scheduler(devices, clock, RULE)
     clock.ahead(minutes=15)
-    devices.broken["hold", "a"] = TryLater("away")
+    devices.broken["hold", "a"] = TransientError("away")
     found.look()
     assert devices.take() == [("hold", "b", 10.0, 300.0)]
     assert found.records[-1]["done"] is False
@@ -107,7 +107,7 @@ def test_what_fails_is_tried_again_and_recorded(devices, clock) -> None:
     found.look()
     assert len(devices.take()) == 2
     assert found.records[-1]["done"] is True
-    devices.broken["release"] = TryLater("away")
+    devices.broken["release"] = TransientError("away")
     clock.ahead(hours=1)
     found.look()
     devices.broken.clear()
@@ -146,7 +146,7 @@ def test_a_plan_is_sent_in_place_of_limits_and_offered_again_after_a_while(devic
 
 def test_a_device_that_takes_no_plan_is_written_to(devices, clock) -> None:
     found = scheduler(devices, clock, {**RULE, "devices": ["a"], "plan": True})
-    devices.broken["plan"] = BadValue("not OCPP")
+    devices.broken["plan"] = InvalidValueError("not OCPP")
     clock.ahead(minutes=15)
     found.look()
     assert devices.take() == [("hold", "a", 20.0, 300.0)]
@@ -260,7 +260,7 @@ def test_a_need_by_the_api(devices, clock) -> None:
         ("g", "van", 5.0, "2026-11-01T22:00:00Z"),
         ("g", "van", 5.0, "22:00"),
     ):
-        with pytest.raises(BadValue):
+        with pytest.raises(InvalidValueError):
             found.set_need(*arguments)
 
 
@@ -321,7 +321,7 @@ def test_a_charger_that_does_not_take_its_limit_leaves_the_others_less(devices, 
     clock.ahead(seconds=70)
     devices.take()
     devices.looks["b"] = Look(False)
-    devices.broken["hold", "b"] = TryLater("away")
+    devices.broken["hold", "b"] = TransientError("away")
     for _ in range(8):
         found.look()
         clock.ahead(seconds=20)

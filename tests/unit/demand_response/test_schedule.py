@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from chargepoint_driver.demand_response.schedule import Prices, Schedule, ScheduleConfig
 from chargepoint_driver.demand_response.schedule.cheapest import Need, lay
-from chargepoint_driver.errors import BadConfiguration, BadValue
+from chargepoint_driver.errors import ConfigurationError, InvalidValueError
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -231,7 +231,7 @@ def test_price_thresholds_and_what_is_not_known() -> None:
     ],
 )
 def test_bad_prices_are_refused_whole(message, words) -> None:
-    with pytest.raises(BadValue, match=words):
+    with pytest.raises(InvalidValueError, match=words):
         Prices.parse(message)
 
 
@@ -372,13 +372,13 @@ def test_the_deadline_of_a_need_is_the_next_such_time() -> None:
 )
 def test_faults_of_the_configuration_are_named(fields, words) -> None:
     group = fields.pop("group", {})
-    with pytest.raises(BadConfiguration, match=words):
+    with pytest.raises(ConfigurationError, match=words):
         schedule(group, **{"zone": fields.pop("timezone", "UTC"), **fields})
 
 
 def test_an_unknown_group_and_a_time_without_zone_are_refused() -> None:
     found = schedule()
-    with pytest.raises(BadValue, match="no group 'x'"):
+    with pytest.raises(InvalidValueError, match="no group 'x'"):
         found.now("x", local("2026-12-01T20:00"))
-    with pytest.raises(BadValue, match="time zone"):
+    with pytest.raises(InvalidValueError, match="time zone"):
         found.periods("g", datetime(2026, 12, 1), datetime(2026, 12, 2))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.records import StationRecord
 from chargepoint_driver.registry import build, read_csv, read_file
 
@@ -83,7 +83,7 @@ def test_an_empty_registry_has_no_points(read):
     ],
 )
 def test_what_is_no_registry(content, problem, read):
-    with pytest.raises(BadConfiguration) as caught:
+    with pytest.raises(ConfigurationError) as caught:
         read(content)
     assert "device.csv: " in str(caught.value)
     assert problem in str(caught.value)
@@ -91,7 +91,7 @@ def test_what_is_no_registry(content, problem, read):
 
 @pytest.mark.parametrize("name", ["missing.csv", "."])
 def test_a_file_that_is_not_there(name, tmp_path):
-    with pytest.raises(BadConfiguration, match="cannot be read"):
+    with pytest.raises(ConfigurationError, match="cannot be read"):
         read_csv(tmp_path / name)
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chargepoint_driver.catalogue import CHARGEPOINT
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.registry import Registry, build, columns, read_csv
 
 from .rows import COLUMNS
@@ -106,5 +106,5 @@ def test_random_files_never_crash(content):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "x.csv"
         path.write_bytes(content)
-        with contextlib.suppress(BadConfiguration):
+        with contextlib.suppress(ConfigurationError):
             build(read_csv(path), "x.csv", "1:1")

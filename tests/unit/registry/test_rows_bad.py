@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 
 from .rows import SHORT, of, row
 
@@ -74,7 +74,7 @@ def test_all_faults_come_at_once():
     registry = of(*rows)
     assert {fault.row for fault in registry.faults} == set(range(2, len(rows) + 2))
     assert registry.points == {}
-    with pytest.raises(BadConfiguration) as caught:
+    with pytest.raises(ConfigurationError) as caught:
         registry.raise_faults()
     assert str(caught.value).splitlines() == [str(fault) for fault in registry.faults]
     assert isinstance(caught.value, ValueError)

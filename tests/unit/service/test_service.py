@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from chargepoint_driver.errors import NothingThere, TryLater, WrongCredentials
+from chargepoint_driver.errors import AuthenticationError, NotFoundError, TransientError
 from chargepoint_driver.registry import Point
 
 from .conftest import OTHER, STATION, Rig
@@ -56,14 +56,14 @@ def test_a_failed_call_costs_only_its_own_points(rig: Rig) -> None:
     rig.sim.faults.set("getAlarms", "http", status=503)
     reading = rig.service.read(points(rig, STATION, OTHER))
     assert set(reading.errors) == {f"{STATION}/alarmType", f"{OTHER}/alarmType"}
-    assert all(isinstance(error, TryLater) for error in reading.errors.values())
+    assert all(isinstance(error, TransientError) for error in reading.errors.values())
     assert len(reading.values) == 4
 
 
 def test_a_port_that_is_not_there_costs_only_itself(rig: Rig) -> None:
     reading = rig.service.read({"p1": rig.point("portLoad"), "p9": rig.point("portLoad", 9)})
     assert set(reading.values) == {"p1"}
-    assert isinstance(reading.errors["p9"], NothingThere)
+    assert isinstance(reading.errors["p9"], NotFoundError)
 
 
 def test_a_failure_is_never_a_value(rig: Rig) -> None:
@@ -80,7 +80,7 @@ def test_corrected_settings_count_at_once(rig: Rig) -> None:
     rig.sim.accounts.add(rig.sim.username, "another")
     wanted = points(rig, STATION)
     assert all(
-        isinstance(error, WrongCredentials) for error in rig.service.read(wanted).errors.values()
+        isinstance(error, AuthenticationError) for error in rig.service.read(wanted).errors.values()
     )
     fields = rig.account.model_dump() | {"password": "another"}
     rig.service.reconfigure(type(rig.account)(**fields))

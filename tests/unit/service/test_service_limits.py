@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chargepoint_driver.errors import BadValue
+from chargepoint_driver.errors import InvalidValueError
 from chargepoint_driver.service import ShedOptions
 from chargepoint_driver.simulator.world.ceilings import Limit
 
@@ -151,7 +151,7 @@ def test_what_is_no_limit_is_refused_and_changes_nothing(rig: Rig, name: str) ->
     rig.write("allowedLoad", 3.0)
     rig.sim.calls.reset()
     for value in NO_NUMBERS:
-        with pytest.raises(BadValue, match=name):
+        with pytest.raises(InvalidValueError, match=name):
             rig.write(name, value, options=ShedOptions(on_write=True))
         assert rig.staged() == "allowedLoad 3 kW", value
     assert rig.sim.calls.total == 0
@@ -159,19 +159,19 @@ def test_what_is_no_limit_is_refused_and_changes_nothing(rig: Rig, name: str) ->
 
 def test_what_is_no_percentage_is_refused(rig: Rig) -> None:
     for value in (100.001, 101, "101", 1e9, 50.5):
-        with pytest.raises(BadValue, match="percentShed"):
+        with pytest.raises(InvalidValueError, match="percentShed"):
             rig.write("percentShed", value)
     assert (rig.sim.calls.total, rig.staged()) == (0, "None")
 
 
 def test_no_charger_has_a_gigawatt(rig: Rig) -> None:
-    with pytest.raises(BadValue, match="kW"):
+    with pytest.raises(InvalidValueError, match="kW"):
         rig.write("allowedLoad", 1e6)
 
 
 def test_refused_values_cost_no_call_at_all(rig: Rig) -> None:
     for name in ("allowedLoad", "percentShed", "shedState", "clearAlarms"):
-        with pytest.raises(BadValue):
+        with pytest.raises(InvalidValueError):
             rig.write(name, "rubbish", port=None if name == "clearAlarms" else 1)
     assert rig.sim.calls.total == 0
 
@@ -199,7 +199,7 @@ class TestTargets:
     def test_what_is_staged_belongs_to_its_target(self, rig: Rig) -> None:
         rig.write("allowedLoad", 3.0, port=1)
         for port, station in ((2, STATION), (None, STATION), (1, OTHER)):
-            with pytest.raises(BadValue, match="no limit"):
+            with pytest.raises(InvalidValueError, match="no limit"):
                 rig.write("shedState", 1, port=port, station=station)
         assert rig.sent() == 0
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chargepoint_driver.errors import BadValue, ChargePointError
+from chargepoint_driver.errors import ChargePointError, InvalidValueError
 from chargepoint_driver.service import ShedOptions
 from chargepoint_driver.simulator.world.ceilings import Limit
 
@@ -31,13 +31,13 @@ def test_true_sheds_and_false_clears(rig: Rig) -> None:
 def test_what_is_no_truth_value_is_refused(rig: Rig) -> None:
     rig.write("allowedLoad", 3.0)
     for value in (2, -1, 0.5, "on", "", None, [], {}, float("nan")):
-        with pytest.raises(BadValue, match="shedState"):
+        with pytest.raises(InvalidValueError, match="shedState"):
             rig.write("shedState", value)
     assert rig.sent() == 0
 
 
 def test_true_without_any_limit_is_refused(rig: Rig) -> None:
-    with pytest.raises(BadValue, match="write allowedLoad"):
+    with pytest.raises(InvalidValueError, match="write allowedLoad"):
         rig.write("shedState", 1)
     assert rig.sim.calls.total == 0
 
@@ -161,7 +161,7 @@ class TestRevert:
     def test_forgets_the_staged_limit(self, rig: Rig) -> None:
         shed(rig)
         rig.revert("allowedLoad")
-        with pytest.raises(BadValue, match="no limit"):
+        with pytest.raises(InvalidValueError, match="no limit"):
             rig.write("shedState", 1)
 
     def test_a_failed_clear_can_be_tried_again(self, rig: Rig) -> None:

@@ -10,38 +10,38 @@ from typing import Any
 import pytest
 
 from chargepoint_driver.errors import (
-    BadValue,
+    AuthenticationError,
     ChargePointError,
-    FateUnknown,
-    NothingThere,
-    NotPermitted,
-    TryLater,
-    WriteRejected,
-    WrongCredentials,
+    InvalidValueError,
+    NotFoundError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    TransientError,
+    WriteRejectedError,
 )
-from chargepoint_driver.service import Control, ShedOptions
+from chargepoint_driver.service import ShedController, ShedOptions
 
 from .conftest import STATION, Rig
 
 AT_ONCE = ShedOptions(on_write=True)
 
 FAULTS: list[tuple[str, dict[str, Any], type[ChargePointError]]] = [
-    ("http", {"status": 503}, TryLater),
-    ("http", {"status": 429, "retry_after_s": 60}, TryLater),
-    ("http", {"status": 403}, TryLater),
-    ("http", {"status": 502}, FateUnknown),
-    ("refused", {"code": "101"}, NotPermitted),
-    ("refused", {"code": "119"}, NothingThere),
-    ("refused", {"code": "126"}, WriteRejected),
-    ("refused", {"code": "999"}, WriteRejected),
-    ("soap_fault", {"http_status": 500}, TryLater),
-    ("soap_fault", {"http_status": 200}, TryLater),
-    ("drop", {}, FateUnknown),
-    ("drop_reply", {}, FateUnknown),
-    ("drop_middle", {}, FateUnknown),
-    ("truncated_xml", {}, FateUnknown),
-    ("malformed_xml", {}, FateUnknown),
-    ("empty_body", {}, FateUnknown),
+    ("http", {"status": 503}, TransientError),
+    ("http", {"status": 429, "retry_after_s": 60}, TransientError),
+    ("http", {"status": 403}, TransientError),
+    ("http", {"status": 502}, OutcomeUnknownError),
+    ("refused", {"code": "101"}, PermissionDeniedError),
+    ("refused", {"code": "119"}, NotFoundError),
+    ("refused", {"code": "126"}, WriteRejectedError),
+    ("refused", {"code": "999"}, WriteRejectedError),
+    ("soap_fault", {"http_status": 500}, TransientError),
+    ("soap_fault", {"http_status": 200}, TransientError),
+    ("drop", {}, OutcomeUnknownError),
+    ("drop_reply", {}, OutcomeUnknownError),
+    ("drop_middle", {}, OutcomeUnknownError),
+    ("truncated_xml", {}, OutcomeUnknownError),
+    ("malformed_xml", {}, OutcomeUnknownError),
+    ("empty_body", {}, OutcomeUnknownError),
 ]
 IDS = [f"{kind}-{'-'.join(map(str, options.values()))}" for kind, options, _ in FAULTS]
 
@@ -72,7 +72,7 @@ def test_a_failed_clear_is_sent_once_and_raises(
 
 def test_a_failed_clear_of_alarms_is_sent_once_and_raises(rig: Rig) -> None:
     rig.sim.faults.set("clearAlarms", "drop_reply")
-    with pytest.raises(FateUnknown):
+    with pytest.raises(OutcomeUnknownError):
         rig.write("clearAlarms", 1, port=None)
     assert rig.sent("clearAlarms") == 1
 
@@ -91,14 +91,14 @@ def test_a_failed_write_is_not_held_back_by_failing_reads(rig: Rig) -> None:
 def test_a_failed_write_does_not_hold_the_next_one_back(rig: Rig) -> None:
     rig.write("allowedLoad", 3.0)
     rig.sim.faults.set("shedLoad", "http", status=503, times=1)
-    with pytest.raises(TryLater):
+    with pytest.raises(TransientError):
         rig.write("shedState", 1)
     assert rig.write("shedState", 1) == 1
 
 
 def test_wrong_credentials(rig: Rig) -> None:
     rig.sim.accounts.add(rig.sim.username, "another")
-    with pytest.raises(WrongCredentials, match="username, password or region"):
+    with pytest.raises(AuthenticationError, match="username, password or region"):
         rig.write("shedState", 0)
     assert rig.sent() == 1
 
@@ -111,7 +111,7 @@ def test_a_port_that_is_not_there(rig: Rig) -> None:
 
 def test_while_the_state_is_not_known_a_limit_is_neither_sent_nor_staged(rig: Rig) -> None:
     rig.sim.faults.set("getLoad", "http", status=503)
-    with pytest.raises(TryLater):
+    with pytest.raises(TransientError):
         rig.write("allowedLoad", 3.0)
     assert (rig.sent(), rig.staged()) == (0, "None")
 
@@ -156,7 +156,7 @@ class TestReadBack:
         rig.read("portLoad")
         rig.write("allowedLoad", 3.0)
         rig.sim.faults.set("shedLoad", "drop_reply")
-        with pytest.raises(FateUnknown):
+        with pytest.raises(OutcomeUnknownError):
             rig.write("shedState", 1)
         assert rig.read("portLoad") == pytest.approx(3.0)
 
@@ -170,7 +170,7 @@ class TestReadBack:
 class TestOrder:
     def test_writes_to_one_station_follow_each_other(self, rig: Rig) -> None:
         most = Most()
-        control = Control(Watched(rig.backend, most), rig.service.cache, 30.0)
+        control = ShedController(Watched(rig.backend, most), rig.service.cache, 30.0)
         points = rig.point("allowedLoad", 1), rig.point("allowedLoad", 2)
         threads = [
             threading.Thread(target=control.write, args=(points[kw % 2], kw, AT_ONCE))
@@ -247,16 +247,16 @@ class Watched:
 
 
 def test_a_write_that_hangs_ends_with_its_fate_unknown(rig: Rig) -> None:
-    control, point = Control(rig.backend, rig.service.cache, 0.2), rig.point("allowedLoad")
+    control, point = ShedController(rig.backend, rig.service.cache, 0.2), rig.point("allowedLoad")
     rig.sim.faults.set("shedLoad", "delay", seconds=30)
-    with pytest.raises(FateUnknown, match="no answer within"):
+    with pytest.raises(OutcomeUnknownError, match="no answer within"):
         control.write(point, 3.0, AT_ONCE)
     assert control.staged(point.target) is None
     rig.sim.stop()  # ends the delay
 
 
 def test_a_point_that_can_only_be_read(rig: Rig) -> None:
-    with pytest.raises(BadValue, match="only be read"):
+    with pytest.raises(InvalidValueError, match="only be read"):
         rig.write("portLoad", 1.0)
     assert rig.sim.calls.total == 0
 

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from chargepoint_driver.errors import BadValue
+from chargepoint_driver.errors import InvalidValueError
 from chargepoint_driver.records import DAMAGED, Event, StationRecord, Unreadable
 from chargepoint_driver.reports import as_csv, month_bounds
 from chargepoint_driver.service import session_reports
@@ -35,7 +35,7 @@ def test_months(month, begin, end):
     ["", "2026", "2026-1", "2026-00", "2026-13", "2026-01-01", " 2026-01", "9999-01", 5, None],
 )
 def test_what_is_no_month(month):
-    with pytest.raises(BadValue, match="month must be"):
+    with pytest.raises(InvalidValueError, match="month must be"):
         month_bounds(month)
 
 

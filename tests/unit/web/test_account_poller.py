@@ -8,7 +8,7 @@ import pytest
 
 from chargepoint_driver.catalogue import OCPP
 from chargepoint_driver.web import account_poller
-from chargepoint_driver.web.account_poller import Watch
+from chargepoint_driver.web.account_poller import AccountPoller
 
 
 class Chargers:
@@ -43,18 +43,18 @@ def chargers() -> Chargers:
 
 
 @pytest.fixture
-def watch(chargers: Any) -> Watch:
-    made = Watch(chargers, "yard", OCPP, lambda: 1_000.0)
+def watch(chargers: Any) -> AccountPoller:
+    made = AccountPoller(chargers, "yard", OCPP, lambda: 1_000.0)
     made.refresh()
     return made
 
 
 @pytest.fixture
-def watch_of_many(chargers: Any, monkeypatch: pytest.MonkeyPatch) -> Watch:
+def watch_of_many(chargers: Any, monkeypatch: pytest.MonkeyPatch) -> AccountPoller:
     """20 chargers, read in parts of 5."""
     monkeypatch.setattr(account_poller, "_MIN_PART", 1)
     monkeypatch.setattr(account_poller, "_PARTS", 4)
-    made = Watch(chargers, "yard", OCPP, lambda: 1_000.0)
+    made = AccountPoller(chargers, "yard", OCPP, lambda: 1_000.0)
     made.refresh()
     chargers.read_of.clear()
     return made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chargepoint_driver.web.aggregates import alarms, alarms_unknown, maintenance, site
-from chargepoint_driver.web.load_history import Record
+from chargepoint_driver.web.load_history import LoadHistory
 from chargepoint_driver.web.schemas import Group, LastKnown, Port, Problem, Site, Station
 
 FREE = {"portLoad": 5.0, "shedState": 0, "allowedLoad": 0.0, "percentShed": 0}
@@ -150,7 +150,7 @@ def test_maintenance():
 
 
 def samples(loads, spacing_s=20.0, allowed_kw=50.0):
-    record = Record()
+    record = LoadHistory()
     for index, load in enumerate(loads):
         record.add(1_000.0 + index * spacing_s, Site(load, allowed_kw, 8, 0, 1, 0, 0))
     return record

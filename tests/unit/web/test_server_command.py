@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from chargepoint_driver.cli import main
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.simulator import ManualClock, Simulator
 from chargepoint_driver.web import TOKEN as VARIABLE
 from chargepoint_driver.web import Settings, WebServer
@@ -134,13 +134,13 @@ def test_without_tls_beyond_loopback_it_warns(command):
 )
 def test_settings_that_cannot_be_meant(options, says, monkeypatch):
     monkeypatch.delenv(VARIABLE, raising=False)
-    with pytest.raises(BadConfiguration, match=says):
+    with pytest.raises(ConfigurationError, match=says):
         Settings.of(**options)
 
 
 def test_every_fault_is_told_at_once(monkeypatch):
     monkeypatch.setenv(VARIABLE, "short")
-    with pytest.raises(BadConfiguration) as raised:
+    with pytest.raises(ConfigurationError) as raised:
         Settings.of("0.0.0.0:0", certificate=__file__)
     assert len(str(raised.value).splitlines()) == 3
 
@@ -172,7 +172,7 @@ def test_a_port_that_is_taken(config):
     try:
         port = first.url.rstrip("/").rpartition(":")[2]
         second = WebServer(accounts, Settings.of(f"127.0.0.1:{port}", token=TOKEN))
-        with pytest.raises(BadConfiguration, match="cannot be used"):
+        with pytest.raises(ConfigurationError, match="cannot be used"):
             second.start()
     finally:
         first.stop()

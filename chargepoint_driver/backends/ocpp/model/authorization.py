@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from chargepoint_driver.backends.ocpp.model.timestamps import iso, parse
-from chargepoint_driver.errors import BadConfiguration, BadValue
+from chargepoint_driver.errors import ConfigurationError, InvalidValueError
 from chargepoint_driver.process.files import read_text
 from chargepoint_driver.text import get_logger
 
@@ -56,23 +56,25 @@ class IdTag:
 
 def tag_of(id_tag: object, fields: dict[str, Any]) -> IdTag:
     """Return an idTag with `status`, `expires` (ISO 8601 or null) and `max_concurrent`.
-    Raises BadValue."""
+    Raises InvalidValueError."""
     if not isinstance(id_tag, str) or not 0 < len(id_tag.strip()) <= _MAX_LENGTH:
-        raise BadValue(f"id_tag: must be a text of 1 to {_MAX_LENGTH} characters")
+        raise InvalidValueError(f"id_tag: must be a text of 1 to {_MAX_LENGTH} characters")
     if not id_tag.isprintable():
-        raise BadValue("id_tag: must be printable")
+        raise InvalidValueError("id_tag: must be printable")
     unknown = sorted(set(fields) - set(_FIELDS))
     if unknown:
-        raise BadValue(f"{unknown[0]}: unknown; an idTag has {', '.join(_FIELDS)}")
+        raise InvalidValueError(f"{unknown[0]}: unknown; an idTag has {', '.join(_FIELDS)}")
     status = _STATUSES.get(str(fields.get("status") or "Accepted").lower())
     if status is None:
-        raise BadValue(f"status: must be Accepted or Blocked, not {str(fields['status'])[:20]!r}")
+        raise InvalidValueError(
+            f"status: must be Accepted or Blocked, not {str(fields['status'])[:20]!r}"
+        )
     expires, most = fields.get("expires"), fields.get("max_concurrent")
     expires_s = parse(expires)
     if expires is not None and expires_s is None:
-        raise BadValue("expires: must be a time like 2026-12-31T00:00:00Z")
+        raise InvalidValueError("expires: must be a time like 2026-12-31T00:00:00Z")
     if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 1):
-        raise BadValue("max_concurrent: must be a whole number from 1")
+        raise InvalidValueError("max_concurrent: must be a whole number from 1")
     return IdTag(id_tag.strip(), status, expires_s, most)
 
 
@@ -80,7 +82,7 @@ class IdTags:
     """The idTags of the file, read again when it changes, and those of the control API."""
 
     def __init__(self, path: Path | None, stored: Iterable[IdTag] = ()) -> None:
-        """Raises BadConfiguration when the file cannot be read."""
+        """Raises ConfigurationError when the file cannot be read."""
         self._path = path
         self._stamp: tuple[int, int] | None = None
         self._of_file: dict[str, IdTag] = {}
@@ -90,11 +92,11 @@ class IdTags:
             try:
                 self._read(path)
             except (OSError, UnicodeError) as error:
-                raise BadConfiguration(
+                raise ConfigurationError(
                     f"accept_id_tags: {path} cannot be read ({type(error).__name__}); correct it"
                 ) from None
-            except BadValue as error:
-                raise BadConfiguration(f"accept_id_tags: {path}: {error}") from None
+            except InvalidValueError as error:
+                raise ConfigurationError(f"accept_id_tags: {path}: {error}") from None
 
     def find(self, id_tag: str) -> IdTag | None:
         """Return what is known of an idTag: None means nothing."""
@@ -135,7 +137,7 @@ class IdTags:
             self._read(self._path)
         except (OSError, UnicodeError):
             return
-        except BadValue as error:
+        except InvalidValueError as error:
             _log.warning("accept_id_tags: %s: %s; the idTags stay as they were", self._path, error)
 
     def _read(self, path: Path) -> None:
@@ -155,7 +157,7 @@ class IdTags:
 
 
 def _tag_in(line: str, number: int) -> IdTag:
-    """Return the idTag of a line. Raises BadValue."""
+    """Return the idTag of a line. Raises InvalidValueError."""
     text, fields = line, {}
     while (found := _OPTION.match(text)) is not None:
         text = found[1]
@@ -167,8 +169,8 @@ def _tag_in(line: str, number: int) -> IdTag:
         given["max_concurrent"] = int(given["max_concurrent"])
     try:
         return tag_of(text, given)
-    except BadValue as error:
-        raise BadValue(f"line {number}: {error}") from None
+    except InvalidValueError as error:
+        raise InvalidValueError(f"line {number}: {error}") from None
 
 
 def row_of(tag: IdTag, source: str, now_s: float, running: int) -> dict[str, Any]:

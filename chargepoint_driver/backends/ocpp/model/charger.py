@@ -16,11 +16,11 @@ from chargepoint_driver.backends.ocpp.model.quirks import Quirks
 if TYPE_CHECKING:
     from chargepoint_driver.backends.ocpp.model.limit import LimitState
     from chargepoint_driver.backends.ocpp.model.needs import ChargingNeeds
-    from chargepoint_driver.backends.ocpp.transport.connection import Link
+    from chargepoint_driver.backends.ocpp.transport.connection import Connection
 
 __all__ = [
     "EV_COMMUNICATION_ERROR",
-    "ChargePoint",
+    "Charger",
     "Connector",
     "Electrical",
     "Transaction",
@@ -142,7 +142,7 @@ class Connector:
         self.is_doubted = False
         self.is_confirmed = False
         # The connection and timestamp of the last status (2.x: of each connector of the EVSE).
-        self.reported: dict[int | None, tuple[Link | None, float]] = {}
+        self.reported: dict[int | None, tuple[Connection | None, float]] = {}
         self.error_code: str | None = None
         self.vendor_error_code: str | None = None
         self.vendor_id: str | None = None
@@ -174,19 +174,19 @@ class Connector:
 
 
 @dataclass(eq=False)
-class ChargePoint:
+class Charger:
     """One charge point, connected or not."""
 
     station_id: str
     electrical: Electrical
     own_quirks: Quirks = field(default_factory=Quirks)
     model: str | None = None
-    link: Link | None = None
+    link: Connection | None = None
     version: str | None = None
     connected_s: float | None = None
     last_seen_s: float | None = None
     booted_s: float | None = None
-    booted_on: Link | None = None  # the connection that its boot data came over
+    booted_on: Connection | None = None  # the connection that its boot data came over
     boot: dict[str, Any] = field(default_factory=dict)
     configuration: dict[str, Any] = field(default_factory=dict)
     # What a charge point refused or took before, so that it is not tried again.

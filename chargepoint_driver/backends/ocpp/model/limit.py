@@ -9,12 +9,12 @@ from typing import Any
 from chargepoint_driver.backends.ocpp.model.charger import Electrical
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.protocol.requests import Composite
-from chargepoint_driver.errors import FateUnknown
+from chargepoint_driver.errors import OutcomeUnknownError
 
 __all__ = ["LimitState", "kw_of", "rate", "units_of"]
 
 # IEC 61851: below this current per phase nothing can be delivered.
-LEAST_A = 6.0
+MIN_A = 6.0
 # How far above a limit a load is still one that obeys it: see `shed_tolerance_kw`.
 _ABOVE_KW = 0.5
 _ABOVE = 0.1
@@ -45,7 +45,7 @@ class LimitState:
     def is_over(self, now_s: float) -> bool:
         return self.until_s is not None and now_s >= self.until_s
 
-    def is_kept_by(self, kw: float) -> bool:
+    def is_satisfied_by(self, kw: float) -> bool:
         """Whether who is held to so many kW keeps to this limit."""
         most_kw = self.requested_kw if self.accepted_kw is None else self.accepted_kw
         return kw <= most_kw * 1.01 + 0.01
@@ -58,7 +58,7 @@ class LimitState:
     @property
     def is_in_doubt(self) -> bool:
         """Whether it was sent, nothing is known of what became of it, and there was none before."""
-        return self.accepted_kw is None and self.refused == FateUnknown.code
+        return self.accepted_kw is None and self.refused == OutcomeUnknownError.code
 
     def is_contradicted_by(self, load_kw: float | None) -> bool:
         """True if the load, measured since the limit was written, is above it. A load that is
@@ -107,7 +107,7 @@ def rate(kw: float, unit: str, electrical: Electrical) -> tuple[float, float]:
     in steps of 0.1. A is per phase. What is too little to be delivered becomes 0."""
     watts = Decimal(repr(max(kw, 0.0))) * 1000
     per_amp = Decimal(repr(electrical.voltage)) * electrical.phases
-    if not electrical.is_dc and watts < per_amp * Decimal(repr(LEAST_A)):
+    if not electrical.is_dc and watts < per_amp * Decimal(repr(MIN_A)):
         watts = Decimal(0)
     number = watts if unit == "W" else watts / per_amp
     number = number.quantize(Decimal("0.1"), rounding=ROUND_FLOOR)

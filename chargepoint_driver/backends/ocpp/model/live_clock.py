@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
-from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Connector
+from chargepoint_driver.backends.ocpp.model.charger import Charger, Connector
 
 __all__ = ["LiveClock", "moved"]
 
@@ -47,7 +47,7 @@ class LiveClock:
         self._ahead_s += step_s
 
 
-def moved(point: ChargePoint, step_s: float, now_s: float) -> None:
+def moved(point: Charger, step_s: float, now_s: float) -> None:
     """Move the moments of a charge point along with the clock. `now_s` is the new time."""
     for name in ("connected_s", "last_seen_s", "booted_s"):
         at_s = getattr(point, name)

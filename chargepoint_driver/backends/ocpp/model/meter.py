@@ -13,7 +13,7 @@ _KEPT = frozenset(row.field for row in MEASURANDS if row.keeps)
 _RESTARTING = tuple(row.field for row in MEASURANDS if row.restarts)
 # A load from registers yields to any other of its moment.
 _FROM_REGISTERS = 2 * COMPUTED
-_SHORTEST_DELTA_S = 10.0
+_MIN_DELTA_S = 10.0
 # Two messages are further apart by their own times than by their receipt, but no more than this.
 _MAX_AHEAD_S = 1_800.0
 
@@ -150,11 +150,11 @@ def _difference_kw(before: _Register | None, wh: float, time_s: float) -> float 
     if before is None:
         return None
     passed_s = time_s - before.own_s
-    if passed_s < _SHORTEST_DELTA_S or wh < before.wh:
+    if passed_s < _MIN_DELTA_S or wh < before.wh:
         return None
     return (wh - before.wh) * 3.6 / passed_s
 
 
 def _is_next(before: _Register | None, wh: float, time_s: float) -> bool:
     """Whether the next difference is from this register."""
-    return before is None or wh < before.wh or time_s - before.own_s >= _SHORTEST_DELTA_S
+    return before is None or wh < before.wh or time_s - before.own_s >= _MIN_DELTA_S

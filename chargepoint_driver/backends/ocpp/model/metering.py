@@ -49,13 +49,13 @@ _CONTEXTS |= dict.fromkeys(("Interruption.Begin", "Interruption.End"), 3)
 _CURRENT_CONTEXTS = {"", "Sample.Periodic", "Sample.Clock", "Trigger"}
 _LOCATION_STEPS = 8
 # Longest message whose shape is remembered, in values; and what is kept of its words.
-_MOST_SHAPE = 200
-_LONGEST_WORD = 60
+_MAX_SHAPE = 200
+_MAX_WORD = 60
 _fields = msgspec.structs.astuple
 _SUM, _LARGEST = Lines.SUM, Lines.LARGEST
 COMPUTED = 1_000
 """Rank of a load from voltage and current: any measured one of its moment counts before it."""
-_MOST = 1e15
+_MAX_READING = 1e15
 
 
 class Supply(Protocol):
@@ -124,7 +124,7 @@ def raw_values(entries: object) -> list[Raw]:
     for entry in entries if isinstance(entries, list) else [entries]:
         if isinstance(entry, dict) and isinstance(entry.get("value"), (str, int, float)):
             texts = {
-                name: str(value)[: None if name == "value" else _LONGEST_WORD]
+                name: str(value)[: None if name == "value" else _MAX_WORD]
                 for name, value in entry.items()
                 if name in Raw.__struct_fields__ and isinstance(value, (str, int, float))
             }
@@ -146,15 +146,15 @@ def sample(values: list[Any], supply: Supply, *, ending: bool = False) -> Sample
     `ending`: they came with the end of a transaction, so Transaction.End is what counts.
     """
     shape = tuple([_fields(entry)[1:] for entry in values])
-    plan = (_plan if len(shape) <= _MOST_SHAPE else _plan.__wrapped__)(
+    plan = (_plan if len(shape) <= _MAX_SHAPE else _plan.__wrapped__)(
         shape, supply.location, ending
     )
     try:
         texts = [values[index].value for index in plan.used]
         numbers = [float(text) + 0.0 for text in texts]  # -0 is 0
         # Their sum is no more than a quick look. NaN is not less than anything.
-        if not sum(map(abs, numbers)) <= _MOST and not all(
-            -_MOST <= number <= _MOST for number in numbers
+        if not sum(map(abs, numbers)) <= _MAX_READING and not all(
+            -_MAX_READING <= number <= _MAX_READING for number in numbers
         ):
             raise ValueError
         if [text for text in texts if type(text) is str and "_" in text]:
@@ -172,7 +172,7 @@ def _sample_of_usable(values: list[Any], supply: Supply, *, ending: bool) -> Sam
     usable = []
     for entry in values:
         number = number_of(str(entry.value))
-        if number is not None and abs(number) <= _MOST:
+        if number is not None and abs(number) <= _MAX_READING:
             usable.append(Raw(repr(number), *_fields(entry)[1:]))
     return sample(usable, supply, ending=ending)
 

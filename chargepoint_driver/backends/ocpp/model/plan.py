@@ -7,16 +7,16 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from chargepoint_driver.backends.ocpp.model.charger import ChargePoint
+from chargepoint_driver.backends.ocpp.model.charger import Charger
 from chargepoint_driver.backends.ocpp.model.timestamps import iso, parse
-from chargepoint_driver.errors import BadValue
+from chargepoint_driver.errors import InvalidValueError
 
 __all__ = ["PLANS", "Plan", "plan_text", "read_plan", "stored_plan"]
 
 PLANS = "plans"
 """Where a charger's stored record keeps the plans that it has, by connector."""
 _MAX_PERIODS = 1_000
-_LONGEST_S = 8 * 86_400.0
+_MAX_S = 8 * 86_400.0
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ def read_plan(value: object, now_s: float) -> Plan | None:
     """Return the plan of a write; None: the plan is removed.
 
     `value` is text or an object: `{"periods": [{"start": time, "kw": number or null}, ...],
-    "until": time}`, times of ISO 8601 with their zone. Empty text removes. Raises BadValue.
+    "until": time}`, times of ISO 8601 with their zone. Empty text removes.
+    Raises InvalidValueError.
     """
     if value is None or (isinstance(value, str) and value.strip() in ("", "null")):
         return None
@@ -59,34 +60,40 @@ def read_plan(value: object, now_s: float) -> Plan | None:
         try:
             fields = json.loads(value)
         except (ValueError, RecursionError):
-            raise BadValue("chargingPlan: is not JSON; empty text removes the plan") from None
+            raise InvalidValueError(
+                "chargingPlan: is not JSON; empty text removes the plan"
+            ) from None
     if not isinstance(fields, dict) or set(fields) != {"periods", "until"}:
-        raise BadValue('chargingPlan: must be {"periods": [...], "until": time}')
+        raise InvalidValueError('chargingPlan: must be {"periods": [...], "until": time}')
     until_s, rows = parse(fields["until"]), fields["periods"]
-    if until_s is None or not now_s < until_s <= now_s + _LONGEST_S:
-        raise BadValue("chargingPlan: until: must be a time within the next 8 days")
+    if until_s is None or not now_s < until_s <= now_s + _MAX_S:
+        raise InvalidValueError("chargingPlan: until: must be a time within the next 8 days")
     if not isinstance(rows, list) or not 0 < len(rows) <= _MAX_PERIODS:
-        raise BadValue(f"chargingPlan: periods: must be a list of 1 to {_MAX_PERIODS} periods")
+        raise InvalidValueError(
+            f"chargingPlan: periods: must be a list of 1 to {_MAX_PERIODS} periods"
+        )
     periods: list[tuple[float, float | None]] = []
     for number, row in enumerate(rows):
         where = f"chargingPlan: periods.{number}"
         if not isinstance(row, dict) or set(row) != {"start", "kw"}:
-            raise BadValue(f"{where}: must have start and kw")
+            raise InvalidValueError(f"{where}: must have start and kw")
         start_s, kw = parse(row["start"]), row["kw"]
         if start_s is None or start_s >= until_s:
-            raise BadValue(f"{where}: start: must be a time before until")
+            raise InvalidValueError(f"{where}: start: must be a time before until")
         if periods and start_s <= periods[-1][0]:
-            raise BadValue(f"{where}: start: must be after that of the period before")
+            raise InvalidValueError(f"{where}: start: must be after that of the period before")
         is_number = isinstance(kw, (int, float)) and not isinstance(kw, bool)
         if kw is not None and not (is_number and math.isfinite(kw) and kw >= 0):
-            raise BadValue(f"{where}: kw: expected 0 or more, or null for no limit, got {kw!r}")
+            raise InvalidValueError(
+                f"{where}: kw: expected 0 or more, or null for no limit, got {kw!r}"
+            )
         periods.append((start_s, None if kw is None else float(kw)))
     if periods[0][0] > now_s:
-        raise BadValue("chargingPlan: periods.0: start: must not be in the future")
+        raise InvalidValueError("chargingPlan: periods.0: start: must not be in the future")
     return Plan(tuple(periods), until_s)
 
 
-def plan_text(point: ChargePoint, connector_id: int, now_s: float) -> str | None:
+def plan_text(point: Charger, connector_id: int, now_s: float) -> str | None:
     """Return the plan that a charger took, as `read_plan` reads it; None: there is none."""
     plan = stored_plan(point, connector_id)
     if plan is None or plan.until_s <= now_s:
@@ -95,7 +102,7 @@ def plan_text(point: ChargePoint, connector_id: int, now_s: float) -> str | None
     return json.dumps({"periods": periods, "until": iso(plan.until_s)})
 
 
-def stored_plan(point: ChargePoint, connector_id: int) -> Plan | None:
+def stored_plan(point: Charger, connector_id: int) -> Plan | None:
     """Return the plan that a charger took, over or not; None: none."""
     found: Any = (point.worked.get(PLANS) or {}).get(str(connector_id))
     if found is None:

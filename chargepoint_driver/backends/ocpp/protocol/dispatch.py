@@ -6,16 +6,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from chargepoint_driver.backends.ocpp.model.charger import ChargePoint
+from chargepoint_driver.backends.ocpp.model.charger import Charger
 from chargepoint_driver.backends.ocpp.storage.store import Store
 
 if TYPE_CHECKING:
     from chargepoint_driver.backends.ocpp.model.authorization import IdTags
 
-__all__ = ["Desk", "Dialect", "Handler", "Request"]
+__all__ = ["Handler", "HandlerContext", "ProtocolVersion", "Request"]
 
 
-class Desk(Protocol):
+class HandlerContext(Protocol):
     """What a handler may use of the central system."""
 
     store: Store
@@ -27,18 +27,16 @@ class Desk(Protocol):
     def note(self, request: Request, connector: int | None, time_s: float, data: Any) -> None:
         """Record the message as an event, normalised, and tell those who listen."""
 
-    async def booted(self, point: ChargePoint) -> None:
+    async def booted(self, point: Charger) -> None:
         """The charge point has (re)started: put limits back, read what is not known."""
 
-    async def ask_status(
-        self, point: ChargePoint, is_needed: Callable[[], bool] | None = None
-    ) -> None:
+    async def ask_status(self, point: Charger, is_needed: Callable[[], bool] | None = None) -> None:
         """See `set_up.SetUp.ask_status`."""
 
-    async def began(self, point: ChargePoint, connector_id: int) -> None:
+    async def began(self, point: Charger, connector_id: int) -> None:
         """A transaction began there: put its limits back."""
 
-    def count(self, point: ChargePoint | None, name: str, detail: str = "") -> None:
+    def count(self, point: Charger | None, name: str, detail: str = "") -> None:
         """Count what was out of order."""
 
 
@@ -47,8 +45,8 @@ class Request:
     """One request of a charge point. `after` is begun when the answer has been sent.
     `as_received` has values as they came where they were read as something else, by place."""
 
-    desk: Desk
-    point: ChargePoint
+    desk: HandlerContext
+    point: Charger
     action: str
     received_s: float
     after: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
@@ -60,7 +58,7 @@ Handler = Callable[[Request, dict[str, Any]], dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Dialect:
+class ProtocolVersion:
     """One protocol version. `fast` are requests that are read into types of their own:
     (decoder, handler); what does not fit those goes the common way."""
 

@@ -26,9 +26,9 @@ __all__ = [
     "samples_of",
 ]
 
-_MOST_CONNECTORS = 1_000
+_MAX_CONNECTORS = 1_000
 # A register beyond this, in Wh, is not a register.
-_MOST_WH = 1e15
+_MAX_WH = 1e15
 
 
 class Handlers(dict[str, Handler]):
@@ -97,7 +97,7 @@ def connector_if_known(
     transaction `running` runs, else the only one; None where there is neither."""
     point = request.point
     if name in payload:
-        if point.is_strict or 0 <= payload[name] <= _MOST_CONNECTORS:
+        if point.is_strict or 0 <= payload[name] <= _MAX_CONNECTORS:
             number = connector_number(payload[name], name)
             known = point.connectors
             if number not in known and len(known) >= MAX_CONNECTORS:
@@ -118,7 +118,7 @@ def register_in(request: Request, payload: dict[str, Any], name: str) -> float |
     found = payload.get(name)
     if found is None:
         return None
-    if abs(found) > _MOST_WH:
+    if abs(found) > _MAX_WH:
         if request.point.is_strict:
             raise WireError("PropertyConstraintViolation", f"{name}: beyond any register")
         request.point.forgive("unusable", f"{request.action}.{name}")
@@ -128,7 +128,7 @@ def register_in(request: Request, payload: dict[str, Any], name: str) -> float |
 
 def connector_number(number: int, name: str) -> int:
     """The number of a connector, or EVSE. Raises WireError when it cannot be one."""
-    if not 0 <= number <= _MOST_CONNECTORS:
+    if not 0 <= number <= _MAX_CONNECTORS:
         raise WireError("PropertyConstraintViolation", f"{name}: there is no such one")
     return int(number)
 

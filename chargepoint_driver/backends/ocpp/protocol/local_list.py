@@ -13,11 +13,11 @@ from contextlib import suppress
 import msgspec
 
 from chargepoint_driver.backends.ocpp.model.authorization import IdTag
-from chargepoint_driver.backends.ocpp.model.charger import ChargePoint
+from chargepoint_driver.backends.ocpp.model.charger import Charger
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.protocol.provisioning import Call
-from chargepoint_driver.backends.ocpp.protocol.requests import ListedTag, Outbound
-from chargepoint_driver.errors import WriteRejected
+from chargepoint_driver.backends.ocpp.protocol.requests import ListedTag, RequestBuilder
+from chargepoint_driver.errors import WriteRejectedError
 
 __all__ = ["LOCAL_LIST", "keep_local_list"]
 
@@ -27,23 +27,23 @@ _MAX_PER_MESSAGE = 100
 
 
 async def keep_local_list(
-    point: ChargePoint, out: Outbound, call: Call, tags: Sequence[IdTag], now_s: float
+    point: Charger, out: RequestBuilder, call: Call, tags: Sequence[IdTag], now_s: float
 ) -> str | None:
     """Send the list where the charge point does not have it already.
 
-    Returns None when it has it, else why not. Raises TryLater's kin only."""
+    Returns None when it has it, else why not. Raises TransientError's kin only."""
     known = point.worked.get(LOCAL_LIST) or {}
     if not tags and not known.get("version"):
         return None
     try:
         return await _send(point, out, call, tags, now_s, known)
-    except WriteRejected as error:
+    except WriteRejectedError as error:
         return f"refused: {error.service_code}"
 
 
 async def _send(
-    point: ChargePoint,
-    out: Outbound,
+    point: Charger,
+    out: RequestBuilder,
     call: Call,
     tags: Sequence[IdTag],
     now_s: float,
@@ -83,13 +83,13 @@ async def _send(
     return None
 
 
-async def _settings(point: ChargePoint, out: Outbound, call: Call) -> dict[str, str]:
+async def _settings(point: Charger, out: RequestBuilder, call: Call) -> dict[str, str]:
     """Return the settings that tell of the list, asked for where they are not known."""
     found = dict(point.configuration)
     missing = [name for name in out.list_names if name and name not in found]
     # Charge points that tell all their settings have not got what is missing.
     if missing and not (out.asks_all and found):
-        with suppress(WriteRejected):
+        with suppress(WriteRejectedError):
             found.update(out.read_configuration(await call(point, out.configuration(missing))))
     return found
 

@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-from chargepoint_driver.backends.ocpp.model.charger import ChargePoint
+from chargepoint_driver.backends.ocpp.model.charger import Charger
 from chargepoint_driver.backends.ocpp.protocol.provisioning import NEVER, Call
-from chargepoint_driver.backends.ocpp.protocol.requests import Outbound
+from chargepoint_driver.backends.ocpp.protocol.requests import RequestBuilder
 from chargepoint_driver.backends.ocpp.protocol.set_up_guard import SHORT_LIST, is_barred
-from chargepoint_driver.errors import WriteRejected
+from chargepoint_driver.errors import WriteRejectedError
 
 __all__ = ["set_meter_values"]
 
 REGISTER = "Energy.Active.Import.Register"
 # The longest value of a setting in OCPP 1.6; 2.0.1 allows twice that.
-_LONGEST = 500
+_MAX_VALUE_CHARS = 500
 
 
 async def set_meter_values(
-    point: ChargePoint, out: Outbound, call: Call, wanted: tuple[str, ...], interval_s: float
+    point: Charger, out: RequestBuilder, call: Call, wanted: tuple[str, ...], interval_s: float
 ) -> dict[str, str]:
     """Have a charge point send these measurands, and so often; what it sends already stays.
     Returns the settings that were changed. What it refuses is remembered and not tried again.
-    Raises TryLater's kin only."""
+    Raises TransientError's kin only."""
     if point.quirks.measurands is not None:
         wanted = point.quirks.measurands
     wanted = tuple(name for name in wanted if name not in out.lacks)
     try:
         return await _set(point, out, call, wanted, interval_s)
-    except WriteRejected:  # no setting can be changed at all
+    except WriteRejectedError:  # no setting can be changed at all
         point.worked["refused_measurands"] = list(wanted)
         point.worked["refused_interval"] = str(round(interval_s))
         return {}
 
 
 async def _set(
-    point: ChargePoint, out: Outbound, call: Call, wanted: tuple[str, ...], interval_s: float
+    point: Charger, out: RequestBuilder, call: Call, wanted: tuple[str, ...], interval_s: float
 ) -> dict[str, str]:
     changed = await _measure(point, out, call, wanted)
     told, value = point.configuration.get(out.interval, ""), str(round(interval_s))
@@ -49,7 +49,7 @@ async def _set(
     return changed
 
 
-async def _measure_begin_and_end(point: ChargePoint, out: Outbound, call: Call) -> dict[str, str]:
+async def _measure_begin_and_end(point: Charger, out: RequestBuilder, call: Call) -> dict[str, str]:
     """Have the register measured at the begin and at the end of a transaction (2.0.1, J02), or
     its energy ends at the last sample. What is measured then already stays."""
     changed = {}
@@ -75,7 +75,7 @@ def _names_in(told: str | None) -> list[str]:
 
 
 async def _measure(
-    point: ChargePoint, out: Outbound, call: Call, wanted: tuple[str, ...]
+    point: Charger, out: RequestBuilder, call: Call, wanted: tuple[str, ...]
 ) -> dict[str, str]:
     """The list as a whole; where that is refused, one more at a time."""
     told = point.configuration.get(out.sampled)
@@ -90,7 +90,7 @@ async def _measure(
     most = point.configuration.get(out.most_sampled, "")
     if most.isdecimal() and int(most) > 0:
         names = names[: int(most)]
-    while len(",".join(names)) > _LONGEST:
+    while len(",".join(names)) > _MAX_VALUE_CHARS:
         names.pop()
     if is_barred(point, out.configure(out.sampled, ",".join(names))):
         names = names[:SHORT_LIST]
@@ -107,10 +107,10 @@ async def _measure(
     return {out.sampled: ",".join(taken)} if taken else {}
 
 
-async def _takes(point: ChargePoint, out: Outbound, call: Call, name: str, value: str) -> bool:
+async def _takes(point: Charger, out: RequestBuilder, call: Call, name: str, value: str) -> bool:
     try:
         answer = await call(point, out.configure(name, value))
-    except WriteRejected as error:
+    except WriteRejectedError as error:
         if error.service_code in NEVER:
             raise
         return False

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from chargepoint_driver.backends.ocpp.model.bounds import bounded
-from chargepoint_driver.backends.ocpp.model.charger import ChargePoint
-from chargepoint_driver.backends.ocpp.protocol.requests import Ask, Outbound
+from chargepoint_driver.backends.ocpp.model.charger import Charger
+from chargepoint_driver.backends.ocpp.protocol.requests import RequestBuilder, RequestPayload
 from chargepoint_driver.backends.ocpp.protocol.set_up_guard import is_barred
-from chargepoint_driver.errors import ChargePointError, WriteRejected
+from chargepoint_driver.errors import ChargePointError, WriteRejectedError
 
 __all__ = ["NEVER", "Call", "ask_for", "may_read", "read_settings", "without_secrets"]
 
@@ -18,7 +18,7 @@ _SECRET = re.compile(r"password|authorizationkey|secret|psk|passphrase", re.IGNO
 # Codes of a CALLERROR that say that there is no such request at all.
 NEVER = {"NotImplemented", "NotSupported"}
 
-Call = Callable[[ChargePoint, Ask], Awaitable[dict[str, Any]]]
+Call = Callable[[Charger, RequestPayload], Awaitable[dict[str, Any]]]
 
 
 def without_secrets(settings: dict[str, str]) -> dict[str, str]:
@@ -27,18 +27,19 @@ def without_secrets(settings: dict[str, str]) -> dict[str, str]:
     return bounded({}, known)
 
 
-def may_read(point: ChargePoint, out: Outbound) -> bool:
+def may_read(point: Charger, out: RequestBuilder) -> bool:
     """Whether any settings may be read: by name is the smallest way to ask."""
     return not is_barred(point, out.configuration(out.names[:1]))
 
 
-async def read_settings(point: ChargePoint, out: Outbound, call: Call) -> dict[str, str]:
-    """The settings of a charge point, empty where it tells none. Raises TryLater's kin only."""
+async def read_settings(point: Charger, out: RequestBuilder, call: Call) -> dict[str, str]:
+    """The settings of a charge point, empty where it tells none. Raises TransientError's kin
+    only."""
     found: dict[str, str] = {}
     if out.asks_all and not is_barred(point, out.configuration(None)):
         try:
             found = out.read_configuration(await call(point, out.configuration(None)))
-        except WriteRejected:
+        except WriteRejectedError:
             found = {}
     missing = [name for name in out.names if name not in found]
     if out.rate_units not in found:
@@ -49,11 +50,13 @@ async def read_settings(point: ChargePoint, out: Outbound, call: Call) -> dict[s
     return without_secrets(found)
 
 
-async def _some(point: ChargePoint, out: Outbound, call: Call, names: list[str]) -> dict[str, str]:
+async def _some(
+    point: Charger, out: RequestBuilder, call: Call, names: list[str]
+) -> dict[str, str]:
     """The settings of these names, in halves where they are too many at once."""
     try:
         return out.read_configuration(await call(point, out.configuration(names)))
-    except WriteRejected as error:
+    except WriteRejectedError as error:
         if len(names) == 1 or error.service_code in NEVER:
             return {}
     half = len(names) // 2
@@ -61,7 +64,7 @@ async def _some(point: ChargePoint, out: Outbound, call: Call, names: list[str])
     return {**first, **await _some(point, out, call, names[half:])}
 
 
-async def ask_for(point: ChargePoint, out: Outbound, call: Call, message: str) -> bool:
+async def ask_for(point: Charger, out: RequestBuilder, call: Call, message: str) -> bool:
     """Ask for a message; False when it will not come."""
     try:
         answer = await call(point, out.trigger(message))

@@ -7,23 +7,23 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from chargepoint_driver.backends.ocpp.model.quirks import Purpose
-from chargepoint_driver.errors import FateUnknown
+from chargepoint_driver.errors import OutcomeUnknownError
 
 __all__ = [
-    "Ask",
     "Composite",
     "Firmware",
     "ListedTag",
     "Log",
-    "Outbound",
     "Profile",
+    "RequestBuilder",
+    "RequestPayload",
     "composite_of",
     "given",
     "log_fields",
     "status_of",
 ]
 
-Ask = tuple[str, dict[str, Any]]
+RequestPayload = tuple[str, dict[str, Any]]
 """(action, payload) of a request."""
 
 
@@ -99,39 +99,41 @@ class Composite:
     number_phases: int | None
 
 
-class Outbound(Protocol):
+class RequestBuilder(Protocol):
     """Requests of one protocol version, and what their answers say."""
 
-    def set_profile(self, profile: Profile) -> Ask:
+    def set_profile(self, profile: Profile) -> RequestPayload:
         """Install a profile."""
 
-    def clear_profile(self, profile_id: int) -> Ask:
+    def clear_profile(self, profile_id: int) -> RequestPayload:
         """Remove one profile by its id."""
 
-    def composite(self, connector_id: int, unit: str, duration_s: int) -> Ask:
+    def composite(self, connector_id: int, unit: str, duration_s: int) -> RequestPayload:
         """Ask for the schedule in force."""
 
     def read_composite(self, answer: dict[str, Any]) -> Composite | None:
         """The limit now in force; None when the answer names none."""
 
-    def trigger(self, message: str, connector_id: int | None = None) -> Ask:
+    def trigger(self, message: str, connector_id: int | None = None) -> RequestPayload:
         """Ask for a message."""
 
-    def remote_start(self, connector_id: int | None, id_tag: str, start_id: int) -> Ask:
+    def remote_start(self, connector_id: int | None, id_tag: str, start_id: int) -> RequestPayload:
         """Begin a transaction."""
 
-    def remote_stop(self, wire_id: str) -> Ask:
+    def remote_stop(self, wire_id: str) -> RequestPayload:
         """End a transaction."""
 
     def reserve(
         self, reservation_id: int, connector_id: int | None, id_tag: str, expires: str
-    ) -> Ask:
+    ) -> RequestPayload:
         """Reserve a connector (None: any) until a time (ISO 8601)."""
 
-    def cancel_reservation(self, reservation_id: int) -> Ask:
+    def cancel_reservation(self, reservation_id: int) -> RequestPayload:
         """End a reservation."""
 
-    def send_local_list(self, version: int, tags: Sequence[ListedTag], *, is_full: bool) -> Ask:
+    def send_local_list(
+        self, version: int, tags: Sequence[ListedTag], *, is_full: bool
+    ) -> RequestPayload:
         """Replace the local list of idTags, or add to it."""
 
     def read_list_version(self, answer: dict[str, Any]) -> int | None:
@@ -143,22 +145,22 @@ class Outbound(Protocol):
     longest_tag: int
     """Characters that an idTag may have."""
 
-    def availability(self, connector_id: int, operative: bool) -> Ask:
+    def availability(self, connector_id: int, operative: bool) -> RequestPayload:
         """Take a connector (0: all) into or out of service."""
 
-    def reset(self, hard: bool) -> Ask:
+    def reset(self, hard: bool) -> RequestPayload:
         """Restart."""
 
-    def unlock(self, connector_id: int) -> Ask:
+    def unlock(self, connector_id: int) -> RequestPayload:
         """Release the plug."""
 
-    def configuration(self, names: list[str] | None) -> Ask:
+    def configuration(self, names: list[str] | None) -> RequestPayload:
         """Ask for settings; None: for all of them, where the version can."""
 
     def read_configuration(self, answer: dict[str, Any]) -> dict[str, str]:
         """Name to value of the settings in an answer."""
 
-    def configure(self, name: str, value: str) -> Ask:
+    def configure(self, name: str, value: str) -> RequestPayload:
         """Change a setting."""
 
     def configured_status(self, answer: dict[str, Any]) -> str | None:
@@ -167,13 +169,13 @@ class Outbound(Protocol):
     def is_configured(self, answer: dict[str, Any]) -> bool:
         """Whether the setting was taken."""
 
-    def diagnostics(self, log: Log) -> Ask:
+    def diagnostics(self, log: Log) -> RequestPayload:
         """Ask for the upload of diagnostics (1.6: 5.8; 2.x: N01)."""
 
-    def log(self, log: Log) -> Ask:
+    def log(self, log: Log) -> RequestPayload:
         """Ask for the upload of a log of that kind (1.6: security whitepaper; 2.x: N01)."""
 
-    def update_firmware(self, firmware: Firmware) -> Ask:
+    def update_firmware(self, firmware: Firmware) -> RequestPayload:
         """Ask for the download and installation of firmware."""
 
     names: list[str]
@@ -201,12 +203,12 @@ class Outbound(Protocol):
 
 
 def status_of(answer: dict[str, Any], action: str, station_id: str) -> str:
-    """The status in an answer. Raises FateUnknown where it has none: the request arrived, and
-    what became of it is not said."""
+    """The status in an answer. Raises OutcomeUnknownError where it has none: the request arrived,
+    and what became of it is not said."""
     status = answer.get("status")
     if isinstance(status, str) and status.strip():
         return status
-    raise FateUnknown(
+    raise OutcomeUnknownError(
         f"{station_id}: the answer to {action} has no status; it may have been carried out: read "
         "the point before writing again"
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from chargepoint_driver.backends.ocpp.model.authorization import IdTags
 from chargepoint_driver.backends.ocpp.model.bounds import bounded
-from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Connector
+from chargepoint_driver.backends.ocpp.model.charger import Charger, Connector
 from chargepoint_driver.backends.ocpp.protocol.local_list import LOCAL_LIST, keep_local_list
 from chargepoint_driver.backends.ocpp.protocol.measurands import set_meter_values
 from chargepoint_driver.backends.ocpp.protocol.provisioning import (
@@ -19,7 +19,7 @@ from chargepoint_driver.backends.ocpp.protocol.provisioning import (
     may_read,
     read_settings,
 )
-from chargepoint_driver.backends.ocpp.protocol.requests import Ask, Outbound
+from chargepoint_driver.backends.ocpp.protocol.requests import RequestBuilder, RequestPayload
 from chargepoint_driver.backends.ocpp.protocol.set_up_guard import (
     SetUpGuard,
     is_barred,
@@ -36,10 +36,10 @@ from chargepoint_driver.backends.ocpp.protocol.status_notifications import (
 )
 from chargepoint_driver.backends.ocpp.storage.store import Store
 from chargepoint_driver.config.ocpp import OcppConfig
-from chargepoint_driver.errors import ChargePointError, TryLater, WriteRejected
+from chargepoint_driver.errors import ChargePointError, TransientError, WriteRejectedError
 
 if TYPE_CHECKING:
-    from chargepoint_driver.backends.ocpp.transport.connection import Link
+    from chargepoint_driver.backends.ocpp.transport.connection import Connection
 
 __all__ = ["SetUp"]
 
@@ -57,11 +57,11 @@ class System(Protocol):
     tags: IdTags
     now: Callable[[], float]
 
-    def outbound(self, point: ChargePoint) -> Outbound: ...
+    def outbound(self, point: Charger) -> RequestBuilder: ...
 
     async def call(
         self,
-        point: ChargePoint,
+        point: Charger,
         action: str,
         payload: dict[str, Any],
         timeout_s: float,
@@ -69,13 +69,13 @@ class System(Protocol):
         drop: bool = True,
     ) -> dict[str, Any]: ...
 
-    def count(self, point: ChargePoint | None, name: str, detail: str = "") -> None: ...
+    def count(self, point: Charger | None, name: str, detail: str = "") -> None: ...
 
     def spawn(self, work: Awaitable[Any]) -> None: ...
 
-    def save_point(self, point: ChargePoint, **columns: Any) -> None: ...
+    def save_point(self, point: Charger, **columns: Any) -> None: ...
 
-    async def put_back(self, point: ChargePoint) -> None: ...
+    async def put_back(self, point: Charger) -> None: ...
 
 
 class SetUp:
@@ -86,14 +86,14 @@ class SetUp:
         self._guard = SetUpGuard(
             system.count, lambda point: system.save_point(point, worked=point.worked)
         )
-        self._running: set[Link] = set()
+        self._running: set[Connection] = set()
         self._asking: set[str] = set()
         self._ask_again: set[str] = set()
         self._asked_s: dict[str, float] = {}
 
     # ---- what happens --------------------------------------------------------------------
 
-    def booted(self, point: ChargePoint, link: Link | None) -> None:
+    def booted(self, point: Charger, link: Connection | None) -> None:
         """A boot came over the link: read the settings, and ask for a status that is doubted."""
         if "TriggerMessage BootNotification" in self._guard.watched(point):
             self._guard.forget(point)  # it is the answer to that
@@ -111,7 +111,7 @@ class SetUp:
         if delay_s is not None:
             loop.call_later(delay_s, lambda: self._system.spawn(self._get_to_know(point, link)))
 
-    def began(self, point: ChargePoint) -> None:
+    def began(self, point: Charger) -> None:
         """A transaction began: doubt connector 0 where it is Unavailable, and ask."""
         main = point.connectors.get(0)
         if main is None or main.status != "Unavailable":
@@ -121,12 +121,12 @@ class SetUp:
             self._keep(point, main)
         self._system.spawn(self.ask_status(point, lambda: main.status == "Unavailable"))
 
-    def disconnected(self, point: ChargePoint) -> None:
+    def disconnected(self, point: Charger) -> None:
         """The charge point hung up, or came again over another connection."""
         self._guard.restarted(point)
 
     def answered(
-        self, point: ChargePoint, action: str, payload: dict[str, Any], answer: dict[str, Any]
+        self, point: Charger, action: str, payload: dict[str, Any], answer: dict[str, Any]
     ) -> None:
         """A request was answered: it may explain a restart, or end a status without a word."""
         if action in _NOT_RESTARTS:
@@ -146,7 +146,7 @@ class SetUp:
             return  # it says so when a transaction has ended
         self._system.spawn(self.ask_status(point, lambda: not _is_any(point, number, wanted)))
 
-    async def miss_boot(self, point: ChargePoint, link: Link) -> None:
+    async def miss_boot(self, point: Charger, link: Connection) -> None:
         """No boot data came on a new connection: ask for it, and go on without it."""
         if link.closed or point.booted_on is link:
             return
@@ -161,7 +161,7 @@ class SetUp:
 
     # ---- settings ------------------------------------------------------------------------
 
-    async def _get_to_know(self, point: ChargePoint, link: Link) -> None:
+    async def _get_to_know(self, point: Charger, link: Connection) -> None:
         if link.closed or link in self._running:
             return
         self._running.add(link)
@@ -177,12 +177,12 @@ class SetUp:
         if not link.closed and has_unconfirmed_status(point):
             await self.ask_status(point, lambda: has_unconfirmed_status(point))
 
-    async def learn(self, point: ChargePoint) -> None:
+    async def learn(self, point: Charger) -> None:
         """Read the settings before a limit is installed, of a charge point that this harms not."""
         if point.link is not None and not is_suspected(point):
             await self._read(point, point.link)
 
-    async def _read(self, point: ChargePoint, link: Link) -> None:
+    async def _read(self, point: Charger, link: Connection) -> None:
         """Read the settings of a charge point; those that it does not tell stay unknown."""
         out = self._system.outbound(point)
         try:
@@ -194,23 +194,23 @@ class SetUp:
         point.settings_read = True
         self._replace_settings(point, found)
 
-    def _replace_settings(self, point: ChargePoint, found: dict[str, str]) -> None:
+    def _replace_settings(self, point: Charger, found: dict[str, str]) -> None:
         """Take a whole answer: it replaces what was known before."""
         point.configuration = bounded({}, found) or point.configuration
         self._keep_settings(point, found)
 
-    def _add_settings(self, point: ChargePoint, changed: dict[str, str]) -> None:
+    def _add_settings(self, point: Charger, changed: dict[str, str]) -> None:
         """Take the settings that were changed; the others stay as they were read."""
         point.configuration = bounded(point.configuration, changed)
         self._keep_settings(point, changed)
 
-    def _keep_settings(self, point: ChargePoint, found: dict[str, str]) -> None:
+    def _keep_settings(self, point: Charger, found: dict[str, str]) -> None:
         interval = found.get(self._system.outbound(point).interval, "")
         if interval.isdecimal() and int(interval) > 0:
             point.interval_s = float(interval)
         self._system.save_point(point, configuration=point.configuration, worked=point.worked)
 
-    async def _set_up(self, point: ChargePoint, link: Link) -> None:
+    async def _set_up(self, point: Charger, link: Connection) -> None:
         """Have it measure what is needed."""
         config = self._system.config
         try:
@@ -227,7 +227,7 @@ class SetUp:
             return
         self._add_settings(point, changed)
 
-    async def keep_local_list(self, point: ChargePoint) -> None:
+    async def keep_local_list(self, point: Charger) -> None:
         """Have its local list of idTags in step with ours."""
         system, link = self._system, point.link
         if link is None:
@@ -243,20 +243,20 @@ class SetUp:
         if point.worked.get(LOCAL_LIST) != before:
             system.save_point(point, worked=point.worked)
 
-    def _over(self, link: Link) -> Call:
+    def _over(self, link: Connection) -> Call:
         """How to send requests over this connection that a charge point may pass over without
         losing it. What made it restart before is not sent."""
 
-        async def call(point: ChargePoint, ask: Ask) -> dict[str, Any]:
+        async def call(point: Charger, ask: RequestPayload) -> dict[str, Any]:
             if is_barred(point, ask):
-                raise WriteRejected(
+                raise WriteRejectedError(
                     f"{point.station_id} restarts after {ask[0]}; it was not sent",
                     service_code="NotSupported",
                 )
             if link is point.link:
                 await self._guard.wait_turn(point)
             if link is not point.link:
-                raise TryLater(f"{point.station_id} hung up; {ask[0]} was not sent")
+                raise TransientError(f"{point.station_id} hung up; {ask[0]} was not sent")
             self._guard.sent(point, ask)
             limit_s = self._system.config.call_timeout_s + 5
             answer = await self._system.call(point, *ask, limit_s, drop=False)
@@ -268,9 +268,7 @@ class SetUp:
 
     # ---- statuses ------------------------------------------------------------------------
 
-    async def ask_status(
-        self, point: ChargePoint, is_needed: Callable[[], bool] | None = None
-    ) -> None:
+    async def ask_status(self, point: Charger, is_needed: Callable[[], bool] | None = None) -> None:
         """Have the charge point say all its statuses, at most once a minute, unless `is_needed`
         (default: whether the status of connector 0 is contradicted) is false by then. Without an
         answer what the connectors do counts."""
@@ -296,7 +294,7 @@ class SetUp:
             self._ask_again.discard(point.station_id)
             await self.ask_status(point)
 
-    async def _ask_status(self, point: ChargePoint, link: Link, wait_s: float) -> None:
+    async def _ask_status(self, point: Charger, link: Connection, wait_s: float) -> None:
         asked_s = self._system.now()
         point.status_asked_s = asked_s
         out = self._system.outbound(point)
@@ -312,7 +310,7 @@ class SetUp:
             main.is_doubted = True
             self._keep(point, main)
 
-    def _keep(self, point: ChargePoint, main: Connector) -> None:
+    def _keep(self, point: Charger, main: Connector) -> None:
         try:
             keep_connector(self._system.store, point, main)
         except sqlite3.Error as error:
@@ -320,7 +318,7 @@ class SetUp:
         self._system.store.committed()
 
 
-def _is_any(point: ChargePoint, number: int, wanted: Set[str]) -> bool:
+def _is_any(point: Charger, number: int, wanted: Set[str]) -> bool:
     """Whether a connector says one of these statuses (0: any of the charge point's own), or
     nothing is known of it."""
     concerned = [each for key, each in point.connectors.items() if number in (0, key)]

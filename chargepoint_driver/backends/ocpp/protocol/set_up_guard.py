@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from chargepoint_driver.backends.ocpp.model.charger import ChargePoint
-from chargepoint_driver.backends.ocpp.protocol.requests import Ask
+from chargepoint_driver.backends.ocpp.model.charger import Charger
+from chargepoint_driver.backends.ocpp.protocol.requests import RequestPayload
 from chargepoint_driver.text import get_logger
 
 __all__ = ["SHORT_LIST", "SetUpGuard", "harmful_requests", "is_barred", "is_suspected"]
@@ -30,7 +30,7 @@ _ALL_KEYS = "GetConfiguration of all keys"
 _WHOLE = " (whole list)"
 
 
-def is_barred(point: ChargePoint, ask: Ask) -> bool:
+def is_barred(point: Charger, ask: RequestPayload) -> bool:
     """Whether a set-up request is not sent any more, since it made the charge point restart.
 
     Twice is enough, once where a larger request of its kind did before.
@@ -49,12 +49,12 @@ def _is_barred(restarts: dict[str, int], name: str) -> bool:
     return any(n for each, n in restarts.items() if each.startswith(kind) and each not in larger)
 
 
-def is_suspected(point: ChargePoint) -> bool:
+def is_suspected(point: Charger) -> bool:
     """Whether a set-up request may have made the charge point restart."""
     return bool(_restarts(point))
 
 
-def harmful_requests(point: ChargePoint) -> dict[str, dict[str, Any]]:
+def harmful_requests(point: Charger) -> dict[str, dict[str, Any]]:
     """Request to `restarts` (after it), `is_sent` (whether it is still sent) and `setting` (what
     to write in charge_points.<id>.quirks so that it is never sent)."""
     restarts = _restarts(point)
@@ -73,8 +73,8 @@ class SetUpGuard:
 
     def __init__(
         self,
-        count: Callable[[ChargePoint, str, str], None],
-        save: Callable[[ChargePoint], None],
+        count: Callable[[Charger, str, str], None],
+        save: Callable[[Charger], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`save` keeps `worked` of a charge point; `clock` gives monotonic seconds."""
@@ -84,7 +84,7 @@ class SetUpGuard:
         # Charge point to its requests within the last 30 s, and when they were last out.
         self._watched: dict[str, dict[str, float]] = {}
 
-    async def wait_turn(self, point: ChargePoint) -> None:
+    async def wait_turn(self, point: Charger) -> None:
         """Wait until it would be clear which request a restart follows: 30 s after the last one,
         of a charge point that is suspected only."""
         watched = self._of(point)
@@ -92,19 +92,19 @@ class SetUpGuard:
             await asyncio.sleep(max(0.0, max(watched.values()) + WATCH_S - self._clock()))
             self._of(point)
 
-    def sent(self, point: ChargePoint, ask: Ask) -> None:
+    def sent(self, point: Charger, ask: RequestPayload) -> None:
         """A set-up request goes out, or its answer came."""
         self._of(point)[_name_of(ask)] = self._clock()
 
-    def watched(self, point: ChargePoint) -> list[str]:
+    def watched(self, point: Charger) -> list[str]:
         """The requests that a restart now would follow."""
         return list(self._of(point))
 
-    def forget(self, point: ChargePoint) -> None:
+    def forget(self, point: Charger) -> None:
         """A restart that comes now has another reason."""
         self._watched.pop(point.station_id, None)
 
-    def restarted(self, point: ChargePoint) -> None:
+    def restarted(self, point: Charger) -> None:
         """The charge point disconnected or booted."""
         names = self.watched(point)
         self.forget(point)
@@ -138,13 +138,13 @@ class SetUpGuard:
                     setting,
                 )
 
-    def booted(self, point: ChargePoint) -> None:
+    def booted(self, point: Charger) -> None:
         """Other firmware may do better: what is known of the one before is forgotten."""
         known = point.worked.get(_KEY)
         if known and known.get("firmware") != point.boot.get("firmware"):
             self._keep(point, {})
 
-    def _of(self, point: ChargePoint) -> dict[str, float]:
+    def _of(self, point: Charger) -> dict[str, float]:
         """The requests that a restart now would follow. One that was followed by none in 30 s
         is not suspected any more."""
         watched = self._watched.setdefault(point.station_id, {})
@@ -162,7 +162,7 @@ class SetUpGuard:
             self._keep(point, left)
         return watched
 
-    def _keep(self, point: ChargePoint, restarts: dict[str, int]) -> None:
+    def _keep(self, point: Charger, restarts: dict[str, int]) -> None:
         # Replaced, not changed: other threads read it meanwhile.
         worked = {name: value for name, value in point.worked.items() if name != _KEY}
         if restarts:
@@ -171,13 +171,13 @@ class SetUpGuard:
         self._save(point)
 
 
-def _restarts(point: ChargePoint) -> dict[str, int]:
+def _restarts(point: Charger) -> dict[str, int]:
     known = point.worked.get(_KEY)
     found = known.get("restarts") if isinstance(known, dict) else None
     return found if isinstance(found, dict) else {}
 
 
-def _name_of(ask: Ask) -> str:
+def _name_of(ask: RequestPayload) -> str:
     """A request by what matters of it: the action, the setting, whether it is a large one."""
     action, payload = ask
     if action == "GetConfiguration":

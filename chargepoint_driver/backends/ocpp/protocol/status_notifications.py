@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chargepoint_driver.backends.ocpp.model.bounds import MAX_PARTS
-from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Connector
+from chargepoint_driver.backends.ocpp.model.charger import Charger, Connector
 from chargepoint_driver.backends.ocpp.model.timestamps import historic, parse
 from chargepoint_driver.backends.ocpp.protocol.dispatch import Request
 from chargepoint_driver.backends.ocpp.protocol.transactions import close_questioned
@@ -134,7 +134,7 @@ def connector_works(request: Request) -> None:
     request.after.append(lambda: request.desk.ask_status(point))
 
 
-def doubt_station(point: ChargePoint) -> Connector | None:
+def doubt_station(point: Charger) -> Connector | None:
     """Connector 0 may have changed without a word: its inoperative status does not count until it
     is said again. Returns the connector, None where there is nothing to doubt."""
     main = point.connectors.get(0)
@@ -144,7 +144,7 @@ def doubt_station(point: ChargePoint) -> Connector | None:
     return main
 
 
-def doubt_after_boot(point: ChargePoint) -> None:
+def doubt_after_boot(point: Charger) -> None:
     """A boot sets the clock and may have changed any status: what was said before it neither
     makes a status old nor, of connector 0, takes the charge point out of service."""
     for connector in point.connectors.values():
@@ -152,7 +152,7 @@ def doubt_after_boot(point: ChargePoint) -> None:
     doubt_station(point)
 
 
-def has_unconfirmed_status(point: ChargePoint) -> bool:
+def has_unconfirmed_status(point: Charger) -> bool:
     """Whether a status is from before the connection, or connector 0's is doubted."""
     connected_s = point.connected_s or 0.0
     known = [each for each in point.connectors.values() if each.status is not None]
@@ -164,7 +164,7 @@ def has_unconfirmed_status(point: ChargePoint) -> bool:
     )
 
 
-def is_contradicted(point: ChargePoint) -> bool:
+def is_contradicted(point: Charger) -> bool:
     """Whether connector 0 is out of order by its last status, and that is doubted or a connector
     has worked since."""
     main = point.connectors.get(0)
@@ -182,7 +182,7 @@ def save_connector(request: Request, connector: Connector) -> None:
     keep_connector(request.desk.store, request.point, connector)
 
 
-def keep_connector(store: Store, point: ChargePoint, connector: Connector) -> None:
+def keep_connector(store: Store, point: Charger, connector: Connector) -> None:
     """The same without a request. Raises sqlite3.Error."""
     store.save(
         "connectors",
@@ -203,11 +203,11 @@ def keep_connector(store: Store, point: ChargePoint, connector: Connector) -> No
     )
 
 
-def _was_asked(point: ChargePoint, received_s: float) -> bool:
+def _was_asked(point: Charger, received_s: float) -> bool:
     return 0 <= received_s - point.status_asked_s <= _ANSWER_S
 
 
-def _own_time(point: ChargePoint, text: object, received_s: float) -> float | None:
+def _own_time(point: Charger, text: object, received_s: float) -> float | None:
     """The timestamp of a message where it can be believed, never later than its receipt."""
     time_s = parse(text)
     if time_s is None or historic(time_s, received_s) != time_s:

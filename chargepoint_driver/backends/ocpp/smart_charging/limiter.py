@@ -15,21 +15,28 @@ from dataclasses import asdict, astuple, replace
 from typing import Any
 
 from chargepoint_driver.backend import Limit
-from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Connector
+from chargepoint_driver.backends.ocpp.model.charger import Charger, Connector
 from chargepoint_driver.backends.ocpp.model.limit import LimitState, kw_of
 from chargepoint_driver.backends.ocpp.protocol.provisioning import NEVER
-from chargepoint_driver.backends.ocpp.protocol.requests import Ask, Composite, Outbound
+from chargepoint_driver.backends.ocpp.protocol.requests import (
+    Composite,
+    RequestBuilder,
+    RequestPayload,
+)
 from chargepoint_driver.backends.ocpp.smart_charging.profiles import Profiles, transaction_on
-from chargepoint_driver.backends.ocpp.smart_charging.variants import Form, forms_of
+from chargepoint_driver.backends.ocpp.smart_charging.variants import (
+    ProfileVariant,
+    profile_variants,
+)
 from chargepoint_driver.backends.ocpp.status import load_of
 from chargepoint_driver.backends.ocpp.storage.store import Store
-from chargepoint_driver.backends.ocpp.transport.connection import CallRefused
+from chargepoint_driver.backends.ocpp.transport.connection import CallRefusedError
 from chargepoint_driver.errors import (
-    BadValue,
     ChargePointError,
-    NothingThere,
-    TryLater,
-    WriteRejected,
+    InvalidValueError,
+    NotFoundError,
+    TransientError,
+    WriteRejectedError,
 )
 
 __all__ = ["Limiter"]
@@ -44,9 +51,9 @@ class Limiter:
     def __init__(
         self,
         store: Store,
-        call: Callable[[ChargePoint, Ask], Any],
-        outbound: Callable[[ChargePoint], Outbound],
-        learn: Callable[[ChargePoint], Any],
+        call: Callable[[Charger, RequestPayload], Any],
+        outbound: Callable[[Charger], RequestBuilder],
+        learn: Callable[[Charger], Any],
         now: Callable[[], float],
         count: Callable[..., None],
     ) -> None:
@@ -63,11 +70,11 @@ class Limiter:
     # ---- writes --------------------------------------------------------------------------
 
     async def shed(
-        self, point: ChargePoint, connector_id: int, limit: Limit, minutes: float
+        self, point: Charger, connector_id: int, limit: Limit, minutes: float
     ) -> LimitState:
         """Hold the load to the limit for so many minutes (0: without end).
 
-        Raises WriteRejected when the charge point does not take it; what was in force before
+        Raises WriteRejectedError when the charge point does not take it; what was in force before
         is then still shown as accepted.
         """
         self._must_be_there(point, connector_id)
@@ -86,7 +93,7 @@ class Limiter:
             self.keep(point, connector_id, state)
             return state
 
-    async def clear(self, point: ChargePoint, connector_id: int) -> None:
+    async def clear(self, point: Charger, connector_id: int) -> None:
         """Remove our limits there (connector 0: of the station and all its connectors), and put
         the base back. Nothing there is a success. A limit that was never taken ends without any
         request."""
@@ -110,14 +117,14 @@ class Limiter:
                 for purpose in purposes:
                     try:
                         await self._profiles.remove(point, number, purpose)
-                    except CallRefused as error:
+                    except CallRefusedError as error:
                         # It knows no limits at all, so none of ours is there.
                         if state is not None or error.service_code not in NEVER:
                             raise
                 self.keep(point, number, None)
                 await self._profiles.put_base(point, number)
 
-    def _end_refused(self, point: ChargePoint, connector_id: int) -> bool:
+    def _end_refused(self, point: Charger, connector_id: int) -> bool:
         """End the limits there where the charge point took none; False where it may hold one."""
         concerned = [
             each
@@ -130,7 +137,7 @@ class Limiter:
             self.keep(point, each.connector_id, None)
         return True
 
-    async def contradict(self, point: ChargePoint, connector_id: int) -> bool:
+    async def contradict(self, point: Charger, connector_id: int) -> bool:
         """The load does not obey a limit that was accepted: try the next form, as if this one
         had been refused. False where there is none left, or no limit in force."""
         self._must_be_there(point, connector_id)
@@ -140,7 +147,7 @@ class Limiter:
                 return False
             tried = set(state.tried)
             if "form" in point.worked:
-                tried.add(astuple(Form(*point.worked["form"])))
+                tried.add(astuple(ProfileVariant(*point.worked["form"])))
             state = replace(
                 state,
                 contradicted=True,
@@ -150,19 +157,19 @@ class Limiter:
             )
             self.keep(point, connector_id, state)
             self._count(point, "limits_not_obeyed", f"{state.accepted_kw:g} kW")
-            for form in forms_of(point, self._outbound(point)):
+            for form in profile_variants(point, self._outbound(point)):
                 if astuple(form) in tried:
                     continue
                 try:
                     state = await self._profiles.install(point, connector_id, state, form)
-                except WriteRejected:
+                except WriteRejectedError:
                     continue
                 self._remember(point, form)
                 self.keep(point, connector_id, state)
                 return True
             return False
 
-    async def put_back(self, point: ChargePoint, connector_id: int | None = None) -> None:
+    async def put_back(self, point: Charger, connector_id: int | None = None) -> None:
         """Install the limits again that a restart (or a new transaction) may have undone. Of one
         that got no answer it is asked what became of it, and nothing is sent again."""
         for number, connector in point.connectors.items():
@@ -183,25 +190,25 @@ class Limiter:
                 except ChargePointError as error:
                     self._count(point, "limits_not_put_back", str(error))
 
-    async def _find(self, point: ChargePoint, connector_id: int) -> None:
+    async def _find(self, point: Charger, connector_id: int) -> None:
         """Ask for the schedule in force: it shows a limit in doubt, or, while a transaction runs,
         that there is none. Else it stays in doubt."""
         async with self._turn(point):
             state = point.connector(connector_id).limit
             if state is None or not state.is_in_doubt or state.is_over(self._now()):
                 return
-            unit = next(forms_of(point, self._outbound(point))).unit
+            unit = next(profile_variants(point, self._outbound(point))).unit
             found = await self._composite(point, connector_id, unit)
             if found is None:
                 return
             kw = kw_of(found, point.electrical)
-            if state.is_kept_by(kw):
+            if state.is_satisfied_by(kw):
                 state = replace(state, accepted_kw=kw, confirmed_kw=kw, confirmed_by="composite")
             elif connector_id and transaction_on(point, connector_id) is None:
                 return  # a default profile need not show before a transaction
             self.keep(point, connector_id, replace(state, refused=None))
 
-    def observe(self, point: ChargePoint, connector: Connector) -> None:
+    def observe(self, point: Charger, connector: Connector) -> None:
         """A new meter value: it may confirm a limit that nothing else did."""
         state = connector.limit
         now_s = self._now()
@@ -239,22 +246,22 @@ class Limiter:
     # ---- what is asked for ---------------------------------------------------------------
 
     def _requested(
-        self, point: ChargePoint, connector_id: int, limit: Limit, minutes: float
+        self, point: Charger, connector_id: int, limit: Limit, minutes: float
     ) -> LimitState:
         now_s = self._now()
         until_s = now_s + minutes * 60 if minutes else None
         if limit.percent_shed is None:
             kw = limit.allowed_load_kw
             if kw is None or not math.isfinite(kw) or kw < 0:
-                raise BadValue(f"{point.station_id}: a limit is a number of kW from 0 on")
+                raise InvalidValueError(f"{point.station_id}: a limit is a number of kW from 0 on")
             return LimitState(kw, None, None, kw, now_s, until_s)
         if not 0 <= limit.percent_shed <= 100:
-            raise BadValue(f"{point.station_id}: percentShed is a number from 0 to 100")
+            raise InvalidValueError(f"{point.station_id}: percentShed is a number from 0 to 100")
         base_kw = self._base_kw(point, connector_id)
         kw = base_kw * (100 - limit.percent_shed) / 100
         return LimitState(None, limit.percent_shed, base_kw, kw, now_s, until_s)
 
-    def _base_kw(self, point: ChargePoint, connector_id: int) -> float:
+    def _base_kw(self, point: Charger, connector_id: int) -> float:
         """The load now, else the rated power."""
         real = [each for number, each in point.connectors.items() if number]
         concerned = real
@@ -266,36 +273,34 @@ class Limiter:
             return sum(known)
         rated = point.electrical.rated_kw
         if rated is None:
-            raise BadValue(
+            raise InvalidValueError(
                 f"{point.station_id}: percentShed needs a load at the moment, or rated_kw in the"
                 " charge point's settings"
             )
         return rated * max(1, len(concerned))
 
-    def _must_be_there(self, point: ChargePoint, connector_id: int) -> None:
+    def _must_be_there(self, point: Charger, connector_id: int) -> None:
         real = [number for number in point.connectors if number]
         if connector_id and real and connector_id not in real:
             there = ", ".join(map(str, real))
-            raise NothingThere(
+            raise NotFoundError(
                 f"{point.station_id} has no connector {connector_id} (there: {there})"
             )
         if not point.connected:
-            raise TryLater(f"{point.station_id} is not connected; nothing was sent")
+            raise TransientError(f"{point.station_id} is not connected; nothing was sent")
 
     # ---- installing ----------------------------------------------------------------------
 
-    async def _install(
-        self, point: ChargePoint, connector_id: int, state: LimitState
-    ) -> LimitState:
+    async def _install(self, point: Charger, connector_id: int, state: LimitState) -> LimitState:
         """Try the forms that the charge point may take, from the one that worked before."""
         if not point.settings_read and point.quirks.read_configuration:
             await self._learn(point)
         await self._profiles.put_base(point, connector_id)
         refusal: ChargePointError | None = None
-        for form in forms_of(point, self._outbound(point)):
+        for form in profile_variants(point, self._outbound(point)):
             try:
                 taken = await self._profiles.install(point, connector_id, state, form)
-            except WriteRejected as error:
+            except WriteRejectedError as error:
                 refusal = error
                 if error.service_code in NEVER:
                     break
@@ -308,7 +313,7 @@ class Limiter:
     # ---- confirming ----------------------------------------------------------------------
 
     async def _confirm(
-        self, point: ChargePoint, connector_id: int, state: LimitState, form: Form
+        self, point: Charger, connector_id: int, state: LimitState, form: ProfileVariant
     ) -> LimitState:
         """Ask what is in force. What cannot be found out stays None."""
         if state.contradicted:
@@ -316,16 +321,14 @@ class Limiter:
         found = await self._composite(point, connector_id, form.unit)
         return state if found is None else self._compare(point, connector_id, state, found)
 
-    async def _composite(
-        self, point: ChargePoint, connector_id: int, unit: str
-    ) -> Composite | None:
+    async def _composite(self, point: Charger, connector_id: int, unit: str) -> Composite | None:
         """What a charge point says is in force; None where it does not say."""
         if not point.quirks.composite or point.worked.get("composite") is False:
             return None
         out = self._outbound(point)
         try:
             answer = await self._call(point, out.composite(connector_id, unit, 300))
-        except CallRefused as error:
+        except CallRefusedError as error:
             if error.service_code in NEVER:
                 point.worked["composite"] = False
                 self._save(point, self._save_worked)
@@ -335,12 +338,12 @@ class Limiter:
         return out.read_composite(answer)
 
     def _compare(
-        self, point: ChargePoint, connector_id: int, state: LimitState, found: Composite
+        self, point: Charger, connector_id: int, state: LimitState, found: Composite
     ) -> LimitState:
         """What a composite schedule says of a limit."""
         assert state.accepted_kw is not None
         kw = kw_of(found, point.electrical)
-        if state.is_kept_by(kw):
+        if state.is_satisfied_by(kw):
             return replace(state, confirmed_kw=kw, confirmed_by="composite")
         if transaction_on(point, connector_id) is None and connector_id:
             return state  # a default profile need not show before a transaction
@@ -349,7 +352,7 @@ class Limiter:
 
     # ---- keeping -------------------------------------------------------------------------
 
-    def keep(self, point: ChargePoint, connector_id: int, state: LimitState | None) -> None:
+    def keep(self, point: Charger, connector_id: int, state: LimitState | None) -> None:
         if state is None and connector_id not in point.connectors:
             return
         point.connector(connector_id).limit = state
@@ -358,7 +361,7 @@ class Limiter:
             point, lambda _: self._store.save("limits", point.station_id, connector_id, data)
         )
 
-    def _save(self, point: ChargePoint, save: Callable[[ChargePoint], None]) -> None:
+    def _save(self, point: Charger, save: Callable[[Charger], None]) -> None:
         """Have something stored. Where it cannot be, it is in force all the same, and a restart
         will not know of it."""
         try:
@@ -368,11 +371,11 @@ class Limiter:
         else:
             self._store.committed()
 
-    def _save_worked(self, point: ChargePoint) -> None:
+    def _save_worked(self, point: Charger) -> None:
         self._store.save_point(point.station_id, worked=point.worked)
 
     def _note_refusal(
-        self, point: ChargePoint, connector_id: int, state: LimitState, error: ChargePointError
+        self, point: Charger, connector_id: int, state: LimitState, error: ChargePointError
     ) -> None:
         """Show what was asked for and refused beside what is in force since before."""
         if connector_id and connector_id not in point.connectors:
@@ -384,11 +387,11 @@ class Limiter:
         else:
             self.keep(point, connector_id, replace(before, refused=code))
 
-    def _remember(self, point: ChargePoint, form: Form) -> None:
+    def _remember(self, point: Charger, form: ProfileVariant) -> None:
         found = [form.unit, form.kind, form.level]
         if point.worked.get("form") != found:
             point.worked["form"] = found
             self._save(point, self._save_worked)
 
-    def _turn(self, point: ChargePoint) -> asyncio.Lock:
+    def _turn(self, point: Charger) -> asyncio.Lock:
         return self._turns.setdefault(point.station_id, asyncio.Lock())

@@ -13,26 +13,33 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from chargepoint_driver.backends.ocpp.model.charger import ChargePoint
+from chargepoint_driver.backends.ocpp.model.charger import Charger
 from chargepoint_driver.backends.ocpp.model.limit import rate
 from chargepoint_driver.backends.ocpp.model.plan import PLANS, Plan, stored_plan
 from chargepoint_driver.backends.ocpp.model.quirks import Purpose
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
-from chargepoint_driver.backends.ocpp.protocol.requests import Ask, Outbound, Profile
+from chargepoint_driver.backends.ocpp.protocol.requests import (
+    Profile,
+    RequestBuilder,
+    RequestPayload,
+)
 from chargepoint_driver.backends.ocpp.smart_charging.profiles import (
     EARLIER_S,
     Profiles,
     plan_id,
     transaction_on,
 )
-from chargepoint_driver.backends.ocpp.smart_charging.variants import Form, forms_of
+from chargepoint_driver.backends.ocpp.smart_charging.variants import (
+    ProfileVariant,
+    profile_variants,
+)
 from chargepoint_driver.errors import (
-    BadValue,
     ChargePointError,
-    FateUnknown,
-    NothingThere,
-    TryLater,
-    WriteRejected,
+    InvalidValueError,
+    NotFoundError,
+    OutcomeUnknownError,
+    TransientError,
+    WriteRejectedError,
 )
 
 __all__ = ["Plans"]
@@ -48,10 +55,10 @@ class Plans:
     def __init__(
         self,
         profiles: Profiles,
-        call: Callable[[ChargePoint, Ask], Any],
-        outbound: Callable[[ChargePoint], Outbound],
-        learn: Callable[[ChargePoint], Any],
-        save: Callable[[ChargePoint], None],
+        call: Callable[[Charger, RequestPayload], Any],
+        outbound: Callable[[Charger], RequestBuilder],
+        learn: Callable[[Charger], Any],
+        save: Callable[[Charger], None],
         now: Callable[[], float],
     ) -> None:
         """`learn` reads the configuration, `save` stores what is known of a charger."""
@@ -63,13 +70,13 @@ class Plans:
         self._now = now
         self._locks: dict[str, asyncio.Lock] = {}
 
-    async def put(self, point: ChargePoint, connector_id: int, plan: Plan | None) -> str:
+    async def put(self, point: Charger, connector_id: int, plan: Plan | None) -> str:
         """Install a plan (connector 0: of the whole charger), or remove it. Returns Accepted, or
-        '' where nothing was to be done. Raises WriteRejected where the charger does not take it;
-        the plan before is in force then."""
+        '' where nothing was to be done. Raises WriteRejectedError where the charger does not take
+        it; the plan before is in force then."""
         real = [number for number in point.connectors if number]
         if connector_id and real and connector_id not in real:
-            raise NothingThere(f"{point.station_id} has no connector {connector_id}")
+            raise NotFoundError(f"{point.station_id} has no connector {connector_id}")
         async with self._locks.setdefault(point.station_id, asyncio.Lock()):
             now_s = self._now()
             before = stored_plan(point, connector_id)
@@ -81,19 +88,17 @@ class Plans:
                 if is_long and before.says_the_same(plan, now_s):
                     return ""
             if not point.connected:
-                raise TryLater(f"{point.station_id} is not connected; nothing was sent")
+                raise TransientError(f"{point.station_id} is not connected; nothing was sent")
             try:
                 taken = await self._install(point, connector_id, plan, now_s)
-            except FateUnknown:
+            except OutcomeUnknownError:
                 # One of the two is in force: the next write is sent whatever it says.
                 self._keep(point, connector_id, None)
                 raise
             self._keep(point, connector_id, taken)
             return "Accepted"
 
-    async def _install(
-        self, point: ChargePoint, connector_id: int, plan: Plan, now_s: float
-    ) -> Plan:
+    async def _install(self, point: Charger, connector_id: int, plan: Plan, now_s: float) -> Plan:
         wanted: tuple[Purpose, ...] = ("default", "transaction") if connector_id else ("max",)
         purposes = [
             purpose
@@ -106,11 +111,11 @@ class Plans:
         plan = _shortened(plan, await self._max_periods(point))
         lowest = 0 if point.quirks.base_kw is None else 1
         out = self._outbound(point)
-        refusal: ChargePointError = WriteRejected(
+        refusal: ChargePointError = WriteRejectedError(
             f"{point.station_id} takes no plan: it needs absolute profiles on two stack levels, "
             "and limits of this kind; write the limits themselves"
         )
-        for form in forms_of(point, out):
+        for form in profile_variants(point, out):
             if form.kind != "Absolute" or form.level - 1 < lowest:
                 continue
             taken = 0
@@ -119,7 +124,7 @@ class Plans:
                 try:
                     await self._profiles.set(point, profile)
                     taken += 1
-                except WriteRejected as error:
+                except WriteRejectedError as error:
                     refusal = error
             if taken:
                 return plan
@@ -127,11 +132,11 @@ class Plans:
 
     def _profile(
         self,
-        point: ChargePoint,
+        point: Charger,
         connector_id: int,
         plan: Plan,
         now_s: float,
-        form: Form,
+        form: ProfileVariant,
         purpose: Purpose,
     ) -> Profile:
         """A profile of the plan; its first period begins early, for clocks that are slow."""
@@ -141,7 +146,7 @@ class Plans:
         periods: list[tuple[int, float]] = []
         for start_s, kw in plan.periods:
             if kw is None and rated_kw is None:
-                raise BadValue(
+                raise InvalidValueError(
                     f"{point.station_id}: a period without limit needs rated_kw in the charge "
                     "point's settings; nothing was sent"
                 )
@@ -166,17 +171,19 @@ class Plans:
             number_phases=None if point.electrical.is_dc else phases,
         )
 
-    async def _remove(self, point: ChargePoint, connector_id: int, *, is_known: bool) -> str:
+    async def _remove(self, point: Charger, connector_id: int, *, is_known: bool) -> str:
         if not is_known and not point.connected:
             return ""
         if not point.connected:
-            raise TryLater(f"{point.station_id} is not connected; its plan stays until its end")
+            raise TransientError(
+                f"{point.station_id} is not connected; its plan stays until its end"
+            )
         for purpose in ("default", "transaction") if connector_id else ("max",):
             await self._profiles.remove_plan(point, connector_id, purpose)
         self._keep(point, connector_id, None)
         return "Accepted"
 
-    async def _max_periods(self, point: ChargePoint) -> int:
+    async def _max_periods(self, point: Charger) -> int:
         """Return how many periods a schedule of the charger may have."""
         out = self._outbound(point)
         text = point.configuration.get(out.most_periods)
@@ -191,7 +198,7 @@ class Plans:
             point.configuration = {**point.configuration, out.most_periods: text}
         return int(str(text)) if str(text).isdecimal() and str(text) != "0" else _DEFAULT_PERIODS
 
-    def _keep(self, point: ChargePoint, connector_id: int, plan: Plan | None) -> None:
+    def _keep(self, point: Charger, connector_id: int, plan: Plan | None) -> None:
         plans = dict(point.worked.get(PLANS) or {})
         plans.pop(str(connector_id), None)
         if plan is not None:

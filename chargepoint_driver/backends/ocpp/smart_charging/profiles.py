@@ -10,14 +10,22 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Transaction
+from chargepoint_driver.backends.ocpp.model.charger import Charger, Transaction
 from chargepoint_driver.backends.ocpp.model.limit import LimitState, rate
 from chargepoint_driver.backends.ocpp.model.quirks import Purpose
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.protocol.provisioning import NEVER
-from chargepoint_driver.backends.ocpp.protocol.requests import Ask, Outbound, Profile, status_of
-from chargepoint_driver.backends.ocpp.smart_charging.variants import Form, forms_of
-from chargepoint_driver.errors import FateUnknown, WriteRejected
+from chargepoint_driver.backends.ocpp.protocol.requests import (
+    Profile,
+    RequestBuilder,
+    RequestPayload,
+    status_of,
+)
+from chargepoint_driver.backends.ocpp.smart_charging.variants import (
+    ProfileVariant,
+    profile_variants,
+)
+from chargepoint_driver.errors import OutcomeUnknownError, WriteRejectedError
 
 __all__ = ["EARLIER_S", "Profiles", "plan_id", "transaction_on"]
 
@@ -34,8 +42,8 @@ class Profiles:
 
     def __init__(
         self,
-        call: Callable[[ChargePoint, Ask], Any],
-        outbound: Callable[[ChargePoint], Outbound],
+        call: Callable[[Charger, RequestPayload], Any],
+        outbound: Callable[[Charger], RequestBuilder],
         now: Callable[[], float],
         count: Callable[..., None],
     ) -> None:
@@ -46,20 +54,20 @@ class Profiles:
         self._count = count
 
     async def install(
-        self, point: ChargePoint, connector_id: int, state: LimitState, form: Form
+        self, point: Charger, connector_id: int, state: LimitState, form: ProfileVariant
     ) -> LimitState:
-        """Raises WriteRejected unless a purpose that governs the target was taken."""
+        """Raises WriteRejectedError unless a purpose that governs the target was taken."""
         purposes = self._purposes(point, connector_id)
         if not purposes:
-            raise WriteRejected(f"{point.station_id} takes no limits of this kind")
+            raise WriteRejectedError(f"{point.station_id} takes no limits of this kind")
         value, kw = rate(state.requested_kw, form.unit, point.electrical)
         taken: list[str] = []
-        refusal: WriteRejected | None = None
+        refusal: WriteRejectedError | None = None
         for purpose in purposes:
             profile = self._profile(point, connector_id, state, form, purpose, value)
             try:
                 await self.set(point, profile)
-            except WriteRejected as error:
+            except WriteRejectedError as error:
                 refusal = error
                 if error.service_code in NEVER and not taken:
                     break
@@ -79,7 +87,7 @@ class Profiles:
             refused=None,
         )
 
-    def _purposes(self, point: ChargePoint, connector_id: int) -> list[Purpose]:
+    def _purposes(self, point: Charger, connector_id: int) -> list[Purpose]:
         if connector_id == 0:
             wanted: list[Purpose] = ["max"]
         else:
@@ -90,10 +98,10 @@ class Profiles:
 
     def _profile(
         self,
-        point: ChargePoint,
+        point: Charger,
         connector_id: int,
         state: LimitState,
-        form: Form,
+        form: ProfileVariant,
         purpose: Purpose,
         value: float,
     ) -> Profile:
@@ -122,26 +130,26 @@ class Profiles:
             number_phases=None if point.electrical.is_dc else phases,
         )
 
-    async def set(self, point: ChargePoint, profile: Profile) -> None:
-        """Send a profile. Raises WriteRejected unless it was taken."""
+    async def set(self, point: Charger, profile: Profile) -> None:
+        """Send a profile. Raises WriteRejectedError unless it was taken."""
         ask = self._outbound(point).set_profile(profile)
         answer = await self._call(point, ask)
         status = status_of(answer, ask[0], point.station_id)
         if status != "Accepted":
             info = answer.get("statusInfo")
             reason = f"({info.get('reasonCode')}) " if isinstance(info, dict) else ""
-            raise WriteRejected(
+            raise WriteRejectedError(
                 f"{point.station_id} connector {profile.connector_id}: the charge point answered"
                 f" {status} {reason}to {profile.unit} {profile.limit:g}",
                 service_code=status,
             )
 
-    async def put_base(self, point: ChargePoint, connector_id: int) -> None:
+    async def put_base(self, point: Charger, connector_id: int) -> None:
         """The limit below every shed, for models that are not unlimited without one."""
         base_kw = point.quirks.base_kw
         if base_kw is None:
             return
-        form = next(forms_of(point, self._outbound(point)))
+        form = next(profile_variants(point, self._outbound(point)))
         value, _ = rate(base_kw, form.unit, point.electrical)
         profile = Profile(
             profile_id=_FIRST_ID + connector_id * 10 + _KINDS["base"],
@@ -157,24 +165,24 @@ class Profiles:
         )
         try:
             await self.set(point, profile)
-        except (WriteRejected, FateUnknown) as error:
+        except (WriteRejectedError, OutcomeUnknownError) as error:
             # The shed has to get through; where nothing does any more, it says so itself.
             self._count(point, "base_refused", str(error))
 
-    async def remove(self, point: ChargePoint, connector_id: int, purpose: str) -> None:
-        """Remove one of ours; nothing there is a success. Raises WriteRejected."""
+    async def remove(self, point: Charger, connector_id: int, purpose: str) -> None:
+        """Remove one of ours; nothing there is a success. Raises WriteRejectedError."""
         await self._remove(point, _FIRST_ID + connector_id * 10 + _KINDS[purpose])
 
-    async def remove_plan(self, point: ChargePoint, connector_id: int, purpose: str) -> None:
-        """Remove one of a plan; nothing there is a success. Raises WriteRejected."""
+    async def remove_plan(self, point: Charger, connector_id: int, purpose: str) -> None:
+        """Remove one of a plan; nothing there is a success. Raises WriteRejectedError."""
         await self._remove(point, plan_id(connector_id, purpose))
 
-    async def _remove(self, point: ChargePoint, profile_id: int) -> None:
+    async def _remove(self, point: Charger, profile_id: int) -> None:
         ask = self._outbound(point).clear_profile(profile_id)
         answer = await self._call(point, ask)
         status = status_of(answer, ask[0], point.station_id)
         if status not in {"Accepted", "Unknown"}:
-            raise WriteRejected(
+            raise WriteRejectedError(
                 f"{point.station_id}: the charge point answered {status} to the end of a limit",
                 service_code=status,
             )
@@ -185,6 +193,6 @@ def plan_id(connector_id: int, purpose: str) -> int:
     return _FIRST_ID + connector_id * 10 + _PLANS[purpose]
 
 
-def transaction_on(point: ChargePoint, connector_id: int) -> Transaction | None:
+def transaction_on(point: Charger, connector_id: int) -> Transaction | None:
     connector = point.connectors.get(connector_id)
     return None if connector is None else connector.transaction

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from chargepoint_driver.backends.ocpp.model.charger import ChargePoint
+from chargepoint_driver.backends.ocpp.model.charger import Charger
 from chargepoint_driver.backends.ocpp.model.limit import units_of
-from chargepoint_driver.backends.ocpp.protocol.requests import Outbound
+from chargepoint_driver.backends.ocpp.protocol.requests import RequestBuilder
 
-__all__ = ["Form", "forms_of"]
+__all__ = ["ProfileVariant", "profile_variants"]
 
 
 @dataclass(frozen=True)
-class Form:
+class ProfileVariant:
     """How a profile is written."""
 
     unit: str
@@ -21,7 +21,7 @@ class Form:
     level: int
 
 
-def forms_of(point: ChargePoint, names: Outbound) -> Iterator[Form]:
+def profile_variants(point: Charger, names: RequestBuilder) -> Iterator[ProfileVariant]:
     """What worked before, then what its settings and quirks say, then what others needed."""
     quirks = point.quirks
     settings = point.configuration
@@ -33,13 +33,13 @@ def forms_of(point: ChargePoint, names: Outbound) -> Iterator[Form]:
     first = units[0] or "A"
     forms = []
     if "form" in point.worked:
-        forms.append(Form(*point.worked["form"]))
-    forms.append(Form(first, kind, level))
+        forms.append(ProfileVariant(*point.worked["form"]))
+    forms.append(ProfileVariant(first, kind, level))
     if quirks.rate_unit is None and names.rate_units not in settings:
-        forms.append(Form("W", kind, level))  # some take W only, and do not say so
-    forms += [Form(unit or "A", kind, level) for unit in units[1:]]
+        forms.append(ProfileVariant("W", kind, level))  # some take W only, and do not say so
+    forms += [ProfileVariant(unit or "A", kind, level) for unit in units[1:]]
     if quirks.profile_kind is None:
-        forms.append(Form(first, "Relative", level))
+        forms.append(ProfileVariant(first, "Relative", level))
     if quirks.stack_level is None:
-        forms.append(Form(first, kind, 0))
+        forms.append(ProfileVariant(first, kind, 0))
     yield from dict.fromkeys(forms)

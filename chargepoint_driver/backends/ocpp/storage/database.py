@@ -29,7 +29,7 @@ from chargepoint_driver.backends.ocpp.storage.migrations import (
     migrate,
     version_of,
 )
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.events.stored_events import begin_run
 from chargepoint_driver.process.files import make_private
 from chargepoint_driver.text import get_logger
@@ -73,7 +73,8 @@ class Database:
         wall: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`clock` gives monotonic seconds. Raises BadConfiguration when the file cannot be used."""
+        """`clock` gives monotonic seconds. Raises ConfigurationError when the file cannot be
+        used."""
         self._clock = clock
         # SQLite puts the log beside the file that a link names, and the lock belongs there too.
         path = Path(os.path.realpath(path)) if path.is_symlink() else path
@@ -88,12 +89,12 @@ class Database:
                 self._lock.release()
                 raise
         except NewerSchemaError as error:
-            raise BadConfiguration(f"database: {path} cannot be used: {error}") from None
+            raise ConfigurationError(f"database: {path} cannot be used: {error}") from None
         except (sqlite3.Error, OSError) as error:
             if integrity.is_damage(error):
-                raise BadConfiguration(f"database: {integrity.advice(path, error)}") from None
+                raise ConfigurationError(f"database: {integrity.advice(path, error)}") from None
             by = holders(path) if isinstance(error, sqlite3.Error) and _is_lock(error) else ""
-            raise BadConfiguration(
+            raise ConfigurationError(
                 f"database: {path} cannot be used ({error}{f', by {by}' if by else ''}); "
                 f"{'end that process' if by else 'correct the path or its rights'}"
             ) from None

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from chargepoint_driver.backends.ocpp.storage.store import Store
-from chargepoint_driver.errors import NothingThere, TryLater
+from chargepoint_driver.errors import NotFoundError, TransientError
 
 __all__ = ["forget_in"]
 
@@ -15,14 +15,16 @@ __all__ = ["forget_in"]
 def forget_in(path: Path, station_id: str) -> None:
     """Remove what is known of a charge point; its transactions and events stay.
 
-    Raises BadConfiguration where a central system uses the file, NothingThere, TryLater.
+    Raises ConfigurationError where a central system uses the file, NotFoundError, TransientError.
     """
     store = Store(path)
     try:
         if station_id not in {row["id"] for row in store.points()}:
-            raise NothingThere(f"no charge point {station_id[:128]!r} was ever connected here")
+            raise NotFoundError(f"no charge point {station_id[:128]!r} was ever connected here")
         store.forget(station_id, time.time())
     except sqlite3.Error as error:
-        raise TryLater(f"{path}: cannot be written now ({error}); nothing was changed") from None
+        raise TransientError(
+            f"{path}: cannot be written now ({error}); nothing was changed"
+        ) from None
     finally:
         store.close()

@@ -8,7 +8,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.process.files import regular_file
 from chargepoint_driver.text import get_logger
 
@@ -27,7 +27,7 @@ class FileLock:
     """
 
     def __init__(self, database: Path) -> None:
-        """Raises BadConfiguration when another central system has the lock, OSError."""
+        """Raises ConfigurationError when another central system has the lock, OSError."""
         path = regular_file(database.with_name(database.name + ".lock"))
         self._handle: int | None = os.open(
             path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW, 0o600
@@ -46,7 +46,7 @@ class FileLock:
         except BlockingIOError:
             number = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
             first = f"process {number} ({_command(number)})" if number.isdecimal() else "another"
-            raise BadConfiguration(
+            raise ConfigurationError(
                 f"database: {database} belongs to a central system that runs: {first}. Stop that "
                 "one, or give this one a database of its own"
             ) from None

@@ -10,7 +10,7 @@ from typing import Any
 from chargepoint_driver.backends.ocpp.status import register_status
 from chargepoint_driver.backends.ocpp.storage import queries
 from chargepoint_driver.config import OcppAccount
-from chargepoint_driver.errors import NothingThere
+from chargepoint_driver.errors import NotFoundError
 from chargepoint_driver.records import Event
 
 __all__ = ["Record", "event_of", "id_of"]
@@ -61,14 +61,14 @@ class Record:
         return [event_of(row) for row in rows]
 
     def session(self, session_id: str) -> Event:
-        """One session, however old. Raises NothingThere."""
+        """One session, however old. Raises NotFoundError."""
         return event_of(queries.transaction(self._path, id_of(session_id)))
 
 
 def id_of(session_id: str) -> int:
-    """Return the id that a sessionID is the text of. Raises NothingThere."""
+    """Return the id that a sessionID is the text of. Raises NotFoundError."""
     if not session_id.isascii() or not session_id.removeprefix("-").isdigit():
-        raise NothingThere(f"no transaction {session_id[:40]!r}; its id is a whole number")
+        raise NotFoundError(f"no transaction {session_id[:40]!r}; its id is a whole number")
     # Ids have fewer digits than this; Python refuses to read very many.
     return int(session_id[:40])
 

@@ -18,7 +18,7 @@ from chargepoint_driver.backends.ocpp.storage.json_rows import (
     object_in,
 )
 from chargepoint_driver.backends.ocpp.storage.migrations import version_of
-from chargepoint_driver.errors import NothingThere, TryLater
+from chargepoint_driver.errors import NotFoundError, TransientError
 from chargepoint_driver.reports import as_csv, month_bounds
 from chargepoint_driver.text import get_logger
 
@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 _log = get_logger(__name__)
-_MOST_EVENTS = 1_000
+_MAX_EVENTS = 1_000
 # Two processes read the same clock at different moments.
 _MAX_AHEAD_S = 60.0
 _FIELDS = (
@@ -63,7 +63,7 @@ _SINCE_2 = {
 
 def transactions(path: Path, month: str) -> list[dict[str, Any]]:
     """Every transaction that was completed in the month (UTC), oldest first: its final duration
-    and energy. None where a begin or a register is missing. Raises BadValue."""
+    and energy. None where a begin or a register is missing. Raises InvalidValueError."""
     begin, end = month_bounds(month)
     with _reading(path) as db:
         rows = db.execute(
@@ -176,18 +176,18 @@ def transactions_csv(rows: list[dict[str, Any]]) -> str:
 
 def transaction(path: Path, transaction_id: int) -> dict[str, Any]:
     """One transaction, running or not, however old; the fields are those of `transactions`, and
-    `time` of its last register. Raises NothingThere."""
+    `time` of its last register. Raises NotFoundError."""
     row = None
     if abs(transaction_id) < 1 << 63:
         with _reading(path) as db:
             row = db.execute(_select(db) + " WHERE id = ?", (transaction_id,)).fetchone()
     if row is None:
-        raise NothingThere(f"no transaction {transaction_id}")
+        raise NotFoundError(f"no transaction {transaction_id}")
     return {**_row(row), "time": iso(row[10] or row[6])}
 
 
 def last_energy(path: Path, transaction_id: int) -> dict[str, Any]:
-    """The last known energy of a transaction, running or not. Raises NothingThere."""
+    """The last known energy of a transaction, running or not. Raises NotFoundError."""
     found = transaction(path, transaction_id)
     names = ("id", "charge_point", "connector", "state", "energy_wh", "time")
     return {name: found[name] for name in names}
@@ -211,14 +211,14 @@ def active_points(path: Path, now_s: float, within_s: float) -> list[str]:
     return [row[0] for row in rows]
 
 
-def events(path: Path, after: int = 0, most: int = _MOST_EVENTS) -> list[dict[str, Any]]:
+def events(path: Path, after: int = 0, most: int = _MAX_EVENTS) -> list[dict[str, Any]]:
     """Events with ids above `after`, oldest first, at most so many."""
     after = max(0, min(after, (1 << 63) - 1))
     with _reading(path) as db:
         rows = db.execute(
             "SELECT id, received, time, charge_point, connector, action, data FROM events"
             " WHERE id > ? ORDER BY id LIMIT ?",
-            (after, max(1, min(most, _MOST_EVENTS))),
+            (after, max(1, min(most, _MAX_EVENTS))),
         ).fetchall()
     found = []
     for row in rows:
@@ -260,9 +260,9 @@ def limits(path: Path) -> list[dict[str, Any]]:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that only reads. Raises NothingThere, TryLater."""
+    """A connection that only reads. Raises NotFoundError, TransientError."""
     if not path.is_file():
-        raise NothingThere(f"there is no database {path}")
+        raise NotFoundError(f"there is no database {path}")
     try:
         with closing(
             sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
@@ -270,7 +270,7 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
             lenient(db)
             yield db
     except sqlite3.Error as error:
-        raise TryLater(f"{path}: cannot be read now ({error})") from None
+        raise TransientError(f"{path}: cannot be read now ({error})") from None
 
 
 def charge_points(path: Path) -> list[dict[str, Any]]:

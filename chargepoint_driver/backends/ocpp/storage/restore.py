@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Connector, Transaction
+from chargepoint_driver.backends.ocpp.model.charger import Charger, Connector, Transaction
 from chargepoint_driver.backends.ocpp.model.limit import LimitState
 from chargepoint_driver.backends.ocpp.storage.store import Store
 
@@ -15,14 +15,14 @@ __all__ = ["restore", "restore_running"]
 
 def restore(
     store: Store,
-    new_point: Callable[[str], ChargePoint],
+    new_point: Callable[[str], Charger],
     limit_of: Callable[[dict[str, Any]], LimitState | None],
     now_s: float,
 ) -> None:
     """Make the charge points that the database knows, with the transactions that run."""
-    points: dict[str, ChargePoint] = {}
+    points: dict[str, Charger] = {}
 
-    def point_of(station_id: str) -> ChargePoint:
+    def point_of(station_id: str) -> Charger:
         if station_id not in points:
             points[station_id] = new_point(station_id)
         return points[station_id]
@@ -88,7 +88,7 @@ def _connector(number: int, data: dict[str, Any], now_s: float) -> Connector:
     return connector
 
 
-def restore_running(store: Store, point: ChargePoint) -> None:
+def restore_running(store: Store, point: Charger) -> None:
     """What runs at a charge point as the file has it: a message could not be stored, so it was
     not acknowledged, and what it began or ended has not happened until it comes again."""
     stored = {found.connector_id: found for _, found in _running(store, point.station_id)}

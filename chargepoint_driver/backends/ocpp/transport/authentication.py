@@ -10,8 +10,8 @@ import ssl
 from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from chargepoint_driver.config.ocpp import LONGEST_ID, ChargePointConfig, Tls
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.config.ocpp import MAX_ID, ChargerConfig, Tls
+from chargepoint_driver.errors import ConfigurationError
 
 __all__ = ["certificate_is_of", "password_is_right", "station_id_of", "tls_context"]
 
@@ -38,7 +38,7 @@ def station_id_of(path: str) -> str | None:
     if [each.lower() for each in segments] in ([], [_BASE]):
         return None
     station_id = _decoded(segments[-1])
-    if station_id is None or not 0 < len(station_id) <= LONGEST_ID:
+    if station_id is None or not 0 < len(station_id) <= MAX_ID:
         return None
     return station_id if station_id.isprintable() and station_id.strip() else None
 
@@ -52,12 +52,12 @@ def _decoded(segment: str) -> str | None:
         return None
 
 
-def password_is_right(station_id: str, header: str | None, config: ChargePointConfig) -> bool:
+def password_is_right(station_id: str, header: str | None, config: ChargerConfig) -> bool:
     """Whether an Authorization header holds the charge point's id and password.
 
     The id is cut off by its length, since it may hold ":". An AuthorizationKey of 16 to 20 bytes
     (OCPP 1.6 security, A00.FR.205) may be written as 32 to 40 hexadecimal digits, here and in the
-    header: both forms are the same key. Raises BadConfiguration when the password cannot be had.
+    header: both forms are the same key. Raises ConfigurationError when the password cannot be had.
     """
     password = config.read_password()
     kind, _, encoded = (header or "").partition(" ")
@@ -99,13 +99,13 @@ def certificate_is_of(station_id: str, certificate: dict[str, Any] | None) -> bo
 
 
 def tls_context(tls: Tls) -> ssl.SSLContext:
-    """The server's side of TLS 1.2 or later. Raises BadConfiguration."""
+    """The server's side of TLS 1.2 or later. Raises ConfigurationError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         context.load_cert_chain(tls.certificate, tls.key, password="")
     except (OSError, ssl.SSLError) as error:
-        raise BadConfiguration(
+        raise ConfigurationError(
             f"tls: certificate and key cannot be used ({type(error).__name__}); they must be PEM"
             " files that belong together, the key without passphrase"
         ) from None
@@ -113,7 +113,7 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
         try:
             context.load_verify_locations(tls.client_ca)
         except (OSError, ssl.SSLError) as error:
-            raise BadConfiguration(
+            raise ConfigurationError(
                 f"tls.client_ca: {tls.client_ca} cannot be used ({type(error).__name__})"
             ) from None
         context.verify_mode = ssl.CERT_REQUIRED

@@ -18,16 +18,25 @@ import msgspec
 from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
-from chargepoint_driver.backends.ocpp.model.charger import ChargePoint
-from chargepoint_driver.backends.ocpp.protocol.dispatch import Desk, Dialect, Request
+from chargepoint_driver.backends.ocpp.model.charger import Charger
+from chargepoint_driver.backends.ocpp.protocol.dispatch import (
+    HandlerContext,
+    ProtocolVersion,
+    Request,
+)
 from chargepoint_driver.backends.ocpp.storage.restore import restore_running
 from chargepoint_driver.backends.ocpp.transport.throttle import Allowance, ThrottledConnection
 from chargepoint_driver.backends.ocpp.wire import framing, schemas
 from chargepoint_driver.backends.ocpp.wire.framing import WireError
 from chargepoint_driver.backends.ocpp.wire.leniency import Departures
-from chargepoint_driver.errors import BadValue, FateUnknown, TryLater, WriteRejected
+from chargepoint_driver.errors import (
+    InvalidValueError,
+    OutcomeUnknownError,
+    TransientError,
+    WriteRejectedError,
+)
 
-__all__ = ["CallRefused", "Link", "LinkLimits"]
+__all__ = ["CallRefusedError", "Connection", "ConnectionLimits"]
 
 # Bad frames without a good one in between, until the socket is closed.
 _PATIENCE = 50
@@ -44,7 +53,7 @@ _TRANSACTION = b"Transaction"
 _MAX_HEAD = 120
 
 
-class CallRefused(WriteRejected):
+class CallRefusedError(WriteRejectedError):
     """The charge point answered a call of ours with a CALLERROR; `service_code` is its code."""
 
     def __init__(self, action: str, code: str, description: str, details: Any) -> None:
@@ -58,7 +67,7 @@ class CallRefused(WriteRejected):
 
 
 @dataclass(frozen=True)
-class LinkLimits:
+class ConnectionLimits:
     """What one socket may cost."""
 
     call_timeout_s: float
@@ -66,7 +75,7 @@ class LinkLimits:
     bytes_per_second: float = 1_000_000.0
 
 
-class Link:
+class Connection:
     """A socket that got through the handshake."""
 
     __slots__ = (
@@ -99,10 +108,10 @@ class Link:
     def __init__(
         self,
         connection: ThrottledConnection,
-        point: ChargePoint,
-        dialect: Dialect,
-        desk: Desk,
-        limits: LinkLimits,
+        point: Charger,
+        dialect: ProtocolVersion,
+        desk: HandlerContext,
+        limits: ConnectionLimits,
         now: Callable[[], float],
         spawn: Callable[[Awaitable[None]], None],
     ) -> None:
@@ -220,7 +229,7 @@ class Link:
         version = self.dialect.version
         try:
             frame = framing.read_frame(text)
-        except framing.BadFrame as error:
+        except framing.InvalidFrameError as error:
             return self._refuse_frame(error)
         if frame.kind in (framing.SEND, framing.RESULT_ERROR):
             return self._take_unanswered(frame, text, received_s, after)
@@ -260,7 +269,7 @@ class Link:
         if self.dialect.version != "2.1":
             types, message_id = "message types are 2, 3 and 4", str(frame.message_id)
             return self._refuse_frame(
-                framing.BadFrame("MessageTypeNotSupported", types, message_id)
+                framing.InvalidFrameError("MessageTypeNotSupported", types, message_id)
             )
         if frame.kind == framing.RESULT_ERROR:
             self._desk.count(self.point, "refused_answers", frame.payload)
@@ -348,7 +357,7 @@ class Link:
         error = WireError("InternalError", "not stored; send it again")
         return framing.error_text(frame.message_id, error, self.dialect.version)
 
-    def _refuse_frame(self, error: framing.BadFrame) -> bytes | None:
+    def _refuse_frame(self, error: framing.InvalidFrameError) -> bytes | None:
         if error.message_id is None and self._fail_call(error):
             return None
         self._bad += 1
@@ -364,7 +373,7 @@ class Link:
             return
         waiting.set_result(frame)
 
-    def _fail_call(self, error: framing.BadFrame) -> bool:
+    def _fail_call(self, error: framing.InvalidFrameError) -> bool:
         """Fail the call that an unreadable answer belongs to; False where there is none.
 
         An answer whose id is cut off or missing belongs to the one call that is out.
@@ -395,21 +404,21 @@ class Link:
     ) -> dict[str, Any]:
         """Send a request and return the payload of its answer.
 
-        Raises BadValue before anything is sent, TryLater when it could not be sent in time,
-        CallRefused for a CALLERROR, FateUnknown when no answer came, or one that cannot be
-        read. A charge point that sends nothing at all meanwhile is dropped (`drop`): its socket
-        only seems to live.
+        Raises InvalidValueError before anything is sent, TransientError when it could not be sent
+        in time, CallRefusedError for a CALLERROR, OutcomeUnknownError when no answer came, or one
+        that cannot be read. A charge point that sends nothing at all meanwhile is dropped (`drop`):
+        its socket only seems to live.
         """
         version = self.dialect.version
         fault = schemas.check_outgoing(version, action, payload)
         if fault is not None:
-            raise BadValue(f"{action}: {fault}")
+            raise InvalidValueError(f"{action}: {fault}")
         task = asyncio.ensure_future(self._exchange(action, payload, drop=drop))
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
         done, _ = await asyncio.wait({task}, timeout=timeout_s)
         if not done:
             # The exchange goes on by itself: an answer that comes late must find its place.
-            raise FateUnknown(
+            raise OutcomeUnknownError(
                 f"{self.point.station_id}: no answer to {action} within {timeout_s:g} s"
             )
         return task.result()
@@ -426,7 +435,9 @@ class Link:
                 # The answer goes first: it may have the id that this request is about.
                 await asyncio.wait({self._unsent}, timeout=limit_s)
             if self.closed:
-                raise TryLater(f"{station_id}: the connection was closed; {action} was not sent")
+                raise TransientError(
+                    f"{station_id}: the connection was closed; {action} was not sent"
+                )
             wait_s = self._free_s - asyncio.get_running_loop().time()
             if wait_s > 0:
                 await asyncio.sleep(wait_s)
@@ -440,7 +451,7 @@ class Link:
                 )
             except ConnectionClosed:
                 self._answers.pop(message_id, None)
-                raise FateUnknown(
+                raise OutcomeUnknownError(
                     f"{station_id}: the connection broke while {action} was out"
                 ) from None
             try:
@@ -452,16 +463,18 @@ class Link:
                 self._desk.count(self.point, "calls_without_answer", action)
                 if drop and self._frames == frames_before:
                     self._spawn(self.close(1011, "no answer to a call"))
-                raise FateUnknown(f"{station_id}: no answer to {action} within {limit_s:g} s")
+                raise OutcomeUnknownError(
+                    f"{station_id}: no answer to {action} within {limit_s:g} s"
+                )
             frame = waiting.result()
         if frame is None:
-            raise FateUnknown(f"{station_id}: the connection broke while {action} was out")
-        if isinstance(frame, framing.BadFrame):
-            raise FateUnknown(
+            raise OutcomeUnknownError(f"{station_id}: the connection broke while {action} was out")
+        if isinstance(frame, framing.InvalidFrameError):
+            raise OutcomeUnknownError(
                 f"{station_id}: the answer to {action} cannot be read ({frame.description})"
             )
         if frame.kind == framing.ERROR:
-            raise CallRefused(action, *frame.payload)
+            raise CallRefusedError(action, *frame.payload)
         return self._check_answer(action, frame.payload)
 
     def _check_answer(self, action: str, payload: dict[str, Any]) -> dict[str, Any]:

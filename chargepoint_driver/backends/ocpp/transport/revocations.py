@@ -8,7 +8,7 @@ from pathlib import Path
 from websockets.asyncio.server import ServerConnection
 
 from chargepoint_driver.config.ocpp import OcppConfig
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.process.files import read_text
 from chargepoint_driver.rate_limited_log import RateLimitedLog
 from chargepoint_driver.text import get_logger
@@ -22,7 +22,7 @@ class _ListFile:
     """The lines of a file; empty ones and comments (#) do not count."""
 
     def __init__(self, path: Path | None, setting: str, log: RateLimitedLog) -> None:
-        """Raises BadConfiguration when the file cannot be read."""
+        """Raises ConfigurationError when the file cannot be read."""
         self._path = path
         self._setting = setting
         self._log = log
@@ -32,7 +32,7 @@ class _ListFile:
             try:
                 self._read(path)
             except (OSError, UnicodeError) as error:
-                raise BadConfiguration(
+                raise ConfigurationError(
                     f"{setting}: {path} cannot be read ({type(error).__name__}); correct it"
                 ) from None
 
@@ -63,7 +63,7 @@ class Revocations:
     """Ids of `blocked_charge_points`, and certificates of `tls.revoked_certificates`."""
 
     def __init__(self, config: OcppConfig) -> None:
-        """Raises BadConfiguration when a list cannot be read."""
+        """Raises ConfigurationError when a list cannot be read."""
         log = RateLimitedLog(_log)
         revoked = None if config.tls is None else config.tls.revoked_certificates
         self._ids = _ListFile(config.blocked_charge_points, "blocked_charge_points", log)

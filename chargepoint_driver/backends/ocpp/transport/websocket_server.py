@@ -23,14 +23,14 @@ from chargepoint_driver.backends.ocpp.transport.listener import Handshake, WebSo
 from chargepoint_driver.backends.ocpp.transport.revocations import Revocations
 from chargepoint_driver.backends.ocpp.transport.throttle import Allowance, ThrottledConnection
 from chargepoint_driver.backends.ocpp.wire import schemas
-from chargepoint_driver.config.ocpp import ChargePointConfig, OcppConfig
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.config.ocpp import ChargerConfig, OcppConfig
+from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.process import descriptors
 from chargepoint_driver.process.acceptor import ConnectionLimits
 from chargepoint_driver.rate_limited_log import RateLimitedLog
 from chargepoint_driver.text import get_logger
 
-__all__ = ["Front", "every", "peer_of"]
+__all__ = ["WebSocketServer", "every", "peer_of"]
 
 _log = get_logger(__name__)
 # Sockets before the end of their handshake.
@@ -87,7 +87,7 @@ class _Socket(ThrottledConnection):
             self.count("failed_handshakes", reason, peer_of(self))
 
 
-class Front:
+class WebSocketServer:
     """Listens, and hands over each socket that may come in: (socket, charge point id, version)."""
 
     def __init__(
@@ -109,7 +109,7 @@ class Front:
         self.url = ""
 
     async def start(self) -> None:
-        """Begin to listen. Raises BadConfiguration when the address cannot be used."""
+        """Begin to listen. Raises ConfigurationError when the address cannot be used."""
         config = self._config
         host, port = config.address
         if not config.is_loopback and not config.is_authenticated:
@@ -129,7 +129,7 @@ class Front:
                 (host, port), self._limits(), handshake, self._listener_log, quiet, context
             )
         except OSError as error:
-            raise BadConfiguration(
+            raise ConfigurationError(
                 f"listen: {config.listen} cannot be used ({error.strerror}); choose another"
             ) from None
         self._listener.start()
@@ -224,7 +224,7 @@ class Front:
         connection: ServerConnection,
         request: Request,
         station_id: str,
-        config: ChargePointConfig,
+        config: ChargerConfig,
     ) -> Response | Awaitable[Response] | None:
         tls = self._config.tls
         if tls is not None and tls.client_ca is not None:
@@ -249,7 +249,7 @@ class Front:
             return False
         try:
             return password_is_right(station_id, headers[0], config)
-        except BadConfiguration as error:
+        except ConfigurationError as error:
             self._listener_log.error("unreadable_passwords", name=station_id, reason=str(error))
             return False
 

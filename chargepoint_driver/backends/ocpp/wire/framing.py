@@ -1,6 +1,7 @@
 """OCPP-J frames: arrays in JSON text, read and written. No actions here.
 
-What cannot be read is a BadFrame. It says what to answer, or which request of ours it answers.
+What cannot be read is a InvalidFrameError. It says what to answer, or which request of ours it
+answers.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ __all__ = [
     "RESULT",
     "RESULT_ERROR",
     "SEND",
-    "BadFrame",
     "Frame",
+    "InvalidFrameError",
     "WireError",
     "call_text",
     "error_text",
@@ -32,8 +33,8 @@ CALL, RESULT, ERROR = 2, 3, 4
 RESULT_ERROR, SEND = 5, 6
 """Message types of OCPP 2.1: our answer was wrong; a message without answer."""
 NO_ID = "-1"
-_LONGEST_ID = 255
-_LONGEST_ACTION = 64
+_MAX_ID = 255
+_MAX_ACTION = 64
 _head = msgspec.json.Decoder(tuple[int, str, str, msgspec.Raw])
 _any = msgspec.json.Decoder()
 _encode = msgspec.json.Encoder().encode
@@ -62,7 +63,7 @@ class WireError(Exception):
         self.description = description
 
 
-class BadFrame(WireError):
+class InvalidFrameError(WireError):
     """Text that is not a frame.
 
     `message_id` is the id that a CALLERROR goes to. None: it was itself an answer, so nothing
@@ -95,10 +96,10 @@ class Frame:
 
 
 def read_frame(text: bytes) -> Frame:
-    """Return the frame in the text. Raises BadFrame."""
+    """Return the frame in the text. Raises InvalidFrameError."""
     try:
         kind, message_id, action, raw = _head.decode(text)
-        if kind == CALL and len(message_id) <= _LONGEST_ID and len(action) <= _LONGEST_ACTION:
+        if kind == CALL and len(message_id) <= _MAX_ID and len(action) <= _MAX_ACTION:
             return Frame(CALL, message_id, action, raw)
     except (msgspec.MsgspecError, RecursionError, ValueError):
         pass
@@ -120,41 +121,45 @@ def _read_slowly(text: bytes) -> Frame:
     except (msgspec.MsgspecError, RecursionError, ValueError) as error:
         parts = _broken_answer(text, _why(error))
         if parts is None:
-            raise BadFrame("RpcFrameworkError", _why(error), _salvaged(text)) from None
+            raise InvalidFrameError("RpcFrameworkError", _why(error), _salvaged(text)) from None
     if not isinstance(parts, list) or not parts:
-        raise BadFrame("RpcFrameworkError", "a message is an array of 3 to 6 elements")
+        raise InvalidFrameError("RpcFrameworkError", "a message is an array of 3 to 6 elements")
     kind, message_id = parts[0], parts[1] if len(parts) > 1 else None
     if type(kind) is int and kind in (RESULT, ERROR):
         return _answer(kind, message_id, parts)
-    known = (isinstance(message_id, str) and 0 < len(message_id) <= _LONGEST_ID) or (
+    known = (isinstance(message_id, str) and 0 < len(message_id) <= _MAX_ID) or (
         type(message_id) is int and abs(message_id) < 1 << 63
     )
     answer_to: Any = message_id if known else NO_ID
     if type(kind) is int and kind == RESULT_ERROR:
         return Frame(RESULT_ERROR, answer_to, "", " ".join(map(str, parts[2:4])))
     if type(kind) is int and kind == SEND and len(parts) == 4 and isinstance(parts[2], str):
-        return Frame(SEND, answer_to, parts[2][:_LONGEST_ACTION], _encode(parts[3]))
+        return Frame(SEND, answer_to, parts[2][:_MAX_ACTION], _encode(parts[3]))
     if type(kind) is not int or kind != CALL:
-        raise BadFrame("MessageTypeNotSupported", "message types are 2, 3 and 4", answer_to)
+        raise InvalidFrameError(
+            "MessageTypeNotSupported", "message types are 2, 3 and 4", answer_to
+        )
     if not known:
-        raise BadFrame("RpcFrameworkError", "the message id is a text of 1 to 36 characters")
+        raise InvalidFrameError(
+            "RpcFrameworkError", "the message id is a text of 1 to 36 characters"
+        )
     if len(parts) != 4:
-        raise BadFrame("RpcFrameworkError", "a CALL has 4 elements", answer_to)
+        raise InvalidFrameError("RpcFrameworkError", "a CALL has 4 elements", answer_to)
     action, payload = parts[2], parts[3]
-    if not isinstance(action, str) or len(action) > _LONGEST_ACTION:
-        raise BadFrame("RpcFrameworkError", "the action is a short text", answer_to)
+    if not isinstance(action, str) or len(action) > _MAX_ACTION:
+        raise InvalidFrameError("RpcFrameworkError", "the action is a short text", answer_to)
     return Frame(CALL, answer_to, action, _encode(payload))
 
 
 def _answer(kind: int, given_id: Any, parts: list[Any]) -> Frame:
-    """Return the answer in the parts of a frame. Raises BadFrame when it says nothing."""
+    """Return the answer in the parts of a frame. Raises InvalidFrameError when it says nothing."""
     is_id = isinstance(given_id, str) or type(given_id) is int
-    message_id = str(given_id)[:_LONGEST_ID] if is_id else ""
+    message_id = str(given_id)[:_MAX_ID] if is_id else ""
     if kind == RESULT:
         payload = parts[2] if len(parts) > 2 else ""
         payload = {} if payload is None else payload
         if not message_id or not isinstance(payload, dict):
-            raise BadFrame(
+            raise InvalidFrameError(
                 "RpcFrameworkError",
                 "a CALLRESULT has 3 elements: 3, the message id and an object",
                 None,
@@ -165,7 +170,9 @@ def _answer(kind: int, given_id: Any, parts: list[Any]) -> Frame:
     code, description, details = (*parts[2:5], "", "", {})[:3]
     texts = str(code or "GenericError")[:64], str(description or "")[:255]
     if not message_id:
-        raise BadFrame("RpcFrameworkError", f"a CALLERROR without message id: {texts[0]}", None)
+        raise InvalidFrameError(
+            "RpcFrameworkError", f"a CALLERROR without message id: {texts[0]}", None
+        )
     return Frame(ERROR, message_id, "", (*texts, details))
 
 
@@ -173,7 +180,7 @@ def _broken_answer(text: bytes, why: str) -> list[Any] | None:
     """Return the elements of an answer that is not quite JSON; None for any other text.
 
     Spare commas and NaN lose nothing. A CALLERROR has said enough with its type and id. Of
-    anything else only the id counts: BadFrame names it.
+    anything else only the id counts: InvalidFrameError names it.
     """
     shown = text.decode("utf-8", "replace")
     head = _answer_head.match(shown[:400])
@@ -189,7 +196,7 @@ def _broken_answer(text: bytes, why: str) -> list[Any] | None:
     message_id = head[2] or ""
     if head[1] == str(ERROR):
         return [ERROR, message_id, "GenericError", why]
-    raise BadFrame("RpcFrameworkError", why, None, answers=message_id)
+    raise InvalidFrameError("RpcFrameworkError", why, None, answers=message_id)
 
 
 def result_text(message_id: str | int, payload: Any) -> bytes:

@@ -11,26 +11,26 @@ from dataclasses import replace
 
 from chargepoint_driver.backend import Limit, Target
 from chargepoint_driver.errors import (
-    BadValue,
     ChargePointError,
-    NothingThere,
-    NotPermitted,
-    WriteRejected,
+    InvalidValueError,
+    NotFoundError,
+    PermissionDeniedError,
+    WriteRejectedError,
 )
 from chargepoint_driver.records import StationRecord
-from chargepoint_driver.service.shed_control.command_state import Held
-from chargepoint_driver.service.shed_control.dispatcher import Commands
+from chargepoint_driver.service.shed_control.command_state import CommandState
+from chargepoint_driver.service.shed_control.dispatcher import Dispatcher
 from chargepoint_driver.service.shed_control.groups.division import Member, divide
 from chargepoint_driver.service.shed_control.ratings import DIRECTORY
 from chargepoint_driver.service.shed_control.reported_state import report_of
 from chargepoint_driver.service.shed_control.validation import ShedOptions
 from chargepoint_driver.text import get_logger
 
-__all__ = ["OF_ONE_STATION", "Shares"]
+__all__ = ["OF_ONE_STATION", "GroupAllocator"]
 
 _log = get_logger(__name__)
 
-OF_ONE_STATION = (BadValue, NothingThere, NotPermitted, WriteRejected)
+OF_ONE_STATION = (InvalidValueError, NotFoundError, PermissionDeniedError, WriteRejectedError)
 """Errors that say nothing of other stations."""
 
 _RATED_CURRENCY_S = 86_400.0
@@ -39,13 +39,13 @@ _NOTHING_KW = 1e-6
 _WORTH = 0.05
 _WORTH_KW = 0.2
 # After so many failures in a row that may be the whole service's, the others are left for later.
-_MOST_FAILURES = 2
+_MAX_FAILURES = 2
 
 
-class Shares:
+class GroupAllocator:
     """Divides totals and sends what changes. Callers hold the turns of all the stations."""
 
-    def __init__(self, commands: Commands) -> None:
+    def __init__(self, commands: Dispatcher) -> None:
         self._commands = commands
         self._ledger = commands.ledger
 
@@ -130,7 +130,7 @@ class Shares:
 
     def _told_kw(self, station: str) -> float:
         """The limit that a station was told last, infinite for none."""
-        held: Held | None = self._ledger.held(Target(station))
+        held: CommandState | None = self._ledger.held(Target(station))
         if held is None or held.group is None or held.limit is None or held.expired:
             return math.inf
         return held.limit.allowed_load_kw or 0.0
@@ -139,7 +139,7 @@ class Shares:
 class _Run:
     """Shares sent one after the other, and what failed of them."""
 
-    def __init__(self, commands: Commands, group: str, options: ShedOptions) -> None:
+    def __init__(self, commands: Dispatcher, group: str, options: ShedOptions) -> None:
         self._commands = commands
         self._group = group
         # The division has seen to the floor; deadline and lease are the group's.
@@ -148,7 +148,7 @@ class _Run:
         self.failed: list[ChargePointError] = []
 
     def tell(self, station: str, kw: float) -> None:
-        if self._in_a_row >= _MOST_FAILURES:
+        if self._in_a_row >= _MAX_FAILURES:
             # Each may last as long as a call may; a look at the group tries the rest again.
             self.failed.append(self.failed[-1])
             return

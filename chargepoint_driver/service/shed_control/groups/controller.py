@@ -11,43 +11,47 @@ from dataclasses import replace
 
 from chargepoint_driver.backend import Limit, Target
 from chargepoint_driver.errors import (
-    BadValue,
     ChargePointError,
-    FateUnknown,
-    NothingThere,
-    TryLater,
+    InvalidValueError,
+    NotFoundError,
+    OutcomeUnknownError,
+    TransientError,
 )
 from chargepoint_driver.records import StationRecord
 from chargepoint_driver.service.shed_control.alerts import About, Alerts
-from chargepoint_driver.service.shed_control.command_state import Doubt, Held, words
-from chargepoint_driver.service.shed_control.dispatcher import STATE_CURRENCY_S, Commands
+from chargepoint_driver.service.shed_control.command_state import (
+    CommandState,
+    UnconfirmedCommand,
+    words,
+)
+from chargepoint_driver.service.shed_control.dispatcher import STATE_CURRENCY_S, Dispatcher
 from chargepoint_driver.service.shed_control.ending import is_by_lease, why_it_ends
-from chargepoint_driver.service.shed_control.groups.allocation import Shares
-from chargepoint_driver.service.shed_control.groups.members import Roster
+from chargepoint_driver.service.shed_control.groups.allocation import GroupAllocator
+from chargepoint_driver.service.shed_control.groups.members import GroupMembers
 from chargepoint_driver.service.shed_control.revert import may_be_shed, revert
 from chargepoint_driver.service.shed_control.validation import ShedOptions
 from chargepoint_driver.text import get_logger
 
-__all__ = ["Sites"]
+__all__ = ["GroupController"]
 
 _log = get_logger(__name__)
 
 _PATIENCE_S = 2.0
 
 
-class Sites:
+class GroupController:
     """The groups of one account."""
 
-    def __init__(self, commands: Commands, alerts: Alerts) -> None:
+    def __init__(self, commands: Dispatcher, alerts: Alerts) -> None:
         self._commands = commands
         self._alerts = alerts
         self._ledger = commands.ledger
-        self._shares = Shares(commands)
-        self.roster = Roster(commands)
+        self._shares = GroupAllocator(commands)
+        self.roster = GroupMembers(commands)
 
     # ---- what is commanded ---------------------------------------------------------------
 
-    def held(self, group: str) -> Held | None:
+    def held(self, group: str) -> CommandState | None:
         """What was commanded of the group; None when nothing was."""
         return self._ledger.held(_whole(group))
 
@@ -67,8 +71,8 @@ class Sites:
     def command(self, group: str, limit: Limit | None, options: ShedOptions) -> None:
         """Hold a group to a total, shed every station by a percentage, or clear all.
 
-        As one call where one can say it. Raises BadValue before anything is sent; when some
-        stations could not be reached, the error says how many: the others hold their shares,
+        As one call where one can say it. Raises InvalidValueError before anything is sent; when
+        some stations could not be reached, the error says how many: the others hold their shares,
         and those are tried again.
         """
         records = self.roster.records(group, STATE_CURRENCY_S)
@@ -98,29 +102,29 @@ class Sites:
                 self._ledger.put({target: replace(own, sent_s=self._commands.time_s())})
 
     def _one_by_one(
-        self, group: str, shares: Mapping[str, float], total_kw: float, held: Held
+        self, group: str, shares: Mapping[str, float], total_kw: float, held: CommandState
     ) -> None:
         whole = _whole(group)
         # Each share notes when it is sent.
-        doubt = Doubt(held.limit, held.options, held.sent_s, sending=True)
+        doubt = UnconfirmedCommand(held.limit, held.options, held.sent_s, sending=True)
         before = self._commands.doubt({whole: doubt})
         failed = self._shares.approach(group, shares, total_kw, held.options)
         if len(failed) < len(shares):
             self._ledger.put({whole: held})
         else:
             # The doubt stands where a station's does.
-            unknown = [error for error in failed if isinstance(error, FateUnknown)]
+            unknown = [error for error in failed if isinstance(error, OutcomeUnknownError)]
             if not unknown:
                 self._ledger.put(before)
             raise (unknown or failed)[0]
         if failed:
             raise _partly(whole, "hold their share", failed, len(shares))
 
-    def _new(self, limit: Limit | None, options: ShedOptions) -> Held:
-        return Held.of(Doubt(limit, options, self._commands.time_s()))
+    def _new(self, limit: Limit | None, options: ShedOptions) -> CommandState:
+        return CommandState.of(UnconfirmedCommand(limit, options, self._commands.time_s()))
 
     def _all_alike(
-        self, group: str, stations: Iterable[str], value: Limit | None, held: Held
+        self, group: str, stations: Iterable[str], value: Limit | None, held: CommandState
     ) -> None:
         """One call with a value for each station; `held` is what the group is held to then.
         Where the backend has no such call, one for each of them."""
@@ -128,7 +132,7 @@ class Sites:
             self._each_alike(group, stations, value, held)
             return
         whole, tag = _whole(group), None if value is None else group
-        doubts: dict[Target, Doubt] = {}
+        doubts: dict[Target, UnconfirmedCommand] = {}
         try:
             for station in sorted(stations):
                 target = Target(station)
@@ -140,11 +144,11 @@ class Sites:
             raise
         if value is not None and value.percent_shed is not None:
             held = replace(held, ceiling_kw=sum(each.ceiling_kw or 0.0 for each in doubts.values()))
-        of_group = Doubt(held.limit, held.options, held.sent_s, held.ceiling_kw)
+        of_group = UnconfirmedCommand(held.limit, held.options, held.sent_s, held.ceiling_kw)
         before = self._commands.doubt({**doubts, whole: of_group})
         try:
             self._commands.send(whole, value, held.options, noted=(*doubts, whole))
-        except FateUnknown:
+        except OutcomeUnknownError:
             raise
         except ChargePointError as error:
             self._commands.refused(doubts, before, error)
@@ -154,7 +158,7 @@ class Sites:
         self._ledger.put({whole: held})
 
     def _each_alike(
-        self, group: str, stations: Iterable[str], value: Limit | None, held: Held
+        self, group: str, stations: Iterable[str], value: Limit | None, held: CommandState
     ) -> None:
         """A call for each station with the same percentage, or a clear. Stations that could not
         be reached are as before; a clear of them is tried again."""
@@ -243,7 +247,7 @@ class Sites:
                     self.roster.look_at_load(group, held, records, self._alerts)
                 self._ledger.put({_whole(group): self._as_of_shares(group, held)})
 
-    def _stop(self, group: str, held: Held) -> None:
+    def _stop(self, group: str, held: CommandState) -> None:
         """Deadline or lease of the group are over."""
         whole, by_lease = _whole(group), is_by_lease(held, self._commands.time_s())
         why = why_it_ends(held, by_lease)
@@ -267,12 +271,14 @@ class Sites:
 
     def lapse(self, group: str) -> None:
         """Renew nothing of the group any more."""
-        gone: dict[Target, Held | None] = dict.fromkeys(self._ledger.of_group(group))
+        gone: dict[Target, CommandState | None] = dict.fromkeys(self._ledger.of_group(group))
         self._ledger.put({**gone, _whole(group): None})
         for target in gone:
             self._ledger.end_period(target)
 
-    def _look_for(self, group: str, members: Iterable[str], held: Held, doubt: Doubt) -> None:
+    def _look_for(
+        self, group: str, members: Iterable[str], held: CommandState, doubt: UnconfirmedCommand
+    ) -> None:
         """A command that got no answer: carried out when its stations say so."""
         shares = self._ledger.of_group(group)
         targets = {Target(station) for station in members} | shares.keys()
@@ -284,13 +290,13 @@ class Sites:
         else:
             carried_out = any(each.commanded_s >= doubt.sent_s for each in shares.values())
         if carried_out:
-            self._ledger.put({_whole(group): Held.of(doubt)})
+            self._ledger.put({_whole(group): CommandState.of(doubt)})
             return
         note = f"{words(doubt.limit)} got no answer and was not seen"
         failed = not held.wanted and not held.commanded_s
         self._ledger.put({_whole(group): replace(held, doubt=None, failed=failed, note=note)})
 
-    def _end(self, group: str, held: Held) -> None:
+    def _end(self, group: str, held: CommandState) -> None:
         """A group that was cleared is done with when its stations are."""
         for target, share in self._ledger.of_group(group).items():
             if share.doubt is None:
@@ -302,13 +308,17 @@ class Sites:
         try:
             if not revert(self._commands, target):
                 self._ledger.put({target: None})
-        except NothingThere:
+        except NotFoundError:
             self._ledger.put({target: None})
         except ChargePointError as error:
             _log.warning("%s: cannot be let go at present: %s", target, error)
 
     def _renew_together(
-        self, group: str, members: Set[str], shares: Mapping[Target, Held], held: Held
+        self,
+        group: str,
+        members: Set[str],
+        shares: Mapping[Target, CommandState],
+        held: CommandState,
     ) -> None:
         if not self._commands.backend.group_calls:
             return
@@ -335,7 +345,9 @@ class Sites:
             {target: replace(each, sent_s=now_s, retry_s=0.0) for target, each in shares.items()}
         )
 
-    def _redistribute(self, group: str, records: Mapping[str, StationRecord], held: Held) -> None:
+    def _redistribute(
+        self, group: str, records: Mapping[str, StationRecord], held: CommandState
+    ) -> None:
         assert held.limit is not None
         for target in self._ledger.of_group(group):
             if target.station_id not in records:
@@ -345,7 +357,7 @@ class Sites:
         total_kw = held.limit.allowed_load_kw
         try:
             shares = self._shares.divide(group, records, total_kw, held.options)
-        except (BadValue, TryLater) as error:
+        except (InvalidValueError, TransientError) as error:
             self._alerts.raise_(
                 _whole(group), f"{words(held.limit)} cannot be divided anew: {error}"
             )
@@ -359,7 +371,7 @@ class Sites:
         if all(each.seen and each.wanted and not each.retry_s for each in told):
             self._alerts.resolved(_whole(group), About.STATE, About.RENEWAL)
 
-    def _as_of_shares(self, group: str, held: Held) -> Held:
+    def _as_of_shares(self, group: str, held: CommandState) -> CommandState:
         shares = [each for each in self._ledger.of_group(group).values() if each.wanted]
         if not shares:
             return held

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from chargepoint_driver.errors import BadValue, TryLater
+from chargepoint_driver.errors import InvalidValueError, TransientError
 from chargepoint_driver.service.shed_control.validation import Division
 
 __all__ = ["Member", "divide"]
@@ -37,8 +37,8 @@ def divide(
     """Station to its share in kW; the shares' sum is never above the total.
 
     `equal`: alike. `rated`: by rated power. `load`: by what flows, or would if it were not held
-    back. No share is below `floor_kw` for each port. Raises BadValue when the floors alone
-    exceed the total, TryLater when a rated power is not reported.
+    back. No share is below `floor_kw` for each port. Raises InvalidValueError when the floors alone
+    exceed the total, TransientError when a rated power is not reported.
     """
     if not members:
         return {}
@@ -47,7 +47,7 @@ def divide(
     floors = {member.station_id: floor_kw * member.ports for member in members}
     least_kw = sum(floors.values())
     if total_kw < least_kw - 1e-9:
-        raise BadValue(
+        raise InvalidValueError(
             f"{total_kw:g} kW is less than floor_kw ({floor_kw:g} kW) for each port of the "
             f"group's {len(members)} stations; write {least_kw:g} kW or more, or 0 to stop charging"
         )
@@ -67,7 +67,7 @@ def _weight(member: Member, division: Division, equal_kw: float) -> float:
         return 1.0
     if division == "rated":
         if member.rated_kw is None or member.rated_kw <= 0:
-            raise TryLater(
+            raise TransientError(
                 f"{member.station_id}: the rated power is not reported; use division equal or load"
             )
         return member.rated_kw

@@ -6,30 +6,30 @@ import functools
 from collections.abc import Iterable, Mapping
 
 from chargepoint_driver.backend import Limit, Target
-from chargepoint_driver.errors import ChargePointError, NothingThere
+from chargepoint_driver.errors import ChargePointError, NotFoundError
 from chargepoint_driver.records import StationRecord, Unreadable
 from chargepoint_driver.service.shed_control.alerts import About, Alerts
 from chargepoint_driver.service.shed_control.command_state import (
-    Held,
+    CommandState,
     Status,
     judge_station,
     words,
     worst,
 )
-from chargepoint_driver.service.shed_control.dispatcher import LOAD, Commands
+from chargepoint_driver.service.shed_control.dispatcher import LOAD, Dispatcher
 from chargepoint_driver.service.shed_control.ratings import DIRECTORY
 from chargepoint_driver.service.shed_control.reported_state import Report, report_of
 
-__all__ = ["Roster"]
+__all__ = ["GroupMembers"]
 
 # How old the station list may be that says who has come to a group that is held, or has left.
 _MEMBER_CURRENCY_S = 900.0
 
 
-class Roster:
+class GroupMembers:
     """The groups of one account, as they are."""
 
-    def __init__(self, commands: Commands) -> None:
+    def __init__(self, commands: Dispatcher) -> None:
         self._commands = commands
         self._ledger = commands.ledger
 
@@ -51,7 +51,7 @@ class Roster:
                 # Groups that cannot be read do not say that it has left.
                 if group not in groups and not isinstance(text, Unreadable):
                     gone.add(station)
-            elif isinstance(outcome.error, NothingThere):
+            elif isinstance(outcome.error, NotFoundError):
                 gone.add(station)
         return self.members(group) - gone
 
@@ -95,7 +95,7 @@ class Roster:
     def look_at_load(
         self,
         group: str,
-        held: Held,
+        held: CommandState,
         records: Mapping[str, StationRecord],
         alerts: Alerts,
     ) -> None:
@@ -116,7 +116,7 @@ class Roster:
                 alerts.resolved(whole, About.LOAD)
 
     def status(
-        self, group: str, held: Held | None, records: Mapping[str, StationRecord]
+        self, group: str, held: CommandState | None, records: Mapping[str, StationRecord]
     ) -> tuple[Status, str]:
         """(the status, why) of a group, out of those of its stations. `held` is what was
         commanded of the group; None when nothing was."""

@@ -9,11 +9,11 @@ from .. import requests
 from ..charge_point import Handler
 from ..connector import Phase, Reservation
 from ..payload_reader import Fault as Wrong
-from ..payload_reader import Fields, Refusal
+from ..payload_reader import Fields, RefusalError
 from ..profiles import Purpose
 from ..smart_charging import refused_because
 from ..validation import free_connectors
-from .point import ChargePoint16
+from .point import Charger16
 from .smart import read_profile
 
 TRIGGERS = (
@@ -27,7 +27,7 @@ TRIGGERS = (
 ID_TAG = 20
 
 
-def handlers(point: ChargePoint16) -> dict[str, Handler]:
+def handlers(point: Charger16) -> dict[str, Handler]:
     """Actions and what answers them."""
     return {
         "ChangeAvailability": lambda fields: change_availability(point, fields),
@@ -45,14 +45,14 @@ def handlers(point: ChargePoint16) -> dict[str, Handler]:
     }
 
 
-def change_availability(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
+def change_availability(point: Charger16, fields: Fields) -> dict[str, Any]:
     """ChangeAvailability."""
     connector_id = fields.integer("connectorId", least=0)
     operative = fields.choice("type", ("Operative", "Inoperative")) == "Operative"
     return requests.change_availability(point, connector_id, operative)
 
 
-def change_configuration(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
+def change_configuration(point: Charger16, fields: Fields) -> dict[str, Any]:
     """ChangeConfiguration."""
     key, value = fields.text("key", 50), fields.text("value", 500)
     fields.done()
@@ -61,13 +61,13 @@ def change_configuration(point: ChargePoint16, fields: Fields) -> dict[str, Any]
     return {"status": "Accepted" if point.change_setting(key, value) else "Rejected"}
 
 
-def get_configuration(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
+def get_configuration(point: Charger16, fields: Fields) -> dict[str, Any]:
     """GetConfiguration."""
     wanted = fields.maybe_texts("key", 50)
     settings, quirks = point.settings, point.quirks
     most = quirks.get("max_keys", "keys", settings.count("GetConfigurationMaxKeys"))
     if wanted is not None and len(wanted) > most:
-        raise Refusal(Wrong.TOO_MANY, f"key: more than {most}")
+        raise RefusalError(Wrong.TOO_MANY, f"key: more than {most}")
     names = wanted or [name for name in settings.names() if name != "AuthorizationKey"]
     shown = []
     for name in names:
@@ -91,13 +91,13 @@ def get_configuration(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
     return answer
 
 
-def clear_cache(point: ChargePoint16) -> dict[str, Any]:
+def clear_cache(point: Charger16) -> dict[str, Any]:
     """ClearCache."""
     point.authorization_cache.clear()
     return {"status": "Accepted"}
 
 
-def remote_start(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
+def remote_start(point: Charger16, fields: Fields) -> dict[str, Any]:
     """RemoteStartTransaction: at the connector named, else at one that is free."""
     connector_id = fields.maybe_integer("connectorId", least=1)
     id_tag = fields.text("idTag", ID_TAG)
@@ -121,7 +121,7 @@ def remote_start(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
     return {"status": "Accepted"}
 
 
-def remote_stop(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
+def remote_stop(point: Charger16, fields: Fields) -> dict[str, Any]:
     """RemoteStopTransaction."""
     wanted = fields.integer("transactionId")
     for connector in point.connectors:
@@ -131,14 +131,14 @@ def remote_stop(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
     return {"status": "Rejected"}
 
 
-def reset(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
+def reset(point: Charger16, fields: Fields) -> dict[str, Any]:
     """Reset, with a real reconnect."""
     soft = fields.choice("type", ("Hard", "Soft")) == "Soft"
     point.then(lambda: point.reboot("SoftReset" if soft else "HardReset", gently=soft))
     return {"status": "Accepted"}
 
 
-def unlock(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
+def unlock(point: Charger16, fields: Fields) -> dict[str, Any]:
     """UnlockConnector; ends a transaction."""
     connector_id = fields.integer("connectorId", least=1)
     if connector_id > len(point.connectors):
@@ -148,7 +148,7 @@ def unlock(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
     return {"status": "Unlocked"}
 
 
-def reserve(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
+def reserve(point: Charger16, fields: Fields) -> dict[str, Any]:
     """ReserveNow, for one connector."""
     connector_id = fields.integer("connectorId", least=0)
     reservation = Reservation(
@@ -172,7 +172,7 @@ def reserve(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
     return {"status": "Accepted"}
 
 
-def trigger(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
+def trigger(point: Charger16, fields: Fields) -> dict[str, Any]:
     """TriggerMessage."""
     wanted = fields.choice("requestedMessage", TRIGGERS)
     connector_id = fields.maybe_integer("connectorId", least=0)

@@ -7,10 +7,10 @@ from typing import Any
 from .. import firmware
 from ..charge_point import Handler
 from ..payload_reader import Fields
-from .point import ChargePoint16
+from .point import Charger16
 
 
-def handlers(point: ChargePoint16) -> dict[str, Handler]:
+def handlers(point: Charger16) -> dict[str, Handler]:
     """Actions and what answers them."""
     return {
         "UpdateFirmware": lambda fields: update_firmware(point, fields),
@@ -18,7 +18,7 @@ def handlers(point: ChargePoint16) -> dict[str, Handler]:
     }
 
 
-def update_firmware(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
+def update_firmware(point: Charger16, fields: Fields) -> dict[str, Any]:
     """UpdateFirmware: downloads at retrieveDate, installs, restarts. A location that contains
     `missing` cannot be downloaded, one with `broken` not installed."""
     location = fields.text("location", 2000)
@@ -36,7 +36,7 @@ def update_firmware(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
     return {}
 
 
-def get_diagnostics(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
+def get_diagnostics(point: Charger16, fields: Fields) -> dict[str, Any]:
     """GetDiagnostics: nothing is really uploaded."""
     location = fields.text("location", 2000)
     fields.maybe_integer("retries", least=0)

@@ -7,12 +7,12 @@ from typing import Any
 from ..charge_point import Handler
 from ..payload_reader import Fields
 from ..requests import take_local_list
-from .point import ChargePoint16
+from .point import Charger16
 
 STATUSES = ("Accepted", "Blocked", "Expired", "Invalid", "ConcurrentTx")
 
 
-def handlers(point: ChargePoint16) -> dict[str, Handler]:
+def handlers(point: Charger16) -> dict[str, Handler]:
     """Actions and what answers them."""
     return {
         "GetLocalListVersion": lambda _: {"listVersion": point.local_list_version},
@@ -20,7 +20,7 @@ def handlers(point: ChargePoint16) -> dict[str, Handler]:
     }
 
 
-def send_local_list(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
+def send_local_list(point: Charger16, fields: Fields) -> dict[str, Any]:
     """SendLocalList: the whole list, or what is different."""
     version = fields.integer("listVersion")
     full = fields.choice("updateType", ("Differential", "Full")) == "Full"

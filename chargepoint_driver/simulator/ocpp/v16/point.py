@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import wire
-from ..charge_point import ChargePoint
+from ..charge_point import Charger
 from ..connector import Connector, Fault, Phase, Transaction
 from ..message import Message, Reply
 from ..payload_reader import Fault as Wrong
 from ..samples import REGISTER
-from ..scheduler import Agenda
+from ..scheduler import Scheduler
 from ..spec import TwinSpec
 from ..station import News
 from . import keys
@@ -46,7 +46,7 @@ REASONS = {
 NEVER_NAMED = -1
 
 
-class ChargePoint16(ChargePoint):
+class Charger16(Charger):
     """Speaks OCPP 1.6J."""
 
     subprotocol = "ocpp1.6"
@@ -56,7 +56,7 @@ class ChargePoint16(ChargePoint):
     written = staticmethod(written)
 
     def __init__(
-        self, spec: TwinSpec, agenda: Agenda, seed: int, gate: asyncio.Semaphore, news: News
+        self, spec: TwinSpec, agenda: Scheduler, seed: int, gate: asyncio.Semaphore, news: News
     ) -> None:
         super().__init__(spec, agenda, seed, gate, news)
         self.firmware_status = "Idle"
@@ -152,7 +152,7 @@ class ChargePoint16(ChargePoint):
             payload["reservationId"] = transaction.reservation_id
 
         def answered(reply: Reply) -> None:
-            if isinstance(reply, wire.Refused):
+            if isinstance(reply, wire.CallErrorReply):
                 transaction.wire_id = NEVER_NAMED
                 return
             if isinstance(named := reply.get("transactionId"), int):

@@ -11,7 +11,7 @@ from ..moments import iso
 from ..payload_reader import Fields
 from ..profiles import Profile, Purpose
 from ..smart_charging import MAX_SECONDS, UNITS, claimed, clear, keep, refused_because, selects
-from .point import ChargePoint16
+from .point import Charger16
 
 PURPOSES = {
     "ChargePointMaxProfile": Purpose.STATION_MAX,
@@ -20,7 +20,7 @@ PURPOSES = {
 }
 
 
-def handlers(point: ChargePoint16) -> dict[str, Handler]:
+def handlers(point: Charger16) -> dict[str, Handler]:
     """Actions and what answers them."""
     return {
         "SetChargingProfile": lambda fields: set_profile(point, fields),
@@ -45,7 +45,7 @@ def read_profile(fields: Fields, connector_id: int, now_s: float) -> tuple[Profi
     return profile, purpose
 
 
-def set_profile(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
+def set_profile(point: Charger16, fields: Fields) -> dict[str, Any]:
     """SetChargingProfile."""
     connector_id = fields.integer("connectorId", least=0)
     given = fields.object("csChargingProfiles")
@@ -68,7 +68,7 @@ def set_profile(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
     return {"status": "Accepted"}
 
 
-def clear_profile(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
+def clear_profile(point: Charger16, fields: Fields) -> dict[str, Any]:
     """ClearChargingProfile: all that fit every filter given; Unknown when there are none."""
     profile_id = fields.maybe_integer("id")
     connector_id = fields.maybe_integer("connectorId", least=0)
@@ -79,7 +79,7 @@ def clear_profile(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
     return {"status": clear(point, selects(profile_id, connector_id, wanted, stack_level))}
 
 
-def get_composite(point: ChargePoint16, fields: Fields) -> dict[str, Any]:
+def get_composite(point: Charger16, fields: Fields) -> dict[str, Any]:
     """GetCompositeSchedule."""
     connector_id = fields.integer("connectorId", least=0)
     duration_s = min(fields.integer("duration", least=0), MAX_SECONDS)

@@ -12,7 +12,7 @@ from ..payload_reader import Fields
 from ..profiles import Purpose
 from ..validation import free_connectors, has_transaction
 from .local import read_token
-from .point import ChargePoint201
+from .point import Charger201
 from .smart import read_profile, rejected, why_not
 
 TRIGGERS = (
@@ -31,7 +31,7 @@ TRIGGERS = (
 )
 
 
-def handlers(point: ChargePoint201) -> dict[str, Handler]:
+def handlers(point: Charger201) -> dict[str, Handler]:
     """Actions and what answers them."""
     return {
         "CancelReservation": lambda fields: requests.cancel_reservation(point, fields),
@@ -58,21 +58,21 @@ def _evse(fields: Fields) -> int:
     return number
 
 
-def _running(point: ChargePoint201, transaction_id: str) -> Connector | None:
+def _running(point: Charger201, transaction_id: str) -> Connector | None:
     for one in point.connectors:
         if one.transaction is not None and one.transaction.wire_id == transaction_id:
             return one
     return None
 
 
-def change_availability(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
+def change_availability(point: Charger201, fields: Fields) -> dict[str, Any]:
     """ChangeAvailability."""
     operative = fields.choice("operationalStatus", ("Inoperative", "Operative")) == "Operative"
     evse_id = _evse(fields)
     return requests.change_availability(point, evse_id, operative)
 
 
-def request_start(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
+def request_start(point: Charger201, fields: Fields) -> dict[str, Any]:
     """RequestStartTransaction: at the EVSE named, else at one that is free."""
     evse_id = fields.maybe_integer("evseId", least=1)
     remote_start_id = fields.integer("remoteStartId")
@@ -102,7 +102,7 @@ def request_start(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
     return {"status": "Accepted"}
 
 
-def request_stop(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
+def request_stop(point: Charger201, fields: Fields) -> dict[str, Any]:
     """RequestStopTransaction."""
     connector = _running(point, fields.text("transactionId", 36))
     if connector is None:
@@ -112,7 +112,7 @@ def request_stop(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
     return {"status": "Accepted"}
 
 
-def get_transaction_status(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
+def get_transaction_status(point: Charger201, fields: Fields) -> dict[str, Any]:
     """GetTransactionStatus."""
     wanted = fields.maybe_text("transactionId", 36)
     waiting = any(one.action == "TransactionEvent" for one in point.link.queue)
@@ -121,7 +121,7 @@ def get_transaction_status(point: ChargePoint201, fields: Fields) -> dict[str, A
     return {"messagesInQueue": waiting, "ongoingIndicator": _running(point, wanted) is not None}
 
 
-def reset(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
+def reset(point: Charger201, fields: Fields) -> dict[str, Any]:
     """Reset, with a real reconnect; OnIdle waits for the transactions."""
     kind = fields.choice("type", ("Immediate", "OnIdle"))
     if fields.maybe_integer("evseId", least=0):
@@ -133,7 +133,7 @@ def reset(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
     return {"status": "Accepted"}
 
 
-def unlock(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
+def unlock(point: Charger201, fields: Fields) -> dict[str, Any]:
     """UnlockConnector."""
     evse_id, connector_id = fields.integer("evseId", least=0), fields.integer("connectorId", 0)
     if not 1 <= evse_id <= len(point.connectors) or connector_id != 1:
@@ -143,7 +143,7 @@ def unlock(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
     return {"status": "Unlocked"}
 
 
-def reserve(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
+def reserve(point: Charger201, fields: Fields) -> dict[str, Any]:
     """ReserveNow, for the EVSE named, else for a free one."""
     reservation_id = fields.integer("id")
     expiry_s = fields.moment("expiryDateTime")
@@ -168,7 +168,7 @@ def reserve(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
     return {"status": phase.value if phase in (Phase.FAULTED, Phase.UNAVAILABLE) else "Occupied"}
 
 
-def trigger(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
+def trigger(point: Charger201, fields: Fields) -> dict[str, Any]:
     """TriggerMessage."""
     wanted = fields.choice("requestedMessage", TRIGGERS)
     evse_id = _evse(fields)

@@ -7,10 +7,10 @@ from typing import Any
 from .. import firmware
 from ..charge_point import Handler
 from ..payload_reader import Fields
-from .point import ChargePoint201
+from .point import Charger201
 
 
-def handlers(point: ChargePoint201) -> dict[str, Handler]:
+def handlers(point: Charger201) -> dict[str, Handler]:
     """Actions and what answers them."""
     return {
         "UpdateFirmware": lambda fields: update_firmware(point, fields),
@@ -18,7 +18,7 @@ def handlers(point: ChargePoint201) -> dict[str, Handler]:
     }
 
 
-def update_firmware(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
+def update_firmware(point: Charger201, fields: Fields) -> dict[str, Any]:
     """UpdateFirmware. A location that contains `missing` cannot be downloaded, one with
     `broken` not installed."""
     request_id = fields.integer("requestId")
@@ -41,7 +41,7 @@ def update_firmware(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
     return {"status": "Accepted"}
 
 
-def get_log(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
+def get_log(point: Charger201, fields: Fields) -> dict[str, Any]:
     """GetLog: nothing is really uploaded."""
     fields.choice("logType", ("DiagnosticsLog", "SecurityLog"))
     request_id = fields.integer("requestId")

@@ -7,7 +7,7 @@ from typing import Any
 from ..charge_point import Handler
 from ..payload_reader import Fields
 from ..requests import take_local_list
-from .point import ChargePoint201
+from .point import Charger201
 
 TOKEN_TYPES = (
     "Central",
@@ -33,7 +33,7 @@ STATUSES = (
 )
 
 
-def handlers(point: ChargePoint201) -> dict[str, Handler]:
+def handlers(point: Charger201) -> dict[str, Handler]:
     """Actions and what answers them."""
     return {
         "ClearCache": lambda _: clear_cache(point),
@@ -51,7 +51,7 @@ def read_token(fields: Fields) -> str:
     return text
 
 
-def clear_cache(point: ChargePoint201) -> dict[str, Any]:
+def clear_cache(point: Charger201) -> dict[str, Any]:
     """ClearCache."""
     if not point.settings.flag("AuthCacheCtrlr.Enabled"):
         return {"status": "Rejected"}
@@ -59,7 +59,7 @@ def clear_cache(point: ChargePoint201) -> dict[str, Any]:
     return {"status": "Accepted"}
 
 
-def send_local_list(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
+def send_local_list(point: Charger201, fields: Fields) -> dict[str, Any]:
     """SendLocalList: the whole list, or what is different."""
     version = fields.integer("versionNumber")
     full = fields.choice("updateType", ("Differential", "Full")) == "Full"

@@ -6,15 +6,15 @@ from typing import Any
 
 from ..charge_point import Handler
 from ..payload_reader import Fault as Wrong
-from ..payload_reader import Fields, Refusal
-from .point import ChargePoint201
+from ..payload_reader import Fields, RefusalError
+from .point import Charger201
 from .variables import data_type
 
 ATTRIBUTES = ("Actual", "Target", "MinSet", "MaxSet")
 ITEMS_PER_REPORT = 20
 
 
-def handlers(point: ChargePoint201) -> dict[str, Handler]:
+def handlers(point: Charger201) -> dict[str, Handler]:
     """Actions and what answers them."""
     return {
         "GetVariables": lambda fields: get_variables(point, fields),
@@ -41,7 +41,7 @@ def _named(fields: Fields, name: str) -> dict[str, Any]:
     return found
 
 
-def _unknown(point: ChargePoint201, component: dict[str, Any], name: str) -> str | None:
+def _unknown(point: Charger201, component: dict[str, Any], name: str) -> str | None:
     if name in point.settings:
         return None
     prefix = f"{component['name']}."
@@ -49,13 +49,13 @@ def _unknown(point: ChargePoint201, component: dict[str, Any], name: str) -> str
     return "UnknownVariable" if known else "UnknownComponent"
 
 
-def get_variables(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
+def get_variables(point: Charger201, fields: Fields) -> dict[str, Any]:
     """GetVariables."""
     results = []
     wanted = fields.objects("getVariableData")
     most = point.quirks.get("max_keys", "keys", 50)
     if len(wanted) > most:
-        raise Refusal(Wrong.TOO_MANY, f"getVariableData: more than {most}")
+        raise RefusalError(Wrong.TOO_MANY, f"getVariableData: more than {most}")
     for one in wanted:
         attribute = one.maybe_choice("attributeType", ATTRIBUTES) or "Actual"
         component, variable = _named(one, "component"), _named(one, "variable")
@@ -76,7 +76,7 @@ def get_variables(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
     return {"getVariableResult": results}
 
 
-def value_of(point: ChargePoint201, name: str) -> str:
+def value_of(point: Charger201, name: str) -> str:
     """The value of a variable, quirks considered."""
     value = point.settings[name]
     quirks = point.quirks
@@ -89,7 +89,7 @@ def value_of(point: ChargePoint201, name: str) -> str:
     return value
 
 
-def set_variables(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
+def set_variables(point: Charger201, fields: Fields) -> dict[str, Any]:
     """SetVariables."""
     wanted = []
     for one in fields.objects("setVariableData"):
@@ -117,7 +117,7 @@ def set_variables(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
     return {"setVariableResult": results}
 
 
-def get_base_report(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
+def get_base_report(point: Charger201, fields: Fields) -> dict[str, Any]:
     """GetBaseReport, answered by NotifyReport in parts."""
     request_id = fields.integer("requestId")
     base = fields.choice(
@@ -132,7 +132,7 @@ def get_base_report(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
     return {"status": "Accepted"}
 
 
-def get_report(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
+def get_report(point: Charger201, fields: Fields) -> dict[str, Any]:
     """GetReport by components and variables."""
     request_id = fields.integer("requestId")
     wanted = []
@@ -160,7 +160,7 @@ def get_report(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
     return {"status": "Accepted"}
 
 
-def _report(point: ChargePoint201, request_id: int, names: list[str]) -> None:
+def _report(point: Charger201, request_id: int, names: list[str]) -> None:
     parts = [names[at : at + ITEMS_PER_REPORT] for at in range(0, len(names), ITEMS_PER_REPORT)]
     for number, part in enumerate(parts):
         payload = {
@@ -173,7 +173,7 @@ def _report(point: ChargePoint201, request_id: int, names: list[str]) -> None:
         point.tell("NotifyReport", payload)
 
 
-def _row(point: ChargePoint201, name: str) -> dict[str, Any]:
+def _row(point: Charger201, name: str) -> dict[str, Any]:
     component, _, variable = name.partition(".")
     readonly = point.settings.is_readonly(name)
     row = point.settings.rows.get(name)

@@ -9,10 +9,10 @@ from typing import Any
 from uuid import uuid4
 
 from .. import wire
-from ..charge_point import ChargePoint
+from ..charge_point import Charger
 from ..connector import Connector, Fault, Reservation, Transaction
 from ..message import Message, Reply
-from ..scheduler import Agenda
+from ..scheduler import Scheduler
 from ..spec import TwinSpec
 from ..station import News
 from . import variables
@@ -20,7 +20,7 @@ from .values import written
 from .words import BOOT_REASONS, CHARGING_STATE, ERROR_CODES, REASONS, STATUS, TRIGGERS
 
 
-class ChargePoint201(ChargePoint):
+class Charger201(Charger):
     """Speaks OCPP 2.0.1."""
 
     subprotocol = "ocpp2.0.1"
@@ -31,7 +31,7 @@ class ChargePoint201(ChargePoint):
     written = staticmethod(written)
 
     def __init__(
-        self, spec: TwinSpec, agenda: Agenda, seed: int, gate: asyncio.Semaphore, news: News
+        self, spec: TwinSpec, agenda: Scheduler, seed: int, gate: asyncio.Semaphore, news: News
     ) -> None:
         super().__init__(spec, agenda, seed, gate, news)
         self.firmware_status: dict[str, Any] = {"status": "Idle"}
@@ -254,7 +254,7 @@ class ChargePoint201(ChargePoint):
             return
 
         def answered(reply: Reply) -> None:
-            if isinstance(reply, wire.Refused) or "idTokenInfo" not in reply:
+            if isinstance(reply, wire.CallErrorReply) or "idTokenInfo" not in reply:
                 return
             refused = self.id_status(reply) not in ("Accepted", "ConcurrentTx")
             running = connector.transaction is transaction

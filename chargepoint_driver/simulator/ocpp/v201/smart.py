@@ -9,10 +9,10 @@ from ..charge_point import Handler
 from ..composite import composite
 from ..moments import iso
 from ..payload_reader import Fault as Wrong
-from ..payload_reader import Fields, Refusal
+from ..payload_reader import Fields, RefusalError
 from ..profiles import Profile, Purpose
 from ..smart_charging import MAX_SECONDS, UNITS, claimed, clear, keep, refused_because, selects
-from .point import ChargePoint201
+from .point import Charger201
 
 PURPOSES = {
     "ChargingStationMaxProfile": Purpose.STATION_MAX,
@@ -22,7 +22,7 @@ PURPOSES = {
 EXTERNAL = "ChargingStationExternalConstraints"
 
 
-def handlers(point: ChargePoint201) -> dict[str, Handler]:
+def handlers(point: Charger201) -> dict[str, Handler]:
     """Actions and what answers them."""
     return {
         "SetChargingProfile": lambda fields: set_profile(point, fields),
@@ -42,7 +42,7 @@ def read_profile(fields: Fields, evse_id: int, now_s: float) -> tuple[Profile, s
     purpose = fields.choice("chargingProfilePurpose", (*PURPOSES, EXTERNAL))
     schedules = fields.objects("chargingSchedule")
     if len(schedules) > 3:
-        raise Refusal(Wrong.TOO_MANY, "chargingSchedule: more than 3")
+        raise RefusalError(Wrong.TOO_MANY, "chargingSchedule: more than 3")
     schedules[0].integer("id")
     schedules[0].raw("salesTariff")
     profile = smart_charging.read_profile(
@@ -57,7 +57,7 @@ def read_profile(fields: Fields, evse_id: int, now_s: float) -> tuple[Profile, s
     return profile, purpose
 
 
-def why_not(point: ChargePoint201, profile: Profile, purpose: str) -> dict[str, Any] | None:
+def why_not(point: Charger201, profile: Profile, purpose: str) -> dict[str, Any] | None:
     """The answer of a refusal by what the station can do; None when it can."""
     if purpose == EXTERNAL:
         return rejected("InvalidProfile", "external constraints are not set by the CSMS")
@@ -67,14 +67,14 @@ def why_not(point: ChargePoint201, profile: Profile, purpose: str) -> dict[str, 
 
 
 def set_profile(  # noqa: PLR0911 - one for each reason
-    point: ChargePoint201, fields: Fields
+    point: Charger201, fields: Fields
 ) -> dict[str, Any]:
     """SetChargingProfile."""
     now_s = point.begin()
     evse_id = fields.integer("evseId", least=0)
     raw = fields.raw("chargingProfile")
     if not isinstance(raw, dict):
-        raise Refusal(Wrong.MISSING, "chargingProfile: is missing or no object")
+        raise RefusalError(Wrong.MISSING, "chargingProfile: is missing or no object")
     profile, purpose = read_profile(fields.inner(raw, "chargingProfile."), evse_id, now_s)
     fields.done()
     if evse_id > len(point.connectors):
@@ -108,7 +108,7 @@ def _clashes(profile: Profile, other: Profile) -> bool:
     )
 
 
-def clear_profiles(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
+def clear_profiles(point: Charger201, fields: Fields) -> dict[str, Any]:
     """ClearChargingProfile: by id, else all that fit the criteria; Unknown for none."""
     profile_id = fields.maybe_integer("chargingProfileId")
     criteria = fields.maybe_object("chargingProfileCriteria")
@@ -126,7 +126,7 @@ def clear_profiles(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
     return {"status": clear(point, fits)}
 
 
-def get_profiles(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
+def get_profiles(point: Charger201, fields: Fields) -> dict[str, Any]:
     """GetChargingProfiles, answered by ReportChargingProfiles, one for each EVSE."""
     request_id = fields.integer("requestId")
     evse_id = fields.maybe_integer("evseId", least=0)
@@ -165,7 +165,7 @@ def get_profiles(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
     return {"status": "Accepted"}
 
 
-def get_composite(point: ChargePoint201, fields: Fields) -> dict[str, Any]:
+def get_composite(point: Charger201, fields: Fields) -> dict[str, Any]:
     """GetCompositeSchedule."""
     evse_id = fields.integer("evseId", least=0)
     duration_s = min(fields.integer("duration", least=0), MAX_SECONDS)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ...world.alarms import Alarm
 from ...world.site import Station
 from ..call import Call, page_size
-from ..codes import NO_ALARMS, Refusal
+from ..codes import NO_ALARMS, RefusalError
 from ..query import Query
 from ..reply import Element, nest, put, response
 from .select import OWNER_FIELDS, search
@@ -23,7 +23,7 @@ def get_alarms(call: Call) -> Element:
     stations = {station.station_id: station for station in search(call.world, query)}
     alarms = call.world.select_alarms(_wanted(query, stations))
     if not alarms:
-        raise Refusal(NO_ALARMS)
+        raise RefusalError(NO_ALARMS)
     size = page_size(query.integer("numTransactions"), ALARMS_A_PAGE)
     page = call.page(query, alarms, size)
     reply = response(call.operation)
@@ -53,7 +53,7 @@ def clear_alarms(call: Call) -> Element:
             call.arguments[name] = query.text(name)
     stations = {station.station_id: station for station in search(call.world, query)}
     if not call.world.clear_alarms(_wanted(query, stations)):
-        raise Refusal(NO_ALARMS)
+        raise RefusalError(NO_ALARMS)
     return response(call.operation)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...world.ceilings import Limit
 from ..call import Call
-from ..codes import BAD_SHED, RESTORE_FAILED, Refusal
+from ..codes import BAD_SHED, RESTORE_FAILED, RefusalError
 from ..reply import Element, put, response
 from .select import one_group, refuse_group_and_station, station_to_command
 
@@ -34,7 +34,7 @@ def create_load_shed_event(call: Call) -> Element:
     allowed_kw = query.decimal("allowedLoadPerPort")
     percent = query.decimal("percentShedPerStation")
     if start_s is None or duration_min is None or (percent is not None and percent % 1):
-        raise Refusal(BAD_SHED)
+        raise RefusalError(BAD_SHED)
     limit = Limit(allowed_kw, None if percent is None else int(percent))
     call.arguments.update(
         eventStartTime=call.stamp(start_s),
@@ -45,7 +45,7 @@ def create_load_shed_event(call: Call) -> Element:
     try:
         event_id = call.world.create_event(stations, limit, start_s, duration_min)
     except ValueError as error:
-        raise Refusal(BAD_SHED, str(error)) from None
+        raise RefusalError(BAD_SHED, str(error)) from None
     reply = response(call.operation)
     put(reply, "eventId", event_id)
     return reply
@@ -56,7 +56,7 @@ def remove_load_shed_event(call: Call) -> Element:
     event_id = call.query.allow({"eventId"}).integer("eventId")
     call.arguments["eventId"] = event_id
     if event_id is None or not call.world.remove_event(event_id):
-        raise Refusal(RESTORE_FAILED, "No such event.")
+        raise RefusalError(RESTORE_FAILED, "No such event.")
     reply = response(call.operation)
     put(reply, "response", "The event was removed.")
     return reply

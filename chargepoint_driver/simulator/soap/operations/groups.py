@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 
 from ..call import Call
-from ..codes import NOT_FOUND, Refusal
+from ..codes import NOT_FOUND, RefusalError
 from ..reply import Element, nest, put, response
 from .select import AREA_FIELDS, EQUIPMENT_FIELDS, NOT_SIMULATED, OWNER_FIELDS, search
 
@@ -18,7 +18,7 @@ def get_station_groups(call: Call) -> Element:
     org_id = call.query.allow({"orgID"}).text("orgID")
     groups = [group for group in call.world.groups if group.organisation.org_id == org_id]
     if not groups:
-        raise Refusal(NOT_FOUND, "No matching organization.")
+        raise RefusalError(NOT_FOUND, "No matching organization.")
     reply = response(call.operation)
     for group in call.ordered(groups):
         data = nest(reply, "groupData")
@@ -49,7 +49,7 @@ def get_orgs_and_station_groups(call: Call) -> Element:
         and group_name in (None, group.name)
     ]
     if not groups:
-        raise Refusal(NOT_FOUND, "No matching organization or group.")
+        raise RefusalError(NOT_FOUND, "No matching organization or group.")
     reply = response(call.operation)
     for organisation in call.ordered(call.world.organisations):
         own = [group for group in groups if group.organisation == organisation]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...world.ports import Port
 from ...world.site import Group, Station
 from ..call import Call
-from ..codes import GROUP_AND_STATION, NOT_FOUND, Refusal
+from ..codes import GROUP_AND_STATION, NOT_FOUND, RefusalError
 from ..reply import Element, kw, nest, put, response
 from .select import full_address, one_group
 
@@ -15,7 +15,7 @@ def get_load(call: Call) -> Element:
     ways = ["sgID", "stationID", "sessionID"] if call.is_5_1 else ["sgID", "stationID"]
     query = call.query.need("searchQuery").allow(ways)
     if sum(query.has(way) for way in ways) != 1:
-        raise Refusal(GROUP_AND_STATION, f"Search by exactly one of {', '.join(ways)}.")
+        raise RefusalError(GROUP_AND_STATION, f"Search by exactly one of {', '.join(ways)}.")
     group: Group | None = None
     if query.has("sgID"):
         group = one_group(call.world, query.integer("sgID"))
@@ -26,7 +26,7 @@ def get_load(call: Call) -> Element:
     else:
         stations = _stations_with_session(call, query.integer("sessionID"))
     if not stations:
-        raise Refusal(NOT_FOUND)
+        raise RefusalError(NOT_FOUND)
     call.world.advance(stations)
 
     reply = response(call.operation)

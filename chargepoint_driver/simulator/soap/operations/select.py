@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from ...world.site import Group, Station
 from ...world.world import World
-from ..codes import GROUP_AND_STATION, INVALID_STATION, NOT_FOUND, Refusal, SoapFault
+from ..codes import GROUP_AND_STATION, INVALID_STATION, NOT_FOUND, RefusalError, SoapFaultError
 from ..query import Query
 
 CONNECTOR = "J1772"
@@ -85,7 +85,7 @@ def search(world: World, query: Query) -> list[Station]:
     """The stations that match every filter given; none is a refusal (102)."""
     for name in NOT_SIMULATED - {"proximityUnit"}:
         if query.has(name):
-            raise SoapFault("soapenv:Server", f"The simulator cannot search by {name}.")
+            raise SoapFaultError("soapenv:Server", f"The simulator cannot search by {name}.")
     wanted = {name: text for name in FILTERS if (text := query.text(name)) is not None}
     found = world.stations
     if "stationID" in wanted:
@@ -98,7 +98,7 @@ def search(world: World, query: Query) -> list[Station]:
         ids = set(ids_list.allow({"stationID"}).texts("stationID"))
         found = [station for station in found if station.station_id in ids]
     if not found:
-        raise Refusal(NOT_FOUND)
+        raise RefusalError(NOT_FOUND)
     return found
 
 
@@ -106,7 +106,7 @@ def one_group(world: World, group_id: int | None) -> Group:
     """The group with that id, or a refusal (102)."""
     group = None if group_id is None else world.group(group_id)
     if group is None:
-        raise Refusal(NOT_FOUND, "No matching station group.")
+        raise RefusalError(NOT_FOUND, "No matching station group.")
     return group
 
 
@@ -114,14 +114,14 @@ def station_to_command(world: World, station_id: str | None) -> Station:
     """The station a command is for, or a refusal (119)."""
     station = world.station(station_id or "")
     if station is None:
-        raise Refusal(INVALID_STATION)
+        raise RefusalError(INVALID_STATION)
     return station
 
 
 def refuse_group_and_station(query: Query, group_name: str, station_name: str) -> None:
     """Refuse (187) when both elements are there, be they empty."""
     if query.has(group_name) and query.has(station_name):
-        raise Refusal(GROUP_AND_STATION)
+        raise RefusalError(GROUP_AND_STATION)
 
 
 def full_address(station: Station) -> str:

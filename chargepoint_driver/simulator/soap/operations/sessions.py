@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...world.intervals import intervals
 from ...world.world import StationSession
 from ..call import Call
-from ..codes import NO_SESSIONS, Refusal, SoapFault
+from ..codes import NO_SESSIONS, RefusalError, SoapFaultError
 from ..reply import Element, kw, kwh, nest, put, response, span
 from .select import AREA_FIELDS, full_address, search
 
@@ -39,7 +39,7 @@ def get_charging_session_data(call: Call) -> Element:
         and not (active_only and entry.session.end_s is not None)
     ]
     if not found:
-        raise Refusal(NO_SESSIONS)
+        raise RefusalError(NO_SESSIONS)
     page = call.page(query, found, SESSIONS_A_PAGE)
     now_s = call.world.now_s()
     reply = response(call.operation)
@@ -55,10 +55,10 @@ def get_15min_charging_session_data(call: Call) -> Element:
     query = call.query.allow({"energyConsumedInterval", "sessionID"})
     session_id = query.integer("sessionID")
     if session_id is None:
-        raise SoapFault("soapenv:Client", f"{call.operation} needs an element sessionID.")
+        raise SoapFaultError("soapenv:Client", f"{call.operation} needs an element sessionID.")
     entry = call.world.session(session_id)
     if entry is None:
-        raise Refusal(NO_SESSIONS)
+        raise RefusalError(NO_SESSIONS)
     session = entry.session
     within = bool(query.boolean("energyConsumedInterval"))
     end_s = call.world.now_s() if session.end_s is None else session.end_s

@@ -13,7 +13,7 @@ from ...world.ports import Port
 from ...world.sheds import Disobeyed, check_limit
 from ...world.site import Group, Station
 from ..call import Call
-from ..codes import BAD_SHED, GROUP_AND_STATION, Refusal
+from ..codes import BAD_SHED, GROUP_AND_STATION, RefusalError
 from ..query import Query
 from ..reply import Element, kw, nest, put, response
 from .select import one_group, refuse_group_and_station, station_to_command
@@ -53,7 +53,7 @@ def _shed_station(call: Call, query: Query, station_query: Query) -> Element:
         _echo(reply, limit, STATION_LIMIT)
         return reply
     if any(station_query.has(name) for name in STATION_LIMIT):
-        raise Refusal(GROUP_AND_STATION, "Give a limit for the station or for its ports.")
+        raise RefusalError(GROUP_AND_STATION, "Give a limit for the station or for its ports.")
     limits = _port_limits(call, station, ports_query)
     interval_min = _interval_min(call, query)
     call.world.shed([station], Limit(), interval_min, limits, _disobeyed(call))
@@ -85,7 +85,7 @@ def clear_shed_state(call: Call) -> Element:
             ports.append(_port(station, port_query.allow({"portNumber"})))
             numbers.append(ports[-1].number)
         if not ports:
-            raise Refusal(BAD_SHED, "Ports needs at least one Port.")
+            raise RefusalError(BAD_SHED, "Ports needs at least one Port.")
     call.world.clear_shed([station], ports)
     return _success(call, station=station)
 
@@ -100,7 +100,7 @@ def _disobeyed(call: Call) -> Disobeyed | None:
 def _refuse_unless_one_target(query: Query) -> None:
     refuse_group_and_station(query, "shedGroup", "shedStation")
     if not query.has("shedGroup") and not query.has("shedStation"):
-        raise Refusal(BAD_SHED, "Give a group or a station.")
+        raise RefusalError(BAD_SHED, "Give a group or a station.")
 
 
 def _group(call: Call, query: Query) -> Group:
@@ -117,7 +117,7 @@ def _port(station: Station, query: Query) -> Port:
     text = query.text("portNumber") or ""
     port = station.port(int(text)) if text.isascii() and text.isdigit() else None
     if port is None:
-        raise Refusal(BAD_SHED, f"{station.station_id} has no port {text[:20]!r}.")
+        raise RefusalError(BAD_SHED, f"{station.station_id} has no port {text[:20]!r}.")
     return port
 
 
@@ -127,12 +127,12 @@ def _port_limits(call: Call, station: Station, query: Query) -> list[tuple[Port,
     for port_query in query.allow({"Port"}).children("Port"):
         port = _port(station, port_query.allow({"portNumber", *PORT_LIMIT}))
         if any(port is other for other, _ in limits):
-            raise Refusal(BAD_SHED, f"Port {port.number} is given twice.")
+            raise RefusalError(BAD_SHED, f"Port {port.number} is given twice.")
         arguments: dict[str, object] = {"portNumber": port.number}
         listed.append(arguments)
         limits.append((port, _limit(port_query, PORT_LIMIT, arguments)))
     if not limits:
-        raise Refusal(BAD_SHED, "Ports needs at least one Port.")
+        raise RefusalError(BAD_SHED, "Ports needs at least one Port.")
     return limits
 
 
@@ -140,9 +140,9 @@ def _limit(query: Query, names: tuple[str, str], arguments: dict[str, object]) -
     allowed_name, percent_name = names
     allowed_kw, percent = _number(query, allowed_name), _number(query, percent_name)
     if percent is not None and percent != int(percent):
-        raise Refusal(BAD_SHED, "The percentage must be a whole number.")
+        raise RefusalError(BAD_SHED, "The percentage must be a whole number.")
     if query.has(allowed_name) and query.has(percent_name):
-        raise Refusal(BAD_SHED, "Give exactly one of allowed load and percent shed.")
+        raise RefusalError(BAD_SHED, "Give exactly one of allowed load and percent shed.")
     limit = Limit(allowed_kw, None if percent is None else int(percent))
     if allowed_kw is not None:
         arguments[allowed_name] = allowed_kw
@@ -150,7 +150,7 @@ def _limit(query: Query, names: tuple[str, str], arguments: dict[str, object]) -
         arguments[percent_name] = limit.percent
     wrong = check_limit(limit)
     if wrong:
-        raise Refusal(BAD_SHED, wrong)
+        raise RefusalError(BAD_SHED, wrong)
     return limit
 
 
@@ -161,14 +161,14 @@ def _number(query: Query, name: str) -> float | None:
     except ValueError:
         value = math.nan
     if value is not None and not math.isfinite(value):
-        raise Refusal(BAD_SHED, f"{name} is not a number.")
+        raise RefusalError(BAD_SHED, f"{name} is not a number.")
     return value
 
 
 def _interval_min(call: Call, query: Query) -> int:
     text = query.text("timeInterval") or ""
     if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise Refusal(BAD_SHED, "timeInterval must be a number of minutes, 0 for no end.")
+        raise RefusalError(BAD_SHED, "timeInterval must be a number of minutes, 0 for no end.")
     call.arguments["timeInterval"] = int(text)
     return int(text)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...world.site import Tariff
 from ...world.world import StationSession
 from ..call import Call, page_size
-from ..codes import NO_SESSIONS, Refusal
+from ..codes import NO_SESSIONS, RefusalError
 from ..reply import Element, kwh, nest, put, response
 from .select import search
 
@@ -52,7 +52,7 @@ def get_transaction_data(call: Call) -> Element:
     ]
     others = query.text("transactionType") not in (None, SESSION)
     if others or query.text("pricingRuleName") not in (None, PRICING_RULE) or not ended:
-        raise Refusal(NO_SESSIONS, "No transaction data found.")
+        raise RefusalError(NO_SESSIONS, "No transaction data found.")
     ended.sort(key=lambda pair: pair[0])
     size = page_size(query.integer("numTransactions"), TRANSACTIONS_A_PAGE)
     page = call.page(query, ended, size)

@@ -24,7 +24,7 @@ from chargepoint_driver.registry import Point, build
 from chargepoint_driver.service import Accounts, Service, ShedOptions, describe
 
 from .peer import LIMIT_S, Peer
-from .table import CALL_LIMIT_S, MOST_BYTES
+from .table import CALL_LIMIT_S, MAX_BYTES
 
 CONNECTORS = (1, 2)
 LIMITS = ("shedState", "allowedLoad", "acceptedLoad", "confirmedLoad", "limitRefused", "shedStatus")
@@ -175,7 +175,7 @@ class Rig:
             call_timeout_s=CALL_LIMIT_S,
             boot_grace_s=60,
             configuration_delay_s=0.1 if sets_up else None,
-            most_frame_bytes=MOST_BYTES,
+            most_frame_bytes=MAX_BYTES,
         )
         self.door: Door = DOORS[door](account)
 

@@ -15,7 +15,7 @@ from .peer import Peer, Strike
 # Long enough for an answer on a machine that is busy with other things.
 CALL_LIMIT_S = 1.5
 SLOW_S, LATE_S = 0.4, 2.2
-MOST_BYTES = 65_536
+MAX_BYTES = 65_536
 
 # What is written, and the request that it becomes by OCPP 1.6 and 2.0.1.
 WRITES = {
@@ -208,7 +208,7 @@ FAULTS = (
     Fault("not UTF-8", _text(lambda text: b"\xff\xfe" + text.encode()), UNKNOWN),
     Fault("binary", _text(lambda text: text.encode()), FINE),
     Fault("deep", _text(lambda text: "[" * 20_000), UNKNOWN),
-    Fault("huge", _text(lambda text: " " * MOST_BYTES + text), UNKNOWN, breaks=True),
+    Fault("huge", _text(lambda text: " " * MAX_BYTES + text), UNKNOWN, breaks=True),
     Fault("twice", _twice, FINE),
     Fault("and then an error", _contradiction, FINE),
     Fault("own request between", _between, FINE),

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from chargepoint_driver.backends.ocpp import registers
-from chargepoint_driver.backends.ocpp.transport.connection import Link
-from chargepoint_driver.errors import ChargePointError, FateUnknown, WriteRejected
+from chargepoint_driver.backends.ocpp.transport.connection import Connection
+from chargepoint_driver.errors import ChargePointError, OutcomeUnknownError, WriteRejectedError
 from chargepoint_driver.registry import Point
 from chargepoint_driver.service import Reading, Service
 
@@ -109,35 +109,35 @@ def test_a_limit_in_doubt_that_is_called_none(
 def test_a_request_that_is_sent_again(
     rigs: dict[str, Rig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    call = Link.call
+    call = Connection.call
 
-    async def twice(self: Link, *args: Any, **options: Any) -> Any:
+    async def twice(self: Connection, *args: Any, **options: Any) -> Any:
         try:
             return await call(self, *args, **options)
-        except WriteRejected:
+        except WriteRejectedError:
             return await call(self, *args, **options)
 
-    monkeypatch.setattr(Link, "call", twice)
+    monkeypatch.setattr(Connection, "call", twice)
     assert "sent twice" in found(rigs, "CALLERROR GenericError", "reset")
 
 
 def test_a_failure_that_passes_for_done(
     rigs: dict[str, Rig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    call = Link.call
+    call = Connection.call
 
-    async def careless(self: Link, *args: Any, **options: Any) -> Any:
+    async def careless(self: Connection, *args: Any, **options: Any) -> Any:
         try:
             return await call(self, *args, **options)
         except ChargePointError:
             return {"status": "Accepted"}
 
-    monkeypatch.setattr(Link, "call", careless)
+    monkeypatch.setattr(Connection, "call", careless)
     assert "passed for done, not write_rejected" in found(rigs, "CALLERROR GenericError", "unlock")
 
 
 def test_another_code(rigs: dict[str, Rig], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(FateUnknown, "code", "try_later")
+    monkeypatch.setattr(OutcomeUnknownError, "code", "try_later")
     assert "failed with try_later, not fate_unknown" in found(rigs, "closed", "reset")
 
 

@@ -13,7 +13,12 @@ from chargepoint_driver.backend import Backend, DirectBackend, Limit, Request, T
 from chargepoint_driver.backends.ocpp import OcppBackend
 from chargepoint_driver.catalogue import OCPP
 from chargepoint_driver.config import OcppAccount
-from chargepoint_driver.errors import BadConfiguration, BadValue, NothingThere, TryLater
+from chargepoint_driver.errors import (
+    ConfigurationError,
+    InvalidValueError,
+    NotFoundError,
+    TransientError,
+)
 from chargepoint_driver.service import Service, session_reports
 
 from .conftest import Charger, Clock, eventually
@@ -152,19 +157,19 @@ def test_the_newest_session_is_the_one_that_runs_else_the_last_one(
 
 @pytest.mark.parametrize("command", ["explode", ""])
 def test_an_unknown_command_is_not_sent(backend: OcppBackend, command: str) -> None:
-    with pytest.raises(BadValue, match="remoteStart"):
+    with pytest.raises(InvalidValueError, match="remoteStart"):
         backend.command(Target("CP1", 1), command, 1)
     assert backend.calls() == {}
 
 
 def test_what_cannot_be_reached_is_said(backend: OcppBackend) -> None:
-    with pytest.raises(NothingThere):
+    with pytest.raises(NotFoundError):
         backend.shed(Target("CP1", 1), Limit(allowed_load_kw=1.0), 10)
     charger = Charger(backend.system.ocpp_url, "CP1")
     charger.boot()
     charger.close()
     eventually(lambda: not backend.system.charge_point("CP1").connected)
-    with pytest.raises(TryLater, match="not connected"):
+    with pytest.raises(TransientError, match="not connected"):
         backend.command(Target("CP1", 1), "remoteStart", "TAG")
 
 
@@ -187,7 +192,7 @@ def test_followers_and_settings_survive_a_change(tmp_path: Path) -> None:
     end = backend.follow(lambda event: told.append(event["action"]))
     try:
         before = backend.system.ocpp_url
-        with pytest.raises(BadConfiguration):
+        with pytest.raises(ConfigurationError):
             backend.reconfigure(
                 account(tmp_path, listen="203.0.113.1:9", allow_unauthenticated=True)
             )
@@ -232,11 +237,11 @@ def test_the_simple_questions_live_and_from_the_record(
         text = session_reports.as_csv([row])
         assert text.splitlines()[0].startswith("transaction,station,port")
         assert "'=ANNA" in text  # no formula
-        with pytest.raises(NothingThere):
+        with pytest.raises(NotFoundError):
             session_reports.last_contact(source, "CP9")
-        with pytest.raises(NothingThere, match="no transaction 1"):
+        with pytest.raises(NotFoundError, match="no transaction 1"):
             session_reports.last_energy(source, "1")
-        with pytest.raises(BadValue, match="like 2026-01"):
+        with pytest.raises(InvalidValueError, match="like 2026-01"):
             session_reports.completed(source, "March")
 
 

@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 import requests
 
-from chargepoint_driver.errors import BadValue, FateUnknown, NothingThere, TryLater, WriteRejected
+from chargepoint_driver.errors import (
+    InvalidValueError,
+    NotFoundError,
+    OutcomeUnknownError,
+    TransientError,
+    WriteRejectedError,
+)
 
 
 class Peer:
@@ -107,7 +113,7 @@ def test_a_reservation_is_made_kept_and_cancelled(peer, site, clock, start, vers
     ended = peer.during(lambda: site.system.cancel_reservation("CP1", made["id"]))
     assert (ended["state"], ended["id"]) == ("cancelled", made["id"])
     assert peer.asked == [["CancelReservation", {"reservationId": made["id"]}]]
-    with pytest.raises(NothingThere):
+    with pytest.raises(NotFoundError):
         site.system.cancel_reservation("CP1", made["id"] + 1)
 
 
@@ -119,20 +125,20 @@ def test_each_reservation_has_an_id_of_its_own(peer) -> None:
 
 
 def test_what_is_refused_or_gets_no_answer(peer, site, clock) -> None:
-    with pytest.raises(WriteRejected, match="Occupied"):
+    with pytest.raises(WriteRejectedError, match="Occupied"):
         reserve(peer, status="Occupied")
-    with pytest.raises(BadValue):
+    with pytest.raises(InvalidValueError):
         site.system.reserve("CP1", 1, "ANNA", clock() - 1)
-    with pytest.raises(BadValue):
+    with pytest.raises(InvalidValueError):
         site.system.reserve("CP1", 1, " ", clock() + 60)
-    with pytest.raises(FateUnknown):
+    with pytest.raises(OutcomeUnknownError):
         reserve(peer, status=None)
     assert states(site) == ["refused", "unconfirmed"]
 
 
 def test_nothing_is_kept_of_what_was_not_sent(peer, site, clock) -> None:
     peer.charger.close()
-    with pytest.raises((TryLater, FateUnknown)):
+    with pytest.raises((TransientError, OutcomeUnknownError)):
         site.system.reserve("CP1", 1, "ANNA", clock() + 60)
     assert states(site) in ([], ["unconfirmed"])  # the close may not have arrived yet
 

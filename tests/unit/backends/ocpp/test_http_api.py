@@ -13,11 +13,11 @@ import requests
 
 from chargepoint_driver.backends.ocpp import central_system
 from chargepoint_driver.errors import (
-    BadConfiguration,
-    BadValue,
-    NothingThere,
-    TryLater,
-    WriteRejected,
+    ConfigurationError,
+    InvalidValueError,
+    NotFoundError,
+    TransientError,
+    WriteRejectedError,
 )
 from chargepoint_driver.simulator.ocpp import Twins
 
@@ -142,7 +142,7 @@ def test_a_session_by_remote_control(api, twins, site) -> None:
         f"{api.url}/transactions?format=csv&month={site.clock.iso()[:7]}", timeout=15
     )
     assert csv.text.startswith("id,charge_point,")
-    with pytest.raises(NothingThere):
+    with pytest.raises(NotFoundError):
         system.remote_stop("A/1")
 
 
@@ -161,7 +161,7 @@ def test_commands(twins, site) -> None:
 
 
 def test_the_control_api_is_for_loopback_only(start) -> None:
-    with pytest.raises(BadConfiguration, match="loopback"):
+    with pytest.raises(ConfigurationError, match="loopback"):
         start({"control": "0.0.0.0:0", "token": "x"})
 
 
@@ -231,9 +231,9 @@ def test_a_stopped_system_says_so(start) -> None:
     site = start()
     site.system.stop()
     site.system.stop()
-    with pytest.raises(TryLater):
+    with pytest.raises(TransientError):
         site.system.charge_points()
-    with pytest.raises(TryLater):
+    with pytest.raises(TransientError):
         site.system.call("A", "ClearCache", {})
 
 
@@ -261,11 +261,11 @@ def test_refused_calls_survive_pickling(site) -> None:
     with Twins(site.system.ocpp_url, [{"id": "A"}], speed=1) as twins:
         twins.wait_connected()
         twins.quirk("A", "refuses_actions", actions=["ClearCache"])
-        with pytest.raises(WriteRejected) as caught:
+        with pytest.raises(WriteRejectedError) as caught:
             site.system.call("A", "ClearCache", {})
         make, arguments = caught.value.__reduce__()
         assert make(*arguments).service_code == "NotSupported"
-        with pytest.raises(BadValue):
+        with pytest.raises(InvalidValueError):
             site.system.call("A", "SetChargingProfile", {"connectorId": 1})
 
 

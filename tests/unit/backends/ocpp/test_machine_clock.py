@@ -16,7 +16,8 @@ from websockets.exceptions import ConnectionClosed
 
 from chargepoint_driver.backend import Limit, Target
 from chargepoint_driver.backends.ocpp import CentralSystem, OcppConfig
-from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Electrical
+from chargepoint_driver.backends.ocpp.model.charger import Charger as ChargerModel
+from chargepoint_driver.backends.ocpp.model.charger import Electrical
 from chargepoint_driver.backends.ocpp.model.meter import Meter
 from chargepoint_driver.backends.ocpp.model.metering import Raw, sample
 from chargepoint_driver.backends.ocpp.model.timestamps import parse
@@ -314,7 +315,7 @@ def test_after_2038(machine, at) -> None:
 
 
 def test_a_queue_on_a_slow_line_is_told_from_a_clock_that_was_put_back() -> None:
-    point = ChargePoint("x", Electrical(230, 1))
+    point = ChargerModel("x", Electrical(230, 1))
     assert not point.is_late(999.9, 1000)
     # Each value of the queue takes 2 s on the line, and is of 60 s later.
     late = [point.is_late(-3600 + 60 * n, 1000 + 2 * n) for n in range(20)]

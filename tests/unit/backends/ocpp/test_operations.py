@@ -15,7 +15,12 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from chargepoint_driver.backends.ocpp.http_routes import ROUTES, document
 from chargepoint_driver.backends.ocpp.operations import OPERATIONS
-from chargepoint_driver.errors import BadValue, NothingThere, TryLater, WriteRejected
+from chargepoint_driver.errors import (
+    InvalidValueError,
+    NotFoundError,
+    TransientError,
+    WriteRejectedError,
+)
 from chargepoint_driver.simulator.ocpp import Twins
 
 from .conftest import eventually
@@ -216,7 +221,7 @@ def test_counts_of_each_id_tag(site) -> None:
     assert unknown
     assert all(row["energy_is_minimum"] for row in unknown)
     assert sum(row["sessions"] for row in rows.values()) == len(site.system.transactions(month))
-    with pytest.raises(BadValue, match="month"):
+    with pytest.raises(InvalidValueError, match="month"):
         site.system.usage("soon")
 
 
@@ -347,16 +352,16 @@ def test_the_rest(rig) -> None:
 def test_each_refuses_what_it_does_not_take(site, name) -> None:
     site.charger("CP1")
     eventually(lambda: site.point().connected)
-    with pytest.raises(BadValue, match=f"{name}: .*it takes"):
+    with pytest.raises(InvalidValueError, match=f"{name}: .*it takes"):
         site.system.operate("CP1", name, {"odd": 1})
-    with pytest.raises(NothingThere):
+    with pytest.raises(NotFoundError):
         site.system.operate("other", name, {})
 
 
 def test_an_unknown_operation_names_those_there_are(site) -> None:
     site.charger("CP1")
     eventually(lambda: site.point().connected)
-    with pytest.raises(BadValue, match="expected one of limit, clear"):
+    with pytest.raises(InvalidValueError, match="expected one of limit, clear"):
         site.system.operate("CP1", "explode", {})
 
 
@@ -364,9 +369,9 @@ def test_without_a_connection_nothing_is_sent(site) -> None:
     site.charger("CP1").close()
     eventually(lambda: "CP1" in [view.id for view in site.system.charge_points()])
     eventually(lambda: not site.point().connected)
-    with pytest.raises(TryLater):
+    with pytest.raises(TransientError):
         site.system.get_settings("CP1")
-    with pytest.raises(TryLater):
+    with pytest.raises(TransientError):
         site.system.operate("CP1", "limit", {"allowed_load_kw": 1})
 
 
@@ -394,10 +399,10 @@ def answered(site, charger, name, arguments, reply):
         ("local_list_version", {}, {"listVersion": -1}, {"version": None}),
         ("local_list_version", {}, {"listVersion": 0}, {"version": 0}),
         ("get_diagnostics", {"location": LOG}, {}, {"status": "NoDiagnostics", "file_name": None}),
-        ("trigger", {"message": "Heartbeat"}, {"status": "Rejected"}, WriteRejected),
-        ("trigger", {"message": "Heartbeat"}, {}, TryLater),
-        ("set_setting", {"key": "k", "value": "v"}, {}, TryLater),
-        ("set_setting", {"key": "k", "value": "v"}, {"status": "Rejected"}, WriteRejected),
+        ("trigger", {"message": "Heartbeat"}, {"status": "Rejected"}, WriteRejectedError),
+        ("trigger", {"message": "Heartbeat"}, {}, TransientError),
+        ("set_setting", {"key": "k", "value": "v"}, {}, TransientError),
+        ("set_setting", {"key": "k", "value": "v"}, {"status": "Rejected"}, WriteRejectedError),
         (
             "set_setting",
             {"key": "k", "value": "v"},

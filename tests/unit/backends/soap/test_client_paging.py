@@ -6,7 +6,7 @@ import pytest
 
 from chargepoint_driver.backend import Request
 from chargepoint_driver.backends.soap import client
-from chargepoint_driver.errors import BadReply, NothingThere, TryLater
+from chargepoint_driver.errors import InvalidReplyError, NotFoundError, TransientError
 
 from .service import reply
 
@@ -94,24 +94,24 @@ def test_no_match_behind_the_last_row_is_the_end(code, backend, service):
 
 def test_no_match_on_the_first_page_is_an_error_unless_nothing_is_an_answer(backend, service):
     service.answers(reply("getStations", code="102"))
-    with pytest.raises(NothingThere):
+    with pytest.raises(NotFoundError):
         backend.fetch(Request("getStations"))
     service.answers(reply("getAlarms", code="102"))
     assert backend.fetch(Request("getAlarms")).records == {}
-    with pytest.raises(NothingThere):
+    with pytest.raises(NotFoundError):
         backend.fetch(Request("getAlarms", ("1:1",)))
 
 
 def test_a_failure_on_a_later_page_fails_the_whole_read(backend, service):
     service.answers(stations(1, 5, 1), (503, {}, ""))
-    with pytest.raises(TryLater):
+    with pytest.raises(TransientError):
         backend.fetch(Request("getStations"))
 
 
 def test_a_flag_that_never_falls_ends_all_the_same(backend, service, monkeypatch):
     monkeypatch.setattr(client, "_MAX_PAGES", 4)
     service.answers(*(stations(n, n, 1) for n in range(1, 10)))
-    with pytest.raises(BadReply, match="more than 4 pages"):
+    with pytest.raises(InvalidReplyError, match="more than 4 pages"):
         backend.fetch(Request("getStations"))
     assert len(service.requests) == 4
 

@@ -6,7 +6,7 @@ import pytest
 from lxml import etree
 
 from chargepoint_driver.backend import Limit, Request, Target
-from chargepoint_driver.errors import NothingThere, TryLater
+from chargepoint_driver.errors import NotFoundError, TransientError
 
 from .service import ENVELOPE_NS, SERVICE_NS, reply
 
@@ -87,14 +87,14 @@ def test_one_session_is_asked_for_by_its_id_however_old_it_is(backend, service):
 
 @pytest.mark.parametrize("session_id", ["", "x", "-1", "9" * 19, "9" * 5_000, "٣"])
 def test_what_is_no_session_id_is_not_asked_for(session_id, backend, service):
-    with pytest.raises(NothingThere, match="write the sessionID"):
+    with pytest.raises(NotFoundError, match="write the sessionID"):
         backend.session(session_id)
     assert service.requests == []
 
 
 def test_a_session_that_is_not_in_the_reply(backend, service):
     service.answers(reply("getChargingSessionData", code="136"))
-    with pytest.raises(NothingThere, match="no transaction '7'"):
+    with pytest.raises(NotFoundError, match="no transaction '7'"):
         backend.session("7")
 
 
@@ -189,6 +189,6 @@ def test_texts_are_escaped(backend, service):
 
 def test_a_read_that_fails_is_not_repeated_either(backend, service):
     service.answers((503, {}, ""))
-    with pytest.raises(TryLater):
+    with pytest.raises(TransientError):
         CALLS["getLoad"](backend)
     assert len(service.requests) == 1

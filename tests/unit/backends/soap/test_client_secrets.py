@@ -10,7 +10,7 @@ import pytest
 from chargepoint_driver.backend import Limit, Request, Target
 from chargepoint_driver.backends.soap import SoapBackend
 from chargepoint_driver.config import AccountConfig, DeviceConfig
-from chargepoint_driver.errors import BadConfiguration, ChargePointError
+from chargepoint_driver.errors import ChargePointError, ConfigurationError
 from chargepoint_driver.simulator import Simulator
 
 from .service import URL, fault, reply
@@ -82,7 +82,7 @@ def test_over_a_real_connection_the_debug_logs_are_silent_too(account, caplog):
     ],
 )
 def test_a_faulty_config_does_not_show_it(fields, named):
-    with pytest.raises(BadConfiguration) as caught:
+    with pytest.raises(ConfigurationError) as caught:
         DeviceConfig.from_dict({"username": "u", "stationID": "1:1", **fields}, "device.config")
     text = "".join(traceback.format_exception(caught.value))
     assert named in str(caught.value)
@@ -91,7 +91,7 @@ def test_a_faulty_config_does_not_show_it(fields, named):
 
 def test_what_does_not_fit_into_xml_is_a_fault_of_the_configuration(service):
     backend = SoapBackend(AccountConfig(username="u", password="s3cr3t\x00", endpoint=URL))
-    with pytest.raises(BadConfiguration, match="control characters") as caught:
+    with pytest.raises(ConfigurationError, match="control characters") as caught:
         backend.fetch(Request("getStations"))
     assert SECRET not in "".join(traceback.format_exception(caught.value))
     backend.reconfigure(AccountConfig(username="u", password="x", endpoint=URL))
@@ -99,7 +99,7 @@ def test_what_does_not_fit_into_xml_is_a_fault_of_the_configuration(service):
         lambda: backend.fetch(Request("getLoad", ("1:\x01",))),
         lambda: backend.clear_alarms("\ud800"),
     ):
-        with pytest.raises(BadConfiguration, match="stationID"):
+        with pytest.raises(ConfigurationError, match="stationID"):
             attempt()
     assert service.requests == []
     backend.close()
@@ -119,14 +119,14 @@ def test_a_password_is_read_where_the_config_says_each_time(tmp_path, monkeypatc
     assert b"other" in service.requests[1].content
     for content in (b"", b"\n", b"\xff\xfe"):
         kept.write_bytes(content)
-        with pytest.raises(BadConfiguration, match=r"password_file: .*password"):
+        with pytest.raises(ConfigurationError, match=r"password_file: .*password"):
             backend.fetch(request)
     kept.unlink()
-    with pytest.raises(BadConfiguration, match=r"password_file: .*correct the path"):
+    with pytest.raises(ConfigurationError, match=r"password_file: .*correct the path"):
         backend.fetch(request)
     monkeypatch.delenv("CP_PASSWORD", raising=False)
     backend.reconfigure(AccountConfig(username="u", password_env="CP_PASSWORD", endpoint=URL))
-    with pytest.raises(BadConfiguration, match=r"password_env: .*'CP_PASSWORD' is not set"):
+    with pytest.raises(ConfigurationError, match=r"password_env: .*'CP_PASSWORD' is not set"):
         backend.fetch(request)
     monkeypatch.setenv("CP_PASSWORD", "from-env")
     backend.fetch(request)

@@ -18,11 +18,11 @@ from chargepoint_driver.backend import Request
 from chargepoint_driver.backends.soap import SoapBackend
 from chargepoint_driver.backends.soap.decompress import Unpacker
 from chargepoint_driver.config import AccountConfig
-from chargepoint_driver.errors import BadReply
+from chargepoint_driver.errors import InvalidReplyError
 from chargepoint_driver.simulator import ManualClock, Simulator
 
 STATION = Request("getLoad", ("1:34001",))
-MOST_MIB = 150  # an answer may have 64 MiB, and is held once more while it is taken apart
+MAX_MIB = 150  # an answer may have 64 MiB, and is held once more while it is taken apart
 SOON_S = 30.0
 
 
@@ -62,7 +62,7 @@ def test_an_attack_is_an_error_and_costs_little(
     assert client.fetch(STATION).records
     sim.faults.set("getLoad", kind, times=1, **params)
     began = time.monotonic()
-    with pytest.raises(BadReply) as caught:
+    with pytest.raises(InvalidReplyError) as caught:
         client.fetch(STATION)
     assert time.monotonic() - began < SOON_S
     assert len(str(caught.value)) < 1_000
@@ -74,12 +74,12 @@ def test_a_bomb_is_not_unpacked(sim: Simulator, client: SoapBackend) -> None:
     client.fetch(Request("getStations"))
     tracemalloc.start()
     try:
-        with pytest.raises(BadReply, match="larger than 64 MiB"):
+        with pytest.raises(InvalidReplyError, match="larger than 64 MiB"):
             client.fetch(STATION)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < MOST_MIB * 2**20
+    assert peak < MAX_MIB * 2**20
 
 
 def test_no_entity_is_fetched(sim: Simulator, client: SoapBackend) -> None:
@@ -95,7 +95,7 @@ def test_no_entity_is_fetched(sim: Simulator, client: SoapBackend) -> None:
         waiter.start()
         port = listener.getsockname()[1]
         sim.faults.set("getLoad", "external_entity", url=f"http://127.0.0.1:{port}/x", times=1)
-        with pytest.raises(BadReply, match="document type"):
+        with pytest.raises(InvalidReplyError, match="document type"):
             client.fetch(STATION)
         assert not asked.is_set()
         socket.create_connection(("127.0.0.1", port)).close()  # the listener did listen
@@ -107,7 +107,7 @@ def test_no_file_is_read(sim: Simulator, client: SoapBackend, tmp_path: Any) -> 
     secret = tmp_path / "secret"
     secret.write_text("hidden-words")
     sim.faults.set("getLoad", "external_entity", url=secret.as_uri(), times=1)
-    with pytest.raises(BadReply) as caught:
+    with pytest.raises(InvalidReplyError) as caught:
         client.fetch(STATION)
     assert "hidden-words" not in repr(caught.value)
 

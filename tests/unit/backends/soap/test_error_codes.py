@@ -12,28 +12,28 @@ from chargepoint_driver.backends.soap import error_codes
 from chargepoint_driver.backends.soap.error_codes import Caller, wrong_credentials
 from chargepoint_driver.config import AccountConfig
 from chargepoint_driver.errors import (
-    BadReply,
-    FateUnknown,
-    NothingThere,
-    NotPermitted,
-    TryLater,
-    WriteRejected,
-    WrongCredentials,
+    AuthenticationError,
+    InvalidReplyError,
+    NotFoundError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    TransientError,
+    WriteRejectedError,
     error_from_dict,
 )
 
 from .service import fault, recorded, reply
 
 CODES = [
-    ("101", NotPermitted, "rights or its plan"),
-    ("102", NothingThere, "stationID"),
-    ("119", NothingThere, "stationID"),
-    ("126", WriteRejected, "shedState"),
-    ("127", WriteRejected, "shedState"),
-    ("171", WriteRejected, "allowedLoad"),
-    ("182", WrongCredentials, "username, password or region"),
-    ("183", WrongCredentials, "username, password or region"),
-    ("187", WriteRejected, "group"),
+    ("101", PermissionDeniedError, "rights or its plan"),
+    ("102", NotFoundError, "stationID"),
+    ("119", NotFoundError, "stationID"),
+    ("126", WriteRejectedError, "shedState"),
+    ("127", WriteRejectedError, "shedState"),
+    ("171", WriteRejectedError, "allowedLoad"),
+    ("182", AuthenticationError, "username, password or region"),
+    ("183", AuthenticationError, "username, password or region"),
+    ("187", WriteRejectedError, "group"),
 ]
 STATION = Target("1:1")
 WRITES = {
@@ -78,10 +78,10 @@ def test_a_write_that_is_answered_with_a_code_raises_and_is_sent_once(
 
 def test_a_code_nobody_knows(backend, service):
     service.answers(reply("getLoad", code="999", text="Odd"))
-    with pytest.raises(BadReply, match=r"code 999 \(Odd\)"):
+    with pytest.raises(InvalidReplyError, match=r"code 999 \(Odd\)"):
         load(backend)
     service.answers(reply("shedLoad", code="999", text="Odd"))
-    with pytest.raises(WriteRejected, match=r"code 999 \(Odd\).*not carried out"):
+    with pytest.raises(WriteRejectedError, match=r"code 999 \(Odd\).*not carried out"):
         WRITES["shedLoad"](backend)
 
 
@@ -95,7 +95,7 @@ def test_nothing_of_the_kind_is_an_empty_answer(code, call, backend, service):
 @pytest.mark.parametrize("write", ["shedLoad", "clearShedState"])
 def test_a_write_is_not_answered_by_nothing_of_the_kind(write, backend, service):
     service.answers(reply(write, code="136"))
-    with pytest.raises(WriteRejected, match=write):
+    with pytest.raises(WriteRejectedError, match=write):
         WRITES[write](backend)
 
 
@@ -107,7 +107,7 @@ def test_clearing_no_alarms_has_cleared_them(backend, service):
 @pytest.mark.parametrize("inner", ["", "<responseCode/>", "<responseCode> </responseCode>"])
 def test_a_reply_without_code_is_none(inner, backend, service):
     service.answers(reply("getLoad").replace("<responseCode>100</responseCode>", inner))
-    with pytest.raises(BadReply, match="no responseCode"):
+    with pytest.raises(InvalidReplyError, match="no responseCode"):
         load(backend)
 
 
@@ -124,7 +124,7 @@ AUTHENTICATION = [
 def test_wrong_credentials_are_one_clear_error(status, code, text, backend, service):
     service.answers((status, {}, fault(code, text)))
     for attempt in (load, WRITES["shedLoad"]):
-        with pytest.raises(WrongCredentials) as caught:
+        with pytest.raises(AuthenticationError) as caught:
             attempt(backend)
         message = str(caught.value)
         for word in ("fleet-account", "endpoint service.test", "username, password or region"):
@@ -142,7 +142,7 @@ def test_wrong_credentials_name_the_region():
 @pytest.mark.parametrize("status", [200, 500])
 def test_any_other_fault_passes(status, backend, service):
     service.answers((status, {"Retry-After": "7"}, fault("s:Server", "Internal error")))
-    with pytest.raises(TryLater, match=r"s:Server: Internal error.*tried again") as caught:
+    with pytest.raises(TransientError, match=r"s:Server: Internal error.*tried again") as caught:
         load(backend)
     assert caught.value.service_code == "s:Server"
     assert caught.value.retry_after_s == (7.0 if status == 500 else None)
@@ -152,7 +152,9 @@ def test_any_other_fault_passes(status, backend, service):
 @pytest.mark.parametrize("write", WRITES)
 def test_the_outcome_of_a_write_behind_a_server_fault_is_not_known(status, write, backend, service):
     service.answers((status, {}, fault("s:Server", "Internal error")))
-    with pytest.raises(FateUnknown, match=f"{write}.*Internal error.*read the point") as caught:
+    with pytest.raises(
+        OutcomeUnknownError, match=f"{write}.*Internal error.*read the point"
+    ) as caught:
         WRITES[write](backend)
     assert caught.value.service_code == "s:Server"
     assert "tried again" not in str(caught.value)
@@ -162,22 +164,22 @@ def test_the_outcome_of_a_write_behind_a_server_fault_is_not_known(status, write
 @pytest.mark.parametrize("code", ["s:Client", "Client", "SOAP-ENV:Client.Validation"])
 def test_a_write_that_the_service_calls_wrong_was_not_carried_out(code, backend, service):
     service.answers((500, {}, fault(code, "schema validation failed")))
-    with pytest.raises(WriteRejected, match=r"schema validation failed.*nothing was"):
+    with pytest.raises(WriteRejectedError, match=r"schema validation failed.*nothing was"):
         WRITES["shedLoad"](backend)
 
 
 def test_a_fault_without_words(backend, service):
     service.answers(recorded("getLoad-5.0").replace(b"getLoadResponse", b"x"))
-    with pytest.raises(BadReply, match="not getLoadResponse"):
+    with pytest.raises(InvalidReplyError, match="not getLoadResponse"):
         load(backend)
     service.answers(fault("", ""))
-    with pytest.raises(TryLater, match="no text: no text"):
+    with pytest.raises(TransientError, match="no text: no text"):
         load(backend)
 
 
 def test_a_long_text_is_cut(backend, service):
     service.answers(reply("getLoad", code="101", text="x" * 100_000))
-    with pytest.raises(NotPermitted) as caught:
+    with pytest.raises(PermissionDeniedError) as caught:
         load(backend)
     assert len(str(caught.value)) < 1000
 
@@ -192,8 +194,8 @@ def test_a_long_text_is_cut(backend, service):
     ],
 )
 def test_an_error_survives_its_journey(again):
-    error = TryLater("wait", service_code="HTTP 429", retry_after_s=30.0)
+    error = TransientError("wait", service_code="HTTP 429", retry_after_s=30.0)
     other = again(error)
-    assert type(other) is TryLater
+    assert type(other) is TransientError
     assert other.to_dict() == error.to_dict()
     assert str(other) == "wait"

@@ -9,7 +9,7 @@ import pytest
 from lxml import etree
 
 from chargepoint_driver.backend import Request
-from chargepoint_driver.errors import BadReply, NothingThere
+from chargepoint_driver.errors import InvalidReplyError, NotFoundError
 from chargepoint_driver.registry import build
 
 from .service import recorded, reply
@@ -95,7 +95,7 @@ def test_missing_coordinates_cost_only_themselves(read):
 def test_a_port_without_number_is_nobodys(number, read):
     inner = f"<Port>{number}<portLoad>5</portLoad></Port>" + port(2, "<portLoad>1</portLoad>")
     assert read(inner, "portLoad", 2) == 1.0
-    with pytest.raises(NothingThere, match=r"station 1:1 has no port 1 .*there: 2.*Port #"):
+    with pytest.raises(NotFoundError, match=r"station 1:1 has no port 1 .*there: 2.*Port #"):
         read(inner, "portLoad", 1)
 
 
@@ -111,21 +111,23 @@ def test_an_empty_text_is_not_zero(text, value, read):
 def test_a_station_without_ports_has_its_own_values(read):
     assert read("<stationLoad>0</stationLoad>", "stationLoad") == 0.0
     assert read("", "shedState") is None
-    with pytest.raises(NothingThere, match="there: none"):
+    with pytest.raises(NotFoundError, match="there: none"):
         read("", "portLoad", 1)
 
 
 @pytest.mark.parametrize("text", ["n/a", "NaN", "inf", "1e999", "1_0", "٣", "0x10", "3,5"])
 def test_what_is_no_number_is_an_error_and_its_text_can_be_read(text, read):
     inner = port(1, f"<portLoad>{text}</portLoad>")
-    with pytest.raises(BadReply, match=r"portLoad of 1:1 port 1 is '.*', which is no float"):
+    with pytest.raises(
+        InvalidReplyError, match=r"portLoad of 1:1 port 1 is '.*', which is no float"
+    ):
         read(inner, "portLoad", 1)
     assert read(inner, "portLoad", 1, "string") == text
 
 
 @pytest.mark.parametrize("text", ["1.5", "one", "1e999"])
 def test_what_is_no_integer_is_an_error(text, read):
-    with pytest.raises(BadReply, match="which is no integer"):
+    with pytest.raises(InvalidReplyError, match="which is no integer"):
         read(port(1, f"<percentShed>{text}</percentShed>"), "percentShed", 1)
 
 
@@ -160,7 +162,7 @@ def test_a_time_without_zone_is_utc_wherever_this_runs(read, monkeypatch):
 @pytest.mark.parametrize("text", ["yesterday", "2016-13-07T00:00:00Z", "0001-01-01T00:00:00+23:00"])
 def test_what_is_no_time_is_an_error(text, read):
     inner = port(1, f"<TimeStamp>{text}</TimeStamp>")
-    with pytest.raises(BadReply, match="which is no datetime"):
+    with pytest.raises(InvalidReplyError, match="which is no datetime"):
         read(inner, "TimeStamp", 1, register="StationStatusRegister", call="getStationStatus")
 
 
@@ -204,7 +206,7 @@ def test_shed_state_of_a_whole_station(states, value, read):
 @pytest.mark.parametrize("states", ["x0", "0x", "xy", "yx", "x "])
 def test_an_unreadable_port_is_an_error_of_the_whole_station(states, read):
     inner = "".join(port(n, f"<shedState>{s}</shedState>") for n, s in enumerate(states, 1))
-    with pytest.raises(BadReply, match=r"shedState of 1:1 is '[xy]'"):
+    with pytest.raises(InvalidReplyError, match=r"shedState of 1:1 is '[xy]'"):
         read(inner, "shedState")
 
 

@@ -12,7 +12,7 @@ from chargepoint_driver.backend import Limit, Request, Target
 from chargepoint_driver.backends.soap import parser
 from chargepoint_driver.backends.soap.error_codes import Caller
 from chargepoint_driver.catalogue import CHARGEPOINT
-from chargepoint_driver.errors import BadReply, ChargePointError, FateUnknown
+from chargepoint_driver.errors import ChargePointError, InvalidReplyError, OutcomeUnknownError
 
 from .service import DATA, ENVELOPE_NS, envelope, recorded, reply
 
@@ -52,7 +52,7 @@ BAD = {
 @pytest.mark.parametrize("content", BAD.values(), ids=BAD)
 def test_what_is_no_reply_is_a_bad_reply(content, backend, service):
     service.answers(content)
-    with pytest.raises(BadReply, match="getLoad") as caught:
+    with pytest.raises(InvalidReplyError, match="getLoad") as caught:
         backend.fetch(Request("getLoad", ("1:1",)))
     assert len(str(caught.value)) < 600
     assert len(service.requests) == 1
@@ -61,7 +61,7 @@ def test_what_is_no_reply_is_a_bad_reply(content, backend, service):
 @pytest.mark.parametrize("content", BAD.values(), ids=BAD)
 def test_a_write_answered_so_may_be_in_force_and_is_sent_once(content, backend, service):
     service.answers(content.replace(b"getLoad", b"shedLoad"))
-    with pytest.raises(FateUnknown, match=r"shedLoad.*may be in force; read the point"):
+    with pytest.raises(OutcomeUnknownError, match=r"shedLoad.*may be in force; read the point"):
         backend.shed(Target("1:1"), Limit(allowed_load_kw=2.0), 60)
     assert len(service.requests) == 1
 
@@ -91,7 +91,7 @@ def test_what_the_xml_library_says_stands_on_one_line(monkeypatch):
         raise ValueError("not\n  at once")
 
     monkeypatch.setattr(parser.etree, "fromstring", two_lines)
-    with pytest.raises(BadReply, match=r"well-formed XML \(not at once\)"):
+    with pytest.raises(InvalidReplyError, match=r"well-formed XML \(not at once\)"):
         parser.payload(b"<x/>", Caller("getLoad", "u", "region na"))
 
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from chargepoint_driver.backend import Request, Target
 from chargepoint_driver.backends.soap import SoapBackend
-from chargepoint_driver.backends.soap.rate_limit import Pace
+from chargepoint_driver.backends.soap.rate_limit import RateLimiter
 from chargepoint_driver.config import AccountConfig
-from chargepoint_driver.errors import TryLater
+from chargepoint_driver.errors import TransientError
 
 from .service import URL
 
@@ -55,7 +55,7 @@ class Caller:
 
     def __init__(self, rig: Rig, is_write: bool, limit_s: float) -> None:
         self.rig, self.is_write = rig, is_write
-        self.error: TryLater | None = None
+        self.error: TransientError | None = None
         self.over = False
         self.wakes_at = 0.0
         self.began = rig.now_s
@@ -70,7 +70,7 @@ class Caller:
         try:
             self.rig.pace.take(self.is_write, limit_s)
             self.rig.sent.append((self.rig.now_s, self.is_write))
-        except TryLater as error:
+        except TransientError as error:
             self.error = error
         finally:
             self.over = True
@@ -92,7 +92,7 @@ class Rig:
     def __init__(self, calls_per_minute: int | None) -> None:
         self.now_s = 0.0
         self.sent: list[tuple[float, bool]] = []
-        self.pace = Pace(calls_per_minute, clock=lambda: self.now_s)
+        self.pace = RateLimiter(calls_per_minute, clock=lambda: self.now_s)
         self.pace._turn = Turns()  # type: ignore[assignment]
         self.callers: list[Caller] = []
 
@@ -266,13 +266,13 @@ class TestTheBackend:
     def test_a_call_without_room_is_not_sent(self, backend: SoapBackend) -> None:
         with responses.RequestsMock() as mock:
             mock.post(URL, status=503)
-            with pytest.raises(TryLater):
+            with pytest.raises(TransientError):
                 backend.fetch(Request("getStations"))
             for ask in (
                 lambda: backend.fetch(Request("getStations")),
                 lambda: backend.clear(Target("1:34001")),
             ):
-                with pytest.raises(TryLater, match="calls_per_minute") as raised:
+                with pytest.raises(TransientError, match="calls_per_minute") as raised:
                     ask()
                 assert raised.value.code == "try_later"  # a write's fate is known: not sent
             assert len(mock.calls) == 1
@@ -285,8 +285,8 @@ class TestTheBackend:
             mock.post(URL, status=503)
             for most in (1, 2):
                 backend.reconfigure(account.model_copy(update={"calls_per_minute": most}))
-                with pytest.raises(TryLater, match="HTTP 503"):
+                with pytest.raises(TransientError, match="HTTP 503"):
                     backend.clear_alarms("1:34001")
-            with pytest.raises(TryLater, match="calls_per_minute"):
+            with pytest.raises(TransientError, match="calls_per_minute"):
                 backend.clear_alarms("1:34001")
             assert len(mock.calls) == 2

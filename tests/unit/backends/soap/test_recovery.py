@@ -11,7 +11,7 @@ from chargepoint_driver.backends.soap import parser
 from chargepoint_driver.backends.soap.error_codes import Caller
 from chargepoint_driver.backends.soap.recovery import repaired, trimmed
 from chargepoint_driver.catalogue import CHARGEPOINT
-from chargepoint_driver.errors import BadReply, FateUnknown
+from chargepoint_driver.errors import InvalidReplyError, OutcomeUnknownError
 from chargepoint_driver.records import DAMAGED, StationRecord
 from chargepoint_driver.registry import build
 from chargepoint_driver.service import Service
@@ -79,7 +79,7 @@ def test_the_point_is_an_error_and_others_of_the_station_are_not(backend, servic
     service.answers(stations("Bay & 7", "GOOD"))
     reading = Service(backend).read(points)
     assert reading.values == {"sgID": "41"}
-    assert isinstance(reading.errors["stationName"], BadReply)
+    assert isinstance(reading.errors["stationName"], InvalidReplyError)
     assert "came damaged" in str(reading.errors["stationName"])
     assert "correct the station's name" in str(reading.errors["stationName"])
 
@@ -154,7 +154,7 @@ def test_a_damaged_id_is_nobodys(backend, service):
 
 def test_the_answer_of_a_write_is_not_guessed(backend, service):
     service.answers(reply("shedLoad", "<shedLoad>A & B</shedLoad>"))
-    with pytest.raises(FateUnknown):
+    with pytest.raises(OutcomeUnknownError):
         backend.shed(Target("1:1"), Limit(allowed_load_kw=3.0), 60)
 
 
@@ -182,7 +182,7 @@ NOT_READ = {
 @pytest.mark.parametrize("content", NOT_READ.values(), ids=NOT_READ)
 def test_what_stays_a_bad_reply(content, backend, service):
     service.answers(content)
-    with pytest.raises(BadReply):
+    with pytest.raises(InvalidReplyError):
         backend.fetch(Request("getStations"))
 
 
@@ -225,7 +225,7 @@ def test_a_name_is_read_as_it_is_or_lost(name):
     content = stations("GOOD", name)
     try:
         answer, _, content, mark = parser.read(content, CALLER)
-    except BadReply:
+    except InvalidReplyError:
         return
     call = CHARGEPOINT.calls["getStations"]
     records = {each.station_id: each for each in parser.stations(answer, call, content, mark)}

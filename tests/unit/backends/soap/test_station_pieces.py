@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from chargepoint_driver.backends.soap import parser, station_pieces
 from chargepoint_driver.backends.soap.error_codes import Caller
 from chargepoint_driver.catalogue import CHARGEPOINT
-from chargepoint_driver.errors import BadReply, ChargePointError
+from chargepoint_driver.errors import ChargePointError, InvalidReplyError
 
 from .service import DATA, reply
 
@@ -176,7 +176,7 @@ def test_a_damaged_reply_is_read_a_second_time_and_marked():
 
 
 def test_what_is_no_reply_says_why():
-    with pytest.raises(BadReply, match="not well-formed XML"):
+    with pytest.raises(InvalidReplyError, match="not well-formed XML"):
         station_pieces.page(content_of(station(1, "<b>")), CALLER, LOAD)
 
 

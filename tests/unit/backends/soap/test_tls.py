@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 from chargepoint_driver.backend import Limit, Request, Target
 from chargepoint_driver.backends.soap import SoapBackend
 from chargepoint_driver.config import AccountConfig, AgentConfig, DeviceConfig
-from chargepoint_driver.errors import BadConfiguration, Refused
+from chargepoint_driver.errors import ConfigurationError, RefusedError
 from chargepoint_driver.simulator import ManualClock, Simulator
 
 CA = trustme.CA()
@@ -113,9 +113,9 @@ def refused(backend: SoapBackend, sim: Simulator) -> str:
         lambda: backend.fetch(STATION),
         lambda: backend.shed(Target("1:34001", 1), Limit(allowed_load_kw=1.0), 5),
     ):
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(RefusedError) as caught:
             attempt()
-        assert type(caught.value) is Refused
+        assert type(caught.value) is RefusedError
         said.append(str(caught.value).partition("): ")[2])
     assert sim.calls.total == 0
     assert said[0] == said[1]
@@ -185,7 +185,7 @@ def test_a_ca_file_that_is_none(secure, client, tmp_path, content) -> None:
     if content is not None:
         path.write_bytes(content)
     backend = client(sim, ca_file=path)
-    with pytest.raises(BadConfiguration, match=r"ca_file: .*authority.pem cannot be used.*PEM"):
+    with pytest.raises(ConfigurationError, match=r"ca_file: .*authority.pem cannot be used.*PEM"):
         backend.fetch(STATION)
     # What is put there later is used.
     CA.cert_pem.write_to_path(path)
@@ -194,7 +194,7 @@ def test_a_ca_file_that_is_none(secure, client, tmp_path, content) -> None:
 
 def test_verification_cannot_be_switched_off_by_the_config(monkeypatch) -> None:
     for word in ("verify", "insecure", "ca_file"):
-        with pytest.raises((BadConfiguration, ValueError)):
+        with pytest.raises((ConfigurationError, ValueError)):
             DeviceConfig.from_dict(
                 {"username": "u", "password": "p", "stationID": "1:1", word: False}
             )

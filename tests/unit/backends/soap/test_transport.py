@@ -12,11 +12,11 @@ import urllib3.exceptions
 from chargepoint_driver.backend import Limit, Request, Target
 from chargepoint_driver.backends.soap import SoapBackend, transport
 from chargepoint_driver.errors import (
-    BadReply,
-    FateUnknown,
-    Refused,
-    TryLater,
-    WrongCredentials,
+    AuthenticationError,
+    InvalidReplyError,
+    OutcomeUnknownError,
+    RefusedError,
+    TransientError,
 )
 
 from .service import URL, reply
@@ -33,17 +33,17 @@ def shed(backend):
 
 
 STATUSES = [
-    (400, TryLater, FateUnknown),
-    (401, WrongCredentials, WrongCredentials),
-    (403, TryLater, TryLater),
-    (404, Refused, Refused),
-    (405, Refused, Refused),
-    (410, Refused, Refused),
-    (429, TryLater, TryLater),
-    (500, TryLater, FateUnknown),
-    (502, TryLater, FateUnknown),
-    (503, TryLater, TryLater),
-    (504, TryLater, FateUnknown),
+    (400, TransientError, OutcomeUnknownError),
+    (401, AuthenticationError, AuthenticationError),
+    (403, TransientError, TransientError),
+    (404, RefusedError, RefusedError),
+    (405, RefusedError, RefusedError),
+    (410, RefusedError, RefusedError),
+    (429, TransientError, TransientError),
+    (500, TransientError, OutcomeUnknownError),
+    (502, TransientError, OutcomeUnknownError),
+    (503, TransientError, TransientError),
+    (504, TransientError, OutcomeUnknownError),
 ]
 
 
@@ -78,7 +78,7 @@ def test_a_status_is_one_error_and_one_request(status, of_read, of_write, body, 
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after(status, header, seconds, backend, service):
     service.answers((status, {"Retry-After": header}, ""))
-    with pytest.raises(TryLater) as caught:
+    with pytest.raises(TransientError) as caught:
         load(backend)
     assert caught.value.retry_after_s == seconds
 
@@ -88,7 +88,7 @@ def test_retry_after(status, header, seconds, backend, service):
 def test_a_redirect_is_not_followed(status, target, backend, service):
     service.answers((status, {"Location": target}, ""))
     for attempt in (load, shed):
-        with pytest.raises(Refused, match="endpoint"):
+        with pytest.raises(RefusedError, match="endpoint"):
             attempt(backend)
     assert len(service.requests) == 2
 
@@ -107,9 +107,9 @@ def never_left():
 def test_without_connection_nothing_was_sent(error, backend, service):
     service.answers(error)
     for attempt in (load, shed):
-        with pytest.raises(TryLater, match="no connection") as caught:
+        with pytest.raises(TransientError, match="no connection") as caught:
             attempt(backend)
-        assert type(caught.value) is TryLater
+        assert type(caught.value) is TransientError
     assert len(service.requests) == 2
 
 
@@ -128,10 +128,10 @@ BROKEN = [
 @pytest.mark.parametrize("error", BROKEN, ids=lambda error: type(error).__name__)
 def test_a_connection_that_breaks_leaves_a_write_in_doubt(error, backend, service):
     service.answers(error)
-    with pytest.raises(TryLater, match=r"getLoad.*tried again") as caught:
+    with pytest.raises(TransientError, match=r"getLoad.*tried again") as caught:
         load(backend)
-    assert type(caught.value) is TryLater
-    with pytest.raises(FateUnknown, match=r"shedLoad.*may be in force; read the point"):
+    assert type(caught.value) is TransientError
+    with pytest.raises(OutcomeUnknownError, match=r"shedLoad.*may be in force; read the point"):
         shed(backend)
     assert len(service.requests) == 2
 
@@ -142,7 +142,7 @@ def test_a_certificate_that_is_not_accepted(backend, service):
         requests.exceptions.SSLError(urllib3.exceptions.MaxRetryError(None, "/", cause))
     )
     for attempt in (load, shed):
-        with pytest.raises(Refused, match=r"certificate.*ca_file"):
+        with pytest.raises(RefusedError, match=r"certificate.*ca_file"):
             attempt(backend)
 
 
@@ -150,23 +150,23 @@ def test_a_certificate_that_is_not_accepted(backend, service):
 def test_an_endpoint_that_is_none(url, account):
     backend = SoapBackend(account.model_copy(update={"endpoint": url}))
     for attempt in (load, shed):
-        with pytest.raises(Refused, match="correct endpoint"):
+        with pytest.raises(RefusedError, match="correct endpoint"):
             attempt(backend)
     backend.close()
 
 
 def test_a_huge_answer_is_refused(backend, service, monkeypatch):
-    monkeypatch.setattr(transport, "MOST_BYTES", 100_000)
+    monkeypatch.setattr(transport, "MAX_BYTES", 100_000)
     service.answers(reply("getLoad", "<x/>" * 50_000))
-    with pytest.raises(BadReply, match="larger than"):
+    with pytest.raises(InvalidReplyError, match="larger than"):
         load(backend)
-    with pytest.raises(FateUnknown, match="larger than"):
+    with pytest.raises(OutcomeUnknownError, match="larger than"):
         shed(backend)
 
 
 def test_a_mended_account_is_used_at_the_next_call(backend, account, service):
     service.answers((401, {}, ""))
-    with pytest.raises(WrongCredentials):
+    with pytest.raises(AuthenticationError):
         load(backend)
     backend.reconfigure(account.model_copy(update={"username": "other-account"}))
     service.answers(reply("getLoad"))

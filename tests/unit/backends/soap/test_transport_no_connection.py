@@ -10,7 +10,7 @@ import pytest
 
 from chargepoint_driver.backends.soap import SoapBackend
 from chargepoint_driver.config import AccountConfig
-from chargepoint_driver.errors import TryLater
+from chargepoint_driver.errors import TransientError
 from chargepoint_driver.service import Service
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -27,7 +27,7 @@ def failure(endpoint: str) -> str:
     account = AccountConfig(username="u", password="p", endpoint=endpoint, timeout=5)
     service = Service(SoapBackend(account), timeout_s=5)
     try:
-        with pytest.raises(TryLater) as found:
+        with pytest.raises(TransientError) as found:
             service.stations()
     finally:
         service.close()

@@ -12,7 +12,7 @@ import pytest
 from chargepoint_driver.backend import Limit, Request, Target
 from chargepoint_driver.backends.soap import SoapBackend, transport
 from chargepoint_driver.backends.soap.transport import _Deadline
-from chargepoint_driver.errors import BadReply, FateUnknown, TryLater
+from chargepoint_driver.errors import InvalidReplyError, OutcomeUnknownError, TransientError
 
 from .service import reply
 
@@ -114,10 +114,10 @@ def test_nothing_outlasts_the_limit(script, server, slow):
     server.script = script
     slow._description()  # reading the WSDL is no part of the time
     start = time.monotonic()
-    with pytest.raises(TryLater, match=r"getLoad.*0\.5 s"):
+    with pytest.raises(TransientError, match=r"getLoad.*0\.5 s"):
         slow.fetch(Request("getLoad", ("1:1",)))
     assert LIMIT_S * 0.9 < time.monotonic() - start < LATE_S
-    with pytest.raises(FateUnknown, match=r"shedLoad.*0\.5 s"):
+    with pytest.raises(OutcomeUnknownError, match=r"shedLoad.*0\.5 s"):
         slow.shed(Target("1:1"), Limit(percent_shed=10), 60)
     assert time.monotonic() - start < 2 * LATE_S
     assert server.requests == 2
@@ -139,10 +139,10 @@ BREAKS = {
 def test_a_connection_that_breaks(script, server, slow):
     server.script = script
     # A head without a body may be a whole answer that is no reply.
-    kind = BadReply if script == BREAKS["in the head"] else TryLater
+    kind = InvalidReplyError if script == BREAKS["in the head"] else TransientError
     with pytest.raises(kind, match="getLoad"):
         slow.fetch(Request("getLoad", ("1:1",)))
-    with pytest.raises(FateUnknown, match="shedLoad"):
+    with pytest.raises(OutcomeUnknownError, match="shedLoad"):
         slow.shed(Target("1:1"), Limit(percent_shed=10), 60)
     assert server.requests == 2
 
@@ -186,7 +186,7 @@ def test_a_write_does_not_go_over_a_connection_that_was_kept(server, slow):
     body = reply("getLoad").encode()
     server.script = [HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body, 60.0]
     slow.fetch(Request("getLoad", ("1:1",)))
-    with pytest.raises(FateUnknown, match="not shedLoadResponse"):
+    with pytest.raises(OutcomeUnknownError, match="not shedLoadResponse"):
         slow.shed(Target("1:1"), Limit(percent_shed=10), 60)
     assert server.requests == 2
 
@@ -197,7 +197,7 @@ def test_a_connection_that_was_idle_for_long_is_made_anew(server, slow, monkeypa
     server.script = [HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body, 60.0]
     question = Request("getLoad", ("1:1",))
     slow.fetch(question)
-    with pytest.raises(TryLater):
+    with pytest.raises(TransientError):
         slow.fetch(question)  # at once: over the same
     assert server.requests == 1
     slow.fetch(question)
@@ -214,7 +214,7 @@ def test_nobody_listens(account):
         lambda: backend.fetch(Request("getLoad", ("1:1",))),
         lambda: backend.clear(Target("1:1")),
     ):
-        with pytest.raises(TryLater, match="no connection") as caught:
+        with pytest.raises(TransientError, match="no connection") as caught:
             attempt()
-        assert type(caught.value) is TryLater
+        assert type(caught.value) is TransientError
     backend.close()

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 import pytest
 
 from chargepoint_driver.backend import UsageBackend
-from chargepoint_driver.errors import NothingThere, NotPermitted
+from chargepoint_driver.errors import NotFoundError, PermissionDeniedError
 from chargepoint_driver.records import Unreadable
 
 from .service import reply
@@ -95,14 +95,14 @@ def test_a_session_without_intervals(backend, service):
     service.answers(reply("get15minChargingSessionData", code="136"))
     assert backend.intervals("7") == []
     service.answers(reply("get15minChargingSessionData", code="102"))
-    with pytest.raises(NothingThere):
+    with pytest.raises(NotFoundError):
         backend.intervals("7")
     service.answers(reply("get15minChargingSessionData", code="101"))
-    with pytest.raises(NotPermitted):
+    with pytest.raises(PermissionDeniedError):
         backend.intervals("7")
 
 
 def test_what_is_no_session_is_not_asked_for(backend, service):
-    with pytest.raises(NothingThere, match="write the sessionID"):
+    with pytest.raises(NotFoundError, match="write the sessionID"):
         backend.intervals("x")
     assert service.requests == []

@@ -19,7 +19,7 @@ from chargepoint_driver.adapters.authorization import (
     rules_of,
 )
 from chargepoint_driver.cli.support.exit_codes import exit_code
-from chargepoint_driver.errors import TryLater
+from chargepoint_driver.errors import TransientError
 
 CLOSED: dict[str, Any] = {
     "protected_topics": ["/devices/actuators.*/"],
@@ -81,7 +81,7 @@ def test_a_role_is_somebody_s(run) -> None:
 
 def test_no_platform(run, tmp_path: Path) -> None:
     done = run("authorize", "--role", "driver", "--volttron-home", tmp_path)
-    assert done.exit_code == exit_code(TryLater(""), asked=True)
+    assert done.exit_code == exit_code(TransientError(""), asked=True)
     assert "no platform runs" in done.stderr
     assert "vctl authz add" in done.stdout  # to be run where the platform is
 

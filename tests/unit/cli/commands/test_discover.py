@@ -21,7 +21,7 @@ from chargepoint_driver.cli.discovery.central import charge_points
 from chargepoint_driver.cli.discovery.direct import bundle_of_charge_points
 from chargepoint_driver.cli.discovery.site import Group, Port, Station, stations_of
 from chargepoint_driver.config import AgentConfig
-from chargepoint_driver.errors import BadConfiguration, NotPermitted
+from chargepoint_driver.errors import ConfigurationError, PermissionDeniedError
 from chargepoint_driver.records import StationRecord
 from chargepoint_driver.registry import read_csv
 from chargepoint_driver.simulator import ManualClock, Simulator
@@ -348,13 +348,13 @@ def test_groups_of_what_is_refused_or_named_like_a_station():
     group = Group("7", "Block A")
     account = {"username": "x", "password_env": "Y"}
     wishes = Wishes(True, topics.PER_PORT, 60, False, None)
-    refused = Available(refused={("getLoad", "1:2"): NotPermitted("no getLoad")})
+    refused = Available(refused={("getLoad", "1:2"): PermissionDeniedError("no getLoad")})
     made = bundle([station(1), station(2)], refused, account, wishes, [group])
     assert made.left_out == ("station group 7 (Block A): no load is permitted",)
     assert not any("stationGroup" in entry.text for entry in made.devices)
     named = station(1, name="group_7")
     flat = Wishes(False, "devices/x/{station}", 60, False, None)
-    with pytest.raises(BadConfiguration, match="gives a station the name devices/x/group_7"):
+    with pytest.raises(ConfigurationError, match="gives a station the name devices/x/group_7"):
         bundle([named], Available(), account, flat, [group])
 
 
@@ -412,7 +412,7 @@ def test_the_store_does_not_tell_capitals():
 
 
 def test_what_cannot_be_told_apart_is_refused():
-    with pytest.raises(BadConfiguration, match=r"gives 2 devices the one name devices/County"):
+    with pytest.raises(ConfigurationError, match=r"gives 2 devices the one name devices/County"):
         named("devices/{org}", station(1), station(2, "Other"))
 
 

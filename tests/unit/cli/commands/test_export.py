@@ -13,7 +13,7 @@ from chargepoint_driver.backends.ocpp.storage.store import Store
 from chargepoint_driver.catalogue.measurands import MEASURANDS
 from chargepoint_driver.cli.export import tables, writers
 from chargepoint_driver.cli.export.tables import TABLES
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.service.shed_control import CommandStore
 
 AT_S = datetime(2026, 11, 1, 8, tzinfo=timezone.utc).timestamp()
@@ -236,12 +236,12 @@ def test_writes_of_the_command_file(run, tmp_path, database, device):
 def test_a_file_that_fails_half_way_is_not_there(tmp_path):
     def rows():
         yield {"station": "1:1"}
-        raise BadConfiguration("half way")
+        raise ConfigurationError("half way")
 
     table = TABLES["sessions"]
     old = tmp_path / "sessions.csv"
     old.write_text("the last export")
-    with pytest.raises(BadConfiguration):
+    with pytest.raises(ConfigurationError):
         writers.write(tmp_path, table, table.columns, rows(), ["csv"])
     assert [path.name for path in tmp_path.iterdir()] == ["sessions.csv"]
     assert old.read_text() == "the last export"

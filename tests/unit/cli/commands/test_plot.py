@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from chargepoint_driver.cli.support.history import day_of, last_day, merged, read, total
-from chargepoint_driver.errors import BadConfiguration, NothingThere
+from chargepoint_driver.errors import ConfigurationError, NotFoundError
 
 UTC = timezone.utc
 BEGIN = datetime(2026, 11, 21, 8, tzinfo=UTC)
@@ -116,7 +116,7 @@ def test_only_what_is_below_a_topic(store):
     for prefix in ("campus/garage/station1", "devices/campus/garage/station1/"):
         (course,) = read(path, *DAY, prefix)
         assert course.name == "campus/garage/station1/port1"
-    with pytest.raises(NothingThere, match="no load below campus/other was recorded"):
+    with pytest.raises(NotFoundError, match="no load below campus/other was recorded"):
         read(path, *DAY, "campus/other")
 
 
@@ -191,9 +191,9 @@ def test_what_is_no_historian(run, tmp_path, store):
     done = run("plot", tmp_path / "text")
     assert done.exit_code == 2
     assert "as an SQLite historian's database" in " ".join(done.output.split())
-    with pytest.raises(NothingThere, match="is portLoad in the registries"):
+    with pytest.raises(NotFoundError, match="is portLoad in the registries"):
         last_day(store(port1__Status=["INUSE"]), UTC)
-    with pytest.raises(BadConfiguration):
+    with pytest.raises(ConfigurationError):
         last_day(tmp_path / "text", UTC)
 
 

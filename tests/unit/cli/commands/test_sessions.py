@@ -11,7 +11,7 @@ import pytest
 
 from chargepoint_driver.cli.commands.sessions import moment
 from chargepoint_driver.cli.support import session_intervals
-from chargepoint_driver.errors import BadValue, TryLater
+from chargepoint_driver.errors import InvalidValueError, TransientError
 from chargepoint_driver.records import Event, Unreadable
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=timezone.utc)
@@ -71,7 +71,7 @@ def test_times(text, wanted):
     "text", ["", "yesterday", "7w", "-7d", "99999999d", "2026-13-01", "0001-01-01T00:00+14:00"]
 )
 def test_what_is_no_time(text):
-    with pytest.raises(BadValue, match="is no time; write 2026-11-01"):
+    with pytest.raises(InvalidValueError, match="is no time; write 2026-11-01"):
         moment("--since", text, NOW)
 
 
@@ -147,7 +147,7 @@ class PutsOff:
     def intervals(self, session_id):
         if self.times:
             self.times -= 1
-            raise TryLater("busy", retry_after_s=30.0)
+            raise TransientError("busy", retry_after_s=30.0)
         return list(self.events)
 
 

@@ -23,8 +23,8 @@ from rich.console import Console
 
 from chargepoint_driver.cli.commands.watch import render
 from chargepoint_driver.cli.support.console import bar
-from chargepoint_driver.cli.support.status_board import Picture, PortState
-from chargepoint_driver.errors import TryLater
+from chargepoint_driver.cli.support.status_board import PortState, StatusBoard
+from chargepoint_driver.errors import TransientError
 from chargepoint_driver.simulator import Simulator
 
 PROGRAM = Path(sys.executable).with_name("chargepoint-driver")
@@ -55,7 +55,7 @@ def state(number: int = 1, **fields: object) -> PortState:
 def drawn(*ports: PortState, width: int = 100, messages: tuple[str, ...] = (), **how) -> list[str]:
     console = Console(width=width, color_system=None, highlight=False)
     with console.capture() as capture:
-        console.print(render(Picture(NOW, ports, messages), width, **how))
+        console.print(render(StatusBoard(NOW, ports, messages), width, **how))
     return [line.rstrip() for line in capture.get().splitlines()]
 
 
@@ -107,7 +107,7 @@ def test_what_could_not_be_read_is_unknown_and_not_unreported():
 
 
 def test_stations_that_are_not_known_are_no_empty_site():
-    picture = Picture.without_stations(TryLater("getStations (account u): no connection"))
+    picture = StatusBoard.without_stations(TransientError("getStations (account u): no connection"))
     console = Console(width=100, color_system=None, highlight=False)
     with console.capture() as capture:
         console.print(render(picture, 100))

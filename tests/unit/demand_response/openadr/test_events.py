@@ -13,11 +13,11 @@ import pytest
 from chargepoint_driver.demand_response.chargers import Measured
 from chargepoint_driver.demand_response.openadr.baseline import baseline_kw
 from chargepoint_driver.demand_response.openadr.config import OpenAdrConfig
-from chargepoint_driver.demand_response.openadr.events import Book, Event, Interval
+from chargepoint_driver.demand_response.openadr.events import Event, EventBook, Interval
 from chargepoint_driver.demand_response.openadr.signals import (
     Ask,
-    CannotResolve,
     Facts,
+    UnresolvableSignalError,
     resolve,
     to_ask,
 )
@@ -83,7 +83,7 @@ def test_each_signal_has_its_own_meaning(asked: Ask, kw: float | None) -> None:
 def test_what_is_not_in_the_table_is_refused(
     name: str, kind: str, value: object, unit: str | None
 ) -> None:
-    with pytest.raises(CannotResolve):
+    with pytest.raises(UnresolvableSignalError):
         to_ask("2.0b", name, kind, value, unit)
 
 
@@ -97,7 +97,7 @@ def test_what_is_not_in_the_table_is_refused(
     ],
 )
 def test_what_is_not_configured_or_known_is_no_limit_and_said(asked: Ask) -> None:
-    book = Book("ven")
+    book = EventBook("ven")
     book.take(event("e", asked), NOW)
     decision = book.decide(NOW, lambda _: Facts({}, {}))
     assert decision.kw is None
@@ -105,7 +105,7 @@ def test_what_is_not_configured_or_known_is_no_limit_and_said(asked: Ask) -> Non
 
 
 def test_simple_counts_only_where_nothing_else_does() -> None:
-    book = Book("ven")
+    book = EventBook("ven")
     book.take(event("e", ask("SIMPLE", 2, "level"), ask("LOAD_DISPATCH", 30, "setpoint")), NOW)
     assert book.decide(NOW, lambda _: FACTS).kw == 30.0
     book.take(event("e", ask("SIMPLE", 2, "level"), ask("LOAD_DISPATCH", -1, "delta")), NOW)
@@ -113,7 +113,7 @@ def test_simple_counts_only_where_nothing_else_does() -> None:
 
 
 def test_priorities_count_within_a_programme_and_the_lowest_limit_across() -> None:
-    book = Book("ven")
+    book = EventBook("ven")
     book.take(event("low", ask("DISPATCH_SETPOINT", 10)), NOW)
     book.take(event("high", ask("DISPATCH_SETPOINT", 30), rank=1), NOW)
     assert book.decide(NOW, lambda _: FACTS).kw == 30.0
@@ -126,7 +126,7 @@ def test_priorities_count_within_a_programme_and_the_lowest_limit_across() -> No
 
 
 def test_an_event_lasts_from_its_start_to_its_end() -> None:
-    book = Book("ven")
+    book = EventBook("ven")
     book.take(event("e", ask("DISPATCH_SETPOINT", 10)), NOW)
     at = [NOW - timedelta(seconds=1), NOW, NOW + HOUR - timedelta(seconds=1), NOW + HOUR]
     assert [book.decide(when, lambda _: FACTS).kw for when in at] == [None, 10.0, 10.0, None]
@@ -135,17 +135,17 @@ def test_an_event_lasts_from_its_start_to_its_end() -> None:
 def test_a_random_start_is_the_same_after_an_update_and_a_restart() -> None:
     made = event("e", ask("DISPATCH_SETPOINT", 10), randomize_s=600.0)
     starts = set()
-    for book in (Book("ven"), Book("ven")):
+    for book in (EventBook("ven"), EventBook("ven")):
         for modification in ("0", "1"):
             book.take(replace(made, modification=modification), NOW)
             starts.add(book.events[made.key].start)
     (start,) = starts
     assert NOW <= start <= NOW + timedelta(seconds=600)
-    others = {Book(f"ven-{index}").take(made, NOW) and index for index in range(3)}
+    others = {EventBook(f"ven-{index}").take(made, NOW) and index for index in range(3)}
     assert len(others) == 3
     drawn = []
     for index in range(20):
-        other = Book(f"ven-{index}")
+        other = EventBook(f"ven-{index}")
         other.take(made, NOW)
         drawn.append(other.events[made.key].start)
     assert len(set(drawn)) > 10
@@ -153,17 +153,17 @@ def test_a_random_start_is_the_same_after_an_update_and_a_restart() -> None:
 
 def test_a_test_event_is_answered_and_not_carried_out_by_default() -> None:
     made = event("e", ask("DISPATCH_SETPOINT", 10), test=True)
-    book = Book("ven")
+    book = EventBook("ven")
     assert book.take(made, NOW).outcome == "test"
     assert book.take(made, NOW).opts_in
     assert book.decide(NOW, lambda _: FACTS).kw is None
-    acting = Book("ven", act_on_tests=True)
+    acting = EventBook("ven", act_on_tests=True)
     acting.take(made, NOW)
     assert acting.decide(NOW, lambda _: FACTS).kw == 10.0
 
 
 def test_opting_out_ends_it_and_what_is_not_listed_is_cancelled() -> None:
-    book = Book("ven")
+    book = EventBook("ven")
     made = event("e", ask("DISPATCH_SETPOINT", 10))
     book.take(made, NOW)
     book.opts[made.key] = False

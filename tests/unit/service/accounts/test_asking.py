@@ -10,7 +10,12 @@ from typing import Any
 
 import pytest
 
-from chargepoint_driver.errors import BadConfiguration, BadValue, ChargePointError, NothingThere
+from chargepoint_driver.errors import (
+    ChargePointError,
+    ConfigurationError,
+    InvalidValueError,
+    NotFoundError,
+)
 from chargepoint_driver.service import Accounts
 from chargepoint_driver.simulator import Simulator
 
@@ -33,7 +38,7 @@ class TestRead:
         if name == "":  # none named, and there is only one
             assert asked(garage, {"x": load()}, name)["values"]
             return
-        with pytest.raises(BadConfiguration, match="garage"):
+        with pytest.raises(ConfigurationError, match="garage"):
             garage.read({"x": load()}, name)
         assert sim.calls.total == 0
 
@@ -77,7 +82,7 @@ class TestRead:
 
     @pytest.mark.parametrize("points", [None, [], "x", 3])
     def test_points_that_are_none(self, garage: Accounts, points: Any) -> None:
-        with pytest.raises(BadConfiguration, match="points"):
+        with pytest.raises(ConfigurationError, match="points"):
             garage.read(points)
 
     def test_currencies_of_the_account_where_the_reader_says_nothing(
@@ -107,7 +112,7 @@ class TestRead:
 )
 def test_bad_ways_to_shed(garage: Accounts, sim: Simulator, arguments: Any, words: str) -> None:
     point = load(attribute="percentShed")
-    with pytest.raises(BadValue, match=words):
+    with pytest.raises(InvalidValueError, match=words):
         garage.write(point, 50, **arguments)
     assert sim.calls.total == 0
 
@@ -139,7 +144,7 @@ class TestSessions:
     def test_bad_times(
         self, garage: Accounts, sim: Simulator, start: Any, end: Any, words: str
     ) -> None:
-        with pytest.raises(BadValue, match=words):
+        with pytest.raises(InvalidValueError, match=words):
             garage.sessions(STATION, start, end)
         assert sim.calls.total == 0
 
@@ -150,7 +155,7 @@ class TestSessions:
 
     @pytest.mark.parametrize("station", ["1:99999", "", "\x00", 7])
     def test_unknown_stations(self, garage: Accounts, station: Any) -> None:
-        with pytest.raises((BadConfiguration, NothingThere, BadValue)):
+        with pytest.raises((ConfigurationError, NotFoundError, InvalidValueError)):
             garage.sessions(station, "2026-03-03")
 
 

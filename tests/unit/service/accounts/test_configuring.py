@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.service import Accounts
 from chargepoint_driver.simulator import Simulator
 
@@ -38,14 +38,14 @@ class TestConfiguration:
         assert PASSWORD not in text
         assert asked(accounts, {"x": load()}, "good")["values"]
         assert accounts.health()["faults"] == faults
-        with pytest.raises(BadConfiguration, match=r"accounts\.typo"):
+        with pytest.raises(ConfigurationError, match=r"accounts\.typo"):
             accounts.read({"x": load()}, "typo")
 
     @pytest.mark.parametrize("config", [{}, {"accounts": {}}, {"accounts": []}, {"accounts": "x"}])
     def test_none_at_all(self, accounts: Accounts, config: Any) -> None:
         assert accounts.configure(config)
         assert not accounts.health()["good"]
-        with pytest.raises(BadConfiguration, match="holds none"):
+        with pytest.raises(ConfigurationError, match="holds none"):
             accounts.read({"x": load()})
 
     def test_an_unset_environment_variable_or_a_missing_file(
@@ -85,7 +85,7 @@ class TestConfiguration:
             assert asked(accounts, {"x": load()}, name)["values"]
         assert (one.calls.total, two.calls.total) == (1, 1)
         accounts.configure({"accounts": {"two": changed}})
-        with pytest.raises(BadConfiguration):
+        with pytest.raises(ConfigurationError):
             accounts.read({"x": load()}, "one")
 
     def test_another_service_under_the_same_name_begins_anew(

@@ -7,15 +7,20 @@ from dataclasses import replace
 
 from chargepoint_driver.backend import Limit
 from chargepoint_driver.service import ShedOptions
-from chargepoint_driver.service.shed_control.command_state import Doubt, Held, Status, judge
+from chargepoint_driver.service.shed_control.command_state import (
+    CommandState,
+    Status,
+    UnconfirmedCommand,
+    judge,
+)
 from chargepoint_driver.service.shed_control.reported_state import PortReport, Report
 
-FIVE = Held(Limit(allowed_load_kw=5.0), seen=True)
+FIVE = CommandState(Limit(allowed_load_kw=5.0), seen=True)
 
 
-def doubted(kw: float | None) -> Held:
+def doubted(kw: float | None) -> CommandState:
     limit = None if kw is None else Limit(allowed_load_kw=kw)
-    return replace(FIVE, doubt=Doubt(limit, ShedOptions(), 0.0))
+    return replace(FIVE, doubt=UnconfirmedCommand(limit, ShedOptions(), 0.0))
 
 
 def test_until_it_is_seen_the_limit_before_may_be_in_force() -> None:

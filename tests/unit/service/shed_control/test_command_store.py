@@ -13,9 +13,9 @@ from chargepoint_driver.backend import Limit, Target
 from chargepoint_driver.backends.ocpp.storage.store import Store
 from chargepoint_driver.backends.soap import SoapBackend
 from chargepoint_driver.config import AccountConfig
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.service import CommandStore, Service, ShedOptions
-from chargepoint_driver.service.shed_control.command_state import Doubt, Held
+from chargepoint_driver.service.shed_control.command_state import CommandState, UnconfirmedCommand
 
 from .conftest import STATION, Rig
 
@@ -30,7 +30,7 @@ def test_a_file_that_is_no_database_is_a_clear_error(tmp_path: Path) -> None:
     path = tmp_path / "commands.sqlite"
     content = b"no database at all, but longer than a header" * 9
     path.write_bytes(content)
-    with pytest.raises(BadConfiguration, match=r"command_file: .* cannot be used .* move a file"):
+    with pytest.raises(ConfigurationError, match=r"command_file: .* cannot be used .* move a file"):
         Service.of_account(account(command_file=path))
     assert path.read_bytes() == content
 
@@ -39,13 +39,13 @@ def test_a_database_with_damaged_pages_is_a_clear_error(tmp_path: Path) -> None:
     path = tmp_path / "commands.sqlite"
     store = CommandStore(path, ACCOUNT)
     for number in range(300):
-        held = Held(Limit(allowed_load_kw=3.0), commanded_s=1.0)
+        held = CommandState(Limit(allowed_load_kw=3.0), commanded_s=1.0)
         store.save({Target(f"1:{number}"): held})
     store.close()
     content = bytearray(path.read_bytes())
     content[8_192:40_000] = b"\xff" * (40_000 - 8_192)
     path.write_bytes(bytes(content))
-    with pytest.raises(BadConfiguration, match="command_file"):
+    with pytest.raises(ConfigurationError, match="command_file"):
         CommandStore(path, ACCOUNT)
 
 
@@ -53,7 +53,7 @@ def test_a_database_with_damaged_pages_is_a_clear_error(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_a_clear_error(tmp_path: Path, place: str) -> None:
     (tmp_path / "a-file").write_text("")
     (tmp_path / "folder").mkdir()
-    with pytest.raises(BadConfiguration, match="correct the path or its permissions"):
+    with pytest.raises(ConfigurationError, match="correct the path or its permissions"):
         CommandStore(tmp_path / place, ACCOUNT)
 
 
@@ -104,7 +104,7 @@ def test_a_full_disk_does_not_keep_a_shed_from_being_sent_and_renewed(
     (pages,) = store._db.execute("PRAGMA page_count").fetchone()
     store._db.execute(f"PRAGMA max_page_count = {pages}")
     for port in range(1, 40):  # until the pages that are there are full
-        store_full = Held(Limit(allowed_load_kw=1.0), ShedOptions(), note="x" * 400)
+        store_full = CommandState(Limit(allowed_load_kw=1.0), ShedOptions(), note="x" * 400)
         rig.service.control._ledger.put({Target("1:9", port): store_full})
     assert "make room or correct command_file" in caplog.text
     for port in range(1, 40):
@@ -133,11 +133,14 @@ def test_two_accounts_in_one_file(tmp_path: Path) -> None:
     path = tmp_path / "commands.sqlite"
     one, other = CommandStore(path, ACCOUNT), CommandStore(path, (ACCOUNT[0], "somebody else"))
     target, kw = Target(STATION, 1), Limit(allowed_load_kw=3.0)
-    one.save({target: Held(kw, commanded_s=5.0)})
-    other.save({target: Held(None, commanded_s=6.0)})
+    one.save({target: CommandState(kw, commanded_s=5.0)})
+    other.save({target: CommandState(None, commanded_s=6.0)})
     other.save_period(STATION, {1: kw, 2: None})
-    assert one.load() == ({target: Held(kw, commanded_s=5.0)}, {})
-    assert other.load() == ({target: Held(None, commanded_s=6.0)}, {STATION: {1: kw, 2: None}})
+    assert one.load() == ({target: CommandState(kw, commanded_s=5.0)}, {})
+    assert other.load() == (
+        {target: CommandState(None, commanded_s=6.0)},
+        {STATION: {1: kw, 2: None}},
+    )
     other.save({target: None})
     other.save_period(STATION, None)
     assert other.load() == ({}, {})
@@ -148,10 +151,12 @@ def test_two_accounts_in_one_file(tmp_path: Path) -> None:
 
 def test_everything_comes_back_as_it_was_written(tmp_path: Path) -> None:
     store = CommandStore(tmp_path / "commands.sqlite", ACCOUNT)
-    doubt = Doubt(
+    doubt = UnconfirmedCommand(
         Limit(percent_shed=50), ShedOptions(5, True, 3.0, 1.4, "load"), 7.0, 2.5, "9", (1,)
     )
-    held = Held(Limit(allowed_load_kw=0.0), ShedOptions(), 1.0, 2.0, 3.0, doubt=doubt, note="ä")
+    held = CommandState(
+        Limit(allowed_load_kw=0.0), ShedOptions(), 1.0, 2.0, 3.0, doubt=doubt, note="ä"
+    )
     targets = {Target(STATION): held, Target(STATION, 2): held, Target("", group="9"): held}
     store.save(targets)
     assert store.load()[0] == targets
@@ -194,7 +199,9 @@ def test_a_file_that_is_none_is_let_go_of(
 ) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("no database\n" * 1000)
-    with pytest.raises(BadConfiguration, match=r"notes\.txt (cannot be used|is damaged)") as caught:
+    with pytest.raises(
+        ConfigurationError, match=r"notes\.txt (cannot be used|is damaged)"
+    ) as caught:
         kept_in(path)
     held = {str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()}
     assert str(path) not in held

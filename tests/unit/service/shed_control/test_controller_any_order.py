@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from chargepoint_driver.errors import ChargePointError, FateUnknown
+from chargepoint_driver.errors import ChargePointError, OutcomeUnknownError
 from chargepoint_driver.service import ShedOptions
 from chargepoint_driver.simulator.world.ceilings import Limit
 
@@ -201,7 +201,7 @@ def write(rig: Rig, model: Model, action: Write) -> None:
             OPTIONS, wanted_minutes=action.minutes, lease_s=action.lease_s, writer="test"
         )
         rig.write(action.name, value, action.port, options=options)
-    except FateUnknown:
+    except OutcomeUnknownError:
         model.write(ports, now, sure=False)
         model.end(ports, action, sure=False)
     except ChargePointError:

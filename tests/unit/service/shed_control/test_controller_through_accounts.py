@@ -11,7 +11,12 @@ import pytest
 
 from chargepoint_driver.backends.soap import SoapBackend
 from chargepoint_driver.config import AccountConfig
-from chargepoint_driver.errors import BadConfiguration, BadValue, FateUnknown, Refused
+from chargepoint_driver.errors import (
+    ConfigurationError,
+    InvalidValueError,
+    OutcomeUnknownError,
+    RefusedError,
+)
 from chargepoint_driver.service import Accounts, CommandStore, Service
 
 from .conftest import STATION, Rig
@@ -59,7 +64,7 @@ class Door:
     def live(self, minutes: float) -> None:
         for _ in range(int(minutes * 2)):
             self.rig.pass_(30)
-            self.services[-1].control.keeping.look_after()
+            self.services[-1].control.keeping.run_due()
 
     def _point(self, name: str, group: bool) -> dict[str, Any]:
         where: dict[str, Any] = {"group": GROUP} if group else {"station": STATION, "port": 1}
@@ -112,7 +117,7 @@ def test_deadline_lease_and_the_one_who_writes(door: Door) -> None:
     door.write("allowedLoad", 3.0, command_lease=60.0, writer="dr.agent")
     door.live(2)
     assert door.read("shedReason") == "lease of dr.agent ran out"
-    with pytest.raises(BadValue, match="minutes"):
+    with pytest.raises(InvalidValueError, match="minutes"):
         door.write("allowedLoad", 3.0, minutes=-1)
 
 
@@ -131,7 +136,7 @@ def test_a_group(door: Door) -> None:
     door.live(6)
     assert door.read("shedStatus", group=True) == "in force"
     assert door.read("siteHeadroom", group=True) is not None
-    with pytest.raises(Refused, match="held as part of"):
+    with pytest.raises(RefusedError, match="held as part of"):
         door.write("allowedLoad", 9.0)
     assert door.revert(group=True)
     door.live(11)
@@ -140,7 +145,7 @@ def test_a_group(door: Door) -> None:
 
 def test_an_answer_that_is_lost(door: Door) -> None:
     door.rig.sim.faults.set("shedLoad", "drop_reply", times=1)
-    with pytest.raises(FateUnknown):
+    with pytest.raises(OutcomeUnknownError):
         door.write("allowedLoad", 3.0)
     door.restart()
     door.live(7)
@@ -152,19 +157,19 @@ def test_an_answer_that_is_lost(door: Door) -> None:
     [("shed_duration", -1), ("floor_kw", -1.0), ("division", "by guess"), ("floor", 1.0)],
 )
 def test_words_that_are_none(door: Door, word: str, value: object) -> None:
-    with pytest.raises(BadValue, match=word):
+    with pytest.raises(InvalidValueError, match=word):
         door.write("allowedLoad", 3.0, **{word: value})
     assert door.rig.sent() == 0
 
 
 @pytest.mark.parametrize("name", ["portLoad", "clearAlarms", "Status"])
 def test_what_a_group_does_not_have(door: Door, name: str) -> None:
-    with pytest.raises(BadConfiguration):
+    with pytest.raises(ConfigurationError):
         door.accounts.write({"attribute": name, "group": GROUP}, 1)
     assert door.rig.sim.calls.total == 0
 
 
 def test_the_floor_holds_here_too(door: Door) -> None:
-    with pytest.raises(BadValue, match="floor_kw"):
+    with pytest.raises(InvalidValueError, match="floor_kw"):
         door.write("allowedLoad", 1.0, floor_kw=1.4)
     assert door.rig.sent() == 0

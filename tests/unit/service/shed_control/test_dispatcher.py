@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chargepoint_driver.errors import ChargePointError, FateUnknown
+from chargepoint_driver.errors import ChargePointError, OutcomeUnknownError
 from chargepoint_driver.service import ShedOptions
 from chargepoint_driver.simulator.world.ceilings import Limit
 
@@ -37,7 +37,7 @@ def test_a_shed_that_was_carried_out_becomes_the_command(rig: Rig, kind: str) ->
     rig.write("allowedLoad", 5.0)
     rig.live(6)
     lose(rig, "shedLoad", kind)
-    with pytest.raises(FateUnknown):
+    with pytest.raises(OutcomeUnknownError):
         rig.write("allowedLoad", 3.0)
     assert (rig.status(), rig.read("commandedLoad")) == ("pending", 5.0)
     assert "allowedLoad 3 kW got no answer" in str(rig.read("shedReason"))
@@ -57,7 +57,7 @@ def test_a_shed_that_was_not_leaves_the_one_before_with_an_alert(
     rig.write("allowedLoad", 5.0)
     rig.live(6)
     lose(rig, "shedLoad", kind, **options)
-    with pytest.raises(FateUnknown):
+    with pytest.raises(OutcomeUnknownError):
         rig.write("allowedLoad", 3.0)
     rig.live(9)
     assert (rig.status(), rig.alerts) == ("pending", [])
@@ -83,7 +83,7 @@ def test_a_refused_command_changes_nothing(rig: Rig, kind: str, options: dict[st
         lose(rig, operation, kind, **options)
         with pytest.raises(ChargePointError) as caught:
             rig.write(name, value)
-        assert not isinstance(caught.value, FateUnknown)
+        assert not isinstance(caught.value, OutcomeUnknownError)
         assert (rig.status(), rig.read("commandedLoad")) == ("in force", 5.0)
     rig.live(100)
     assert (rig.ceiling(), rig.alerts) == (5.0, [])
@@ -94,7 +94,7 @@ def test_a_clear_that_was_carried_out(rig: Rig, kind: str) -> None:
     rig.write("allowedLoad", 5.0)
     rig.live(6)
     lose(rig, "clearShedState", kind)
-    with pytest.raises(FateUnknown):
+    with pytest.raises(OutcomeUnknownError):
         rig.write("shedState", 0)
     rig.live(11)
     assert (rig.status(), rig.read("commandedLoad")) == ("released", None)
@@ -107,7 +107,7 @@ def test_a_clear_that_was_not_leaves_the_shed(rig: Rig) -> None:
     rig.write("allowedLoad", 5.0)
     rig.live(6)
     lose(rig, "clearShedState", "drop")
-    with pytest.raises(FateUnknown):
+    with pytest.raises(OutcomeUnknownError):
         rig.write("shedState", 0)
     rig.live(90)
     assert (rig.status(), rig.ceiling(), len(rig.alerts)) == ("in force", 5.0, 1)
@@ -115,7 +115,7 @@ def test_a_clear_that_was_not_leaves_the_shed(rig: Rig) -> None:
 
 def test_the_first_command_of_all(rig: Rig) -> None:
     lose(rig, "shedLoad", "drop")
-    with pytest.raises(FateUnknown):
+    with pytest.raises(OutcomeUnknownError):
         rig.write("allowedLoad", 3.0)
     assert rig.read("commandedLoad") is None
     rig.live(12)
@@ -127,7 +127,7 @@ def test_the_first_command_of_all(rig: Rig) -> None:
 
 def test_one_doubt_after_the_other(rig: Rig) -> None:
     lose(rig, "shedLoad", "drop_reply")
-    with pytest.raises(FateUnknown):
+    with pytest.raises(OutcomeUnknownError):
         rig.write("allowedLoad", 5.0)
     lose(rig, "shedLoad", "http", status=503)
     with pytest.raises(ChargePointError):
@@ -142,7 +142,7 @@ def test_a_station_s_doubt_is_not_sent_over_by_its_ports(rig: Rig) -> None:
         rig.write("allowedLoad", 3.0, port)
     rig.live(28)
     lose(rig, "shedLoad", "drop_reply")
-    with pytest.raises(FateUnknown):
+    with pytest.raises(OutcomeUnknownError):
         rig.write("allowedLoad", 10.0, port=None)
     rig.live(6)
     assert rig.sent("shedLoad") == 3
@@ -156,7 +156,7 @@ def test_a_station_s_doubt_that_came_to_nothing_leaves_its_ports(rig: Rig) -> No
         rig.write("allowedLoad", 3.0, port)
     rig.live(6)
     lose(rig, "shedLoad", "drop")
-    with pytest.raises(FateUnknown):
+    with pytest.raises(OutcomeUnknownError):
         rig.write("allowedLoad", 10.0, port=None)
     rig.live(90)
     assert (rig.ceiling(1), rig.ceiling(2)) == (3.0, 3.0)
@@ -165,7 +165,7 @@ def test_a_station_s_doubt_that_came_to_nothing_leaves_its_ports(rig: Rig) -> No
 
 def test_a_port_s_command_over_a_station_s_doubt(rig: Rig) -> None:
     lose(rig, "shedLoad", "drop_reply")
-    with pytest.raises(FateUnknown):
+    with pytest.raises(OutcomeUnknownError):
         rig.write("allowedLoad", 8.0, port=None)
     rig.write("allowedLoad", 3.0, port=1)
     rig.live(7)
@@ -178,7 +178,7 @@ def test_what_was_acknowledged_runs_out_while_the_other_is_looked_for(rig: Rig) 
     rig.write("allowedLoad", 5.0, options=ShedOptions(minutes=12, on_write=True))
     rig.live(2)
     lose(rig, "shedLoad", "drop_reply")
-    with pytest.raises(FateUnknown):
+    with pytest.raises(OutcomeUnknownError):
         rig.write("allowedLoad", 3.0)
     rig.sim.faults.set("getLoad", "http", status=503)
     rig.sim.faults.set("shedLoad", "http", status=503)
@@ -194,7 +194,7 @@ class TestRestart:
         rig.write("allowedLoad", 5.0)
         rig.live(6)
         lose(rig, "shedLoad", kind)
-        with pytest.raises(FateUnknown):
+        with pytest.raises(OutcomeUnknownError):
             rig.write("allowedLoad", 3.0)
         rig.restart(after_s=60)
         assert rig.status() == "pending"
@@ -265,7 +265,7 @@ class TestRestart:
 
     def test_a_clock_that_was_set_back_in_a_doubt(self, rig: Rig) -> None:
         lose(rig, "shedLoad", "drop")
-        with pytest.raises(FateUnknown):
+        with pytest.raises(OutcomeUnknownError):
             rig.write("allowedLoad", 3.0)
         rig.now_s -= 86_400
         rig.restart()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chargepoint_driver.errors import BadValue
+from chargepoint_driver.errors import InvalidValueError
 from chargepoint_driver.service import ShedOptions, check_minutes
 
 from .conftest import STATION, Rig
@@ -26,10 +26,10 @@ def test_a_shed_for_one_minute_is_over_after_one(rig: Rig, port: int | None) -> 
     rig.write("allowedLoad", 3.0, port, options=ONE)
     assert rig.sim.world.commands[-1].arguments["timeInterval"] == 1
     rig.pass_(59)
-    rig.service.control.keeping.look_after()
+    rig.service.control.keeping.run_due()
     assert rig.ceiling() is not None
     rig.pass_(2)
-    rig.service.control.keeping.look_after()
+    rig.service.control.keeping.run_due()
     assert rig.ceiling() is None
     assert rig.sent("clearShedState") == 1
     assert rig.status(port=port) == "released"
@@ -104,5 +104,5 @@ def test_a_group_is_cleared_as_one(rig: Rig) -> None:
 
 @pytest.mark.parametrize("minutes", [-1, float("nan"), "soon", True, 1e9])
 def test_what_is_no_time(minutes: object) -> None:
-    with pytest.raises(BadValue, match="minutes"):
+    with pytest.raises(InvalidValueError, match="minutes"):
         check_minutes(minutes)

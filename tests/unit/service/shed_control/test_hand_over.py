@@ -11,7 +11,7 @@ import pytest
 
 from chargepoint_driver.backend import Limit, Target
 from chargepoint_driver.service import CommandStore, Service
-from chargepoint_driver.service.shed_control.command_state import Held
+from chargepoint_driver.service.shed_control.command_state import CommandState
 from chargepoint_driver.service.shed_control.hand_over import lock_of
 
 from .conftest import OTHER, STATION, Rig
@@ -133,8 +133,8 @@ def test_a_process_that_only_restarts_keeps_its_limits(rig: Rig) -> None:
     assert rig.read("commandedLoad") == 2.0
 
 
-def held(kw: float, sent_s: float, group: str | None = None) -> Held:
-    return Held(Limit(allowed_load_kw=kw), commanded_s=1.0, sent_s=sent_s, group=group)
+def held(kw: float, sent_s: float, group: str | None = None) -> CommandState:
+    return CommandState(Limit(allowed_load_kw=kw), commanded_s=1.0, sent_s=sent_s, group=group)
 
 
 def two(folder: Path) -> tuple[CommandStore, CommandStore]:

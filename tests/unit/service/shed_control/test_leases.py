@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chargepoint_driver.errors import BadValue
+from chargepoint_driver.errors import InvalidValueError
 from chargepoint_driver.service import ShedOptions
 
 from .conftest import STATION, WRITABLE, Rig
@@ -32,7 +32,7 @@ def tick(rig: Rig, seconds: float, step_s: float = 5.0) -> None:
     """Time passes, and the keeper looks as often as its thread would."""
     for _ in range(int(seconds / step_s)):
         rig.pass_(step_s)
-        rig.service.control.keeping.look_after()
+        rig.service.control.keeping.run_due()
 
 
 @pytest.mark.parametrize("port", [1, None])
@@ -126,7 +126,7 @@ def test_a_lease_for_what_is_in_force_shortens_what_was_sent(rig: Rig) -> None:
 
 @pytest.mark.parametrize("value", [-1, 1, 90_000, "x", True, float("nan")])
 def test_what_is_no_lease(rig: Rig, value: object) -> None:
-    with pytest.raises(BadValue):
+    with pytest.raises(InvalidValueError):
         rig.write("commandLease", value)
 
 

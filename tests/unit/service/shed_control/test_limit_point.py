@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from chargepoint_driver.errors import BadValue, ChargePointError
+from chargepoint_driver.errors import ChargePointError, InvalidValueError
 from chargepoint_driver.service import ShedOptions
 from chargepoint_driver.simulator.world.ceilings import Limit
 
@@ -147,7 +147,7 @@ def test_a_rated_power_that_is_not_known_is_an_error_and_never_a_number(rig: Rig
 
 @pytest.mark.parametrize("value", [-1, "x", None, float("nan"), True, 20_000])
 def test_what_is_no_limit_is_refused(rig: Rig, value: object) -> None:
-    with pytest.raises(BadValue):
+    with pytest.raises(InvalidValueError):
         rig.write("limit", value)
     assert rig.sent() == 0
 

@@ -8,8 +8,13 @@ from typing import Any
 import pytest
 
 from chargepoint_driver.backend import Target
-from chargepoint_driver.errors import BadValue, ChargePointError, FateUnknown, Refused
-from chargepoint_driver.service import Control
+from chargepoint_driver.errors import (
+    ChargePointError,
+    InvalidValueError,
+    OutcomeUnknownError,
+    RefusedError,
+)
+from chargepoint_driver.service import ShedController
 
 from .conftest import STATION, Rig
 
@@ -57,21 +62,21 @@ def test_an_event_is_announced_and_removed(rig: Rig) -> None:
     ],
 )
 def test_what_makes_no_sense_is_refused(rig: Rig, changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(BadValue, match=said):
+    with pytest.raises(InvalidValueError, match=said):
         create(rig, **changes)
     assert rig.sim.calls.total == 0
 
 
 @pytest.mark.parametrize("event", [True, "1", None, 1.0])
 def test_an_event_has_a_number(rig: Rig, event: Any) -> None:
-    with pytest.raises(BadValue, match="event_id"):
+    with pytest.raises(InvalidValueError, match="event_id"):
         rig.service.control.events.remove(event)
     assert rig.sim.calls.total == 0
 
 
 def test_an_event_whose_answer_is_lost_is_not_announced_twice(rig: Rig) -> None:
     rig.sim.faults.set("createLoadShedEvent", "drop_reply")
-    with pytest.raises(FateUnknown):
+    with pytest.raises(OutcomeUnknownError):
         create(rig)
     assert rig.sim.calls.count("createLoadShedEvent") == 1
 
@@ -80,6 +85,6 @@ def test_a_backend_without_events_says_what_to_do(rig: Rig) -> None:
     class Without:
         name = "another"
 
-    control = Control(Without(), rig.service.cache, 10.0)  # type: ignore[arg-type]
-    with pytest.raises(Refused, match="another has no load shed events; write allowedLoad"):
+    control = ShedController(Without(), rig.service.cache, 10.0)  # type: ignore[arg-type]
+    with pytest.raises(RefusedError, match="another has no load shed events; write allowedLoad"):
         control.events.remove(1)

@@ -23,7 +23,7 @@ def rig(make_rig: Callable[..., Rig]) -> Rig:
 
 
 def look(rig: Rig) -> None:
-    rig.service.control.keeping.look_after()
+    rig.service.control.keeping.run_due()
 
 
 class TestDeleted:
@@ -104,7 +104,7 @@ class TestTwoControllers:
                 other.now_s += 30
                 for each in (rig, other):
                     each.status()
-                    each.service.control.keeping.look_after()
+                    each.service.control.keeping.run_due()
             sent = rig.sent("shedLoad")
             assert sent < 8
             states = {rig.status(), other.status()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chargepoint_driver.errors import TryLater
+from chargepoint_driver.errors import TransientError
 from chargepoint_driver.simulator.world.ceilings import Limit
 
 from .conftest import Rig
@@ -140,7 +140,7 @@ def test_a_revert_that_fails_can_be_repeated(rig: Rig) -> None:
     rig.write("allowedLoad", 3.0, None)
     rig.live(6)
     rig.sim.faults.set("shedLoad", "http", status=503, times=1)
-    with pytest.raises(TryLater):
+    with pytest.raises(TransientError):
         rig.revert(None)
     rig.live(6)
     assert both(rig) == [1.5, 1.5]

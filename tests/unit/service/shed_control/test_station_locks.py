@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from chargepoint_driver.errors import ChargePointError, TryLater
-from chargepoint_driver.service.shed_control.station_locks import Turns
+from chargepoint_driver.errors import ChargePointError, TransientError
+from chargepoint_driver.service.shed_control.station_locks import StationLocks
 
 from .conftest import AT_ONCE, OTHER, STATION, Rig
 
@@ -119,7 +119,7 @@ def test_two_writes_in_flight_never_cross(make_rig: Callable[..., Rig], seed: in
     ]
     jobs.insert(seed * 2, ("shedState", 0, (None, 1, 2)[seed % 3]))
     threads = [threading.Thread(target=rig.write, args=job) for job in jobs]
-    looker = threading.Thread(target=rig.service.control.keeping.look_after)
+    looker = threading.Thread(target=rig.service.control.keeping.run_due)
     for thread in (*threads[:5], looker, *threads[5:]):
         thread.start()
     for thread in (*threads, looker):
@@ -143,7 +143,7 @@ def test_a_write_under_way_does_not_keep_the_others_from_being_renewed(rig: Rig)
     with turn:
         started = time.monotonic()
         rig.pass_(31 * 60)
-        rig.service.control.keeping.look_after()
+        rig.service.control.keeping.run_due()
         assert time.monotonic() - started < 10.0
     assert rig.sent() == sent + 1
     rig.live(1)
@@ -155,7 +155,7 @@ def test_writers_wait_for_no_read_of_the_looker(rig: Rig) -> None:
     rig.write("allowedLoad", 3.0)
     rig.pass_(60)
     rig.sim.faults.set("getLoad", "delay", seconds=30, times=1)
-    looker = threading.Thread(target=rig.service.control.keeping.look_after)
+    looker = threading.Thread(target=rig.service.control.keeping.run_due)
     looker.start()
     pause = threading.Event()
     while rig.sim.calls.in_flight == 0:
@@ -174,8 +174,8 @@ class _Sent:
 
 
 def test_a_turn_that_does_not_come_is_an_error_and_nothing_is_done() -> None:
-    turns = Turns(0.05)
-    with turns.of("a"), pytest.raises(TryLater, match="nothing was sent"), turns.of("a"):
+    turns = StationLocks(0.05)
+    with turns.of("a"), pytest.raises(TransientError, match="nothing was sent"), turns.of("a"):
         raise AssertionError("let in")
     with turns.of("a"):
         pass
@@ -183,7 +183,7 @@ def test_a_turn_that_does_not_come_is_an_error_and_nothing_is_done() -> None:
 
 
 def test_first_come_first_served() -> None:
-    turns, order = Turns(10.0), []
+    turns, order = StationLocks(10.0), []
     pause = threading.Event()
 
     def work(number: int) -> None:

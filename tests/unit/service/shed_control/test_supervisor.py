@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chargepoint_driver.backend import Limit, Reply, Request, Target
-from chargepoint_driver.errors import NotPermitted, TryLater
+from chargepoint_driver.errors import PermissionDeniedError, TransientError
 from chargepoint_driver.records import StationRecord
 from chargepoint_driver.service import Service, ShedOptions
 
@@ -49,12 +49,12 @@ class Many:
     def shed(self, target: Target, limit: Limit, minutes: int) -> None:
         self.sent.append(target)
         if self.down:
-            raise TryLater("down")
+            raise TransientError("down")
         for station in self.stations if target.group else [target.station_id]:
             self.limits[station] = limit.allowed_load_kw
 
     def clear(self, target: Target) -> None:
-        raise NotPermitted("not asked for here")
+        raise PermissionDeniedError("not asked for here")
 
     def secret_digest(self) -> None:
         """Nobody asks for a password."""
@@ -95,19 +95,19 @@ def test_a_thousand_stations_cost_one_read_a_look(clock: Any) -> None:
     command_all(service, backend)
     backend.fetched.clear()
     clock.now_s += 60
-    service.control.keeping.look_after()
+    service.control.keeping.run_due()
     assert [request.group for request in backend.fetched if request.call == "getLoad"] == ["7"]
     backend.fetched.clear()
     backend.sent.clear()
     clock.now_s += 300
-    assert service.control.keeping.look_after() > 1_000  # all are obeyed: until they are renewed
+    assert service.control.keeping.run_due() > 1_000  # all are obeyed: until they are renewed
     assert [request.group for request in backend.fetched if request.call == "getLoad"] == ["7"]
     backend.fetched.clear()
     clock.now_s += 60
-    assert service.control.keeping.look_after() > 1_000
+    assert service.control.keeping.run_due() > 1_000
     assert backend.fetched == backend.sent == []
     clock.now_s += 1_800
-    service.control.keeping.look_after()
+    service.control.keeping.run_due()
     assert sorted(map(str, backend.sent)) == sorted(backend.stations)
     service.close()
 
@@ -135,12 +135,12 @@ def test_a_service_that_is_down_is_not_asked_by_every_station(clock: Any) -> Non
     backend.sent.clear()
     backend.down = True
     for _ in range(3):
-        assert service.control.keeping.look_after() >= 10.0
+        assert service.control.keeping.run_due() >= 10.0
     assert len(backend.sent) == 3
     assert len(set(backend.sent)) == 3  # another one each time
     backend.down = False
     clock.now_s += 60
-    service.control.keeping.look_after()
+    service.control.keeping.run_due()
     assert len(backend.sent) == 53
     service.close()
 
@@ -271,7 +271,7 @@ class TestThread:
                 return 60.0
             raise ZeroDivisionError
 
-        monkeypatch.setattr(keeping, "look_after", look)
+        monkeypatch.setattr(keeping, "run_due", look)
         rig.service.keep(lambda about, what: None)
         assert done.wait(20.0)
         rig.service.close()

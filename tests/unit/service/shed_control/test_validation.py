@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chargepoint_driver.errors import BadValue, TryLater
+from chargepoint_driver.errors import InvalidValueError, TransientError
 from chargepoint_driver.service import ShedOptions
 from chargepoint_driver.simulator.world.ceilings import Limit
 
@@ -36,7 +36,7 @@ def test_an_explicit_zero_stops_charging(rig: Rig) -> None:
 
 @pytest.mark.parametrize("value", [None, "", False, "nothing", float("nan"), -1, [], {}])
 def test_nothing_else_is_taken_for_zero(rig: Rig, value: object) -> None:
-    with pytest.raises(BadValue):
+    with pytest.raises(InvalidValueError):
         rig.write("allowedLoad", value)
     assert rig.sim.calls.total == 0
 
@@ -58,7 +58,7 @@ def test_a_percentage_of_an_idle_port_says_that_it_is_held_at_zero(
 
 def test_a_percentage_of_a_load_that_is_not_known_is_not_sent(rig: Rig) -> None:
     rig.sim.faults.set("getLoad", "http", status=503)
-    with pytest.raises(TryLater):
+    with pytest.raises(TransientError):
         rig.write("percentShed", 50)
     assert rig.sent() == 0
 
@@ -99,7 +99,7 @@ class TestFloor:
         [("allowedLoad", 1.3, 1), ("allowedLoad", 2.7, None), ("percentShed", 90, 1)],
     )
     def test_less_is_refused(self, rig: Rig, name: str, value: float, port: int | None) -> None:
-        with pytest.raises(BadValue, match=r"floor_kw \(1.4 kW for each of"):
+        with pytest.raises(InvalidValueError, match=r"floor_kw \(1.4 kW for each of"):
             rig.write(name, value, port, options=FLOOR)
         assert rig.sent() == 0
 
@@ -115,13 +115,13 @@ class TestFloor:
 
     def test_a_percentage_of_an_idle_port_would_cut_off(self, rig: Rig) -> None:
         idle(rig)
-        with pytest.raises(BadValue, match="floor_kw"):
+        with pytest.raises(InvalidValueError, match="floor_kw"):
             rig.write("percentShed", 50, options=FLOOR)
         assert rig.sent() == 0
 
     def test_a_refused_write_begins_no_control_period(self, make_rig: Callable[..., Rig]) -> None:
         rig = make_rig(shed_delay_s=0.0)
-        with pytest.raises(BadValue):
+        with pytest.raises(InvalidValueError):
             rig.write("allowedLoad", 1.0, options=FLOOR)
         rig.sim.world.shed([rig.sim.world.stations[0]], limit=Limit(allowed_kw=8.0))
         rig.pass_(200)
@@ -136,6 +136,6 @@ def test_a_write_is_sent_once_whatever_happens(rig: Rig) -> None:
     for kind in ("drop", "drop_reply", "malformed_xml"):
         rig.sim.faults.set("shedLoad", kind, times=1)
         sent = rig.sent()
-        with pytest.raises(TryLater):
+        with pytest.raises(TransientError):
             rig.write("allowedLoad", 3.0)
         assert rig.sent() == sent + 1

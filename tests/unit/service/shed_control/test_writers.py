@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from chargepoint_driver.errors import BadValue
+from chargepoint_driver.errors import InvalidValueError
 from chargepoint_driver.service import ShedOptions
 
 from .conftest import STATION, Rig
@@ -59,7 +59,7 @@ def test_two_agents_in_turns_raise_one_alert(rig: Rig) -> None:
 def test_the_audit_is_kept_over_a_restart(rig: Rig) -> None:
     for _ in range(3):  # a repeated write is one
         rig.write("allowedLoad", 3.0, options=ILC)
-    with pytest.raises(BadValue):
+    with pytest.raises(InvalidValueError):
         rig.write("allowedLoad", -1, options=CAP)
     rig.write("allowedLoad", 2.0, options=replace(CAP, on_write=False))
     rig.write("allowedLoad", 2.0, 2, options=replace(CAP, on_write=False))

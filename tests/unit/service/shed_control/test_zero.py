@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from chargepoint_driver.errors import BadValue
+from chargepoint_driver.errors import InvalidValueError
 from chargepoint_driver.service import ShedOptions
 
 from .conftest import Rig
@@ -48,7 +48,7 @@ def test_release_forgets_what_was_staged(rig: Rig) -> None:
     rig.write("allowedLoad", 2.0, options=options)
     rig.write("allowedLoad", 0, options=options)
     assert rig.read("stagedLoad") is None
-    with pytest.raises(BadValue):
+    with pytest.raises(InvalidValueError):
         rig.write("shedState", 1, options=options)
     assert rig.sent() == 0
 
@@ -100,7 +100,7 @@ def test_a_zero_that_follows_no_limit_is_meant(rig: Rig, options: ShedOptions) -
 def test_refuse_sends_nothing_and_names_the_cure(rig: Rig) -> None:
     rig.write("allowedLoad", 2.0, options=REFUSE)
     sent = rig.sent()
-    with pytest.raises(BadValue, match="shedState 0 to release"):
+    with pytest.raises(InvalidValueError, match="shedState 0 to release"):
         rig.write("allowedLoad", 0, options=REFUSE)
     assert rig.sent() == sent
     assert rig.ceiling() == 2.0

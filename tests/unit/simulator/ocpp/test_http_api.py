@@ -15,8 +15,8 @@ from click.testing import CliRunner
 from chargepoint_driver.cli import main
 from chargepoint_driver.simulator import ManualClock, command
 from chargepoint_driver.simulator.ocpp import (
-    BadScenario,
-    BadSpec,
+    InvalidScenarioError,
+    InvalidSpecError,
     Twins,
     load_scenario,
     read_scenario,
@@ -178,7 +178,7 @@ def test_yaml_too(tmp_path):
     path.write_text("steps:\n- {at_s: 1, charge_point: A, action: offline}\n")
     assert load_scenario(path).steps[0].action == "offline"
     path.write_text("steps: [")
-    with pytest.raises(BadScenario, match="not YAML"):
+    with pytest.raises(InvalidScenarioError, match="not YAML"):
         load_scenario(path)
 
 
@@ -193,7 +193,7 @@ def test_all_faults_of_a_scenario_at_once(tmp_path):
         ],
         "more": 1,
     }
-    with pytest.raises(BadScenario) as caught:
+    with pytest.raises(InvalidScenarioError) as caught:
         read_scenario(bad, where="file: ")
     lines = str(caught.value).split("\n")
     assert all(line.startswith("file: ") for line in lines)
@@ -201,17 +201,17 @@ def test_all_faults_of_a_scenario_at_once(tmp_path):
         assert any(part in line for line in lines), part
     for part in ("steps[1].charge_point", "explode", "steps[2]: plug: vehicle", "steps[3]"):
         assert any(part in line for line in lines), part
-    with pytest.raises(BadScenario, match="cannot be read"):
+    with pytest.raises(InvalidScenarioError, match="cannot be read"):
         load_scenario(tmp_path / "none.json")
     (tmp_path / "deep.json").write_text("[" * 100_000)
-    with pytest.raises(BadScenario):
+    with pytest.raises(InvalidScenarioError):
         load_scenario(tmp_path / "deep.json")
 
 
 def test_a_step_that_fails_is_named(twins_of):
     twins = twins_of()
     scenario = read_scenario({"steps": [{"charge_point": CP, "action": "unplug"}]})
-    with pytest.raises(BadScenario, match=r"step 0 \(unplug of CP0001\): no vehicle"):
+    with pytest.raises(InvalidScenarioError, match=r"step 0 \(unplug of CP0001\): no vehicle"):
         twins.play(scenario, 10)
 
 
@@ -235,7 +235,7 @@ def test_all_faults_of_a_description_at_once():
         "nonsense": 1,
     }
     twins = Twins("ws://127.0.0.1:1", 0, clock=ManualClock())
-    with twins, pytest.raises(BadSpec) as caught:
+    with twins, pytest.raises(InvalidSpecError) as caught:
         twins.create(**wrong)
     text = str(caught.value)
     for part in (*wrong, "connectors[0].kind", "connectors[1].rated_kw", "connectors[2].phases"):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chargepoint_driver.simulator.ocpp.connector import Connector, Transaction
 from chargepoint_driver.simulator.ocpp.electrical import Cap, Supply
-from chargepoint_driver.simulator.ocpp.power_sharing import Flow
+from chargepoint_driver.simulator.ocpp.power_sharing import PowerSharing
 from chargepoint_driver.simulator.ocpp.profiles import Period, Profile, ProfileBook, Purpose
 from chargepoint_driver.simulator.ocpp.vehicle import Charge, Vehicle
 
@@ -148,7 +148,7 @@ def flow_of(book, *vehicles, supply=None):
         one.transaction = Transaction(number, number, "x", T0, 0)
         connectors.append(one)
     station = Supply("AC", supply.rated_kw * len(vehicles), supply.phases, supply.voltage_v)
-    return Flow(connectors, book, station, T0), connectors
+    return PowerSharing(connectors, book, station, T0), connectors
 
 
 @given(

@@ -9,7 +9,7 @@ import msgspec
 
 from chargepoint_driver.backends.ocpp.model.charger import EV_COMMUNICATION_ERROR, is_fault
 from chargepoint_driver.backends.ocpp.model.metering import Raw, Sample, raw_values
-from chargepoint_driver.backends.ocpp.protocol.dispatch import Dialect, Request
+from chargepoint_driver.backends.ocpp.protocol.dispatch import ProtocolVersion, Request
 from chargepoint_driver.backends.ocpp.protocol.handlers import (
     Handlers,
     begin_register,
@@ -213,7 +213,7 @@ def _raw_moments(request: Request, meter_values: Any) -> list[tuple[float, list[
     ]
 
 
-DIALECT = Dialect(
+DIALECT = ProtocolVersion(
     version="1.6",
     handlers=_handlers,
     fast={"MeterValues": (msgspec.json.Decoder(MeterValues), _meter_values_fast)},

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from chargepoint_driver.backends.ocpp.protocol.requests import (
-    Ask,
     Composite,
     Firmware,
     ListedTag,
     Log,
     Profile,
+    RequestPayload,
     composite_of,
     given,
     log_fields,
 )
 
-__all__ = ["Outbound16"]
+__all__ = ["RequestBuilder16"]
 
 _PURPOSES = {
     "max": "ChargePointMaxProfile",
@@ -27,8 +27,8 @@ _PURPOSES = {
 _EXTENDED = {"LogStatusNotification", "SignChargePointCertificate"}
 
 
-class Outbound16:
-    """See `outbound.Outbound`."""
+class RequestBuilder16:
+    """See `outbound.RequestBuilder`."""
 
     rate_units = "ChargingScheduleAllowedChargingRateUnit"
     most_periods = "ChargingScheduleMaxPeriods"
@@ -54,7 +54,7 @@ class Outbound16:
             self.most_sampled,
         ]
 
-    def set_profile(self, profile: Profile) -> Ask:
+    def set_profile(self, profile: Profile) -> RequestPayload:
         schedule: dict[str, Any] = {
             "chargingRateUnit": profile.unit,
             "chargingSchedulePeriod": profile.schedule_periods(),
@@ -77,10 +77,10 @@ class Outbound16:
             "csChargingProfiles": body,
         }
 
-    def clear_profile(self, profile_id: int) -> Ask:
+    def clear_profile(self, profile_id: int) -> RequestPayload:
         return "ClearChargingProfile", {"id": profile_id}
 
-    def composite(self, connector_id: int, unit: str, duration_s: int) -> Ask:
+    def composite(self, connector_id: int, unit: str, duration_s: int) -> RequestPayload:
         return "GetCompositeSchedule", {
             "connectorId": connector_id,
             "duration": duration_s,
@@ -90,21 +90,21 @@ class Outbound16:
     def read_composite(self, answer: dict[str, Any]) -> Composite | None:
         return composite_of(answer, "chargingSchedule")
 
-    def trigger(self, message: str, connector_id: int | None = None) -> Ask:
+    def trigger(self, message: str, connector_id: int | None = None) -> RequestPayload:
         payload: dict[str, Any] = {"requestedMessage": message}
         if connector_id is not None:
             payload["connectorId"] = connector_id
         # The security whitepaper has a request of its own for the messages that it adds.
         return "ExtendedTriggerMessage" if message in _EXTENDED else "TriggerMessage", payload
 
-    def remote_start(self, connector_id: int | None, id_tag: str, start_id: int) -> Ask:
+    def remote_start(self, connector_id: int | None, id_tag: str, start_id: int) -> RequestPayload:
         del start_id
         payload: dict[str, Any] = {"idTag": id_tag}
         if connector_id is not None:
             payload["connectorId"] = connector_id
         return "RemoteStartTransaction", payload
 
-    def remote_stop(self, wire_id: str) -> Ask:
+    def remote_stop(self, wire_id: str) -> RequestPayload:
         return "RemoteStopTransaction", {"transactionId": int(wire_id)}
 
     list_names: tuple[str, ...] = (
@@ -117,7 +117,7 @@ class Outbound16:
 
     def reserve(
         self, reservation_id: int, connector_id: int | None, id_tag: str, expires: str
-    ) -> Ask:
+    ) -> RequestPayload:
         return "ReserveNow", {
             "connectorId": connector_id or 0,
             "expiryDate": expires,
@@ -125,10 +125,12 @@ class Outbound16:
             "reservationId": reservation_id,
         }
 
-    def cancel_reservation(self, reservation_id: int) -> Ask:
+    def cancel_reservation(self, reservation_id: int) -> RequestPayload:
         return "CancelReservation", {"reservationId": reservation_id}
 
-    def send_local_list(self, version: int, tags: Sequence[ListedTag], *, is_full: bool) -> Ask:
+    def send_local_list(
+        self, version: int, tags: Sequence[ListedTag], *, is_full: bool
+    ) -> RequestPayload:
         listed: list[dict[str, Any]] = []
         for each in tags:
             info = {"status": each.status}
@@ -145,29 +147,29 @@ class Outbound16:
         version = answer.get("listVersion")
         return version if isinstance(version, int) else None
 
-    def availability(self, connector_id: int, operative: bool) -> Ask:
+    def availability(self, connector_id: int, operative: bool) -> RequestPayload:
         return "ChangeAvailability", {
             "connectorId": connector_id,
             "type": "Operative" if operative else "Inoperative",
         }
 
-    def reset(self, hard: bool) -> Ask:
+    def reset(self, hard: bool) -> RequestPayload:
         return "Reset", {"type": "Hard" if hard else "Soft"}
 
-    def unlock(self, connector_id: int) -> Ask:
+    def unlock(self, connector_id: int) -> RequestPayload:
         return "UnlockConnector", {"connectorId": connector_id}
 
-    def configuration(self, names: list[str] | None) -> Ask:
+    def configuration(self, names: list[str] | None) -> RequestPayload:
         return "GetConfiguration", {} if names is None else {"key": names}
 
-    def configure(self, name: str, value: str) -> Ask:
+    def configure(self, name: str, value: str) -> RequestPayload:
         return "ChangeConfiguration", {"key": name, "value": value}
 
     def configured_status(self, answer: dict[str, Any]) -> str | None:
         status = answer.get("status")
         return status if isinstance(status, str) else None
 
-    def diagnostics(self, log: Log) -> Ask:
+    def diagnostics(self, log: Log) -> RequestPayload:
         fields = {
             "location": log.location,
             "startTime": log.oldest,
@@ -177,10 +179,10 @@ class Outbound16:
         }
         return "GetDiagnostics", given(fields)
 
-    def log(self, log: Log) -> Ask:
+    def log(self, log: Log) -> RequestPayload:
         return "GetLog", log_fields(log)
 
-    def update_firmware(self, firmware: Firmware) -> Ask:
+    def update_firmware(self, firmware: Firmware) -> RequestPayload:
         common = {"retries": firmware.retries, "retryInterval": firmware.retry_interval_s}
         if firmware.signature is None and firmware.signing_certificate is None:
             plain = {"location": firmware.location, "retrieveDate": firmware.retrieve}

@@ -8,7 +8,7 @@ from chargepoint_driver.backends.ocpp.model.bounds import bounded
 from chargepoint_driver.backends.ocpp.model.metering import Raw, Sample
 from chargepoint_driver.backends.ocpp.model.needs import needs_of
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
-from chargepoint_driver.backends.ocpp.protocol.dispatch import Dialect, Request
+from chargepoint_driver.backends.ocpp.protocol.dispatch import ProtocolVersion, Request
 from chargepoint_driver.backends.ocpp.protocol.handlers import (
     Handlers,
     begin_register,
@@ -260,4 +260,4 @@ def _raw(entry: dict[str, Any]) -> Raw:
     )
 
 
-DIALECT = Dialect(version="2.0.1", handlers=_handlers, fast={})
+DIALECT = ProtocolVersion(version="2.0.1", handlers=_handlers, fast={})

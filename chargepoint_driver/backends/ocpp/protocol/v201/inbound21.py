@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
-from chargepoint_driver.backends.ocpp.protocol.dispatch import Dialect, Request
+from chargepoint_driver.backends.ocpp.protocol.dispatch import ProtocolVersion, Request
 from chargepoint_driver.backends.ocpp.protocol.handlers import Handlers, noted
 from chargepoint_driver.backends.ocpp.protocol.v201.inbound import DIALECT
 
@@ -58,4 +58,4 @@ def _certificate_chain(request: Request, payload: dict[str, Any]) -> dict[str, A
     }
 
 
-DIALECT_21 = Dialect(version="2.1", handlers=_handlers, fast={})
+DIALECT_21 = ProtocolVersion(version="2.1", handlers=_handlers, fast={})

@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from chargepoint_driver.backends.ocpp.protocol.requests import (
-    Ask,
     Composite,
     Firmware,
     ListedTag,
     Log,
     Profile,
+    RequestPayload,
     composite_of,
     given,
     log_fields,
 )
 
-__all__ = ["Outbound201"]
+__all__ = ["RequestBuilder201"]
 
 _PURPOSES = {
     "max": "ChargingStationMaxProfile",
@@ -27,8 +27,8 @@ _PURPOSES = {
 }
 
 
-class Outbound201:
-    """See `outbound.Outbound`."""
+class RequestBuilder201:
+    """See `outbound.RequestBuilder`."""
 
     rate_units = "SmartChargingCtrlr.RateUnit"
     most_periods = "SmartChargingCtrlr.PeriodsPerSchedule"
@@ -49,7 +49,7 @@ class Outbound201:
         self.names = [self.rate_units, self.stack_levels, self.interval, self.sampled]
         self.names += self.at_begin_and_end
 
-    def set_profile(self, profile: Profile) -> Ask:
+    def set_profile(self, profile: Profile) -> RequestPayload:
         schedule: dict[str, Any] = {
             "id": profile.profile_id,
             "chargingRateUnit": profile.unit,
@@ -70,10 +70,10 @@ class Outbound201:
             body["transactionId"] = profile.wire_id
         return "SetChargingProfile", {"evseId": profile.connector_id, "chargingProfile": body}
 
-    def clear_profile(self, profile_id: int) -> Ask:
+    def clear_profile(self, profile_id: int) -> RequestPayload:
         return "ClearChargingProfile", {"chargingProfileId": profile_id}
 
-    def composite(self, connector_id: int, unit: str, duration_s: int) -> Ask:
+    def composite(self, connector_id: int, unit: str, duration_s: int) -> RequestPayload:
         return "GetCompositeSchedule", {
             "evseId": connector_id,
             "duration": duration_s,
@@ -83,13 +83,13 @@ class Outbound201:
     def read_composite(self, answer: dict[str, Any]) -> Composite | None:
         return composite_of(answer, "schedule")
 
-    def trigger(self, message: str, connector_id: int | None = None) -> Ask:
+    def trigger(self, message: str, connector_id: int | None = None) -> RequestPayload:
         payload: dict[str, Any] = {"requestedMessage": message}
         if connector_id is not None:
             payload["evse"] = {"id": connector_id, "connectorId": 1}
         return "TriggerMessage", payload
 
-    def remote_start(self, connector_id: int | None, id_tag: str, start_id: int) -> Ask:
+    def remote_start(self, connector_id: int | None, id_tag: str, start_id: int) -> RequestPayload:
         payload: dict[str, Any] = {
             "idToken": {"idToken": id_tag, "type": "Central"},
             "remoteStartId": start_id,
@@ -98,7 +98,7 @@ class Outbound201:
             payload["evseId"] = connector_id
         return "RequestStartTransaction", payload
 
-    def remote_stop(self, wire_id: str) -> Ask:
+    def remote_stop(self, wire_id: str) -> RequestPayload:
         return "RequestStopTransaction", {"transactionId": wire_id}
 
     list_names: tuple[str, ...] = (
@@ -111,7 +111,7 @@ class Outbound201:
 
     def reserve(
         self, reservation_id: int, connector_id: int | None, id_tag: str, expires: str
-    ) -> Ask:
+    ) -> RequestPayload:
         payload: dict[str, Any] = {
             "id": reservation_id,
             "expiryDateTime": expires,
@@ -121,10 +121,12 @@ class Outbound201:
             payload["evseId"] = connector_id
         return "ReserveNow", payload
 
-    def cancel_reservation(self, reservation_id: int) -> Ask:
+    def cancel_reservation(self, reservation_id: int) -> RequestPayload:
         return "CancelReservation", {"reservationId": reservation_id}
 
-    def send_local_list(self, version: int, tags: Sequence[ListedTag], *, is_full: bool) -> Ask:
+    def send_local_list(
+        self, version: int, tags: Sequence[ListedTag], *, is_full: bool
+    ) -> RequestPayload:
         listed = []
         for each in tags:
             info = {"status": each.status}
@@ -143,24 +145,24 @@ class Outbound201:
         version = answer.get("versionNumber")
         return version if isinstance(version, int) else None
 
-    def availability(self, connector_id: int, operative: bool) -> Ask:
+    def availability(self, connector_id: int, operative: bool) -> RequestPayload:
         payload: dict[str, Any] = {"operationalStatus": "Operative" if operative else "Inoperative"}
         if connector_id:
             payload["evse"] = {"id": connector_id}
         return "ChangeAvailability", payload
 
-    def reset(self, hard: bool) -> Ask:
+    def reset(self, hard: bool) -> RequestPayload:
         return "Reset", {"type": "Immediate" if hard else "OnIdle"}
 
-    def unlock(self, connector_id: int) -> Ask:
+    def unlock(self, connector_id: int) -> RequestPayload:
         return "UnlockConnector", {"evseId": connector_id, "connectorId": 1}
 
-    def configuration(self, names: list[str] | None) -> Ask:
+    def configuration(self, names: list[str] | None) -> RequestPayload:
         return "GetVariables", {
             "getVariableData": [_variable(each) for each in names or self.names]
         }
 
-    def configure(self, name: str, value: str) -> Ask:
+    def configure(self, name: str, value: str) -> RequestPayload:
         return "SetVariables", {"setVariableData": [{**_variable(name), "attributeValue": value}]}
 
     def configured_status(self, answer: dict[str, Any]) -> str | None:
@@ -172,13 +174,13 @@ class Outbound201:
     def is_configured(self, answer: dict[str, Any]) -> bool:
         return self.configured_status(answer) in {"Accepted", "RebootRequired"}
 
-    def diagnostics(self, log: Log) -> Ask:
+    def diagnostics(self, log: Log) -> RequestPayload:
         return "GetLog", log_fields(log)
 
-    def log(self, log: Log) -> Ask:
+    def log(self, log: Log) -> RequestPayload:
         return "GetLog", log_fields(log)
 
-    def update_firmware(self, firmware: Firmware) -> Ask:
+    def update_firmware(self, firmware: Firmware) -> RequestPayload:
         body = {
             "location": firmware.location,
             "retrieveDateTime": firmware.retrieve,

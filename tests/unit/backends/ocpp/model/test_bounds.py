@@ -17,7 +17,7 @@ from chargepoint_driver.backends.ocpp.model import bounds
 from chargepoint_driver.backends.ocpp.model.bounds import bounded, short
 from chargepoint_driver.backends.ocpp.storage import queries
 from chargepoint_driver.cli.commands.forget import forget
-from chargepoint_driver.errors import BadConfiguration, NothingThere
+from chargepoint_driver.errors import ConfigurationError, NotFoundError
 
 from ..conftest import Charger, Clock, Site, eventually
 
@@ -175,9 +175,9 @@ def test_a_charge_point_is_forgotten_and_its_records_stay(start: Any, clock: Clo
     transaction = fill(site, clock)
     events = len(site.system.events())
     site.system.forget("CP1")
-    with pytest.raises(NothingThere):
+    with pytest.raises(NotFoundError):
         site.system.charge_point("CP1")
-    with pytest.raises(NothingThere):
+    with pytest.raises(NotFoundError):
         site.system.forget("CP1")
     assert site.system.transaction(transaction)["state"] == "lost"
     assert len(site.system.events()) >= events
@@ -206,12 +206,12 @@ def test_the_command_forgets(start: Any, clock: Clock, monkeypatch: Any) -> None
     monkeypatch.setenv("CHARGEPOINT_CONTROL_TOKEN", "secret")
     url = site.system.control_url
     path = str(site.config.database)
-    with pytest.raises(BadConfiguration, match="central system that runs"):
+    with pytest.raises(ConfigurationError, match="central system that runs"):
         CliRunner().invoke(forget, ["CP1", "--database", path], catch_exceptions=False)
     done = CliRunner().invoke(forget, ["CP1", "--central-system", url], catch_exceptions=False)
     assert json.loads(done.output) == {"forgotten": "CP1"}
     assert site.system.charge_points() == []
-    with pytest.raises(NothingThere):
+    with pytest.raises(NotFoundError):
         CliRunner().invoke(forget, ["CP1", "--central-system", url], catch_exceptions=False)
     clock.ahead_s += 10
     fill(site, clock)

@@ -10,9 +10,14 @@ import requests
 
 from chargepoint_driver.backends.ocpp.csms import _OUTBOUND
 from chargepoint_driver.backends.ocpp.model.authorization import IdTag
-from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Electrical
+from chargepoint_driver.backends.ocpp.model.charger import Charger, Electrical
 from chargepoint_driver.backends.ocpp.protocol.local_list import keep_local_list
-from chargepoint_driver.errors import BadConfiguration, BadValue, NothingThere, WriteRejected
+from chargepoint_driver.errors import (
+    ConfigurationError,
+    InvalidValueError,
+    NotFoundError,
+    WriteRejectedError,
+)
 from chargepoint_driver.simulator.ocpp import Twins
 
 from ..conftest import eventually
@@ -169,7 +174,7 @@ def test_the_control_api_lists_adds_changes_and_removes(site, api, reader, start
     again.system.remove_id_tag("lost")
     again.system.remove_id_tag("new/1")
     assert (reader.authorize("lost"), reader.authorize("new/1")) == ("Blocked", "Invalid")
-    with pytest.raises(NothingThere):
+    with pytest.raises(NotFoundError):
         again.system.remove_id_tag("new/1")
 
 
@@ -201,7 +206,7 @@ def test_without_a_file_only_known_cards_are_refused(start) -> None:
 @pytest.mark.parametrize("line", ["a status=Fine", "a expires=soon", "a max_concurrent=none"])
 def test_a_bad_line_names_itself(start, tmp_path, line) -> None:
     (tmp_path / "tags").write_text(f"good\n\n{line}\n")
-    with pytest.raises(BadConfiguration, match="tags: line 3: "):
+    with pytest.raises(ConfigurationError, match="tags: line 3: "):
         start(accept_id_tags=tmp_path / "tags")
 
 
@@ -213,7 +218,7 @@ def test_a_bad_line_of_a_changed_file_leaves_the_cards_as_they_were(site, reader
 
 
 def test_names_of_the_facade_are_checked(site) -> None:
-    with pytest.raises(BadValue):
+    with pytest.raises(InvalidValueError):
         site.system.put_id_tag("a", status="Fine")
 
 
@@ -225,20 +230,20 @@ class Peer:
 
     def __init__(self, version: str, settings: dict[str, str], there: int = 0) -> None:
         self.out = _OUTBOUND[version]
-        self.point = ChargePoint("CP1", Electrical(230, 3), configuration=settings)
+        self.point = Charger("CP1", Electrical(230, 3), configuration=settings)
         self.there = there
         self.status = "Accepted"
         self.tags: list[str] = []
         self.sizes: list[int] = []
         self.asked: list[str] = []
 
-    async def call(self, point: ChargePoint, ask: tuple[str, dict[str, Any]]) -> dict[str, Any]:
+    async def call(self, point: Charger, ask: tuple[str, dict[str, Any]]) -> dict[str, Any]:
         action, payload = ask
         self.asked.append(action)
         if action == "GetLocalListVersion":
             return {"listVersion": self.there, "versionNumber": self.there}
         if action != "SendLocalList":
-            raise WriteRejected("no", service_code="NotSupported")
+            raise WriteRejectedError("no", service_code="NotSupported")
         version = payload.get("listVersion", payload.get("versionNumber"))
         listed = payload.get("localAuthorizationList", [])
         if self.status == "Accepted":

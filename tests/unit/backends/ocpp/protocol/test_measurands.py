@@ -7,9 +7,9 @@ import asyncio
 import pytest
 
 from chargepoint_driver.backends.ocpp.csms import _OUTBOUND
-from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Electrical
+from chargepoint_driver.backends.ocpp.model.charger import Charger, Electrical
 from chargepoint_driver.backends.ocpp.protocol.measurands import set_meter_values
-from chargepoint_driver.backends.ocpp.protocol.requests import Outbound
+from chargepoint_driver.backends.ocpp.protocol.requests import RequestBuilder
 from chargepoint_driver.config.quirks import MEASURANDS
 from chargepoint_driver.simulator.ocpp import Twins
 
@@ -26,7 +26,7 @@ class Seen:
 
     def __init__(self, site, twins, ocpp) -> None:
         self.site, self.twins = site, twins
-        self.out: Outbound = _OUTBOUND[ocpp]
+        self.out: RequestBuilder = _OUTBOUND[ocpp]
         self.names, self.interval = KEYS[ocpp]
         self.change = "ChangeConfiguration" if ocpp == "1.6" else "SetVariables"
 
@@ -158,7 +158,7 @@ class Settings:
 
     def __init__(self, takes, **told) -> None:
         self.out = _OUTBOUND["2.0.1"]
-        self.point = ChargePoint("CP1", Electrical(230, 3), configuration=told)
+        self.point = Charger("CP1", Electrical(230, 3), configuration=told)
         self.takes = takes
         self.sent: list[tuple[str, str]] = []
 

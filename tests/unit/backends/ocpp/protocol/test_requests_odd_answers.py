@@ -13,7 +13,7 @@ import pytest
 
 from chargepoint_driver.backend import Limit, Target
 from chargepoint_driver.backends.ocpp.registers import records_of
-from chargepoint_driver.errors import ChargePointError, FateUnknown, WriteRejected
+from chargepoint_driver.errors import ChargePointError, OutcomeUnknownError, WriteRejectedError
 
 from ..conftest import LIMIT_S, Charger, Site, eventually
 
@@ -75,10 +75,10 @@ def test_a_status_that_is_none_leaves_the_fate_unknown(
 ) -> None:
     answer = {"status": status}
     found = answered(charger, lambda: site.system.reset("CP1"), lambda _: answer)
-    assert isinstance(found, FateUnknown)
+    assert isinstance(found, OutcomeUnknownError)
     assert "Reset has no status" in str(found)
     found = answered(charger, shed(site), limits(answer))
-    assert isinstance(found, FateUnknown)
+    assert isinstance(found, OutcomeUnknownError)
     values = port(site)
     assert (values["shedState"], values["allowedLoad"]) == (None, None)
     assert (values["acceptedLoad"], values["limitRefused"]) == (None, "fate_unknown")
@@ -111,7 +111,7 @@ def test_a_limit_in_doubt_is_asked_for_when_the_charge_point_is_back(
         charger.start(site.clock.iso())
         # While it charges, a schedule above the limit says that it is not there.
         shed_state = 0 if shown_kw == 22.0 else shed_state
-    assert isinstance(answered(charger, shed(site), limits({})), FateUnknown)
+    assert isinstance(answered(charger, shed(site), limits({})), OutcomeUnknownError)
     charger.close()
     eventually(lambda: not site.point().connected)
     back = site.charger()
@@ -132,7 +132,7 @@ def test_a_reason_of_any_type_does_not_hide_the_refusal(
 ) -> None:
     answer = {"status": "Rejected", "statusInfo": info}
     found = answered(charger, shed(site), limits(answer))
-    assert isinstance(found, WriteRejected)
+    assert isinstance(found, WriteRejectedError)
     assert found.service_code == "Rejected"
     assert port(site)["shedState"] == 0
 

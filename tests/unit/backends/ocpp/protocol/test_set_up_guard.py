@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from chargepoint_driver.backends.ocpp.model.charger import ChargePoint, Electrical
+from chargepoint_driver.backends.ocpp.model.charger import Charger, Electrical
 from chargepoint_driver.backends.ocpp.protocol import set_up_guard
 from chargepoint_driver.backends.ocpp.protocol.measurands import set_meter_values
 from chargepoint_driver.backends.ocpp.protocol.set_up_guard import (
@@ -19,8 +19,8 @@ from chargepoint_driver.backends.ocpp.protocol.set_up_guard import (
     is_barred,
     is_suspected,
 )
-from chargepoint_driver.backends.ocpp.protocol.v16.outbound import Outbound16
-from chargepoint_driver.backends.ocpp.protocol.v201.outbound import Outbound201
+from chargepoint_driver.backends.ocpp.protocol.v16.outbound import RequestBuilder16
+from chargepoint_driver.backends.ocpp.protocol.v201.outbound import RequestBuilder201
 from chargepoint_driver.config.quirks import MEASURANDS
 
 from ..conftest import eventually
@@ -28,7 +28,7 @@ from .test_status_notifications import Both
 
 WHOLE = ",".join(MEASURANDS)
 SHORT = ",".join(MEASURANDS[:2])
-OUT = {"1.6": Outbound16(), "2.0.1": Outbound201()}
+OUT = {"1.6": RequestBuilder16(), "2.0.1": RequestBuilder201()}
 
 
 class Watched:
@@ -38,7 +38,7 @@ class Watched:
         self.now_s = 0.0
         self.saved: list[Any] = []
         self.counted: list[str] = []
-        self.point = ChargePoint("CP1", Electrical(230, 3))
+        self.point = Charger("CP1", Electrical(230, 3))
         self.guard = SetUpGuard(
             lambda point, name, detail: self.counted.append(f"{name} {detail}"),
             lambda point: self.saved.append(point.worked),
@@ -170,7 +170,7 @@ def test_the_whole_list_that_does_harm_becomes_the_short_one(it) -> None:
     out = OUT["1.6"]
     sent: list[Any] = []
 
-    async def call(point: ChargePoint, ask: Any) -> dict[str, Any]:
+    async def call(point: Charger, ask: Any) -> dict[str, Any]:
         sent.append(ask)
         return {"status": "Accepted"}
 

@@ -14,11 +14,11 @@ from chargepoint_driver.backend import Limit, Target
 from chargepoint_driver.backends.ocpp.model.charger import Electrical
 from chargepoint_driver.backends.ocpp.model.limit import rate, units_of
 from chargepoint_driver.errors import (
-    BadValue,
-    FateUnknown,
-    NothingThere,
-    TryLater,
-    WriteRejected,
+    InvalidValueError,
+    NotFoundError,
+    OutcomeUnknownError,
+    TransientError,
+    WriteRejectedError,
 )
 from chargepoint_driver.simulator.ocpp import Twins
 
@@ -173,7 +173,7 @@ def test_percent_of_the_load_at_the_write(scene) -> None:
 def test_percent_without_a_load_needs_the_rated_power(scene) -> None:
     it = scene(charge=False, charge_points={"T1": {}, "R": {"rated_kw": 20}})
     it.site.charger("R").status("Available")
-    with pytest.raises(BadValue, match="rated_kw"):
+    with pytest.raises(InvalidValueError, match="rated_kw"):
         it.system.shed(ONE, Limit(percent_shed=50), 60)
     assert it.ours() == []
 
@@ -217,7 +217,7 @@ def test_quirks_do_not_keep_a_limit_out(scene, ocpp, quirk) -> None:
 def test_a_refusal_is_an_error_to_the_writer(scene, status) -> None:
     purposes = ["TxDefaultProfile", "TxProfile"]
     it = scene(quirks={"refuses_purpose": {"purposes": purposes, "status": status}})
-    with pytest.raises(WriteRejected) as caught:
+    with pytest.raises(WriteRejectedError) as caught:
         it.system.shed(ONE, Limit(allowed_load_kw=11), 60)
     assert caught.value.service_code == status
     limit = it.limit()
@@ -288,15 +288,15 @@ def test_a_limit_ends_by_itself(scene, clock) -> None:
 def test_what_is_not_there(scene) -> None:
     it = scene(charge=False)
     eventually(lambda: 1 in it.site.point("T1").connectors)
-    with pytest.raises(NothingThere):
+    with pytest.raises(NotFoundError):
         it.system.shed(Target("nobody", 1), Limit(allowed_load_kw=1), 60)
-    with pytest.raises(NothingThere):
+    with pytest.raises(NotFoundError):
         it.system.shed(Target("T1", 9), Limit(allowed_load_kw=1), 60)
-    with pytest.raises(BadValue):
+    with pytest.raises(InvalidValueError):
         it.system.shed(ONE, Limit(allowed_load_kw=-1), 60)
     it.twins.act("T1", "offline")
     eventually(lambda: not it.site.point("T1").connected)
-    with pytest.raises(TryLater):
+    with pytest.raises(TransientError):
         it.system.shed(ONE, Limit(allowed_load_kw=1), 60)
 
 
@@ -359,7 +359,7 @@ def test_no_answer_drops_the_socket_and_leaves_the_fate_open(start) -> None:
     site = start(call_timeout_s=0.3)
     charger = site.charger()
     charger.boot()
-    with pytest.raises(FateUnknown):
+    with pytest.raises(OutcomeUnknownError):
         site.system.call("CP1", "ClearCache", {}, timeout_s=5)
     eventually(lambda: not site.point().connected)
     assert site.point().counters["calls_without_answer"] == 1

@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 
 from chargepoint_driver.backend import Limit, Target
-from chargepoint_driver.errors import ChargePointError, FateUnknown, TryLater, WriteRejected
+from chargepoint_driver.errors import (
+    ChargePointError,
+    OutcomeUnknownError,
+    TransientError,
+    WriteRejectedError,
+)
 
 from ..conftest import eventually
 from ..protocol.test_status_notifications import Both
@@ -33,7 +38,7 @@ def clears(it: Both) -> int:
 @pytest.mark.parametrize("target", [ONE, Target("CP1")])
 def test_ended_without_any_request(meet, answer, target) -> None:
     it = meet() if answer is None else meet(SetChargingProfile=answer)
-    with pytest.raises(WriteRejected):
+    with pytest.raises(WriteRejectedError):
         it.site.system.shed(ONE, FIVE, 5)
     assert it.site.connector().limit["refused"]
     before = list(it.asked)
@@ -44,12 +49,12 @@ def test_ended_without_any_request(meet, answer, target) -> None:
 
 def test_of_a_charger_that_is_away_as_well(meet) -> None:
     it = meet()
-    with pytest.raises(WriteRejected):
+    with pytest.raises(WriteRejectedError):
         it.site.system.shed(ONE, FIVE, 5)
     it.hang_up()
     it.site.system.clear(ONE)
     assert it.site.connector().limit is None
-    with pytest.raises(TryLater):
+    with pytest.raises(TransientError):
         it.site.system.clear(ONE)  # nothing is known: it would have to be asked
 
 
@@ -74,7 +79,7 @@ def test_one_that_was_taken_before_a_refusal_is_removed(meet) -> None:
     it = meet(SetChargingProfile={"status": "Accepted"}, ClearChargingProfile={"status": "Unknown"})
     it.site.system.shed(ONE, FIVE, 5)
     it.answers["SetChargingProfile"] = {"status": "Rejected"}
-    with pytest.raises(WriteRejected):
+    with pytest.raises(WriteRejectedError):
         it.site.system.shed(ONE, Limit(allowed_load_kw=2), 5)
     it.site.system.clear(ONE)
     assert clears(it) > 0
@@ -87,7 +92,7 @@ def test_one_that_may_have_been_taken_is_removed(start) -> None:
     it.boot()
     it.status(1, "Available")
     it.answers["SetChargingProfile"] = {}  # arrives, with an answer that says nothing
-    with pytest.raises(FateUnknown):
+    with pytest.raises(OutcomeUnknownError):
         site.system.shed(ONE, FIVE, 5)
     eventually(lambda: site.connector().limit["in_doubt"])
     site.system.clear(ONE)

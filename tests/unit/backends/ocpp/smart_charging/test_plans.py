@@ -9,7 +9,12 @@ import pytest
 from chargepoint_driver.backend import Limit, Target
 from chargepoint_driver.backends.ocpp.model.plan import Plan, read_plan
 from chargepoint_driver.backends.ocpp.register_commands import ORDERS
-from chargepoint_driver.errors import BadValue, NothingThere, TryLater, WriteRejected
+from chargepoint_driver.errors import (
+    InvalidValueError,
+    NotFoundError,
+    TransientError,
+    WriteRejectedError,
+)
 from chargepoint_driver.simulator.ocpp import Twins
 from chargepoint_driver.simulator.world.clock import ManualClock
 
@@ -131,9 +136,9 @@ def test_a_plan_of_the_whole_charger(scene, clock) -> None:
 def test_a_charger_with_one_stack_level_takes_no_plan(scene, clock) -> None:
     site, twins = scene(quirks={"stack_level": 0})
     eventually(lambda: 1 in site.point("T1").connectors)
-    with pytest.raises(WriteRejected, match="two stack levels"):
+    with pytest.raises(WriteRejectedError, match="two stack levels"):
         write(site, plan(clock, 3))
-    with pytest.raises(NothingThere):
+    with pytest.raises(NotFoundError):
         write(site, plan(clock, 3), Target("T1", 7))
     assert sets(twins) == []
 
@@ -142,7 +147,7 @@ def test_a_refusal_leaves_the_plan_before(scene, clock) -> None:
     site, twins = scene()
     write(site, plan(clock, 11, 7))
     twins.quirk("T1", "refuses_purpose", purposes=["TxDefaultProfile"], status="Rejected")
-    with pytest.raises(WriteRejected):
+    with pytest.raises(WriteRejectedError):
         write(site, plan(clock, 5))
     assert json.loads(site.connector(1, "T1").plan)["periods"][0]["kw"] == 11
 
@@ -151,7 +156,7 @@ def test_nothing_is_sent_to_a_charger_that_is_away(scene, clock) -> None:
     site, twins = scene()
     twins.remove("T1")
     eventually(lambda: not site.point("T1").connected)
-    with pytest.raises(TryLater):
+    with pytest.raises(TransientError):
         write(site, plan(clock, 3))
 
 
@@ -195,7 +200,7 @@ def test_bad_plans_are_refused(clock, value, words) -> None:
         is_time = isinstance(found, str) and found[:1] in "+-"
         return clock.iso(-60 * int(found)) if is_time else found
 
-    with pytest.raises(BadValue, match=words):
+    with pytest.raises(InvalidValueError, match=words):
         read_plan(fill(value), clock())
 
 
@@ -203,7 +208,7 @@ def test_a_period_without_limit_needs_the_rated_power(start, clock) -> None:
     site = start()
     with Twins(site.system.ocpp_url, [{"id": "T1"}], speed=1) as twins:
         twins.wait_connected()
-        with pytest.raises(BadValue, match="rated_kw"):
+        with pytest.raises(InvalidValueError, match="rated_kw"):
             write(site, plan(clock, 3, None))
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from chargepoint_driver.backends.ocpp.storage import database, disk_writer
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 
 from ..conftest import Charger, Clock, Site, eventually
 
@@ -227,7 +227,7 @@ def test_the_log_is_copied_off_the_loop_and_cut(site: Site, clock: Clock, monkey
 
 def test_a_second_central_system_is_refused_and_the_first_named(start: Any) -> None:
     start()
-    with pytest.raises(BadConfiguration, match=rf"process {os.getpid()} \(.*python"):
+    with pytest.raises(ConfigurationError, match=rf"process {os.getpid()} \(.*python"):
         start()
 
 
@@ -237,7 +237,7 @@ def test_a_link_to_the_database_has_the_lock_of_its_file(start: Any, tmp_path: A
     link.symlink_to(tmp_path / "ocpp.db")
     start(database=link).stop()
     start()
-    with pytest.raises(BadConfiguration, match=rf"process {os.getpid()} "):
+    with pytest.raises(ConfigurationError, match=rf"process {os.getpid()} "):
         start(database=link)
 
 
@@ -273,13 +273,13 @@ def test_what_is_no_file_is_refused(start: Any, tmp_path: Any, kind: str) -> Non
         path.mkdir()
     else:
         path.symlink_to("/dev/null")
-    with pytest.raises(BadConfiguration, match=f"is a {kind}"):
+    with pytest.raises(ConfigurationError, match=f"is a {kind}"):
         start()
 
 
 def test_a_lock_file_that_is_no_file_is_refused(start: Any, tmp_path: Any) -> None:
     os.mkfifo(tmp_path / "ocpp.db.lock")
-    with pytest.raises(BadConfiguration, match=r"ocpp.db.lock is a FIFO"):
+    with pytest.raises(ConfigurationError, match=r"ocpp.db.lock is a FIFO"):
         start()
 
 

@@ -14,7 +14,7 @@ from chargepoint_driver.backend import Target
 from chargepoint_driver.backends.ocpp.storage import integrity, queries
 from chargepoint_driver.cache.file_store import Disk
 from chargepoint_driver.config.common import read_secret
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.process.files import make_private, read_text
 from chargepoint_driver.service.shed_control.command_store import CommandStore
 
@@ -123,7 +123,7 @@ def break_pages(path: Path) -> None:
 def test_a_damaged_file_is_refused_with_what_to_do(start, clock) -> None:
     path = filled(start, clock)
     break_pages(path)
-    with pytest.raises(BadConfiguration, match=r"is damaged .*backup.*\.recover") as found:
+    with pytest.raises(ConfigurationError, match=r"is damaged .*backup.*\.recover") as found:
         start()
     assert str(path) in str(found.value)
 
@@ -165,9 +165,9 @@ def test_no_file_that_is_read_or_written_may_be_something_else(no_file, caplog) 
     for use in (read_text, make_private):
         with pytest.raises(OSError, match="thing is a"):
             use(no_file)
-    with pytest.raises(BadConfiguration, match="password_file"):
+    with pytest.raises(ConfigurationError, match="password_file"):
         read_secret(None, no_file)
-    with pytest.raises(BadConfiguration, match="is a "):
+    with pytest.raises(ConfigurationError, match="is a "):
         CommandStore(no_file, ("a", "b"))
     disk = Disk(no_file, ["a"])
     assert disk.load() == {}

@@ -12,7 +12,7 @@ import pytest
 from chargepoint_driver.backends.ocpp.storage import migrations, queries
 from chargepoint_driver.backends.ocpp.storage.database import Database
 from chargepoint_driver.backends.ocpp.storage.migrations import VERSION, migrate, version_of
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 
 V1 = Path(__file__).with_name("schema_v1.sql")
 
@@ -99,7 +99,7 @@ def test_a_newer_file_is_refused_with_both_versions_and_not_touched(tmp_path: Pa
     with closing(sqlite3.connect(path)) as db, db:
         db.execute(f"PRAGMA user_version = {VERSION + 7}")
     before = path.read_bytes()
-    with pytest.raises(BadConfiguration, match=rf"version {VERSION + 7} .* up to {VERSION};"):
+    with pytest.raises(ConfigurationError, match=rf"version {VERSION + 7} .* up to {VERSION};"):
         Database(path)
     assert path.read_bytes() == before
     assert not list(tmp_path.glob("newer.db-*"))

@@ -19,7 +19,7 @@ from chargepoint_driver.backends.ocpp.model.energy import Registers
 from chargepoint_driver.backends.ocpp.storage import queries
 from chargepoint_driver.backends.ocpp.storage.store import Store
 from chargepoint_driver.backends.ocpp.storage.transaction_table import End
-from chargepoint_driver.errors import BadConfiguration, BadValue, NothingThere
+from chargepoint_driver.errors import ConfigurationError, InvalidValueError, NotFoundError
 
 from ..conftest import Charger, eventually
 
@@ -82,7 +82,7 @@ def test_months_in_json_and_csv(site, clock) -> None:
     read = list(csv.DictReader(io.StringIO(queries.transactions_csv(rows))))
     assert [row["id_tag"] for row in read] == ["'=1+1", "b"]
     for wrong in ("2026-13", "2026", "", "2026-1", "abcd-ef", "2026-01'--"):
-        with pytest.raises(BadValue):
+        with pytest.raises(InvalidValueError):
             site.system.transactions(wrong)
 
 
@@ -93,7 +93,7 @@ def test_simple_questions(site, clock) -> None:
     assert site.system.last_energy(transaction)["energy_wh"] == 250
     assert site.system.active_charge_points() == ["CP1"]
     assert site.system.last_contact("CP1") is not None
-    with pytest.raises(NothingThere):
+    with pytest.raises(NotFoundError):
         site.system.last_energy(5)
     path = site.config.database
     assert list(queries.last_contact(path)) == ["CP1"]
@@ -194,7 +194,7 @@ def test_what_cannot_be_stored_is_not_acknowledged(site, clock) -> None:
 def test_a_file_that_is_no_database(start, tmp_path) -> None:
     path = tmp_path / "text"
     path.write_text("not a database at all" * 100)
-    with pytest.raises(BadConfiguration, match=r"is damaged .*not a database.*backup"):
+    with pytest.raises(ConfigurationError, match=r"is damaged .*not a database.*backup"):
         start(database=path)
 
 

@@ -18,7 +18,7 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 
 from chargepoint_driver.backends.ocpp import OcppConfig, csms
 from chargepoint_driver.backends.ocpp.transport import websocket_server
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.simulator.ocpp import Twins
 
 from ..conftest import eventually
@@ -116,7 +116,7 @@ def test_keys_are_in_neither_database_nor_config(start, tmp_path) -> None:
 
 
 def test_listening_to_the_world_needs_a_word_and_warns(start, caplog) -> None:
-    with pytest.raises(BadConfiguration, match="allow_unauthenticated"):
+    with pytest.raises(ConfigurationError, match="allow_unauthenticated"):
         OcppConfig.from_dict({"listen": "0.0.0.0:0", "database": "x"})
     OcppConfig.from_dict({"listen": "0.0.0.0:0", "database": "x", "charge_points": GUARDED})
     start(listen="0.0.0.0:0", allow_unauthenticated=True)
@@ -297,7 +297,7 @@ def test_an_id_is_taken_out_at_run_time(start, tmp_path) -> None:
 
 
 def test_a_list_that_is_not_there(start, tmp_path) -> None:
-    with pytest.raises(BadConfiguration, match="blocked_charge_points"):
+    with pytest.raises(ConfigurationError, match="blocked_charge_points"):
         start(blocked_charge_points=tmp_path / "none")
 
 
@@ -342,9 +342,9 @@ def test_a_tls_handshake_that_never_ends_is_ended(start, tls) -> None:
 
 
 def test_files_that_are_no_certificates(start, tls, tmp_path) -> None:
-    with pytest.raises(BadConfiguration, match="tls"):
+    with pytest.raises(ConfigurationError, match="tls"):
         start(tls={**tls, "key": tls["certificate"]})
-    with pytest.raises(BadConfiguration, match="client_ca"):
+    with pytest.raises(ConfigurationError, match="client_ca"):
         start(tls={**tls, "client_ca": tmp_path / "none"})
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from chargepoint_driver.backends.ocpp.transport.connection import CallRefused
-from chargepoint_driver.errors import FateUnknown
+from chargepoint_driver.backends.ocpp.transport.connection import CallRefusedError
+from chargepoint_driver.errors import OutcomeUnknownError
 
 from ..conftest import eventually
 
@@ -66,7 +66,7 @@ def test_what_cannot_be_read_fails_its_call_at_once(start, text) -> None:
     site = start(call_timeout_s=LONG_S)
     charger = site.charger()
     for _ in range(2):
-        with pytest.raises(FateUnknown, match="cannot be read"):
+        with pytest.raises(OutcomeUnknownError, match="cannot be read"):
             call(site, text)
     assert call(site, '[3,"%ID%",{"status":"Accepted"}]') == {"status": "Accepted"}
     charger.ask("Heartbeat", {})
@@ -115,7 +115,7 @@ def test_numbers_that_json_does_not_know_are_not_reported(start) -> None:
 def test_an_error_in_any_state_is_a_refusal(start, text, code) -> None:
     site = start(call_timeout_s=LONG_S)
     site.charger()
-    with pytest.raises(CallRefused) as refused:
+    with pytest.raises(CallRefusedError) as refused:
         call(site, text)
     assert refused.value.service_code == code
     assert site.point().connected
@@ -135,7 +135,7 @@ def test_a_charger_that_talks_and_answers_no_call_stays(start) -> None:
     charger = site.charger()
     beat = lambda: charger.ws.send('[2,"h","Heartbeat",{}]')  # noqa: E731
     thread = answer(charger, None, beat)
-    with pytest.raises(FateUnknown):
+    with pytest.raises(OutcomeUnknownError):
         site.system.call("CP1", "ClearCache", {}, timeout_s=10)
     thread.join()
     assert charger.receive()[1] == "h"
@@ -147,7 +147,7 @@ def test_a_charger_that_talks_and_answers_no_call_stays(start) -> None:
 def test_a_charger_that_says_nothing_at_all_is_dropped(start) -> None:
     site = start(call_timeout_s=0.3)
     site.charger()
-    with pytest.raises(FateUnknown):
+    with pytest.raises(OutcomeUnknownError):
         site.system.call("CP1", "ClearCache", {}, timeout_s=10)
     eventually(lambda: not site.point().connected)
 

@@ -11,7 +11,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from chargepoint_driver.backends.ocpp.transport.authentication import station_id_of
-from chargepoint_driver.errors import BadValue
+from chargepoint_driver.errors import InvalidValueError
 
 from ..conftest import eventually
 
@@ -194,7 +194,7 @@ def test_what_is_forgiven_is_logged_once(site, caplog) -> None:
 def test_a_request_of_charge_points_is_not_sent(site, ocpp, action) -> None:
     charger = site.charger(subprotocols=[f"ocpp{ocpp}"])
     eventually(lambda: site.point().connected)
-    with pytest.raises(BadValue, match=f"{action}: charge points send this request"):
+    with pytest.raises(InvalidValueError, match=f"{action}: charge points send this request"):
         site.system.call("CP1", action, {})
     charger.ask("Heartbeat", {})  # nothing came before its answer
 
@@ -202,12 +202,14 @@ def test_a_request_of_charge_points_is_not_sent(site, ocpp, action) -> None:
 def test_a_misspelt_action_is_told_what_was_meant(site) -> None:
     site.charger()
     eventually(lambda: site.point().connected)
-    with pytest.raises(BadValue, match="did you mean GetConfiguration"):
+    with pytest.raises(InvalidValueError, match="did you mean GetConfiguration"):
         site.system.call("CP1", "GetConfigurations", {})
 
 
 def test_a_payload_without_a_field_is_refused_with_the_action_once(site) -> None:
     charger = site.charger()
     charger.boot()
-    with pytest.raises(BadValue, match=r"^ChangeAvailability: \"type\" is a required property"):
+    with pytest.raises(
+        InvalidValueError, match=r"^ChangeAvailability: \"type\" is a required property"
+    ):
         site.system.call("CP1", "ChangeAvailability", {"connectorId": 1})

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from chargepoint_driver.errors import (
-    BadValue,
     ChargePointError,
-    FateUnknown,
-    NothingThere,
-    Refused,
-    TryLater,
+    InvalidValueError,
+    NotFoundError,
+    OutcomeUnknownError,
+    RefusedError,
+    TransientError,
 )
 from chargepoint_driver.service import ShedOptions
 from chargepoint_driver.simulator.world.ceilings import Limit
@@ -231,7 +231,7 @@ class TestTheTotal:
         assert set(ceilings(many).values()) == {0.0}
 
     def test_floor(self, many: Rig) -> None:
-        with pytest.raises(BadValue, match="floor_kw"):
+        with pytest.raises(InvalidValueError, match="floor_kw"):
             hold(many, 10.0, floor_kw=1.4)
         assert many.sent() == 0
         hold(many, 12.0, floor_kw=1.4, division="load")
@@ -290,7 +290,7 @@ class TestMembers:
         hold(many, 16.0)
         for name, value in (("allowedLoad", 9.0), ("percentShed", 10), ("shedState", 0)):
             for port in (1, None):
-                with pytest.raises(Refused, match="held as part of station group"):
+                with pytest.raises(RefusedError, match="held as part of station group"):
                     many.write(name, value, port)
         assert not many.revert(1)
         assert many.sent() == 1
@@ -304,7 +304,7 @@ class TestPartialFailure:
         hold(many, 20.0, division="load")
         many.live(15)
         many.sim.faults.set("shedLoad", "http", status=503, times=1)
-        with pytest.raises(TryLater, match=r"3 of 4 stations hold their share"):
+        with pytest.raises(TransientError, match=r"3 of 4 stations hold their share"):
             hold(many, 10.0, division="load")
         assert many.read("commandedLoad", group=GROUP) == 10.0
         many.live(30)
@@ -316,7 +316,7 @@ class TestPartialFailure:
         many.live(15)
         sent = many.sent()
         many.sim.faults.set("shedLoad", "http", status=503)
-        with pytest.raises(TryLater):
+        with pytest.raises(TransientError):
             hold(many, 10.0, division="load")
         assert many.sent() - sent == 2  # a service that is down is not asked by every station
         many.sim.faults.clear()
@@ -340,7 +340,7 @@ class TestPartialFailure:
         self, many: Rig, fault: str, status: str, kw: float | None
     ) -> None:
         many.sim.faults.set("shedLoad", fault, times=1)
-        with pytest.raises(FateUnknown):
+        with pytest.raises(OutcomeUnknownError):
             hold(many, 16.0)
         assert many.status(group=GROUP) == "pending"
         many.live(12)
@@ -353,7 +353,7 @@ class TestPartialFailure:
         hold(many, 16.0)
         many.live(6)
         many.sim.faults.set("clearShedState", fault, times=1)
-        with pytest.raises(FateUnknown):
+        with pytest.raises(OutcomeUnknownError):
             many.write("shedState", 0, group=GROUP)
         many.live(45)
         kw = None if fault == "drop_reply" else 16.0
@@ -362,7 +362,7 @@ class TestPartialFailure:
 
     def test_a_restart_while_the_fate_is_unknown(self, many: Rig) -> None:
         many.sim.faults.set("shedLoad", "drop_reply", times=1)
-        with pytest.raises(FateUnknown):
+        with pytest.raises(OutcomeUnknownError):
             hold(many, 16.0)
         many.restart(after_s=60)
         many.live(8)
@@ -427,7 +427,7 @@ class TestRevert:
         hold(many, 16.0)
         many.live(6)
         many.sim.faults.set("clearShedState", "http", status=503, times=1)
-        with pytest.raises(TryLater, match="3 of 4 stations are as before"):
+        with pytest.raises(TransientError, match="3 of 4 stations are as before"):
             many.revert(group=GROUP)
         many.live(20)
         found = ceilings(many)
@@ -471,7 +471,7 @@ class TestAReplyThatLeavesOutAPort:
         reading = many.service.read(wanted)
         assert reading.errors.keys() == {"group", "station"}
         for error in reading.errors.values():
-            assert isinstance(error, NothingThere)
+            assert isinstance(error, NotFoundError)
             assert f"port 2 of station {STATION}" in str(error)
         assert 0 < reading.values["other"] < whole_kw
 

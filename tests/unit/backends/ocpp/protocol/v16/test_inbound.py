@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chargepoint_driver.backends.ocpp import OcppConfig
-from chargepoint_driver.errors import BadConfiguration
+from chargepoint_driver.errors import ConfigurationError
 
 from ...conftest import eventually
 
@@ -208,9 +208,9 @@ def test_id_tags_of_a_file(start, tmp_path) -> None:
 
 
 def test_faults_of_the_configuration_come_all_at_once(tmp_path) -> None:
-    with pytest.raises(BadConfiguration) as caught:
+    with pytest.raises(ConfigurationError) as caught:
         OcppConfig.from_dict({"listen": "here", "phases": 7, "lissen": 1})
     text = str(caught.value)
     assert all(word in text for word in ("listen", "phases", "lissen", "database"))
-    with pytest.raises(BadConfiguration, match="allow_unauthenticated"):
+    with pytest.raises(ConfigurationError, match="allow_unauthenticated"):
         OcppConfig.from_dict({"listen": "0.0.0.0:1", "database": tmp_path / "x"})

@@ -10,7 +10,7 @@ pytest.importorskip("ocpp.v21")
 
 from chargepoint_driver.backends.ocpp.protocol.v201 import DIALECT, DIALECT_21
 from chargepoint_driver.backends.ocpp.wire import schemas
-from chargepoint_driver.errors import BadValue
+from chargepoint_driver.errors import InvalidValueError
 
 from ...conftest import eventually
 
@@ -117,7 +117,7 @@ def test_not_for_a_central_system_is_what_a_central_system_sends(charger, action
 @pytest.mark.parametrize("action", [*NEW, SENT])
 def test_a_central_system_does_not_send_it(site, charger, action) -> None:
     charger.ask("Heartbeat", {})
-    with pytest.raises(BadValue, match="charge points send this request"):
+    with pytest.raises(InvalidValueError, match="charge points send this request"):
         site.system.call("CP1", action, NEW.get(action, {}))
 
 
