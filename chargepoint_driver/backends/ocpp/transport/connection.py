@@ -6,6 +6,7 @@ Nothing here knows what a message means. Every frame gets an answer or a counted
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import sqlite3
 from collections import OrderedDict
@@ -87,9 +88,11 @@ class Connection:
         "_frames",
         "_free_s",
         "_ids",
+        "_in_hand",
         "_is_unread",
         "_limits",
         "_now",
+        "_owed_s",
         "_pong",
         "_recent",
         "_spawn",
@@ -127,6 +130,10 @@ class Connection:
         self._turn = asyncio.Lock()
         # Done when the answer to a begin or end, which waits to be stored, was sent.
         self._unsent: asyncio.Future[None] | None = None
+        # What ends when a text that was taken at once is answered.
+        self._in_hand: asyncio.Future[None] | None = None
+        # The wait that the next text has to pay, where it was charged already.
+        self._owed_s: float | None = None
         self._bad = 0
         self._frames = 0  # that came in, readable or not
         # message id -> (hash of the frame, its answer): a repeated request is answered again
@@ -146,49 +153,133 @@ class Connection:
 
     async def run(self) -> None:
         """Serve until the socket is closed."""
-        recv = self.connection.recv
-        store = self._desk.store
+        connection = self.connection
+        recv = connection.recv
+        connection.on_text = self._take_at_once
         try:
             while True:
+                connection.is_idle = True
                 text = await recv(decode=False)
-                if (wait_s := self._too_fast_s(len(text))) > 0:
-                    await asyncio.sleep(wait_s)
-                after: list[Callable[[], Awaitable[None]]] = []
-                try:
-                    is_transaction = _TRANSACTION in text[:_MAX_HEAD]
-                    if is_transaction and not store.try_begin():
-                        await store.writable()
-                    mark = store.mark()
-                    answer = self._take(text, after)
-                    if answer is None:
-                        store.stored_since(mark)  # nobody waits for it
-                        if self._bad >= _PATIENCE:
-                            await self.close(1008, "too many bad messages")
-                        continue
-                    # A repeated begin or end writes nothing, and the first may be on its way.
-                    stored = store.durable() if is_transaction else store.stored_since(mark)
-                    if stored is not None:
-                        if is_transaction:
-                            self._unsent = asyncio.get_running_loop().create_future()
-                        await stored
-                except (sqlite3.Error, OSError) as error:
-                    # Not stored, so not acknowledged: the charge point sends it again.
-                    self._desk.count(self.point, "not_stored", str(error))
-                    answer = self._not_stored(text)
-                    after.clear()
-                # What came before the end is still read: the answer to a call may be in it.
-                with suppress(ConnectionClosed):
-                    await self._send(answer)
-                self._release_calls()
-                for action in after:
-                    self._spawn(action())
+                connection.is_idle = False
+                await self._take_in_turn(text)
                 if self._bad >= _PATIENCE:
                     await self.close(1008, "too many bad messages")
         except ConnectionClosed:
             pass
         finally:
+            connection.on_text = None
             self._release_calls()
             self._end()
+
+    async def _take_in_turn(self, text: bytes) -> None:
+        """Take a text after those before it, and answer it when it is stored."""
+        while self._in_hand is not None:
+            await asyncio.wait((self._in_hand,))
+        wait_s, self._owed_s = self._owed_s, None
+        if wait_s is None:
+            wait_s = self._too_fast_s(len(text))
+        if wait_s > 0:
+            await asyncio.sleep(wait_s)
+        store = self._desk.store
+        after: list[Callable[[], Awaitable[None]]] = []
+        try:
+            is_transaction = _TRANSACTION in text[:_MAX_HEAD]
+            if is_transaction and not store.try_begin():
+                await store.writable()
+            mark = store.mark()
+            answer = self._take(text, after)
+            if answer is None:
+                store.stored_since(mark)  # nobody waits for it
+                return
+            # A repeated begin or end writes nothing, and the first may be on its way.
+            stored = store.durable() if is_transaction else store.stored_since(mark)
+            if stored is not None:
+                if is_transaction:
+                    self._unsent = asyncio.get_running_loop().create_future()
+                await stored
+        except (sqlite3.Error, OSError) as error:
+            answer = self._refuse_unstored(text, error)
+            after.clear()
+        # What came before the end is still read: the answer to a call may be in it.
+        with suppress(ConnectionClosed):
+            await self._send(answer)
+        self._release_calls()
+        for action in after:
+            self._spawn(action())
+
+    def _take_at_once(self, text: bytes) -> bool:
+        """Take a text while `run` waits for one, without its detours. False leaves it to `run`:
+        what may have to wait, and what comes after something out of order."""
+        if self._in_hand is not None or self._bad or _TRANSACTION in text[:_MAX_HEAD]:
+            return False
+        wait_s = self._too_fast_s(len(text))
+        if wait_s > 0:
+            self._owed_s = wait_s
+            return False
+        after: list[Callable[[], Awaitable[None]]] = []
+        store = self._desk.store
+        mark = store.mark()
+        stored = None
+        try:
+            answer = self._take(text, after)
+            stored = store.stored_since(mark)
+        except (sqlite3.Error, OSError) as error:
+            answer = self._refuse_unstored(text, error)
+            after.clear()
+        if answer is None:
+            return True  # nobody waits for it
+        if stored is None:
+            self._finish(answer, after)
+            return True
+        self._in_hand = stored
+        stored.add_done_callback(functools.partial(self._stored, text, answer, after))
+        return True
+
+    def _stored(
+        self,
+        text: bytes,
+        answer: bytes,
+        after: list[Callable[[], Awaitable[None]]],
+        stored: asyncio.Future[None],
+    ) -> None:
+        """Answer what was taken at once: it is stored, or could not be."""
+        self._in_hand = None
+        if stored.cancelled():
+            return
+        error = stored.exception()
+        if error is not None:
+            answer = self._refuse_unstored(text, error)
+            after.clear()
+        self._finish(answer, after)
+
+    def _finish(self, answer: bytes, after: list[Callable[[], Awaitable[None]]]) -> None:
+        """Answer, then begin what is to follow."""
+        if self._write(answer):
+            for action in after:
+                self._spawn(action())
+            return
+        self._in_hand = asyncio.get_running_loop().create_future()
+        self._spawn(self._finish_slowly(answer, after, self._in_hand))
+
+    async def _finish_slowly(
+        self,
+        answer: bytes,
+        after: list[Callable[[], Awaitable[None]]],
+        in_hand: asyncio.Future[None],
+    ) -> None:
+        try:
+            with suppress(ConnectionClosed):
+                await self._send(answer)
+        finally:
+            self._in_hand = None
+            in_hand.set_result(None)
+        for action in after:
+            self._spawn(action())
+
+    def _refuse_unstored(self, text: bytes, error: BaseException) -> bytes:
+        """Return the answer to what is not stored, so not acknowledged: it is sent again."""
+        self._desk.count(self.point, "not_stored", str(error))
+        return self._not_stored(text)
 
     def _release_calls(self) -> None:
         """The answer to a begin or end was sent, or never will be: calls go on."""
@@ -198,20 +289,24 @@ class Connection:
             self._free_s = asyncio.get_running_loop().time() + _TAKES_IN_S
 
     async def _send(self, text: bytes) -> None:
-        """Send. Where nothing waits to be written, as nearly always, without the detours that
+        if not self._write(text):
+            await self.connection.send(text, text=True)
+
+    def _write(self, text: bytes) -> bool:
+        """Send where nothing waits to be written, as nearly always, without the detours that
         `websockets` takes for messages in parts and for writers that have to wait."""
         connection, transport = self.connection, self.connection.transport
         if (
-            len(text) <= _MAX_SHORT_FRAME
-            and connection.state is State.OPEN
-            and not connection.protocol.extensions
-            and not transport.is_closing()
-            and not transport.get_write_buffer_size()
+            len(text) > _MAX_SHORT_FRAME
+            or connection.state is not State.OPEN
+            or connection.protocol.extensions
+            or transport.is_closing()
+            or transport.get_write_buffer_size()
         ):
-            # RFC 6455, 5.2: the last frame of a text, without a mask, and its length.
-            transport.write(b"\x81%c%b" % (len(text), text))
-            return
-        await connection.send(text, text=True)
+            return False
+        # RFC 6455, 5.2: the last frame of a text, without a mask, and its length.
+        transport.write(b"\x81%c%b" % (len(text), text))
+        return True
 
     def _too_fast_s(self, size: int) -> float:
         """How long a sender beyond the rate waits; reading stops meanwhile, so it must."""

@@ -8,6 +8,13 @@ from typing import Any
 
 from websockets.asyncio.server import ServerConnection
 from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
+from websockets.protocol import State
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # a machine without a compiled module
+    from websockets.utils import apply_mask
 
 __all__ = ["MAX_UNREAD_BYTES", "Allowance", "ThrottledConnection"]
 
@@ -25,6 +32,18 @@ _MAX_OFFENCES = 10
 _FORGIVEN_AFTER_S = 60.0
 _CLOSE_S = 5.0
 _MESSAGES = (Opcode.TEXT, Opcode.BINARY)
+# RFC 6455, 5.2: the first byte of a text in one frame, the mark of a mask, lengths that are
+# written in the second byte and in two more, and the bytes of a mask.
+_WHOLE_TEXT = 0x81
+_MASKED = 0x80
+_MAX_SHORT = 125
+_TWO_BYTES = 126
+_MAX_TWO_BYTES = 65_535
+_MASK_BYTES = 4
+_DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
+_MAX_HEAD_BYTES = 16_384
+# Bytes beyond all that a socket receives: where its frames begin is not known.
+_UNKNOWN = 1 << 62
 
 
 class Allowance:
@@ -55,6 +74,11 @@ class ThrottledConnection(ServerConnection):
     """
 
     allowance: Allowance | None = None
+    max_text_bytes = 0
+    # Takes a text at once; False leaves it to `recv`. Called only while `is_idle`: its reader
+    # waits, and nothing is on its way to it.
+    on_text: Callable[[bytes], bool] | None = None
+    is_idle = False
     # Takes `slowed_down`, `flooding_sockets` or `unread_output`, and the reason.
     on_misuse: Callable[[str, str], None] | None = None
     _waiting: bytearray | None = None
@@ -64,6 +88,14 @@ class ThrottledConnection(ServerConnection):
     _is_message = False
     _offences = 0
     _offended_s = 0.0
+    # The handshake until it was read, and the bytes after it that belong to no whole frame yet.
+    _head: bytearray | None = None
+    _unframed = _UNKNOWN
+    _is_in_parts = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._head = bytearray()
+        super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
         """Read what may be read now; the rest waits, and no more is read meanwhile."""
@@ -72,6 +104,11 @@ class ThrottledConnection(ServerConnection):
             and len(data) <= _SLICE_BYTES
             and self.transport.get_write_buffer_size() <= MAX_UNREAD_BYTES
         ):
+            if not self._unframed and (text := self._text_in(data)) is not None:
+                if not (self.is_idle and self.on_text is not None and self.on_text(text)):
+                    self.process_event(Frame(Opcode.TEXT, text))
+                    self._unframed = 0
+                return
             wait_s = self._feed(data)
             if wait_s > 0:
                 self._waiting = bytearray()
@@ -86,6 +123,15 @@ class ThrottledConnection(ServerConnection):
 
     def process_event(self, event: Any) -> None:
         """Tell whole messages from frames that are charged at once."""
+        if type(event) is Frame:
+            self._unframed -= _size_of(event)
+            if event.opcode in _DATA:
+                self.is_idle = False
+                self._is_in_parts = not event.fin
+        elif type(event) is Request and self._head is not None:
+            # The library accepts no other end of a handshake.
+            self._unframed = len(self._head) - self._head.find(b"\r\n\r\n") - 4
+            self._head = None
         if type(event) is Frame and event.fin and event.opcode in _MESSAGES:
             self._is_message = True
         else:
@@ -110,9 +156,30 @@ class ThrottledConnection(ServerConnection):
 
     # ---- inside --------------------------------------------------------------------------
 
+    def _text_in(self, data: bytes) -> bytes | None:
+        """Return the text in what is one whole frame, as nearly everything is; None for anything
+        else, which the library reads."""
+        if len(data) < 8 or data[0] != _WHOLE_TEXT or self._is_in_parts:
+            return None
+        size, at = data[1] - _MASKED, 2
+        if size == _TWO_BYTES:
+            size, at = data[2] << 8 | data[3], 4
+        first = at + _MASK_BYTES
+        if size < 0 or len(data) != first + size or size > self.max_text_bytes:
+            return None
+        if self.state is not State.OPEN:
+            return None
+        return apply_mask(data[first:], data[at:first])
+
     def _feed(self, data: bytes) -> float:
         """Have a slice parsed and charge it; the seconds to wait before the next one."""
         self._frames, self._is_message = 0, False
+        if self._head is not None:
+            self._head += data
+            if len(self._head) > _MAX_HEAD_BYTES:
+                self._head, self._unframed = None, _UNKNOWN
+        else:
+            self._unframed += len(data)
         super().data_received(data)
         if self.allowance is None or (self._is_message and not self._frames):
             return 0.0
@@ -174,3 +241,10 @@ class ThrottledConnection(ServerConnection):
             self.transport.abort()
             if self.on_misuse is not None:
                 self.on_misuse(kind, reason)
+
+
+def _size_of(frame: Frame) -> int:
+    """Return the bytes that a frame took at least."""
+    size = len(frame.data)
+    more = 0 if size <= _MAX_SHORT else 2 if size <= _MAX_TWO_BYTES else 8
+    return 2 + more + _MASK_BYTES + size

@@ -187,6 +187,7 @@ class WebSocketServer:
         made = _Socket(*args, **options)
         made.count = self._count
         made.allowance = self._allowance()
+        made.max_text_bytes = self._config.most_frame_bytes
         return made
 
     def _allowance(self) -> Allowance:
