@@ -16,6 +16,7 @@ __all__ = [
     "CountingBackend",
     "DirectBackend",
     "Limit",
+    "OutcomeBackend",
     "Reply",
     "Request",
     "RequestBackend",
@@ -164,6 +165,14 @@ class Stubborn(Protocol):
     def try_otherwise(self, target: Target) -> bool:
         """The load contradicts the limit in force: send it in the next form. False when every
         form was tried."""
+
+
+@runtime_checkable
+class OutcomeBackend(Protocol):
+    """What a backend offers that counts how its calls end."""
+
+    def outcomes(self) -> dict[tuple[str, str], int]:
+        """(operation, `ok` or the code of its error) to the number of calls that ended so."""
 
 
 @runtime_checkable

@@ -256,6 +256,16 @@ class SharedCache:
             entry = self._entries.get((call, station))
         return None if entry is None else entry.record
 
+    def known(self, call: str) -> dict[str, tuple[StationRecord, float]]:
+        """Station to what is known of it, however old, and its age in seconds; nobody is asked."""
+        with self._lock:
+            now = self._clock()
+            return {
+                station: (entry.record, now - entry.replied)
+                for (name, station), entry in self._entries.items()
+                if name == call
+            }
+
     def replied(self, call: str, station: str) -> float | None:
         """When the reply came that what is known of a station is out of, by the cache's clock:
         it tells one reply from the next. None for nothing."""

@@ -105,6 +105,11 @@ class DirectCache:
             return listed
         return self.get({(call, station): 0.0})[call, station].record
 
+    def known(self, call: str) -> dict[str, tuple[StationRecord, float]]:
+        """Station to what is known of it, of age 0. Raises what the backend raises."""
+        records = self._backend.fetch(Request(call)).records
+        return {station: (record, 0.0) for station, record in records.items()}
+
     def replied(self, call: str, station: str) -> float | None:
         """Return now, by the clock: each read is a reply of its own."""
         del call, station

@@ -302,6 +302,10 @@ class Accounts:
         """The service of an account, for questions."""
         return self._find(account)[2]
 
+    def services(self) -> list[tuple[str, Service]]:
+        """The accounts with their services, as they are now."""
+        return [(name, service) for name, (_, service) in self._snapshot().items()]
+
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the accounts."""

@@ -143,6 +143,7 @@ class Service:
         self.station_alerts = StationAlerts(now, unreachable_minutes)
         self._stream = AccountStream(now)
         self._backend = backend
+        self.catalogue = catalogue
         self._account: Account | None = None
         self._limit_s = READ_TIMEOUTS * timeout_s
         self.cache: SharedCache | DirectCache = (
@@ -189,6 +190,11 @@ class Service:
         """The latest status of every station that is known, or of one (see
         `events.live_status`). Raises NotFoundError."""
         return self._stream.live_status(station_id)
+
+    @property
+    def backend(self) -> Backend:
+        """The backend of the account."""
+        return self._backend
 
     def counters(self) -> dict[str, int]:
         """What was refused at the backend's own port, by kind; empty where it has none."""

@@ -18,6 +18,7 @@ from chargepoint_driver.web.api import Api
 from chargepoint_driver.web.commands import WebCommands
 from chargepoint_driver.web.dashboard import Dashboard
 from chargepoint_driver.web.login import Login
+from chargepoint_driver.web.metrics import Metrics
 from chargepoint_driver.web.settings import Settings
 from chargepoint_driver.web.static_files import Files, add_headers
 from chargepoint_driver.web.stream import Stream
@@ -146,14 +147,18 @@ class WebServer:
             files.add_to(app)
             orders, refused = WebCommands(self._accounts), self._listener.counts
             Api(board, orders, stream, executor, self._now, refused).add_to(app)
+            metrics = Metrics(self._accounts)
+            metrics.add_to(app)
             await self._listener.start(app)
             try:
+                metrics.start()
                 self._board = board
                 board.start()
                 self._started.set()
                 await self._ending.wait()
             finally:
                 self._board = None
+                await metrics.stop()
                 await board.stop()
                 await stream.stop()
                 await self._listener.stop()

@@ -24,6 +24,7 @@ PUBLIC = {
         "CountingBackend",
         "DirectBackend",
         "Limit",
+        "OutcomeBackend",
         "Reply",
         "Request",
         "RequestBackend",

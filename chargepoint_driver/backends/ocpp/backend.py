@@ -269,6 +269,10 @@ class OcppBackend:
         """What the central system refused, forgave or found out of order, by kind."""
         return self._system.counters()
 
+    def outcomes(self) -> dict[tuple[str, str], int]:
+        """(action, `ok` or the code of its error) to the number of our requests that ended so."""
+        return self._system.outcomes()
+
     def calls(self) -> dict[str, int]:
         """Command to the number of times that it was asked for."""
         return dict(self._counts)

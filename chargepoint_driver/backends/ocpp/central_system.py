@@ -23,6 +23,7 @@ from chargepoint_driver.config.ocpp import OcppConfig
 from chargepoint_driver.errors import TransientError
 from chargepoint_driver.events import EventStream, SinkState
 from chargepoint_driver.process import threads
+from chargepoint_driver.process.loop_delay import LoopDelay
 from chargepoint_driver.process.loop_thread import NativeLoop, Signal
 from chargepoint_driver.text import get_logger
 
@@ -195,6 +196,35 @@ class CentralSystem(NamedOperations):
     def counters(self) -> dict[str, int]:
         """What was out of order, by name, over all charge points."""
         return self._running.all_counters()
+
+    def messages(self) -> dict[str, int]:
+        """Action to the number of messages of charge points that were handled."""
+        return dict(self._running.messages)
+
+    def outcomes(self) -> dict[tuple[str, str], int]:
+        """(action, `ok` or the code of its error) to the number of our requests that ended so."""
+        return dict(self._running.requests)
+
+    def connections(self) -> dict[str, int]:
+        """Sockets at present: `authenticated` and `unauthenticated`."""
+        return self._running.connections()
+
+    def newest_event(self) -> int:
+        """The id of the event that was stored last; 0 for none."""
+        return self._running.store.mark()[0]
+
+    def loop_delay(self) -> LoopDelay:
+        """The delay of the central system's loop, measured from the first call on."""
+        csms = self._running
+        if csms.loop_delay is None:
+            delay = LoopDelay()
+
+            async def begin() -> None:
+                csms.loop_delay = delay
+                csms.spawn(delay.measure())
+
+            self._loop.run(begin, 30)
+        return csms.loop_delay or delay
 
     def active_charge_points(self, within_s: float | None = None) -> list[str]:
         """The charge points that sent something within that time (two heartbeats)."""

@@ -47,14 +47,17 @@ from chargepoint_driver.backends.ocpp.transport.websocket_server import (
     every,
     peer_of,
 )
+from chargepoint_driver.backends.ocpp.wire.schemas import named
 from chargepoint_driver.config.ocpp import OcppConfig
 from chargepoint_driver.errors import (
+    ChargePointError,
     InvalidValueError,
     NotFoundError,
     OutcomeUnknownError,
     TransientError,
 )
 from chargepoint_driver.events import SinkState
+from chargepoint_driver.process.loop_delay import LoopDelay
 from chargepoint_driver.process.loop_thread import native_lock, off_loop
 from chargepoint_driver.rate_limited_log import RateLimitedLog
 from chargepoint_driver.text import get_logger
@@ -100,6 +103,10 @@ class Csms:
         self._listed_revision = self.tags.revision
         self.points: dict[str, Charger] = {}
         self.counters: Counter[str] = Counter()
+        # For metrics: messages by action, and our requests by action and outcome.
+        self.messages: Counter[str] = Counter()
+        self.requests: Counter[tuple[str, str]] = Counter()
+        self.loop_delay: LoopDelay | None = None
         self._lines = RateLimitedLog(_log)
         self.listeners: list[Listener] = []
         # Charge points with news, for who keeps the latest status; taken from any thread.
@@ -289,6 +296,7 @@ class Csms:
     def note(self, request: Request, connector: int | None, time_s: float, data: Any) -> None:
         point = request.point
         self.touched.add(point.station_id)
+        self.messages[request.action] += 1
         if request.as_received:
             data = {**data, "as_received": request.as_received}
         if request.action != "Heartbeat":
@@ -384,10 +392,14 @@ class Csms:
         self._keep(point, lambda: note_request(self.store, station_id, action, payload, now_s))
         try:
             answer = await link.call(action, payload, timeout_s, drop=drop)
-        except (CallRefusedError, OutcomeUnknownError) as error:
+        except ChargePointError as error:
+            self.requests[named(version, action), error.code] += 1
+            if not isinstance(error, (CallRefusedError, OutcomeUnknownError)):
+                raise
             status = "Rejected" if isinstance(error, CallRefusedError) else None
             self._note_answer(point, action, payload, status)
             raise
+        self.requests[named(version, action), "ok"] += 1
         self._note_answer(point, action, payload, str(answer.get("status")))
         self._set_up.answered(point, action, payload, answer)
         return answer

@@ -100,6 +100,7 @@ class SoapBackend:
         self._pace = RateLimiter(account.calls_per_minute)
         self._lock = threading.Lock()
         self._calls: Counter[str] = Counter()
+        self._outcomes: Counter[tuple[str, str]] = Counter()
         self._zeep: Any = None
         self._salt = secrets.token_bytes(16)
 
@@ -128,6 +129,11 @@ class SoapBackend:
         """Operation to the number of calls that were sent."""
         with self._lock:
             return dict(self._calls)
+
+    def outcomes(self) -> dict[tuple[str, str], int]:
+        """(operation, `ok` or the code of its error) to the number of calls that ended so."""
+        with self._lock:
+            return dict(self._outcomes)
 
     # ---- reads -------------------------------------------------------------------------
 
@@ -344,6 +350,25 @@ class SoapBackend:
         **arguments: Any,
     ) -> _Answer:
         """The operation's reply, as `read` has it. Raises the error that it stands for."""
+        outcome = "error"
+        try:
+            answer = self._ask(operation, read, is_write, arguments)
+            outcome = "ok"
+            return answer
+        except ChargePointError as error:
+            outcome = error.code
+            raise
+        finally:
+            with self._lock:
+                self._outcomes[operation, outcome] += 1
+
+    def _ask(
+        self,
+        operation: str,
+        read: Callable[[bytes, Caller], _Answer],
+        is_write: bool,
+        arguments: dict[str, Any],
+    ) -> _Answer:
         caller = self._caller(operation, is_write)
         envelope, action = self._envelope(caller, arguments)
         self._pace.take(is_write, self._account.timeout)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -25,6 +26,7 @@ from chargepoint_driver.service.shed_control.command_log import CommandLog
 from chargepoint_driver.service.shed_control.command_state import (
     CommandState,
     clock_time,
+    judge,
     judge_station,
 )
 from chargepoint_driver.service.shed_control.command_store import CommandStore
@@ -75,6 +77,7 @@ class ShedController:
             return epoch_s + clock()
 
         self._backend = backend
+        self._cache = cache
         self._time_s = time_s
         self._ledger = CommandLog(time_s, store)
         self._commands = Dispatcher(backend, cache, self._ledger, limit_s, time_s)
@@ -360,6 +363,20 @@ class ShedController:
         if name == "allowedLoad":
             return self._sites.roster.allowed_kw(records)
         return self._of_report(name, held, self._sites.roster.report(records))
+
+    def statuses(self) -> dict[str, int]:
+        """Status (`shedStatus`) to the number of commanded targets that have it, by what is known
+        without asking; `unknown`: nothing was reported of the station yet."""
+        found: Counter[str] = Counter()
+        now_s, load_of = self._time_s(), self._commands.watch.loads.of
+        for target, held in self._ledger.all().items():
+            record = self._cache.peek(LOAD, target.station_id)
+            if record is None or (target.port is not None and target.port not in record.ports):
+                found["unknown"] += 1
+            else:
+                report = self._report(target, record)
+                found[judge(held, report, now_s, load_of(target))[0].value] += 1
+        return dict(found)
 
     def observe(self, call: str, record: StationRecord, age_s: float) -> None:
         """Take in what a read brought: what it shows of a limit is acted on at once."""

@@ -86,6 +86,11 @@ def actions(version: str) -> frozenset[str]:
     return frozenset(requests)
 
 
+def named(version: str, action: str) -> str:
+    """The action, or `other` for one that the version does not have."""
+    return action if action in actions(version) else "other"
+
+
 def take_request(
     version: str, action: str, payload: Any, departures: Departures, *, strict: bool = False
 ) -> dict[str, Any]:

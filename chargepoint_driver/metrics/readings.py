@@ -1,0 +1,185 @@
+"""What one account knows, for its metrics. Nothing is asked: no scrape costs a call."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from chargepoint_driver.backend import OutcomeBackend
+from chargepoint_driver.errors import ChargePointError
+from chargepoint_driver.events import SinkState
+from chargepoint_driver.records import StationRecord, Values
+from chargepoint_driver.service import Service
+
+__all__ = ["STATUSES", "AccountReading", "of_central_system", "of_service"]
+
+STATUSES = ("AVAILABLE", "INUSE", "UNREACHABLE", "UNKNOWN")
+"""The statuses that have a series of their own; all others are `other`."""
+_UNREACHABLE = "UNREACHABLE"
+
+
+@dataclass
+class AccountReading:
+    """One account at one moment. Gauges are None, or empty, where they are not known.
+
+    `ages_s`: (data, bound) to seconds. `load_w` and `limit_w` are sums of what is known.
+    `is_readable`: False where the account could not be read; then only counters are known.
+    """
+
+    name: str
+    is_readable: bool = True
+    outcomes: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    down: Sequence[str] = ()
+    messages: Mapping[str, int] = field(default_factory=dict)
+    irregularities: Mapping[str, int] = field(default_factory=dict)
+    connections: Mapping[str, int] = field(default_factory=dict)
+    ages_s: dict[tuple[str, str], float] = field(default_factory=dict)
+    stations: Counter[bool] = field(default_factory=Counter)
+    ports: Counter[str] = field(default_factory=Counter)
+    load_w: float | None = None
+    load_unknown: int = 0
+    limited: int = 0
+    limit_w: float | None = None
+    sheds: Mapping[str, int] = field(default_factory=dict)
+    events: int | None = None
+    sinks: Sequence[SinkState] = ()
+
+    def add_station(self, reachable: bool) -> None:
+        """Count a station."""
+        self.stations[reachable] += 1
+
+    def add_port(self, status: object, load_kw: float | None) -> None:
+        """Count a port; the load of one that is out of reach is not known."""
+        self.ports[str(status) if status in STATUSES else "other"] += 1
+        if load_kw is None or status == _UNREACHABLE:
+            self.load_unknown += 1
+        else:
+            self.load_w = (self.load_w or 0.0) + load_kw * 1000
+
+    def add_limit(self, limit_kw: float | None, ports: int = 1) -> None:
+        """Count a limit in force, of so many ports together; None: it is not known in kW."""
+        self.limited += ports
+        if limit_kw is not None:
+            self.limit_w = (self.limit_w or 0.0) + limit_kw * 1000
+
+    def add_ages(self, data: str, ages_s: Iterable[float]) -> None:
+        """Note the newest and the oldest of some ages."""
+        found = [max(0.0, each) for each in ages_s]
+        if found:
+            self.ages_s[data, "newest"] = min(found)
+            self.ages_s[data, "oldest"] = max(found)
+
+
+def of_service(name: str, service: Service) -> AccountReading:
+    """An account as a service has it. Never raises."""
+    found = AccountReading(name)
+    backend = service.backend
+    found.irregularities = service.counters()
+    # What is held for a single station is named by its call alone: no label holds a station.
+    found.down = sorted({name.partition(" of ")[0] for name in service.down()})
+    if isinstance(backend, OutcomeBackend):
+        found.outcomes = backend.outcomes()
+    try:
+        system = getattr(backend, "system", None)
+        if system is None:
+            _read_records(found, service)
+        else:
+            _read_views(found, system)
+        found.sheds = service.control.statuses()
+        found.sinks = service.sinks()
+    except ChargePointError:
+        return _unreadable(found)
+    return found
+
+
+def of_central_system(name: str, system: Any) -> AccountReading:
+    """The account of a central system without a service. Never raises."""
+    found = AccountReading(name)
+    try:
+        found.irregularities = system.counters()
+        found.outcomes = system.outcomes()
+        _read_views(found, system)
+        found.sinks = system.sinks()
+    except ChargePointError:
+        return _unreadable(found)
+    return found
+
+
+def _unreadable(found: AccountReading) -> AccountReading:
+    """What is left of an account that could not be read: counters. A part would look whole."""
+    return AccountReading(
+        found.name,
+        is_readable=False,
+        outcomes=found.outcomes,
+        down=found.down,
+        irregularities=found.irregularities,
+    )
+
+
+def _read_records(found: AccountReading, service: Service) -> None:
+    """Take the records that the cache holds, however old."""
+    statuses, loads = (
+        service.cache.known(row.call) if (row := service.catalogue.find(register, name)) else {}
+        for register, name in (("StationStatusRegister", "Status"), ("LoadRegister", "portLoad"))
+    )
+    found.add_ages("status", (age_s for _, age_s in statuses.values()))
+    found.add_ages("load", (age_s for _, age_s in loads.values()))
+    for station in sorted(statuses.keys() | loads.keys()):
+        status = statuses[station][0] if station in statuses else None
+        load = loads[station][0] if station in loads else None
+        _add_station(found, status, load)
+
+
+def _add_station(
+    found: AccountReading, status: StationRecord | None, load: StationRecord | None
+) -> None:
+    of_status: Mapping[int, Values] = {} if status is None else status.ports
+    of_load: Mapping[int, Values] = {} if load is None else load.ports
+    if of_status:
+        found.add_station(
+            any(values.get("Status") != _UNREACHABLE for values in of_status.values())
+        )
+    for port in sorted(of_status.keys() | of_load.keys()):
+        said, measured = of_status.get(port, {}), of_load.get(port, {})
+        # Without a reply the status is not known.
+        found.add_port(said.get("Status", "UNKNOWN"), _number(measured.get("portLoad")))
+        if measured.get("shedState") == 1:
+            percent = _number(measured.get("percentShed"))
+            limit_kw = None if percent else _number(measured.get("allowedLoad"))
+            found.add_limit(limit_kw)
+
+
+def _read_views(found: AccountReading, system: Any) -> None:
+    """Take what a central system has in memory of its charge points."""
+    found.messages = system.messages()
+    found.events = system.newest_event()
+    found.connections = system.connections()
+    now = datetime.now(timezone.utc)
+    ages: list[float] = []
+    for view in system.charge_points():
+        found.add_station(view.status != _UNREACHABLE)
+        if view.connected and view.last_seen:
+            ages.append(
+                (now - datetime.fromisoformat(view.last_seen[:-1] + "+00:00")).total_seconds()
+            )
+        connectors = [each for number, each in view.connectors.items() if number != 0]
+        for connector in connectors:
+            found.add_port(connector.status, connector.load_kw)
+        whole = view.limit
+        if whole is not None and whole["active"]:
+            # It holds for all connectors together, whatever theirs are.
+            found.add_limit(whole["effective_kw"], max(1, len(connectors)))
+            continue
+        for connector in connectors:
+            limit = connector.limit
+            if limit is not None and limit["active"]:
+                found.add_limit(limit["effective_kw"])
+    found.add_ages("status", ages)
+
+
+def _number(value: object) -> float | None:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return float(value) if is_number else None  # type: ignore[arg-type]
