@@ -72,7 +72,7 @@ _WORST_FIRST = (
 class UnconfirmedCommand:
     """A command that got no answer: it may be carried out or not. `limit` None is a clear,
     `began` the ports whose control period begins with it. `sending`: it was handed to the
-    backend. `adopted`: an earlier process sent it. Deadline and lease as in `Held`."""
+    backend. `adopted`: an earlier process sent it. Deadline and lease as in `CommandState`."""
 
     limit: Limit | None
     options: ShedOptions

@@ -1,6 +1,6 @@
 """What each new report of the load shows of the limits in force, whoever asked for it.
 
-A poll that shows a lost, replaced or violated limit makes it due at once: `Keeping` acts on it.
+A poll that shows a lost, replaced or violated limit makes it due at once: `ShedSupervisor` acts.
 """
 
 from __future__ import annotations

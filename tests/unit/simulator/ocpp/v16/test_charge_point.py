@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chargepoint_driver.simulator.ocpp import NotNow
+from chargepoint_driver.simulator.ocpp import NotNowError
 
 from ..conftest import values
 
@@ -136,7 +136,7 @@ def test_availability_of_one_and_of_all(central, twins_of):
     assert twins.state(CP)["connectors"][0]["status"] == "Charging"
     twins.stop_charging(CP, 1)
     central.wait_for("StatusNotification", connectorId=1, status="Unavailable")
-    with pytest.raises(NotNow):
+    with pytest.raises(NotNowError):
         twins.start_charging(CP, 1)
     central.call(CP, "ChangeAvailability", connectorId=0, type="Operative")
     central.wait_for("StatusNotification", 2, connectorId=2, status="Available")
@@ -215,7 +215,7 @@ def test_reservations(central, twins_of):
     central.wait_for("StatusNotification", connectorId=1, status="Reserved")
     assert reserve(2) == "Occupied"
     twins.plug(CP)
-    with pytest.raises(NotNow):
+    with pytest.raises(NotNowError):
         twins.start_charging(CP, id_tag="OTHER")
     twins.unplug(CP)
     assert central.call(CP, "CancelReservation", reservationId=2) == {"status": "Rejected"}
