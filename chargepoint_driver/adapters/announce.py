@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chargepoint_driver.adapters.event_queue import EventQueue
-from chargepoint_driver.adapters.events import changes_topic, publish, publish_event
+from chargepoint_driver.adapters.events import changes_topic, publish, publish_event, publish_lost
 from chargepoint_driver.service import Accounts
 
 __all__ = ["Announcer"]
@@ -32,6 +32,8 @@ class Announcer:
             if lost:
                 news["all"] = True
             publish(self._vip, self._topic, {}, news)
+        if lost and any(self._accounts.publishes(account) for account in self._accounts.names):
+            publish_lost(self._vip, lost)
         for account, event in items:
             if self._accounts.publishes(account):
                 publish_event(self._vip, event)

@@ -40,7 +40,7 @@ class EventQueue:
         self._gather = gather
         self._waiting: deque[Any] = deque()
         self._is_waking = False
-        self._lost = 0
+        self._lost = self._lost_in_all = 0
         # A lock of the operating system: those that put are real threads, and never switch here.
         self._lock = get_original("_thread", "allocate_lock")()
         self._lines = RateLimitedLog(_log)
@@ -76,7 +76,11 @@ class EventQueue:
                 waiting, self._waiting = self._waiting, deque()
                 lost, self._lost = self._lost, 0
             if lost:
-                reason = f"{lost} messages came faster than they could be published; all is read"
+                self._lost_in_all += lost
+                reason = (
+                    f"{lost} messages came faster than they could be published, "
+                    f"{self._lost_in_all} since the start; all points are read again"
+                )
                 self._lines.warning("messages_lost", reason=reason)
             try:
                 self._handle(list(waiting), lost)

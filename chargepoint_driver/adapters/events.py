@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import quote
 
@@ -10,7 +11,7 @@ from volttron.client.vip.agent.errors import VIPError
 
 from chargepoint_driver.text import get_logger
 
-__all__ = ["changes_topic", "publish", "publish_event"]
+__all__ = ["changes_topic", "publish", "publish_event", "publish_lost"]
 
 _log = get_logger(__name__)
 
@@ -22,6 +23,14 @@ def publish_event(vip: Any, event: dict[str, Any]) -> None:
     topic = f"ocpp/{quote(event['charge_point'], safe='')}/{event['action']}"
     headers = {"Date": event["received"], "TimeStamp": event["received"]}
     publish(vip, topic, headers, event)
+
+
+def publish_lost(vip: Any, lost: int) -> None:
+    """Say on `ocpp//EventsLost` that so many messages are missing, of any charger. The event has
+    the form of `CentralSystem.subscribe`: `charge_point` '', `data` {"lost": count}."""
+    now = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    event = {"charge_point": "", "action": "EventsLost", "connector": None}
+    publish_event(vip, {**event, "time": now, "received": now, "data": {"lost": lost}})
 
 
 def changes_topic(agent: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from chargepoint_driver.adapters.event_queue import EventQueue
-from chargepoint_driver.adapters.events import changes_topic, publish_event
+from chargepoint_driver.adapters.events import changes_topic, publish_event, publish_lost
 from chargepoint_driver.registry import Selection
 from chargepoint_driver.service import Service
 
@@ -64,6 +64,8 @@ class Push:
         stations = dict.fromkeys(event["charge_point"] for event in events)
         self._publish(self._by_station if lost or None in stations else stations)
         if self._bus_events:
+            if lost:
+                publish_lost(self._driver_agent.vip, lost)
             for event in events:
                 if "action" in event:
                     publish_event(self._driver_agent.vip, event)

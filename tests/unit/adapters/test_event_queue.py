@@ -71,9 +71,15 @@ def test_of_too_many_the_oldest_are_lost_counted_and_logged(queue, taker, monkey
         for number in range(10):
             queue.put(number)
         assert taker.wait() == ([7, 8, 9], 7)
+        queue.put("next")
+        assert taker.wait() == (["next"], 0)
+        for number in range(5):
+            queue.put(number)
+        assert taker.wait() == ([2, 3, 4], 2)
+    # One line a minute: the second loss is counted only.
+    assert len(caplog.records) == 1
     assert "7 messages" in caplog.text
-    queue.put("next")
-    assert taker.wait() == (["next"], 0)
+    assert queue._lost_in_all == 9
 
 
 class Gathering:

@@ -8,16 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import gevent
+import gevent.event
 import pytest
 from volttron.driver.base.interfaces import DriverInterfaceError
 
+from chargepoint_driver.adapters import event_queue
 from chargepoint_driver.adapters.announce import Announcer
 from chargepoint_driver.catalogue import OCPP
 from chargepoint_driver.service import Accounts
 
 from .bus import AGENT, Bus
-from .conftest import Driver
+from .conftest import LIMIT_S, Driver
 from .twins import Twins, free_port
 
 ONE = "a/one"
@@ -139,21 +140,30 @@ class Site:
 
 @pytest.fixture
 def agent(driver: Driver) -> Iterator[Accounts]:
-    """The accounts of a caching agent on the same bus, and what it tells."""
+    """The accounts of a caching agent on the same bus."""
     bus = Bus(driver.agent.vip.rpc)
     driver.agent.vip.rpc = bus
     accounts = Accounts()
     bus.peers[AGENT] = accounts
-    announcer = Announcer(driver.agent.vip, AGENT, accounts)
     yield accounts
-    announcer.stop()
     accounts.close()
+
+
+@pytest.fixture
+def announcer(driver: Driver, agent: Accounts) -> Iterator[Announcer]:
+    """What the caching agent tells of its chargers."""
+    announcer = Announcer(driver.agent.vip, AGENT, agent)
+    yield announcer
+    announcer.stop()
 
 
 @pytest.fixture(params=["embedded 1.6", "embedded 2.0.1", "agent 1.6", "agent 2.0.1"])
 def any_site(request: pytest.FixtureRequest, driver: Driver, tmp_path: Path) -> Iterator[Site]:
     place, _, ocpp = request.param.partition(" ")
-    accounts = request.getfixturevalue("agent") if place == "agent" else None
+    accounts = None
+    if place == "agent":
+        accounts = request.getfixturevalue("agent")
+        request.getfixturevalue("announcer")
     site = Site(driver, tmp_path, ocpp, accounts)
     yield site
     site.close()
@@ -300,6 +310,41 @@ def test_each_message_is_an_event_on_the_bus(any_site: Site) -> None:
     assert event["received"].endswith("Z")
     assert event["time"].endswith("Z")
     assert isinstance(event["data"], dict)
+
+
+def test_what_a_flood_drops_is_said_and_everything_is_read(
+    any_site: Site,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    request: pytest.FixtureRequest,
+) -> None:
+    """Of more messages than the queue takes the oldest are dropped. What they changed is published
+    all the same, and readers of events learn how many are missing."""
+    site = any_site
+    site.start()
+    behind_the_agent = "agent" in request.node.callspec.id
+    queue = (
+        request.getfixturevalue("announcer") if behind_the_agent else site.driver.interface._push
+    )._queue
+    monkeypatch.setattr(event_queue, "_MAX_WAITING", 2)
+    free, gather = gevent.event.Event(), queue._gather
+    queue._gather = lambda _: free.wait(LIMIT_S)
+    # Nothing is published meanwhile, and what waits in the end is of another charger.
+    site.charge()
+    other = {"charge_point": "OTHER", "action": "Heartbeat", "received": "", "data": {}}
+    for _ in range(2):
+        queue.put(("chargers", other) if behind_the_agent else other)
+    assert queue._lost > 2
+    assert site.events() == []
+    queue._gather = gather
+    free.set()
+    site.driver.wait_for(lambda: (site.pushed("portLoad") or [None])[-1] is not None)
+    assert site.pushed("Status")[-1] == "INUSE"
+    site.driver.wait_for(lambda: "ocpp//EventsLost" in dict(site.events()))
+    event = dict(site.events())["ocpp//EventsLost"]
+    assert (event["charge_point"], event["action"]) == ("", "EventsLost")
+    assert event["data"]["lost"] > 0
+    assert "came faster than they could be published" in caplog.text
 
 
 def test_events_are_off_where_nobody_wants_them(any_site: Site) -> None:
