@@ -22,39 +22,36 @@ from chargepoint_driver.errors import ChargePointError
 __all__ = ["main"]
 
 _COMMANDS: Mapping[str, tuple[str, str]] = {
-    "ask": ("ask", "Answer simple questions about charge points and transactions."),
+    "ask": ("ask", "Answer questions about chargers and transactions."),
     "authorize": (
         "authorize",
         "Give an agent a role on a VOLTTRON platform, and close writing to all agents without one.",
     ),
-    "call": ("call", "Send a request of OCPP to a charger and print its answer."),
+    "call": ("call", "Send an OCPP request to a charger and print its answer."),
     "check": ("check", "Check registry CSVs, driver configs and configs of the caching agent."),
-    "completion": ("completion", "Print what makes a shell complete commands and options."),
+    "completion": ("completion", "Print the shell completion script."),
     "csms": ("csms", "Run the OCPP central system until interrupted."),
-    "diagnostics": (
-        "diagnostics",
-        "Write a bundle to hand on when something does not work, without secrets.",
-    ),
-    "discover": ("discover", "List what an account sees, and make devices of it."),
+    "diagnostics": ("diagnostics", "Write a support bundle with secrets removed."),
+    "discover": ("discover", "List what an account sees, and write or deploy devices."),
     "export": (
         "export",
         "Write sessions, meter values and limits as CSV and Parquet, with a data dictionary.",
     ),
-    "forget": ("forget", "Forget a charge point of a central system; its records stay."),
-    "openadr": ("openadr", "Follow the events of OpenADR 2.0b and 3 servers until interrupted."),
-    "plot": ("plot", "Draw what an SQLite historian recorded of a site or a port on one day."),
-    "points": ("points", "List every attribute that a registry may name."),
+    "forget": ("forget", "Forget a charger of a central system; its records stay."),
+    "openadr": ("openadr", "Follow events of OpenADR 2.0b and 3 servers until interrupted."),
+    "plot": ("plot", "Draw the loads of one day from an SQLite historian, of a site or a port."),
+    "points": ("points", "List every attribute that a registry can name."),
     "read": ("read", "Read every point of a driver config once, as a platform would."),
     "schedule": ("schedule", "Limit chargers by time, price and circuit, until interrupted."),
-    "sessions": ("sessions", "List the charging sessions that touch a time, oldest first."),
-    "sim": ("sim", "Serve simulated stations, and twins of charge points, until interrupted."),
+    "sessions": ("sessions", "List charging sessions that overlap a time range, oldest first."),
+    "sim": ("sim", "Serve simulated stations and OCPP chargers (twins) until interrupted."),
     "watch": (
         "watch",
         "Show every port until q or Ctrl-C: status, load, limit, session, age, errors.",
     ),
     "web": (
         "web",
-        "Serve a page of the chargers, and the same as JSON under /api/v1, until interrupted.",
+        "Serve a page of the chargers, and a JSON API under /api/v1, until interrupted.",
     ),
     "write": ("write", "Send one command: a limit, the end of a shed, or clearing alarms."),
 }

@@ -22,10 +22,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @click.group(epilog="\b\nExample:\n  chargepoint-driver ask sessions ocpp.config 2026-11 --csv")
 def ask() -> None:
-    """Answer simple questions about charge points and transactions.
+    """Answer questions about chargers and transactions.
 
-    CONFIG is a driver config. ChargePoint's service is asked; of chargers that connect directly
-    the record of the central system is read, which may run meanwhile. Answers are JSON.
+    CONFIG is a driver config. For ChargePoint's stations the service is asked. For chargers that
+    connect directly the database of the central system is read, which may be in use. Answers are
+    JSON.
     """
 
 
@@ -36,7 +37,7 @@ def _config(command: F) -> F:
 @ask.command()
 @_config
 def active(config: Path) -> None:
-    """Which charge points can be reached now?"""
+    """List the chargers that can be reached now."""
     with _source(config) as source:
         _show(session_reports.active(source))
 
@@ -45,7 +46,7 @@ def active(config: Path) -> None:
 @_config
 @click.argument("station")
 def contact(config: Path, station: str) -> None:
-    """When did charge point STATION last send something?"""
+    """Print when charger STATION last sent something."""
     with _source(config) as source:
         _show({"station": station, "time": session_reports.last_contact(source, station)})
 
@@ -53,11 +54,9 @@ def contact(config: Path, station: str) -> None:
 @ask.command()
 @_config
 @click.argument("transaction")
-@click.option(
-    "--days", type=click.IntRange(1, 3_660), help="How far back.  [default: however long ago]"
-)
+@click.option("--days", type=click.IntRange(1, 3_660), help="Maximum age in days.  [default: any]")
 def energy(config: Path, transaction: str, days: int | None) -> None:
-    """What was last known to be delivered in a TRANSACTION (a sessionID)?"""
+    """Print the last known energy of a TRANSACTION (a sessionID)."""
     with _source(config) as source:
         _show(session_reports.last_energy(source, transaction, days))
 
@@ -67,7 +66,7 @@ def energy(config: Path, transaction: str, days: int | None) -> None:
 @click.argument("month")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV instead of JSON.")
 def sessions(config: Path, month: str, as_csv: bool) -> None:
-    """Final duration and energy of every transaction completed in MONTH (YYYY-MM, UTC)."""
+    """List duration and energy of each transaction completed in MONTH (YYYY-MM, UTC)."""
     with _source(config) as source:
         rows = session_reports.completed(source, month)
     if as_csv:

@@ -33,8 +33,8 @@ __all__ = ["authorize"]
     "--role",
     type=click.Choice(ROLES),
     required=True,
-    help="What the agent may do: driver (the platform driver), demand-response (write limits and "
-    "revert them), viewer (read).",
+    help="Role of the agent: driver (the platform driver), demand-response (writes and reverts "
+    "limits), viewer (reads).",
 )
 @click.option(
     "--identity",
@@ -42,19 +42,23 @@ __all__ = ["authorize"]
     help=f"The agent's VIP identity.  [role driver: {DRIVER}; else required]",
 )
 @click.option(
-    "--driver-identity", default=DRIVER, show_default=True, metavar="IDENTITY", help="The driver's."
+    "--driver-identity",
+    default=DRIVER,
+    show_default=True,
+    metavar="IDENTITY",
+    help="Identity of the driver.",
 )
 @click.option(
     "--agent-identity",
     default=AGENT,
     show_default=True,
     metavar="IDENTITY",
-    help="The caching agent's.",
+    help="Identity of the caching agent.",
 )
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Print the vctl commands and change nothing; needs no platform.",
+    help="Only print the vctl commands; needs no platform.",
 )
 @click.option(
     "--volttron-home",
@@ -63,7 +67,7 @@ __all__ = ["authorize"]
     default="~/.volttron",
     show_default=True,
     show_envvar=True,
-    help="The running platform.",
+    help="Home of the running platform.",
 )
 @json_option
 def authorize(
@@ -78,8 +82,8 @@ def authorize(
     """Give an agent a role on a VOLTTRON platform, and close writing to all agents without one.
 
     Before the first use every agent of a platform may write. Reading stays open. The rules are
-    those of the printed vctl commands; the platform keeps them over restarts, and running agents
-    follow them at once. Rules are only added: take a role back in authz.json of VOLTTRON_HOME.
+    those of the printed vctl commands. The platform keeps them over restarts, and running agents
+    follow them at once. Rules are only added: remove a role in authz.json of VOLTTRON_HOME.
     """
     if identity is None and role != "driver":
         raise click.UsageError(f"--identity: name the agent that gets the role {role}")

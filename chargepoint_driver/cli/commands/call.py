@@ -46,14 +46,14 @@ Example:
     type=click.FloatRange(0, 300, min_open=True),
     default=30.0,
     show_default=True,
-    help="Seconds that the charger may take to answer.",
+    help="Maximum seconds until the charger answers.",
 )
 def call(station: str, action: str, payload: str, url: str | None, timeout: float) -> None:
-    """Send a request of OCPP to a charger and print its answer.
+    """Send an OCPP request to a charger and print its answer.
 
-    ACTION is a request of the charger's OCPP version, like GetConfiguration, or an operation of
-    the control API, like get_settings. PAYLOAD is a JSON object; - reads it from standard input.
-    The request is checked against the schemas before it is sent. A refusal is an error.
+    ACTION is a request of the charger's OCPP version, like GetConfiguration, or an operation of the
+    control API, like get_settings. PAYLOAD is a JSON object; - reads it from standard input. The
+    request is checked against the schemas before it is sent. A refusal is an error.
     """
     if url is None:
         raise click.UsageError(

@@ -37,21 +37,21 @@ __all__ = ["check"]
 @click.option(
     "--volttron-home",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Say also who may write over the bus of the platform with this VOLTTRON_HOME.",
+    help="Also report who may write over the bus of the platform with this VOLTTRON_HOME.",
 )
 @click.option(
     "--host",
     type=click.Choice(["modular", "classic"]),
     default="modular",
     show_default=True,
-    help="The VOLTTRON that runs them; classic is version 8 or 9.",
+    help="VOLTTRON version that runs them; classic is 8 or 9.",
 )
 @json_option
 def check(files: tuple[Path, ...], volttron_home: Path | None, host: str, as_json: bool) -> None:
     """Check registry CSVs, driver configs and configs of the caching agent.
 
-    A registry that one of the configs names is checked as that device's; any other on its own.
-    Exit code 0 when there is no fault (warnings may be), 1 when there is one.
+    A registry that a config names is checked for that device, any other one alone. The exit code is
+    0 without errors (warnings do not count), else 1.
     """
     if not files and volttron_home is None:
         raise click.UsageError("Missing argument 'FILES...': name what to check")

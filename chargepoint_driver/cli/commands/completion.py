@@ -22,7 +22,7 @@ To have it in every new shell:
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print what makes a shell complete commands and options."""
+    """Print the shell completion script."""
     kind = get_completion_class(shell)
     assert kind is not None
     source = kind(ctx.find_root().command, {}, _PROGRAM, "_CHARGEPOINT_DRIVER_COMPLETE").source()

@@ -25,7 +25,7 @@ __all__ = ["csms"]
     default="127.0.0.1:9000",
     show_default=True,
     metavar="ADDRESS:PORT",
-    help="Where charge points connect; port 0 takes any free one.",
+    help="Address for chargers; port 0 takes a free one.",
 )
 @click.option(
     "--database",
@@ -37,20 +37,20 @@ __all__ = ["csms"]
     "--control",
     default=None,
     metavar="ADDRESS:PORT",
-    help="Open the control API there (loopback; token: CHARGEPOINT_CONTROL_TOKEN).",
+    help="Address of the control API (loopback; token: CHARGEPOINT_CONTROL_TOKEN).",
 )
 @click.option(
     "--charge-points",
     default=None,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="JSON file of charge point ids and their settings; any may come without it.",
+    help="JSON file of charge point ids and their settings; without it any may connect.",
 )
 @click.option(
     "--config",
     "config_file",
     default=None,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="JSON file with further settings, like tls, voltage, phases, retention.",
+    help="JSON file of further settings, like tls, voltage, phases, retention.",
 )
 @log_options
 def csms(
@@ -64,8 +64,8 @@ def csms(
 ) -> None:
     """Run the OCPP central system until interrupted.
 
-    Prints one line of JSON when ready: ocpp_url and control_url. A charge point connects to
-    the ocpp_url, a slash and its id.
+    Prints one line of JSON when ready: ocpp_url and control_url. A charger connects to the
+    ocpp_url, a slash and its id.
     """
     if log_file is None:
         refuse_ignored({"max_log_bytes"}, "is the size of --log-file: give that too")

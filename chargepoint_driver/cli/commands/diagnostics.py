@@ -58,20 +58,22 @@ Look through it before you hand it on.
     "logs",
     multiple=True,
     type=click.Path(path_type=Path, dir_okay=False),
-    help="A log whose latest warnings and errors go in; may be given again.",
+    help="Log file; its latest warnings and errors are included. Repeatable.",
 )
 @click.option(
     "--volttron-home",
     type=click.Path(path_type=Path, file_okay=False),
-    help="A platform's VOLTTRON_HOME: who may write over its bus goes in.",
+    help="Include who may write over the bus of this platform.",
 )
-@click.option("--read", "reads", is_flag=True, help="Read each point once, and say how it went.")
+@click.option(
+    "--read", "reads", is_flag=True, help="Read each point once, and include the results."
+)
 @click.option(
     "--output",
     default=Path("chargepoint-diagnostics.zip"),
     show_default=True,
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Where to write.",
+    help="File to write.",
 )
 def diagnostics(
     configs: tuple[Path, ...],
@@ -80,11 +82,11 @@ def diagnostics(
     reads: bool,
     output: Path,
 ) -> None:
-    """Write a bundle to hand on when something does not work, without secrets.
+    """Write a support bundle with secrets removed.
 
-    It holds versions, driver and agent configs with their secrets taken out, the points that
-    they make, recent problems out of logs, and with --read how reading each point went. A
-    config that is wrong is no obstacle: what is wrong with it is in the bundle.
+    It contains versions, driver and agent configs without their secrets, their points, recent
+    problems from logs, and with --read the result of reading each point. A config with errors is
+    accepted: the bundle contains the errors.
     """
     if reads and not configs:
         raise click.UsageError("--read reads the points of driver configs: name some")
@@ -100,7 +102,7 @@ def diagnostics(
         bundle.write(output)
     except OSError as error:
         raise ConfigurationError(f"--output: {output} cannot be written ({error})") from None
-    click.echo(f"{output}: {', '.join(bundle.names)}. Secrets are taken out; look through it.")
+    click.echo(f"{output}: {', '.join(bundle.names)}. Secrets are removed; look through it.")
 
 
 class _Bundle:

@@ -46,7 +46,7 @@ Example:
 @click.option(
     "--central-system",
     metavar="URL",
-    help="Charge points of the central system with this control API instead; its token is in "
+    help="Use the chargers of the central system with this control API; its token is in "
     f"{TOKEN_ENV}.",
 )
 @click.option("--group", "groups", multiple=True, help="Only this group (id or name); repeatable.")
@@ -54,29 +54,29 @@ Example:
     "--groups",
     "with_groups",
     is_flag=True,
-    help="Also a device of each station group, whose allowedLoad is a total.",
+    help="Also create a device for each station group; its allowedLoad is a total.",
 )
 @click.option(
     "--write",
     "folder",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Write driver configs, registries and a caching agent's config there.",
+    help="Write driver configs, registries and a caching agent's config into this folder.",
 )
 @click.option("--deploy", is_flag=True, help="Store them in the platform of VOLTTRON_HOME.")
-@click.option("--dry-run", is_flag=True, help="With --deploy: show what would change, no more.")
+@click.option("--dry-run", is_flag=True, help="With --deploy: only show the changes.")
 @click.option("--force", is_flag=True, help="Replace files and entries that differ.")
 @click.option(
     "--per",
     type=click.Choice(["port", "station"]),
     default="port",
     show_default=True,
-    help="What a device is: port (connector) or station (charge point).",
+    help="One device per port (connector) or per station (charger).",
 )
 @click.option(
     "--topic",
     "template",
-    help="Names of devices, of {org} {org_id} {group} {group_id} {station} {station_id} {port}."
+    help="Names of devices, from {org} {org_id} {group} {group_id} {station} {station_id} {port}."
     f"  [default: {topics.PER_PORT}; with --central-system, of the last three: "
     f"{topics.PER_CONNECTOR}]",
 )
@@ -88,11 +88,13 @@ Example:
     show_default=True,
     help="Seconds between polls.",
 )
-@click.option("--all-points", is_flag=True, help="Also what hardly ever changes, like addresses.")
+@click.option(
+    "--all-points", is_flag=True, help="Include points that rarely change, like addresses."
+)
 @click.option(
     "--cache-agent",
     metavar="IDENTITY",
-    help=f"Devices go through this caching agent, like {AGENT}, which holds the account.  "
+    help=f"Caching agent of the devices, like {AGENT}, which has the account.  "
     f"[with --central-system: {AGENT}]",
 )
 @click.option(
@@ -121,12 +123,12 @@ def discover(
     volttron_home: Path,
     as_json: bool,
 ) -> None:
-    """List what an account sees, and make devices of it.
+    """List what an account sees, and write or deploy devices.
 
-    Without --write and --deploy it only lists. Registries get the attributes that this account
-    is permitted and that its stations report; passwords are never written, only where they are.
-    With --central-system the devices are charge points or connectors behind the caching agent,
-    which becomes their central system.
+    Without --write and --deploy it only lists. Registries contain the attributes that this account
+    may read and that its stations report. Passwords are never written, only their place. With
+    --central-system the devices are chargers or connectors behind the caching agent, which becomes
+    their central system.
     """
     if dry_run and not deploy:
         raise click.UsageError("--dry-run shows what --deploy would do: give --deploy too")

@@ -81,31 +81,31 @@ Example:
     "folder",
     required=True,
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for the files; those of an earlier export are replaced.",
+    help="Folder for the files; an earlier export is replaced.",
 )
 @click.option(
     "--database",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="SQLite file of a central system, which may run meanwhile, instead of an account.",
+    help="SQLite file of a central system, instead of an account; it may be in use.",
 )
 @click.option("--since", default="24h", show_default=True, metavar="TIME", help="As in sessions.")
-@click.option("--until", metavar="TIME", help="The same; without it until now.")
-@click.option("--station", metavar="ID", help="Only this station or charge point.")
+@click.option("--until", metavar="TIME", help="The same.  [default: now]")
+@click.option("--station", metavar="ID", help="Only this station or charger.")
 @click.option(
     "--table",
     "tables",
     multiple=True,
     type=click.Choice(list(TABLES)),
-    help="May be repeated; all but intervals by default. Intervals cost one call for each session.",
+    help="Repeatable; default: all but intervals. Intervals cost one call per session.",
 )
 @click.option(
     "--format",
     "formats",
     multiple=True,
     type=click.Choice(FORMATS),
-    help="May be repeated; both by default. Parquet needs the extra [export].",
+    help="Repeatable; default: both. Parquet needs the extra [export].",
 )
-@click.option("--personal", is_flag=True, help="Also who charged: idTag, card, user.")
+@click.option("--personal", is_flag=True, help="Include who charged: idTag, card, user.")
 @click.option("--yes", is_flag=True, help="Do not ask before the calls of intervals.")
 @access_options
 @as_json
@@ -124,8 +124,8 @@ def export(
 ) -> None:
     """Write sessions, meter values and limits as CSV and Parquet, with a data dictionary.
 
-    Of charge points that connect directly the record of the central system is read; of
-    ChargePoint's stations the service is asked.
+    For chargers that connect directly the database of the central system is read. For ChargePoint's
+    stations the service is asked.
     """
     start, end = bounds(since, until)
     formats = formats or FORMATS

@@ -32,18 +32,18 @@ _TOKEN = "CHARGEPOINT_CONTROL_TOKEN"  # noqa: S105 - the name of a variable
 @click.option(
     "--central-system",
     metavar="URL",
-    help=f"Control API of the central system that runs (token: {_TOKEN}).",
+    help=f"Control API of the running central system (token: {_TOKEN}).",
 )
 @click.option(
     "--database",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Its SQLite file, where no central system runs.",
+    help="Its SQLite file, if no central system runs.",
 )
 def forget(charge_point: str, central_system: str | None, database: Path | None) -> None:
-    """Forget a charge point of a central system; its records stay.
+    """Forget a charger of a central system; its records stay.
 
-    Settings, statuses, limits and reservations go. Transactions and events stay; what runs there
-    is closed as lost. A charge point that may still connect comes back as a new one.
+    Settings, statuses, limits and reservations are deleted. Transactions and events stay; a running
+    transaction is closed as lost. A charger that can still connect comes back as a new one.
     """
     if (central_system is None) == (database is None):
         raise click.UsageError("give --central-system, or --database where no central system runs")

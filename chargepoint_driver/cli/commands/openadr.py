@@ -30,15 +30,15 @@ __all__ = ["openadr"]
     "--config",
     "config_file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="JSON file of VTNs, chargers and what signals mean.",
+    help="JSON file of VTNs, chargers and the meaning of signals.",
 )
-@click.option("--status", "shows", is_flag=True, help="Print what the running agent knows; end.")
+@click.option("--status", "shows", is_flag=True, help="Print the state of the running agent; end.")
 @click.option("--opt-out", metavar="VTN/EVENT", help="Leave an event, also while it lasts; end.")
 @click.option("--opt-in", metavar="VTN/EVENT", help="Take part in an event again; end.")
 @click.option(
     "--bridge",
     is_flag=True,
-    help="Be the child of the platform's agent: config and chargers by standard input.",
+    help="Run as child of the platform's agent: config and chargers by standard input.",
 )
 @log_options
 def openadr(
@@ -50,10 +50,10 @@ def openadr(
     log_file: Path | None,
     max_log_bytes: int,
 ) -> None:
-    """Follow the events of OpenADR 2.0b and 3 servers until interrupted.
+    """Follow events of OpenADR 2.0b and 3 servers until interrupted.
 
-    Prints one line of JSON when ready. Limits are written under a lease, so that a killed agent
-    leaves none behind. Reports of load, limit and reduction go back to the server.
+    Prints one line of JSON when ready. Limits are written under a lease, so the limit of a killed
+    agent ends. The server gets reports of load, limit and reduction.
     """
     if log_file is None:
         refuse_ignored({"max_log_bytes"}, "is the size of --log-file: give that too")

@@ -26,13 +26,13 @@ Example:
 """
 )
 @click.argument("historian", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--day", metavar="YYYY-MM-DD", help="Without it the last day that was recorded.")
+@click.option("--day", metavar="YYYY-MM-DD", help="Day to draw.  [default: the last recorded day]")
 @click.option("--topic", default="", help="Only devices below this topic, like campus/garage.")
-@click.option("--zone", metavar="NAME", help="Time zone; without it this machine's.")
+@click.option("--zone", metavar="NAME", help="Time zone.  [default: that of this machine]")
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="PNG or SVG file, by its ending.  [default: load-YYYY-MM-DD.png]",
+    help="PNG or SVG file, by its extension.  [default: load-YYYY-MM-DD.png]",
 )
 @json_option
 def plot(
@@ -43,10 +43,10 @@ def plot(
     output: Path | None,
     as_json: bool,
 ) -> None:
-    """Draw what an SQLite historian recorded of a site or a port on one day.
+    """Draw the loads of one day from an SQLite historian, of a site or a port.
 
-    Where nothing was reported there is a gap, never a zero and never a line. Needs the plot
-    extra (matplotlib).
+    Without a reported value there is a gap, never a zero and never a line. Needs the plot extra
+    (matplotlib).
     """
     if output is not None and output.suffix.lower() not in {".png", ".svg"}:
         raise InvalidValueError(f"--output: {output} ends in neither .png nor .svg")

@@ -18,12 +18,12 @@ __all__ = ["points"]
     type=click.Choice(list(TABLES)),
     default="chargepoint",
     show_default=True,
-    help="Whose attributes.",
+    help="Backend of the attributes.",
 )
 @click.option("--register", help="Only the attributes of this register.")
 @json_option
 def points(backend: str, register: str | None, as_json: bool) -> None:
-    """List every attribute that a registry may name."""
+    """List every attribute that a registry can name."""
     catalogue = TABLES[backend]
     if register is not None and register not in catalogue.registers:
         raise click.BadParameter(

@@ -36,7 +36,7 @@ Example:
 @click.option(
     "--registry",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Registry CSV; without it the file that registry_config names.",
+    help="Registry CSV.  [default: the file in registry_config]",
 )
 @target_options
 @access_options
@@ -52,7 +52,7 @@ def read(
     """Read every point of a driver config once, as a platform would.
 
     Finds a wrong password, region or station id before anything is deployed. With --station the
-    usual points of that station or port are read.
+    default points of that station or port are read.
     """
     access = find(file)
     points = _points(access, registry, station, port)

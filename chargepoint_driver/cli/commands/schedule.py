@@ -40,9 +40,9 @@ _log = get_logger(__name__)
     "config_file",
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="JSON file of the schedule; to run, with the accounts of its chargers.",
+    help="JSON file of the schedule; to run it, with the accounts of its chargers.",
 )
-@click.option("--at", default=None, metavar="TIME", help="Show another time than now, ISO 8601.")
+@click.option("--at", default=None, metavar="TIME", help="Time to show, ISO 8601.  [default: now]")
 @click.option("--json", "as_json", is_flag=True, help="Show JSON.")
 @log_options
 def schedule(
@@ -55,11 +55,11 @@ def schedule(
 ) -> None:
     """Limit chargers by time, price and circuit, until interrupted.
 
-    Prints one line of JSON for each change. Limits are written under a lease: they end where
-    this process dies. Plans, and limits of circuits, stay.
+    Prints one line of JSON for each change. Limits are written under a lease: they end if this
+    process dies. Plans, and limits of circuits, stay.
 
-    `show` prints what applies now and next, and sends nothing. It knows the prices of the file,
-    and no needs of vehicles.
+    `show` prints the present and the next limits, and sends nothing. It knows the prices of the
+    file, but no needs of vehicles.
     """
     if action == "show":
         _show(config_file, at, as_json)

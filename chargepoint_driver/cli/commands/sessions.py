@@ -60,19 +60,18 @@ Example:
     default="24h",
     show_default=True,
     metavar="TIME",
-    help="A time (ISO 8601, by this machine's clock where it names no zone), or so long ago: "
-    "30m, 24h, 7d.",
+    help="A time (ISO 8601; without zone in that of this machine), or an age: 30m, 24h, 7d.",
 )
-@click.option("--until", metavar="TIME", help="The same; without it until now.")
+@click.option("--until", metavar="TIME", help="The same.  [default: now]")
 @click.option("--station", metavar="ID", help="Only this station.")
-@click.option("--personal", is_flag=True, help="Also who charged: user, card, name.")
+@click.option("--personal", is_flag=True, help="Include who charged: user, card, name.")
 @click.option(
     "--interval",
     is_flag=True,
-    help="The quarter hours of each session: energy, peak and average power. Costs one call for "
-    "each session; how many is said first.",
+    help="List the quarter hours of each session: energy, peak and average power. Costs one call "
+    "per session; the command prints the number first.",
 )
-@click.option("--transactions", is_flag=True, help="What the service billed, by its transactions.")
+@click.option("--transactions", is_flag=True, help="List what the service billed, by transaction.")
 @click.option("--yes", is_flag=True, help="With --interval: do not ask before the calls.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead of a table.")
 @access_options
@@ -89,7 +88,7 @@ def sessions(
     as_csv: bool,
     as_json: bool,
 ) -> None:
-    """List the charging sessions that touch a time, oldest first."""
+    """List charging sessions that overlap a time range, oldest first."""
     if as_csv and as_json:
         raise click.UsageError("--csv or --json, not both")
     if interval and transactions:

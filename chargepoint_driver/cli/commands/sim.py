@@ -33,17 +33,21 @@ _OF_TWINS = (
     type=click.IntRange(0, 100_000),
     default=4,
     show_default=True,
-    help="0: no SOAP service, charge points only.",
+    help="0: no SOAP service, OCPP chargers only.",
 )
 @click.option("--ports-per-station", type=click.IntRange(1, 8), default=2, show_default=True)
-@click.option("--groups", type=click.IntRange(1), help="Station groups; one per 100 by default.")
-@click.option("--seed", type=int, default=7, show_default=True, help="Same seed, same world.")
+@click.option(
+    "--groups", type=click.IntRange(1), help="Station groups.  [default: one per 100 stations]"
+)
+@click.option(
+    "--seed", type=int, default=7, show_default=True, help="The same seed gives the same world."
+)
 @click.option(
     "--speed",
     type=click.FloatRange(0, 100_000, min_open=True),
     default=1.0,
     show_default=True,
-    help="Simulated seconds in a second.",
+    help="Simulated seconds per second.",
 )
 @click.option(
     "--soap-port",
@@ -53,7 +57,7 @@ _OF_TWINS = (
     help="Port on 127.0.0.1; 0 takes a free one.",
 )
 @click.option("--username", default="simulator", show_default=True)
-@click.option("--password", help="Password that the service wants; a placeholder by default.")
+@click.option("--password", help="Password of the service.  [default: a placeholder]")
 @click.option(
     "--shed-delay",
     "shed_delay_s",
@@ -68,9 +72,17 @@ _OF_TWINS = (
     default=0.0,
     help="Simulated seconds until a clear takes effect.",
 )
-@click.option("--charge-points", type=click.IntRange(0, 20_000), help="Twins that speak OCPP.")
 @click.option(
-    "--ocpp", type=click.Choice(["1.6", "2.0.1"]), default="1.6", show_default=True, help="Version."
+    "--charge-points",
+    type=click.IntRange(0, 20_000),
+    help="Number of simulated OCPP chargers (twins).",
+)
+@click.option(
+    "--ocpp",
+    type=click.Choice(["1.6", "2.0.1"]),
+    default="1.6",
+    show_default=True,
+    help="OCPP version of the twins.",
 )
 @click.option(
     "--csms",
@@ -81,26 +93,28 @@ _OF_TWINS = (
 )
 @click.option("--connectors", type=click.IntRange(1, 32), default=1, show_default=True)
 @click.option("--kind", type=click.Choice(["AC", "DC"]), default="AC", show_default=True)
-@click.option("--rated-kw", type=click.FloatRange(1, 2_000), help="Of a connector.")
-@click.option("--phases", type=click.IntRange(1, 3), help="Of a connector; 3 by default.")
-@click.option("--voltage", "voltage_v", type=click.FloatRange(50, 1_000), help="230 by default.")
+@click.option(
+    "--rated-kw", type=click.FloatRange(1, 2_000), help="Rated power of a connector in kW."
+)
+@click.option("--phases", type=click.IntRange(1, 3), help="Phases of a connector.  [default: 3]")
+@click.option("--voltage", "voltage_v", type=click.FloatRange(50, 1_000), help="V.  [default: 230]")
 @click.option(
     "--quirk",
     "quirks",
     multiple=True,
     metavar="NAME[:JSON]",
-    help='Of every twin, e.g. limit_unit:{"unit":"W"}; may be repeated.',
+    help='Quirk of every twin, like limit_unit:{"unit":"W"}; may be repeated.',
 )
 @click.option(
     "--scenario",
     "scenario_file",
     type=click.Path(path_type=Path),
-    help="JSON or YAML to carry out.",
+    help="JSON or YAML file to carry out.",
 )
 @click.option(
-    "--csms-password-env", metavar="NAME", help="Environment variable with the twins' password."
+    "--csms-password-env", metavar="NAME", help="Environment variable of the twins' password."
 )
-@click.option("--ca-file", help="PEM file that the central system's certificate is checked by.")
+@click.option("--ca-file", help="PEM file of the central system's authority.")
 @click.option("--certificate-file", help="Client certificate of the twins, PEM.")
 @click.option("--key-file", help="Its key, PEM.")
 @click.option(
@@ -108,19 +122,19 @@ _OF_TWINS = (
     type=click.FloatRange(0, 1_000),
     default=0.0,
     show_default=True,
-    help="Vehicles that come to each connector by themselves.",
+    help="Vehicles per day at each connector.",
 )
 @click.option(
     "--plug-on-remote-start",
     is_flag=True,
-    help="Plug in a vehicle for each remote start that waits for one.",
+    help="Plug in a vehicle for each remote start that waits.",
 )
 @click.option("--control-port", type=click.IntRange(0, 65_535), default=0, show_default=True)
 def sim(password: str | None, stations: int, **options: Any) -> None:
-    """Serve simulated stations, and twins of charge points, until interrupted.
+    """Serve simulated stations and OCPP chargers (twins) until interrupted.
 
-    Prints one JSON line when ready: soap_url, username, password, stations, groups, stats_url;
-    with --charge-points or --scenario also charge_points and control_url.
+    Prints one JSON line when ready: soap_url, username, password, stations, groups, stats_url; with
+    --charge-points or --scenario also charge_points and control_url.
     """
     if not stations:
         refuse_ignored(_OF_SOAP, "is for stations behind the SOAP service: --stations 0 has none")

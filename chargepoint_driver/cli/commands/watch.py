@@ -80,16 +80,16 @@ Example:
     type=click.FloatRange(1, 3_600),
     default=30.0,
     show_default=True,
-    help="Seconds between two looks.",
+    help="Seconds between readings.",
 )
-@click.option("--once", is_flag=True, help="Look once and end; so it is where nobody watches.")
+@click.option("--once", is_flag=True, help="Read once and end; the default without a terminal.")
 @json_option
 def watch(
     find: Find, groups: tuple[str, ...], interval_s: float, once: bool, as_json: bool
 ) -> None:
     """Show every port until q or Ctrl-C: status, load, limit, session, age, errors.
 
-    Arrow keys scroll. With --json each look is one line of JSON.
+    Arrow keys scroll. With --json each reading is one line of JSON.
     """
     if once:
         refuse_ignored({"interval_s"}, "is the time between two looks: --once looks once")

@@ -26,18 +26,18 @@ __all__ = ["web"]
     "config_file",
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="JSON file of accounts by name, as the caching agent takes it.",
+    help="JSON file of accounts by name, as in the caching agent's config.",
 )
 @click.option(
     "--listen",
     default="127.0.0.1:0",
     show_default=True,
     metavar="ADDRESS:PORT",
-    help="Where the page is served; port 0 takes any free one.",
+    help="Address of the page; port 0 takes a free one.",
 )
 @click.option("--open", "is_opened", is_flag=True, help="Show the page in a browser.")
 @click.option(
-    "--allow-remote", is_flag=True, help="Let --listen be an address that others can reach."
+    "--allow-remote", is_flag=True, help="Permit an address that other machines can reach."
 )
 @click.option(
     "--certificate", type=click.Path(dir_okay=False, path_type=Path), help="PEM file for TLS."
@@ -54,11 +54,11 @@ def web(
     log_file: Path | None,
     max_log_bytes: int,
 ) -> None:
-    """Serve a page of the chargers, and the same as JSON under /api/v1, until interrupted.
+    """Serve a page of the chargers, and a JSON API under /api/v1, until interrupted.
 
-    Prints one line of JSON when ready: url, and token where none was given. The token is that
-    of the environment variable CHARGEPOINT_WEB_TOKEN, else a new one at each start. It opens the
-    page's login form and, as X-API-Key, the API. Sheds made here are renewed while this runs.
+    Prints one line of JSON when ready: url, and token if none was given. The token is that of the
+    environment variable CHARGEPOINT_WEB_TOKEN, else a new one at each start. It opens the page's
+    login form and, as X-API-Key, the API. Sheds of the page are renewed while this process runs.
     """
     try:
         from chargepoint_driver.web import Settings, WebServer  # noqa: PLC0415 - needs the extra

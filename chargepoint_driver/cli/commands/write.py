@@ -69,7 +69,7 @@ Example:
     type=click.IntRange(0, 525_600),
     default=60,
     show_default=True,
-    help="After so long a shed ends by itself; 0: never.",
+    help="Minutes until the shed ends; 0: never.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
 @access_options
@@ -86,11 +86,10 @@ def write(
 ) -> None:
     """Send one command: a limit, the end of a shed, or clearing alarms.
 
-    limit (kW) sheds at once, for --minutes; the rated power or more releases. allowedLoad (kW)
-    and percentShed (0 … 100) shed at once, for --minutes; shedState 0 ends a
-    shed, clearAlarms 1 clears the alarms of the whole station. With --config of a station group
-    allowedLoad is its total, divided as the config says. The command is sent once, and
-    nothing renews it: a shed ends after its minutes.
+    limit (kW), allowedLoad (kW) and percentShed (0 … 100) limit at once, for --minutes. A limit of
+    the rated power or more releases. shedState 0 ends a shed. clearAlarms 1 clears the alarms of
+    the whole station. With --config of a station group allowedLoad is its total, divided by its
+    config. The command is sent once, and nothing renews it: a shed ends after its minutes.
     """
     _check(point, value)
     access = find()
@@ -144,9 +143,9 @@ def write(
         complain(warning, "warning")
     note(f"sent: {words[0].lower()}{words[1:]}" if sends else "nothing was sent")
     if ends is not None:
-        note(f"charging comes back by itself at {clock_time(ends)}; sooner with: shedState 0")
+        note(f"charging resumes at {clock_time(ends)}; sooner with: shedState 0")
     elif point in _LIMITS and not releases:
-        complain("this shed does not end by itself: end it with shedState 0", "warning")
+        complain("this shed has no end: end it with shedState 0", "warning")
     if register == _LOAD:
         note("a station may take 5 minutes to follow a shed, and 10 a clear")
 

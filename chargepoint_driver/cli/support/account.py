@@ -69,9 +69,9 @@ _OPTIONS = (
     click.option(
         "--config",
         type=click.Path(path_type=Path, dir_okay=False),
-        help="Driver config, or config of the caching agent, that names the account.",
+        help="Driver config or caching agent's config with the account.",
     ),
-    click.option("--account", "name", help="Which account of the caching agent's config."),
+    click.option("--account", "name", help="Name of the account in the caching agent's config."),
     click.option(
         "--username",
         envvar="CHARGEPOINT_USERNAME",
@@ -81,15 +81,17 @@ _OPTIONS = (
     click.option(
         "--password-env",
         metavar="NAME",
-        help=f"Environment variable that holds the password.  [default: {PASSWORD_ENV}]",
+        help=f"Environment variable of the password.  [default: {PASSWORD_ENV}]",
     ),
     click.option(
         "--password-file",
         type=click.Path(path_type=Path, dir_okay=False),
-        help="File that holds the password.",
+        help="File of the password.",
     ),
     click.option(
-        "--region", type=click.Choice(["na", "eu", "ca", "fd"]), help="Where it is.  [default: na]"
+        "--region",
+        type=click.Choice(["na", "eu", "ca", "fd"]),
+        help="Region of the account.  [default: na]",
     ),
     click.option(
         "--endpoint",
@@ -106,7 +108,7 @@ _OPTIONS = (
     click.option(
         "--timeout",
         type=click.FloatRange(0, 300, min_open=True),
-        help="Seconds that one call may take.  [default: 20]",
+        help="Maximum seconds of one call.  [default: 20]",
     ),
 )
 

@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 as_json: Callable[[Any], Any] = click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON for machines instead of a table."
+    "--json", "as_json", is_flag=True, help="Print JSON instead of a table."
 )
 """The option that every command with an answer has."""
 

@@ -1,4 +1,4 @@
-"""What the exit code of a command means; one table for all commands and their --help."""
+"""Exit codes and their meanings, for all commands and their --help."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _LATER = 4
 _UNKNOWN = 5
 
 MEANINGS: dict[int, str] = {
-    0: "all well",
-    SOME_FAILED: "a part of it failed: a value with an error, a fault in a file, a misfit answer",
+    0: "success",
+    SOME_FAILED: "a part failed: a value with an error, an error in a file, an unexpected answer",
     USAGE: "wrong usage, option or configuration; nothing was asked or sent",
     _REFUSED: "the service refused: credentials, rights, or the command itself",
     _LATER: "the service or the platform cannot be reached now; try again later",
-    _UNKNOWN: "a write was sent and its outcome is not known; read before writing again",
+    _UNKNOWN: "a write was sent and its outcome is unknown; read before writing again",
     70: "a defect of this program; --debug shows where",
     130: "interrupted",
 }

@@ -29,12 +29,12 @@ def log_options(command: _Command) -> _Command:
         type=click.IntRange(10_000),
         default=_MAX_LOG_BYTES,
         show_default=True,
-        help="Size of --log-file and the one before it, together.",
+        help="Total size of --log-file and the previous one.",
     )(command)
     return click.option(
         "--log-file",
         type=click.Path(dir_okay=False, path_type=Path),
-        help="Log there instead of to stderr.",
+        help="Log to this file instead of stderr.",
     )(command)
 
 

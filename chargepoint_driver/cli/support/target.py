@@ -19,7 +19,9 @@ __all__ = ["points_of", "station_and_port", "target_of", "target_options"]
 def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds --station and --port; without them they are those of the driver config."""
     for option in (
-        click.option("--port", type=click.IntRange(1), help="Port number; whole station without."),
+        click.option(
+            "--port", type=click.IntRange(1), help="Port number.  [default: the whole station]"
+        ),
         click.option("--station", metavar="ID", help="Station id, like 1:34003."),
     ):
         command = option(command)

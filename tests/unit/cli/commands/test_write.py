@@ -46,13 +46,13 @@ def test_it_says_what_was_sent_and_when_charging_comes_back(run, account):
     assert done.exit_code == 0, done.output
     text = " ".join(done.output.split())
     assert "sent: shed 50 % of the present load of 1:34001 port 1 for 60 minutes" in text
-    assert "charging comes back by itself at " in text
+    assert "charging resumes at " in text
     assert text.index("before") < text.index("after")
 
 
 def test_a_shed_without_end_is_warned_of(run, account):
     done = run("write", "allowedLoad", "3", *TARGET, "--minutes", "0", "--yes")
-    assert "warning this shed does not end by itself" in " ".join(done.output.split())
+    assert "warning this shed has no end" in " ".join(done.output.split())
     assert "charging comes back" not in done.output
 
 
