@@ -47,7 +47,8 @@ def test_every_command_has_its_options(page: str, line: str, tmp_path: Path, mon
     for word in words:
         if re.fullmatch(r"[\w-]+\.(json|sqlite)", word):
             (tmp_path / word).touch()
-    context = click.Context(main)
+    # Commands keep the help options of the first context that they meet.
+    context = click.Context(main, **main.context_settings)
     if words == ["--version"]:
         return
     name, command, rest = main.resolve_command(context, words)

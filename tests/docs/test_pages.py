@@ -191,7 +191,7 @@ def test_what_is_met_in_the_field_is_listed_at_its_quirk_and_has_a_test(tmp_path
     rows = (
         "| in the field | handling | test |\n| --- | --- | --- |\n"
         "| W only, A only | quirk `rate_unit` | "
-        "`test_limits::test_accepted_and_not_applied_shows` |\n"
+        "`test_limiter::test_accepted_and_not_applied_shows` |\n"
     )
     guide.write_text(rows, encoding="utf-8")
     section = quirks.page(guide).partition("\n## `rate_unit`\n")[2].partition("\n## ")[0]
