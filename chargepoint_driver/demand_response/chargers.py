@@ -116,11 +116,10 @@ class AccountChargers:
         for account, device in self._devices:
             try:
                 self._accounts.write(
-                    {"attribute": "allowedLoad", **device},
+                    {"attribute": "limit", **device},
                     part_kw,
                     account,
                     writer=self._writer,
-                    shed_on_write=True,
                     **options,
                 )
             except ChargePointError as error:
@@ -131,7 +130,7 @@ class AccountChargers:
         failed = []
         for account, device in self._devices:
             try:
-                self._accounts.revert({"attribute": "shedState", **device}, account)
+                self._accounts.revert({"attribute": "limit", **device}, account)
             except ChargePointError as error:
                 failed.append(f"{_name(device)}: {error}")
         return failed

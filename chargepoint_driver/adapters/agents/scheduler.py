@@ -20,7 +20,12 @@ from volttron.utils import load_config
 
 from chargepoint_driver import __version__
 from chargepoint_driver.adapters.agent_process import run_agent
-from chargepoint_driver.adapters.agents.throttle import RPC_ERRORS, RPC_LIMIT_S, driver_is_there
+from chargepoint_driver.adapters.agents.throttle import (
+    RPC_ERRORS,
+    RPC_LIMIT_S,
+    driver_is_there,
+    lacks_point,
+)
 from chargepoint_driver.demand_response.schedule import ScheduleConfig
 from chargepoint_driver.demand_response.schedule.devices import LOOK_POINTS, Look
 from chargepoint_driver.demand_response.schedule.runner import Scheduler
@@ -46,6 +51,7 @@ class PlatformDevices:
     def __init__(self, vip: Any) -> None:
         self._vip = vip
         self._leased: dict[str, bool] = {}
+        self._has_limit: dict[str, bool] = {}
 
     def look(self, device: Any) -> Look:
         topics = [f"{device}/{name}" for name in LOOK_POINTS]
@@ -60,18 +66,36 @@ class PlatformDevices:
         self._lease(device, lease_s)
         if self._is_held(device, kw):
             return
+        # `limit` releases at the rated power. A port under a circuit is always told its limit.
+        if lease_s and self._has(device, "set_point", "limit", kw):
+            return
         # Sent at once while a shed is in force, else kept for shedState.
         self._call("set_point", device, "allowedLoad", kw)
         if not self._is_held(device, kw):
             self._call("set_point", device, "shedState", 1)
 
     def release(self, device: Any) -> None:
-        self._call("revert_point", device, "shedState")
+        if not self._has(device, "revert_point", "limit"):
+            self._call("revert_point", device, "shedState")
         if self._leased.pop(device, False):
             self._call("set_point", device, "commandLease", 0)
 
     def plan(self, device: Any, text: str) -> bool:
         self._call("set_point", device, "chargingPlan", text)
+        return True
+
+    def _has(self, device: str, method: str, *arguments: Any) -> bool:
+        """Make a call of the point `limit`; False, without an effect, where there is none."""
+        if self._has_limit.get(device) is False:
+            return False
+        try:
+            self._call(method, device, *arguments)
+        except ChargePointError as error:
+            if self._has_limit.get(device) or not lacks_point(error):
+                raise
+            self._has_limit[device] = False
+            return False
+        self._has_limit[device] = True
         return True
 
     def _lease(self, device: str, lease_s: float) -> None:

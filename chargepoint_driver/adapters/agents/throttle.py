@@ -1,8 +1,8 @@
 """What the agents beside this file share: holding devices to a limit, and an agent's life.
 
-A device is a topic with the points allowedLoad, shedState and commandedLoad: a port, a station
-or a station group. What is in force is read from `commandedLoad`, never remembered, so that an
-agent that was restarted, or a shed that ran out, makes no difference.
+A device is a topic with the points limit (else allowedLoad and shedState) and commandedLoad: a
+port, a station or a station group. What is in force is read from `commandedLoad`, never
+remembered, so that an agent that was restarted, or a shed that ran out, makes no difference.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from volttron.utils import jsonrpc, load_config
 
 from chargepoint_driver.text import get_logger
 
-__all__ = ["RPC_ERRORS", "Throttle", "ThrottlingAgent", "check", "driver_is_there"]
+__all__ = ["RPC_ERRORS", "Throttle", "ThrottlingAgent", "check", "driver_is_there", "lacks_point"]
 
 _log = get_logger(__name__)
 
@@ -31,8 +31,15 @@ RPC_ERRORS = (jsonrpc.Error, jsonrpc.RemoteError, VIPError, gevent.Timeout)
 RETRY_S = 5.0
 # A stopping agent has so long for its last writes; the host does not wait for half a minute.
 STOP_LIMIT_S = 15.0
+# What hosts and drivers say of a point that the device has not, or not for writing.
+_NO_POINT = ("No equipment found", "not configured on device", "can only be read")
 # Limits are written in steps of a tenth of a kW, rounded down.
 STEPS = 10
+
+
+def lacks_point(error: Exception) -> bool:
+    """Whether the driver refused a call because the device has no such point to write."""
+    return any(words in str(error) for words in _NO_POINT)
 
 
 def driver_is_there(vip: Any) -> bool:
@@ -55,6 +62,7 @@ class Throttle:
         self._vip = vip
         self._lease_s = lease_seconds
         self._leased: dict[str, bool] = {}
+        self._has_limit: dict[str, bool] = {}
         self.devices = tuple(devices)
         self._ours: set[str] = set()
 
@@ -97,18 +105,34 @@ class Throttle:
         if self._is_held(device, kw):
             return
         self._ours.add(device)  # Also when it fails: the limit may be in force all the same.
-        # Sent at once while a shed is in force, else kept for shedState.
-        self._call("set_point", device, "allowedLoad", kw)
-        if not self._is_held(device, kw):
-            self._call("set_point", device, "shedState", 1)
+        if not self._has(device, lambda: self._call("set_point", device, "limit", kw)):
+            # Sent at once while a shed is in force, else kept for shedState.
+            self._call("set_point", device, "allowedLoad", kw)
+            if not self._is_held(device, kw):
+                self._call("set_point", device, "shedState", 1)
         _log.info("%s is held to %g kW", device, kw)
 
     def _release_one(self, device: str) -> None:
-        self._call("revert_point", device, "shedState")
+        if not self._has(device, lambda: self._call("revert_point", device, "limit")):
+            self._call("revert_point", device, "shedState")
         if self._leased.get(device):
             self._end_lease(device)
         self._ours.discard(device)
         _log.info("%s is given back", device)
+
+    def _has(self, device: str, call: Callable[[], object]) -> bool:
+        """Make a call of the point `limit`; False, without an effect, where there is none."""
+        if self._has_limit.get(device) is False:
+            return False
+        try:
+            call()
+        except (jsonrpc.Error, jsonrpc.RemoteError) as error:
+            if self._has_limit.get(device) or not lacks_point(error):
+                raise
+            self._has_limit[device] = False
+            return False
+        self._has_limit[device] = True
+        return True
 
     def _renew_lease(self, device: str) -> None:
         """Any write renews it; this one sends nothing to the charger."""

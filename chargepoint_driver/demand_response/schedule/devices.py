@@ -121,19 +121,16 @@ class AccountDevices:
 
     def hold(self, device: Any, kw: float, *, lease_s: float) -> None:
         account, where = _split(device)
-        options: dict[str, Any] = {"command_lease": lease_s} if lease_s else {"shed_duration": 0}
-        self._accounts.write(
-            {"attribute": "allowedLoad", **where},
-            kw,
-            account,
-            writer="scheduler",
-            shed_on_write=True,
-            **options,
+        # `limit` releases at the rated power. A port under a circuit is always told its limit.
+        point = {"attribute": "limit" if lease_s else "allowedLoad", **where}
+        options: dict[str, Any] = (
+            {"command_lease": lease_s} if lease_s else {"shed_on_write": True, "shed_duration": 0}
         )
+        self._accounts.write(point, kw, account, writer="scheduler", **options)
 
     def release(self, device: Any) -> None:
         account, where = _split(device)
-        self._accounts.revert({"attribute": "shedState", **where}, account)
+        self._accounts.revert({"attribute": "limit", **where}, account)
 
     def plan(self, device: Any, text: str) -> bool:
         account, where = _split(device)

@@ -136,6 +136,8 @@ def test_an_event_reaches_the_port_and_comes_back_as_a_report(vtn: StubVtn, tmp_
             ]
 
         site.processes.wait_for("A report of the limit", lambda: 3.0 in setpoints(), 40)
+        written = (site.processes.logs / f"{DRIVER}.log").read_text(errors="replace")
+        assert f"limit 3.0 by {VEN}: sent" in written
         # Stopped in good order it gives back, through the parent.
         site.stop()
         # It goes on with the event that it knows, although the VTN does not answer.

@@ -8,9 +8,16 @@ from typing import Any
 import gevent
 import pytest
 from gevent.event import Event
+from volttron.utils import jsonrpc
 
 from chargepoint_driver.adapters.agents import throttle
 from chargepoint_driver.adapters.agents.throttle import Throttle, check
+
+
+def refused(words: str) -> Exception:
+    """The driver's ValueError as it crosses the bus."""
+    error: Exception = jsonrpc.RemoteError(words, exc_type="builtins.ValueError", exc_args=[words])
+    return error
 
 
 class Driver:
@@ -34,6 +41,8 @@ class Driver:
         return SimpleNamespace(get=get)
 
     def _do(self, method: str, device: str, point: str, *value: Any) -> Any:
+        if point == "limit":
+            raise refused("No equipment found for topic: devices/a/limit")
         if method == "get_point":
             assert point == "commandedLoad"
             return self.held[device]
@@ -150,3 +159,66 @@ def test_settings_of_no_use_are_said(change: dict[str, Any], words: str) -> None
     assert check(defaults, defaults) == []
     (fault,) = check({**defaults, **change}, defaults)
     assert words in fault
+
+
+class LimitDriver(Driver):
+    """Has the point `limit`, on these devices."""
+
+    def __init__(self, *devices: str) -> None:
+        super().__init__("a", "b", "c")
+        self.having = devices
+
+    def _do(self, method: str, device: str, point: str, *value: Any) -> Any:
+        if point != "limit":
+            return super()._do(method, device, point, *value)
+        if device not in self.having:
+            raise refused("No equipment found for topic: devices/c/limit")
+        self.writes.append((method, device, point, *value))
+        self.held[device] = value[0] if value else None
+        return None
+
+
+def test_a_device_with_the_point_limit_is_written_to_by_it() -> None:
+    driver = LimitDriver("a", "b")
+    throttle = Throttle(driver, ["a", "b", "c"])
+    assert throttle.hold(9.0)
+    assert driver.held == {"a": 3.0, "b": 3.0, "c": 3.0}
+    assert driver.writes == [
+        ("set_point", "a", "limit", 3.0),
+        ("set_point", "b", "limit", 3.0),
+        ("set_point", "c", "allowedLoad", 3.0),
+        ("set_point", "c", "shedState", 1),
+    ]
+    driver.writes.clear()
+    assert throttle.release()
+    assert driver.writes == [
+        ("revert_point", "a", "limit"),
+        ("revert_point", "b", "limit"),
+        ("revert_point", "c", "shedState"),
+    ]
+
+
+def test_an_agent_that_was_restarted_gives_back_by_the_point_that_there_is() -> None:
+    driver = LimitDriver("a")
+    driver.held = {"a": 2.0, "b": 2.0, "c": 2.0}
+    throttle = Throttle(driver, ["a", "b", "c"])
+    throttle.adopt(Event())
+    assert throttle.release()
+    assert driver.held == {"a": None, "b": None, "c": None}
+    assert [write[2] for write in driver.writes] == ["limit", "shedState", "shedState"]
+
+
+def test_another_error_of_limit_is_no_missing_point() -> None:
+    driver = LimitDriver("a", "b", "c")
+
+    def refuse(method: str, device: str, point: str, *value: Any) -> Any:
+        if point == "limit":
+            raise refused("the service answers 503 [try_later]")
+        return Driver._do(driver, method, device, point, *value)
+
+    driver._do = refuse  # type: ignore[method-assign]
+    throttle = Throttle(driver, ["a"])
+    assert not throttle.hold(3.0)
+    del driver._do  # type: ignore[method-assign]
+    assert throttle.hold(3.0)
+    assert driver.writes == [("set_point", "a", "limit", 3.0)]
