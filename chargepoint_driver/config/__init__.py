@@ -2,8 +2,8 @@
 
 `device` tells which backend a driver config is of, `chargepoint` and `ocpp` (with
 `ocpp_device`) are the two of them,
-`agent` is the caching agent's, `words` what they share, `texts` reads files as the config store
-does.
+`agent` is the caching agent's, `web` the page's, `words` what they share, `texts` reads files as
+the config store does.
 """
 
 from chargepoint_driver.config.agent import AgentAccountConfig, AgentConfig
@@ -12,6 +12,7 @@ from chargepoint_driver.config.device import Account, Device, read_device
 from chargepoint_driver.config.ocpp_device import OcppAccount, OcppDevice
 from chargepoint_driver.config.shed import ShedSettings
 from chargepoint_driver.config.soap_account import AccountConfig, AgentAccount, DeviceConfig
+from chargepoint_driver.config.web import WebConfig
 
 __all__ = [
     "HOST_KEYS",
@@ -25,5 +26,6 @@ __all__ = [
     "OcppAccount",
     "OcppDevice",
     "ShedSettings",
+    "WebConfig",
     "read_device",
 ]

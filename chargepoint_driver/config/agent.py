@@ -12,6 +12,8 @@ from chargepoint_driver.config.device import BACKENDS, unknown_backend
 from chargepoint_driver.config.ocpp import faults_of
 from chargepoint_driver.config.ocpp_device import OcppAccount
 from chargepoint_driver.config.soap_account import AgentAccount
+from chargepoint_driver.config.web import WebConfig
+from chargepoint_driver.errors import ConfigurationError
 
 __all__ = ["AgentAccountConfig", "AgentConfig"]
 
@@ -32,8 +34,15 @@ class AgentConfig(BaseModel):
     ) -> tuple[AgentConfig, list[str]]:
         """(the accounts that are good, what is wrong with the others and the rest)."""
         faults = [
-            f"{source}: unknown key {key!r}; remove it" for key in fields if key != "accounts"
+            f"{source}: unknown key {key!r}; remove it"
+            for key in fields
+            if key not in ("accounts", "web")
         ]
+        try:
+            # The page's settings. The agent does not use them, and says where they are wrong.
+            WebConfig.from_dict(fields)
+        except ConfigurationError as error:
+            faults += str(error).splitlines()
         given = fields.get("accounts")
         if not isinstance(given, Mapping) or not given:
             return cls(accounts={}), [*faults, f"{source}: accounts: is missing; name an account"]

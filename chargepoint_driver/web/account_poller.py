@@ -36,7 +36,7 @@ _MIN_PART = 50
 _SAME_S = 1.5
 
 _SHOWN_OF_STATION = ("stationManufacturer", "stationModel", "Address", "Power")
-_SHOWN_OF_PORT = ("Power", "Level", "Connector")
+_SHOWN_OF_PORT = ("Power", "Level", "Connector", "Voltage", "Current", "Phases")
 
 
 @dataclass(frozen=True)

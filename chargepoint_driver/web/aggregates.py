@@ -7,7 +7,15 @@ from typing import Any
 
 from chargepoint_driver.web.schemas import Alarm, Group, Maintenance, Port, Site, Station
 
-__all__ = ["alarms", "alarms_unknown", "maintenance", "site", "unknown"]
+__all__ = [
+    "alarms",
+    "alarms_unknown",
+    "allowed_of",
+    "load_kw",
+    "maintenance",
+    "site",
+    "unknown",
+]
 
 # Told as alarms by the service, and the end of one.
 _ALL_WELL = {"Reachable"}
@@ -18,7 +26,7 @@ def site(stations: Sequence[Station], groups: Sequence[Group], accounts_unknown:
     """All ports together; see `shapes.Site`. Where the stations of an account are not known, a
     total of all is not known either."""
     ports = [port for station in stations for port in station.ports]
-    loads = [_load_kw(port) for port in ports]
+    loads = [load_kw(port) for port in ports]
     known = [load for load in loads if load is not None]
     sheds = [port.values.get("shedState") for port in ports]
     is_empty = not ports and not accounts_unknown
@@ -37,7 +45,7 @@ def site(stations: Sequence[Station], groups: Sequence[Group], accounts_unknown:
     )
 
 
-def _load_kw(port: Port) -> float | None:
+def load_kw(port: Port) -> float | None:
     """The load in kW. Of a port that is out of reach the service repeats an old one: unknown."""
     return None if port.values.get("Status") == "UNREACHABLE" else port.values.get("portLoad")
 
@@ -81,7 +89,7 @@ def _allowed(stations: Iterable[Station], groups: Iterable[Group]) -> float | No
         if (station.account, station.cpid) in covered:
             continue
         held_kw = _held_kw(station.values)
-        parts = [_allowed_of(port) for port in station.ports] if held_kw is None else [held_kw]
+        parts = [allowed_of(port) for port in station.ports] if held_kw is None else [held_kw]
         for most_kw in parts:
             if most_kw is None:
                 return None
@@ -98,7 +106,7 @@ def _held_kw(values: dict[str, Any]) -> float | None:
     return float(load_kw + headroom_kw)
 
 
-def _allowed_of(port: Port) -> float | None:
+def allowed_of(port: Port) -> float | None:
     values = port.values
     rated_kw: float | None = port.station.get("Power")
     if values.get("shedState") == 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from datetime import datetime, timedelta, timezone
 from typing import Any, TypeVar
@@ -18,7 +18,16 @@ from chargepoint_driver.web.commands import WebCommands
 from chargepoint_driver.web.dashboard import Dashboard
 from chargepoint_driver.web.openapi import document
 from chargepoint_driver.web.routes import ROUTES, Route
-from chargepoint_driver.web.schemas import Connectors, Loads, Problem, Session, Sessions, Stations
+from chargepoint_driver.web.schemas import (
+    Connectors,
+    Loads,
+    Problem,
+    SeriesAnswer,
+    Session,
+    Sessions,
+    Stations,
+)
+from chargepoint_driver.web.store.samples import Series, Source
 from chargepoint_driver.web.stream import Stream
 
 __all__ = ["Api"]
@@ -38,13 +47,15 @@ class Api:
         executor: Executor,
         now: Callable[[], float],
         refused: Callable[[], dict[str, int]],
+        source: Source,
     ) -> None:
-        """`refused` gives what the listener has refused, by kind."""
+        """`refused` gives what the listener has refused, by kind; `source` has the charts."""
         self._board = board
         self._orders = orders
         self._executor = executor
         self._now = now
         self._refused = refused
+        self._source = source
         self._document = document()
         self.events = stream.events
 
@@ -133,6 +144,33 @@ class Api:
         body = await self._wait(lambda: json_pages(self._orders.live_status(account, of)))
         return web.Response(body=body, content_type="application/json")
 
+    async def series(self, request: web.Request) -> web.Response:
+        query, now_s = request.query, self._now()
+        end_s = _moment("end", query.get("end"), now_s)
+        start_s = _moment("start", query.get("start"), end_s - 86_400.0)
+        if start_s >= end_s:
+            raise InvalidValueError("start: must lie before end")
+        series, source = self._series_of(query), self._source
+        step, samples = await self._wait(lambda: source.read(series, start_s, end_s))
+        return json_answer(SeriesAnswer(samples, step, source.name))
+
+    def _series_of(self, query: Mapping[str, str]) -> Series:
+        """Return what a query names. Raises InvalidValueError, NotFoundError."""
+        account, cpid, group = query.get("account"), query.get("cpid"), query.get("group")
+        if not cpid and not group:
+            names = self._board.names
+            if account is not None and account not in names:
+                self._board.account_of(account, None, None)
+            # Of a single account the site is the account.
+            return Series("site", account if account and len(names) > 1 else "")
+        name = self._board.account_of(account, cpid, group)
+        if group:
+            return Series("group", name, group)
+        number = query.get("connectorId", "")
+        if not number.isdecimal():
+            raise InvalidValueError("connectorId: must be the number of a port of the station")
+        return Series.port(name, str(cpid), int(number))
+
     async def openapi(self, request: web.Request) -> web.Response:
         del request
         return json_answer(self._document)
@@ -163,6 +201,17 @@ class Api:
 
     async def _wait(self, ask: Callable[[], _Found]) -> _Found:
         return await asyncio.get_running_loop().run_in_executor(self._executor, ask)
+
+
+def _moment(name: str, text: str | None, otherwise_s: float) -> float:
+    """Return seconds since 1970 of an ISO 8601 time; UTC where it has no zone."""
+    if not text:
+        return otherwise_s
+    try:
+        moment = datetime.fromisoformat(text.replace("Z", "+00:00").replace(" ", "+"))
+        return moment.replace(tzinfo=moment.tzinfo or timezone.utc).timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise InvalidValueError(f"{name}: {text[:40]!r} is no ISO 8601 time") from None
 
 
 def _is_wanted(request: web.Request, account: str, cpid: str) -> bool:

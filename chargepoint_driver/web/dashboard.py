@@ -27,6 +27,7 @@ from chargepoint_driver.web.schemas import (
     State,
     Station,
 )
+from chargepoint_driver.web.store.recorder import Recorder
 
 __all__ = ["Dashboard"]
 
@@ -48,9 +49,11 @@ class Dashboard:
         every_s: float,
         now: Callable[[], float] = time.time,
         expected: Mapping[str, frozenset[str]] = MappingProxyType({}),
+        recorder: Recorder | None = None,
     ) -> None:
         """`every_s` is the time between two readings. A web service is not asked more often
-        than its values are allowed to be old. `expected`: account to its configured chargers."""
+        than its values are allowed to be old. `expected`: account to its configured chargers.
+        `recorder` keeps what is shown."""
         self._accounts = accounts
         self._executor = executor
         self._every_s = every_s
@@ -64,6 +67,8 @@ class Dashboard:
         self._changed = asyncio.Event()
         self._alerts: deque[Alert] = deque(maxlen=_MAX_ALERTS)
         self._state: State | None = None
+        self._recorder = recorder
+        self._recording: asyncio.Future[None] | None = None
         self.record = LoadHistory()
         self.version = 0
 
@@ -85,6 +90,8 @@ class Dashboard:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._recording is not None:
+            await asyncio.wait([self._recording])
 
     @property
     def names(self) -> list[str]:
@@ -153,9 +160,26 @@ class Dashboard:
         """Make the picture anew and wake whoever waits for it."""
         self._state = None
         self.record.add(self._now(), self.state().site)
+        self._keep()
         self.version += 1
         self._changed.set()
         self._changed = asyncio.Event()
+
+    def _keep(self) -> None:
+        """Have what is shown recorded, when it is time, on a thread."""
+        recorder = self._recorder
+        is_busy = self._recording is not None and not self._recording.done()
+        if recorder is None or is_busy or not recorder.is_due:
+            return
+        shown = self.stations(), self.groups(), self._unlisted()
+
+        def look() -> None:
+            try:
+                recorder.look(*shown)
+            except Exception:  # noqa: BLE001 - logged; the page goes on
+                _log.exception("what is shown could not be kept")
+
+        self._recording = asyncio.get_running_loop().run_in_executor(self._executor, look)
 
     async def newer(self, version: int, timeout_s: float) -> bool:
         """Wait until there is something newer; False when there was nothing in that time."""

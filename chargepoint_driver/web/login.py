@@ -85,7 +85,7 @@ class Login:
     async def _show(self, request: web.Request) -> web.StreamResponse:
         if self.is_let_in(request):
             raise web.HTTPSeeOther("/")
-        return self._files.login(wrong=False)
+        return self._files.login(request, wrong=False)
 
     async def _log_in(self, request: web.Request) -> web.StreamResponse:
         try:
@@ -95,7 +95,7 @@ class Login:
         given = form.get("token", "")
         if not isinstance(given, str) or not self._key.is_right(given):
             await self._failed.wait(request)
-            return self._files.login(wrong=True)
+            return self._files.login(request, wrong=True)
         now_s = self._clock()
         self._ends_s = {name: end_s for name, end_s in self._ends_s.items() if end_s > now_s}
         while len(self._ends_s) >= _MAX_SESSIONS:

@@ -94,6 +94,21 @@ ROUTES = (
     ),
     Route(
         "GET",
+        "/series",
+        "series",
+        "Load, limit, capacity and headroom over time, of a port, a group, an account or all",
+        schemas.SeriesAnswer,
+        queries=(
+            _ACCOUNT,
+            _CPID,
+            Query("connectorId", "port of the station", {"type": "integer", "minimum": 1}),
+            _text("group", "only of this station group"),
+            _text("start", "ISO 8601; a day ago where it is not given"),
+            _text("end", "ISO 8601; now where it is not given"),
+        ),
+    ),
+    Route(
+        "GET",
         "/events",
         "events",
         "Server-sent events `state` and `stations`, all at first, then what changes",

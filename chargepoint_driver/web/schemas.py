@@ -34,6 +34,8 @@ __all__ = [
     "ReleaseRequest",
     "ResetRequest",
     "Sample",
+    "SeriesAnswer",
+    "SeriesSample",
     "Session",
     "Sessions",
     "ShedRequest",
@@ -347,6 +349,30 @@ class Loads(msgspec.Struct):
     """The site's load over time, oldest first; of each stretch of time its peak."""
 
     samples: list[Sample]
+
+
+class SeriesSample(msgspec.Struct, array_like=True):
+    """A stretch of time: begin and end (seconds since 1970), mean and highest load, lowest of
+    the most that may be drawn, capacity (ratings), lowest headroom, all in kW, and the number of
+    ports whose load was not known. null: not known."""
+
+    start: float
+    until: float
+    load: float | None
+    peak: float | None
+    allowed: float | None
+    capacity: float | None
+    headroom: float | None
+    unknown: int
+
+
+class SeriesAnswer(msgspec.Struct):
+    """Load over time, oldest first. A time without samples was not looked at. `step`: seconds that
+    a sample stands for, at most. `source`: the page's own store, or a historian."""
+
+    samples: list[SeriesSample]
+    step: int
+    source: str
 
 
 class State(msgspec.Struct):

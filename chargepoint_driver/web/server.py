@@ -11,6 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
+from chargepoint_driver.config import WebConfig
 from chargepoint_driver.errors import ConfigurationError, TransientError
 from chargepoint_driver.http import FailedLogins, Key, Listener, answering
 from chargepoint_driver.service import Accounts, Service
@@ -21,6 +22,9 @@ from chargepoint_driver.web.login import Login
 from chargepoint_driver.web.metrics import Metrics
 from chargepoint_driver.web.settings import Settings
 from chargepoint_driver.web.static_files import Files, add_headers
+from chargepoint_driver.web.store import Database
+from chargepoint_driver.web.store.recorder import Recorder
+from chargepoint_driver.web.store.samples import Samples
 from chargepoint_driver.web.stream import Stream
 
 __all__ = ["WebServer"]
@@ -46,6 +50,7 @@ class WebServer:
         """`serve` makes the service of an account, `every_s` is the time between two looks.
         Raises ConfigurationError with all that is wrong with the accounts."""
         self._settings = settings
+        self._config = WebConfig.from_dict(config)
         self._serve = serve
         self._every_s = every_s
         self._now = now
@@ -57,6 +62,7 @@ class WebServer:
         self._started = threading.Event()
         self._failure: BaseException | None = None
         self._expected = _expected(config)
+        self._database = Database(self._config.database)
         self._accounts = Accounts(self._serve_kept)
         faults = self._accounts.configure(config)
         if faults:
@@ -124,14 +130,16 @@ class WebServer:
     async def _live(self) -> None:
         self._ending = asyncio.Event()
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="chargepoint-web") as executor:
+            recorder = Recorder(Samples(self._database, self._now), self._now)
             board = Dashboard(
                 self._accounts,
                 executor,
                 every_s=self._every_s,
                 now=self._now,
                 expected=self._expected,
+                recorder=recorder,
             )
-            files = Files()
+            files = Files(self._config)
             login = Login(
                 Key(self._settings.token),
                 files,
@@ -146,7 +154,7 @@ class WebServer:
             login.add_to(app)
             files.add_to(app)
             orders, refused = WebCommands(self._accounts), self._listener.counts
-            Api(board, orders, stream, executor, self._now, refused).add_to(app)
+            Api(board, orders, stream, executor, self._now, refused, recorder).add_to(app)
             metrics = Metrics(self._accounts)
             metrics.add_to(app)
             await self._listener.start(app)
@@ -160,6 +168,7 @@ class WebServer:
                 self._board = None
                 await metrics.stop()
                 await board.stop()
+                recorder.flush()
                 await stream.stop()
                 await self._listener.stop()
                 # Whoever waits for an answer is told that there is none.
@@ -172,6 +181,7 @@ class WebServer:
 
     def _close(self) -> None:
         self._accounts.close()
+        self._database.close()
         if not self._thread.is_alive() and not self._loop.is_closed():
             self._loop.close()
 

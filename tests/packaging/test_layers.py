@@ -168,6 +168,10 @@ def test_the_wheel_holds_every_module(wheel):
         "chargepoint_driver/web/page/app.js",
         "chargepoint_driver/web/page/index.html",
         "chargepoint_driver/web/page/style.css",
+        "chargepoint_driver/web/page/texts/de.json",
+        "chargepoint_driver/web/page/texts/en.json",
+        "chargepoint_driver/web/page/vendor/uplot/LICENSE.txt",
+        "chargepoint_driver/web/page/vendor/uplot/uPlot.esm.js",
         f"{INTERFACE}/chargepoint.py",
     ],
 )

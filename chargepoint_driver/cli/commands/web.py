@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import webbrowser
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ def web(
             f"{error.name} is not installed: pip install 'volttron-lib-chargepoint-driver[web]'"
         ) from None
     settings = Settings.of(listen, allow_remote=allow_remote, certificate=certificate, key=key)
-    accounts = _read(config_file)
+    accounts = _with_database(_read(config_file), config_file)
     with serving(log_file, max_log_bytes, logging.WARNING) as signals:
         server = _server(WebServer, accounts, settings, config_file)
         try:
@@ -97,6 +98,23 @@ def _server(make: Any, accounts: dict[str, Any], settings: Any, path: Path) -> A
     except ConfigurationError as error:
         lines = [f"{path}: {line.removeprefix('config: ')}" for line in str(error).splitlines()]
         raise ConfigurationError("\n".join(lines)) from None
+
+
+def _with_database(accounts: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Name the page's database where the accounts file does not: a file next to it."""
+    section = accounts.get("web", {})
+    if not isinstance(section, dict) or section.get("database") is not None:
+        return accounts
+    folder = path.resolve().parent
+    if not os.access(folder, os.W_OK):
+        click.secho(
+            f"warning: {folder} cannot be written; load over time is kept in memory only. Name "
+            'a file: "web": {"database": "…"}',
+            fg="yellow",
+            err=True,
+        )
+        return accounts
+    return {**accounts, "web": {**section, "database": str(folder / f"{path.stem}.web.sqlite")}}
 
 
 def _read(path: Path) -> dict[str, Any]:

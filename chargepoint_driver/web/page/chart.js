@@ -1,159 +1,175 @@
-// The site's load over time against the most that is allowed.
+// Load, most allowed, capacity and headroom over time, of the site, a group or a port. The samples
+// come from the server's store; where there are none nothing is drawn.
 
-import { clock, kw, make, round } from "./words.js";
+import { button, csv, download, make, options, say } from "./dom.js";
+import { clock, full, iso, kw, now, number, place } from "./format.js";
+import { model } from "./model.js";
+import { Plot } from "./plot.js";
+import { t } from "./texts.js";
+import { url } from "./url.js";
 
-const SPACE = "http://www.w3.org/2000/svg";
-const LEFT = 44, RIGHT = 10, TOP = 10, BOTTOM = 24;
-// A longer time without samples was not looked at: nothing is drawn there.
-const GAP_S = 120;
-const STEPS = [0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
-const TICKS_S = [300, 600, 900, 1800, 3600, 7200, 10800, 21600];
-const ROWS = 24;
+const RANGES = { "1h": 3600, "6h": 21600, "24h": 86400, "7d": 604800, "31d": 2678400, "1y": 31536000 };
+const MIN_SPAN_S = 300;
+const AGAIN_MS = 15000;
+const EMPTY_AGAIN_MS = 3000;
+const ROWS = 30;
+let count = 0;
 
-function svg(name, attributes, words) {
-  const element = document.createElementNS(SPACE, name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  if (words !== undefined) element.textContent = words;
-  return element;
-}
+// A chart of a thing ({account, cpid, connectorId} or {account, group}), or of what is chosen in the
+// chart. `fixed`: {start, end} in seconds instead of a range up to now; `names`: the names of range,
+// begin and end in the address, so that two charts do not share them.
+export function loadChart(box, { thing = null, fixed = null, names = ["range", "from", "to"] } = {}) {
+  const id = `chart-${(count += 1)}`;
+  const [rangeName, fromName, toName] = names;
+  const what = make("select", { id: `${id}-what` });
+  const range = make("select", { id: `${id}-range` });
+  const caption = make("figcaption", {});
+  const canvas = make("div", { class: "plot" });
+  const numbers = make("tbody");
+  const shift = (words, change, name) => button(words, () => zoomTo(...change(span())), { "aria-label": t(`chart.${name}`), title: t(`chart.${name}`), "data-chart": name });
+  const tools = make(
+    "div", { class: "tools" },
+    make("label", { for: `${id}-what` }, `${t("chart.of")} `, what),
+    make("label", { for: `${id}-range` }, `${t("chart.range")} `, range),
+    shift("\u25c2", ([start, end]) => [start - (end - start) / 2, end - (end - start) / 2], "earlier"),
+    shift("\u25b8", ([start, end]) => [start + (end - start) / 2, end + (end - start) / 2], "later"),
+    shift("+", ([start, end]) => [start + (end - start) / 4, end - (end - start) / 4], "in"),
+    shift("\u2212", ([start, end]) => [start - (end - start) / 2, end + (end - start) / 2], "out"),
+    button(t("chart.whole"), () => zoomTo(null, null), { "data-chart": "whole" }),
+    button(t("csv"), exportCsv, { "data-chart": "csv" }),
+  );
+  const head = ["time", "load", "allowed", "capacity", "headroom"].map((name) => make("th", { scope: "col" }, t(`chart.${name}`)));
+  const legend = make("ul", { class: "legend", "aria-hidden": "true" }, ...["load", "part", "allowed", "capacity", "headroom"].map((name) => make("li", { class: name }, t(`chart.${name}.legend`))));
+  const table = make("details", {}, make("summary", {}, t("chart.numbers")), make("div", { class: "scroll", role: "region", "aria-label": t("chart.table"), tabindex: "0" }, make("table", {}, make("thead", {}, make("tr", {}, ...head)), numbers)));
+  const figure = make("figure", { class: "card chart", id }, tools, caption, canvas, legend, table);
+  box.append(figure);
+  what.parentElement.hidden = Boolean(thing);
+  range.parentElement.hidden = Boolean(fixed);
 
-export class Chart {
-  constructor(box, caption, numbers) {
-    this.box = box;
-    this.caption = caption;
-    this.numbers = numbers;
-    this.samples = [];
-    this.hours = 24;
-    this.now = 0;
-    new ResizeObserver(() => this.draw()).observe(box);
-    box.addEventListener("pointermove", (event) => this.point(event.offsetX));
-    box.addEventListener("pointerleave", () => this.point(null));
+  let samples = [], source = "", asked = 0, key = "", failed = "", closed = false;
+  const plot = new Plot(canvas, { zoom: zoomTo, point: (index) => say(caption, words(index)) });
+  what.addEventListener("change", () => url.set({ chart: what.value }));
+  range.addEventListener("change", () => url.set({ [rangeName]: range.value === "24h" ? "" : range.value, [fromName]: "", [toName]: "" }));
+
+  function span() {
+    const from = Number(url.get(fromName)), to = Number(url.get(toName));
+    if (from && to > from) return [from, to];
+    if (fixed) return [fixed.start, fixed.end ?? now() / 1000];
+    return [now() / 1000 - (RANGES[url.get(rangeName, "24h")] ?? RANGES["24h"]), now() / 1000];
   }
 
-  // Each sample is [seconds, load kW or null, most allowed kW or null, ports unknown, accounts
-  // unknown].
-  set(samples, hours, now) {
-    this.samples = samples;
-    this.hours = hours;
-    this.now = now / 1000;
-    this.draw();
+  function isLive() {
+    return !url.get(fromName) && !(fixed && fixed.end);
   }
 
-  add(sample, now) {
-    this.now = now / 1000;
-    const last = this.samples.at(-1);
-    if (sample && (!last || sample[0] > last[0])) this.samples.push(sample);
-    while (this.samples.length && this.samples[0][0] < this.now - this.hours * 3600) this.samples.shift();
-    this.draw();
+  function zoomTo(start, end) {
+    if (start === null) {
+      url.set({ [fromName]: "", [toName]: "" });
+      return;
+    }
+    const middle = (start + end) / 2, half = Math.max(end - start, MIN_SPAN_S) / 2;
+    const last = Math.min(middle + half, now() / 1000);
+    url.set({ [fromName]: Math.round(middle - half), [toName]: Math.round(Math.max(last, middle - half + MIN_SPAN_S)) });
   }
 
-  draw() {
-    const width = this.box.clientWidth, height = this.box.clientHeight;
-    if (!width) return;
-    const first = this.samples.length ? this.samples[0][0] : this.now;
+  function query() {
+    const wanted = thing ?? (url.get("chart") ? { account: url.get("chart").split("~")[0], group: url.get("chart").split("~")[1] } : {});
+    return ["account", "cpid", "connectorId", "group"].filter((name) => wanted[name]).map((name) => [name, wanted[name]]);
+  }
+
+  async function read() {
+    const [start, end] = span();
+    const mine = `${query()} ${url.get(rangeName)} ${url.get(fromName)} ${url.get(toName)}`;
+    const isNew = mine !== key;
+    if (!isNew && (!isLive() || Date.now() - asked < (samples.length ? AGAIN_MS : EMPTY_AGAIN_MS))) return;
+    asked = Date.now();
+    key = mine;
+    // Of a chart that is shown already only what came since is asked for.
+    const since = isNew || !samples.length ? start : samples.at(-1)[0];
+    const parameters = new URLSearchParams([...query(), ["start", new Date(since * 1000).toISOString()], ["end", new Date(Math.max(end, since + 1) * 1000).toISOString()]]);
+    try {
+      const answer = await fetch(`/api/v1/series?${parameters}`, { cache: "no-store" });
+      if (closed || key !== mine) return;
+      const content = await answer.json();
+      failed = answer.ok ? "" : content.error.message;
+      if (answer.ok) {
+        const kept = isNew ? [] : samples.filter((sample) => sample[0] < since && sample[1] > start);
+        samples = [...kept, ...content.samples];
+        source = content.source;
+      }
+    } catch {
+      // The stream says that the server is away; the chart goes on with what it has.
+      return;
+    }
+    draw();
+  }
+
+  function draw() {
+    const [start, end] = span();
     // A short record fills the width, but never with less than ten minutes.
-    const span = Math.min(this.hours * 3600, Math.max(600, (this.now - first) * 1.02));
-    const start = this.now - span;
-    const most = Math.max(1, ...this.samples.flatMap((s) => [s[1] ?? 0, s[2] ?? 0])) * 1.08;
-    const x = (time) => LEFT + ((time - start) / span) * (width - LEFT - RIGHT);
-    const y = (load) => height - BOTTOM - (load / most) * (height - TOP - BOTTOM);
-    this.scale = { x, width, height };
-    const picture = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": this.words() });
-    this.grid(picture, { x, y, start, span, most, width, height });
-    for (const run of runs(this.samples, (s) => s[1] !== null && !isPart(s))) {
-      picture.append(svg("path", { class: "area", d: `${line(run, x, y, 1)}V${y(0)}H${x(run[0][0])}Z` }));
-      picture.append(svg("path", { class: "load", d: line(run, x, y, 1) }));
-    }
-    for (const run of runs(this.samples, (s) => s[1] !== null && isPart(s))) {
-      picture.append(svg("path", { class: "part", d: line(run, x, y, 1) }));
-    }
-    for (const run of runs(this.samples, (s) => s[2] !== null)) {
-      picture.append(svg("path", { class: "cap", d: stairs(run, x, y) }));
-    }
-    this.box.replaceChildren(picture);
-    this.point(null);
-    this.table();
+    const first = samples.length ? samples[0][0] : start;
+    const begin = isLive() && !fixed ? Math.max(start, Math.min(first, end - 600)) : start;
+    plot.set(samples, begin, end);
+    say(caption, words(null));
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", summary());
+    figure.dataset.samples = samples.length;
+    const every = Math.max(1, Math.ceil(samples.length / ROWS));
+    const rows = samples.filter((_, index) => (samples.length - 1 - index) % every === 0).reverse();
+    numbers.replaceChildren(...rows.map((sample) => make("tr", {}, ...[clock(sample[0] * 1000), loadOf(sample), ...[4, 5, 6].map((column) => number(sample[column]))].map((shown) => make("td", {}, shown)))));
   }
 
-  grid(picture, { x, y, start, span, most, width, height }) {
-    const step = STEPS.find((each) => most / each <= 5) ?? 10000;
-    for (let load = 0; load <= most; load += step) {
-      picture.append(svg("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(load), y2: y(load) }));
-      picture.append(svg("text", { x: LEFT - 6, y: y(load) + 4, "text-anchor": "end" }, load ? String(load) : "0 kW"));
-    }
-    const tick = TICKS_S.find((each) => span / each <= Math.max(2, width / 110)) ?? 21600;
-    const zone = new Date(start * 1000).getTimezoneOffset() * 60;
-    for (let time = Math.ceil((start - zone) / tick) * tick + zone; time < start + span; time += tick) {
-      if (x(time) > width - 24 || x(time) < LEFT) continue;
-      picture.append(svg("text", { x: x(time), y: height - 6, "text-anchor": "middle" }, clock(time * 1000)));
-    }
+  function summary() {
+    const last = samples.at(-1);
+    if (!last) return failed || t("chart.empty");
+    const loads = samples.map((sample) => sample[3]).filter((load) => load !== null);
+    return t("chart.summary", { last: loadOf(last), peak: loads.length ? kw(Math.max(...loads)) : t("unknown"), allowed: kw(last[4]) });
   }
 
-  words() {
-    const last = this.samples.at(-1);
-    if (!last) return "No load was read yet";
-    const loads = this.samples.map((sample) => sample[1]).filter((load) => load !== null);
-    const peak = loads.length ? `, at most ${kw(Math.max(...loads))}` : "";
-    return `Load over time: ${least(last)}${kw(last[1])} at last${peak}; most allowed ${kw(last[2])}`;
+  function words(index) {
+    const sample = samples[index ?? samples.length - 1];
+    if (!sample) return failed || t("chart.empty");
+    const more = [
+      t("chart.point", { time: full(sample[0] * 1000), load: loadOf(sample), allowed: kw(sample[4]) }),
+      sample[5] === null ? "" : t("chart.point.capacity", { capacity: kw(sample[5]) }),
+      sample[6] === null ? "" : t("chart.point.headroom", { headroom: kw(sample[6]) }),
+      sample[7] ? t("ports_unknown", { n: sample[7] }) : "",
+      source && source !== "page" ? t("chart.source", { source }) : "",
+    ];
+    return more.filter(Boolean).join(", ");
   }
 
-  point(offset) {
-    const old = this.box.querySelector(".at");
-    if (old) old.remove();
-    let sample = this.samples.at(-1);
-    if (offset !== null && this.samples.length) {
-      const near = (each) => Math.abs(this.scale.x(each[0]) - offset);
-      sample = this.samples.reduce((best, each) => (near(each) < near(best) ? each : best));
-      const at = this.scale.x(sample[0]);
-      this.box.firstChild.append(svg("line", { class: "at", x1: at, x2: at, y1: TOP, y2: this.scale.height - BOTTOM }));
-    }
-    const words = sample
-      ? `${clock(sample[0] * 1000)}: ${least(sample)}${kw(sample[1])}, most allowed ${kw(sample[2])}${sample[3] ? `, ${sample[3]} ports unknown` : ""}`
-      : "No load was read yet";
-    if (this.caption.textContent !== words) this.caption.textContent = words;
+  function exportCsv() {
+    const [start, end] = span();
+    const head = ["begin", "end", "load", "peak", "allowed", "capacity", "headroom", "unknown"].map((name) => t(`csv.${name}`));
+    const seen = samples.filter((sample) => sample[1] > start && sample[0] < end);
+    download("load.csv", csv([head, ...seen.map((sample) => [iso(sample[0] * 1000), iso(sample[1] * 1000), ...sample.slice(2)])]));
   }
 
-  table() {
-    const every = Math.max(1, Math.ceil(this.samples.length / ROWS));
-    const rows = this.samples.filter((_, index) => (this.samples.length - 1 - index) % every === 0);
-    this.numbers.replaceChildren(
-      ...rows.reverse().map((s) => make("tr", {}, make("td", {}, clock(s[0] * 1000)), make("td", {}, `${least(s)}${round(s[1])}`), make("td", {}, round(s[2])))),
-    );
+  function choices() {
+    const accounts = model.state?.health.accounts ?? [];
+    const found = [["", t("chart.site")]];
+    if (accounts.length > 1) for (const { account } of accounts) found.push([account, account]);
+    for (const group of model.groups) found.push([`${group.account}~${group.group}`, place({ name: model.groupName(group.account, group.group) })]);
+    return found;
   }
+
+  const stop = url.follow(() => read());
+  return {
+    update() {
+      if (!thing) options(what, choices(), url.get("chart"));
+      options(range, Object.keys(RANGES).map((name) => [name, t(`range.${name}`)]), url.get(rangeName, "24h"));
+      read();
+    },
+    close() {
+      closed = true;
+      stop();
+      plot.close();
+      figure.remove();
+    },
+  };
 }
 
-// Whether the load is that of some ports only, so that more may flow.
-function isPart(sample) {
-  return sample[3] > 0 || sample[4] > 0;
-}
-
-function least(sample) {
-  return sample[1] !== null && isPart(sample) ? "at least " : "";
-}
-
-// Samples that follow each other and are all wanted.
-function runs(samples, wanted) {
-  const found = [];
-  let run = [];
-  for (const sample of samples) {
-    if (run.length && (!wanted(sample) || sample[0] - run.at(-1)[0] > GAP_S)) {
-      found.push(run);
-      run = [];
-    }
-    if (wanted(sample)) run.push(sample);
-  }
-  if (run.length) found.push(run);
-  return found;
-}
-
-function line(run, x, y, column) {
-  const points = run.map((sample) => `${x(sample[0]).toFixed(1)},${y(sample[column]).toFixed(1)}`);
-  // One sample alone is a dot.
-  return `M${points.join("L")}${run.length === 1 ? "h1.5" : ""}`;
-}
-
-function stairs(run, x, y) {
-  const [first, ...rest] = run;
-  const steps = rest.map((sample) => `H${x(sample[0]).toFixed(1)}V${y(sample[2]).toFixed(1)}`);
-  return `M${x(first[0]).toFixed(1)},${y(first[2]).toFixed(1)}${steps.join("") || "h1.5"}`;
+function loadOf(sample) {
+  return sample[2] !== null && sample[7] > 0 ? t("at_least", { value: kw(sample[2]) }) : kw(sample[2]);
 }

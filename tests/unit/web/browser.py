@@ -43,7 +43,8 @@ class Page:
         return self
 
     def wait_live(self) -> Page:
-        eventually(lambda: self.text("#live") == "Connected" and self.tile())
+        eventually(lambda: self.text("#live") in ("Connected", "Verbunden"))
+        eventually(lambda: self.all("#ports > li, #table [data-line]"))
         return self
 
     def one(self, selector: str) -> WebElement:
@@ -57,12 +58,19 @@ class Page:
     def text(self, selector: str) -> str:
         return self.one(selector).text
 
-    def lines(self) -> list[str]:
-        """What the chart draws; it is drawn anew all the time."""
-        found: list[str] = self.js(
-            "return [...document.querySelectorAll('#chart path')].map((e) => e.classList[0])"
-        )
-        return found
+    def view(self, name: str) -> Page:
+        """Go to another view by its link."""
+        self.one(f"#views [data-view={name}]").click()
+        eventually(lambda: self.all(f"#views [data-view={name}][aria-current]"))
+        return self
+
+    def choose(self, selector: str, words: str) -> None:
+        """Choose the option of a select whose text begins so, as soon as there is one."""
+
+        def options() -> list[WebElement]:
+            return [o for o in self.all(f"{selector} option") if o.text.startswith(words)]
+
+        eventually(options)[0].click()
 
     def button(self, words: str, within: str = "body") -> WebElement:
         """The visible button of that name."""
@@ -103,7 +111,7 @@ class Page:
     def focused(self) -> WebElement:
         return self.driver.switch_to.active_element
 
-    def tab_to(self, name: str, most: int = 80) -> None:
+    def tab_to(self, name: str, most: int = 150) -> None:
         """Go on with the Tab key until what has the focus has that name."""
         for _ in range(most):
             if self.focused.accessible_name == name:

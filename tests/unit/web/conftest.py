@@ -36,7 +36,12 @@ class Time:
 class Site:
     """A simulator and a server of its account; what tests ask of the two."""
 
-    def __init__(self, config: dict[str, Any] | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        config: dict[str, Any] | None = None,
+        web: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
         self.sim = Simulator(**{"clock": ManualClock(), **options})
         self.sim.start()
         self.clock = Time(1_000.0)
@@ -50,7 +55,7 @@ class Site:
             "timeout": 5,
         }
         self.server = WebServer(
-            config or {"accounts": {"garage": account}},
+            {**(config or {"accounts": {"garage": account}}), "web": web or {}},
             Settings.of("127.0.0.1:0", token=TOKEN),
             serve=self._serve,
             every_s=0.2,

@@ -71,9 +71,11 @@ def test_what_is_shown(page, site):
     assert page.fact("Load", "1:34003").startswith("0.0 kW")
     state = site.get("/state")
     assert f"{state['site']['load']:.1f} kW" in page.text("#figures")
-    assert page.lines() == ["area", "load", "cap"]
-    assert "Pilot Unreachable" in page.text("#alarms")
-    assert len(page.all("#sessions tr")) == len(state["sessions"]["sessions"])
+    assert "Pilot Unreachable" in page.text("#attention")
+    page.view("alarms")
+    eventually(lambda: "Pilot Unreachable" in page.text("#alarms"))
+    page.view("sessions")
+    eventually(lambda: len(page.all("#sessions tr")) == len(state["sessions"]["sessions"]))
     assert page.complaints() == []
 
 
@@ -114,10 +116,12 @@ def test_what_is_not_known_at_the_first_start_is_unknown(window, make_site):
     figures = window.text("#figures")
     assert figures.splitlines()[1::3] == ["unknown"] * 5
     assert figures.count("stations of 1 account unknown") == 5
-    assert window.text("#alarms") == window.text("#care") == "Unknown at present"
     assert window.text("#count") == "stations of 1 account unknown"
     assert "0.0 kW" not in window.text("main")
-    assert "unknown: not read yet" in window.text("#sessions-say")
+    window.view("alarms")
+    eventually(lambda: window.text("#alarms") == window.text("#care") == "Unknown at present")
+    window.view("sessions")
+    eventually(lambda: "unknown: not read yet" in window.text("#sessions-say"))
     window.complaints()
 
 
@@ -125,11 +129,8 @@ def test_what_is_in_trouble_says_what_the_trouble_is(page, site):
     site.sim.world.raise_alarm("1:34002", "GFCI Trip", 1)
     site.sim.world.set_reachable("1:34003", False)
     site.pass_(600)
-    eventually(lambda: "GFCI Trip" in page.text("#alarms"))
-    page.js(
-        "const e = document.getElementById('only');"
-        "e.value = 'trouble'; e.dispatchEvent(new Event('change'));"
-    )
+    eventually(lambda: "GFCI Trip" in page.text("#attention"))
+    page.choose("#filter-trouble", "any trouble")
     shown = eventually(lambda: (tiles := page.all("#ports > li")) and len(tiles) < 8 and tiles)
     troubles = [tile.find_element("css selector", ".trouble").text for tile in shown]
     assert all(troubles)
@@ -157,10 +158,10 @@ def test_a_shed_says_when_it_ends_and_what_it_costs(page, site):
 def test_a_shed_that_is_not_obeyed_is_trouble(page, site):
     """`violated` is shown as it is, red and in the list of troubles."""
     words = page.js(
-        "const tiles = await import('/page/tiles.js');"
+        "const values = await import('/page/values.js');"
         "const port = {account: 'a', cpid: 'S', connectorId: 1, errors: {}, lastKnown: {},"
         " readAt: {}, station: {}, values: {shedStatus: 'violated'}};"
-        "return tiles.troublesOf(port, {troubles: new Map()});"
+        "return values.troublesOf(port).map(({ words }) => words);"
     )
     assert words == ["Shed violated."]
 
@@ -209,6 +210,7 @@ def test_a_group_holds_its_ports(page, site):
 def test_an_alarm_is_cleared(page, site):
     site.sim.world.raise_alarm("1:34002", "GFCI Trip", 1)
     site.pass_(600)
+    page.view("alarms")
     eventually(lambda: "GFCI Trip" in page.text("#alarms"))
     (button,) = (b for b in page.all("#alarms button") if "-002" in b.accessible_name)
     button.click()
@@ -246,9 +248,10 @@ def test_the_service_is_down(page, site):
 def test_the_server_goes_away(page, site):
     site.server.stop()
     eventually(lambda: page.text("#live").startswith("Connection lost; what is shown is"))
-    assert "Not current" in page.tile().text
-    page.do("clear")
-    page.button("Clear now").click()
+    eventually(lambda: "Not current" in page.tile().text)
+    page.do("shed")
+    page.fill("allowedLoad", "3")
+    page.button("Shed now").click()
     eventually(lambda: "The server cannot be reached" in page.text("#ask-fault"))
     page.complaints()
 
@@ -261,7 +264,7 @@ def test_nothing_that_stations_say_becomes_markup(logged_in, make_site):
     site.sim.world.raise_alarm(STATION, evil[:40], 1)
     page = logged_in(site.ready())
     eventually(lambda: "<img" in page.tile().text)
-    eventually(lambda: "<img" in page.text("#alarms"))
+    eventually(lambda: "<img" in page.text("#attention"))
     page.do("shed")
     assert "<img" in page.text("#ask-title")
     assert page.all("#evil") == []
@@ -282,7 +285,8 @@ def test_a_phone_shows_all_without_scrolling_sideways(page, width):
         )
         assert scroll <= client, selector
     wide = page.js(
-        "return [...document.querySelectorAll('main *')].filter((e) => !e.closest('.scroll, svg')"
+        "return [...document.querySelectorAll('main *')]"
+        ".filter((e) => !e.closest('.scroll, .menu, .plot')"
         " && e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.outerHTML.slice(0, 80))"
     )
     assert wide == []
@@ -336,14 +340,18 @@ def test_finding_and_showing_some(page):
     page.one("#find").send_keys("1:34002")
     eventually(lambda: len(page.all("#ports > li")) == 2)
     assert page.text("#count") == "2 of 8 ports"
-    page.one("#find").clear()
-    page.one("#find").send_keys(" ")
-    page.one("#only").send_keys("in trouble")
+    page.button("Clear the filters").click()
+    eventually(lambda: len(page.all("#ports > li")) == 8)
+    page.choose("#filter-trouble", "Alarm: Pilot Unreachable (1)")
+    eventually(lambda: len(page.all("#ports > li")) == 1)
+    assert "trouble=alarm" in page.driver.current_url
+    page.driver.refresh()
+    page.wait_live()
     eventually(lambda: len(page.all("#ports > li")) == 1)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("where", ["page", "dialog", "fault"])
+@pytest.mark.parametrize("where", ["page", "dialog", "fault", "table", "alarms", "sessions"])
 def test_it_can_be_used_by_everybody(page, site, scheme, where):
     """axe finds nothing: names, roles, contrast, order."""
     page.prefer(prefers_color_scheme=scheme, prefers_reduced_motion="reduce")
@@ -354,6 +362,14 @@ def test_it_can_be_used_by_everybody(page, site, scheme, where):
         site.pass_(300)
         eventually(lambda: "Not current" in page.tile().text)
         eventually(lambda: page.text("#notices"))
+    if where == "table":
+        page.choose("#show-as", "table")
+        page.choose("#group-by", "station")
+        page.one("#columns summary").click()
+        eventually(lambda: page.all(".group-line"))
+    if where in ("alarms", "sessions"):
+        page.view(where)
+        eventually(lambda: page.all(f"#{where}"))
     page.driver.execute_script(AXE.read_text(encoding="utf-8"))
     found = page.driver.execute_async_script(
         "const end = arguments[arguments.length - 1]; axe.run().then(end);"
@@ -377,5 +393,7 @@ def test_who_wants_no_motion_sees_none(page):
 
 
 def test_buttons_for_starting_are_where_they_work(page):
-    """Chargers behind the web service cannot be started by it."""
+    """Chargers behind the web service cannot be started by it; what is not shed is not cleared."""
     assert {b.get_attribute("data-do") for b in page.all("#ports [data-do]")} == {"shed", "clear"}
+    shown = [b.get_attribute("data-do") for b in page.all("#ports [data-do]") if b.is_displayed()]
+    assert shown == ["shed"] * 8

@@ -94,7 +94,9 @@ def test_headers_of_every_answer(site, browser):
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
         assert headers["X-Content-Type-Options"] == "nosniff"
-        assert headers["Cache-Control"] == "no-store"
+        # The page's own files are asked for again by their ETag; nothing else is kept at all.
+        is_file = path == "page/app.js"
+        assert headers["Cache-Control"] == ("no-cache" if is_file else "no-store")
         assert "Access-Control-Allow-Origin" not in headers
 
 
@@ -108,8 +110,37 @@ def test_the_page_has_nothing_inline_and_nothing_from_elsewhere():
     files = server_module.Files()
     for name, content in files._files.items():
         text = content.decode()
+        if name.startswith("vendor/"):  # comments name pages; nothing is fetched
+            assert "fetch(" not in text, name
+            continue
         assert "style=" not in text, name
         assert not any(f" on{event}=" in text for event in ("click", "load", "error", "submit"))
         assert "innerHTML" not in text
         assert "http://" not in text.replace("http://www.w3.org/", ""), name
         assert "https://" not in text, name
+
+
+def test_files_are_sent_once_and_compressed(site, browser):
+    log_in(site, browser)
+    url = f"{site.server.url}page/app.js"
+    first = browser.get(url, timeout=10, headers={"Accept-Encoding": "gzip"})
+    assert first.headers["Content-Encoding"] == "gzip"
+    again = browser.get(url, timeout=10, headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    plain = browser.get(url, timeout=10, headers={"Accept-Encoding": "identity"})
+    assert plain.content == first.content
+    assert "Content-Encoding" not in plain.headers
+
+
+def test_the_language_of_the_browser_and_the_title_of_the_site(make_site):
+    site = make_site(web={"title": "Depot <Nord>", "time_zone": "Europe/Berlin"})
+    url = f"{site.server.url}login"
+    german = site.session.get(
+        url, headers={"Accept-Language": "de-DE", "X-API-Key": ""}, timeout=10
+    )
+    assert '<html lang="de">' in german.text
+    assert "Anmelden" in german.text
+    assert "Depot &lt;Nord&gt;" in german.text
+    page = site.session.get(site.server.url, headers={"Cookie": "chargepoint_language=de"})
+    assert '"timeZone": "Europe/Berlin"' in page.text
+    assert "<Nord>" not in page.text.replace("\\u003c", "")

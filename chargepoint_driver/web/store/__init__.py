@@ -1,0 +1,10 @@
+"""What the page keeps on disk: load over time, alarms with their notes.
+
+`database` opens the SQLite file and brings its tables up to date. `samples` keeps and reads load,
+limit, capacity and headroom over time; `recorder` takes them from what is shown; `historian` reads
+the same from a historian of the platform; `incidents` keeps alarms and maintenance.
+"""
+
+from chargepoint_driver.web.store.database import Database
+
+__all__ = ["Database"]

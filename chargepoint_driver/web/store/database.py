@@ -1,0 +1,94 @@
+"""The SQLite file of the page, and its numbered migrations."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from chargepoint_driver.errors import ConfigurationError
+
+__all__ = ["MIGRATIONS", "Database"]
+
+_BUSY_S = 5.0
+
+# Times are seconds since 1970, power is kW. Each entry is carried out once; `user_version` counts.
+# A new table is a new entry at the end.
+MIGRATIONS = (
+    """
+    CREATE TABLE series (
+        id INTEGER PRIMARY KEY, kind TEXT NOT NULL, account TEXT NOT NULL, name TEXT NOT NULL,
+        UNIQUE (kind, account, name));
+    CREATE TABLE samples (
+        series INTEGER NOT NULL, step INTEGER NOT NULL, start REAL NOT NULL, until REAL NOT NULL,
+        load REAL, peak REAL, allowed REAL, capacity REAL, headroom REAL,
+        unknown INTEGER NOT NULL, PRIMARY KEY (series, step, start)) WITHOUT ROWID;
+    CREATE TABLE rolled (step INTEGER PRIMARY KEY, until REAL NOT NULL);
+    CREATE TABLE incidents (
+        id INTEGER PRIMARY KEY, kind TEXT NOT NULL, account TEXT NOT NULL, cpid TEXT NOT NULL,
+        connector INTEGER, what TEXT NOT NULL, since TEXT, first_seen REAL NOT NULL,
+        last_seen REAL NOT NULL, ended REAL, acknowledged REAL, acknowledged_by TEXT, note TEXT);
+    CREATE INDEX incidents_open ON incidents (account, cpid) WHERE ended IS NULL;
+    CREATE INDEX incidents_last ON incidents (last_seen);
+    """,
+)
+
+
+class Database:
+    """One connection that threads take in turn."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Open the file, or keep all in memory where `path` is None. Raises ConfigurationError."""
+        self.path = path
+        self._lock = threading.RLock()
+        try:
+            self._db = sqlite3.connect(
+                ":memory:" if path is None else path,
+                timeout=_BUSY_S,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+            self._prepare()
+        except sqlite3.Error as error:
+            raise ConfigurationError(
+                f"config: web.database: {path} cannot be used ({error}); name a file that this "
+                "process may write, or another one"
+            ) from None
+
+    def _prepare(self) -> None:
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        with self.transaction() as db:
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            if version > len(MIGRATIONS):
+                raise sqlite3.DatabaseError(f"it is of a later version of this driver ({version})")
+            for number, script in enumerate(MIGRATIONS[version:], version + 1):
+                for statement in script.split(";"):
+                    if statement.strip():
+                        db.execute(statement)
+                db.execute(f"PRAGMA user_version = {number}")
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Yield the connection in a transaction: all of it is kept, or nothing after an error."""
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Yield the connection for questions."""
+        with self._lock:
+            yield self._db
+
+    def close(self) -> None:
+        """Close the file. A second call does nothing."""
+        with self._lock:
+            self._db.close()
