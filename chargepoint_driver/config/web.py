@@ -50,7 +50,7 @@ class WebConfig(BaseModel):
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> WebConfig:
-        """Read the section `web` of an accounts file. Raises ConfigurationError with every fault."""
+        """Read the section `web` of an accounts file. Raises ConfigurationError: every fault."""
         section = fields.get("web", {})
         if not isinstance(section, Mapping):
             raise ConfigurationError("config: web: must be an object")

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from chargepoint_driver.config import AgentAccount, DeviceConfig, OcppAccount, OcppDevice
+from chargepoint_driver.config import AgentAccount, DeviceConfig, OcppAccount, OcppDevice, WebConfig
 from docs.generators.table import table
 
 
@@ -49,6 +49,12 @@ SECTIONS = (
         "`chargepoint-driver csms --config FILE` reads the same keys, without `backend`, "
         "`allow_call`, `bus_events` and `command_file`. See [OCPP](ocpp.md).",
         OcppAccount,
+    ),
+    Section(
+        "The page",
+        "The section `web` of an accounts file, next to `accounts`. `chargepoint-driver web` reads "
+        "it. The caching agent takes it too, and does not use it. See [the page](web.md).",
+        WebConfig,
     ),
 )
 

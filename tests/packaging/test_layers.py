@@ -60,6 +60,7 @@ PUBLIC = {
         "OcppAccount",
         "OcppDevice",
         "ShedSettings",
+        "WebConfig",
         "read_device",
     ],
     "errors": [
