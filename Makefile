@@ -59,7 +59,7 @@ chromium:
 	      chromium chromium-driver; } || \
 	echo "Chromium cannot be installed here; as root: apt-get install chromium chromium-driver" >&2
 
-# The platform's own agents for alerts, which examples/alerts are samples for. Without them their
+# The platform's own agents for alerts, which the samples `alerts` are for. Without them their
 # tests are skipped. Their metadata names releases that rc38 of the core has replaced.
 alert-agents: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --pre --no-deps \

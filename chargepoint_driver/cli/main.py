@@ -33,6 +33,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "csms": ("csms", "Run the OCPP central system until interrupted."),
     "diagnostics": ("diagnostics", "Write a support bundle with secrets removed."),
     "discover": ("discover", "List what an account sees, and write or deploy devices."),
+    "examples": ("examples", "List or copy the samples that the documentation names."),
     "export": (
         "export",
         "Write sessions, meter values and limits as CSV and Parquet, with a data dictionary.",

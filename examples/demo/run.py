@@ -145,7 +145,7 @@ class Demo:
         """From the start of the agent until the load is back, or a while after it should be."""
         self._platform.start_agent(
             AGENT,
-            "examples.demand_response_agent",
+            "chargepoint_driver.examples.demand_response_agent",
             {
                 "devices": garage.TOPIC,
                 "hold_seconds": HOLD_S,

@@ -18,12 +18,12 @@ from typing import Any
 
 import pytest
 
-from examples.grafana.__main__ import PANELS, dashboard
+from chargepoint_driver.examples.grafana.__main__ import PANELS, dashboard
 
 from .blocks import ROOT
 from .grafana import HOUR, filled
 
-SAMPLES = ROOT / "examples" / "historians"
+SAMPLES = ROOT / "chargepoint_driver" / "examples" / "historians"
 NOON = datetime(2026, 11, 21, 12, tzinfo=timezone.utc)
 # Topic, minute, value as stored. Port 1 is shed in the end, port 2 not reported.
 ROWS = (
@@ -116,7 +116,9 @@ def test_the_forward_historian_s_sample_has_the_keys_that_its_agent_reads(keys):
 
 
 def test_the_dashboard_in_the_repository_is_the_one_that_is_made():
-    stored = json.loads((ROOT / "examples" / "grafana" / "chargers.json").read_text("utf-8"))
+    stored = json.loads(
+        (ROOT / "chargepoint_driver" / "examples" / "grafana" / "chargers.json").read_text("utf-8")
+    )
     assert stored == dashboard()
     for panel in stored["panels"]:
         (target,) = panel["targets"]

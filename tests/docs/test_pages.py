@@ -86,7 +86,11 @@ def _agent_env(block: Block, folder: Path) -> None:
 
 
 def _historian(block: Block, folder: Path) -> None:
-    known = json.loads((ROOT / "examples" / "historians" / "postgresql.config").read_text("utf-8"))
+    known = json.loads(
+        (ROOT / "chargepoint_driver" / "examples" / "historians" / "postgresql.config").read_text(
+            "utf-8"
+        )
+    )
     shown = json.loads(block.text)
     assert shown.items() <= known.items()
 

@@ -14,8 +14,8 @@ from datetime import datetime, timezone
 
 import pytest
 
+from chargepoint_driver.examples.grafana.__main__ import PANELS
 from chargepoint_driver.simulator import Simulator
-from examples.grafana.__main__ import PANELS
 
 from .blocks import Block, page_of
 from .grafana import HOUR, filled

@@ -113,7 +113,6 @@ def test_without_an_account(shell: Open):
 
 def test_the_ecosystem(shell: Open, simulator: Simulator):
     here = shell(**account(simulator), PYTHONPATH=str(ROOT))
-    (here.folder / "examples").symlink_to(ROOT / "examples")
     tell(here, story_of(page_of("ecosystem.md"), "ecosystem"))
     made = (here.folder / "chargers-postgresql.json").read_text(encoding="utf-8")
     assert "sqlite-datasource" not in made

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from chargepoint_driver.catalogue import CHARGEPOINT, OCPP, Catalogue
+from chargepoint_driver.examples.tags.__main__ import Tags, tags_of
 from chargepoint_driver.registry import build
 from chargepoint_driver.registry import columns as col
-from examples.tags.__main__ import Tags, tags_of
 
 # As tags.csv of volttron-lib-tagging 0.1.1a5 has them. Markers are true, the others text.
 MARKERS = {

@@ -12,7 +12,7 @@ import pytest
 
 from .blocks import ROOT, blocks_of, pages
 
-UNITS = sorted((ROOT / "examples" / "systemd").iterdir())
+UNITS = sorted((ROOT / "chargepoint_driver" / "examples" / "systemd").iterdir())
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
@@ -71,7 +71,9 @@ def _is_there(module: str) -> bool:
 
 def test_every_agent_has_a_working_folder_of_its_own():
     """Historians keep backup.sqlite in the folder that they run in."""
-    text = (ROOT / "examples" / "systemd" / "volttron-agent@.service").read_text(encoding="utf-8")
+    text = (
+        ROOT / "chargepoint_driver" / "examples" / "systemd" / "volttron-agent@.service"
+    ).read_text(encoding="utf-8")
     (folder,) = re.findall(r"^WorkingDirectory=(.*)$", text, re.MULTILINE)
     assert folder.endswith("/%i")
     assert f"StateDirectory={folder.removeprefix('/var/lib/')}" in text

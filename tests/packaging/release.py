@@ -80,6 +80,7 @@ def smoke(kind: str, path: Path, folder: Path) -> None:
 
     print(f"{kind}: {run('--version').strip()}")
     run("points", "--json")
+    run("examples", "copy", "--force")
     with subprocess.Popen(
         [program, "sim", "--password", PASSWORD], cwd=home, env=environment, stdout=subprocess.PIPE
     ) as simulator:

@@ -1,4 +1,5 @@
-"""The platform's alert agents with the samples of `examples/alerts`, on a real platform."""
+"""The platform's alert agents with the samples of `chargepoint_driver/examples/alerts`, on a real
+platform."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from examples.demo.processes import Processes
 
 from .demos import Mark
 
-SAMPLES = Path(__file__).parents[3] / "examples" / "alerts"
+SAMPLES = Path(__file__).parents[3] / "chargepoint_driver" / "examples" / "alerts"
 AGENTS = {
     "threshold-detection": "threshold_detection",
     "topic-watcher": "topic_watcher",
@@ -99,7 +100,7 @@ def start(
             # The topic watcher's log is there, and it does not make the folder.
             (home / "agents" / identity / "data").mkdir(parents=True)
             platform.link.subscribe("alerts")
-            platform.start_agent(identity, ["examples.alerts", module], config)
+            platform.start_agent(identity, ["chargepoint_driver.examples.alerts", module], config)
 
             return platform, lambda what, probe: processes.wait_for(what, probe, 30.0)
 

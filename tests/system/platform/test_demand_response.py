@@ -199,7 +199,7 @@ def test_the_site_cap_throttles_fails_safe_and_gives_back(site: Site) -> None:
         "look_seconds": 0.5,
         "results_topic": CAP,
     }
-    site.platform.start_agent(CAP, "examples.site_cap_agent", settings)
+    site.platform.start_agent(CAP, "chargepoint_driver.adapters.agents.site_cap", settings)
 
     def metered(building_kw: float, **facts: Any) -> None:
         def probe() -> bool:
@@ -246,7 +246,7 @@ def test_the_event_follower_sheds_and_gives_back_over_its_own_death(site: Site) 
         event = {"event_id": name, "start": start, "duration": duration, **fields}
         site.platform.link.publish(EVENTS, event)
 
-    start_agent(FOLLOWER, "examples.event_follower_agent", settings)
+    start_agent(FOLLOWER, "chargepoint_driver.adapters.agents.event_follower", settings)
     site.wait_until_heard(FOLLOWER, allowed_kw=None, done=True)
     site.platform.link.publish(EVENTS, {"event_id": "bad", "level": 9})
     site.wait_until_heard(FOLLOWER, event_id="bad", outcome="malformed: 'start' is missing")
@@ -260,7 +260,7 @@ def test_the_event_follower_sheds_and_gives_back_over_its_own_death(site: Site) 
     publish("brief", "PT6S", level=2)
     site.wait_until_heard(FOLLOWER, allowed_kw=2.0, done=True)
     site.kill(FOLLOWER)
-    start_agent(FOLLOWER, "examples.event_follower_agent", settings)
+    start_agent(FOLLOWER, "chargepoint_driver.adapters.agents.event_follower", settings)
     site.wait_until_heard(FOLLOWER, allowed_kw=3.0, done=True)
     assert ceiling_kw() == 3.0
 
@@ -273,7 +273,7 @@ def test_the_event_follower_sheds_and_gives_back_over_its_own_death(site: Site) 
     site.kill(FOLLOWER)
     time.sleep(6)  # It ends while nobody follows.
     assert ceiling_kw() == 3.0
-    start_agent(FOLLOWER, "examples.event_follower_agent", settings)
+    start_agent(FOLLOWER, "chargepoint_driver.adapters.agents.event_follower", settings)
     site.wait_until_heard(FOLLOWER, allowed_kw=None, done=True)
     assert ceiling_kw() is None
     site.processes.stop(FOLLOWER)
@@ -305,7 +305,9 @@ def test_an_agent_killed_under_a_lease_of_a_minute_leaves_nothing_behind(site: S
     def ceiling_kw() -> float | None:
         return site.garage.ceilings_kw(site.followed)[0]
 
-    site.platform.start_agent(FOLLOWER, "examples.event_follower_agent", settings)
+    site.platform.start_agent(
+        FOLLOWER, "chargepoint_driver.adapters.agents.event_follower", settings
+    )
     site.wait_until_heard(FOLLOWER, allowed_kw=None, done=True)
     start = datetime.now(timezone.utc).isoformat()
     event = {"event_id": "leased", "start": start, "duration": "PT1H", "level": 1}

@@ -22,7 +22,7 @@ from examples.demo.platform import ROOT, Platform, child_environment, temporary_
 from examples.demo.processes import Processes
 from examples.demo.run import DRIVER, HISTORIAN
 
-SAMPLE = ROOT / "examples" / "historians" / "sqlite.config"
+SAMPLE = ROOT / "chargepoint_driver" / "examples" / "historians" / "sqlite.config"
 DEVICE = "campus/garage/station1"
 TYPES = {Kind.DATETIME: "string"}
 """What is published as something else than its kind says."""

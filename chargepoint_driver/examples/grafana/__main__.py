@@ -1,4 +1,5 @@
-"""Writes the dashboard: python -m examples.grafana > examples/grafana/chargers.json
+"""Writes the dashboard: python -m chargepoint_driver.examples.grafana >
+chargepoint_driver/examples/grafana/chargers.json
 
 One file for both SQL historians: the queries are understood by SQLite and PostgreSQL, and each
 stands in it for both data sources.

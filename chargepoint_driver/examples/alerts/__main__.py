@@ -1,4 +1,5 @@
-"""Start of an alert agent of the platform: `python -m examples.alerts topic_watcher`.
+"""Start of an alert agent of the platform: `python -m chargepoint_driver.examples.alerts
+topic_watcher`.
 
 The releases volttron-topic-watcher 2.0.0rc0 and volttron-emailer 0.1.0 call
 `volttron.utils.setup_logging`, which volttron-core 2.0.0rc38 has in `volttron.client.logs`.
@@ -15,7 +16,10 @@ from volttron.client.logs import setup_logging
 
 def main() -> None:
     if len(sys.argv) != 2:
-        sys.exit("usage: python -m examples.alerts threshold_detection|topic_watcher|emailer")
+        sys.exit(
+            "usage: python -m chargepoint_driver.examples.alerts "
+            "threshold_detection|topic_watcher|emailer"
+        )
     if not hasattr(volttron.utils, "setup_logging"):
         volttron.utils.setup_logging = setup_logging
     name = f"{sys.argv.pop()}.agent"

@@ -1,6 +1,6 @@
 """Tags for a folder that `chargepoint-driver discover --write` made, as JSON for `add_tags`.
 
-python -m examples.tags FOLDER > tags.json
+python -m chargepoint_driver.examples.tags FOLDER > tags.json
 
 The tags are those that VOLTTRON's tagging service knows (Project Haystack 3 with `campus`,
 `campusRef` and `volttronPointName`). The first part of a topic is the campus, the part above the

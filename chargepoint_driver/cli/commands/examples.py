@@ -1,0 +1,90 @@
+"""`chargepoint-driver examples`: the samples that the documentation names, from the package."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+import chargepoint_driver
+from chargepoint_driver.errors import InvalidValueError, NotFoundError
+
+__all__ = ["examples"]
+
+_ROOT = Path(chargepoint_driver.__file__).parent / "examples"
+# Name in the package to what it is for.
+EXAMPLES = {
+    "alerts": "configs of VOLTTRON's alert agents, and a program that starts one",
+    "demand_response_agent.py": "an agent that sheds a port through the platform driver",
+    "grafana": "a Grafana board on a SQL historian",
+    "historians": "configs of the SQLite, PostgreSQL and forward historians",
+    "systemd": "units of the platform, of its agents and of a central system",
+    "tags": "a program that makes Haystack tags of the files of `discover --write`",
+}
+
+
+@click.group(
+    epilog="\b\nExample:\n"
+    "  chargepoint-driver examples list\n"
+    "  chargepoint-driver examples copy systemd historians --to /etc/chargepoint"
+)
+def examples() -> None:
+    """List or copy the samples that the documentation names."""
+
+
+@examples.command("list")
+def list_() -> None:
+    """List the samples, with what each is for."""
+    width = max(map(len, EXAMPLES))
+    for name, purpose in EXAMPLES.items():
+        click.echo(f"{name:<{width}}  {purpose}")
+
+
+@examples.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("chargepoint-examples"),
+    show_default=True,
+    help="Folder that gets the copies. It is created.",
+)
+@click.option("--force", is_flag=True, help="Replace files that exist.")
+def copy(names: tuple[str, ...], folder: Path, force: bool) -> None:
+    """Copy samples into a folder: those that are named, or all.
+
+    Nothing is copied when a file exists already, unless --force is given.
+    """
+    unknown = [name for name in names if name not in EXAMPLES]
+    if unknown:
+        raise NotFoundError(
+            f"no example {', '.join(unknown)}; expected one of {', '.join(EXAMPLES)}"
+        )
+    found = [
+        (source, folder / path)
+        for name in names or EXAMPLES
+        for source, path in _files(_ROOT / name, Path(name))
+    ]
+    there = [str(target) for _, target in found if target.exists()]
+    if there and not force:
+        raise InvalidValueError(
+            f"{there[0]}: exists already{f', and {len(there) - 1} more' if there[1:] else ''}; "
+            "copy into another folder, or replace with --force"
+        )
+    for source, target in found:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+        click.echo(str(target))
+
+
+def _files(source: Path, path: Path) -> Iterator[tuple[Path, Path]]:
+    """Each file below `source` with its path in the copy."""
+    if source.is_file():
+        yield source, path
+        return
+    for each in sorted(source.iterdir()):
+        if each.name not in ("__pycache__", "__init__.py"):
+            yield from _files(each, path / each.name)

@@ -1,0 +1,1 @@
+"""Samples for those who run the driver: `chargepoint-driver examples list`."""
