@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from chargepoint_driver.backends.ocpp.model.bounds import MAX_CONNECTORS, short
+from chargepoint_driver.backends.ocpp.model.bounds import MAX_CONNECTORS
 from chargepoint_driver.backends.ocpp.model.metering import Sample, grouped, sample
-from chargepoint_driver.backends.ocpp.model.timestamps import iso
+from chargepoint_driver.backends.ocpp.model.timestamps import historic, iso, parse
+from chargepoint_driver.backends.ocpp.protocol.charger_reports import take_boot
 from chargepoint_driver.backends.ocpp.protocol.dispatch import Handler, Request
-from chargepoint_driver.backends.ocpp.protocol.transactions import message_time
+from chargepoint_driver.backends.ocpp.protocol.events import Booted
 from chargepoint_driver.backends.ocpp.wire.framing import WireError
 
 __all__ = [
     "Handlers",
+    "accept_boot",
     "begin_register",
-    "booted",
     "connector_if_known",
     "connector_in",
     "connector_number",
     "heartbeat",
+    "message_time",
     "needed",
     "noted",
     "register_in",
@@ -44,16 +46,23 @@ class Handlers(dict[str, Handler]):
         return register
 
 
-def booted(request: Request, payload: dict[str, Any], boot: dict[str, Any]) -> dict[str, Any]:
-    """Take the boot data, and accept the charge point."""
-    point, desk = request.point, request.desk
-    point.boot = short({**boot, "raw": payload})
-    desk.note(request, None, request.received_s, payload)
-    request.after.append(lambda: desk.booted(point))
+def message_time(request: Request, text: object) -> float:
+    """Return the time of a message for the record: that of its receipt where it has none."""
+    time_s = parse(text)
+    if time_s is None and text is not None:
+        request.desk.count(request.point, "unreadable_times", request.action)
+        request.point.forgive("time", request.action)
+    return historic(time_s, request.received_s)
+
+
+def accept_boot(request: Request, event: Booted, payload: dict[str, Any]) -> dict[str, Any]:
+    """Take the boot data, and accept the charger."""
+    take_boot(request, event, payload)
+    request.desk.note(request, None, request.received_s, payload)
     return {
         "status": "Accepted",
         "currentTime": iso(request.received_s),
-        "interval": desk.heartbeat_s,
+        "interval": request.desk.heartbeat_s,
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.protocol.dispatch import Request
 
-__all__ = ["id_tag_info"]
+__all__ = ["id_tag_info", "tag_of_remote_start"]
 
 
 def id_tag_info(
@@ -27,3 +27,11 @@ def id_tag_info(
     if tag.expires_s is not None:
         info[expiry] = iso(tag.expires_s)
     return info
+
+
+def tag_of_remote_start(request: Request, start_id: object) -> str:
+    """Return the idToken of our own remote start, which an event may name by its id only; '' where
+    there is none."""
+    if not isinstance(start_id, int):
+        return ""
+    return request.desk.store.tag_of_remote_start(request.point.station_id, start_id) or ""

@@ -8,6 +8,7 @@ from chargepoint_driver.backends.ocpp.model.bounds import MAX_PARTS
 from chargepoint_driver.backends.ocpp.model.charger import Charger, Connector
 from chargepoint_driver.backends.ocpp.model.timestamps import historic, parse
 from chargepoint_driver.backends.ocpp.protocol.dispatch import Request
+from chargepoint_driver.backends.ocpp.protocol.events import StatusChanged
 from chargepoint_driver.backends.ocpp.protocol.transactions import close_questioned
 from chargepoint_driver.backends.ocpp.storage.store import Store
 
@@ -21,7 +22,7 @@ __all__ = [
     "is_contradicted",
     "keep_connector",
     "save_connector",
-    "status_changed",
+    "take_status",
 ]
 
 INOPERATIVE = {"Unavailable", "Faulted"}
@@ -39,26 +40,32 @@ OPERATIVE = {
 _ANSWER_S = 30.0
 
 
-def status_changed(
-    request: Request,
-    connector_id: int,
-    status: str,
-    text: object,
-    *,
-    part: int | None = None,
-    must_count: bool = False,
+def take_status(request: Request, event: StatusChanged) -> None:
+    """Take a status, its details and its faults, and keep them over a restart."""
+    connector, newest = _take(request, event)
+    connector.note_fault(request.received_s, *event.faults)
+    if newest and event.details is not None:
+        connector.error_code = event.details.error_code
+        connector.vendor_error_code = event.details.vendor_error_code
+        connector.vendor_id = event.details.vendor_id
+        connector.info = event.details.info
+    save_connector(request, connector)
+
+
+def _take(
+    request: Request, event: StatusChanged, *, must_count: bool = False
 ) -> tuple[Connector, bool]:
-    """Take a status with its timestamp as the charge point sent it: (connector, whether it counts).
+    """Take a status: (connector, True if it counts).
 
     Statuses count in the order in which they come. Only an older timestamp than that of the status
     before, of the same connector over the same connection, makes one doubtful: it is a repeated
-    message, or the clock was put back. Then the charge point is asked, and where it says no more
-    the status counts (`must_count`).
-    `part` is the connector of an EVSE that has several.
+    message, or the clock was put back. Then the charger is asked, and where it says no more the
+    status counts (`must_count`).
     """
+    connector_id, status, part = event.connector_id, event.status, event.part
     point, received_s = request.point, request.received_s
     connector = point.connector(connector_id)
-    own_s = _own_time(point, text, received_s)
+    own_s = _own_time(point, event.timestamp, received_s)
     was_asked = _was_asked(point, received_s)
     if own_s is not None:
         point.is_late(own_s, received_s)  # learns how slow the clock is
@@ -75,9 +82,7 @@ def status_changed(
                     request,
                     connector,
                     part,
-                    lambda: status_changed(
-                        request, connector_id, status, text, part=part, must_count=True
-                    ),
+                    lambda: _take(request, event, must_count=True),
                 )
             )
             return connector, False
@@ -85,7 +90,7 @@ def status_changed(
     else:
         connector.reported = {key: at for key, at in connector.reported.items() if key != part}
     if part is not None:
-        parts = {number: text for number, text in connector.parts.items() if number != part}
+        parts = {number: said for number, said in connector.parts.items() if number != part}
         # Beyond that the one that spoke longest ago is forgotten.
         connector.parts = dict([*parts.items(), (part, status)][-MAX_PARTS:])
         connector.reported = dict(list(connector.reported.items())[-MAX_PARTS:])

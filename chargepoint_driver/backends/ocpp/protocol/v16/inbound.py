@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from chargepoint_driver.backends.ocpp.model.charger import EV_COMMUNICATION_ERROR, is_fault
 from chargepoint_driver.backends.ocpp.model.metering import Raw, Sample, raw_values
+from chargepoint_driver.backends.ocpp.protocol import transactions
 from chargepoint_driver.backends.ocpp.protocol.dispatch import ProtocolVersion, Request
+from chargepoint_driver.backends.ocpp.protocol.events import (
+    Booted,
+    Metered,
+    StatusChanged,
+    StatusDetails,
+    TransactionEnded,
+    TransactionStarted,
+)
 from chargepoint_driver.backends.ocpp.protocol.handlers import (
     Handlers,
+    accept_boot,
     begin_register,
-    booted,
     connector_if_known,
     connector_in,
     connector_number,
     heartbeat,
+    message_time,
     needed,
     noted,
     register_in,
     samples_of,
 )
 from chargepoint_driver.backends.ocpp.protocol.id_tag_answers import id_tag_info
-from chargepoint_driver.backends.ocpp.protocol.status_notifications import (
-    save_connector,
-    status_changed,
-)
-from chargepoint_driver.backends.ocpp.protocol.transactions import (
-    finish,
-    measure,
-    message_time,
-)
+from chargepoint_driver.backends.ocpp.protocol.meter_values import measure
+from chargepoint_driver.backends.ocpp.protocol.status_notifications import take_status
 from chargepoint_driver.backends.ocpp.protocol.v16.messages import MeterValues
-from chargepoint_driver.backends.ocpp.storage.transaction_table import End
 
 __all__ = ["DIALECT"]
 
@@ -51,7 +52,7 @@ def _boot(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
         "serial": serial,
         "firmware": payload.get("firmwareVersion"),
     }
-    return booted(request, payload, boot)
+    return accept_boot(request, Booted(boot), payload)
 
 
 @_on("StatusNotification")
@@ -59,19 +60,13 @@ def _status(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
     connector_id = connector_in(request, payload, "connectorId")
     time_s = message_time(request, payload.get("timestamp"))
     status = needed(payload, "status")
-    connector, newest = status_changed(request, connector_id, status, payload.get("timestamp"))
     error, vendor_error = payload.get("errorCode"), payload.get("vendorErrorCode")
-    if status == "Faulted" and not is_fault(error):
-        connector.note_fault(request.received_s, status, vendor_error)
-    elif status == "Faulted" or (error or "").strip().lower() != EV_COMMUNICATION_ERROR:
-        # A vendor's code beside EVCommunicationError says more of that, and is no fault either.
-        connector.note_fault(request.received_s, error, vendor_error)
-    if newest:
-        connector.error_code = error
-        connector.vendor_error_code = vendor_error
-        connector.vendor_id = payload.get("vendorId")
-        connector.info = payload.get("info")
-    save_connector(request, connector)
+    details = StatusDetails(error, vendor_error, payload.get("vendorId"), payload.get("info"))
+    faults = _faults(status, error, vendor_error)
+    event = StatusChanged(
+        connector_id, status, payload.get("timestamp"), faults=faults, details=details
+    )
+    take_status(request, event)
     request.desk.note(request, connector_id, time_s, payload)
     return {}
 
@@ -85,40 +80,26 @@ def _authorize(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
 
 @_on("StartTransaction")
 def _start(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
-    """Begin a session, or answer a repeated request: see `Transactions.start` for the rule."""
-    point, desk = request.point, request.desk
     # A refused start is sent again for ever, or lost: 0 is a connector that is not known.
     connector_id = connector_if_known(request, payload, "connectorId") or 0
     id_tag = str(payload.get("idTag") or "")
     meter = register_in(request, payload, "meterStart")
-    start_s = message_time(request, payload.get("timestamp"))
-    same = f"{connector_id}|{id_tag}|{payload.get('timestamp', '')}|{_exact(meter)}"
-    started, is_new = desk.store.start(
-        point.station_id, connector_id, id_tag, start_s, meter, request.received_s, request=same
+    event = TransactionStarted(
+        wire_id=None,
+        ids_are_ours=True,
+        connector_id=connector_id,
+        id_tag=id_tag,
+        time_s=message_time(request, payload.get("timestamp")),
+        begin_wh=meter,
+        moments=(),
+        key=f"{connector_id}|{id_tag}|{payload.get('timestamp', '')}|{_exact(meter)}",
+        reservation_id=payload.get("reservationId"),
     )
-    if is_new:
-        connector = point.connector(connector_id)
-        running = connector.transaction
-        # A late begin is history: what runs there since is not replaced.
-        if running is None or running.start_s <= start_s:
-            own_id = started.transaction_id
-            desk.store.supersede(point.station_id, connector_id, own_id, request.received_s)
-            connector.begin(started)
-            request.after.append(lambda: desk.began(point, connector_id))
-        desk.store.use_reservation(
-            point.station_id,
-            payload.get("reservationId"),
-            connector_id,
-            id_tag,
-            started.transaction_id,
-            start_s,
-        )
-    else:
-        desk.count(point, "repeated_starts")
-    info = id_tag_info(request, id_tag, "expiryDate", but=started.transaction_id)
-    data = {**payload, "transactionId": started.transaction_id, "status": info["status"]}
-    desk.note(request, connector_id, start_s, data)
-    return {"transactionId": started.transaction_id, "idTagInfo": info}
+    own_id = transactions.start(request, event).transaction_id
+    info = id_tag_info(request, id_tag, "expiryDate", but=own_id)
+    data = {**payload, "transactionId": own_id, "status": info["status"]}
+    request.desk.note(request, connector_id, event.time_s, data)
+    return {"transactionId": own_id, "idTagInfo": info}
 
 
 @_on("StopTransaction")
@@ -128,19 +109,24 @@ def _stop(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
     meter = register_in(request, payload, "meterStop")
     data = _moments(request, payload.get("transactionData"), ending=True)
     registers = [(at, found.energy_wh) for at, found in data if found.energy_wh is not None]
-    end = End(
+    event = TransactionEnded(
         wire_id=None if given is None else str(given),
+        ids_are_ours=True,
+        connector_id=0,
         id_tag=id_tag,
-        stop_s=message_time(request, payload.get("timestamp")),
+        time_s=message_time(request, payload.get("timestamp")),
+        begin_wh=begin_register(request, _raw_moments(request, payload.get("transactionData"))),
+        # They are of the whole session: none of them is live.
+        moments=(),
+        registers=registers,
         # A register of 0 next to samples that are not is one that was lost.
-        stop_wh=meter or (max(registers)[1] if registers else meter),
+        end_wh=meter or (max(registers)[1] if registers else meter),
         reason=payload.get("reason") or "Local",
         key=f"{given}|{payload.get('timestamp')}|{_exact(meter)}",
     )
-    begin_wh = begin_register(request, _raw_moments(request, payload.get("transactionData")))
-    found = finish(request, end, registers, begin_wh=begin_wh)
-    connector_id = None if found is None else found.connector_id
-    request.desk.note(request, connector_id, end.stop_s, payload)
+    found, connector_id = transactions.end(request, event)
+    known = None if found is None else connector_id
+    request.desk.note(request, known, event.time_s, payload)
     if not id_tag:
         return {}
     return {"idTagInfo": id_tag_info(request, id_tag, "expiryDate", ends=True)}
@@ -181,6 +167,16 @@ for _action, _answer in {
     _handlers[_action] = noted(_answer)
 
 
+def _faults(status: str, error: str | None, vendor_error: str | None) -> tuple[str, ...]:
+    """Return the codes that a StatusNotification reports as errors."""
+    # A vendor's code beside EVCommunicationError says more of that, and is no fault either.
+    if status != "Faulted" and (error or "").strip().lower() == EV_COMMUNICATION_ERROR:
+        return ()
+    if status == "Faulted" and not is_fault(error):
+        error = status
+    return tuple(code for code in (error, vendor_error) if code is not None and is_fault(code))
+
+
 def _exact(register: float | None) -> str:
     return "" if register is None else f"{register:.15g}"
 
@@ -189,10 +185,10 @@ def _measured(
     request: Request,
     connector_id: int,
     wire_id: int | None,
-    moments: Iterable[tuple[float, Sample]],
+    moments: list[tuple[float, Sample]],
 ) -> dict[str, Any]:
     known = None if wire_id is None else str(wire_id)
-    samples, time_s = measure(request, connector_id, known, moments)
+    samples, time_s = measure(request, Metered(connector_id, known, moments))
     data = {"transactionId": wire_id, "samples": samples}
     request.desk.note(request, connector_id, time_s, data)
     return {}

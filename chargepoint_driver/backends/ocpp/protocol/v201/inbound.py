@@ -4,32 +4,49 @@ from __future__ import annotations
 
 from typing import Any
 
-from chargepoint_driver.backends.ocpp.model.bounds import bounded
 from chargepoint_driver.backends.ocpp.model.metering import Raw, Sample
 from chargepoint_driver.backends.ocpp.model.needs import needs_of
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
+from chargepoint_driver.backends.ocpp.protocol import transactions
+from chargepoint_driver.backends.ocpp.protocol.charger_reports import (
+    take_alarm,
+    take_needs,
+    take_reservation_end,
+    take_settings,
+)
 from chargepoint_driver.backends.ocpp.protocol.dispatch import ProtocolVersion, Request
+from chargepoint_driver.backends.ocpp.protocol.events import (
+    AlarmChanged,
+    Booted,
+    Metered,
+    NeedsReported,
+    ReservationEnded,
+    SettingsReported,
+    StatusChanged,
+    TransactionEnded,
+    TransactionStarted,
+    TransactionUpdated,
+)
 from chargepoint_driver.backends.ocpp.protocol.handlers import (
     Handlers,
+    accept_boot,
     begin_register,
-    booted,
     connector_if_known,
     connector_in,
     connector_number,
     heartbeat,
+    message_time,
     needed,
     noted,
     samples_of,
 )
-from chargepoint_driver.backends.ocpp.protocol.id_tag_answers import id_tag_info
-from chargepoint_driver.backends.ocpp.protocol.provisioning import without_secrets
-from chargepoint_driver.backends.ocpp.protocol.status_notifications import (
-    save_connector,
-    status_changed,
+from chargepoint_driver.backends.ocpp.protocol.id_tag_answers import (
+    id_tag_info,
+    tag_of_remote_start,
 )
-from chargepoint_driver.backends.ocpp.protocol.transactions import measure, message_time
+from chargepoint_driver.backends.ocpp.protocol.meter_values import measure
+from chargepoint_driver.backends.ocpp.protocol.status_notifications import take_status
 from chargepoint_driver.backends.ocpp.protocol.v201.outbound import variable_name
-from chargepoint_driver.backends.ocpp.protocol.v201.transaction_events import Event, take_event
 
 __all__ = ["DIALECT"]
 
@@ -48,7 +65,7 @@ def _boot(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
         "firmware": station.get("firmwareVersion"),
         "reason": payload.get("reason"),
     }
-    return booted(request, payload, boot)
+    return accept_boot(request, Booted(boot), payload)
 
 
 @_on("StatusNotification")
@@ -56,7 +73,7 @@ def _status(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
     time_s = message_time(request, payload.get("timestamp"))
     evse = connector_in(request, payload, "evseId")
     status, part = needed(payload, "connectorStatus"), payload.get("connectorId")
-    _take_status(request, evse, part, status, payload.get("timestamp"))
+    take_status(request, _status_of(evse, part, status, payload.get("timestamp")))
     request.desk.note(request, evse, time_s, payload)
     return {}
 
@@ -71,37 +88,70 @@ def _authorize(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
 
 @_on("TransactionEvent")
 def _transaction_event(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
-    time_s = message_time(request, payload.get("timestamp"))
     id_tag = str((payload.get("idToken") or {}).get("idToken") or "")
-    evse_id = _evse((payload.get("evse") or {}).get("id") or 0)
-    info = payload.get("transactionInfo") or {}
-    ending = payload.get("eventType") == "Ended" or "stoppedReason" in info
-    moments = _moments(request, payload.get("meterValue"), ending=ending)
-    id_tag_of_event = id_tag or _tag_of_remote_start(request, info)
-    begin_wh = begin_register(request, _raw_moments(request, payload.get("meterValue")))
-    event = Event(payload, id_tag_of_event, time_s, evse_id, moments, begin_wh)
-    evse_id = take_event(request, event)
-    data = {**payload, "samples": [{"time": iso(at), "values": it.values} for at, it in moments]}
+    event = _event_of(request, payload, id_tag)
+    if isinstance(event, TransactionEnded):
+        session, evse_id = transactions.end(request, event)
+    else:
+        session, evse_id = transactions.go_on(request, event)
+    samples = [{"time": iso(at), "values": it.values} for at, it in event.moments]
+    data = {**payload, "samples": samples}
     data.pop("meterValue", None)
-    request.desk.note(request, evse_id, time_s, data)
+    request.desk.note(request, evse_id, event.time_s, data)
     if not id_tag:
         return {}
     info = id_tag_info(
         request,
         id_tag,
         "cacheExpiryDateTime",
-        but=event.transaction_id,
-        ends=event.kind == "Ended",
+        but=None if session is None else session.transaction_id,
+        ends=isinstance(event, TransactionEnded),
     )
     return {"idTokenInfo": info}
 
 
-def _tag_of_remote_start(request: Request, info: dict[str, Any]) -> str:
-    """The idToken of our own remote start, which an event may name by its id only."""
-    start_id = info.get("remoteStartId")
-    if not isinstance(start_id, int):
-        return ""
-    return request.desk.store.tag_of_remote_start(request.point.station_id, start_id) or ""
+def _event_of(
+    request: Request, payload: dict[str, Any], id_tag: str
+) -> TransactionStarted | TransactionUpdated | TransactionEnded:
+    time_s = message_time(request, payload.get("timestamp"))
+    evse_id = _evse((payload.get("evse") or {}).get("id") or 0)
+    info = payload.get("transactionInfo") or {}
+    kind = payload.get("eventType")
+    # What has a reason to have stopped has ended.
+    is_ended = kind == "Ended" or (kind is None and "stoppedReason" in info)
+    meter_values = payload.get("meterValue")
+    moments = _moments(request, meter_values, ending=is_ended or "stoppedReason" in info)
+    registers = [(at, it.energy_wh) for at, it in moments if it.energy_wh is not None]
+    begin_wh = begin_register(request, _raw_moments(request, meter_values))
+    if begin_wh is None and kind == "Started" and registers:
+        begin_wh = min(registers)[1]
+    given = info.get("transactionId")
+    wire_id = None if given is None else str(given)
+    end_wh = max(registers)[1] if registers and is_ended else None
+    fields: dict[str, Any] = {
+        "wire_id": wire_id,
+        "ids_are_ours": False,
+        "connector_id": evse_id,
+        "id_tag": id_tag or tag_of_remote_start(request, info.get("remoteStartId")),
+        "time_s": time_s,
+        "begin_wh": begin_wh,
+        "moments": moments,
+        "key": "|".join(
+            (f"{wire_id}|{evse_id}|{payload.get('timestamp')}", *_exact(begin_wh), *_exact(end_wh))
+        ),
+        "sequence": int(payload["seqNo"]) if "seqNo" in payload else None,
+        "is_offline": bool(payload.get("offline")),
+        "charging_state": info.get("chargingState"),
+        "reservation_id": payload.get("reservationId"),
+    }
+    if is_ended:
+        reason = info.get("stoppedReason") or "Local"
+        return TransactionEnded(**fields, registers=registers, end_wh=end_wh, reason=reason)
+    return (TransactionStarted if kind == "Started" else TransactionUpdated)(**fields)
+
+
+def _exact(register: float | None) -> list[str]:
+    return [] if register is None else [f"{register:.15g}"]
 
 
 @_on("ReservationStatusUpdate")
@@ -110,8 +160,7 @@ def _reservation(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
     state = {"expired": "expired", "removed": "cancelled"}.get(status)
     reservation_id = payload.get("reservationId")
     if state is not None and isinstance(reservation_id, int):
-        store = request.desk.store
-        store.end_reservation(request.point.station_id, reservation_id, state)
+        take_reservation_end(request, ReservationEnded(reservation_id, state))
     request.desk.note(request, None, request.received_s, payload)
     return {}
 
@@ -123,7 +172,8 @@ def _meter_values(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
         request.point.forgive("unusable", request.action)
         request.desk.note(request, None, request.received_s, payload)
         return {}
-    shown, time_s = measure(request, evse, None, _moments(request, payload.get("meterValue")))
+    event = Metered(evse, None, _moments(request, payload.get("meterValue")))
+    shown, time_s = measure(request, event)
     request.desk.note(request, evse, time_s, {"samples": shown})
     return {}
 
@@ -137,23 +187,18 @@ def _event(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
         if variable is None or value is None:
             continue
         evse = component.get("evse") or {}
-        connector = request.point.connector(_evse(evse.get("id", 0)))
+        evse_id = _evse(evse.get("id", 0))
         if variable == "AvailabilityState":
             # A word that OCPP does not have is kept as it came: what was before it is over.
             status = str(value).strip().capitalize()
             status = status if status in _STATUSES else str(value)
-            part, number = evse.get("connectorId"), connector.connector_id
-            _take_status(request, number, part, status, entry.get("timestamp"))
+            part = evse.get("connectorId")
+            take_status(request, _status_of(evse_id, part, status, entry.get("timestamp")))
         elif variable == "Problem" or entry.get("trigger") == "Alerting":
             alarm = value.lower() not in {"false", "0", ""} and not entry.get("cleared")
-            if alarm:
-                code = entry.get("techCode") or f"{component.get('name', '')}.{variable}"
-                connector.note_fault(request.received_s, code)
-                connector.error_code, connector.vendor_error_code = "OtherError", code
-                connector.info = entry.get("techInfo")
-            elif connector.error_code == "OtherError":
-                connector.error_code, connector.vendor_error_code = "NoError", None
-            save_connector(request, connector)
+            code = entry.get("techCode") or f"{component.get('name', '')}.{variable}"
+            event = AlarmChanged(evse_id, code if alarm else None, entry.get("techInfo"))
+            take_alarm(request, event)
     request.desk.note(request, None, message_time(request, payload.get("generatedAt")), payload)
     return {}
 
@@ -163,7 +208,7 @@ def _charging_needs(request: Request, payload: dict[str, Any]) -> dict[str, Any]
     evse = connector_if_known(request, payload, "evseId")
     needs = needs_of(payload)
     if evse and needs is not None:
-        request.point.connector(evse).needs = needs
+        take_needs(request, NeedsReported(evse, needs))
     request.desk.note(request, evse, message_time(request, payload.get("timestamp")), payload)
     # No schedule is negotiated with the vehicle: limits and plans hold without it.
     return {"status": "Rejected"}
@@ -171,19 +216,15 @@ def _charging_needs(request: Request, payload: dict[str, Any]) -> dict[str, Any]
 
 @_on("NotifyReport")
 def _report(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
-    point = request.point
-    known: dict[str, str] = {}
+    found: dict[str, str] = {}
     for entry in payload.get("reportData", ()):
         name = variable_name(entry)
         for attribute in entry.get("variableAttribute", ()):
             value = attribute.get("value")
             if name is None or attribute.get("type", "Actual") != "Actual" or value is None:
                 continue
-            known[name] = value
-    known = without_secrets(known)
-    if known:
-        point.configuration = bounded(point.configuration, known)
-        request.desk.store.save_point(point.station_id, configuration=point.configuration)
+            found[name] = value
+    known = take_settings(request, SettingsReported(found))
     time_s = message_time(request, payload.get("generatedAt"))
     data = {"requestId": payload.get("requestId"), "values": known}
     request.desk.note(request, None, time_s, data)
@@ -212,14 +253,11 @@ for _action, _answer in _ANSWERS.items():
 _handlers["Heartbeat"] = heartbeat
 
 
-def _take_status(request: Request, evse: int, part: int | None, status: str, text: object) -> None:
-    # EVSE 0 is the charge point and connector 0 the whole EVSE: neither has parts.
-    connector, _ = status_changed(
-        request, evse, status, text, part=(part or None) if evse else None
-    )
-    if status == "Faulted":
-        connector.note_fault(request.received_s, "Faulted")
-    save_connector(request, connector)
+def _status_of(evse: int, part: int | None, status: str, timestamp: object) -> StatusChanged:
+    """Return the event of a status. EVSE 0 is the charger and connector 0 the whole EVSE: neither
+    has parts."""
+    faults = ("Faulted",) if status == "Faulted" else ()
+    return StatusChanged(evse, status, timestamp, (part or None) if evse else None, faults)
 
 
 def _evse(number: int) -> int:
