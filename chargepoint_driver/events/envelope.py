@@ -77,7 +77,8 @@ class Event:
     """One event.
 
     `run` and `seq` are its identity: `seq` grows within the store, and `run` is the start of the
-    process that wrote it, in seconds since 1970. Order by (run, seq); drop what was seen before.
+    process that wrote it, in milliseconds since 1970. Order by (run, seq); drop what was seen
+    before.
     `received_s` is when it came here, `time_s` when it happened by its sender's clock, both in
     seconds since 1970. `station` is '' for what is of no station, `connector` None for what is of
     the whole station. `data_text` is the content as JSON text.

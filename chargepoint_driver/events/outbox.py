@@ -84,7 +84,7 @@ class Outbox:
             "SELECT max(coalesce((SELECT max(id) FROM events), 0),"
             " coalesce((SELECT id FROM last_event), 0))"
         ).fetchone()[0]
-        begin_run(self._db, max(1, int(self._now())), last)
+        begin_run(self._db, max(1, int(self._now() * 1_000)), last)
         return last
 
     def add(

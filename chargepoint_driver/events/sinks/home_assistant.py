@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,7 +18,10 @@ def discovery(
     `topic` holds its latest status, `online` whether somebody writes it.
     """
     station = str(status["charge_point_id"])
-    own = re.sub(r"[^A-Za-z0-9_-]", "_", f"{status['account']}_{station}")
+    own = "".join(
+        char if char.isascii() and (char.isalnum() or char in "-_") else f"_{ord(char):x}_"
+        for char in f"{status['account']}_{station}"
+    )
     common = {
         "availability": [
             {"topic": online, "payload_available": "online", "payload_not_available": "offline"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 from collections.abc import Sequence
 from contextlib import suppress
@@ -55,6 +56,9 @@ class KafkaSink:
         self._producer: Any = None
         self._topics: set[str] = set()
         self._is_idempotent = True
+        # It logs each try as an error. The relay logs once that a sink is away.
+        if logging.getLogger("aiokafka").level == logging.NOTSET:
+            logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
     async def open(self) -> None:
         """Connect. Topics are made when they are first written."""

@@ -84,7 +84,7 @@ class Database:
             make_private(path)
             self._lock = FileLock(path)
             try:
-                self._open_file(path, max(1, int(wall())))
+                self._open_file(path, wall())
             except BaseException:
                 self._lock.release()
                 raise
@@ -115,11 +115,13 @@ class Database:
         # Writes that wait for a locked file, by what they replace: only the newest counts.
         self._later: dict[tuple[Any, ...], tuple[str, tuple[Any, ...]]] = {}
 
-    def _open_file(self, path: Path, now_s: int) -> None:
+    def _open_file(self, path: Path, now_s: float) -> None:
         self._db = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
         lenient(self._db)
         try:
-            self._last_event = self._prepare(max(1, now_s - _IDS_SINCE_S), now_s)
+            self._last_event = self._prepare(
+                max(1, int(now_s) - _IDS_SINCE_S), max(1, int(now_s * 1_000))
+            )
             self._disk = DiskWriter(path)
         except BaseException:
             self._db.close()

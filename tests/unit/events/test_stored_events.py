@@ -1,0 +1,88 @@
+"""Stored events: order, runs, and rows that are damaged."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from chargepoint_driver.errors import BadConfiguration, NothingThere
+from chargepoint_driver.events import StoredEvents
+from chargepoint_driver.events.outbox import Outbox
+from tests.unit.events.conftest import fill
+
+
+def test_events_come_in_order_after_an_id(outbox: Outbox):
+    fill(outbox, 10)
+    with closing(StoredEvents(outbox.path, "garage")) as events:
+        assert [each.seq for each in events.read(4, 3)] == [5, 6, 7]
+        assert events.last() == 10
+        assert events.read(10, 3) == []
+
+
+def test_each_process_is_a_run_of_its_own(tmp_path: Path):
+    """Also where the clock was set back, a later run has the higher number."""
+    for now_s in (1_000.0, 500.0):
+        box = Outbox(tmp_path / "events.sqlite", now=lambda now_s=now_s: now_s)
+        fill(box, 2)
+        box.close()
+    with closing(StoredEvents(tmp_path / "events.sqlite", "garage")) as events:
+        assert [(each.run, each.seq) for each in events.read(0, 9)] == [
+            (1_000_000, 1),
+            (1_000_000, 2),
+            (1_000_001, 3),
+            (1_000_001, 4),
+        ]
+
+
+def test_ids_are_not_used_again_when_all_events_were_deleted(tmp_path: Path):
+    box = Outbox(tmp_path / "events.sqlite")
+    fill(box, 3)
+    box.close()
+    with closing(sqlite3.connect(tmp_path / "events.sqlite")) as db, db:
+        db.execute("DELETE FROM events")
+    box = Outbox(tmp_path / "events.sqlite")
+    fill(box, 1)
+    box.close()
+    with closing(StoredEvents(tmp_path / "events.sqlite", "garage")) as events:
+        assert [each.seq for each in events.read(0, 9)] == [4]
+
+
+@pytest.mark.parametrize("column", ["received", "time", "connector", "data"])
+def test_a_damaged_row_is_still_an_envelope(outbox: Outbox, column: str):
+    fill(outbox, 2)
+    with closing(sqlite3.connect(outbox.path)) as db, db:
+        db.execute(f"UPDATE events SET {column} = 'not {{ this' WHERE id = 1")
+    with closing(StoredEvents(outbox.path, "garage")) as events:
+        first, second = (each.to_dict() for each in events.read(0, 9))
+    assert (first["seq"], second["data"]["number"]) == (1, 1)
+    assert (column == "data") == (first["data"] == {"damaged": True})
+
+
+def test_a_time_is_found_by_bisection(tmp_path: Path):
+    clock = [0.0]
+    box = Outbox(tmp_path / "events.sqlite", now=lambda: clock[0])
+    for number in range(100):
+        clock[0] = 10.0 * number
+        fill(box, 1, begin=number)
+    box.close()
+    with closing(StoredEvents(tmp_path / "events.sqlite", "garage")) as events:
+        assert [events.before(time_s) for time_s in (0.0, 5.0, 10.0, 505.0, 9_999.0)] == [
+            0,
+            1,
+            1,
+            51,
+            100,
+        ]
+
+
+def test_an_outbox_has_one_process(outbox: Outbox):
+    with pytest.raises(BadConfiguration, match="another process"):
+        Outbox(outbox.path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path):
+    with pytest.raises(NothingThere, match="no database"):
+        StoredEvents(tmp_path / "none.sqlite", "garage")
