@@ -32,6 +32,7 @@ from chargepoint_driver.adapters.answers import answered as _answered
 from chargepoint_driver.adapters.authorization import AGENT as IDENTITY
 from chargepoint_driver.adapters.authorization import AGENT_WRITES
 from chargepoint_driver.adapters.caller import caller_of
+from chargepoint_driver.adapters.metrics_listener import MetricsListener
 from chargepoint_driver.adapters.ocpp_requests import OcppRequests
 from chargepoint_driver.adapters.ocpp_rpc import OcppRpc
 from chargepoint_driver.adapters.refusals import (
@@ -40,7 +41,7 @@ from chargepoint_driver.adapters.refusals import (
     writing_open_to_all,
 )
 from chargepoint_driver.adapters.standby import stand_by
-from chargepoint_driver.config import Account
+from chargepoint_driver.config import Account, AgentConfig
 from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.service import Accounts, Service
 from chargepoint_driver.text import get_logger
@@ -62,6 +63,7 @@ class ChargePointAgent(OcppRpc, OcppRequests, Agent):  # type: ignore[misc]  # t
         super().__init__(**kwargs)
         explain_refusals(self.vip, self.core.identity)
         self._accounts = Accounts(self._serve)
+        self._metrics = MetricsListener(self._accounts.services)
         self._announcer: Announcer | None = None
         self._connecting = gevent.spawn_later(_CONNECT_LIMIT_S, self._give_up)
         default = load_config(config_path) if config_path else {}
@@ -80,6 +82,7 @@ class ChargePointAgent(OcppRpc, OcppRequests, Agent):  # type: ignore[misc]  # t
         del name
         given = contents if isinstance(contents, dict) and action != "DELETE" else {}
         faults = self._accounts.configure(given)
+        self._metrics.configure(AgentConfig.from_dict(given)[0].metrics_port)
         for fault in faults:
             _log.error("%s", fault)
         if faults:
@@ -125,6 +128,7 @@ class ChargePointAgent(OcppRpc, OcppRequests, Agent):  # type: ignore[misc]  # t
         if self._announcer is not None:
             self._announcer.stop()
             self._taking_over.kill(block=False)
+        self._metrics.stop()
         self._accounts.close()
 
     @RPC.export  # type: ignore[untyped-decorator]

@@ -21,6 +21,7 @@ from chargepoint_driver.adapters.caller import caller_of
 from chargepoint_driver.adapters.driver_commands import CALLS
 from chargepoint_driver.adapters.driver_requests import REQUESTS
 from chargepoint_driver.adapters.host_errors import for_host, words
+from chargepoint_driver.adapters.metrics_listener import DRIVER
 from chargepoint_driver.adapters.ownership import Ownership
 from chargepoint_driver.adapters.poll_scheduler import claim, limit_staleness, mend_interval
 from chargepoint_driver.adapters.push_publisher import Push
@@ -115,6 +116,10 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
             platform.command_file(driver_agent).parent,
         )
         self._restart_notes = RestartNotes(self, driver_agent.equipment_model)
+        if isinstance(self._stations, Service):
+            account = device.account
+            name = account.stream_name or device.account_label or account.backend
+            DRIVER.join(name, self._stations, device.metrics_port)
         driver_agent.core.onstop.connect(self._on_stop, self)
 
     @classmethod
@@ -219,6 +224,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         if self._push is not None:
             self._push.stop()
         if isinstance(self._stations, Service):
+            DRIVER.leave(self._stations)
             self._stations.close()
 
     def _take_over(self, device: Device) -> None:

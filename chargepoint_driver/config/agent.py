@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from chargepoint_driver.config.common import explain, keys_of
+from chargepoint_driver.config.common import METRICS_PORT, explain, keys_of, metrics_address
 from chargepoint_driver.config.device import BACKENDS, unknown_backend
 from chargepoint_driver.config.ocpp import faults_of
 from chargepoint_driver.config.ocpp_device import OcppAccount
@@ -21,31 +21,40 @@ AgentAccountConfig: TypeAlias = AgentAccount | OcppAccount
 """An account as the caching agent holds it."""
 
 
+_KEYS = frozenset({"accounts", "metrics_port", "web"})
+
+
 class AgentConfig(BaseModel):
     """The caching agent's config: its accounts by name."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     accounts: dict[str, AgentAccountConfig] = Field(description="name to account")
+    metrics_port: int | str | None = METRICS_PORT
 
     @classmethod
     def from_dict(
         cls, fields: Mapping[str, Any], source: str = "config"
     ) -> tuple[AgentConfig, list[str]]:
         """(the accounts that are good, what is wrong with the others and the rest)."""
-        faults = [
-            f"{source}: unknown key {key!r}; remove it"
-            for key in fields
-            if key not in ("accounts", "web")
-        ]
+        faults = [f"{source}: unknown key {key!r}; remove it" for key in fields if key not in _KEYS]
         try:
             # The page's settings. The agent does not use them, and says where they are wrong.
             WebConfig.from_dict(fields)
         except ConfigurationError as error:
             faults += str(error).splitlines()
+        port = fields.get("metrics_port")
+        try:
+            metrics_address(port)
+        except ValueError as error:
+            faults.append(f"{source}: metrics_port: {error}")
+            port = None
         given = fields.get("accounts")
         if not isinstance(given, Mapping) or not given:
-            return cls(accounts={}), [*faults, f"{source}: accounts: is missing; name an account"]
+            return cls(accounts={}, metrics_port=port), [
+                *faults,
+                f"{source}: accounts: is missing; name an account",
+            ]
         good: dict[str, AgentAccountConfig] = {}
         for name, account in given.items():
             where = f"{source}: accounts.{name}"
@@ -61,7 +70,7 @@ class AgentConfig(BaseModel):
                 good[str(name)] = read
             else:
                 faults.append(f"{where}: {clash}")
-        return cls(accounts=good), faults
+        return cls(accounts=good, metrics_port=port), faults
 
 
 def _read(account: Mapping[str, Any]) -> tuple[AgentAccountConfig | None, list[str]]:

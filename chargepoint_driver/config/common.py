@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.process.files import read_text
@@ -19,7 +20,9 @@ __all__ = [
     "DeviceKeys",
     "explain",
     "keys_of",
+    "metrics_address",
     "own_keys",
+    "parse_address",
     "printable",
     "read_secret",
     "unknown_key",
@@ -35,6 +38,24 @@ UNREACHABLE_MINUTES: Any = Field(
     description="minutes that a station may be out of reach before an alert; faults and new alarms "
     "raise one at once; 0: no alert for stations",
 )
+
+
+METRICS_PORT: Any = Field(
+    default=None,
+    description="port of this process for Prometheus, on loopback; address:port for another "
+    "address. Off where it is not given",
+)
+
+
+def metrics_address(value: int | str | None) -> tuple[str, int] | None:
+    """The address and the port of a `metrics_port`; None for none. Raises ValueError."""
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 65_535:
+        return "127.0.0.1", value
+    if not isinstance(value, str):
+        raise ValueError("must be a port from 0 to 65535, or address:port")
+    return parse_address(value)
 
 
 class DeviceKeys(BaseModel):
@@ -54,11 +75,18 @@ class DeviceKeys(BaseModel):
         min_length=1,
         description="name of the account in the caching agent, where it holds several",
     )
+    metrics_port: int | str | None = METRICS_PORT
     classic_shapes: bool = Field(
         False,
         description="on classic VOLTTRON: rights, times and clearAlarms as the classic driver had "
         "them",
     )
+
+    @field_validator("metrics_port")
+    @classmethod
+    def _metrics_have_an_address(cls, value: int | str | None) -> int | str | None:
+        metrics_address(value)
+        return value
 
 
 def own_keys(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,3 +155,18 @@ def read_secret(variable: str | None, file: Path | None, name: str = "password")
     if not lines or not lines[0].strip():
         raise ConfigurationError(f"{name}_file: {file} holds no {name}")
     return lines[0].strip()
+
+
+def parse_address(value: str) -> tuple[str, int]:
+    """Return the address and the port of `address:port`. Raises ValueError."""
+    host, colon, port = value.rpartition(":")
+    host = host.strip("[]")
+    host = "127.0.0.1" if host == "localhost" else host
+    try:
+        ipaddress.ip_address(host)
+        number = int(port)
+    except ValueError:
+        number = -1
+    if not colon or not 0 <= number <= 65_535:
+        raise ValueError("must be address:port, like 127.0.0.1:9000 (an address, not a name)")
+    return host, number

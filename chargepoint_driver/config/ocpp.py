@@ -20,6 +20,7 @@ from chargepoint_driver.config.common import (
     UNREACHABLE_MINUTES,
     explain,
     keys_of,
+    parse_address,
     read_secret,
 )
 from chargepoint_driver.config.quirks import MEASURANDS, Quirks
@@ -348,17 +349,3 @@ def read_charge_points(path: Path) -> Any:
     if found != "*" and not isinstance(found, dict):
         raise ConfigurationError(f'{path}: must be an object of id to settings, or "*"')
     return found
-
-
-def parse_address(value: str) -> tuple[str, int]:
-    host, colon, port = value.rpartition(":")
-    host = host.strip("[]")
-    host = "127.0.0.1" if host == "localhost" else host
-    try:
-        ipaddress.ip_address(host)
-        number = int(port)
-    except ValueError:
-        number = -1
-    if not colon or not 0 <= number <= 65_535:
-        raise ValueError("must be address:port, like 127.0.0.1:9000 (an address, not a name)")
-    return host, number

@@ -28,7 +28,7 @@ class Metric:
         return tuple(name for name, _ in self.labels)
 
 
-_ACCOUNT = ("account", "name of the account; of `csms` the name of its database")
+_ACCOUNT = ("account", "name of the account, or its `stream_name`; `ocpp` where it has none")
 _SINK = (_ACCOUNT, ("sink", "name of the sink"), ("type", "kafka, nats, mqtt, webhook, file"))
 
 _ROWS = (

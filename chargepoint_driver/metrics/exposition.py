@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -11,6 +10,7 @@ from chargepoint_driver import __version__
 from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.metrics.definitions import METRICS
 from chargepoint_driver.metrics.readings import AccountReading
+from chargepoint_driver.process import threads
 from chargepoint_driver.process.loop_delay import BOUNDS_S, LoopDelay
 
 __all__ = ["CONTENT_TYPE", "Exposition", "need_prometheus"]
@@ -53,7 +53,7 @@ class Exposition:
         self._delays = dict(delays)
         self._keep_s = keep_s
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = threads.Lock()
         self._kept: tuple[float, bytes] | None = None
         self._client = client
         self._registry = client.CollectorRegistry(auto_describe=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import click
 
 from chargepoint_driver.cli.support.console import refuse_ignored
 from chargepoint_driver.cli.support.serving import log_options, serving
+from chargepoint_driver.config.common import parse_address
 from chargepoint_driver.config.texts import read_json
 from chargepoint_driver.errors import ConfigurationError
 
@@ -40,6 +42,12 @@ __all__ = ["csms"]
     help="Address of the control API (loopback; token: CHARGEPOINT_CONTROL_TOKEN).",
 )
 @click.option(
+    "--metrics",
+    default=None,
+    metavar="ADDRESS:PORT",
+    help="Serve /metrics for Prometheus there, without a password.",
+)
+@click.option(
     "--charge-points",
     default=None,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -57,6 +65,7 @@ def csms(
     listen: str,
     database: Path,
     control: str | None,
+    metrics: str | None,
     charge_points: Path | None,
     config_file: Path | None,
     log_file: Path | None,
@@ -64,8 +73,8 @@ def csms(
 ) -> None:
     """Run the OCPP central system until interrupted.
 
-    Prints one line of JSON when ready: ocpp_url and control_url. A charger connects to the
-    ocpp_url, a slash and its id.
+    Prints one line of JSON when ready: ocpp_url and control_url, with --metrics also
+    metrics_url. A charger connects to the ocpp_url, a slash and its id.
     """
     if log_file is None:
         refuse_ignored({"max_log_bytes"}, "is the size of --log-file: give that too")
@@ -99,7 +108,28 @@ def csms(
         try:
             system.start(control=control)
             ready = {"ocpp_url": system.ocpp_url, "control_url": system.control_url}
-            click.echo(json.dumps(ready))
-            signals.wait()
+            with ExitStack() as stack:
+                if metrics is not None:
+                    server = _serve_metrics(metrics, system)
+                    stack.callback(server.stop)
+                    ready["metrics_url"] = server.url
+                click.echo(json.dumps(ready))
+                signals.wait()
         finally:
             system.stop()
+
+
+def _serve_metrics(listen: str, system: Any) -> Any:
+    """The started server of a central system's metrics. Raises ConfigurationError."""
+    from chargepoint_driver.metrics import Exposition, of_central_system  # noqa: PLC0415
+    from chargepoint_driver.metrics.server import MetricsServer  # noqa: PLC0415
+
+    try:
+        address = parse_address(listen)
+    except ValueError as error:
+        raise ConfigurationError(f"--metrics: {error}") from None
+    name = system.config.stream_name or "ocpp"
+    exposition = Exposition(
+        lambda: [of_central_system(name, system)], {"central_system": system.loop_delay}
+    )
+    return MetricsServer(address, exposition).start()

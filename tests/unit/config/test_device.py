@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from chargepoint_driver.config import HOST_KEYS, AccountConfig, DeviceConfig
+from chargepoint_driver.config import (
+    HOST_KEYS,
+    AccountConfig,
+    AgentConfig,
+    DeviceConfig,
+    read_device,
+)
 from chargepoint_driver.errors import ConfigurationError
 
 GOOD = {"username": "u", "password": "s3cr3t", "stationID": "1:34003"}
@@ -134,3 +140,26 @@ def test_secrets_are_never_shown():
             "s3cr3t" not in f"{config} {config!r} {config.model_dump()} {config.model_dump_json()}"
         )
         assert config.password.get_secret_value() == "s3cr3t"
+
+
+@pytest.mark.parametrize("given", [9464, 0, "127.0.0.1:9464", "[::1]:0", None])
+def test_a_port_for_metrics(given):
+    fields = {"username": "u", "password": "p", "stationID": "1:1", "metrics_port": given}
+    assert read_device(fields).metrics_port == given
+    config, faults = AgentConfig.from_dict(
+        {"accounts": {"a": {"username": "u", "password": "p"}}, "metrics_port": given}
+    )
+    assert (config.metrics_port, faults) == (given, [])
+
+
+@pytest.mark.parametrize("given", [-1, 70_000, "9464", "host:9464", "0.0.0.0:x"])
+def test_what_is_no_port_for_metrics(given):
+    fields = {"username": "u", "password": "p", "stationID": "1:1", "metrics_port": given}
+    with pytest.raises(ConfigurationError, match="metrics_port"):
+        read_device(fields)
+    account = {"username": "u", "password": "p"}
+    config, faults = AgentConfig.from_dict({"accounts": {"a": account}, "metrics_port": given})
+    assert config.metrics_port is None
+    assert "metrics_port" in faults[0]
+    # The accounts work all the same.
+    assert list(config.accounts) == ["a"]
