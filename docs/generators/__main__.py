@@ -10,12 +10,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from docs.generators import configuration, export, quirks
+from docs.generators import configuration, export, metrics, quirks
 
 DOCS = Path(__file__).resolve().parents[1]
 PAGES: dict[str, Callable[[], str]] = {
     "reference/configuration.md": configuration.page,
     "reference/export.md": export.page,
+    "reference/metrics.md": metrics.page,
     "reference/quirks.md": quirks.page,
 }
 

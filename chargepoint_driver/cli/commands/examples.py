@@ -18,7 +18,7 @@ _ROOT = Path(chargepoint_driver.__file__).parent / "examples"
 EXAMPLES = {
     "alerts": "configs of VOLTTRON's alert agents, and a program that starts one",
     "demand_response_agent.py": "an agent that sheds a port through the platform driver",
-    "grafana": "a Grafana board on a SQL historian",
+    "grafana": "Grafana boards on a SQL historian and on Prometheus, with alert rules",
     "historians": "configs of the SQLite, PostgreSQL and forward historians",
     "systemd": "units of the platform, of its agents and of a central system",
     "tags": "a program that makes Haystack tags of the files of `discover --write`",

@@ -1,0 +1,58 @@
+"""docs/reference/metrics.md: every metric, read from the table that makes them."""
+
+from __future__ import annotations
+
+from chargepoint_driver.metrics.definitions import METRICS
+from docs.generators.table import table
+
+_HEAD = """# Metrics
+
+<!-- shown: Prometheus is not here; tests/unit/metrics and tests/unit/web/test_metrics.py scrape -->
+```yaml
+scrape_configs:
+  - job_name: chargepoint
+    authorization: {credentials_file: /etc/prometheus/chargepoint.token}
+    static_configs:
+      - targets: ["127.0.0.1:8080"]   # chargepoint-driver web
+```
+
+Prometheus scrapes each process that has accounts. A scrape reads memory. It asks no service and no
+charger.
+
+| Process | Where | Who may read |
+| --- | --- | --- |
+| `chargepoint-driver web` | `/metrics` at the port of the page | who has the token |
+| `chargepoint-driver csms` | `/metrics` at `--metrics ADDRESS:PORT` | who reaches the port |
+| [caching agent](agent.md) | `/metrics` at `metrics_port` beside `accounts` | the same |
+| platform driver | `/metrics` at `metrics_port` of a device; its first one counts | the same |
+
+`metrics_port` is a port on loopback, or `ADDRESS:PORT`. It is off by default. All accounts of a
+process show at its one port. The library `prometheus-client` comes with the extras `metrics`, `web`
+and `ocpp`.
+
+- What is not known has no sample: a gauge is left out, and never 0 instead.
+- `chargepoint_account_readable` is 0 where an account cannot be read. Then its gauges are left out.
+- No label holds a station, a session or a person: the number of series does not grow with the site.
+- Units are base units: watts, seconds, bytes.
+- Metrics of the process itself (`process_*`, `python_gc_*`) come along.
+
+`chargepoint-driver examples copy grafana` writes two files for Prometheus. `metrics.json` is a
+Grafana dashboard of these metrics: choose Prometheus as its data source. `alerts.yml` has alert
+rules for a job with the name `chargepoint`. Both files are checked for form and names. They were
+not run in Grafana or Prometheus.
+
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    rows = [
+        (
+            f"`{row.name}`",
+            row.kind,
+            row.help,
+            "; ".join(f"`{name}`: {words}" for name, words in row.labels),
+        )
+        for row in METRICS.values()
+    ]
+    return _HEAD + table(("Metric", "Kind", "Meaning", "Labels"), rows)
