@@ -24,7 +24,7 @@ from chargepoint_driver.service import Accounts
 
 from .bus import AGENT, Bus
 from .conftest import Driver
-from .test_ocpp import ONE, Site
+from .test_driver_interface_ocpp import ONE, Site
 
 TOPIC = f"devices/{ONE}/Status"
 SETTING = {"1.6": "HeartbeatInterval", "2.0.1": "OCPPCommCtrlr.HeartbeatInterval"}

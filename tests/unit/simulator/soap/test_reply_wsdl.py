@@ -20,7 +20,7 @@ from zeep.wsse.username import UsernameToken
 
 import chargepoint_driver.simulator as package
 
-from .conftest import SERVICE_NS, Client
+from ..conftest import SERVICE_NS, Client
 
 OWN = Path(package.__file__).parent.parent / "backends" / "soap" / "chargepoint.wsdl"
 VARIABLE = "CHARGEPOINT_REFERENCE_WSDL"

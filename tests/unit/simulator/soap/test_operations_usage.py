@@ -7,7 +7,7 @@ import pytest
 from chargepoint_driver.simulator.world.charging import ChargeCurve
 from chargepoint_driver.simulator.world.intervals import INTERVAL_S, Span, intervals
 
-from .conftest import Client
+from ..conftest import Client
 
 QUARTER_S = INTERVAL_S
 CURVE = ChargeCurve(max_kw=8.0, floor_kw=1.0, knee_kwh=50.0, full_kwh=60.0)

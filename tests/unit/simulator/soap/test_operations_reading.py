@@ -9,7 +9,7 @@ from lxml import etree
 
 from chargepoint_driver.simulator import ManualClock
 
-from .conftest import ENVELOPE, SERVICE_NS, Client
+from ..conftest import ENVELOPE, SERVICE_NS, Client
 
 GROUP = 39491
 

@@ -8,8 +8,8 @@ import axe_core_python
 import pytest
 from selenium.webdriver.common.keys import Keys
 
+from ...unit.web.conftest import STATION, eventually, free_port
 from .browser import Page
-from .conftest import STATION, eventually, free_port
 
 AXE = Path(axe_core_python.__file__).with_name("axe.min.js")
 

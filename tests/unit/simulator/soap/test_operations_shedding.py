@@ -9,7 +9,7 @@ import pytest
 from chargepoint_driver.simulator import ManualClock
 from chargepoint_driver.simulator.world.ceilings import Limit
 
-from .conftest import Client
+from ..conftest import Client
 
 STATION = "1:34001"
 GROUP = 39491

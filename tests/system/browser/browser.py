@@ -11,7 +11,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
-from .conftest import STATION, TOKEN, eventually
+from ...unit.web.conftest import STATION, TOKEN, eventually
 
 _ARGUMENTS = (
     "--headless=new",

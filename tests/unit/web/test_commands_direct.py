@@ -10,7 +10,7 @@ import requests
 from chargepoint_driver.simulator.ocpp import Twins
 from chargepoint_driver.web import Settings, WebServer
 
-from .browser import Page
+from ...system.browser.browser import Page
 from .conftest import TOKEN, eventually, free_port
 
 CP = "CP0001"
