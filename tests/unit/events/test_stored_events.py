@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chargepoint_driver.errors import BadConfiguration, NothingThere
+from chargepoint_driver.errors import ConfigurationError, NotFoundError
 from chargepoint_driver.events import StoredEvents
 from chargepoint_driver.events.outbox import Outbox
 from tests.unit.events.conftest import fill
@@ -79,10 +79,10 @@ def test_a_time_is_found_by_bisection(tmp_path: Path):
 
 
 def test_an_outbox_has_one_process(outbox: Outbox):
-    with pytest.raises(BadConfiguration, match="another process"):
+    with pytest.raises(ConfigurationError, match="another process"):
         Outbox(outbox.path)
 
 
 def test_a_missing_file_is_named(tmp_path: Path):
-    with pytest.raises(NothingThere, match="no database"):
+    with pytest.raises(NotFoundError, match="no database"):
         StoredEvents(tmp_path / "none.sqlite", "garage")
