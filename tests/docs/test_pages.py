@@ -25,8 +25,9 @@ from docs.generators import __main__ as generators
 from docs.generators import configuration, quirks
 from docs.generators.table import cells_of
 
-from .blocks import DOCS, ROOT, Block, blocks_of, page_of, pages
+from .blocks import DOCS, ROOT, Block, all_pages, blocks_of, page_of, pages
 
+TEXTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *all_pages()]
 LOADED = [block for path in pages() for block in blocks_of(path) if "load" in block.labels]
 
 
@@ -258,14 +259,24 @@ def test_the_words_about_the_layers_are_setup_cfg():
     assert said == layers()
 
 
-def test_files_that_pages_name_are_there():
-    for path in pages():
-        text = path.read_text(encoding="utf-8")
-        for name in re.findall(
-            r"`((?:examples|classic|tests|chargepoint_driver)/[\w@./-]+)`", text
-        ):
-            if "warm" not in name:  # the file that the reader adds
-                assert (ROOT / name).exists(), f"{path.name} names {name}"
+# Files that a reader adds, or that a run makes.
+MADE = {"tests/data/getStationStatus-5.1-warm.xml", "tests/system/fuzz/found"}
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def test_files_that_pages_name_are_there(path: Path):
+    text = path.read_text(encoding="utf-8")
+    named = re.findall(r"`((?:examples|classic|tests|chargepoint_driver)/[\w@./-]+)`", text)
+    assert [name for name in named if name not in MADE and not (ROOT / name).exists()] == []
+
+
+def test_tests_that_pages_name_are_there():
+    sources = "".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    known = set(re.findall(r"def (test_\w+)\(", sources))
+    known |= {path.stem for path in (ROOT / "tests").rglob("test_*.py")}
+    for path in TEXTS:
+        for name in re.findall(r"`(?:\w+::|…)?(test_\w+)`", path.read_text(encoding="utf-8")):
+            assert name in known, f"{path.name} names {name}"
 
 
 def test_docs_are_among_what_check_installs():
