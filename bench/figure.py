@@ -16,7 +16,8 @@ REPEATS = 3
 class Figure:
     """What was measured, the figure, and its bound: `at most` or `at least`, or none.
 
-    Where it could not be measured here, `value` is None and `skipped` says why."""
+    Where it could not be measured here, `value` is None and `skipped` says why. `gain` says what
+    it means to a user; without it that is the line of the part's docstring."""
 
     what: str
     value: float | None
@@ -24,6 +25,7 @@ class Figure:
     at_most: float | None = None
     at_least: float | None = None
     skipped: str = ""
+    gain: str = ""
 
     @property
     def good(self) -> bool:

@@ -2,6 +2,8 @@
 
 A charge point here keeps what real ones must: a request that was not answered is sent again, the
 same, after it has reconnected. What it was answered is held against the database at the end.
+
+What a user gains: no energy that a charger was acknowledged is lost or counted twice.
 """
 
 from __future__ import annotations

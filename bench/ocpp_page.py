@@ -1,4 +1,7 @@
-"""What the web page of many chargers costs: how far it is behind, and what viewers add."""
+"""What the web page of many chargers costs: how far it is behind, and what viewers add.
+
+What a user gains: the page shows what is so now, for one viewer and for fifty.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a central system takes in, and what a charge point that is silent costs it."""
+"""What a central system takes in, and what a charge point that is silent costs it.
+
+What a user gains: one core serves some thousands of chargers.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +77,13 @@ def figures() -> Iterator[Figure]:
     )
     with tempfile.TemporaryDirectory() as place, child("ours", place) as ours:
         kib = uvloop.run(_idle(ours))
-    yield Figure(f"memory of each of {IDLE:,} idle connections", kib, "KiB", at_most=30)
+    yield Figure(
+        f"memory of each of {IDLE:,} idle connections",
+        kib,
+        "KiB",
+        at_most=30,
+        gain="a small machine keeps thousands of chargers connected.",
+    )
 
 
 class Rates(NamedTuple):

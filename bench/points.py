@@ -1,4 +1,7 @@
-"""What the driver interface costs when nothing has to be asked."""
+"""What the driver interface costs when nothing has to be asked.
+
+What a user gains: a poll that asks nothing leaves the platform free for other devices.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What reading replies costs, against lxml and against zeep on the same bytes."""
+"""What reading replies costs, against lxml and against zeep on the same bytes.
+
+What a user gains: a busy site costs the platform no more than a quiet one did.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,8 @@ STATIONS = 1_000
 MINUTES = 6
 # Of the ports that charge: those whose load is another one at each poll.
 CHARGING = {0.1: 1.2, 0.5: 1.8, 0.9: 2.2}
+_SOON = "the first values after a start are there soon."
+_SPARED = "the platform keeps the processor time that a general SOAP client takes."
 
 
 def figures() -> Iterator[Figure]:
@@ -60,27 +65,30 @@ def figures() -> Iterator[Figure]:
     for share, most in CHARGING.items():
         yield Figure(
             f"reading {size} each minute, {share:.0%} of the ports charging, against"
-            " lxml.etree.fromstring: what a busy site costs the platform",
+            " lxml.etree.fromstring",
             took[f"{share}"] / took["lxml"],
             "times",
             at_most=most,
         )
     yield Figure(
-        f"the same where nothing was read before ({size}): what a start costs",
+        f"the same where nothing was read before ({size})",
         took["first"] / took["lxml"],
         "times",
         at_most=2.0,
+        gain=_SOON,
     )
     yield Figure(
         f"zeep's processing of {size}, against ours with half of the ports charging",
         took["zeep"] / took["0.5"],
         "times",
         at_least=8,
+        gain=_SPARED,
     )
     yield Figure(
         f"zeep's processing of {size}, against ours where nothing was read before",
         took["zeep"] / took["first"],
         "times",
+        gain=_SPARED,
     )
 
 
