@@ -45,7 +45,16 @@ $(READY): setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all,test,check]'
 	touch $(READY)
 
-demo: $(READY)
+# The demo needs less than the tests; where those are installed, nothing more is.
+DEMO_READY := $(VENV)/.demo-ready
+$(DEMO_READY): setup.cfg pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo,ocpp]'
+	touch $(DEMO_READY)
+
+demo:
+	@$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) -m examples.demo.before
+	@$(MAKE) --no-print-directory $(if $(wildcard $(READY)),$(READY),$(DEMO_READY))
 	$(BIN)/python -m examples.demo $(if $(KEEP),--keep) $(if $(AGENT),--agent) $(if $(OCPP),--ocpp)
 
 test: $(READY)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import configparser
+import json
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from chargepoint_driver import __version__
+from chargepoint_driver.cli import main
+from chargepoint_driver.config import AgentConfig
 
 from .wheel import ROOT
 
@@ -110,8 +116,10 @@ def test_hooks_are_the_checks_of_make() -> None:
 
 def test_the_image_takes_extras_that_are_there() -> None:
     text = (ROOT / "Containerfile").read_text(encoding="utf-8")
-    (named,) = re.findall(r"\.whl\)\[([a-z,]+)\]", text)
-    assert set(named.split(",")) <= set(setup_cfg()["options.extras_require"])
+    named = re.findall(r"\.whl\)\[([a-z,]+)\]", text)
+    assert len(named) == 2
+    for each in named:
+        assert set(each.split(",")) <= set(setup_cfg()["options.extras_require"])
     assert "USER chargepoint" in text
     assert (ROOT / ".dockerignore").read_text() == (ROOT / ".containerignore").read_text()
 
@@ -119,3 +127,35 @@ def test_the_image_takes_extras_that_are_there() -> None:
 @pytest.mark.parametrize("name", ["SECURITY.md", "CODE_OF_CONDUCT.md"])
 def test_maintainers_fill_in_one_placeholder(name: str) -> None:
     assert "MAINTAINERS-EMAIL" in (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_the_compose_file_starts_what_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHARGEPOINT_PASSWORD", "simulated")
+    folder = ROOT / "chargepoint_driver" / "examples" / "compose"
+    services = read(folder / "compose.yaml")["services"]
+    assert {"simulator", "page", "platform"} == services.keys()
+    image = (ROOT / "Containerfile").read_text(encoding="utf-8")
+    for name, service in services.items():
+        assert service["image"] in image
+        if "command" in service:
+            command, *words = service["command"]
+            program = main.get_command(click.Context(main), command)
+            assert program is not None
+            program.make_parser(click.Context(program)).parse_args(list(words))
+        for mounted in service.get("volumes", []):
+            source = mounted.partition(":")[0]
+            assert not source.startswith(".") or (folder / source).is_file(), name
+    config, faults = AgentConfig.from_dict(
+        json.loads((folder / "accounts.json").read_text("utf-8"))
+    )
+    assert (list(config.accounts), faults) == (["garage"], [])
+    script = folder / "platform.sh"
+    assert os.access(script, os.X_OK)
+    subprocess.run(["sh", "-n", script], check=True, timeout=60)
+
+
+def test_the_maintainers_fill_in_the_owner_once() -> None:
+    metadata = setup_cfg()["metadata"]
+    urls = [metadata["url"], *re.findall(r"https://\S+", metadata["project_urls"])]
+    assert len(urls) == 4
+    assert len({url.partition("/volttron-lib")[0] for url in urls}) == 1

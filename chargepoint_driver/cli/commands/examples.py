@@ -17,6 +17,7 @@ _ROOT = Path(chargepoint_driver.__file__).parent / "examples"
 # Name in the package to what it is for.
 EXAMPLES = {
     "alerts": "configs of VOLTTRON's alert agents, and a program that starts one",
+    "compose": "a compose file of a simulated garage, the page and a platform",
     "demand_response_agent.py": "an agent that sheds a port through the platform driver",
     "grafana": "Grafana boards on a SQL historian and on Prometheus, with alert rules",
     "historians": "configs of the SQLite, PostgreSQL and forward historians",
@@ -76,7 +77,7 @@ def copy(names: tuple[str, ...], folder: Path, force: bool) -> None:
         )
     for source, target in found:
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
+        shutil.copy(source, target)  # A program stays executable.
         click.echo(str(target))
 
 

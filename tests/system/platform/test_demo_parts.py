@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sqlite3
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ import pytest
 from rich.console import Console
 
 from examples.demo import report, table
+from examples.demo.before import fault
 from examples.demo.errors import DemoError
 from examples.demo.garage import Garage
 from examples.demo.platform import child_environment, temporary_home
@@ -25,6 +27,7 @@ from examples.demo.processes import JsonLines, Processes
 from examples.demo.report import Report
 from examples.demo.watch import Watch
 
+ROOT = Path(__file__).parents[3]
 HOLD_S = 14
 PORT = "campus/garage/station1/port1"
 START = datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
@@ -360,3 +363,34 @@ def test_lines_are_read_and_an_end_is_noticed(processes: Processes) -> None:
     assert lines.get(20) == {"a": 1}
     with pytest.raises(DemoError, match="The talker has ended"):
         lines.get(20)
+
+
+@pytest.mark.parametrize(
+    ("version", "why"),
+    [
+        ((3, 9), "needs Python 3.10 or newer"),
+        ((3, 10), None),
+        ((3, 12), None),
+        ((3, 13), "needs gevent 24, which has no build for it"),
+    ],
+)
+def test_the_demo_says_which_python_cannot_run_it(version: tuple[int, int], why: str | None):
+    found = fault(version, "/usr/bin/python3")
+    if why is None:
+        assert found is None
+    else:
+        assert found is not None
+        assert why in found
+        assert "make demo PYTHON=" in found
+
+
+def test_what_runs_before_the_installation_needs_the_standard_library_only():
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(ROOT / "examples" / "demo" / "before.py")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "ends after about 40 seconds" in done.stdout
