@@ -9,19 +9,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
 
 from openleadr import objects
-from openleadr.client import OpenADRClient
 
 from chargepoint_driver.demand_response.openadr.config import VtnConfig
-from chargepoint_driver.demand_response.openadr.events import LOWEST_RANK, Event, Interval
-from chargepoint_driver.demand_response.openadr.signals import Ask, UnresolvableSignalError, to_ask
+from chargepoint_driver.demand_response.openadr.messages_2b import Messages2b, parse_event
+from chargepoint_driver.demand_response.openadr.transport import RequestFailedError
 from chargepoint_driver.demand_response.openadr.ven import Performance, Ven
+from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.text import get_logger
 
-__all__ = ["REPORTS", "Client2b", "parse_event"]
+__all__ = ["REPORTS", "Client2b"]
 
 _log = get_logger(__name__)
 
@@ -43,10 +43,6 @@ REPORTS: Mapping[str, str] = {
 (unit W or Wh, scale k)."""
 
 
-class _RequestFailedError(Exception):
-    """The VTN did not answer, or not as it should."""
-
-
 @dataclass
 class _Request:
     """A report that the VTN asked for."""
@@ -56,21 +52,6 @@ class _Request:
     granularity: timedelta
     every: timedelta  # zero: once
     since: datetime
-
-
-class _Messages(OpenADRClient):  # type: ignore[misc]  # the library has no types
-    """Messages of the library, without its scheduler; a failed request is an error."""
-
-    async def _perform_request(self, service: str, message: str) -> Any:
-        answer = await super()._perform_request(service, message)
-        if answer is None:  # An empty body is an answer too.
-            return "oadrResponse", {}
-        if answer[0] is None:
-            raise _RequestFailedError(f"{service} got no answer that can be used")
-        return answer
-
-    async def create_report(self, response_payload: Any) -> None:
-        raise NotImplementedError  # Client2b handles requests for reports.
 
 
 class Client2b:
@@ -99,7 +80,7 @@ class Client2b:
                     if self._is_registered:
                         await self._offer_reports()
                         await self._report()
-                except _RequestFailedError as error:
+                except (RequestFailedError, ConfigurationError) as error:
                     failures += 1
                     self._ven.lost(self._name, str(error))
                 except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -131,25 +112,15 @@ class Client2b:
     async def _register(self) -> None:
         """Register, offer reports, and ask for all events."""
         await self._close()
-        config = self._config
-        client = _Messages(
-            ven_name=self._ven.config.ven_name,
-            vtn_url=config.url,
-            cert=None if config.certificate is None else str(config.certificate),
-            key=None if config.key is None else str(config.key),
-            ca_file=None if config.ca is None else str(config.ca),
-            vtn_fingerprint=config.fingerprint,
-            show_fingerprint=False,
-            disable_signature=not config.signed,
-            ven_id=config.ven_id or self._ven.fact(f"ven_id/{self._name}"),
-        )
+        known_id = self._config.ven_id or self._ven.fact(f"ven_id/{self._name}")
+        client = Messages2b(self._config, self._ven.config.ven_name, known_id)
         self._client = client
         _, known = await client.query_registration()
         client.registration_id = known.get("registration_id")
         await client.create_party_registration(ven_id=client.ven_id)
         if not client.registration_id or not client.ven_id:
             client.registration_id = None
-            raise _RequestFailedError("the registration is refused")
+            raise RequestFailedError("the registration is refused")
         self._ven.note(f"ven_id/{self._name}", client.ven_id)
         self._offer_at = self._ven.now()
         kind, payload = await client.request_event()
@@ -165,7 +136,7 @@ class Client2b:
         self._offer_at = None
         try:
             await self._register_reports()
-        except _RequestFailedError as error:
+        except RequestFailedError as error:
             self._offer_at = now + _OFFER_AGAIN
             _log.warning("VTN %s did not take the offer of reports: %s", self._name, error)
 
@@ -272,7 +243,7 @@ class Client2b:
         opts_in = self._ven.book.takes_part(event)
         try:
             await self._answer("0", [_answer(descriptor, "0", opts_in, 200)])
-        except _RequestFailedError as error:
+        except RequestFailedError as error:
             self._ven.lost(self._name, str(error))
 
     # ---- reports -------------------------------------------------------------------------
@@ -339,80 +310,6 @@ class Client2b:
             request.since = since
             if not request.every:
                 del self._requests[request.id]
-
-
-def parse_event(vtn: str, fields: Mapping[str, Any]) -> Event:
-    """An oadrEvent as the library reads it. Raises KeyError, TypeError or ValueError where it is
-    malformed; signals that are not supported make it `refused` where no other is left."""
-    descriptor, period = fields["event_descriptor"], fields["active_period"]
-    begin, length = _utc(period["dtstart"]), period["duration"] or timedelta(0)
-    problems: list[str] = []
-    intervals: list[Interval] = []
-    for signal in fields["event_signals"]:
-        measurement = signal.get("measurement") or {}
-        at = begin
-        for each in signal["intervals"]:
-            start = _utc(each["dtstart"]) if each.get("dtstart") else at
-            lasts = each.get("duration") or timedelta(0)
-            # A duration of 0 has no end, by the specification.
-            end = start + lasts if lasts else (begin + length if length else None)
-            at = end or start
-            try:
-                asks: tuple[Ask, ...] = (
-                    to_ask(
-                        "2.0b",
-                        signal["signal_name"],
-                        signal["signal_type"],
-                        _number(each["signal_payload"]),
-                        measurement.get("unit"),
-                        measurement.get("scale"),
-                    ),
-                )
-            except UnresolvableSignalError as error:
-                problems.append(str(error))
-                asks = ()
-            intervals.append(Interval(start, end, asks))
-    if not intervals:
-        raise ValueError("it has no interval")
-    is_cancelled = descriptor.get("event_status") == "cancelled"
-    is_empty = not any(interval.asks for interval in intervals)
-    priority = descriptor.get("priority")
-    return Event(
-        vtn=vtn,
-        id=str(descriptor["event_id"]),
-        modification=str(descriptor["modification_number"] or 0),
-        program=str(descriptor.get("market_context") or ""),
-        intervals=tuple(intervals),
-        # 0 and no priority are the lowest one, 1 is the highest.
-        rank=int(priority) if priority else LOWEST_RANK,
-        cancelled=is_cancelled,
-        test=str(descriptor.get("test_event") or "false").lower() not in ("false", "0", ""),
-        randomize_s=_randomize_s(period),
-        refused="; ".join(dict.fromkeys(problems)) if is_empty and not is_cancelled else "",
-    )
-
-
-def _number(payload: Any) -> Any:
-    """The payload, also where it came as text."""
-    if isinstance(payload, str):
-        try:
-            return float(payload)
-        except ValueError:
-            return payload
-    return payload
-
-
-def _randomize_s(period: Mapping[str, Any]) -> float:
-    tolerance = period.get("tolerance") or {}
-    tolerate = tolerance.get("tolerate") or {}
-    after = tolerate.get("startafter") or tolerate.get("start_after")
-    return after.total_seconds() if isinstance(after, timedelta) else 0.0
-
-
-def _utc(moment: datetime) -> datetime:
-    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).astimezone(
-        timezone.utc
-    )
 
 
 def _ok(request_id: Any) -> dict[str, Any]:

@@ -7,40 +7,31 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
-import ssl
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import aiohttp
 
 from chargepoint_driver.demand_response.openadr.config import VtnConfig
-from chargepoint_driver.demand_response.openadr.events import LOWEST_RANK, Event, Interval
-from chargepoint_driver.demand_response.openadr.signals import Ask, UnresolvableSignalError, to_ask
-from chargepoint_driver.demand_response.openadr.ven import Performance, Ven
+from chargepoint_driver.demand_response.openadr.messages_3 import parse_event, report_of
+from chargepoint_driver.demand_response.openadr.transport import (
+    RequestFailedError,
+    read_body,
+    ssl_context,
+)
+from chargepoint_driver.demand_response.openadr.ven import Ven
 from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.text import get_logger
 
-__all__ = ["Client3", "parse_event", "report_of"]
+__all__ = ["Client3"]
 
 _log = get_logger(__name__)
 
 _PAGE = 50
 MAX_PAGES = 40
-MAX_BODY_BYTES = 5_000_000
 _LIMIT_S = 20.0
 _EARLY_S = 30.0
-_DURATION = re.compile(
-    r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?"
-    r"(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?"
-)
-# Longer is "until it is deleted": the specification writes it as P9999Y.
-_ENDLESS = timedelta(days=3650)
-
-
-class _RequestFailedError(Exception):
-    """The VTN did not answer, or not as it should."""
 
 
 class Client3:
@@ -52,7 +43,7 @@ class Client3:
         self._ven = ven
         self._token: tuple[str, float] | None = None
         self._reported: dict[str, datetime] = {}
-        self._ssl = _context(config) if config.url.startswith("https:") else None
+        self._ssl = ssl_context(config)
 
     async def run(self) -> None:
         every_s = self._config.poll_seconds or 30.0
@@ -64,7 +55,7 @@ class Client3:
                     self._ven.reached(self._name)
                     await self._report(session)
                 except (
-                    _RequestFailedError,
+                    RequestFailedError,
                     aiohttp.ClientError,
                     asyncio.TimeoutError,
                     OSError,
@@ -87,7 +78,7 @@ class Client3:
             if not wanted or wanted & {program.get("programName"), program.get("id")}
         ]
         if wanted and not programs:
-            raise _RequestFailedError(
+            raise RequestFailedError(
                 f"no program {', '.join(sorted(wanted))} is visible to this VEN"
             )
         known = {program.get("id") for program in programs}
@@ -118,13 +109,13 @@ class Client3:
             query = {"skip": str(page * _PAGE), "limit": str(_PAGE)}
             part = await self._ask(session, "GET", what, params=query)
             if not isinstance(part, list) or not all(isinstance(each, dict) for each in part):
-                raise _RequestFailedError(f"GET /{what} did not answer a list of objects")
+                raise RequestFailedError(f"GET /{what} did not answer a list of objects")
             fresh = [each for each in part if each not in found]
             found += fresh
             # A VTN that ignores `skip` answers the same again.
             if len(part) < _PAGE or not fresh:
                 return found
-        raise _RequestFailedError(f"GET /{what} has more than {MAX_PAGES * _PAGE} objects")
+        raise RequestFailedError(f"GET /{what} has more than {MAX_PAGES * _PAGE} objects")
 
     # ---- reports -------------------------------------------------------------------------
 
@@ -170,9 +161,9 @@ class Client3:
                 self._token = None
                 continue
             if status not in (200, 201):
-                raise _RequestFailedError(f"{method} /{what} answered {status}")
+                raise RequestFailedError(f"{method} /{what} answered {status}")
             return answer
-        raise _RequestFailedError(f"{method} /{what} is refused")
+        raise RequestFailedError(f"{method} /{what} is refused")
 
     async def _headers(self, session: aiohttp.ClientSession) -> dict[str, str]:
         if self._config.client_id is None:
@@ -189,7 +180,7 @@ class Client3:
             status, answer = await self._call(session, "POST", url, data=form)
             token = answer.get("access_token") if isinstance(answer, dict) else None
             if status not in (200, 201) or not isinstance(token, str):
-                raise _RequestFailedError(f"the token is refused ({status})")
+                raise RequestFailedError(f"the token is refused ({status})")
             lasts = answer.get("expires_in")
             lasts_s = float(lasts) if isinstance(lasts, (int, float)) else 300.0
             self._token = token, now + max(1.0, lasts_s - _EARLY_S)
@@ -200,154 +191,10 @@ class Client3:
     ) -> tuple[int, Any]:
         context: Any = True if self._ssl is None else self._ssl
         async with session.request(method, url, ssl=context, allow_redirects=False, **how) as reply:
-            body = b""
-            while chunk := await reply.content.read(MAX_BODY_BYTES + 1 - len(body)):
-                body += chunk
-                if len(body) > MAX_BODY_BYTES:
-                    raise _RequestFailedError(
-                        f"{method} {url} answered more than {MAX_BODY_BYTES} bytes"
-                    )
+            body = await read_body(reply)
             try:
                 return reply.status, json.loads(body) if body.strip() else None
             except ValueError:
                 if reply.status in (200, 201):
-                    raise _RequestFailedError(f"{method} {url} did not answer JSON") from None
+                    raise RequestFailedError(f"{method} {url} did not answer JSON") from None
                 return reply.status, None
-
-
-def parse_event(vtn: str, fields: Mapping[str, Any], now: datetime) -> Event:
-    """An event object of OpenADR 3. Raises KeyError, TypeError or ValueError where it is
-    malformed; signals that are not supported make it `refused` where no other is left."""
-    units = {
-        each.get("payloadType"): each.get("units")
-        for each in fields.get("payloadDescriptors") or []
-    }
-    period = fields.get("intervalPeriod") or {}
-    at = _moment(period.get("start"), now)
-    intervals, problems, randomize_s = [], [], 0.0
-    for each in fields["intervals"]:
-        own = each.get("intervalPeriod") or {}
-        start = _moment(own["start"], now) if own.get("start") else at
-        length = duration(own.get("duration") or period.get("duration"))
-        drawn = duration(own.get("randomizeStart") or period.get("randomizeStart") or "PT0S")
-        randomize_s = max(randomize_s, (drawn or timedelta(0)).total_seconds())
-        asks: list[Ask] = []
-        for payload in each["payloads"]:
-            try:
-                (value,) = payload["values"]
-                asks.append(to_ask("3", payload["type"], None, value, units.get(payload["type"])))
-            except UnresolvableSignalError as error:
-                problems.append(str(error))
-        end = None if length is None else start + length
-        intervals.append(Interval(start, end, tuple(asks)))
-        if end is not None:
-            at = end
-    if not intervals:
-        raise ValueError("it has no interval")
-    priority = fields.get("priority")
-    is_empty = not any(interval.asks for interval in intervals)
-    return Event(
-        vtn=vtn,
-        id=str(fields["id"]),
-        modification=str(fields.get("modificationDateTime") or ""),
-        program=str(fields["programID"]),
-        intervals=tuple(intervals),
-        rank=priority if type(priority) is int and priority >= 0 else LOWEST_RANK,
-        randomize_s=randomize_s,
-        refused="; ".join(dict.fromkeys(problems)) if is_empty else "",
-        wanted=tuple(
-            str(each.get("payloadType")) for each in fields.get("reportDescriptors") or []
-        ),
-    )
-
-
-def duration(text: str | None) -> timedelta | None:
-    """An ISO 8601 duration; None: without end. Raises ValueError."""
-    if text is None:
-        return None
-    parts = _DURATION.fullmatch(text)
-    if parts is None or text in ("P", "PT"):
-        raise ValueError(f"duration {text!r} is not ISO 8601")
-    years, months, weeks, days, hours, minutes = (int(part or 0) for part in parts.groups()[:6])
-    if years >= 10:
-        return None
-    length = timedelta(
-        days=365 * years + 30 * months + 7 * weeks + days,
-        hours=hours,
-        minutes=minutes,
-        seconds=float(parts.group(7) or 0),
-    )
-    return None if length >= _ENDLESS else length
-
-
-def _moment(text: str | None, now: datetime) -> datetime:
-    """A start; one that is not given, or before the year 1900, means now (from then on)."""
-    if text is None or text.startswith("0"):
-        return now.replace(microsecond=0)
-    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    if moment.tzinfo is None:
-        raise ValueError(f"start {text!r} has no time zone")
-    return moment.astimezone(timezone.utc)
-
-
-_UNITS = {"USAGE": "KWH", "DELTA_USAGE": "KWH", "BASELINE": "KWH", "DEMAND": "KW", "SETPOINT": "KW"}
-
-
-def _payloads(done: Performance, takes_part: bool) -> Iterator[tuple[str, Any]]:
-    window = done.window
-    hours = (window.end - window.start).total_seconds() / 3600
-    yield "USAGE", window.energy_kwh
-    yield "DEMAND", window.load_kw
-    yield "SETPOINT", window.limit_kw
-    yield "BASELINE", None if done.baseline_kw is None else done.baseline_kw * hours
-    # What the event changed: less is negative.
-    yield "DELTA_USAGE", None if done.reduction_kw is None else -done.reduction_kw * hours
-    yield "LOAD_SHED_HEADROOM", window.headroom_kw
-    yield "PORTS", window.ports
-    yield "PORTS_REPORTING", window.reporting
-    yield "OPERATING_STATE", done.state if takes_part else "VEN_OPTED_OUT"
-
-
-def report_of(
-    event: Event, done: Performance, ven_name: str, takes_part: bool
-) -> dict[str, Any] | None:
-    """The body of POST /reports for one interval. What is not known is left out; None where
-    the VTN asks for types of which nothing is known."""
-    wanted: Sequence[str] = event.wanted
-    payloads = [
-        {"type": kind, "values": [round(value, 6) if isinstance(value, float) else value]}
-        for kind, value in _payloads(done, takes_part)
-        if value is not None and (not wanted or kind in wanted or kind == "OPERATING_STATE")
-    ]
-    window = done.window
-    start = window.start.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
-    seconds = (window.end - window.start).total_seconds()
-    return {
-        "programID": event.program,
-        "eventID": event.id,
-        "clientName": ven_name,
-        "reportName": f"{ven_name} {event.id} {start}"[:128],
-        "payloadDescriptors": [
-            {"payloadType": each["type"], "units": _UNITS[str(each["type"])]}
-            for each in payloads
-            if each["type"] in _UNITS
-        ],
-        "resources": [
-            {
-                "resourceName": ven_name,
-                "intervalPeriod": {"start": start, "duration": f"PT{seconds:g}S"},
-                "intervals": [{"id": 0, "payloads": payloads}],
-            }
-        ],
-    }
-
-
-def _context(config: VtnConfig) -> ssl.SSLContext:
-    """Raises ConfigurationError where a file cannot be read."""
-    try:
-        context = ssl.create_default_context(cafile=config.ca)
-        if config.certificate is not None:
-            context.load_cert_chain(config.certificate, config.key)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(f"ca, certificate or key cannot be used: {error}") from None
-    return context

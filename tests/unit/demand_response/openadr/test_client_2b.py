@@ -23,10 +23,11 @@ VEN_ID = "ven-1"
 class Vtn:
     """A VTN that asks for the reports of `granularity_s`."""
 
-    def __init__(self, granularity_s: float = 60.0) -> None:
+    def __init__(self, granularity_s: float = 60.0, **options: Any) -> None:
         logging.getLogger("openleadr").setLevel(logging.CRITICAL)
         self.port = free_port()
         self.granularity_s = granularity_s
+        self._options = options
         self.opts: list[tuple[str, str]] = []
         self.reports: dict[str, list[tuple[datetime, float]]] = {}
         self._loop = Loop()
@@ -35,14 +36,19 @@ class Vtn:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/OpenADR2/Simple/2.0b"
+        scheme = "https" if "http_cert" in self._options else "http"
+        return f"{scheme}://localhost:{self.port}/OpenADR2/Simple/2.0b"
 
     def start(self) -> None:
         self._loop.run(self._start())
 
     async def _start(self) -> None:
         self.server = OpenADRServer(
-            vtn_id="vtn", http_port=self.port, requested_poll_freq=timedelta(seconds=1)
+            vtn_id="vtn",
+            http_port=self.port,
+            requested_poll_freq=timedelta(seconds=1),
+            show_fingerprint=False,
+            **self._options,
         )
         self.server.add_handler("on_create_party_registration", self._registered)
         self.server.add_handler("on_register_report", self._offered)
