@@ -1,6 +1,7 @@
 # make help   this list
 # make demo   a real VOLTTRON platform polls simulated stations, sheds a port, ends by itself
-# make test   the tests     make check   lint, types, layers, docs     make bench   measurements
+# make test   the tests, in three processes at a time: `python -m tests` prints what it starts
+# make check  lint, types, layers, docs     make bench   measurements
 # make docs   the documentation, in build/docs
 # make chromium  a browser for the tests of the page, where apt-get may install one
 # make alert-agents   the platform's agents for alerts, for the tests of their samples
@@ -58,7 +59,7 @@ demo:
 	$(BIN)/python -m examples.demo $(if $(KEEP),--keep) $(if $(AGENT),--agent) $(if $(OCPP),--ocpp)
 
 test: $(READY)
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m tests $(PYTEST)
 
 # Without it the tests of the page are skipped, which their summary says.
 chromium:

@@ -73,11 +73,11 @@ def run(python: str, folder: Path) -> tuple[bool | None, str]:
     began_s = time.monotonic()
     try:
         without = install(python, environment)
-        command = [environment / "bin" / "python", "-m", "pytest"]
+        command = [environment / "bin" / "python", "-m", "tests"]
         code = subprocess.run(command, cwd=ROOT, timeout=TESTS_S, check=False).returncode
     except (RuntimeError, subprocess.SubprocessError) as error:
         return False, f"{found}: FAILED: {error}"
-    said = "passed" if code == 0 else f"FAILED (pytest ended with {code})"
+    said = "passed" if code == 0 else f"FAILED (the tests ended with {code})"
     platform = f"; without platform: {without}" if without else ""
     return code == 0, f"{found}: {said} in {time.monotonic() - began_s:.0f} s{platform}"
 

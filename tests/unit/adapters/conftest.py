@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
+from ... import under_gevent  # noqa: F401  # patches first
+
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # gevent patches late here; the host's own imports warn
+    warnings.simplefilter("ignore")  # the host's own imports warn
     import gevent
     import platform_driver.agent as host
     import volttron.client  # noqa: F401  # patches first
