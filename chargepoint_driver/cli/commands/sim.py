@@ -12,7 +12,13 @@ import click
 from chargepoint_driver.cli.support.console import refuse_ignored
 from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.simulator.command import run
-from chargepoint_driver.simulator.ocpp import QUIRKS, InvalidScenarioError, Scenario, load_scenario
+from chargepoint_driver.simulator.ocpp import (
+    QUIRKS,
+    InvalidScenarioError,
+    Scenario,
+    load_recording,
+    load_scenario,
+)
 
 __all__ = ["sim"]
 
@@ -112,6 +118,12 @@ _OF_TWINS = (
     help="JSON or YAML file to carry out.",
 )
 @click.option(
+    "--replay",
+    "recording_file",
+    type=click.Path(path_type=Path),
+    help="Recorded events, as JSON lines, whose sessions, loads and faults come again.",
+)
+@click.option(
     "--csms-password-env", metavar="NAME", help="Environment variable of the twins' password."
 )
 @click.option("--ca-file", help="PEM file of the central system's authority.")
@@ -138,8 +150,10 @@ def sim(password: str | None, stations: int, **options: Any) -> None:
     """
     if not stations:
         refuse_ignored(_OF_SOAP, "is for stations behind the SOAP service: --stations 0 has none")
-    if options["charge_points"] is None and options["scenario_file"] is None:
-        refuse_ignored(_OF_TWINS, "is for twins: give --charge-points or --scenario too")
+    if all(options[name] is None for name in ("charge_points", "scenario_file", "recording_file")):
+        refuse_ignored(_OF_TWINS, "is for twins: give --charge-points, --scenario or --replay too")
+    if options["scenario_file"] is not None and options["recording_file"] is not None:
+        raise click.UsageError("--scenario or --replay, not both")
     if stations and options["speed"] != 1:
         click.echo(
             f"note: at speed {options['speed']:g} sessions and timeInterval follow the simulated "
@@ -151,12 +165,15 @@ def sim(password: str | None, stations: int, **options: Any) -> None:
     if password is not None:
         options["password"] = password
     if not stations and twins is None:
-        raise click.UsageError("--stations 0 needs --charge-points or --scenario")
+        raise click.UsageError("--stations 0 needs --charge-points, --scenario or --replay")
     scenario: Scenario | None = None
-    path = options.pop("scenario_file")
-    if path is not None and twins is not None:
+    path, recording = options.pop("scenario_file"), options.pop("recording_file")
+    if twins is not None and (path is not None or recording is not None):
         try:
-            scenario = load_scenario(path, {key: twins[key] for key in ("csms_url", "ocpp")})
+            if recording is not None:
+                scenario = load_recording(recording)
+            else:
+                scenario = load_scenario(path, {key: twins[key] for key in ("csms_url", "ocpp")})
         except InvalidScenarioError as error:
             raise ConfigurationError(str(error)) from None
     raise SystemExit(run(stations=stations, twins=twins, scenario=scenario, **options))
@@ -179,7 +196,7 @@ def twin_options(options: dict[str, Any]) -> dict[str, Any] | None:
         if not os.environ.get(variable):
             raise click.UsageError(f"the environment variable {variable} is not set")
         twins["password"] = os.environ[variable]
-    if number is None and options["scenario_file"] is None:
+    if number is None and options["scenario_file"] is None and options["recording_file"] is None:
         return None
     return {"charge_points": number or 0, **twins}
 

@@ -3,7 +3,7 @@
 Part of the simulator, and free of the driver and of its OCPP library: framing, reading and
 profiles are its own, so that the two can never agree on the same mistake.
 
-Layers, top to bottom: twins; server, http_api; scenario; fleet; v16 and v201 (siblings that
+Layers, top to bottom: twins; server, http_api; replay; scenario; fleet; v16 and v201 (siblings that
 never meet); smart_charging, firmware, requests, actions; charge_point; composite, connection,
 metered; station; power_sharing; connector, profiles; vehicle, electrical. Beside them, used by
 all: scheduler, quirks, mutations, kinds, spec, wire, payload_reader, moments.
@@ -12,6 +12,7 @@ all: scheduler, quirks, mutations, kinds, spec, wire, payload_reader, moments.
 from __future__ import annotations
 
 from .quirks import QUIRKS
+from .replay import load_recording
 from .scenario import InvalidScenarioError, Scenario, load_scenario, read_scenario
 from .spec import InvalidSpecError
 from .station import NotNowError
@@ -24,6 +25,7 @@ __all__ = [
     "NotNowError",
     "Scenario",
     "Twins",
+    "load_recording",
     "load_scenario",
     "read_scenario",
 ]

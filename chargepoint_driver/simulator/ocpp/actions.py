@@ -147,6 +147,11 @@ def _plug(point: Charger, connector: int, vehicle: Any) -> Result:
     return {"vehicle": vehicle_truth(point.connector(connector).charge)}
 
 
+def _demand(point: Charger, connector: int, kw: float) -> Result:
+    point.demand(connector, kw)
+    return {}
+
+
 def _unplug(point: Charger, connector: int) -> Result:
     point.unplug(connector)
     return {}
@@ -264,6 +269,16 @@ _QUIRK_NAME = Parameter(_is_text, "a quirk's name")
 
 ACTIONS: Mapping[str, Action] = {
     "plug": Action("plug a vehicle in", _plug, {"connector": _CONNECTOR, "vehicle": _VEHICLE}),
+    "demand": Action(
+        "have the vehicle take at most so much, kW",
+        _demand,
+        {
+            "connector": _CONNECTOR,
+            "kw": Parameter(
+                lambda value: type(value) in (int, float) and 0 <= value <= 2_000, "kW, 0 to 2000"
+            ),
+        },
+    ),
     "unplug": Action("take the vehicle away", _unplug, {"connector": _CONNECTOR}),
     "authorize": Action(
         "present an idTag; at a connector it also starts (connector null: only asks)",

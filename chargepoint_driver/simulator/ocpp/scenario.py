@@ -40,10 +40,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Scenario:
-    """Twins to be created first, and steps in order of time."""
+    """Twins to be created first, and steps in order of time. `tolerant`: a step that cannot be
+    taken ends nothing; see `replay`."""
 
     charge_points: tuple[Mapping[str, Any], ...]
     steps: tuple[Step, ...]
+    tolerant: bool = False
 
 
 def load_scenario(path: Path, defaults: Mapping[str, Any] | None = None) -> Scenario:

@@ -117,6 +117,15 @@ class Station:
             self.begin_transaction(connector)
         return vehicle
 
+    def demand(self, connector_id: int, max_kw: float) -> None:
+        """Have the vehicle at a connector take at most that much, kW. Raises NotNowError."""
+        now_s = self.begin()
+        connector = self.connector(connector_id)
+        if connector.charge is None:
+            raise NotNowError(f"no vehicle at connector {connector_id}")
+        connector.charge.want(max_kw)
+        self.refresh(now_s)
+
     def unplug(self, connector_id: int) -> None:
         """Take the vehicle away. Raises NotNowError."""
         now_s = self.begin()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from ..world.charging import ChargeCurve
@@ -65,6 +65,11 @@ class Charge:
     curve: ChargeCurve | None = field(init=False)
 
     def __post_init__(self) -> None:
+        self.curve = self.vehicle.curve(self.kind)
+
+    def want(self, max_kw: float) -> None:
+        """Have it take at most that much from now on, kW; 0: nothing."""
+        self.vehicle = replace(self.vehicle, max_ac_kw=max_kw, max_dc_kw=max_kw)
         self.curve = self.vehicle.curve(self.kind)
 
     @property
