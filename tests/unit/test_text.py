@@ -25,7 +25,7 @@ from chargepoint_driver.reports import as_csv
 from chargepoint_driver.service import session_reports
 from chargepoint_driver.text import csv_text, get_logger, visible, visible_lines
 
-SOURCES = Path(bundle.__file__).parents[3]
+SOURCES = Path(bundle.__file__).parents[2]
 # Clears the screen, sets the title, a C1 sequence, right to left, a line of its own.
 HOSTILE = "A\x1b[2J\x1b]0;owned\x07\x9b31m\u202egnp\u2066\r\nERROR all is well\u2028\x00"
 ACTS = [chr(n) for n in range(sys.maxunicode + 1) if unicodedata.category(chr(n)) in {"Cc", "Cs"}]
