@@ -4,6 +4,7 @@
 # make check  lint, types, layers, docs     make bench   measurements
 # make docs   the documentation, in build/docs
 # make chromium  a browser for the tests of the page, where apt-get may install one
+# make engines  NATS and Mosquitto for the tests of the event stream, where apt-get may install them
 # make alert-agents   the platform's agents for alerts, for the tests of their samples
 # make fuzz   random input against the OCPP central system
 # make fuzz-xml MINUTES=30   what a coverage-guided fuzzer finds in replies, requests, registries,
@@ -31,7 +32,7 @@ PYTEST ?=
 
 RELEASE ?= $(or $(TMPDIR),/tmp)/chargepoint-release
 
-.PHONY: help release-check all venv demo test chromium alert-agents fuzz fuzz-xml faults attack kills soak lowest pythons audit beside check docs bench clean
+.PHONY: help release-check all venv demo test chromium engines alert-agents fuzz fuzz-xml faults attack kills soak lowest pythons audit beside check docs bench clean
 all: check test
 
 # The comment at the top of this file.
@@ -68,6 +69,14 @@ chromium:
 	  DEBIAN_FRONTEND=noninteractive timeout 300 apt-get -qq install --no-install-recommends \
 	      chromium chromium-driver; } || \
 	echo "Chromium cannot be installed here; as root: apt-get install chromium chromium-driver" >&2
+
+# Without them the tests of these sinks are skipped, which their summary says.
+engines:
+	@{ test -x /usr/sbin/nats-server && test -x /usr/sbin/mosquitto; } || \
+	{ timeout 120 apt-get -qq update && \
+	  DEBIAN_FRONTEND=noninteractive timeout 300 apt-get -qq install --no-install-recommends \
+	      nats-server mosquitto; } || \
+	echo "NATS and Mosquitto cannot be installed here; as root: apt-get install nats-server mosquitto" >&2
 
 # The platform's own agents for alerts, which the samples `alerts` are for. Without them their
 # tests are skipped. Their metadata names releases that rc38 of the core has replaced.

@@ -33,6 +33,10 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "csms": ("csms", "Run the OCPP central system until interrupted."),
     "diagnostics": ("diagnostics", "Write a support bundle with secrets removed."),
     "discover": ("discover", "List what an account sees, and write or deploy devices."),
+    "events": (
+        "events",
+        "Print stored events as JSON lines, oldest first, or send them to a sink again.",
+    ),
     "examples": ("examples", "List or copy the samples that the documentation names."),
     "export": (
         "export",

@@ -56,6 +56,8 @@ class JetStreamSink:
             "name": f"chargepoint-driver {self._name}",
             # The relay connects again: what a client keeps meanwhile would come out of order.
             "allow_reconnect": False,
+            "max_reconnect_attempts": 1,
+            "reconnect_time_wait": 0.2,
             "connect_timeout": _CONNECT_S,
             "ping_interval": 10,
             "max_outstanding_pings": 2,
