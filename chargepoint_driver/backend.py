@@ -110,7 +110,7 @@ class UsageBackend(Protocol):
     def transactions(
         self, station_id: str | None, since: datetime, until: datetime | None
     ) -> list[Event]:
-        """What was billed in a time for a station (None: all), oldest first."""
+        """Return what was billed in a time for a station (None: all), oldest first."""
 
 
 class Backend(Protocol):
@@ -145,7 +145,7 @@ class Backend(Protocol):
         """Clear all alarms of the station. Sent once."""
 
     def secret_digest(self) -> bytes | None:
-        """What tells the password that a call would use now from another one, and cannot be
+        """Return what tells the password that a call would use now from another one, and cannot be
         turned back into it. None where there is no password, or it cannot be had."""
 
     def calls(self) -> dict[str, int]:
@@ -180,7 +180,7 @@ class CountingBackend(Protocol):
     """What a backend offers besides when others connect to it."""
 
     def counters(self) -> dict[str, int]:
-        """What was refused, forgiven or out of order since the start, by kind."""
+        """Return what was refused, forgiven or out of order since the start, by kind."""
 
 
 @runtime_checkable
@@ -225,7 +225,7 @@ class StreamingBackend(Protocol):
     """What a backend offers besides when it stores events, and hands them to sinks, itself."""
 
     def has_sinks(self) -> bool:
-        """Whether any sink is configured."""
+        """Return True if any sink is configured."""
 
     def add_event(
         self,
@@ -239,7 +239,7 @@ class StreamingBackend(Protocol):
         """Store an event of ours among those of chargers. From any thread; never waits."""
 
     def sinks(self) -> list[Any]:
-        """How each sink stands, as `events.SinkState`."""
+        """Return how each sink stands, as `events.SinkState`."""
 
     def live_status(self, station_id: str | None = None) -> list[dict[str, Any]]:
         """The latest status (see `events.live_status`) of all charge points, or of one. Raises

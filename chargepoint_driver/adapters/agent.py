@@ -120,7 +120,7 @@ class ChargePointAgent(OcppRpc, OcppRequests, Agent):  # type: ignore[misc]  # t
         os._exit(_NOT_CONNECTED)
 
     def _open_doors(self) -> list[str] | None:
-        """What every agent of the platform may do; None when it cannot be known."""
+        """Return what every agent of the platform may do; None when it cannot be known."""
         return writing_open_to_all(self.vip, self.core.identity, AGENT_WRITES)
 
     @Core.receiver("onstop")  # type: ignore[untyped-decorator]
@@ -244,7 +244,7 @@ class ChargePointAgent(OcppRpc, OcppRequests, Agent):  # type: ignore[misc]  # t
 
     @RPC.export  # type: ignore[untyped-decorator]
     def health(self) -> dict[str, Any]:
-        """What does not work at present; `good` sums it up.
+        """Return what does not work at present; `good` sums it up.
 
         `writing` says who may write over the bus: "open" (every agent), "protected", or None when
         the platform does not say. `open` lists what every agent may do, `warnings` says it."""

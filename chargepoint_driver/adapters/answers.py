@@ -13,7 +13,7 @@ __all__ = ["answered"]
 
 
 def answered(ask: Callable[[], Any]) -> Any:
-    """What `ask` answers. A gevent.Timeout, which is no Exception, would leave the caller
+    """Return what `ask` answers. A gevent.Timeout, which is no Exception, would leave the caller
     without any answer; it becomes one."""
     try:
         return ask()

@@ -182,8 +182,8 @@ def open_doors(identity: str, methods: Iterable[str], protected: Iterable[str]) 
 def open_in_file(
     authz: Mapping[str, Any], *, driver: str = DRIVER, agent: str = AGENT
 ) -> list[str]:
-    """What every agent may do, after the content of an `authz.json`: methods as IDENTITY.METHOD,
-    and the topic where the driver takes writes. Empty: writing is closed."""
+    """Return what every agent may do, after the content of an `authz.json`: methods as
+    IDENTITY.METHOD, and the topic where the driver takes writes. Empty: writing is closed."""
     agents = authz.get("agents") or {}
     found: list[str] = []
     for identity, methods in ((driver, DRIVER_WRITES), (agent, AGENT_WRITES)):
@@ -195,7 +195,7 @@ def open_in_file(
 
 
 def _matches(pattern: str) -> bool:
-    """Whether a protected topic covers the one where the driver takes writes."""
+    """Return True if a protected topic covers the one where the driver takes writes."""
     is_regex = len(pattern) > 1 and pattern[0] == pattern[-1] == "/"
     try:
         return bool(re.match(pattern[1:-1] if is_regex else pattern, f"{SET_TOPIC}/device/point"))

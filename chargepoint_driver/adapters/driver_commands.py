@@ -46,8 +46,8 @@ def _method(name: str, usual: object) -> Method:
 
 
 def _targets(interface: Any, name: str, topics: list[str]) -> dict[Target, list[str]]:
-    """What a call is for: the points of this command where there are any among the topics, else
-    each device that the topics are of, once."""
+    """Return what a call is for: the points of this command where there are any among the topics,
+    else each device that the topics are of, once."""
     registers = {topic: interface.get_register_by_name(topic) for topic in topics}
     own = {
         topic: register

@@ -193,7 +193,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         )
 
     def _pushing(self, device: Device) -> Push | None:
-        """What publishes changes at once; None where the service does not tell of them."""
+        """Return what publishes changes at once; None where the service does not tell of them."""
         if not isinstance(device, OcppDevice):
             return None
         push = Push(self.driver_agent, self.point_map, lambda points: self._read(points)[0])

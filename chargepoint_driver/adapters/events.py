@@ -34,8 +34,8 @@ def publish_lost(vip: Any, lost: int) -> None:
 
 
 def changes_topic(agent: str) -> str:
-    """Where a caching agent says which chargers have news: {"account", "stations"}, and "all"
-    true where messages were lost, so that any charger may have news."""
+    """Return where a caching agent says which chargers have news: {"account", "stations"}, and
+    "all" true where messages were lost, so that any charger may have news."""
     return f"chargepoint/changes/{agent}"
 
 

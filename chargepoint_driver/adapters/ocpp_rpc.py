@@ -62,7 +62,7 @@ class OcppRpc:
 
     @RPC.export  # type: ignore[untyped-decorator]
     def last_contact(self, station: str, account: str | None = None) -> str | None:
-        """When a charge point last sent something, ISO 8601."""
+        """Return when a charge point last sent something, ISO 8601."""
         found: str | None = answered(
             lambda: session_reports.last_contact(self._source(account), station)
         )

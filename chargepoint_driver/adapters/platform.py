@@ -20,12 +20,13 @@ _STATION_KEY = "chargepoint/station"
 
 
 def command_file(agent: Any) -> Path:
-    """Where an agent's commands are kept: one file for each identity, in the platform's home."""
+    """Return where an agent's commands are kept: one file for each identity, in the platform's
+    home."""
     return file_of(str(getattr(agent.core, "identity", None) or "driver"))
 
 
 def file_of(identity: str) -> Path:
-    """Where the agent of an identity keeps its commands."""
+    """Return where the agent of an identity keeps its commands."""
     name = "".join(char if char.isalnum() or char in "._-" else "_" for char in identity)
     return Path(ClientContext.get_volttron_home()) / "chargepoint" / f"{name}.sqlite"
 

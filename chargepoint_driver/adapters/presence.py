@@ -35,7 +35,7 @@ class Presence:
         self._peer = peer
 
     def is_listed(self) -> bool | None:
-        """Whether the bus lists the agent; None when the bus does not say so in time."""
+        """Return True if the bus lists the agent; None when the bus does not say so in time."""
         try:
             return self._peer in self._vip.peerlist().get(timeout=_LOOK_LIMIT_S)
         except (AttributeError, TypeError, VIPError, gevent.Timeout):

@@ -76,8 +76,8 @@ def explain_refusals(vip: Any, identity: str) -> None:
 
 
 def writing_open_to_all(vip: Any, identity: str, methods: Iterable[str]) -> list[str] | None:
-    """What every agent of the platform may do: the methods of `identity` that write and are not
-    protected, as IDENTITY.METHOD, and the topic of writes. None when it cannot be known."""
+    """Return what every agent of the platform may do: the methods of `identity` that write and are
+    not protected, as IDENTITY.METHOD, and the topic of writes. None when it cannot be known."""
     try:
         protected = vip.rpc.call(AUTH, "get_protected_rpcs", identity).get(timeout=_LIMIT_S)
         found = open_doors(identity, methods, protected or [])

@@ -66,7 +66,7 @@ class RestartNotes:
         return remote is not None and remote.interface is not self._interface
 
     def _is_followed(self, topic: str) -> bool:
-        """Whether `/all` of a device is what its config says now."""
+        """Return True if `/all` of a device is what its config says now."""
         now = self._publishes(topic)
         before = self._published.get(topic, (None, False))
         return now == before or not (now[1] or before[1])

@@ -64,7 +64,7 @@ class Backoff:
 
     @property
     def is_without_access(self) -> bool:
-        """Whether the account's credentials were refused last."""
+        """Return True if the account's credentials were refused last."""
         return _EVERYTHING in self._holds
 
     def down(self) -> dict[str, ChargePointError]:

@@ -176,7 +176,7 @@ class SharedCache:
                     outcomes[key] = self._failed(key, late, now)
 
     def _is_empty(self, flight: Flight, key: Key) -> bool:
-        """Whether a station that the replies leave out simply has nothing."""
+        """Return True if a station that the replies leave out simply has nothing."""
         return self._catalogue.calls[key[0]].absent_is_empty and not flight.errors
 
     def _failed(self, key: Key, error: ChargePointError, now: float) -> Outcome:
@@ -251,7 +251,7 @@ class SharedCache:
             self._newest.pop(call, None)
 
     def peek(self, call: str, station: str) -> StationRecord | None:
-        """What is known of a station, however old, without asking; None for nothing."""
+        """Return what is known of a station, however old, without asking; None for nothing."""
         with self._lock:
             entry = self._entries.get((call, station))
         return None if entry is None else entry.record
@@ -267,14 +267,14 @@ class SharedCache:
             }
 
     def replied(self, call: str, station: str) -> float | None:
-        """When the reply came that what is known of a station is out of, by the cache's clock:
-        it tells one reply from the next. None for nothing."""
+        """Return when the reply came that what is known of a station is out of, by the cache's
+        clock: it tells one reply from the next. None for nothing."""
         with self._lock:
             entry = self._entries.get((call, station))
         return None if entry is None else entry.replied
 
     def __len__(self) -> int:
-        """How many records are kept: one for each call and station."""
+        """Return how many records are kept: one for each call and station."""
         return len(self._entries)
 
     def forget_failures(self) -> None:
@@ -432,7 +432,7 @@ class SharedCache:
             self._disk.save(calls)
 
     def _is_kept(self, call: str) -> bool:
-        """Whether a call's values are worth a file."""
+        """Return True if a call's values are worth a file."""
         known = self._catalogue.calls.get(call)
         return known is not None and known.currency_s >= _KEPT_S
 

@@ -42,7 +42,7 @@ class CircuitBreaker:
         self._probe: threading.Event | None = None
 
     def secret(self) -> bytes | None:
-        """What `error` is to be told. It may be read from a file, which nobody's lock should
+        """Return what `error` is to be told. It may be read from a file, which nobody's lock should
         wait for; where it does not matter it is not read, and None."""
         with self._lock:
             matters = self._backoff.is_without_access

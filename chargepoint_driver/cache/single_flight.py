@@ -68,7 +68,7 @@ class Flight:
         return self._done.wait(limit_s)
 
     def error_of(self, station: str) -> ChargePointError:
-        """Why a station has no record."""
+        """Return why a station has no record."""
         error = self.errors.get(station)
         if error is None and station not in self.stations:
             # It joined a fetch of the whole account, which failed for all alike.

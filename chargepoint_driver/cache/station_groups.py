@@ -60,7 +60,7 @@ class Groups:
 
     @property
     def doubtful(self) -> bool:
-        """Whether a reply disagreed with what is known."""
+        """Return True if a reply disagreed with what is known."""
         return bool(self._astray)
 
     def usable(self) -> Mapping[str, Set[str]]:

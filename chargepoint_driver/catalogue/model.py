@@ -100,12 +100,13 @@ class Attribute:
 
     @property
     def is_command(self) -> bool:
-        """Whether a write of it is a command of the backend, with the value as its argument."""
+        """Return True if a write of it is a command of the backend, with the value as its
+        argument."""
         return self.register == COMMANDS
 
     @property
     def truth(self) -> bool:
-        """Whether an integer is a truth value, not a count or a percentage."""
+        """Return True if an integer is a truth value, not a count or a percentage."""
         return self.unit == "0 or 1"
 
     @property

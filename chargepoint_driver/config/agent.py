@@ -89,7 +89,7 @@ def _read(account: Mapping[str, Any]) -> tuple[AgentAccountConfig | None, list[s
 
 
 def _clash(account: AgentAccountConfig, others: Mapping[str, AgentAccountConfig]) -> str | None:
-    """Why an account cannot stand beside the others."""
+    """Return why an account cannot stand beside the others."""
     for name, other in others.items():
         if other.key == account.key:
             # Its calls would be made twice, and the limit of calls per minute not be held; of a

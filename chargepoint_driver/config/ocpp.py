@@ -294,7 +294,7 @@ class OcppConfig(StreamKeys):
 
     @property
     def is_authenticated(self) -> bool:
-        """Whether nobody gets in without a secret."""
+        """Return True if nobody gets in without a secret."""
         if self.tls is not None and self.tls.client_ca is not None:
             return True
         return self.charge_points != "*" and all(

@@ -41,7 +41,7 @@ class OcppAccount(OcppConfig):
 
     @property
     def key(self) -> tuple[str, str]:
-        """What makes two configs the same central system: its database has one writer."""
+        """Return what makes two configs the same central system: its database has one writer."""
         return "ocpp", str(self.database)
 
     @property
@@ -50,7 +50,7 @@ class OcppAccount(OcppConfig):
         return 4 * self.call_timeout_s + 10
 
     def missing_secret(self) -> ConfigurationError | None:
-        """Why the password of a charge point cannot be had at present."""
+        """Return why the password of a charge point cannot be had at present."""
         points = {} if self.charge_points == "*" else self.charge_points
         for station_id, point in points.items():
             try:
@@ -131,17 +131,17 @@ class OcppDevice(ShedSettings, DeviceKeys):
 
     @property
     def account_label(self) -> str | None:
-        """What the caching agent knows the account by."""
+        """Return what the caching agent knows the account by."""
         return self.account_name
 
     @property
     def place(self) -> str:
-        """Where charge points connect, for messages."""
+        """Return where charge points connect, for messages."""
         return self.cache_agent or f"central system at {self.account.listen}"
 
     @property
     def key(self) -> tuple[str, ...]:
-        """What makes two devices share their central system."""
+        """Return what makes two devices share their central system."""
         if self.cache_agent is not None:
             return "agent", self.cache_agent, "ocpp", self.account_name or ""
         return self.account.key

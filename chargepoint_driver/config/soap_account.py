@@ -130,7 +130,7 @@ class _Account(StreamKeys):
 
     @property
     def url(self) -> str:
-        """Where the service is."""
+        """Return where the service is."""
         if self.endpoint is not None:
             return self.endpoint
         return f"https://{HOSTS[self.region]}/webservices/chargepoint/services/{self.api_version}"
@@ -155,11 +155,11 @@ class AccountConfig(_Account):
 
     @property
     def key(self) -> tuple[str, str]:
-        """What makes two configs the same account."""
+        """Return what makes two configs the same account."""
         return self.url, self.username
 
     def missing_secret(self) -> ConfigurationError | None:
-        """Why the password cannot be had at present."""
+        """Return why the password cannot be had at present."""
         try:
             self.read_password()
         except ConfigurationError as error:
@@ -238,12 +238,12 @@ class DeviceConfig(ShedSettings, DeviceKeys, _Account):
 
     @property
     def account_label(self) -> str | None:
-        """What the caching agent knows the account by."""
+        """Return what the caching agent knows the account by."""
         return self.account_name or self.username
 
     @property
     def key(self) -> tuple[str, ...]:
-        """What makes two devices share their calls."""
+        """Return what makes two devices share their calls."""
         if self.cache_agent is not None:
             return "agent", self.cache_agent, self.account_label or ""
         return self.account.key
@@ -292,7 +292,7 @@ class AgentAccount(AccountConfig):
 
 
 def _device_faults(given: Mapping[str, Any]) -> list[str]:
-    """What is wrong with which device it is."""
+    """Return what is wrong with which device it is."""
     station, group = given.get("stationID"), given.get("stationGroup")
     if not station and not group:
         return ["'stationID' is missing; add it (or stationGroup, for a station group)"]
@@ -304,7 +304,7 @@ def _device_faults(given: Mapping[str, Any]) -> list[str]:
 
 
 def _account_faults(given: Mapping[str, Any]) -> list[str]:
-    """What is wrong with the user name and the password of an account."""
+    """Return what is wrong with the user name and the password of an account."""
     faults = [] if given.get("username") else ["'username' is missing; add it"]
     passwords = [
         name

@@ -58,8 +58,8 @@ class Events:
             self.take(message, now)
 
     def take(self, message: Any, now: datetime) -> str:
-        """What becomes of a message: accepted, late, over, cancelled, known (nothing new), test
-        (nothing is done), or malformed and why."""
+        """Return what becomes of a message: accepted, late, over, cancelled, known (nothing new),
+        test (nothing is done), or malformed and why."""
         try:
             if ven_messages.is_of_ven(message) and ven_messages.is_test(message):
                 return "test"
@@ -127,7 +127,7 @@ def _age(event: ShedEvent, now: datetime) -> str:
 
 
 def _period(message: dict[str, Any]) -> Period:
-    """What a message of the own form asks for."""
+    """Return what a message of the own form asks for."""
     start = datetime.fromisoformat(message["start"].replace("Z", "+00:00"))
     parts = DURATION.fullmatch(message["duration"])
     if start.tzinfo is None or parts is None:

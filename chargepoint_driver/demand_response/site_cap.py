@@ -27,7 +27,7 @@ class Cap:
         return True
 
     def decide(self, now_s: float) -> float | None:
-        """What the chargers may take from now on in kW, None for everything."""
+        """Return what the chargers may take from now on in kW, None for everything."""
         wanted_kw = self._wanted_kw(now_s)
         if wanted_kw != self.allowed_kw:
             self.allowed_kw, self._changed_s = wanted_kw, now_s

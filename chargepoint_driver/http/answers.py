@@ -113,7 +113,8 @@ def answering(
 
 
 def _has_host(request: web.Request) -> bool:
-    """Whether the request names a host. Without one aiohttp would ask the system's resolver."""
+    """Return True if the request names a host. Without one aiohttp would ask the system's
+    resolver."""
     if not request.headers.get("Host"):
         return False
     try:

@@ -125,7 +125,7 @@ class Listener:
             self._runner = None
 
     def counts(self) -> dict[str, int]:
-        """What was refused or ended, by kind, since the start."""
+        """Return what was refused or ended, by kind, since the start."""
         return self.log.counts()
 
     def let_in(self, request: web.Request) -> bool:

@@ -109,7 +109,8 @@ def of_central_system(name: str, system: Any) -> AccountReading:
 
 
 def _unreadable(found: AccountReading) -> AccountReading:
-    """What is left of an account that could not be read: counters. A part would look whole."""
+    """Return what is left of an account that could not be read: counters. A part would look
+    whole."""
     return AccountReading(
         found.name,
         is_readable=False,

@@ -34,7 +34,7 @@ class MetricsServer:
 
     @property
     def url(self) -> str:
-        """Where the metrics are."""
+        """Return where the metrics are."""
         return f"{self._listener.url}{PATH}"
 
     def start(self) -> MetricsServer:

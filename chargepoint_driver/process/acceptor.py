@@ -81,7 +81,7 @@ class _Connection(_Plain):
         self._forget_once()
 
     def detach(self) -> int:
-        """What uvloop calls instead, which closes the descriptor then."""
+        """Return what uvloop calls instead, which closes the descriptor then."""
         descriptor = super().detach()
         self._forget_once()
         return descriptor
@@ -169,7 +169,7 @@ class Acceptor:
 
     @property
     def is_open(self) -> bool:
-        """Whether it accepts."""
+        """Return True if it accepts."""
         return self._is_open
 
     def counts(self) -> dict[str, int]:
@@ -181,7 +181,7 @@ class Acceptor:
 
     @property
     def is_full(self) -> bool:
-        """Whether no further connection may log in."""
+        """Return True if no further connection may log in."""
         return len(self._authenticated) >= self.limits.max_connections
 
     def authenticate(self, protocol: Any) -> bool:

@@ -115,7 +115,7 @@ class Signal:
             self._watcher.send()
 
     def wait(self, timeout_s: float | None) -> bool:
-        """Whether it was set in time."""
+        """Return True if it was set in time."""
         return bool(self._event.wait(timeout_s))
 
     def close(self) -> None:

@@ -21,7 +21,7 @@ class OwnershipLock:
 
     @property
     def is_owned(self) -> bool:
-        """Whether this object has the lock."""
+        """Return True if this object has the lock."""
         return self._handle is not None
 
     def acquire(self) -> bool:

@@ -53,7 +53,7 @@ class Point:
 
     @cached_property
     def target(self) -> Target:
-        """What a write of this point acts on."""
+        """Return what a write of this point acts on."""
         return Target(self.station_id, self.port, self.group)
 
     @property

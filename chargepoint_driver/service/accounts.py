@@ -312,7 +312,7 @@ class Accounts:
         return tuple(self._services)
 
     def publishes(self, account: str) -> bool:
-        """Whether the messages of an account's chargers belong on the platform's bus."""
+        """Return True if the messages of an account's chargers belong on the platform's bus."""
         held = self._services.get(account)
         return held is not None and getattr(held[0], "bus_events", False)
 

@@ -59,7 +59,7 @@ def take_over(
 
 
 def _is_suspect(service: Service, before: Account, account: Account) -> bool:
-    """Whether another password may be wrong, and the one before may be right."""
+    """Return True if another password may be wrong, and the one before may be right."""
     if not isinstance(before, AccountConfig) or not isinstance(account, AccountConfig):
         return False
     if isinstance(service.down().get(_ACCOUNT), AuthenticationError):

@@ -183,7 +183,7 @@ class Service:
         return service
 
     def sinks(self) -> list[SinkState]:
-        """How each sink of the account's events stands; empty where there is none."""
+        """Return how each sink of the account's events stands; empty where there is none."""
         return self._stream.sinks()
 
     def live_status(self, station_id: str | None = None) -> list[dict[str, Any]]:
@@ -197,7 +197,7 @@ class Service:
         return self._backend
 
     def counters(self) -> dict[str, int]:
-        """What was refused at the backend's own port, by kind; empty where it has none."""
+        """Return what was refused at the backend's own port, by kind; empty where it has none."""
         backend = self._backend
         return backend.counters() if isinstance(backend, CountingBackend) else {}
 
@@ -442,7 +442,7 @@ class Service:
     def transactions(
         self, station_id: str | None, since: datetime, until: datetime | None
     ) -> list[Event]:
-        """What was billed in a time for a station (None: all), oldest first. Raises
+        """Return what was billed in a time for a station (None: all), oldest first. Raises
         PermissionDeniedError where the account's chargers have no bills."""
         backend = self._usage()
         return self._once(
@@ -509,7 +509,7 @@ def _warn(found: list[str], warnings: list[str] | None) -> None:
 
 
 def _store(account: Account, default: Path | None) -> CommandStore | None:
-    """Where the account's commands are kept over a restart."""
+    """Return where the account's commands are kept over a restart."""
     if account.command_file is not None:
         return CommandStore(account.command_file, account.key)
     if default is None:

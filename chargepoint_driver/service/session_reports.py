@@ -56,7 +56,7 @@ def active(source: Source) -> list[str]:
 
 
 def last_contact(source: Source, station_id: str) -> str | None:
-    """When a charge point last sent something, ISO 8601. Raises NotFoundError."""
+    """Return when a charge point last sent something, ISO 8601. Raises NotFoundError."""
     found = source.contacts().get(station_id)
     if found is None:
         raise NotFoundError(f"no charge point {station_id!r} is known")
@@ -102,7 +102,7 @@ def of_service(service: Service) -> Source:
 
 
 def of_record(account: OcppAccount) -> Source:
-    """What a central system has on disk; it may run meanwhile, in whatever process."""
+    """Return what a central system has on disk; it may run meanwhile, in whatever process."""
     # What it needs is an extra.
     from chargepoint_driver.backends.ocpp.storage.offline import Record  # noqa: PLC0415
 

@@ -134,7 +134,7 @@ class StationAlerts:
         return found
 
     def _is_recent(self, time: str | None) -> bool:
-        """Whether an alarm is younger than what counts as long."""
+        """Return True if an alarm is younger than what counts as long."""
         began_s = _seconds(time)
         return began_s is not None and self._now() - began_s <= 60 * self.minutes
 
@@ -149,7 +149,7 @@ def _places(record: StationRecord) -> Iterator[tuple[int | None, Mapping[str, An
 
 
 def _is_out(record: StationRecord) -> bool:
-    """Whether the service or the central system does not reach it."""
+    """Return True if the service or the central system does not reach it."""
     network = record.values.get("networkStatus")
     return (
         record.values.get("Status") == "UNREACHABLE"

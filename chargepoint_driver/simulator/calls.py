@@ -41,7 +41,7 @@ class Calls:
             self._records.append(record)
 
     def count(self, operation: str) -> int:
-        """How often that operation was called since the last reset."""
+        """Return how often that operation was called since the last reset."""
         with self._lock:
             return self._counts[operation]
 

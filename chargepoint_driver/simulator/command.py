@@ -82,7 +82,7 @@ def run(
 
 
 def ready_line(simulator: Simulator | None, twins: Twins | None = None) -> dict[str, object]:
-    """What a caller needs to know to use the simulator and the twins."""
+    """Return what a caller needs to know to use the simulator and the twins."""
     line: dict[str, object] = {}
     if simulator is not None:
         line = {

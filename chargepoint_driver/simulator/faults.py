@@ -246,7 +246,7 @@ class FaultsOfCall:
     kinds: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def has(self, kind: str) -> bool:
-        """Whether that kind is on for this call."""
+        """Return True if that kind is on for this call."""
         return kind in self.kinds
 
     def param(self, kind: str, name: str, default: Any = None) -> Any:

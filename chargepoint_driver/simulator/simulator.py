@@ -81,12 +81,12 @@ class Simulator:
 
     @property
     def control_url(self) -> str:
-        """What the paths of the JSON control are appended to."""
+        """Return what the paths of the JSON control are appended to."""
         return self._server.url
 
     @property
     def stats_url(self) -> str:
-        """Where the counts are read."""
+        """Return where the counts are read."""
         return f"{self._server.url}/stats"
 
     def start(self) -> Simulator:

@@ -98,8 +98,8 @@ def _allowed(stations: Iterable[Station], groups: Iterable[Group]) -> float | No
 
 
 def _held_kw(values: dict[str, Any]) -> float | None:
-    """What a command that is in force comes to, in kW, also one in per cent; None where there
-    is none of ours."""
+    """Return what a command that is in force comes to, in kW, also one in per cent; None where
+    there is none of ours."""
     headroom_kw, load_kw = values.get("siteHeadroom"), values.get("siteLoad")
     if values.get("shedStatus") != "in force" or headroom_kw is None or load_kw is None:
         return None

@@ -215,6 +215,6 @@ def _moment(name: str, text: str | None, otherwise_s: float) -> float:
 
 
 def _is_wanted(request: web.Request, account: str, cpid: str) -> bool:
-    """Whether the query's filters let this through."""
+    """Return True if the query's filters let this through."""
     query = request.query
     return query.get("account", account) == account and query.get("cpid", cpid) == cpid

@@ -216,7 +216,7 @@ class Dashboard:
         )
 
     def health(self) -> Health:
-        """What does not work at present."""
+        """Return what does not work at present."""
         told = self._accounts.health()
         accounts = []
         for name, watch in self._watches.items():

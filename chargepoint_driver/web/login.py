@@ -53,7 +53,7 @@ class Login:
         app.router.add_post("/logout", self._log_out)
 
     def is_let_in(self, request: web.Request) -> bool:
-        """Whether the request comes with the key, or from a browser that was logged in."""
+        """Return True if the request comes with the key, or from a browser that was logged in."""
         if self._key.is_brought(request):
             return self._key.opens(request)
         end_s = self._ends_s.get(request.cookies.get(self._cookie(request), ""))
@@ -129,9 +129,9 @@ class Login:
 
 
 def _is_own(request: web.Request) -> bool:
-    """Whether the request was made by a page of ours. Another port of the same host is another
-    page, although cookies go there too. A browser says it itself, also where a proxy changes
-    the host."""
+    """Return True if the request was made by a page of ours. Another port of the same host is
+    another page, although cookies go there too. A browser says it itself, also where a proxy
+    changes the host."""
     if request.headers.get("Sec-Fetch-Site") == "same-origin":
         return True
     origin = request.headers.get("Origin")

@@ -71,12 +71,12 @@ class WebServer:
 
     @property
     def url(self) -> str:
-        """Where the page is, once it was started."""
+        """Return where the page is, once it was started."""
         return f"{self._listener.url}/"
 
     @property
     def board(self) -> Dashboard:
-        """What is shown; belongs to the server's loop."""
+        """Return what is shown; belongs to the server's loop."""
         if self._board is None:
             raise TransientError("the server is not running")
         return self._board

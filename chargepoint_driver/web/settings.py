@@ -73,7 +73,7 @@ class Settings:
 
     @property
     def is_readable(self) -> bool:
-        """Whether the token crosses a network that others can read."""
+        """Return True if the token crosses a network that others can read."""
         return self.tls is None and not _is_loopback(self.address)
 
 

@@ -86,7 +86,7 @@ class EventFollowerAgent(ThrottlingAgent):
             self.vip.pubsub.unsubscribe("pubsub", settings["events_topic"], take)
 
     def _read(self) -> dict[str, Any]:
-        """What an earlier run kept."""
+        """Return what an earlier run kept."""
         try:
             return dict(self.vip.config.get("events"))
         except KeyError:

@@ -38,12 +38,12 @@ STEPS = 10
 
 
 def lacks_point(error: Exception) -> bool:
-    """Whether the driver refused a call because the device has no such point to write."""
+    """Return True if the driver refused a call because the device has no such point to write."""
     return any(words in str(error) for words in _NO_POINT)
 
 
 def driver_is_there(vip: Any) -> bool:
-    """Whether the platform driver is connected; True where the bus cannot tell. A call to an
+    """Return True if the platform driver is connected; True where the bus cannot tell. A call to an
     agent that is not there waits out its limit, and so would a stop."""
     try:
         return PLATFORM_DRIVER in vip.peerlist().get(timeout=RETRY_S)

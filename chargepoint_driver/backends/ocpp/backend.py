@@ -229,7 +229,7 @@ class OcppBackend:
     # ---- the event stream ----------------------------------------------------------------
 
     def has_sinks(self) -> bool:
-        """Whether any sink is configured."""
+        """Return True if any sink is configured."""
         return bool(self._account.sinks)
 
     def add_event(
@@ -245,7 +245,7 @@ class OcppBackend:
         self._system.add_event(action, station, connector, data, time_s=time_s)
 
     def sinks(self) -> list[SinkState]:
-        """How each sink of events stands."""
+        """Return how each sink of events stands."""
         return self._system.sinks()
 
     def live_status(self, station_id: str | None = None) -> list[dict[str, Any]]:
@@ -266,7 +266,7 @@ class OcppBackend:
         """None: charge points say who they are, not we."""
 
     def counters(self) -> dict[str, int]:
-        """What the central system refused, forgave or found out of order, by kind."""
+        """Return what the central system refused, forgave or found out of order, by kind."""
         return self._system.counters()
 
     def outcomes(self) -> dict[tuple[str, str], int]:

@@ -129,7 +129,7 @@ class CentralSystem(NamedOperations):
 
     @property
     def ocpp_url(self) -> str:
-        """Where charge points connect to, without their id."""
+        """Return where charge points connect to, without their id."""
         return self._running.url
 
     @property
@@ -163,7 +163,7 @@ class CentralSystem(NamedOperations):
         self._loop.soon(add)
 
     def sinks(self) -> list[SinkState]:
-        """How each sink of events stands; empty where there is none."""
+        """Return how each sink of events stands; empty where there is none."""
         stream = self._stream
         return [] if stream is None else stream.states()
 
@@ -194,7 +194,7 @@ class CentralSystem(NamedOperations):
         return csms.view(csms.point(station_id))
 
     def counters(self) -> dict[str, int]:
-        """What was out of order, by name, over all charge points."""
+        """Return what was out of order, by name, over all charge points."""
         return self._running.all_counters()
 
     def messages(self) -> dict[str, int]:
@@ -241,7 +241,7 @@ class CentralSystem(NamedOperations):
         return queries.last_energy(self.config.database, transaction_id)
 
     def last_contact(self, station_id: str) -> str | None:
-        """When the charge point last sent something, ISO 8601. Raises NotFoundError."""
+        """Return when the charge point last sent something, ISO 8601. Raises NotFoundError."""
         return self.charge_point(station_id).last_seen
 
     def transactions(self, month: str) -> list[dict[str, Any]]:
@@ -315,7 +315,7 @@ class CentralSystem(NamedOperations):
         self._loop.run(lambda: csms.clear_alarms(point), 30)
 
     def alarms_cleared(self, station_id: str) -> str | None:
-        """When `clear_alarms` was last done, ISO 8601. Raises NotFoundError."""
+        """Return when `clear_alarms` was last done, ISO 8601. Raises NotFoundError."""
         return iso(self._running.point(station_id).worked.get(ALARMS_CLEARED))
 
     async def _flush(self) -> None:

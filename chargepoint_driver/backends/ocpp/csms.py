@@ -139,7 +139,7 @@ class Csms:
 
     @property
     def url(self) -> str:
-        """Where charge points connect to, without their id."""
+        """Return where charge points connect to, without their id."""
         return self._front.url
 
     @property
@@ -174,7 +174,7 @@ class Csms:
         self.store.close()
 
     def all_counters(self) -> dict[str, int]:
-        """What was out of order, by name, over all charge points and at the port."""
+        """Return what was out of order, by name, over all charge points and at the port."""
         return dict(self.counters + Counter(self._front.counts))
 
     def connections(self) -> dict[str, int]:

@@ -68,7 +68,7 @@ class HttpApi:
 
     @property
     def url(self) -> str:
-        """Where it listens; '' before."""
+        """Return where it listens; '' before."""
         return self._listener.url
 
     async def start(self) -> None:

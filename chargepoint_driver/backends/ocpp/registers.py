@@ -176,8 +176,8 @@ def _limits(own: Mapping[str, Any] | None, above: Mapping[str, Any] | None) -> d
 
 
 def _kept(limit: Mapping[str, Any]) -> float:
-    """What was asked for where no more is in force: charge points round down, to 0 below what
-    can be delivered. Else what is in force."""
+    """Return what was asked for where no more is in force: charge points round down, to 0 below
+    what can be delivered. Else what is in force."""
     requested, stated = float(limit["requested_kw"]), float(limit["stated_kw"])
     return requested if stated <= requested * 1.01 + 0.01 else stated
 

@@ -177,8 +177,8 @@ def view_of(point: Charger, now_s: float, heartbeat_s: float) -> ChargerView:
 
 
 def is_up(point: Charger, now_s: float, heartbeat_s: float) -> bool:
-    """Whether the socket is open and something came within two heartbeats. What never booted is
-    no charge point before it sends a message, nor once it leaves our requests without answer."""
+    """Return True if the socket is open and something came within two heartbeats. What never booted
+    is no charge point before it sends a message, nor once it leaves our requests without answer."""
     link = point.link
     if link is None or point.last_seen_s is None:
         return False
@@ -203,7 +203,7 @@ def load_of(point: Charger, connector: Connector, now_s: float) -> tuple[float |
 
 
 def _feeds_back(point: Charger, connector: Connector, now_s: float) -> bool:
-    """Whether a vehicle that is plugged in was measured to feed back since its status."""
+    """Return True if a vehicle that is plugged in was measured to feed back since its status."""
     if connector.status in EMPTY or connector.charging_state == "Idle":
         return False
     known = connector.meter.known(now_s - stale_s(point)).get(LOAD)
@@ -327,7 +327,7 @@ def _operative(status: str | None) -> bool:
 
 
 def register_status(up: bool, status: str | None) -> str:
-    """What the registers call a status of a connector."""
+    """Return what the registers call a status of a connector."""
     if not up:
         return "UNREACHABLE"
     return STATUSES.get(status or "", (False, "UNKNOWN"))[1]

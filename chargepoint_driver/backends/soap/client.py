@@ -202,7 +202,7 @@ class SoapBackend:
     def transactions(
         self, station_id: str | None, since: datetime, until: datetime | None
     ) -> list[Event]:
-        """What was billed in a time, oldest first; see `backend.UsageBackend`."""
+        """Return what was billed in a time, oldest first; see `backend.UsageBackend`."""
         query: dict[str, Any] = {"fromTransactionTimeStamp": _written(since)}
         if station_id is not None:
             query["stationID"] = station_id
@@ -428,7 +428,7 @@ def _target(target: Target, amount: dict[str, Any]) -> dict[str, Any]:
 
 
 def _event_key(event: Any) -> Hashable:
-    """What makes two sessions or alarms of a listing the same one."""
+    """Return what makes two sessions or alarms of a listing the same one."""
     return (
         event.station_id,
         event.port,

@@ -29,7 +29,7 @@ class Unpacker:
         self._work = zlib.decompressobj(_ANY_HEADER)
 
     def take(self, part: bytes, most: int) -> bytes:
-        """What a piece holds, `most` bytes of it at the most. Raises zlib.error."""
+        """Return what a piece holds, `most` bytes of it at the most. Raises zlib.error."""
         if not self._packed:
             return part
         found: list[bytes] = []
@@ -44,5 +44,5 @@ class Unpacker:
 
     @property
     def whole(self) -> bool:
-        """Whether the end of what was packed has been reached."""
+        """Return True if the end of what was packed has been reached."""
         return not self._packed or self._work.eof

@@ -227,7 +227,7 @@ def opened(root: etree._Element, caller: Caller) -> tuple[etree._Element, bool]:
 
 
 def wants_more(answer: etree._Element) -> bool:
-    """Whether the reply says that another page follows (moreFlag; MoreFlag in sessions)."""
+    """Return True if the reply says that another page follows (moreFlag; MoreFlag in sessions)."""
     flag = to_string(answer.findtext("moreFlag")) or to_string(answer.findtext("MoreFlag"))
     return (flag or "0").lower() not in {"0", "false"}
 
@@ -255,7 +255,7 @@ def station(element: etree._Element, call: Call) -> StationRecord | None:
 
 
 def fields(element: etree._Element, levels: tuple[Level, Level]) -> tuple[_Fields, list[_Fields]]:
-    """What the element of a station says: of the station, and of each of its ports."""
+    """Return what the element of a station says: of the station, and of each of its ports."""
     top, port_level = levels
     values: _Fields = {}
     ports = []

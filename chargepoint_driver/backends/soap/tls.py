@@ -29,7 +29,7 @@ _OTHERWISE = ("is not accepted", f"correct endpoint or region, or, {_OWN}")
 
 
 def of_certificate(error: Exception) -> ssl.SSLCertVerificationError | None:
-    """What was wrong with the server's certificate; None when it was something else."""
+    """Return what was wrong with the server's certificate; None when it was something else."""
     reason = getattr(error.args[0] if error.args else None, "reason", None)
     causes = reason.args if isinstance(reason, urllib3.exceptions.SSLError) else ()
     found = [cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)]

@@ -299,7 +299,7 @@ def _reason(error: BaseException) -> object:
 
 
 def _never_left(error: requests.exceptions.ConnectionError) -> bool:
-    """Whether the connection was never made: refused, no route, no such host or proxy."""
+    """Return True if the connection was never made: refused, no route, no such host or proxy."""
     never = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ProxyError)
     return isinstance(_reason(error), never)
 

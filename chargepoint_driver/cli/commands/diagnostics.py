@@ -204,7 +204,7 @@ def _points(registry: Registry) -> dict[str, Any]:
 
 
 def _reading(device: DeviceFile, registry: Registry) -> Mapping[str, Any]:
-    """Which points could be read, the errors of the others, and what it took."""
+    """Return which points could be read, the errors of the others, and what it took."""
     try:
         service = Service.of_account(device.device.account)
     except ChargePointError as error:

@@ -251,7 +251,7 @@ def _sum(ports: Sequence[PortState]) -> str:
 
 
 def _counted(each: Sequence[bool | None]) -> str:
-    """How many, and of how many it is unknown."""
+    """Return how many, and of how many it is unknown."""
     unknown = each.count(None)
     if unknown == len(each):
         return "unknown"

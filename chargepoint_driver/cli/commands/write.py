@@ -196,7 +196,8 @@ def _end(point: str, sent_at: datetime, minutes: int) -> datetime | None:
 
 
 def _state(service: Service, register: str, target: Target) -> Reading:
-    """What is reported of the target. Raises AuthenticationError, for then no write can work."""
+    """Return what is reported of the target. Raises AuthenticationError, for then no write can
+    work."""
     shown = _OF_GROUP if target.group is not None else _SHOWN[register]
     points = points_of([(register, name) for name in shown], target).points
     reading = service.read(points)

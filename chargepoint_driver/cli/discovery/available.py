@@ -57,7 +57,7 @@ class Available:
     unclear: dict[tuple[str, str], ChargePointError] = field(default_factory=dict)
 
     def attributes(self, station: Station, everything: bool) -> list[Attribute]:
-        """What is worth a row for this station: permitted, and reported for any station of
+        """Return what is worth a row for this station: permitted, and reported for any station of
         the account. Without `everything` only the usual ones; personal data never."""
         return [
             row
@@ -69,7 +69,7 @@ class Available:
         ]
 
     def of_group(self, members: Iterable[Station]) -> list[Attribute]:
-        """What can be said of a station group, where it is permitted for every member."""
+        """Return what can be said of a station group, where it is permitted for every member."""
         ids = [station.station_id for station in members]
         return [
             row
@@ -83,7 +83,7 @@ class Available:
         return key in self.reported or ((row.own or row.scope in _COMES_AND_GOES) and key in USUAL)
 
     def notes(self) -> list[str]:
-        """What is left out and why, one sentence for each error."""
+        """Return what is left out and why, one sentence for each error."""
         stations: dict[str, list[str]] = {}
         for (_, station_id), error in {**self.refused, **self.unclear}.items():
             stations.setdefault(str(error), []).append(station_id)
@@ -91,7 +91,7 @@ class Available:
 
 
 def is_personal(row: Attribute) -> bool:
-    """Whether the attribute tells who somebody is."""
+    """Return True if the attribute tells who somebody is."""
     return "personal data" in row.notes or row.name in {"driverAccountNumber", "rfidSerialNumber"}
 
 

@@ -50,7 +50,7 @@ _INSTEAD = {"energy_kwh": "energy_wh"}
 
 
 def charge_points(url: str) -> list[Charger]:
-    """What the central system with this control API knows. Raises errors of the tree."""
+    """Return what the central system with this control API knows. Raises errors of the tree."""
     views, status = ask(url, "charge-points")
     try:
         return [_charge_point(view) for view in views]
@@ -59,7 +59,7 @@ def charge_points(url: str) -> list[Charger]:
 
 
 def of_record(account: OcppAccount) -> list[Charger]:
-    """What the database of a central system tells, which may run meanwhile."""
+    """Return what the database of a central system tells, which may run meanwhile."""
     try:
         from chargepoint_driver.backends.ocpp.storage.offline import Record  # noqa: PLC0415 - the ocpp extra
     except ModuleNotFoundError as error:

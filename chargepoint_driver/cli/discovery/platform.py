@@ -103,7 +103,7 @@ class Platform:
         return self._ask({"peer": "platform.auth", "method": method, "named": dict(named)})
 
     def runs(self, identity: str) -> bool:
-        """Whether an agent of that identity is connected."""
+        """Return True if an agent of that identity is connected."""
         return identity in self._ask({"peers": True})
 
     def close(self) -> None:
@@ -239,7 +239,7 @@ def _identity(text: str) -> tuple[Any, Any] | None:
 
 
 def _content(text: str, kind: str) -> Any:
-    """What counts of a stored text: of JSON its meaning, of CSV its lines."""
+    """Return what counts of a stored text: of JSON its meaning, of CSV its lines."""
     if kind == "json":
         with suppress(ValueError):
             return loads(text)

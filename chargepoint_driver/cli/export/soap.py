@@ -37,8 +37,8 @@ def sessions(found: Iterable[Event]) -> Iterator[Row]:
 
 
 def limits(service: Service, station: str | None) -> Iterator[Row]:
-    """What each port reports of its load and limit now: the calls of one reading of `getLoad`.
-    Raises the error of a station that does not answer."""
+    """Return what each port reports of its load and limit now: the calls of one reading of
+    `getLoad`. Raises the error of a station that does not answer."""
     stations = [record.station_id for record in service.stations()]
     chosen = [each for each in stations if station in (None, each)]
     outcomes = service.cache.get({("getLoad", each): 0.0 for each in chosen})

@@ -121,8 +121,8 @@ def load_device(path: Path, content: dict[str, Any] | None = None) -> DeviceFile
 
 
 def _host_faults(content: Mapping[str, Any]) -> list[str]:
-    """What the platform driver would not take among its own keys. It takes texts for numbers and
-    truth values, and an empty text for nothing."""
+    """Return what the platform driver would not take among its own keys. It takes texts for numbers
+    and truth values, and an empty text for nothing."""
     faults = []
     for key in ("interval", "polling_interval"):
         value = content.get(key)
@@ -160,7 +160,7 @@ def truth(value: object) -> bool | None:
 
 
 def is_agents(content: Mapping[str, Any]) -> bool:
-    """Whether it is a caching agent's config, not a driver's."""
+    """Return True if it is a caching agent's config, not a driver's."""
     return "accounts" in content
 
 

@@ -94,7 +94,7 @@ def paused() -> Iterator[None]:
 
 
 def console() -> Console:
-    """Where answers go."""
+    """Return where answers go."""
     return _Screen(highlight=False)
 
 
@@ -109,7 +109,7 @@ def emit(content: Any) -> None:
 
 
 def can_ask() -> bool:
-    """Whether somebody sits at a terminal who can answer a question."""
+    """Return True if somebody sits at a terminal who can answer a question."""
     return sys.stdin.isatty()
 
 

@@ -59,7 +59,7 @@ def _is_readable(url: str) -> bool:
 
 
 def _is_open(path: Path) -> bool:
-    """Whether other users may read the file; False where there is none."""
+    """Return True if other users may read the file; False where there is none."""
     try:
         return bool(path.expanduser().stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
     except OSError:

@@ -85,7 +85,7 @@ class Course:
     shed: Series = field(default_factory=Series)
 
     def sheds(self) -> list[tuple[datetime, datetime]]:
-        """When a shed was reported: from the first to the last value of 1 without a gap."""
+        """Return when a shed was reported: from the first to the last value of 1 without a gap."""
         times, values = self.shed.with_gaps()
         found: list[tuple[datetime, datetime]] = []
         begun = None

@@ -346,7 +346,7 @@ def _measurement(description: str) -> Any:
 
 
 def _intervals(request: _Request, done: Performance) -> list[Any]:
-    """What is known of one interval; what is not known is left out."""
+    """Return what is known of one interval; what is not known is left out."""
     window = done.window
     values = {
         "load": window.load_kw,

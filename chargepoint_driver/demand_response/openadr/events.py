@@ -157,7 +157,7 @@ class EventBook:
         return gone
 
     def takes_part(self, event: Event) -> bool:
-        """Whether the VEN opts in to an event."""
+        """Return True if the VEN opts in to an event."""
         return not event.refused and self.opts.get(event.key, self._opts_in)
 
     def lasting(self, now: datetime) -> list[tuple[Event, tuple[Ask, ...]]]:

@@ -148,7 +148,7 @@ class Ven:
 
     @property
     def held(self) -> bool:
-        """Whether a limit of ours may be in force, also of an earlier run."""
+        """Return True if a limit of ours may be in force, also of an earlier run."""
         return bool(self._store.fact("held", False))
 
     @held.setter
@@ -221,7 +221,7 @@ class Ven:
         return Performance(window, expected, reduction, "ERROR" if is_wrong else "NORMAL")
 
     def status(self) -> dict[str, Any]:
-        """What is known now, as JSON carries it."""
+        """Return what is known now, as JSON carries it."""
         now, latest = self.now(), self.telemetry.latest
         return {
             "limit_kw": self.decision.kw,

@@ -102,11 +102,11 @@ class CommandLog:
         )
 
     def held(self, target: Target) -> CommandState | None:
-        """What was commanded of just this target; None when nothing was."""
+        """Return what was commanded of just this target; None when nothing was."""
         return self._held.get(target)
 
     def covering(self, target: Target) -> CommandState | None:
-        """What was commanded of the target, or else of the station that it is a port of."""
+        """Return what was commanded of the target, or else of the station that it is a port of."""
         found = self._held.get(target)
         if target.port is not None and (found is None or not found.commanded_s):
             # A port's command that was never acknowledged does not hide the station's.
@@ -119,7 +119,7 @@ class CommandLog:
             return {target: self._held[target] for target in self._by_station.get(station_id, ())}
 
     def of_group(self, group: str) -> dict[Target, CommandState]:
-        """What was commanded of stations as shares of a group's total."""
+        """Return what was commanded of stations as shares of a group's total."""
         with self._lock:
             return {target: held for target, held in self._held.items() if held.group == group}
 
@@ -272,12 +272,12 @@ class CommandLog:
 
 
 def _last_s(held: CommandState) -> float:
-    """When the last command of a target was acknowledged or sent."""
+    """Return when the last command of a target was acknowledged or sent."""
     return held.sent_s if held.doubt is None else max(held.sent_s, held.doubt.sent_s)
 
 
 def _adopted(held: CommandState, now_s: float) -> CommandState:
-    """What an earlier process commanded, as it stands now."""
+    """Return what an earlier process commanded, as it stands now."""
     sent_s, doubt = held.sent_s, held.doubt
     deadline_s, lease_until_s = held.deadline_s, held.lease_until_s
     if sent_s > now_s:

@@ -85,13 +85,13 @@ class UnconfirmedCommand:
 
     @property
     def deadline_s(self) -> float | None:
-        """When the limit is to be cleared, as its writer said; None for no deadline."""
+        """Return when the limit is to be cleared, as its writer said; None for no deadline."""
         minutes = self.options.wanted_minutes
         return self.sent_s + minutes * 60 if minutes and self.limit is not None else None
 
     @property
     def lease_until_s(self) -> float | None:
-        """When the writer must have written again; None without a lease."""
+        """Return when the writer must have written again; None without a lease."""
         seconds = self.options.lease_s
         return self.sent_s + seconds if seconds and self.limit is not None else None
 
@@ -161,7 +161,7 @@ class CommandState:
 
     @property
     def stops_s(self) -> float:
-        """When deadline or lease end it, infinite for never."""
+        """Return when deadline or lease end it, infinite for never."""
         if self.limit is None or self.expired:
             return math.inf
         ends = [each for each in (self.deadline_s, self.lease_until_s) if each is not None]
@@ -169,8 +169,8 @@ class CommandState:
 
     @property
     def ends_s(self) -> float:
-        """When charging comes back by itself unless the command is renewed. Where another limit
-        stands, nothing comes back."""
+        """Return when charging comes back by itself unless the command is renewed. Where another
+        limit stands, nothing comes back."""
         if self.contested:
             return math.inf
         return self.sent_s + self.options.minutes * 60 if self.options.minutes else math.inf
@@ -182,7 +182,7 @@ class CommandState:
 
     @property
     def renews_s(self) -> float:
-        """When it is to be sent again: with half of its time left, so that there is some for
+        """Return when it is to be sent again: with half of its time left, so that there is some for
         trying again and for a service that takes minutes."""
         if self.limit is None or not self.options.minutes or self.contested:
             return math.inf
@@ -190,12 +190,12 @@ class CommandState:
 
     @property
     def wanted(self) -> bool:
-        """Whether a shed is held that has not run out."""
+        """Return True if a shed is held that has not run out."""
         return self.limit is not None and not self.expired
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing more is to be done about it."""
+        """Return True if nothing more is to be done about it."""
         if self.doubt is not None:
             return False
         if self.failed or self.expired:
@@ -203,7 +203,7 @@ class CommandState:
         return self.limit is None and (self.seen or self.tries > _CLEARS)
 
     def is_over(self, now_s: float) -> bool:
-        """Whether what is in force has nothing to do with it any more. The service may be as
+        """Return True if what is in force has nothing to do with it any more. The service may be as
         late to end a shed as to begin one."""
         if self.doubt is not None:
             return False
@@ -213,11 +213,11 @@ class CommandState:
 
     @property
     def is_looked_for(self) -> bool:
-        """Whether a report has to show what became of it."""
+        """Return True if a report has to show what became of it."""
         return not self.is_settled and (self.doubt is not None or not self.seen or self.contested)
 
     def due_s(self, now_s: float) -> float:
-        """When it is to be looked at next, after it was looked at now."""
+        """Return when it is to be looked at next, after it was looked at now."""
         if self.is_settled:
             return math.inf
         due_s = math.inf
@@ -226,7 +226,7 @@ class CommandState:
         return min(due_s, now_s + _LOOK_S) if self.is_looked_for else due_s
 
     def is_scarce(self, now_s: float) -> bool:
-        """Whether so little of its time is left that a failing renewal is worth an alert."""
+        """Return True if so little of its time is left that a failing renewal is worth an alert."""
         return self.ends_s - now_s < _SCARCE * self.options.minutes * 60
 
     def later(self, now_s: float) -> CommandState:
@@ -235,8 +235,8 @@ class CommandState:
         return replace(self, retry_s=now_s + max(_SOONEST_S, min(_RETRY_S, left_s / 4)))
 
     def renewal(self) -> Limit:
-        """What is sent to keep it in force. A percentage is of the present load, which is shed
-        already, so it is renewed as what it came to; where that is zero, zero per cent less of
+        """Return what is sent to keep it in force. A percentage is of the present load, which is
+        shed already, so it is renewed as what it came to; where that is zero, zero per cent less of
         nothing is still nothing, and 0 kW is never written by this driver on its own."""
         assert self.limit is not None
         if self.limit.percent_shed is not None and self.ceiling_kw:

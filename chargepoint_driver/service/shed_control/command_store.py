@@ -94,7 +94,7 @@ def kept_writes(path: Path, account: tuple[str, str]) -> list[tuple[Any, ...]]:
 
 
 def _digest(account: tuple[str, str]) -> str:
-    """What an account is known by in the file."""
+    """Return what an account is known by in the file."""
     return hashlib.sha256("\0".join(account).encode()).hexdigest()[:16]
 
 

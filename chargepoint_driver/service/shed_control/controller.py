@@ -237,7 +237,7 @@ class ShedController:
         self._commands.command(target, limit, options)
 
     def _in_force(self, target: Target) -> bool:
-        """Whether a shed is in force: ours, or one that the service reports."""
+        """Return True if a shed is in force: ours, or one that the service reports."""
         if target.group is not None:
             return self._sites.is_wanted(target.group)
         now_s = self._time_s()
@@ -252,7 +252,7 @@ class ShedController:
     def warnings(
         self, point: Point, value: object, *, ask: bool, options: ShedOptions | None = None
     ) -> list[str]:
-        """What a write costs that its writer may not mean, in sentences; nothing is refused.
+        """Return what a write costs that its writer may not mean, in sentences; nothing is refused.
         Called before the write; `ask`: what is not known may be asked for."""
         zero = (options or ShedOptions()).zero
         found = warnings_of(self._commands, point, value, ask=ask, zero=zero)
@@ -295,7 +295,7 @@ class ShedController:
         return found
 
     def needs_report(self, point: Point) -> bool:
-        """Whether `value_of` needs what the service reports."""
+        """Return True if `value_of` needs what the service reports."""
         return point.attribute.name not in _UNREPORTED
 
     def value_of(self, point: Point, record: StationRecord | None) -> Value:
@@ -386,7 +386,7 @@ class ShedController:
     def outcomes_of_group(
         self, group: str, currencies_s: Sequence[float], outcomes: Mapping[Key, Outcome]
     ) -> dict[str, Outcome]:
-        """What getLoad says of every station of a group, for readers of these currencies.
+        """Return what getLoad says of every station of a group, for readers of these currencies.
 
         Raises the error of a station that has failed in `outcomes` for all of them: it is not
         asked for again.
@@ -430,7 +430,7 @@ class ShedController:
         return clock_time(held.commanded_s) if held is not None and held.commanded_s else None
 
     def _limit(self, held: CommandState | None) -> Limit | None:
-        """What is commanded and has not run out."""
+        """Return what is commanded and has not run out."""
         if held is None or not held.wanted or self._time_s() >= held.ends_s:
             return None
         return held.limit

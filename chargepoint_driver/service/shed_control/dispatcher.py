@@ -79,7 +79,7 @@ class Dispatcher:
     # ---- reading -------------------------------------------------------------------------
 
     def record(self, station_id: str, currency_s: float = STATE_CURRENCY_S) -> StationRecord:
-        """What getLoad reports of a station. Raises what reading it raises."""
+        """Return what getLoad reports of a station. Raises what reading it raises."""
         found = self.records([station_id], currency_s)[station_id]
         if isinstance(found, ChargePointError):
             raise found
@@ -88,7 +88,7 @@ class Dispatcher:
     def records(
         self, stations: Iterable[str], currency_s: float = STATE_CURRENCY_S
     ) -> dict[str, StationRecord | ChargePointError]:
-        """What getLoad reports of stations, read together, or why it is not known."""
+        """Return what getLoad reports of stations, read together, or why it is not known."""
         return {
             station: outcome.record
             or outcome.error
@@ -121,7 +121,8 @@ class Dispatcher:
             )
 
     def report(self, target: Target, currency_s: float = STATE_CURRENCY_S) -> Report:
-        """What is reported of a station's or port's limits. Raises what reading it raises."""
+        """Return what is reported of a station's or port's limits. Raises what reading it
+        raises."""
         return report_of(target, self.record(target.station_id, currency_s))
 
     def report_if_known(self, target: Target, currency_s: float) -> Report | None:
@@ -173,7 +174,7 @@ class Dispatcher:
         return UnconfirmedCommand(limit, options, self.time_s(), ceiling_kw, group, tuple(began))
 
     def _ceiling_kw(self, target: Target, limit: Limit) -> float | None:
-        """What a percentage comes to, in kW; None for a limit in kW, and for an idle port.
+        """Return what a percentage comes to, in kW; None for a limit in kW, and for an idle port.
         Raises TransientError when the load that it is of is not reported."""
         if limit.percent_shed is None:
             return None
@@ -187,7 +188,7 @@ class Dispatcher:
         return math.floor(load_kw * (100 - limit.percent_shed) * 10 + 1e-6) / 1000 or None
 
     def rest(self, target: Target) -> dict[Target, CommandState | None]:
-        """When one port of a station that is held as a whole is commanded: the other ports'
+        """Return when one port of a station that is held as a whole is commanded: the other ports'
         shares as commands of their own, in place of the station's. Otherwise the next renewal
         of the station would undo the port's command."""
         whole = Target(target.station_id)
@@ -251,7 +252,7 @@ class Dispatcher:
     def stands(
         self, target: Target, held: CommandState, note: str
     ) -> dict[Target, CommandState | None]:
-        """What is written down when a command came to nothing and `held` stands."""
+        """Return what is written down when a command came to nothing and `held` stands."""
         whole = Target(target.station_id)
         above = self.ledger.held(whole) if target.port is not None else None
         never = not held.commanded_s and held.doubt is None
@@ -342,7 +343,7 @@ class Dispatcher:
 
 
 def _for(doubt: UnconfirmedCommand) -> str:
-    """How long a command lasts, in words; nothing for a clear."""
+    """Return how long a command lasts, in words; nothing for a clear."""
     if doubt.limit is None:
         return ""
     minutes = doubt.options.minutes
@@ -385,7 +386,7 @@ def _share(held: CommandState, found: PortReport, ports: int) -> tuple[Limit, fl
 
 
 def _share_of_doubt(doubt: UnconfirmedCommand, ports: int) -> UnconfirmedCommand:
-    """What a station's command in doubt comes to at one port."""
+    """Return what a station's command in doubt comes to at one port."""
     limit = None if doubt.limit is None else _part(doubt.limit, ports)
     ceiling_kw = None if doubt.ceiling_kw is None else doubt.ceiling_kw / ports
     return replace(doubt, limit=limit, ceiling_kw=ceiling_kw, began=())

@@ -61,14 +61,14 @@ class Ending:
 
 
 def is_by_lease(held: CommandState, now_s: float) -> bool:
-    """Whether it is the lease that ends a limit, and not the deadline before it."""
+    """Return True if it is the lease that ends a limit, and not the deadline before it."""
     if held.lease_until_s is None or held.lease_until_s > now_s:
         return False
     return held.deadline_s is None or held.lease_until_s < held.deadline_s
 
 
 def why_it_ends(held: CommandState, by_lease: bool) -> str:
-    """Why deadline or lease end a limit, in words."""
+    """Return why deadline or lease end a limit, in words."""
     if by_lease:
         return f"lease of {held.writer or 'its writer'} ran out"
     return "its time is over, as its writer asked"

@@ -189,7 +189,8 @@ def _group_of(command: Row) -> str | None:
 
 
 def _sent_s(held: str) -> float:
-    """When a command was last acknowledged, or sent without an answer; 0 where it is not told."""
+    """Return when a command was last acknowledged, or sent without an answer; 0 where it is not
+    told."""
     try:
         fields = json.loads(held)
         doubt = fields.get("doubt") or {}

@@ -66,8 +66,8 @@ class Leases:
             yield target, held
 
     def keeps(self, target: Target, limit: Limit, options: ShedOptions) -> bool:
-        """Whether a write under a lease asks for what is in force already: then the lease is all
-        that it renews, and nothing is sent."""
+        """Return True if a write under a lease asks for what is in force already: then the lease is
+        all that it renews, and nothing is sent."""
         held = self._ledger.held(target)
         if held is None or held.limit != limit or held.doubt is not None or held.contested:
             return False

@@ -107,7 +107,8 @@ class LimitPoint:
         return _number(record.of_port(port.port).get("effectiveLoad")) if kw is None else kw
 
     def _is_pending(self, held: CommandState, report: Report) -> bool:
-        """Whether a command of ours was acknowledged, may still come to be reported, and is not."""
+        """Return True if a command of ours was acknowledged, may still come to be reported, and is
+        not."""
         if not held.commanded_s or held.failed or held.expired or held.contested:
             return False
         now_s = self._commands.time_s()
@@ -128,8 +129,8 @@ class LimitPoint:
     # ---- writing -------------------------------------------------------------------------
 
     def is_release(self, target: Target, kw: float) -> bool:
-        """Whether a write asks for no limit: the rated power or more. False where the rated power
-        is not known: a limit above it limits nothing either."""
+        """Return True if a write asks for no limit: the rated power or more. False where the rated
+        power is not known: a limit above it limits nothing either."""
         try:
             rated_kw = self._rated_kw(target)
         except ChargePointError as error:
@@ -147,7 +148,8 @@ class LimitPoint:
         return self.ratings.of_station(target.station_id)
 
     def may_be_limited(self, target: Target) -> bool:
-        """Whether something limits the target, as far as is known: ours, or what is reported."""
+        """Return True if something limits the target, as far as is known: ours, or what is
+        reported."""
         if target.group is not None:
             stations = self._sites.roster.members(target.group)
             if self._sites.is_wanted(target.group):

@@ -43,7 +43,7 @@ class Load:
 
     @property
     def violated(self) -> bool:
-        """Whether the limit is violated."""
+        """Return True if the limit is violated."""
         return self.above >= VIOLATION_REPORTS
 
     def __str__(self) -> str:
@@ -61,7 +61,7 @@ class Loads:
         self._loads: dict[Target, Load] = {}
 
     def of(self, target: Target) -> Load | None:
-        """How the load of a target obeys; None where nothing was measured under a limit."""
+        """Return how the load of a target obeys; None where nothing was measured under a limit."""
         return self._loads.get(target)
 
     def observe(
@@ -109,5 +109,6 @@ class Loads:
 
 
 def _is_same(before: tuple[object, ...], now: tuple[object, ...]) -> bool:
-    """Whether any station's measurement is the one from before: then it is none of the whole."""
+    """Return True if any station's measurement is the one from before: then it is none of the
+    whole."""
     return not set(before).isdisjoint(now)

@@ -63,12 +63,12 @@ class Report:
 
     @property
     def is_shed(self) -> bool:
-        """Whether a shed of any port is reported."""
+        """Return True if a shed of any port is reported."""
         return any(port.shed for port in self.ports.values())
 
     @property
     def is_clear(self) -> bool:
-        """Whether every port is reported as not shed."""
+        """Return True if every port is reported as not shed."""
         return bool(self.ports) and all(port.shed is False for port in self.ports.values())
 
     @property
@@ -90,7 +90,7 @@ class Report:
         return sum(known) if limits and len(known) == len(limits) else None
 
     def shows(self, limit: Limit, ceiling_kw: float | None) -> bool:
-        """Whether this is what a command came to. `ceiling_kw` is what a percentage came to:
+        """Return True if this is what a command came to. `ceiling_kw` is what a percentage came to:
         a renewed one is reported as a limit in kW."""
         if not self.ports or not all(port.shed for port in self.ports.values()):
             return False

@@ -35,8 +35,8 @@ def revert(commands: Dispatcher, target: Target) -> bool:
 
 
 def may_be_shed(commands: Dispatcher, target: Target) -> bool:
-    """Whether a shed of ours may be in force at the target, or at a port of the station. What
-    was restored is not ours: the host reverts point by point, and what the first of them put
+    """Return True if a shed of ours may be in force at the target, or at a port of the station.
+    What was restored is not ours: the host reverts point by point, and what the first of them put
     back must not be cleared by the second. Where another controller's limit stands, ours is not."""
     now_s = commands.time_s()
     return any(
@@ -55,7 +55,7 @@ def _ours(commands: Dispatcher, target: Target) -> list[CommandState]:
 
 
 def _options_of(commands: Dispatcher, target: Target) -> ShedOptions | None:
-    """How the target was commanded; None when it was not."""
+    """Return how the target was commanded; None when it was not."""
     for held in _ours(commands, target):
         if held.doubt is not None:
             return held.doubt.options

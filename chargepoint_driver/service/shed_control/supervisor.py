@@ -141,7 +141,7 @@ class ShedSupervisor:
         return min(staged_s, max(least_s, min(waits_s, default=math.inf)))
 
     def _look_s(self, target: Target, held: CommandState, now_s: float) -> float:
-        """When the load of a target is to be looked at next."""
+        """Return when the load of a target is to be looked at next."""
         return self._watch.due_s(target, held, now_s, self._looked_s.get(target, 0.0))
 
     def _forget(self, targets: Iterable[Target]) -> None:
@@ -321,7 +321,7 @@ class ShedSupervisor:
         self._renew(target, held)
 
     def _is_another(self, target: Target, held: CommandState, report: Report) -> bool:
-        """Whether what is reported is another controller's limit, and not what was in force
+        """Return True if what is reported is another controller's limit, and not what was in force
         before this command, which may not have been carried out."""
         if not report.is_shed or held.seen:
             return report.is_shed
@@ -343,7 +343,8 @@ class ShedSupervisor:
             self._renew(target, held)
 
     def _crossing(self, target: Target) -> dict[Target, CommandState]:
-        """What was commanded of the same station that reaches the target, or that it reaches."""
+        """Return what was commanded of the same station that reaches the target, or that it
+        reaches."""
         return {
             other: held
             for other, held in self._ledger.of_station(target.station_id).items()
@@ -351,7 +352,7 @@ class ShedSupervisor:
         }
 
     def _is_crossed(self, target: Target) -> bool:
-        """Whether a command in doubt may have changed what is in force at the target."""
+        """Return True if a command in doubt may have changed what is in force at the target."""
         return any(held.doubt is not None for held in self._crossing(target).values())
 
     def _renew(self, target: Target, held: CommandState, note: str = "") -> None:
@@ -388,12 +389,12 @@ class ShedSupervisor:
 
 
 def _is_known(report: Report) -> bool:
-    """Whether every port says whether it is shed."""
+    """Return True if every port says whether it is shed."""
     return bool(report.ports) and all(port.shed is not None for port in report.ports.values())
 
 
 def _explains(held: CommandState, report: Report) -> bool:
-    """Whether the report is what the command before the doubt would show alone."""
+    """Return True if the report is what the command before the doubt would show alone."""
     if held.limit is None:
         return report.is_clear
     return not held.seen or report.shows(held.limit, held.ceiling_kw)

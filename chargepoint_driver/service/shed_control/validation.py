@@ -171,7 +171,8 @@ def check_percent(name: str, value: object) -> int:
 
 
 def check_minutes(value: object) -> float:
-    """How long a limit is wanted, in minutes; 0 for no deadline. Raises InvalidValueError."""
+    """Return how long a limit is wanted, in minutes; 0 for no deadline. Raises
+    InvalidValueError."""
     minutes = _number("minutes", value, "minutes")
     if not 0 <= minutes <= _MAX_MINUTES:
         raise InvalidValueError(f"minutes: {minutes:g} is not within 0 … {_MAX_MINUTES:g}")

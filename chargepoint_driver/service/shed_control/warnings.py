@@ -47,7 +47,7 @@ def warnings_of(
 
 
 def _releases(name: str, limit: Limit, zero: ZeroLimit) -> bool:
-    """Whether a write that looks odd as a limit only releases."""
+    """Return True if a write that looks odd as a limit only releases."""
     if name == "limit":
         return limit.allowed_load_kw != 0  # above the rated power
     return name == "allowedLoad" and limit.allowed_load_kw == 0 and zero != "stop"
@@ -65,7 +65,8 @@ class _Facts:
     def records(
         self, call: str, target: Target, currency_s: float, *, ask: bool
     ) -> list[StationRecord | None]:
-        """What a call says of the stations of a target; None for each that it is not known of."""
+        """Return what a call says of the stations of a target; None for each that it is not known
+        of."""
         cache = self._commands.cache
         stations = [target.station_id]
         if target.group is not None:

@@ -139,7 +139,7 @@ class ShedWatch:
         return found
 
     def due_s(self, target: Target, held: CommandState, now_s: float, looked_s: float) -> float:
-        """When the load of a target is to be looked at next; infinite for never. `looked_s`:
+        """Return when the load of a target is to be looked at next; infinite for never. `looked_s`:
         when it was looked at last."""
         if not held.wanted or held.contested or target.group is not None:
             return math.inf
@@ -155,8 +155,8 @@ class ShedWatch:
 
 
 def marks_of(record: StationRecord, port: int | None, replied: float | None) -> tuple[object, ...]:
-    """What tells the measurements of a station (`port` None) or port from others: the times of
-    the meters where they are reported, for each port that draws something; else the reply
+    """Return what tells the measurements of a station (`port` None) or port from others: the times
+    of the meters where they are reported, for each port that draws something; else the reply
     itself, which is one measurement however often it is read."""
     ports = record.ports if port is None else {port: record.ports.get(port, {})}
     if not any("meterTime" in values for values in ports.values()):

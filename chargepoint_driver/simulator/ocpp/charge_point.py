@@ -81,7 +81,7 @@ class Charger(MeteredStation):
                 self._heart.cancel()
 
     def is_connected(self) -> bool:
-        """Whether there is a socket and the central system has accepted the boot."""
+        """Return True if there is a socket and the central system has accepted the boot."""
         return self.link.is_open and not self.link.held
 
     # -- connection ---------------------------------------------------------------------
@@ -358,7 +358,7 @@ class Charger(MeteredStation):
             self.link.go_online()
 
     def truth(self) -> dict[str, Any]:
-        """What is really going on; quantities carry their units."""
+        """Return what is really going on; quantities carry their units."""
         return truth(self)
 
     # -- hooks ----------------------------------------------------------------------------------

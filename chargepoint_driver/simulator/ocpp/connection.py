@@ -95,7 +95,7 @@ class Connection:
 
     @property
     def is_open(self) -> bool:
-        """Whether there is a socket."""
+        """Return True if there is a socket."""
         return self.socket is not None
 
     def send(self, message: Message, *, urgent: bool = False) -> None:

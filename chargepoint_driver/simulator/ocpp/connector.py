@@ -118,12 +118,12 @@ class Connector:
 
     @property
     def wants_power(self) -> bool:
-        """Whether a vehicle may draw here, ceiling aside."""
+        """Return True if a vehicle may draw here, ceiling aside."""
         return self.transaction is not None and self.charge is not None and self.fault is None
 
     @property
     def power_w(self) -> float:
-        """What flows at this moment, W; negative where the vehicle feeds back."""
+        """Return what flows at this moment, W; negative where the vehicle feeds back."""
         if not self.wants_power or self.charge is None:
             return 0.0
         if self.feeds_back_w:
@@ -132,7 +132,7 @@ class Connector:
 
     @property
     def energy_wh(self) -> int:
-        """What the meter's register shows, whole Wh."""
+        """Return what the meter's register shows, whole Wh."""
         return int(self.register_wh - self.fallen_wh)
 
     def move(self, span_s: float) -> None:
@@ -155,7 +155,7 @@ class Connector:
         return left_s + 1e-6 if 0 < left_s < FAR_S else math.inf
 
     def phase(self) -> Phase:  # noqa: PLR0911 - one for each phase
-        """What it is doing, by what it has."""
+        """Return what it is doing, by what it has."""
         if self.fault is not None:
             return Phase.FAULTED
         if self.transaction is not None:
@@ -171,7 +171,7 @@ class Connector:
         return Phase.RESERVED if self.reservation is not None else Phase.AVAILABLE
 
     def reading(self, cap: Cap, claimed_w: float | None = None) -> Reading:
-        """What the meter shows now; `cap` is the bound in force. `claimed_w` stands for the
+        """Return what the meter shows now; `cap` is the bound in force. `claimed_w` stands for the
         power that is offered where the charge point does not tell the truth (W)."""
         supply, charge = self.supply, self.charge
         power_w = self.power_w

@@ -57,7 +57,7 @@ class Supply:
         return self.rated_w / (self.voltage_v * self.phases)
 
     def used_phases(self, cap: Cap, vehicle_phases: int = USUAL_PHASES) -> int:
-        """How many phases carry current."""
+        """Return how many phases carry current."""
         if self.kind == "DC":
             return self.phases
         live = self.phases - (self.dead_phase is not None and self.dead_phase <= self.phases)

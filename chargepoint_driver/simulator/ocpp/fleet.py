@@ -128,7 +128,7 @@ class Fleet:
         }
 
     def errors(self) -> list[BaseException]:
-        """What went wrong inside the twins: must be nothing."""
+        """Return what went wrong inside the twins: must be nothing."""
         inside = [error for point in self.points.values() for error in point.link.errors]
         return [*self.agenda.errors, *inside]
 

@@ -33,15 +33,15 @@ class MeteredStation(Station):
         return float(self.settings.count(name))
 
     def stops_on_unplug(self) -> bool:
-        """Whether a transaction ends when the vehicle leaves."""
+        """Return True if a transaction ends when the vehicle leaves."""
         return self.settings.flag(self.names.stops_on_unplug)
 
     def stops_on_invalid_id(self) -> bool:
-        """Whether a transaction ends when the central system refuses its idTag."""
+        """Return True if a transaction ends when the central system refuses its idTag."""
         return self.settings.flag(self.names.stops_on_invalid_id)
 
     def connection_timeout_s(self) -> float:
-        """How long an accepted idTag waits for a vehicle, simulated seconds."""
+        """Return how long an accepted idTag waits for a vehicle, simulated seconds."""
         return self._seconds(self.names.connection_timeout)
 
     def sample_interval_s(self) -> float:
@@ -49,11 +49,11 @@ class MeteredStation(Station):
         return self._seconds(self.names.sample_interval)
 
     def accepts_unknown_offline(self) -> bool:
-        """Whether an unknown idTag may charge while there is no connection."""
+        """Return True if an unknown idTag may charge while there is no connection."""
         return self.settings.flag(self.names.unknown_offline)
 
     def max_attempts(self) -> int:
-        """How often a transaction's message is sent before it is given up."""
+        """Return how often a transaction's message is sent before it is given up."""
         return self.settings.count(self.names.attempts)
 
     def retry_interval_s(self) -> float:
@@ -61,7 +61,7 @@ class MeteredStation(Station):
         return self._seconds(self.names.retry_interval)
 
     def refuses_setting(self, name: str, value: str) -> bool:
-        """Whether a value of a known setting is refused."""
+        """Return True if a value of a known setting is refused."""
         row = self.settings.rows.get(name)
         if row is not None and (row.readonly or not row.fits(value)):
             return True
@@ -80,7 +80,7 @@ class MeteredStation(Station):
         return _listed(self.settings[name])
 
     def reading(self, connector: Connector) -> Reading:
-        """What the meter of a connector shows now."""
+        """Return what the meter of a connector shows now."""
         number = connector.connector_id
         claimed_w = None
         if connector.wants_power and self.quirks.get("ignores_profiles", "offered") == "echo":

@@ -165,7 +165,7 @@ class ProfileBook:
     def next_change_s(
         self, connector_id: int, after_s: float, transaction_start_s: float | None
     ) -> float:
-        """When the bound may change next; infinite when it never does."""
+        """Return when the bound may change next; infinite when it never does."""
         soonest_s = math.inf
         for profile in self._for(connector_id):
             times = profile.changes(after_s, transaction_start_s)

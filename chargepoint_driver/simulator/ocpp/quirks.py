@@ -262,7 +262,7 @@ class Quirks:
         return self._active
 
     def has(self, name: str) -> bool:
-        """Whether it is on."""
+        """Return True if it is on."""
         return name in self._active
 
     def get(self, name: str, parameter: str, default: Any = None) -> Any:

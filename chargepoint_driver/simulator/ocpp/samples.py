@@ -89,7 +89,7 @@ def samples(reading: Reading, measurands: Sequence[str], quirks: Quirks) -> list
 
 
 def location_of(one: Sample) -> str:
-    """Where a value is measured, in OCPP's words."""
+    """Return where a value is measured, in OCPP's words."""
     return "EV" if one.measurand == "SoC" else "Outlet"
 
 
@@ -124,7 +124,7 @@ SIMPLE: Mapping[str, tuple[str, int, Callable[[Reading], float | None]]] = {
 
 
 def _part(reading: Reading, sign: float, *, cut: bool) -> Reading:
-    """What flows in one direction: only that (`cut`), or with its sign."""
+    """Return what flows in one direction: only that (`cut`), or with its sign."""
     if not cut:
         return reading
     currents = tuple(max(0.0, sign * one) for one in reading.current_a)

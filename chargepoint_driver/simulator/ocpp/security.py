@@ -37,7 +37,7 @@ class Security:
         return {"Authorization": f"Basic {credentials}"}
 
     def context(self, url: str) -> ssl.SSLContext | None:
-        """What TLS needs; None for a plain connection. Raises OSError, ssl.SSLError."""
+        """Return what TLS needs; None for a plain connection. Raises OSError, ssl.SSLError."""
         if not url.startswith("wss:"):
             return None
         return _context(self.ca_file, self.certificate_file, self.key_file)

@@ -80,7 +80,7 @@ class Settings:
         return self.changed[name] if name in self.changed else self.rows[name].value
 
     def __contains__(self, name: str) -> bool:
-        """Whether there is such a setting."""
+        """Return True if there is such a setting."""
         return name in self.rows or name in self.changed
 
     def names(self) -> list[str]:
@@ -88,7 +88,7 @@ class Settings:
         return [*self.rows, *(name for name in self.changed if name not in self.rows)]
 
     def is_readonly(self, name: str) -> bool:
-        """Whether only the charge point changes it."""
+        """Return True if only the charge point changes it."""
         return name in self.rows and self.rows[name].readonly
 
     def count(self, name: str) -> int:

@@ -78,7 +78,7 @@ class Station:
         return self.connectors[connector_id - 1]
 
     def phase(self, connector: Connector) -> Phase:
-        """What a connector is doing, the whole charge point considered."""
+        """Return what a connector is doing, the whole charge point considered."""
         phase = connector.phase()
         if self.station_fault is not None:
             return Phase.FAULTED
@@ -248,7 +248,7 @@ class Station:
         self.refresh(now_s)
 
     def cancel_reservation(self, reservation_id: int) -> bool:
-        """Whether there was one."""
+        """Return True if there was one."""
         now_s = self.begin()
         for connector in self.connectors:
             reservation = connector.reservation
@@ -356,7 +356,7 @@ class Station:
     # -- hooks ------------------------------------------------------------------------
 
     def is_connected(self) -> bool:
-        """Whether messages get through at the moment."""
+        """Return True if messages get through at the moment."""
         raise NotImplementedError
 
     def stops_on_unplug(self) -> bool:
@@ -364,7 +364,7 @@ class Station:
         raise NotImplementedError
 
     def connection_timeout_s(self) -> float:
-        """How long an accepted idTag waits for a vehicle."""
+        """Return how long an accepted idTag waits for a vehicle."""
         raise NotImplementedError
 
     def sample_later(self, connector: Connector, from_s: float) -> None:
@@ -391,7 +391,7 @@ class Station:
         raise NotImplementedError
 
     def truth(self) -> dict[str, Any]:
-        """What is really going on."""
+        """Return what is really going on."""
         raise NotImplementedError
 
 

@@ -130,7 +130,7 @@ class Twins:
 
     @property
     def control_url(self) -> str:
-        """What the paths of the JSON control are appended to."""
+        """Return what the paths of the JSON control are appended to."""
         assert self._server is not None, "not started"
         return self._server.url
 
@@ -140,7 +140,8 @@ class Twins:
         return self._sync(lambda: list(self._running.points))
 
     def state(self, identity: str) -> dict[str, Any]:
-        """What is really going on at a twin (see docs/reference/twins.md). Raises KeyError."""
+        """Return what is really going on at a twin (see docs/reference/twins.md). Raises
+        KeyError."""
         return self._sync(lambda: self._running.point(identity).truth())
 
     def messages(self, identity: str) -> list[dict[str, Any]]:
@@ -157,7 +158,7 @@ class Twins:
 
     @property
     def errors(self) -> list[BaseException]:
-        """What went wrong inside the twins: must be nothing."""
+        """Return what went wrong inside the twins: must be nothing."""
         return self._sync(self._running.errors)
 
     def wait(

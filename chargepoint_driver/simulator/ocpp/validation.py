@@ -11,7 +11,7 @@ READY = (Phase.AVAILABLE, Phase.PREPARING, Phase.FINISHING, Phase.RESERVED)
 
 
 def free_connectors(station: Station, connector_id: int | None, id_tag: str) -> Sequence[Connector]:
-    """Where an idTag may start (None: anywhere); where a vehicle waits comes first."""
+    """Return where an idTag may start (None: anywhere); where a vehicle waits comes first."""
     free = [
         one
         for one in station.connectors
@@ -30,7 +30,7 @@ def _may_start(station: Station, connector: Connector, id_tag: str) -> bool:
 
 
 def has_transaction(station: Station, connector_id: int) -> bool:
-    """Whether one runs at that connector (0: at any)."""
+    """Return True if one runs at that connector (0: at any)."""
     return any(
         one.transaction is not None and connector_id in (0, one.connector_id)
         for one in station.connectors

@@ -79,11 +79,11 @@ class Charge:
 
     @property
     def is_full(self) -> bool:
-        """Whether it wants no more."""
+        """Return True if it wants no more."""
         return self.curve is None or self.energy_kwh >= self.curve.full_kwh - 1e-9
 
     def power_w(self, ceiling_w: float) -> float:
-        """What it draws under that ceiling, W."""
+        """Return what it draws under that ceiling, W."""
         if self.curve is None or self.is_full:
             return 0.0
         return 1000 * self.curve.load_kw(self.energy_kwh, ceiling_w / 1000)

@@ -62,7 +62,7 @@ class Page(Generic[Row]):
 
 
 def page_size(asked: int | None, most: int) -> int:
-    """How many records a page may have: what was asked for, at most `most`."""
+    """Return how many records a page may have: what was asked for, at most `most`."""
     if asked is None:
         return most
     if asked < 1:

@@ -74,7 +74,7 @@ class Service:
         return self._gateway_answer(faults) or self._service_answer(request, version, faults)
 
     def _gateway_answer(self, faults: FaultsOfCall) -> Answer | None:
-        """What happens before the service sees the call; None when it gets through."""
+        """Return what happens before the service sees the call; None when it gets through."""
         if faults.has("delay"):
             self.wait(faults.param("delay", "seconds"))
         if faults.has("drop"):

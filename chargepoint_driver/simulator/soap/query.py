@@ -36,7 +36,7 @@ class Query:
         return self
 
     def has(self, name: str) -> bool:
-        """Whether the child is there, be it empty."""
+        """Return True if the child is there, be it empty."""
         return self._element.find(name) is not None
 
     def child(self, name: str) -> Query | None:

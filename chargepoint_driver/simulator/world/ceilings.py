@@ -68,7 +68,7 @@ class LimitTimeline:
         return [hold for hold in holds if hold and hold.start_s <= now_s < hold.end_s]
 
     def next_change_s(self, now_s: float) -> float:
-        """When the set of limits in force changes next; infinity when never."""
+        """Return when the set of limits in force changes next; infinity when never."""
         if not self._orders and not self._events:
             return math.inf
         moments = [start_s for start_s, _ in self._orders]

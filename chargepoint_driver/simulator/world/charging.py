@@ -29,7 +29,7 @@ class ChargeCurve:
     full_kwh: float
 
     def demand_kw(self, energy_kwh: float) -> float:
-        """What the vehicle would draw, unlimited, after `energy_kwh`."""
+        """Return what the vehicle would draw, unlimited, after `energy_kwh`."""
         if energy_kwh >= self.full_kwh:
             return 0.0
         if energy_kwh <= self.knee_kwh:
@@ -37,7 +37,7 @@ class ChargeCurve:
         return self.max_kw - self._slope * (energy_kwh - self.knee_kwh)
 
     def load_kw(self, energy_kwh: float, ceiling_kw: float) -> float:
-        """What the vehicle draws under a ceiling; never negative, never above it."""
+        """Return what the vehicle draws under a ceiling; never negative, never above it."""
         return max(0.0, min(self.demand_kw(energy_kwh), ceiling_kw))
 
     def deliver(self, energy_kwh: float, ceiling_kw: float, span_s: float) -> tuple[float, float]:

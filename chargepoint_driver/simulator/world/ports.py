@@ -34,7 +34,7 @@ class Session:
     spans: list[Span] = field(default_factory=list, compare=False, repr=False)
 
     def overlaps(self, from_s: float | None, to_s: float | None) -> bool:
-        """Whether any of it lies within the window; None means open."""
+        """Return True if any of it lies within the window; None means open."""
         begun = to_s is None or self.start_s <= to_s
         return begun and (from_s is None or self.end_s is None or self.end_s >= from_s)
 
@@ -96,12 +96,12 @@ class Port:
 
     @property
     def visit(self) -> Visit | None:
-        """Who is plugged in now; None when the port is free."""
+        """Return who is plugged in now; None when the port is free."""
         return self._visit
 
     @property
     def load_kw(self) -> float:
-        """What flows now; 0 when nobody charges."""
+        """Return what flows now; 0 when nobody charges."""
         if self._visit is None:
             return 0.0
         return self._visit.curve.load_kw(self._energy_kwh, self.ceiling_kw())

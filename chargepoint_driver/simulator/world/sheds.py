@@ -39,7 +39,7 @@ class Disobeyed:
 
 
 def check_limit(limit: Limit) -> str | None:
-    """What is wrong with a limit, in words; None when it is sound."""
+    """Return what is wrong with a limit, in words; None when it is sound."""
     if (limit.allowed_kw is None) == (limit.percent is None):
         return "Give exactly one of allowed load and percent shed."
     if limit.allowed_kw is not None and not 0 <= limit.allowed_kw < math.inf:

@@ -58,7 +58,7 @@ class Timetable:
 
     @property
     def part(self) -> Part:
-        """What this port does at the opening."""
+        """Return what this port does at the opening."""
         return PARTS[self.port_index % len(PARTS)]
 
     def visits(self) -> Iterator[Visit]:

@@ -75,7 +75,7 @@ class Recorder:
 
     @property
     def is_due(self) -> bool:
-        """Whether the last look is long enough ago."""
+        """Return True if the last look is long enough ago."""
         now_s = self._now()
         return abs(now_s - self._looked_s) >= _SPACING_S
 

@@ -34,7 +34,7 @@ NO_ERROR = {"", "0", "0x0", "0x0000", "noerror", "no error", "none", "ok", EV_CO
 
 
 def is_fault(code: str | None) -> bool:
-    """Whether an errorCode, or a vendor's, says that something is wrong."""
+    """Return True if an errorCode, or a vendor's, says that something is wrong."""
     return code is not None and code.strip().lower() not in NO_ERROR
 
 
@@ -52,7 +52,7 @@ _MIN_LATE_S = 60.0
 
 
 def _go_together(own_s: float, received_s: float) -> bool:
-    """Whether two messages are as far apart by their own times as by their receipt."""
+    """Return True if two messages are as far apart by their own times as by their receipt."""
     return own_s >= 5.0 and abs(own_s - received_s) <= 2.0 + received_s / 10
 
 
@@ -68,7 +68,8 @@ class Electrical:
 
 
 def is_suspect(load_kw: float | None, rated_kw: float | None) -> bool | None:
-    """Whether a load is beyond what the connector can carry. None: one of the two is unknown."""
+    """Return True if a load is beyond what the connector can carry. None: one of the two is
+    unknown."""
     if load_kw is None or rated_kw is None:
         return None
     return abs(load_kw) > SUSPECT_SHARE * rated_kw
@@ -98,12 +99,12 @@ class Transaction:
 
     @property
     def registers(self) -> Registers:
-        """What is known of its registers."""
+        """Return what is known of its registers."""
         return Registers(self.start_wh, self.last_wh, self.resets, self.carried_wh, self.base_wh)
 
     @property
     def energy_wh(self) -> float | None:
-        """What was delivered so far; None when a register is missing."""
+        """Return what was delivered so far; None when a register is missing."""
         return self.registers.delivered().wh
 
 
@@ -214,7 +215,7 @@ class Charger:
 
     @property
     def is_strict(self) -> bool:
-        """Whether its messages are held to their schemas."""
+        """Return True if its messages are held to their schemas."""
         return self.quirks.validation == "strict"
 
     def note_departures(self) -> bool:
@@ -244,7 +245,7 @@ class Charger:
         return found
 
     def is_late(self, time_s: float, received_s: float) -> bool:
-        """Whether a message lay in a queue before it was sent. Learns from the message how
+        """Return True if a message lay in a queue before it was sent. Learns from the message how
         slow the charge point's clock is; one without a time of its own teaches nothing."""
         lag_s = received_s - time_s
         if lag_s == 0:
@@ -266,7 +267,8 @@ class Charger:
         return True
 
     def live_time(self, time_s: float, received_s: float) -> float:
-        """When a message counts as sent for what is live: never later than it was received."""
+        """Return when a message counts as sent for what is live: never later than it was
+        received."""
         return min(time_s + self.clock_behind_s, received_s)
 
     def running(self, wire_id: str) -> Connector | None:

@@ -46,18 +46,19 @@ class LimitState:
         return self.until_s is not None and now_s >= self.until_s
 
     def is_satisfied_by(self, kw: float) -> bool:
-        """Whether who is held to so many kW keeps to this limit."""
+        """Return True if who is held to so many kW keeps to this limit."""
         most_kw = self.requested_kw if self.accepted_kw is None else self.accepted_kw
         return kw <= most_kw * 1.01 + 0.01
 
     @property
     def is_taken(self) -> bool:
-        """Whether the charge point has it, or may have it."""
+        """Return True if the charge point has it, or may have it."""
         return self.accepted_kw is not None or self.is_in_doubt
 
     @property
     def is_in_doubt(self) -> bool:
-        """Whether it was sent, nothing is known of what became of it, and there was none before."""
+        """Return True if it was sent, nothing is known of what became of it, and there was none
+        before."""
         return self.accepted_kw is None and self.refused == OutcomeUnknownError.code
 
     def is_contradicted_by(self, load_kw: float | None) -> bool:

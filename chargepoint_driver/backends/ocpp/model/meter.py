@@ -121,7 +121,7 @@ class Meter:
             self._values.pop(name, None)
 
     def known(self, since_s: float) -> dict[str, tuple[Any, float, float, int]]:
-        """What was received at that time or later; registers whenever it was."""
+        """Return what was received at that time or later; registers whenever it was."""
         return {
             name: entry
             for name, entry in dict(self._values).items()
@@ -139,7 +139,8 @@ class _Register(NamedTuple):
 
 
 def _is_set(before: _Register, own_s: float, time_s: float, received_s: float) -> bool:
-    """Whether the charge point's clock was set since a register: no difference is over that."""
+    """Return True if the charge point's clock was set since a register: no difference is over
+    that."""
     passed_s = own_s - before.own_s
     is_back = passed_s < 0 <= time_s - before.time_s
     return is_back or passed_s - (received_s - before.received_s) > _MAX_AHEAD_S
@@ -156,5 +157,5 @@ def _difference_kw(before: _Register | None, wh: float, time_s: float) -> float 
 
 
 def _is_next(before: _Register | None, wh: float, time_s: float) -> bool:
-    """Whether the next difference is from this register."""
+    """Return True if the next difference is from this register."""
     return before is None or wh < before.wh or time_s - before.own_s >= _MIN_DELTA_S

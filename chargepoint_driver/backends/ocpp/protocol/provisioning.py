@@ -28,7 +28,7 @@ def without_secrets(settings: dict[str, str]) -> dict[str, str]:
 
 
 def may_read(point: Charger, out: RequestBuilder) -> bool:
-    """Whether any settings may be read: by name is the smallest way to ask."""
+    """Return True if any settings may be read: by name is the smallest way to ask."""
     return not is_barred(point, out.configuration(out.names[:1]))
 
 

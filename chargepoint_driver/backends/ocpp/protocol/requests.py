@@ -167,7 +167,7 @@ class RequestBuilder(Protocol):
         """The status of the setting in an answer to `configure`; None where it has none."""
 
     def is_configured(self, answer: dict[str, Any]) -> bool:
-        """Whether the setting was taken."""
+        """Return True if the setting was taken."""
 
     def diagnostics(self, log: Log) -> RequestPayload:
         """Ask for the upload of diagnostics (1.6: 5.8; 2.x: N01)."""

@@ -244,8 +244,8 @@ class SetUp:
             system.save_point(point, worked=point.worked)
 
     def _over(self, link: Connection) -> Call:
-        """How to send requests over this connection that a charge point may pass over without
-        losing it. What made it restart before is not sent."""
+        """Return how to send requests over this connection that a charge point may pass over
+        without losing it. What made it restart before is not sent."""
 
         async def call(point: Charger, ask: RequestPayload) -> dict[str, Any]:
             if is_barred(point, ask):
@@ -319,7 +319,7 @@ class SetUp:
 
 
 def _is_any(point: Charger, number: int, wanted: Set[str]) -> bool:
-    """Whether a connector says one of these statuses (0: any of the charge point's own), or
+    """Return True if a connector says one of these statuses (0: any of the charge point's own), or
     nothing is known of it."""
     concerned = [each for key, each in point.connectors.items() if number in (0, key)]
     known = [each.status for each in concerned if each.status is not None]

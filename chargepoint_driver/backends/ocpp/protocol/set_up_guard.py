@@ -31,7 +31,7 @@ _WHOLE = " (whole list)"
 
 
 def is_barred(point: Charger, ask: RequestPayload) -> bool:
-    """Whether a set-up request is not sent any more, since it made the charge point restart.
+    """Return True if a set-up request is not sent any more, since it made the charge point restart.
 
     Twice is enough, once where a larger request of its kind did before.
     """
@@ -50,7 +50,7 @@ def _is_barred(restarts: dict[str, int], name: str) -> bool:
 
 
 def is_suspected(point: Charger) -> bool:
-    """Whether a set-up request may have made the charge point restart."""
+    """Return True if a set-up request may have made the charge point restart."""
     return bool(_restarts(point))
 
 

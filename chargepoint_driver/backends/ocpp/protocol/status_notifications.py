@@ -158,7 +158,7 @@ def doubt_after_boot(point: Charger) -> None:
 
 
 def has_unconfirmed_status(point: Charger) -> bool:
-    """Whether a status is from before the connection, or connector 0's is doubted."""
+    """Return True if a status is from before the connection, or connector 0's is doubted."""
     connected_s = point.connected_s or 0.0
     known = [each for each in point.connectors.values() if each.status is not None]
     main = point.connectors.get(0)
@@ -170,8 +170,8 @@ def has_unconfirmed_status(point: Charger) -> bool:
 
 
 def is_contradicted(point: Charger) -> bool:
-    """Whether connector 0 is out of order by its last status, and that is doubted or a connector
-    has worked since."""
+    """Return True if connector 0 is out of order by its last status, and that is doubted or a
+    connector has worked since."""
     main = point.connectors.get(0)
     if main is None or main.status not in INOPERATIVE:
         return False

@@ -322,7 +322,7 @@ class Limiter:
         return state if found is None else self._compare(point, connector_id, state, found)
 
     async def _composite(self, point: Charger, connector_id: int, unit: str) -> Composite | None:
-        """What a charge point says is in force; None where it does not say."""
+        """Return what a charge point says is in force; None where it does not say."""
         if not point.quirks.composite or point.worked.get("composite") is False:
             return None
         out = self._outbound(point)
@@ -340,7 +340,7 @@ class Limiter:
     def _compare(
         self, point: Charger, connector_id: int, state: LimitState, found: Composite
     ) -> LimitState:
-        """What a composite schedule says of a limit."""
+        """Return what a composite schedule says of a limit."""
         assert state.accepted_kw is not None
         kw = kw_of(found, point.electrical)
         if state.is_satisfied_by(kw):

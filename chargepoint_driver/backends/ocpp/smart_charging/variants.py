@@ -22,7 +22,7 @@ class ProfileVariant:
 
 
 def profile_variants(point: Charger, names: RequestBuilder) -> Iterator[ProfileVariant]:
-    """What worked before, then what its settings and quirks say, then what others needed."""
+    """Return what worked before, then what its settings and quirks say, then what others needed."""
     quirks = point.quirks
     settings = point.configuration
     units = [quirks.rate_unit] if quirks.rate_unit else units_of(settings.get(names.rate_units))

@@ -53,7 +53,7 @@ _CLOSE_WAIT_S = 2.0
 
 
 def _is_lock(error: sqlite3.Error) -> bool:
-    """Whether another connection has the file locked. Python 3.10 has no error codes."""
+    """Return True if another connection has the file locked. Python 3.10 has no error codes."""
     return isinstance(error, sqlite3.OperationalError) and "is locked" in str(error)
 
 
@@ -185,8 +185,8 @@ class Database:
         return self._last_event, self._writes
 
     def stored_since(self, mark: tuple[int, int]) -> asyncio.Future[None] | None:
-        """What to await before a message is acknowledged, by `mark` before it was handled; None
-        where it wrote nothing."""
+        """Return what to await before a message is acknowledged, by `mark` before it was handled;
+        None where it wrote nothing."""
         if self._writes != mark[1]:
             return self.durable()
         if self._last_event != mark[0]:

@@ -37,7 +37,7 @@ def fault_in(db: sqlite3.Connection) -> str | None:
 
 
 def is_damage(error: Exception) -> bool:
-    """Whether an error says that the file itself is damaged."""
+    """Return True if an error says that the file itself is damaged."""
     return any(part in str(error) for part in ("malformed", "quick_check", "not a database"))
 
 

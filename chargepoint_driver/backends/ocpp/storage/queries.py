@@ -274,7 +274,7 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def charge_points(path: Path) -> list[dict[str, Any]]:
-    """What is kept of every charge point that was ever there, by id: `id`, `ocpp_version`,
+    """Return what is kept of every charge point that was ever there, by id: `id`, `ocpp_version`,
     `boot`, `configuration`, and of each of its `connectors`, by number, what it last said."""
     with _reading(path) as db:
         rows = db.execute(

@@ -117,7 +117,7 @@ class Store(Transactions, Reservations, IdTagTable, Retention):
     # ---- retention -----------------------------------------------------------------------
 
     def used_bytes(self) -> int:
-        """What the pages in use take: the file itself keeps the room of what was deleted."""
+        """Return what the pages in use take: the file itself keeps the room of what was deleted."""
         counts = [
             self._db.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("page_count", "freelist_count", "page_size")

@@ -53,7 +53,7 @@ def _decoded(segment: str) -> str | None:
 
 
 def password_is_right(station_id: str, header: str | None, config: ChargerConfig) -> bool:
-    """Whether an Authorization header holds the charge point's id and password.
+    """Return True if an Authorization header holds the charge point's id and password.
 
     The id is cut off by its length, since it may hold ":". An AuthorizationKey of 16 to 20 bytes
     (OCPP 1.6 security, A00.FR.205) may be written as 32 to 40 hexadecimal digits, here and in the
@@ -85,7 +85,7 @@ def _forms(key: bytes) -> list[bytes]:
 
 
 def certificate_is_of(station_id: str, certificate: dict[str, Any] | None) -> bool:
-    """Whether a verified client certificate names the charge point."""
+    """Return True if a verified client certificate names the charge point."""
     if not certificate:
         return False
     names = [

@@ -309,7 +309,7 @@ class Connection:
         return True
 
     def _too_fast_s(self, size: int) -> float:
-        """How long a sender beyond the rate waits; reading stops meanwhile, so it must."""
+        """Return how long a sender beyond the rate waits; reading stops meanwhile, so it must."""
         wait_s = max(self._allowance.take(1), self._bytes.take(size))
         if wait_s > 0:
             self._desk.count(self.point, "slowed_down")

@@ -70,7 +70,7 @@ class Revocations:
         self._certificates = _ListFile(revoked, "tls.revoked_certificates", log)
 
     def why(self, connection: ServerConnection, station_id: str) -> str | None:
-        """Why a charge point may not connect with this socket; None where it may."""
+        """Return why a charge point may not connect with this socket; None where it may."""
         if station_id in self._ids.lines():
             return "this id is one of blocked_charge_points"
         listed = self._certificates.lines()

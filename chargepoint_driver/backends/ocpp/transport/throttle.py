@@ -216,7 +216,8 @@ class ThrottledConnection(ServerConnection):
             self.transport.resume_reading()
 
     def _is_unread(self) -> bool:
-        """Whether too much waits to be read by the peer; after 30 s of that it is dropped."""
+        """Return True if too much waits to be read by the peer; after 30 s of that it is
+        dropped."""
         if self.transport.get_write_buffer_size() <= MAX_UNREAD_BYTES:
             self._unread_since_s = None
             return False

@@ -158,7 +158,7 @@ class WebSocketServer:
 
     @property
     def counts(self) -> dict[str, int]:
-        """What the port has refused below HTTP, by kind."""
+        """Return what the port has refused below HTTP, by kind."""
         return self._listener_log.counts()
 
     @property

@@ -164,7 +164,7 @@ def check_incoming(version: str, action: str, payload: Any) -> list[str]:
 
 
 def check_outgoing(version: str, action: str, payload: Any) -> str | None:
-    """What is wrong with a request of ours; None when it may be sent."""
+    """Return what is wrong with a request of ours; None when it may be sent."""
     if action not in actions(version):
         near = difflib.get_close_matches(action, actions(version), 1)
         hint = f"; did you mean {near[0]}?" if near else ""

@@ -87,7 +87,7 @@ class GroupAllocator:
         return rated
 
     def fit(self, shares: Mapping[str, float]) -> bool:
-        """Whether no station's share is above what it may have now: then they can be sent at
+        """Return True if no station's share is above what it may have now: then they can be sent at
         once, in any order."""
         return all(kw <= self._most_kw(station) + _NOTHING_KW for station, kw in shares.items())
 

@@ -52,7 +52,7 @@ class GroupController:
     # ---- what is commanded ---------------------------------------------------------------
 
     def held(self, group: str) -> CommandState | None:
-        """What was commanded of the group; None when nothing was."""
+        """Return what was commanded of the group; None when nothing was."""
         return self._ledger.held(_whole(group))
 
     def is_wanted(self, group: str) -> bool:

@@ -58,8 +58,8 @@ class GroupMembers:
     def records(
         self, group: str, currency_s: float, members: Iterable[str] | None = None
     ) -> dict[str, StationRecord]:
-        """What getLoad reports of every station of the group. Raises the first error there is:
-        a group without one of its stations is not the group."""
+        """Return what getLoad reports of every station of the group. Raises the first error there
+        is: a group without one of its stations is not the group."""
         found: dict[str, StationRecord] = {}
         stations = self.members(group) if members is None else members
         for station, outcome in self._commands.outcomes(stations, currency_s).items():
