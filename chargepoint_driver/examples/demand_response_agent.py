@@ -7,7 +7,6 @@ config store has the keys of DEFAULTS. Stopped during an event, it clears; kille
 
 from __future__ import annotations
 
-import logging
 import time
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
@@ -21,8 +20,9 @@ from volttron.utils import load_config
 
 from chargepoint_driver.adapters.agent_process import run_agent
 from chargepoint_driver.adapters.agents.throttle import RPC_ERRORS, RPC_LIMIT_S
+from chargepoint_driver.text import get_logger
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 DEFAULTS: dict[str, Any] = {
     "devices": "campus",  # ports are looked for below this topic
