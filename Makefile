@@ -1,5 +1,5 @@
 # make help   this list
-# make demo   a real VOLTTRON platform polls simulated stations, sheds a port, ends by itself
+# make demo   a real VOLTTRON platform polls simulated stations, sheds a port, ends automatically
 # make test   the tests, in three processes at a time: `python -m tests` prints what it starts
 # make check  lint, types, layers, docs     make bench   measurements
 # make docs   the documentation, in build/docs
@@ -95,10 +95,13 @@ check: $(READY)
 	$(BIN)/lint-imports
 	$(BIN)/python -m chargepoint_driver.catalogue.page --check docs/reference/points.md
 	$(BIN)/python -m docs.generators --check
+	$(BIN)/codespell $(PROSE)
 	$(SITE)
 
-# Warnings are errors. What has not changed is not read again, unless something was wrong: it
-# would be said once only.
+# Words to avoid are in docs/banned-words.txt; the settings are in setup.cfg.
+PROSE = $(wildcard *.md agents/*.md classic/*.md docs/*.md docs/*/*.md docs/*/*.svg docs/generators/*.py)
+
+# Warnings are errors. After an error all pages are read again, since Sphinx reports it only once.
 SITE = $(BIN)/python -m sphinx -b html -d build/doctrees -j 2 -q -n -W --keep-going docs build/docs \
 	|| { rm -rf build/doctrees; false; }
 docs: $(READY)

@@ -146,7 +146,7 @@ _LOAD = _rows(
         unit="percent",
         write="shedLoad",
         whole=StationValue.SAME,
-        notes="share of the power at the time of the command that is shed",
+        notes="shed share of the power at the time of the command",
         grouped=True,
     ),
     _row("stationLoad", FLOAT, STATION, unit="kW", notes="sum of the station's ports"),

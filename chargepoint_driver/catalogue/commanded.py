@@ -24,25 +24,25 @@ def _own(name: str, kind: Kind, unit: str = "", notes: str = "", write: str = ""
 
 
 COMMANDED = (
-    _own("commandedLoad", Kind.FLOAT, "kW", "the limit commanded here that has not run out"),
+    _own("commandedLoad", Kind.FLOAT, "kW", "limit that this driver commanded; None after its end"),
     _own("commandedPercent", Kind.INTEGER, "percent", "as commandedLoad, for percentShed"),
-    _own("commandedTime", Kind.DATETIME, notes="of the last command, a clear included"),
+    _own("commandedTime", Kind.DATETIME, notes="of the last command, also of a clear"),
     _own(
         "shedStatus",
         Kind.STRING,
         notes="none, pending, in force, violated, contested, released, failed, adopted or expired",
     ),
-    _own("shedReason", Kind.STRING, notes="why shedStatus is what it is"),
+    _own("shedReason", Kind.STRING, notes="reason of shedStatus"),
     _own(
-        "shedEnds", Kind.DATETIME, notes="when deadline or lease end the limit; None without both"
+        "shedEnds", Kind.DATETIME, notes="end of the limit by deadline or lease; None without both"
     ),
-    _own("stagedLoad", Kind.FLOAT, "kW", "written and not sent: what shedState 1 would send"),
+    _own("stagedLoad", Kind.FLOAT, "kW", "written, not sent; shedState 1 sends it"),
     _own("stagedPercent", Kind.INTEGER, "percent", "as stagedLoad, for percentShed"),
     _own(
         "limit",
         Kind.FLOAT,
         "kW",
-        "what applies now: the limit, else the rated power; 0 only when charging is stopped. "
+        "limit in force, else the rated power; 0 only when charging is stopped. "
         "Written: sent at once; the rated power or more releases",
         write="shedLoad, clearShedState",
     ),
@@ -56,7 +56,7 @@ COMMANDED = (
         "commandLease",
         Kind.FLOAT,
         "seconds",
-        "within these its writer must write again, or the limit is reverted; 0 = no lease",
+        "seconds within which its writer must write again, or the limit is reverted; 0: no lease",
         write="lease",
     ),
     _own("siteLoad", Kind.FLOAT, "kW", "sum over the ports of the device, or of its group"),

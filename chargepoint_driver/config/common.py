@@ -35,7 +35,7 @@ UNREACHABLE_MINUTES: Any = Field(
     default=30.0,
     ge=0,
     le=10_080,
-    description="minutes that a station may be out of reach before an alert; faults and new alarms "
+    description="minutes until an unreachable station raises an alert; faults and new alarms "
     "raise one at once; 0: no alert for stations",
 )
 
@@ -43,7 +43,7 @@ UNREACHABLE_MINUTES: Any = Field(
 METRICS_PORT: Any = Field(
     default=None,
     description="port of this process for Prometheus, on loopback; address:port for another "
-    "address. Off where it is not given",
+    "address. Default: off",
 )
 
 
@@ -64,16 +64,16 @@ class DeviceKeys(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     cacheExpiration: float | None = Field(  # noqa: N815
-        None, ge=0, description="seconds that a value may be old, where its row does not say"
+        None, ge=0, description="default maximum age of a value in seconds"
     )
     cache_agent: str | None = Field(
-        None, min_length=1, description="identity of the caching agent that holds the account"
+        None, min_length=1, description="identity of the caching agent with the account"
     )
     account_name: str | None = Field(
         None,
         alias="account",
         min_length=1,
-        description="name of the account in the caching agent, where it holds several",
+        description="name of the account in the caching agent; optional if it has one",
     )
     metrics_port: int | str | None = METRICS_PORT
     classic_shapes: bool = Field(

@@ -55,13 +55,13 @@ class Tls(BaseModel):
     )
     revoked_certificates: Path | None = Field(
         default=None,
-        description="file with one client certificate a line that counts no longer: its serial "
-        "number or SHA-256 fingerprint, hexadecimal; read again when it changes",
+        description="file of revoked client certificates, one per line: serial number or SHA-256 "
+        "fingerprint, hexadecimal; read again when it changes",
     )
 
 
 class Retention(BaseModel):
-    """Days that records are kept; None keeps them for ever."""
+    """Days that records are kept; None keeps them permanently."""
 
     model_config = _FROZEN
 
@@ -75,7 +75,7 @@ class Retention(BaseModel):
     max_bytes: int | None = Field(
         default=10_000_000_000,
         ge=1_000_000,
-        description="what the database may hold; beyond that the oldest events are deleted",
+        description="maximum bytes of the database; above it the oldest events are deleted",
     )
     unbooted_days: float | None = Field(
         default=1,
@@ -85,24 +85,26 @@ class Retention(BaseModel):
 
 
 class ChargerConfig(BaseModel):
-    """What is known of one charge point beforehand."""
+    """Settings of one charger."""
 
     model_config = _FROZEN
 
     password_env: str | None = Field(
-        default=None, min_length=1, description="environment variable with its basic-auth password"
+        default=None, min_length=1, description="environment variable of its password"
     )
     password_file: Path | None = Field(
-        default=None, description="file with it instead (first line)"
+        default=None, description="file of its password (first line)"
     )
-    model: str | None = Field(default=None, description="model, for its quirks, before it boots")
+    model: str | None = Field(default=None, description="model, to know its quirks before it boots")
     voltage: float | None = Field(
         default=None, gt=0, le=1000, description="V between phase and neutral"
     )
     phases: Literal[1, 2, 3] | None = Field(
         default=None, description="phases that a connector uses"
     )
-    current: Literal["AC", "DC"] = Field(default="AC", description="DC has no lowest limit of 6 A")
+    current: Literal["AC", "DC"] = Field(
+        default="AC", description="kind of current; DC has no minimum limit of 6 A"
+    )
     rated_kw: float | None = Field(default=None, gt=0, description="rated power of a connector, kW")
     quirks: Quirks = Field(default_factory=Quirks, description="its own quirks")
 
@@ -130,7 +132,7 @@ class OcppConfig(StreamKeys):
     model_config = _FROZEN
 
     listen: str = Field(
-        default="127.0.0.1:9000", description="address:port, port 0 for any free one"
+        default="127.0.0.1:9000", description="address:port; port 0 takes a free one"
     )
     database: Path = Field(description="SQLite file of transactions, events and limits")
     charge_points: Literal["*"] | dict[str, ChargerConfig] = Field(
@@ -138,29 +140,35 @@ class OcppConfig(StreamKeys):
     )
     station_groups: dict[str, tuple[str, ...]] = Field(
         default_factory=dict,
-        description="name to the charge points that stationGroup devices hold to one total",
+        description="name to the chargers of a stationGroup device, which share one total",
     )
     voltage: float = Field(default=240.0, gt=0, le=1000, description="V between phase and neutral")
     phases: Literal[1, 2, 3] = Field(default=1, description="phases that a connector uses")
     tls: Tls | None = Field(default=None, description="encryption")
     allow_unauthenticated: bool = Field(
-        default=False, description="listen beyond loopback although charge points need no password"
+        default=False,
+        description="permit listening beyond loopback although chargers need no password",
     )
     accept_id_tags: Path | None = Field(
         default=None,
-        description="file of idTags, one per line; accepts all where not given",
+        description="file of idTags, one per line; default: all are accepted",
     )
-    retention: Retention = Field(default_factory=Retention, description="how long records stay")
-    heartbeat_s: int = Field(default=60, ge=1, le=86_400, description="interval given at boot")
+    retention: Retention = Field(
+        default_factory=Retention, description="days that records are kept"
+    )
+    heartbeat_s: int = Field(
+        default=60, ge=1, le=86_400, description="seconds between heartbeats, sent at boot"
+    )
     meter_interval_s: float = Field(
         default=60,
         ge=1,
         le=86_400,
-        description="seconds between meter values that charge points are set to at most",
+        description="maximum seconds between meter values; chargers are set to it",
     )
     measurands: tuple[str, ...] = Field(
         default=MEASURANDS,
-        description="what charge points are set to measure, best first; empty: settings are left",
+        description="measurands that chargers are set to send, best first; empty: settings are "
+        "not changed",
     )
     unreachable_minutes: float = UNREACHABLE_MINUTES
     ping_s: float = Field(default=30.0, gt=0, description="seconds between pings, and until a pong")
@@ -168,51 +176,61 @@ class OcppConfig(StreamKeys):
         default=30.0,
         gt=0,
         le=600,
-        description="seconds for a charge point's answer; dropped if nothing else came meanwhile",
+        description="maximum seconds for a charger's answer; its connection is dropped if nothing"
+        " else arrives meanwhile",
     )
     boot_grace_s: float = Field(
         default=5.0,
         gt=0,
-        description="seconds until a silent charge point is asked for its boot data",
+        description="seconds until a silent charger is asked for its boot data",
     )
     configuration_delay_s: float | None = Field(
         default=20.0,
         ge=0,
-        description="seconds after boot until its configuration is read; None: never",
+        description="seconds after boot until its configuration is read; null: only when needed",
     )
-    open_timeout_s: float = Field(default=10.0, gt=0, le=120, description="seconds for a handshake")
-    most_frame_bytes: int = Field(default=262_144, ge=1024, description="largest message")
+    open_timeout_s: float = Field(
+        default=10.0, gt=0, le=120, description="maximum seconds of a handshake"
+    )
+    most_frame_bytes: int = Field(
+        default=262_144, ge=1024, description="maximum bytes of a message"
+    )
     messages_per_second: float = Field(
         default=500.0,
         gt=0,
-        description="faster senders are slowed down to it, after a burst of twice it",
+        description="maximum rate of a charger's messages, after a burst of twice this; pings, "
+        "pongs and fragments count",
     )
     bytes_per_second: float = Field(
         default=1_000_000.0,
         gt=0,
-        description="of the messages of a charge point; more are slowed down, after twice that",
+        description="maximum rate of a charger's bytes, after a burst of twice this",
     )
     boots_per_minute: float = Field(
         default=10.0,
         gt=0,
-        description="boots of a charge point that are acted on; the others are answered only",
+        description="boots of a charger that have an effect; the others are only answered",
     )
     max_charge_points: int = Field(
-        default=20_000, ge=1, description="charge points that are remembered where any may come"
+        default=20_000, ge=1, description="maximum stored chargers if any may connect"
     )
-    most_connections: int = Field(default=5_000, ge=1, description="sockets at the same time")
+    most_connections: int = Field(
+        default=5_000, ge=1, description="maximum sockets at the same time"
+    )
     blocked_charge_points: Path | None = Field(
         default=None,
-        description="file with one charge point id a line that may not connect; read again when "
-        "it changes, and open sockets end within 5 s",
+        description="file of ids that may not connect, one per line; read again when it changes, "
+        "and open sockets end within 5 s",
     )
     max_connections_per_address: int | None = Field(
         default=None,
         ge=1,
-        description="sockets of one address beyond loopback; None: most_connections",
+        description="maximum sockets of one address beyond loopback; null: most_connections",
     )
     subprotocols: tuple[Literal["ocpp1.6", "ocpp2.0.1", "ocpp2.1"], ...] = Field(
-        default=("ocpp2.0.1", "ocpp2.1", "ocpp1.6"), min_length=1, description="best first"
+        default=("ocpp2.0.1", "ocpp2.1", "ocpp1.6"),
+        min_length=1,
+        description="accepted subprotocols, best first; a charger that offers none speaks 1.6",
     )
 
     @field_validator("listen")

@@ -19,19 +19,19 @@ __all__ = ["OcppAccount", "OcppDevice"]
 class OcppAccount(OcppConfig):
     """A central system as VOLTTRON runs it, in the driver or in the caching agent."""
 
-    backend: Literal["ocpp"] = Field("ocpp", description="says that it is a central system")
+    backend: Literal["ocpp"] = Field("ocpp", description="a central system")
     bus_events: bool = Field(
-        default=True, description="publish each message of a charge point on the platform's bus"
+        default=True, description="publish each message of a charger on the platform's bus"
     )
     allow_call: bool = Field(
         default=False,
-        description="let agents, the page's API and the driver's RPC send any request of OCPP",
+        description="permit any OCPP request from agents, the page's API and the driver's RPC",
     )
 
     command_file: Path | None = Field(
         None,
-        description="SQLite file that keeps the commands in force over a restart; by default one "
-        "in the platform's home",
+        description="SQLite file that stores the commands in force; default: one in the "
+        "platform's home",
     )
 
     @property
@@ -65,23 +65,26 @@ class OcppDevice(ShedSettings, DeviceKeys):
     """The `driver_config` of one device: a charge point, or with `connectorId` (2.0.1: `evseId`)
     one connector of it."""
 
-    backend: Literal["ocpp"] = Field("ocpp", description="says that the charger connects to us")
+    backend: Literal["ocpp"] = Field("ocpp", description="a charger that connects to us")
     chargePointID: str = Field(  # noqa: N815
-        "", max_length=MAX_ID, description="id that the charge point connects with"
+        "", max_length=MAX_ID, description="id with which the charger connects"
     )
     stationGroup: str | None = Field(  # noqa: N815
         None,
         min_length=1,
-        description="makes the device this group of station_groups instead of a charge point",
+        description="the device is this group of station_groups instead of a charger",
     )
     connectorId: int | None = Field(  # noqa: N815
-        None, ge=1, le=1_000, description="makes the device this connector of the charge point"
+        None, ge=1, le=1_000, description="the device is this connector of the charger"
     )
     evseId: int | None = Field(  # noqa: N815
-        None, ge=1, le=1_000, description="the same in the words of OCPP 2.0.1"
+        None, ge=1, le=1_000, description="the same, in terms of OCPP 2.x"
     )
     timeout: float = Field(
-        20.0, gt=0, le=300, description="seconds; the caching agent is waited for three times it"
+        20.0,
+        gt=0,
+        le=300,
+        description="seconds; the maximum wait for the caching agent is three times this",
     )
     _central: OcppAccount | None = PrivateAttr(None)
 

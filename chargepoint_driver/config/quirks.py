@@ -22,39 +22,43 @@ MEASURANDS = (
 
 
 class Quirks(BaseModel):
-    """Ways of one model. None, or the default, leaves it to the rule."""
+    """Settings for one model of charger. None, or the default: the driver finds out."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     rate_unit: Literal["A", "W"] | None = Field(
-        default=None, description="the only unit it accepts"
+        default=None, description="the only unit of limits that it accepts"
     )
-    stack_level: int | None = Field(default=None, ge=0, description="the level of its limits")
+    stack_level: int | None = Field(default=None, ge=0, description="stack level of limits")
     profile_kind: Literal["Absolute", "Relative"] | None = Field(
-        default=None, description="the only kind of profile it accepts"
+        default=None, description="the only kind of profile that it accepts"
     )
     skip_purposes: tuple[Purpose, ...] = Field(default=(), description="purposes that it refuses")
-    number_phases: bool = Field(default=True, description="whether it stands numberPhases")
-    composite: bool = Field(
-        default=True, description="whether GetCompositeSchedule tells the truth"
-    )
+    number_phases: bool = Field(default=True, description="false: it does not accept numberPhases")
+    composite: bool = Field(default=True, description="false: its GetCompositeSchedule is wrong")
     base_kw: float | None = Field(
         default=None,
         gt=0,
-        description="needs a base limit below every shed: its unlimited power, kW",
+        description="it needs a base limit below every shed: its unlimited power, kW",
     )
-    call_timeout_s: float | None = Field(default=None, gt=0, description="answers later than usual")
-    trigger_boot: bool = Field(default=True, description="whether TriggerMessage does it no harm")
+    call_timeout_s: float | None = Field(
+        default=None, gt=0, description="it answers late: maximum seconds for an answer"
+    )
+    trigger_boot: bool = Field(
+        default=True, description="false: it does not tolerate TriggerMessage"
+    )
     measurands: tuple[str, ...] | None = Field(
-        default=None, description="what it is set to measure; an empty list: its settings are left"
+        default=None,
+        description="measurands that it is set to send; an empty list: its settings are not "
+        "changed",
     )
     validation: Literal["lenient", "strict"] = Field(
         default="lenient",
         description="strict: refuse messages that break their schema; lenient: use and count them",
     )
     location: Literal["Outlet", "Cable", "Body", "Inlet", "EV"] | None = Field(
-        default=None, description="where its meter measures what counts; None: the first of these"
+        default=None, description="location of its relevant meter values; null: the first of these"
     )
     read_configuration: bool = Field(
-        default=True, description="whether it may be asked for all keys"
+        default=True, description="false: it is never asked for all keys"
     )

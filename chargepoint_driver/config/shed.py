@@ -19,57 +19,60 @@ class ShedSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     shed_on_write: bool = Field(
-        False, description="send each written limit at once, as the classic driver's users expect"
+        False, description="send each written limit at once, as the classic driver did"
     )
     shed_duration: int = Field(
         60,
         ge=0,
         le=525_600,
-        description="minutes after which a shed ends by itself unless it is renewed; 0 = no end",
+        description="minutes until a shed expires unless it is renewed; 0: never",
     )
     shed_confirm_timeout: float = Field(
         10.0,
         gt=0,
         le=1_440,
-        description="minutes until a command that is not reported as in force has failed",
+        description="minutes until a command that is not reported as in force counts as failed",
     )
     floor_kw: float = Field(
-        0.0, ge=0, le=1_000, description="least limit of a port in kW; below it only 0 is taken"
+        0.0,
+        ge=0,
+        le=1_000,
+        description="minimum limit of a port in kW; below it only 0 is accepted",
     )
     division: Literal["equal", "load", "rated"] = Field(
-        "equal", description="how a station group's total is divided over its stations"
+        "equal", description="rule that divides a station group's total among its stations"
     )
 
     # A vehicle that draws a whole number of amperes at 10 % above the nominal voltage (EN 50160
     # allows that) exceeds a limit in kW by 10 %; meters round, and chargers supply themselves.
     shed_tolerance_kw: float = Field(
-        0.5, ge=0, le=1_000, description="kW above a limit that still obey it"
+        0.5, ge=0, le=1_000, description="tolerance above a limit in kW"
     )
     shed_tolerance_percent: float = Field(
-        10.0, ge=0, le=100, description="as shed_tolerance_kw, of the limit; the larger one counts"
+        10.0, ge=0, le=100, description="tolerance in percent of the limit; the larger one counts"
     )
     command_lease: float = Field(
         0.0,
         ge=0,
         le=86_400,
-        description="seconds within which a writer must write again, or its limit is reverted; "
-        "0 = no lease",
+        description="seconds within which a writer must write again, or its limit is reverted; 0:"
+        " no lease",
     )
     zero_limit: Literal["stop", "release", "refuse"] = Field(
         "stop",
-        description="what writing 0 to allowedLoad means: charging stops, the limit is released, "
-        "or the write is refused",
+        description="effect of writing 0 to allowedLoad: stop charging, release the limit, or "
+        "refuse the write",
     )
     staged_alert_minutes: float = Field(
         15.0,
         ge=0,
         le=10_080,
-        description="minutes until a written limit that was not sent raises an alert; 0 = never",
+        description="minutes until a written limit that was not sent raises an alert; 0: never",
     )
     on_delete: Literal["clear", "lapse"] = Field(
         "clear",
-        description="what happens to a limit in force when the device is deleted: cleared, or "
-        "not renewed any more",
+        description="effect on a limit in force when the device is deleted: clear it, or let it "
+        "expire",
     )
 
     @field_validator(

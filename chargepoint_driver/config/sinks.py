@@ -32,14 +32,14 @@ class _Sink(BaseModel):
     max_waiting_events: int = Field(
         default=1_000_000,
         ge=100,
-        description="events that may wait for the sink; beyond that the oldest are skipped, and "
-        "one event says how many. An alert comes at half",
+        description="maximum waiting events; the oldest are skipped above it, and one event has "
+        "their number. An alert is raised at half",
     )
     max_waiting_hours: float = Field(
         default=72.0,
         gt=0,
         le=8_760,
-        description="hours that an event may wait for the sink, with the same alert and skipping",
+        description="maximum waiting hours of an event, with the same alert and skipping",
     )
 
 
@@ -50,10 +50,10 @@ class _Login(BaseModel):
 
     username: str | None = Field(default=None, min_length=1, description="user name")
     password_env: str | None = Field(
-        default=None, min_length=1, description="environment variable with the password"
+        default=None, min_length=1, description="environment variable of the password"
     )
     password_file: Path | None = Field(
-        default=None, description="file with the password instead (first line)"
+        default=None, description="file of the password (first line)"
     )
 
     @model_validator(mode="after")
@@ -77,11 +77,9 @@ class _Token(BaseModel):
     model_config = _FROZEN
 
     token_env: str | None = Field(
-        default=None, min_length=1, description="environment variable with a token"
+        default=None, min_length=1, description="environment variable of a token"
     )
-    token_file: Path | None = Field(
-        default=None, description="file with the token instead (first line)"
-    )
+    token_file: Path | None = Field(default=None, description="file of the token (first line)")
 
     @model_validator(mode="after")
     def _is_one_token(self) -> _Token:
@@ -103,7 +101,8 @@ class _TlsClient(BaseModel):
 
     tls: bool = Field(default=False, description="encrypt, and check the server's certificate")
     ca_file: Path | None = Field(
-        default=None, description="PEM file of the authority; by default those the machine knows"
+        default=None,
+        description="PEM file of the authority; default: the authorities of the machine",
     )
     certificate: Path | None = Field(default=None, description="PEM file of our own certificate")
     key: Path | None = Field(default=None, description="PEM file of its private key")
@@ -121,28 +120,28 @@ class KafkaSinkConfig(_Sink, _Login, _TlsClient):
     """Apache Kafka's protocol. The key of a message is the station, so that the events of a
     charger stay in order; needs the extra [kafka]."""
 
-    type: Literal["kafka"] = Field(description="says that it is Kafka")
+    type: Literal["kafka"] = Field(description="Kafka")
     bootstrap_servers: tuple[str, ...] = Field(min_length=1, description="host:port of brokers")
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
         default="SCRAM-SHA-512", description="how the user is authenticated"
     )
     topic_prefix: str = Field(
-        default="chargepoint.", max_length=150, description="begins the name of every topic"
+        default="chargepoint.", max_length=150, description="prefix of every topic"
     )
     one_topic: bool = Field(
         default=False,
-        description="write all events to the topic `events`; by default one topic for each action, "
-        "where the order holds within a topic only",
+        description="write all events to the topic `events`; default: one topic per action, "
+        "ordered within a topic only",
     )
     replicas: int = Field(
         default=0,
         ge=0,
         le=7,
-        description="replicas of topics made here; 0: as many as there are brokers, at most 3",
+        description="replicas of created topics; 0: the number of brokers, at most 3",
     )
-    partitions: int = Field(default=6, ge=1, le=1_000, description="partitions of topics made here")
+    partitions: int = Field(default=6, ge=1, le=1_000, description="partitions of created topics")
     live_status: bool = Field(
-        default=True, description="keep the latest status in the compacted topic `live-status`"
+        default=True, description="publish the latest status in the compacted topic `live-status`"
     )
 
     @field_validator("topic_prefix")
@@ -156,23 +155,25 @@ class KafkaSinkConfig(_Sink, _Login, _TlsClient):
 class NatsSinkConfig(_Sink, _Login, _Token, _TlsClient):
     """NATS JetStream; needs the extra [nats]."""
 
-    type: Literal["nats"] = Field(description="says that it is NATS JetStream")
+    type: Literal["nats"] = Field(description="NATS JetStream")
     servers: tuple[str, ...] = Field(min_length=1, description="URLs, like nats://127.0.0.1:4222")
     stream: str = Field(
-        default="CHARGEPOINT", pattern=r"^[A-Za-z0-9_-]+$", description="stream; made if missing"
+        default="CHARGEPOINT", pattern=r"^[A-Za-z0-9_-]+$", description="stream; created if missing"
     )
     subject_prefix: str = Field(
         default="cp.ev",
         pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$",
-        description="subjects are this, account, station and action, with dots between",
+        description="prefix of subjects: prefix.account.station.action",
     )
     stream_hours: float = Field(
-        default=72.0, gt=0, description="hours that a stream made here keeps events"
+        default=72.0, gt=0, description="hours that a created stream keeps events"
     )
     stream_bytes: int = Field(
-        default=1_000_000_000, ge=1_000_000, description="bytes that a stream made here keeps"
+        default=1_000_000_000, ge=1_000_000, description="maximum bytes of a created stream"
     )
-    replicas: int = Field(default=1, ge=1, le=5, description="replicas of what is made here")
+    replicas: int = Field(
+        default=1, ge=1, le=5, description="replicas of created streams and buckets"
+    )
     bucket: str | None = Field(
         default="cp_status",
         pattern=r"^[A-Za-z0-9_-]+$",
@@ -183,32 +184,32 @@ class NatsSinkConfig(_Sink, _Login, _Token, _TlsClient):
 class MqttSinkConfig(_Sink, _Login, _TlsClient):
     """MQTT 5, with retained messages of the latest status; needs the extra [mqtt]."""
 
-    type: Literal["mqtt"] = Field(description="says that it is MQTT")
+    type: Literal["mqtt"] = Field(description="MQTT")
     host: str = Field(min_length=1, description="name or address of the broker")
     port: int | None = Field(
-        default=None, ge=1, le=65_535, description="port; by default 1883, with tls 8883"
+        default=None, ge=1, le=65_535, description="port; default: 1883, with tls 8883"
     )
     client_id: str | None = Field(
         default=None,
         min_length=1,
         max_length=100,
-        description="client id; by default one of stream and sink",
+        description="client id; default: from stream and sink",
     )
     topic_prefix: str = Field(
         default="chargepoint",
         min_length=1,
         max_length=200,
         pattern=r"^[^#+/\x00][^#+\x00]*$",
-        description="topics are this, account, station and action, with slashes between",
+        description="prefix of topics: prefix/account/station/action",
     )
     live_status: bool = Field(
-        default=True, description="keep the latest status as retained messages"
+        default=True, description="publish the latest status as retained messages"
     )
     home_assistant: str | None = Field(
         default=None,
         min_length=1,
         pattern=r"^[^#+/\x00]+$",
-        description='discovery prefix of Home Assistant, as a rule "homeassistant"; null: none',
+        description='discovery prefix of Home Assistant, mostly "homeassistant"; null: none',
     )
 
     @model_validator(mode="after")
@@ -221,20 +222,22 @@ class MqttSinkConfig(_Sink, _Login, _TlsClient):
 class WebhookSinkConfig(_Sink, _Token):
     """HTTP POST of batches of events, signed; needs the extra [web] or [ocpp]."""
 
-    type: Literal["webhook"] = Field(description="says that it is a webhook")
-    url: str = Field(description="where the events are posted")
+    type: Literal["webhook"] = Field(description="a webhook")
+    url: str = Field(description="address that receives the events")
     secret_env: str | None = Field(
-        default=None, min_length=1, description="environment variable with the key of signatures"
+        default=None, min_length=1, description="environment variable of the signature key"
     )
     secret_file: Path | None = Field(
-        default=None, description="file with the key of signatures instead (first line)"
+        default=None, description="file of the signature key (first line)"
     )
     ca_file: Path | None = Field(
-        default=None, description="PEM file of the authority; by default those the machine knows"
+        default=None,
+        description="PEM file of the authority; default: the authorities of the machine",
     )
-    max_batch: int = Field(default=100, ge=1, le=500, description="events in one request at most")
+    max_batch: int = Field(default=100, ge=1, le=500, description="maximum events of one request")
     allow_plain_http: bool = Field(
-        default=False, description="post to http:// beyond loopback, where others can read it"
+        default=False,
+        description="permit http:// beyond loopback, where others can read the events",
     )
 
     @field_validator("url")
@@ -265,12 +268,12 @@ class WebhookSinkConfig(_Sink, _Token):
 class FileSinkConfig(_Sink):
     """JSON lines, in files that are rotated."""
 
-    type: Literal["file"] = Field(description="says that it is a file")
-    path: Path = Field(description="file; older ones get .1, .2 and so on")
+    type: Literal["file"] = Field(description="a file")
+    path: Path = Field(description="file; older files get .1, .2 and so on")
     max_bytes: int = Field(
-        default=100_000_000, ge=10_000, description="size at which a new file is begun"
+        default=100_000_000, ge=10_000, description="bytes at which a new file starts"
     )
-    keep: int = Field(default=10, ge=1, le=1_000, description="older files that are kept")
+    keep: int = Field(default=10, ge=1, le=1_000, description="number of older files")
 
     @field_validator("path")
     @classmethod
@@ -298,12 +301,12 @@ class StreamKeys(BaseModel):
 
     sinks: dict[str, SinkConfig] = Field(
         default_factory=dict,
-        description="name to where events go: Kafka, NATS JetStream, MQTT, webhook or file",
+        description="name to destination of events: Kafka, NATS JetStream, MQTT, webhook or file",
     )
     stream_name: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9_-]{1,64}$",
-        description="name of this account in its events and topics; by default that of its backend",
+        description="name of this account in its events and topics; default: that of its backend",
     )
 
     @field_validator("sinks")

@@ -50,18 +50,14 @@ class _Account(StreamKeys):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     backend: Literal["chargepoint"] = Field(
-        "chargepoint", description='where the station is; "ocpp" for one that connects to us'
+        "chargepoint", description='kind of backend; "ocpp" for a charger that connects to us'
     )
     username: str | None = Field(
         None, min_length=1, description="user name of the web services account"
     )
     password: SecretStr | None = Field(None, description="password of the account, in the config")
-    password_env: str | None = Field(
-        None, description="environment variable that holds the password instead"
-    )
-    password_file: Path | None = Field(
-        None, description="file that holds the password instead (first line)"
-    )
+    password_env: str | None = Field(None, description="environment variable of the password")
+    password_file: Path | None = Field(None, description="file of the password (first line)")
     region: Literal["na", "eu", "ca", "fd"] = Field(
         "na", description="na North America, eu Europe, ca Canada, fd US federal"
     )
@@ -71,28 +67,28 @@ class _Account(StreamKeys):
     api_version: Literal["5.0", "5.1"] = Field("5.0", description="version of the web services")
     ca_file: Path | None = Field(
         None,
-        description="PEM file with the authority of the endpoint's certificate, where it is a "
-        "private one; by default those that the machine knows",
+        description="PEM file of a private authority of the endpoint's certificate; default: the "
+        "authorities of the machine",
     )
     timeout: float = Field(
-        20.0, gt=0, le=300, description="seconds that one call may take, answer included"
+        20.0, gt=0, le=300, description="maximum seconds of one call, answer included"
     )
     calls_per_minute: int | None = Field(
-        None, ge=1, description="most calls in any minute; no limit where it is not given"
+        None, ge=1, description="maximum calls in any minute; default: no limit"
     )
     unreachable_minutes: float = UNREACHABLE_MINUTES
     cache_file: Path | None = Field(
-        None, description="file that keeps what hardly ever changes over a restart"
+        None, description="file that stores stations and rights over a restart"
     )
     command_file: Path | None = Field(
         None,
-        description="SQLite file that keeps the commands in force over a restart; by default one "
-        "in the platform's home",
+        description="SQLite file that stores the commands in force; default: one in the "
+        "platform's home",
     )
     events_file: Path | None = Field(
         None,
-        description="SQLite file that keeps events until the sinks have them; by default one "
-        "in the platform's home",
+        description="SQLite file that stores events until the sinks have them; default: one in "
+        "the platform's home",
     )
 
     @field_validator("endpoint")
@@ -180,10 +176,10 @@ class DeviceConfig(ShedSettings, DeviceKeys, _Account):
         "", description="station id, like 1:34003"
     )
     stationGroup: str | None = Field(  # noqa: N815
-        None, description="makes the device this station group (its sgID) instead of a station"
+        None, description="the device is this station group (its sgID) instead of a station"
     )
     portNumber: int | None = Field(  # noqa: N815
-        None, ge=1, description="makes the device this port of the station"
+        None, ge=1, description="the device is this port of the station"
     )
 
     @model_validator(mode="after")
@@ -276,7 +272,7 @@ class AgentAccount(AccountConfig):
 
     currencies: dict[str, float] = Field(
         default_factory=dict,
-        description="call to the seconds that its values may be old, where a reader does not say",
+        description="call to the default maximum age of its values in seconds",
     )
 
     @field_validator("currencies")

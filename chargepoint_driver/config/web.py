@@ -20,17 +20,15 @@ class WebConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    title: str | None = Field(
-        None, max_length=100, description="name of the site, as the page shows it"
-    )
+    title: str | None = Field(None, max_length=100, description="name of the site on the page")
     time_zone: str | None = Field(
         None,
-        description="time zone of the site, like Europe/Berlin; by default that of the browser",
+        description="time zone of the site, like Europe/Berlin; default: that of the browser",
     )
     database: Path | None = Field(
         None,
-        description="SQLite file that keeps load over time and alarms; `chargepoint-driver web` "
-        "takes one next to the accounts file by default",
+        description="SQLite file of load over time and alarms; default of `chargepoint-driver "
+        "web`: next to the accounts file",
     )
 
     _title = field_validator("title")(lambda text: None if text is None else printable(text))

@@ -21,20 +21,20 @@ charger.
 
 | Process | Where | Who may read |
 | --- | --- | --- |
-| `chargepoint-driver web` | `/metrics` at the port of the page | who has the token |
-| `chargepoint-driver csms` | `/metrics` at `--metrics ADDRESS:PORT` | who reaches the port |
-| [caching agent](agent.md) | `/metrics` at `metrics_port` beside `accounts` | the same |
+| `chargepoint-driver web` | `/metrics` at the port of the page | the holder of the token |
+| `chargepoint-driver csms` | `/metrics` at `--metrics ADDRESS:PORT` | anyone who reaches the port |
+| [caching agent](agent.md) | `/metrics` at `metrics_port` next to `accounts` | the same |
 | platform driver | `/metrics` at `metrics_port` of a device; its first one counts | the same |
 
 `metrics_port` is a port on loopback, or `ADDRESS:PORT`. It is off by default. All accounts of a
 process show at its one port. The library `prometheus-client` comes with the extras `metrics`, `web`
 and `ocpp`.
 
-- What is not known has no sample: a gauge is left out, and never 0 instead.
-- `chargepoint_account_readable` is 0 where an account cannot be read. Then its gauges are left out.
+- An unknown value has no sample: its gauge is left out, and is never 0.
+- `chargepoint_account_readable` is 0 if an account cannot be read. Then its gauges are left out.
 - No label holds a station, a session or a person: the number of series does not grow with the site.
 - Units are base units: watts, seconds, bytes.
-- Metrics of the process itself (`process_*`, `python_gc_*`) come along.
+- Metrics of the process (`process_*`, `python_gc_*`) are included.
 
 `chargepoint-driver examples copy grafana` writes two files for Prometheus. `metrics.json` is a
 Grafana dashboard of these metrics: choose Prometheus as its data source. `alerts.yml` has alert
@@ -45,7 +45,7 @@ not run in Grafana or Prometheus.
 
 
 def page() -> str:
-    """The whole page."""
+    """Return the whole page."""
     rows = [
         (
             f"`{row.name}`",

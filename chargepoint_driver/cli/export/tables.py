@@ -112,7 +112,7 @@ LIMITS = Table(
         _PORT,
         Column("time", "time", "when it was written (OCPP), or read (ChargePoint)"),
         Column("until", "time", "end of the limit; empty: none is known"),
-        Column("shed_state", "truth", "whether the service says that a limit is in force"),
+        Column("shed_state", "truth", "true if the service reports a limit in force"),
         Column("allowed_load_kw", "number", "ceiling that was commanded or is reported", "kW"),
         Column("percent_shed", "number", "share of the load to be shed", "percent"),
         Column("requested_kw", "number", "what was sent to the charger (OCPP)", "kW"),
