@@ -123,11 +123,11 @@ _STATUS = _rows(
         "TimeStamp",
         DATETIME,
         "last_seen",
-        notes="last communication of charge point and central system",
+        notes="last communication of charger and central system",
         pushed=False,
     ),
     _own("ocppStatus", STRING, "ocpp_status", notes="last status as the charger reports it"),
-    _own("statusTime", DATETIME, "status_time", notes="of the last status, by the charge point"),
+    _own("statusTime", DATETIME, "status_time", notes="of the last status, by the charger"),
     _own("errorCode", STRING, "error_code", notes="NoError when all is well"),
     _own("vendorErrorCode", STRING, "vendor_error_code"),
     _own("errorInfo", STRING, "info"),
@@ -198,7 +198,7 @@ _LOAD = _rows(
         PORT,
         "Port/shed",
         "0 or 1",
-        "1 while a limit of ours is in force, of the connector or of the charge point; None while "
+        "1 while a limit of ours is in force, of the connector or of the charger; None while "
         "one was sent, got no answer, and may be",
         write="shedLoad, clearShedState",
         whole=StationValue.ANY,

@@ -67,7 +67,7 @@ _WHOLE = {
     StationValue.NOTHING: "-",
     StationValue.SAME: "value shared by all ports",
     StationValue.ANY: "1 if any is",
-    StationValue.OWN: "the charge point's own",
+    StationValue.OWN: "the charger's own",
 }
 
 

@@ -43,8 +43,8 @@ _FROZEN = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Tls(BaseModel):
-    """Encryption. With `client_ca` every charge point must show a certificate of that
-    authority whose common name, or a DNS name of it, is the charge point's id."""
+    """Encryption. With `client_ca` every charger must show a certificate of that
+    authority whose common name, or a DNS name of it, is the charger's id."""
 
     model_config = _FROZEN
 

@@ -43,7 +43,7 @@ _ROWS = (
     ),
     Metric(
         "chargepoint_calls_total", "counter",
-        "Calls of the web service, or requests to charge points, by how they ended.",
+        "Calls of the web service, or requests to chargers, by how they ended.",
         (
             _ACCOUNT,
             ("operation", "operation of the service, or action of OCPP"),
@@ -57,7 +57,7 @@ _ROWS = (
     ),
     Metric(
         "chargepoint_messages_received_total", "counter",
-        "Messages of charge points that were handled.",
+        "Messages of chargers that were handled.",
         (_ACCOUNT, ("action", "action of OCPP")),
     ),
     Metric(
@@ -66,7 +66,7 @@ _ROWS = (
         (_ACCOUNT, ("kind", "kind of the counter, as GET /counters has it")),
     ),
     Metric(
-        "chargepoint_connections", "gauge", "Sockets of charge points at present.",
+        "chargepoint_connections", "gauge", "Sockets of chargers at present.",
         (_ACCOUNT, ("state", "authenticated or unauthenticated")),
     ),
     Metric(
@@ -75,7 +75,7 @@ _ROWS = (
         (_ACCOUNT, ("data", "status or load"), ("bound", "newest or oldest")),
     ),
     Metric(
-        "chargepoint_stations", "gauge", "Stations or charge points, by whether they are reached.",
+        "chargepoint_stations", "gauge", "Stations or chargers, by whether they are reached.",
         (_ACCOUNT, ("reachable", "true or false")),
     ),
     Metric(

@@ -45,7 +45,7 @@ _SAMPLES: Mapping[str, object] = {
 _HEAD = """# Quirks
 
 Chargers differ. The driver handles most differences automatically: see the table in
-[OCPP](ocpp.md#quirks). A quirk is a setting for the rest. Set it for one charge point, under
+[OCPP](ocpp.md#quirks). A quirk is a setting for the rest. Set it for one charger, under
 `quirks`, or for a model, in `backends/ocpp/model/quirks.json`. The examples are in the form that
 `csms --charge-points FILE` reads.
 """

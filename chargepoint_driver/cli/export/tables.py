@@ -41,7 +41,7 @@ class Table:
         return [column for column in self.columns if personal or not column.is_personal]
 
 
-_STATION = Column("station", "text", "id of the station or charge point")
+_STATION = Column("station", "text", "id of the station or charger")
 _PORT = Column("port", "integer", "number of the port, connector or EVSE; empty: the whole station")
 
 # The base units of the fields of the measurands, by the end of their names.
