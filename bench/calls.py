@@ -1,4 +1,4 @@
-"""How many web service calls a cycle costs, and how that grows.
+"""Web service calls of a cycle, and their growth.
 
 What a user gains: an account stays far below its call limits, and a poll takes seconds.
 """

@@ -1,4 +1,4 @@
-"""What it costs the platform driver to configure its devices, and to keep them.
+"""Cost of configuring and keeping devices in the platform driver.
 
 What a user gains: a restart takes seconds, and a site of a thousand stations fits a small machine.
 """

@@ -14,7 +14,7 @@ REPEATS = 3
 
 @dataclass(frozen=True)
 class Figure:
-    """What was measured, the figure, and its bound: `at most` or `at least`, or none.
+    """A measurement, its figure and its bound: `at most` or `at least`, or none.
 
     Where it could not be measured here, `value` is None and `skipped` says why. `gain` says what
     it means to a user; without it that is the line of the part's docstring."""
@@ -29,7 +29,7 @@ class Figure:
 
     @property
     def good(self) -> bool:
-        """Whether the figure keeps its bound; one that was skipped does."""
+        """Return True if the figure keeps its bound; one that was skipped does."""
         if self.value is None:
             return bool(self.skipped)
         return (self.at_most is None or self.value <= self.at_most) and (

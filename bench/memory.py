@@ -1,4 +1,4 @@
-"""What a cached account weighs, and that it stays so.
+"""Memory of a cached account, and its growth.
 
 What a user gains: the driver can run for months on a small machine.
 """

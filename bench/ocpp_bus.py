@@ -1,4 +1,4 @@
-"""What a frame of a charger costs on its way to the message bus, in the real driver agent.
+"""Cost of a charger's frame on its way to the message bus, in the real driver agent.
 
 What a user gains: a change is recorded at once, and 500 chargers leave the platform free.
 """

@@ -1,4 +1,4 @@
-"""What a long history costs the central system: a day of it, and more than a year.
+"""Cost of a long history in the central system: a day of it, and more than a year.
 
 What a user gains: chargers never wait for records of the past.
 """

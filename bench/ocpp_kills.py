@@ -79,7 +79,7 @@ class Charger(threading.Thread):
 
 
 def figures() -> Iterator[Figure]:
-    """What the database holds against what was acknowledged."""
+    """Return what the database holds against what was acknowledged."""
     with tempfile.TemporaryDirectory() as folder:
         server = Child("ours", folder)
         chargers = [Charger(f"K{number}", server.ready) for number in range(CHARGE_POINTS)]

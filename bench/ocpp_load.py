@@ -125,7 +125,7 @@ class Load:
 
     @property
     def answers(self) -> int:
-        """How many came in all."""
+        """Return how many came in all."""
         return sum(sender.answers for sender in self.senders)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What the web page of many chargers costs: how far it is behind, and what viewers add.
+"""Cost of the web page for many chargers: its delay, and the share of each viewer.
 
 What a user gains: the page shows what is so now, for one viewer and for fifty.
 """
@@ -92,7 +92,7 @@ def figures() -> Iterator[Figure]:
 
 
 class _Board:
-    """What a stream asks of a board."""
+    """The dashboard's methods that a stream uses."""
 
     def __init__(self, watch: AccountPoller) -> None:
         self._watch = watch

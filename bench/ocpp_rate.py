@@ -1,4 +1,4 @@
-"""What a central system takes in, and what a charge point that is silent costs it.
+"""Message rate of a central system, and the cost of a silent charger.
 
 What a user gains: one core serves some thousands of chargers.
 """

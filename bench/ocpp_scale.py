@@ -1,4 +1,4 @@
-"""What a charger costs the central system, from 100 to 20,000 of them at once.
+"""Cost of a charger in the central system, from 100 to 20,000 of them at once.
 
 What a user gains: ten times the chargers take ten times the processor time and memory, no more.
 """

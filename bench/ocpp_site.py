@@ -1,4 +1,4 @@
-"""What 2,000 chargers that report every 10 s cost the real driver agent.
+"""Cost of 2,000 chargers that report every 10 s, in the real driver agent.
 
 What a user gains: a site of that size leaves most of a core to the platform.
 """

@@ -1,4 +1,4 @@
-"""What the driver interface costs when nothing has to be asked.
+"""Cost of the driver interface when no call is due.
 
 What a user gains: a poll that asks nothing leaves the platform free for other devices.
 """

@@ -1,4 +1,4 @@
-"""What `/all` publishes of the host cost, with the rows of the classic registry and of `discover`.
+"""Cost of the host's `/all` publishes, with the rows of the classic registry and of `discover`.
 
 What a user gains: on a large site fewer rows on `/all` save most of what the driver costs.
 """

@@ -1,4 +1,4 @@
-"""What reading replies costs, against lxml and against zeep on the same bytes.
+"""Cost of reading replies, against lxml and against zeep on the same bytes.
 
 What a user gains: a busy site costs the platform no more than a quiet one did.
 """

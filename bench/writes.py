@@ -1,4 +1,4 @@
-"""What control adds to a write, and what looking after a thousand sheds costs.
+"""Cost of shed control: per write, and for supervising a thousand sheds.
 
 What a user gains: a demand-response event reaches the station at once, however many are held.
 """

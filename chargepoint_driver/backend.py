@@ -1,4 +1,4 @@
-"""What a backend must offer to the layers above. ChargePoint's SOAP service is one."""
+"""The interface of a backend to the layers above. ChargePoint's SOAP service is one."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ class Reply:
 
 @dataclass(frozen=True)
 class Target:
-    """What a write acts on: a station (`port` None), one port of it, or all stations of a
-    station group (`station_id` is '' then)."""
+    """The target of a write: a station (`port` None), one port of it, or all stations of a station
+    group (`station_id` is '' then)."""
 
     station_id: str
     port: int | None = None
@@ -66,8 +66,8 @@ class Target:
 
 @dataclass(frozen=True)
 class Limit:
-    """How far to shed: an absolute ceiling in kW or a percentage of the present load.
-    Exactly one of the two is not None."""
+    """The limit of a shed: an absolute ceiling in kW or a percentage of the present load. Exactly
+    one of the two is not None."""
 
     allowed_load_kw: float | None = None
     percent_shed: int | None = None
@@ -80,7 +80,7 @@ class Limit:
 
 @runtime_checkable
 class ShedEvents(Protocol):
-    """What a backend offers whose service begins and ends sheds by itself at a time."""
+    """A backend whose service starts and ends sheds automatically at a time."""
 
     def create_shed_event(
         self,
@@ -98,7 +98,7 @@ class ShedEvents(Protocol):
 
 @runtime_checkable
 class UsageBackend(Protocol):
-    """What a backend offers whose service keeps quarter hours and bills of sessions."""
+    """A backend whose service keeps quarter hours and bills of sessions."""
 
     def intervals(self, session_id: str) -> list[Event]:
         """The quarter hours of one session, oldest first, at the cost of one call.
@@ -160,7 +160,7 @@ class Backend(Protocol):
 
 @runtime_checkable
 class Stubborn(Protocol):
-    """What a backend offers whose chargers may accept a limit in one form and obey another."""
+    """A backend whose chargers may accept a limit in one form and obey another."""
 
     def try_otherwise(self, target: Target) -> bool:
         """The load contradicts the limit in force: send it in the next form. False when every
@@ -169,7 +169,7 @@ class Stubborn(Protocol):
 
 @runtime_checkable
 class OutcomeBackend(Protocol):
-    """What a backend offers that counts how its calls end."""
+    """A backend that counts how its calls end."""
 
     def outcomes(self) -> dict[tuple[str, str], int]:
         """(operation, `ok` or the code of its error) to the number of calls that ended so."""
@@ -177,7 +177,7 @@ class OutcomeBackend(Protocol):
 
 @runtime_checkable
 class CountingBackend(Protocol):
-    """What a backend offers besides when others connect to it."""
+    """A backend that others connect to."""
 
     def counters(self) -> dict[str, int]:
         """Return what was refused, forgiven or out of order since the start, by kind."""
@@ -185,7 +185,7 @@ class CountingBackend(Protocol):
 
 @runtime_checkable
 class DirectBackend(Protocol):
-    """What a backend offers besides when the chargers are connected to it."""
+    """A backend that chargers connect to."""
 
     def command(self, target: Target, name: str, argument: object) -> str:
         """Carry out a command of the catalogue's CommandRegister; the charger's answer. Raises
@@ -222,7 +222,7 @@ OPERATIONS = (
 
 @runtime_checkable
 class StreamingBackend(Protocol):
-    """What a backend offers besides when it stores events, and hands them to sinks, itself."""
+    """A backend that stores events and sends them to sinks."""
 
     def has_sinks(self) -> bool:
         """Return True if any sink is configured."""
@@ -251,9 +251,8 @@ class StreamingBackend(Protocol):
 
 @runtime_checkable
 class RequestBackend(Protocol):
-    """What a backend offers besides when its chargers speak OCPP. Both raise PermissionDeniedError
-    unless the account allows it, InvalidValueError before anything is sent, and the errors of the
-    request."""
+    """A backend whose chargers speak OCPP. Both raise PermissionDeniedError unless the account
+    allows it, InvalidValueError before anything is sent, and the errors of the request."""
 
     def call(
         self, station_id: str, action: str, payload: Mapping[str, Any], timeout_s: float

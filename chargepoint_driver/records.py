@@ -1,4 +1,4 @@
-"""What a reply says about stations, frozen. No parsing, no calls, no ages here."""
+"""Records of stations from replies, frozen. No parsing, no calls, no ages here."""
 
 from __future__ import annotations
 

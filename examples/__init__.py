@@ -1,1 +1,1 @@
-"""What a user would write around the driver: an agent that sheds load, and a demo that runs it."""
+"""The demo: simulated stations, a VOLTTRON platform and an agent that sheds load."""

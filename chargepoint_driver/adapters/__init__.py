@@ -1,1 +1,1 @@
-"""Where the driver meets its hosts: the only place that imports volttron and gevent."""
+"""The driver in its hosts: the only package that imports volttron and gevent."""

@@ -1,4 +1,4 @@
-"""What the caching agent tells of the chargers that are connected to it."""
+"""Messages on the bus about the chargers that are connected to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who calls by RPC."""
+"""The caller of an RPC."""
 
 from __future__ import annotations
 

@@ -419,7 +419,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
             self._look(target.station_id)
 
     def _look(self, station_id: str) -> None:
-        """What a write changed is published at once, where changes are."""
+        """Publish at once what a write changed, where changes are published."""
         if self._push is not None:
             self._push.look(station_id)
 

@@ -49,8 +49,8 @@ class _Thread:
 
 
 class _Condition:
-    """What this package uses of `threading.Condition`. Greenlets of one hub change only where one
-    waits, so that the block needs no lock of its own."""
+    """The part of `threading.Condition` that this package uses. Greenlets of one hub change only
+    where one waits, so that the block needs no lock of its own."""
 
     def __init__(self) -> None:
         self._waiting: list[Event] = []

@@ -1,4 +1,4 @@
-"""What the host offers to a service: a place for a file, and alerts."""
+"""Services of the platform: a place for a file, and alerts."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ _PROBE_LIMIT_S = 5.0
 
 
 class Presence:
-    """Whether one other agent can be reached, and waiting for its answers."""
+    """Reachability of one other agent, and waiting for its answers."""
 
     def __init__(self, vip: Any, peer: str) -> None:
         """`vip` is the calling agent's."""

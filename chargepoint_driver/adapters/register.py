@@ -1,4 +1,4 @@
-"""What the platform driver keeps of a point: its config row and its register."""
+"""A point as the platform driver keeps it: its config row and its register."""
 
 from __future__ import annotations
 

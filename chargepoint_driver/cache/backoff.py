@@ -34,7 +34,7 @@ class _Hold:
 
 
 class Backoff:
-    """Which calls are held, until when, and with which error they answer meanwhile.
+    """Held calls, each with its end and the error that it returns meanwhile.
 
     Not locked: the owner calls it under its own lock. `random` gives 0..1, `secret` is the
     digest of the password that is in use (`Backend.secret_digest`): wrong credentials hold calls

@@ -1,4 +1,4 @@
-"""What readers ask: records of stations, no older than they allow, with the fewest calls.
+"""The cache that readers ask: records of stations, no older than they allow, with the fewest calls.
 
 The lock guards tables only and is never held while the network is waited for.
 """
@@ -46,7 +46,7 @@ _Answer = TypeVar("_Answer")
 
 
 class Outcome(NamedTuple):
-    """What a reader gets for one key: a record and its age, or an error.
+    """Result for one key: a record and its age, or an error.
 
     With an error, `age_s` is the age of the last good record, None without one, and `kept` is that
     record, None where a write has made it out of date.
@@ -242,8 +242,8 @@ class SharedCache:
             self._groups_at = self._listed_at = self._clock()
 
     def touch(self, call: str, station: str) -> None:
-        """What is known of the station is out of date: a write has changed it. Fetches that
-        are in the air may have left before the write and count no more."""
+        """Mark the records of a station as out of date: a write has changed it. Fetches that are in
+        the air may have left before the write and count no more."""
         with self._lock:
             self._touched[call, station] = self._begun
             self._flights.pop((call, station), None)

@@ -1,4 +1,4 @@
-"""What hardly ever changes, kept in a file so that a restart does not ask again.
+"""File store for records that rarely change, so that a restart does not ask again.
 
 The file is JSON, written whole and put in place at once. It holds what the service reports
 about stations and never credentials.

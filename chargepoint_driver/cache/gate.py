@@ -1,5 +1,4 @@
-"""When a request may go out: not while its call is held back, and one at a time until the
-account has proved good."""
+"""Circuit breaker: holds calls that failed, and sends one at a time until the account works."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which station is in which station group, and has which ports, learned from the station list."""
+"""Station groups and ports of stations, learned from the station list."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ _DEGREES = {
 
 
 class Lines(Enum):
-    """How the values of the phases become the one of the connector, where no total is sent."""
+    """Combination of phase values into the connector's value, where no total is sent."""
 
     SUM = "sum of the phases"
     MEAN = "mean of the phases"

@@ -1,4 +1,4 @@
-"""What a row of the catalogue is. No rows here."""
+"""Model of a catalogue row, without rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Kind(str, Enum):
 
 
 class Scope(str, Enum):
-    """What a value belongs to."""
+    """Owner of a value: station, port or group."""
 
     STATION = "station"
     PORT = "port"
@@ -29,7 +29,7 @@ class Scope(str, Enum):
 
 
 class Batch(str, Enum):
-    """How one call can answer for many stations."""
+    """Ways in which one call answers for many stations."""
 
     LIST = "list"  # takes a list of station ids
     GROUP = "group"  # takes one station group, or one station
@@ -37,7 +37,7 @@ class Batch(str, Enum):
 
 
 class StationValue(str, Enum):
-    """What a port's attribute means in a row without a port."""
+    """Meaning of a port's attribute in a row without a port."""
 
     NOTHING = ""  # the row must name a port
     SAME = "same"  # the value that all ports share, else None

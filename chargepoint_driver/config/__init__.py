@@ -1,4 +1,4 @@
-"""What a driver config may say, validated at the edge: all faults at once, with their cures.
+"""Models of driver configs, validated on input: all faults at once, each with its cure.
 
 `device` tells which backend a driver config is of, `chargepoint` and `ocpp` (with
 `ocpp_device`) are the two of them,

@@ -1,4 +1,4 @@
-"""What the models of all backends share: the host's keys, names, and faults as sentences."""
+"""Shared parts of all config models: the host's keys, names, and faults as sentences."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def metrics_address(value: int | str | None) -> tuple[str, int] | None:
 
 
 class DeviceKeys(BaseModel):
-    """What a device may say whatever its backend is."""
+    """Keys of a device for every backend."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 

@@ -1,4 +1,4 @@
-"""What a model of charger may need done differently, as keys."""
+"""Config keys for models of chargers that need an exception."""
 
 from __future__ import annotations
 

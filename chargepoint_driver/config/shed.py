@@ -1,4 +1,4 @@
-"""How a device, or a caller of the caching agent, sheds."""
+"""Shed settings of a device, or of a caller of the caching agent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["ShedSettings"]
 
 
 class ShedSettings(BaseModel):
-    """How a device, or a caller of the caching agent, sheds."""
+    """Shed settings of a device, or of a caller of the caching agent."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 

@@ -25,7 +25,7 @@ _FROZEN = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class _Sink(BaseModel):
-    """What every sink may say."""
+    """Common keys of sinks."""
 
     model_config = _FROZEN
 
@@ -95,7 +95,7 @@ class _Token(BaseModel):
 
 
 class _TlsClient(BaseModel):
-    """How the connection is encrypted."""
+    """TLS settings of a client."""
 
     model_config = _FROZEN
 

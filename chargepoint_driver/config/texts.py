@@ -43,7 +43,7 @@ _CURES = (
 
 
 class Json(NamedTuple):
-    """What a JSON file holds, and what to tell of it: a line each, with a cure."""
+    """Content of a JSON file, and its faults: a line each, with a cure."""
 
     content: Any
     warnings: list[str]

@@ -1,4 +1,4 @@
-"""How demand response reaches chargers: one interface, and the accounts of this process."""
+"""Access of demand response to chargers: one interface, and the accounts of this process."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Measured:
 
 
 class Chargers(Protocol):
-    """What demand response asks of chargers. Every method may wait, and raises no error of the
+    """Chargers as demand response uses them. Every method may wait, and raises no error of the
     tree: what failed is logged, and said by the answer."""
 
     def measure(self) -> Measured:

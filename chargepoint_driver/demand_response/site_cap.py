@@ -1,4 +1,5 @@
-"""How much chargers may take beside a building. Knows no VOLTTRON, and time is passed in."""
+"""Limit for chargers that share a supply with a building. Knows no VOLTTRON, and time is passed
+in."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ __all__ = ["Cap"]
 
 
 class Cap:
-    """What the chargers may take together; settings as in site_cap_agent.DEFAULTS."""
+    """Total limit of the chargers; settings as in site_cap_agent.DEFAULTS."""
 
     def __init__(self, settings: dict[str, Any], now_s: float, held_kw: float | None) -> None:
         """`held_kw` is what they are held to at present; None for nothing."""

@@ -47,7 +47,7 @@ Alert = Callable[[str, str], None]
 
 @dataclass(frozen=True)
 class Limits:
-    """What may wait for a sink: events, and seconds that the oldest may be old."""
+    """Limits of the events that wait for a sink: events, and seconds that the oldest may be old."""
 
     events: int
     age_s: float
@@ -55,7 +55,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class SinkState:
-    """How a sink stands.
+    """State of a sink.
 
     `waiting`: ids behind the newest stored event (gaps count, so it is an upper bound). `lag_s`:
     age in seconds of the oldest event that it has not got; 0 when it has all. `delivered` and

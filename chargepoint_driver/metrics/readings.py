@@ -1,4 +1,4 @@
-"""What one account knows, for its metrics. Nothing is asked: no scrape costs a call."""
+"""Metrics of one account from memory: no scrape costs a call."""
 
 from __future__ import annotations
 

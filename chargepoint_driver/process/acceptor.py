@@ -37,7 +37,7 @@ _RESET = struct.pack("ii", 1, 0)
 
 @dataclass(frozen=True)
 class ConnectionLimits:
-    """What one listener allows.
+    """Limits of one listener.
 
     `max_connections`: after login or handshake. `max_unauthenticated`: before it.
     `max_per_address`: both together from one address; loopback is not limited by it, since a
@@ -76,7 +76,7 @@ class _Connection(_Plain):
         self.forget: Callable[[_Connection], None] | None = None
 
     def close(self) -> None:
-        """What an asyncio transport calls in the end."""
+        """Close the socket; an asyncio transport calls this at its end."""
         super().close()
         self._forget_once()
 

@@ -72,8 +72,8 @@ class Finding:
 
 @dataclass
 class Registry:
-    """What the rows of one device came to. `rows` maps a point's name to its row as given, which
-    devices with one registry share."""
+    """Parsed rows of one device. `rows` maps a point's name to its row as given, which devices with
+    one registry share."""
 
     points: dict[str, Point] = field(default_factory=dict)
     rows: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -319,7 +319,7 @@ class _Row:
         )
 
     def _check_grouped(self, attribute: Attribute | None) -> None:
-        """What may stand in the registry of a station group."""
+        """Check that a row may be in the registry of a station group."""
         if attribute is not None and not attribute.grouped:
             choice = ", ".join(row.name for row in self._catalogue if row.grouped)
             self._fault(

@@ -1,4 +1,4 @@
-"""Which backend an account is of."""
+"""Factory of backends."""
 
 from __future__ import annotations
 

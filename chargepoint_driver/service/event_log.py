@@ -1,4 +1,4 @@
-"""What polls, commands and alerts of an account show, as events of its stream."""
+"""Events from polls, commands and alerts of an account."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ class _Ages(Mapping[str, float]):
 
 
 class Stations(Protocol):
-    """What a host needs of an account, in this process or behind the caching agent."""
+    """An account as a host uses it, in this process or behind the caching agent."""
 
     def read(self, points: Mapping[str, Point]) -> Reading:
         """The values of points, by the names given, each no older than its currency."""

@@ -36,7 +36,7 @@ _MAX_DAYS = 3_660
 
 
 class Source(Protocol):
-    """What the questions are put to."""
+    """Source of session reports."""
 
     def contacts(self) -> Mapping[str, tuple[str | None, bool]]:
         """Station to (its last message as ISO 8601, whether it can be reached now)."""

@@ -25,7 +25,7 @@ Key = tuple[str, int | None, str]
 
 
 class StationAlerts:
-    """What polls show of the stations of one account, as alerts: each once until it is resolved.
+    """Alerts about stations from polls: each is raised once until it is resolved.
 
     A call that fails says nothing about a station: it neither raises nor resolves anything.
     """

@@ -1,4 +1,4 @@
-"""Who may call, and what."""
+"""Accounts and their rights."""
 
 from __future__ import annotations
 

@@ -241,7 +241,7 @@ class Faults:
 
 @dataclass(frozen=True)
 class FaultsOfCall:
-    """What goes wrong with one call: kind -> parameters, complete with defaults."""
+    """Faults of one call: kind -> parameters, complete with defaults."""
 
     kinds: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 

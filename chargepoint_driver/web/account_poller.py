@@ -41,7 +41,7 @@ _SHOWN_OF_PORT = ("Power", "Level", "Connector", "Voltage", "Current", "Phases")
 
 @dataclass(frozen=True)
 class AccountSnapshot:
-    """What is known of an account. Never changed: each reading makes a new one.
+    """Snapshot of an account. Never changed: each reading makes a new one.
 
     `is_listed`: whether all its stations are known. Until then no station means unknown.
     """

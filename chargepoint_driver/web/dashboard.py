@@ -1,4 +1,4 @@
-"""What is shown of all accounts, kept up to date, and told to whoever waits."""
+"""Data of all accounts for the page, kept current and sent to viewers."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ class Dashboard:
         self.tell()
 
     def alert_over(self, about: str, what: str) -> None:
-        """What the newest alert of that text says is over."""
+        """Mark the newest alert of that text as over."""
         for alert in self._alerts:
             if (alert.about, alert.what, alert.over) == (about, what, None):
                 alert.over = iso(self._now())

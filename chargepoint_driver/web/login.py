@@ -1,4 +1,4 @@
-"""Who is let in: requests with the key, and browsers that were given it once.
+"""Login: requests with the key, and browsers that gave it once.
 
 The cookie is a random number that only this process knows; the key itself never leaves the
 login form.

@@ -1,4 +1,4 @@
-"""Which points are shown: register and attribute, by what they belong to. A row of the catalogue
+"""Points shown on the page: register and attribute, by what they belong to. A row of the catalogue
 that an account does not have is left out. To show one more, add it here."""
 
 from __future__ import annotations

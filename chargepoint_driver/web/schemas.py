@@ -1,5 +1,5 @@
-"""What the API takes and answers: the bodies are checked by these, and the OpenAPI document is
-made of them. Names are those of the catalogue and of the central-system document.
+"""Schemas of the API: bodies are checked by them, and the OpenAPI document is made from them. Names
+are those of the catalogue and of the central-system document.
 
 null means that the service or the charger does not report it; 0 is a measurement.
 """
@@ -143,7 +143,7 @@ class ClearAlarmsRequest(_Request, kw_only=True):
 
 
 class Problem(msgspec.Struct):
-    """What went wrong: `code` for programs, `message` for people."""
+    """An error: `code` for programs, `message` for people."""
 
     code: str
     message: str
@@ -158,7 +158,7 @@ class Error(msgspec.Struct):
 
 
 class CallAnswer(msgspec.Struct):
-    """What the charger answered to a request of OCPP."""
+    """Answer of a charger to an OCPP request."""
 
     action: str
     payload: dict[str, Any]
@@ -312,8 +312,8 @@ class AccountHealth(msgspec.Struct):
 
 
 class Health(msgspec.Struct):
-    """Whether all works; `faults` are those of the configuration. `refused`, and `counters` of an
-    account, count since the start what was refused, by kind: at this page, and at the port of
+    """Health of the process; `faults` are those of the configuration. `refused`, and `counters` of
+    an account, count since the start what was refused, by kind: at this page, and at the port of
     the account. They are told by /health only."""
 
     good: bool
@@ -376,8 +376,8 @@ class SeriesAnswer(msgspec.Struct):
 
 
 class State(msgspec.Struct):
-    """What the page shows besides the stations. `alarmsUnknown` and `maintenanceUnknown`: the
-    number of ports of which these are not known at present."""
+    """State of the page besides the stations. `alarmsUnknown` and `maintenanceUnknown`: the number
+    of ports of which these are not known at present."""
 
     time: Time
     site: Site

@@ -1,4 +1,4 @@
-"""Where the page is served and who may see it."""
+"""Settings of the page's server: address and access."""
 
 from __future__ import annotations
 

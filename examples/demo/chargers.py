@@ -1,4 +1,4 @@
-"""What `make demo OCPP=1` watches: twins of charge points that connect to the driver, or to the
+"""Chargers of `make demo OCPP=1`: twins of charge points that connect to the driver, or to the
 caching agent, and each of them as a device."""
 
 from __future__ import annotations

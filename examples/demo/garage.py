@@ -1,4 +1,4 @@
-"""What the demo watches: simulated stations, and each of their ports as a device."""
+"""Stations of the demo: simulated stations, and each of their ports as a device."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Garage:
         """Nothing: vehicles come and go by themselves."""
 
     def account(self) -> dict[str, Any]:
-        """How to reach the web services."""
+        """Return how to reach the web services."""
         return {
             "username": self.username,
             # The config store is a file: it gets the name of the password, not the password.

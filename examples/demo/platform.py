@@ -57,7 +57,7 @@ class Link:
         self._ask(f"Publishing on {topic}", {"publish": topic, "message": message})
 
     def messages(self) -> list[dict[str, Any]]:
-        """What came in since the last call: dicts with topic, headers and message."""
+        """Return what came in since the last call: dicts with topic, headers and message."""
         found = [*self._messages, *self._lines.waiting()]
         self._messages = []
         return found
@@ -201,7 +201,7 @@ def child_environment(home: Path) -> dict[str, str]:
 
 
 def _user_prefix() -> tuple[str, ...]:
-    """What to put before a command so that VOLTTRON runs although we are root."""
+    """Return what to put before a command so that VOLTTRON runs although we are root."""
     if os.getuid() != 0:
         return ()
     try:

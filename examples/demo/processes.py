@@ -189,7 +189,7 @@ def pipe_of(pipe: IO[str] | None) -> IO[str]:
 
 
 def _ended(process: subprocess.Popen[str], wait_s: float) -> bool:
-    """Whether the process has ended, without reaping it: its number stays reserved."""
+    """Return True if the process has ended, without reaping it: its number stays reserved."""
     if process.returncode is not None:
         return True
     end = time.monotonic() + wait_s

@@ -1,4 +1,4 @@
-"""Whether the event did what it promised, and the report that says so. Pure but for two files."""
+"""Check of the event's result, and its report. Pure but for two files."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ AFTER_LIMIT_S = 25.0
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says."""
+    """Options of the command line."""
 
     output: Path
     keep: bool = False
@@ -66,7 +66,7 @@ class Demo:
 
     @property
     def database(self) -> Path:
-        """Where the historian stores while it runs."""
+        """Return where the historian stores while it runs."""
         return self._platform.home / DATABASE
 
     def run(self) -> Report:
@@ -173,7 +173,7 @@ class Demo:
             self._processes.check()  # Otherwise the report says what did not happen.
 
     def _load_is_back(self) -> bool:
-        """Whether the shed is over and the load above the limit again, on the bus and in the
+        """Return True if the shed is over and the load above the limit again, on the bus and in the
         historian."""
         device, cleared_at = self._watch.device, self._watch.time_of("cleared")
         assert device is not None

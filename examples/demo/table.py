@@ -82,7 +82,7 @@ class Screen:
 
 
 def describe_phase(watch: Watch) -> str:
-    """What the agent is doing, as a sentence."""
+    """Return what the agent is doing, as a sentence."""
     return PHASES.get(watch.phase, watch.phase).format_map(watch.phases.get(watch.phase, {}))
 
 

@@ -1,4 +1,4 @@
-"""What the demo sees on the message bus: the state of the ports and the phases of the event."""
+"""Messages on the bus that the demo reads: the state of the ports and the phases of the event."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Shed:
-    """What shedStatus and shedReason said, from a poll on."""
+    """Values of shedStatus and shedReason from one poll on."""
 
     time: datetime
     status: str
@@ -80,11 +80,12 @@ class Watch:
 
     @property
     def sheds(self) -> list[Shed]:
-        """What became of the chosen port, one entry for each change; [] before it is chosen."""
+        """Return what became of the chosen port, one entry for each change; [] before it is
+        chosen."""
         return self.statuses.get(self.device or "", [])
 
     def time_of(self, phase: str) -> datetime | None:
-        """When a phase began; None when it did not."""
+        """Return when a phase began; None when it did not."""
         facts = self.phases.get(phase)
         return datetime.fromisoformat(facts["time"]) if facts else None
 

@@ -1,4 +1,4 @@
-"""What the agents beside this file share: holding devices to a limit, and an agent's life.
+"""Shared parts of the agents: holding devices to a limit, and an agent's life.
 
 A device is a topic with the points limit (else allowedLoad and shedState) and commandedLoad: a
 port, a station or a station group. What is in force is read from `commandedLoad`, never

@@ -120,7 +120,7 @@ class TriggerArguments(Nothing, kw_only=True):
 
 
 class DiagnosticsArguments(Nothing, kw_only=True):
-    """Where to upload to, and of which time."""
+    """Destination of an upload, and its time range."""
 
     location: Url
     oldest: Time | None = None

@@ -1,4 +1,4 @@
-"""What an operator may want of a charge point, in whichever protocol version it speaks."""
+"""Operator commands to a charger, for every protocol version."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ __all__ = ["LiveStatuses", "document_of"]
 
 
 class _System(Protocol):
-    """What is asked of a central system. Each from any thread."""
+    """The central system's methods used here, each safe from any thread."""
 
     config: OcppConfig
     points: dict[str, Charger]

@@ -1,4 +1,4 @@
-"""What there is to say of a charge point, as the paths of the OCPP catalogue find it.
+"""Maps a charger's status to the paths used in catalogue/ocpp.py.
 
 The views of `live` as plain dictionaries, and what the registers want in other words: kWh, the
 limits in force, the newest session, the newest alarm. None: not reported.

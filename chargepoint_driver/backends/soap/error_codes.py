@@ -1,4 +1,4 @@
-"""What the service says when something is wrong, as errors of the project's tree.
+"""Reply codes and faults of the service, mapped to errors.
 
 The only place that knows the service's numbers. Marks as in the table's comments: codes
 marked (?) are unverified.
@@ -53,7 +53,7 @@ _TURNED_AWAY = frozenset({401, 403, 404, 405, 413, 429, 503})
 
 @dataclass(frozen=True)
 class Caller:
-    """Who called what: the words that every message needs."""
+    """The call, as error messages name it."""
 
     call: str
     username: str

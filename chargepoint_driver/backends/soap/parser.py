@@ -67,8 +67,8 @@ _LOAD = "getLoad"
 
 @dataclass
 class Level:
-    """What to read among the children of one element: `texts` by tag, `trees` for values
-    that are elements with children, `below` for elements that hold further levels."""
+    """Children to read from one element: `texts` by tag, `trees` for values that are elements with
+    children, `below` for elements that hold further levels."""
 
     texts: dict[str, tuple[str, Memo]] = field(default_factory=dict)
     trees: dict[str, str] = field(default_factory=dict)

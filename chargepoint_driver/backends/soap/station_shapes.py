@@ -40,8 +40,8 @@ _WRITTEN = {id(memo): _Written(memo) for memo in MEMOS.values()}
 
 
 class _Place(NamedTuple):
-    """What stands for a value while a shape is learned: the number of its text, -1 where an
-    element has none; what converts it."""
+    """Placeholder of a value while a shape is learned: the number of its text, -1 where an element
+    has none; what converts it."""
 
     number: int
     memo: Memo

@@ -167,8 +167,8 @@ class HttpTransport:
 
 
 class _Deadline(io.RawIOBase):
-    """What a socket receives, until a time. A socket's own timeout starts anew with each
-    byte, so that an answer that trickles in, headers included, would never run into it."""
+    """Data of a socket, until a deadline. A socket's own timeout starts anew with each byte, so
+    that an answer that trickles in, headers included, would never run into it."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock

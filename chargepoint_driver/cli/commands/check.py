@@ -159,7 +159,7 @@ class _Report:
             self.warn(classic.of_registry(device, registry))
 
     def heed(self, device: DeviceFile) -> None:
-        """What the platform would not do as its user may expect."""
+        """Print warnings about what the platform does differently from what a user may expect."""
         content, path = device.content, device.path
         if self._classic:
             faults, warnings = classic.of_device(device)

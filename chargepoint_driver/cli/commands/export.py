@@ -52,7 +52,7 @@ _DICTIONARY = "data-dictionary"
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What the options say: rows of which tables, where and how."""
+    """The options: tables, folder and formats."""
 
     folder: Path
     tables: tuple[str, ...]
@@ -287,7 +287,7 @@ def _write(wanted: _Wanted, source: Source, name: str) -> dict[str, int]:
 def _write_dictionary(
     wanted: _Wanted, tables: Sequence[Table], name: str, counts: dict[str, int]
 ) -> None:
-    """What each column means, as Markdown for people and JSON for programs."""
+    """Write the data dictionary: Markdown for people, JSON for programs."""
     content = {
         "made_by": f"chargepoint-driver {__version__}",
         "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),

@@ -1,4 +1,4 @@
-"""Which attributes an account gets: every attribute is read once, as a driver would."""
+"""Attributes that an account may read: each is read once, as a driver would."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ _COMES_AND_GOES = frozenset({Scope.ALARM, Scope.SESSION})
 
 @dataclass
 class Available:
-    """What was found out. `refused` and `unclear` map (call, station) to the error."""
+    """Result of trying every attribute. `refused` and `unclear` map (call, station) to the
+    error."""
 
     reported: set[tuple[str, str]] = field(default_factory=set)
     refused: dict[tuple[str, str], ChargePointError] = field(default_factory=dict)

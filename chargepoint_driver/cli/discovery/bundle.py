@@ -38,7 +38,7 @@ _NAMES = {("StationStatusRegister", "TimeStamp"): "Status.TimeStamp"}
 
 @dataclass(frozen=True)
 class Wishes:
-    """What whoever runs discover wants of the configs."""
+    """Options of `discover` for the configs."""
 
     per_port: bool
     template: str

@@ -32,7 +32,7 @@ _CALL_LIMIT_S = 30.0
 
 @dataclass(frozen=True)
 class Change:
-    """What storing an entry would do: `new`, `same` or `differs`, with the keys that differ."""
+    """Effect of storing an entry: `new`, `same` or `differs`, with the keys that differ."""
 
     entry: Entry
     kind: str

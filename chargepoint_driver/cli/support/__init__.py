@@ -1,1 +1,1 @@
-"""What several commands share: accounts, output, exit codes, files."""
+"""Shared parts of the commands: accounts, output, exit codes, files."""

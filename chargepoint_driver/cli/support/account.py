@@ -1,4 +1,4 @@
-"""Which account a command asks: the same options for every command."""
+"""Options that name the account of a command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the rules of a platform's message bus let every agent do, out of its files."""
+"""Rights of every agent on a platform's message bus, from the platform's files."""
 
 from __future__ import annotations
 

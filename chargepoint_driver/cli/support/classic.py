@@ -1,4 +1,4 @@
-"""What classic VOLTTRON, 8 and 9, does with a config that a user may not expect."""
+"""Behaviour of classic VOLTTRON, 8 and 9, that a user may not expect of a config."""
 
 from __future__ import annotations
 

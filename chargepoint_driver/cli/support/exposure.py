@@ -1,4 +1,4 @@
-"""What a config leaves readable for others: warnings, no faults."""
+"""Warnings about secrets that a config leaves readable for others."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class Series:
 
 @dataclass
 class Course:
-    """What was recorded of one port."""
+    """Recorded values of one port."""
 
     name: str
     load_kw: Series = field(default_factory=Series)

@@ -1,4 +1,4 @@
-"""What `discover` found, as tables for people."""
+"""Result of `discover`, as tables for people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `discover` made of a site, into files or into a platform's store."""
+"""Output of `discover`: files, or a platform's config store."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def check_writable(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Storing:
-    """Where it goes: a folder, and the platform with that home; None: not there."""
+    """Output targets: a folder and/or a VOLTTRON_HOME; None disables one."""
 
     folder: Path | None
     home: Path | None

@@ -1,4 +1,4 @@
-"""What the commands that serve until they are interrupted share: signals, and where they log."""
+"""Signals and logs of commands that run until interrupted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which station or port a command is about, and its points without a registry file."""
+"""Target of a command, and its points without a registry file."""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@ Room = dict[tuple[str, int], float]
 
 @dataclass(frozen=True)
 class PortState:
-    """What is known of a port. `is_active`: a vehicle is there and may charge.
-    `phases`: those that its vehicle uses; None: not known."""
+    """State of a port. `is_active`: a vehicle is there and may charge. `phases`: those that its
+    vehicle uses; None: not known."""
 
     is_active: bool = False
     phases: tuple[int, ...] | None = None

@@ -43,7 +43,7 @@ class Command:
 
 @dataclass
 class _Port:
-    """What is known of one port. `pending`: sent, oldest first; each may be in force."""
+    """State of one port. `pending`: sent, oldest first; each may be in force."""
 
     state: PortState = field(default_factory=PortState)
     bound_a: float = 0.0

@@ -78,7 +78,7 @@ class VtnConfig(_Model):
 
 
 class ChargersConfig(_Model):
-    """Where the chargers are."""
+    """Location of the chargers."""
 
     accounts: dict[str, Any] | None = Field(
         None, description="accounts by name, as the caching agent takes them"

@@ -92,8 +92,8 @@ class Event:
 
 @dataclass(frozen=True)
 class Taken:
-    """What an event became: accepted, updated, known, cancelled, over, refused or test; and
-    whether the VEN takes part."""
+    """Outcome of an event: accepted, updated, known, cancelled, over, refused or test; and whether
+    the VEN takes part."""
 
     outcome: str
     opts_in: bool

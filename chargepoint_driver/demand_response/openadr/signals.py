@@ -24,7 +24,7 @@ __all__ = [
 
 
 class Meaning(str, Enum):
-    """What the number of a signal is."""
+    """Meaning of a signal's number."""
 
     LEVEL = "level"  # looked up in `levels`
     PRICE = "price"  # looked up in `prices`
@@ -91,7 +91,7 @@ class UnresolvableSignalError(ValueError):
 
 @dataclass(frozen=True)
 class Ask:
-    """What one signal asks for in one interval. Powers are in kW."""
+    """Request of one signal in one interval. Powers are in kW."""
 
     name: str
     meaning: Meaning
@@ -101,7 +101,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class Facts:
-    """What turns a signal into a limit. `levels` and `prices`: threshold to the limit in kW;
+    """Facts that turn a signal into a limit. `levels` and `prices`: threshold to the limit in kW;
     `rated_kw` None: not configured; `expected_kw`: load without the event, None: not known."""
 
     levels: Mapping[float, float]

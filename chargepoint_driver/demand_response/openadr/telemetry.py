@@ -1,4 +1,4 @@
-"""What the chargers did over the last hours, for reports. None is never counted as 0."""
+"""Measurements of the last hours, for reports. None is never counted as 0."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What both clients share of HTTP: TLS settings of a VTN, and bodies of limited size."""
+"""Shared HTTP parts of both clients: TLS settings of a VTN, and bodies of limited size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What both OpenADR versions share: the events, what they come to, and what is reported of it."""
+"""Core of the VEN for both OpenADR versions: events, limits and reports."""
 
 from __future__ import annotations
 

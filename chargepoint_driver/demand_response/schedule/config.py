@@ -122,7 +122,7 @@ class RuleConfig(_Span):
 
 
 class ExceptionConfig(_Span):
-    """What applies on one date in place of the rules."""
+    """Exception for one date, in place of the rules."""
 
     date: Date = Field(description="the day it begins on")
     name: str = Field("", description="shown as the reason")
@@ -184,7 +184,7 @@ class GroupConfig(_Model):
 
 
 class VehicleConfig(_Model):
-    """What a vehicle needs at each visit, by its idTag."""
+    """Energy need of a vehicle at each visit, by its idTag."""
 
     energy_kwh: PositiveKw
     deadline: Time

@@ -1,4 +1,4 @@
-"""What a scheduler asks of chargers, and the accounts of this process as such chargers."""
+"""Interface of the scheduler to chargers, and its implementation over accounts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LOOK_POINTS = (
 
 @dataclass(frozen=True)
 class Look:
-    """What a port reports. None: not reported; `is_active` None: out of reach.
+    """Reported state of a port. None: not reported; `is_active` None: out of reach.
 
     `currents`: A of the port's own lines 1 to 3. `session`: the one that runs. `booted`: changes
     when the charger restarts. `limit_kw`: the limit in force; infinity: none is."""

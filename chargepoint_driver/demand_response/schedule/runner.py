@@ -39,7 +39,7 @@ _STEPS = 10
 
 @dataclass(frozen=True)
 class _Applied:
-    """What was last written to the devices of a group."""
+    """Last write to the devices of a group."""
 
     kw: float | None
     reason: str

@@ -1,4 +1,4 @@
-"""Where events go: Kafka, NATS JetStream, MQTT, a webhook, a file."""
+"""Sinks of events: Kafka, NATS JetStream, MQTT, a webhook, a file."""
 
 from __future__ import annotations
 

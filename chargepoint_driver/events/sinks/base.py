@@ -1,4 +1,4 @@
-"""What a sink must offer to the relay."""
+"""Interface of a sink to the relay."""
 
 from __future__ import annotations
 

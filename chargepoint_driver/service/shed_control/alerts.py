@@ -18,7 +18,7 @@ Alert = Callable[[str, str], None]
 
 
 class About(Enum):
-    """What can be wrong with a target, each for itself."""
+    """Kinds of trouble of a target."""
 
     STATE = "what is in force is not what was commanded"
     RENEWAL = "what is in force cannot be renewed"
@@ -63,7 +63,7 @@ class Alerts:
             _log.exception("the alert could not be raised")
 
     def resolved(self, target: Target, *abouts: About) -> None:
-        """What an alert was about is as it should be; all of them where none is named."""
+        """Resolve an alert; all alerts where none is named."""
         for about in abouts or About:
             text = self._raised.pop((target, about), None)
             if text is None:
@@ -84,4 +84,4 @@ class Alerts:
 
 
 def _no_host(about: str, what: str) -> None:
-    """Where no host listens, the log has it."""
+    """Log an alert where no host listens."""

@@ -1,4 +1,4 @@
-"""What was commanded of a target, frozen, and what can be said of it. Sends nothing.
+"""State of a target's command, frozen. Sends nothing.
 
 Three things are kept apart: what was commanded, what the service reports, and what the two come
 to (`judge`). Times are seconds since the epoch on a clock that never jumps.
@@ -347,7 +347,7 @@ def _judge_shed(
 
 
 def _not_measured(target: Target) -> None:
-    """Where no load is known."""
+    """Return no load."""
     del target
 
 

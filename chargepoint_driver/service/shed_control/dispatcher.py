@@ -240,8 +240,7 @@ class Dispatcher:
         before: Mapping[Target, CommandState | None],
         error: ChargePointError,
     ) -> None:
-        """What was sent was not carried out: all stands as before, an older doubt too, and
-        says so."""
+        """Roll back a command that was not carried out; an older unconfirmed command stays."""
         changes: dict[Target, CommandState | None] = {}
         for target, doubt in doubts.items():
             note = f"{words(doubt.limit)} failed: {error.message}"
@@ -268,7 +267,7 @@ class Dispatcher:
         restored: bool = False,
         seen: bool = False,
     ) -> None:
-        """What was sent is what counts now. A station's command takes the place of those of
+        """Commit a command that was acknowledged. A station's command takes the place of those of
         its ports."""
         changes = dict(rest or {})
         for target, doubt in doubts.items():

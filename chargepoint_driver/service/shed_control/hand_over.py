@@ -36,7 +36,7 @@ Row = tuple[Any, ...]
 
 
 class HandOver:
-    """What one account takes over from the files of other processes."""
+    """Commands that one account takes over from the files of other processes."""
 
     def __init__(self, path: Path, account: str, lock: Callable[[], Any]) -> None:
         """`path` is the account's own file, `account` its digest there. `lock` is entered while

@@ -1,4 +1,4 @@
-"""Whether the measured load obeys a limit: the third truth, beside commanded and reported.
+"""Comparison of the measured load with a limit: the third truth, beside commanded and reported.
 
 A load above the limit and its tolerance counts once the limit had time to take effect, and
 each measurement counts once, however often it is read. A load that is not reported counts as
@@ -31,7 +31,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Load:
-    """How the load of one target obeys its limit. `above`: measurements above it in a row;
+    """Measured load of one target against its limit. `above`: measurements above it in a row;
     `obeyed`: the last one that counts was not above it."""
 
     limit_kw: float

@@ -1,4 +1,4 @@
-"""What happens when the measured load does not obey a limit that is reported as in force."""
+"""Reaction to a measured load above a limit that is reported as in force."""
 
 from __future__ import annotations
 

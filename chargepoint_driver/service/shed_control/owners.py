@@ -1,4 +1,4 @@
-"""What happens to the limits of a device that is deleted."""
+"""Limits of deleted devices."""
 
 from __future__ import annotations
 

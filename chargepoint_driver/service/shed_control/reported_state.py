@@ -1,4 +1,4 @@
-"""What the service reports of a target's limits, and whether that is what was commanded."""
+"""Reported limits of a target, compared with the command."""
 
 from __future__ import annotations
 

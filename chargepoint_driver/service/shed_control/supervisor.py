@@ -46,7 +46,7 @@ _MAX_TAKEN = 2
 
 
 class ShedSupervisor:
-    """What has to happen without anybody asking."""
+    """Supervisor of commands: renews, confirms, reverts and ends them."""
 
     def __init__(
         self, commands: Dispatcher, sites: GroupController, alerts: Alerts, staging: Staging
@@ -297,8 +297,8 @@ class ShedSupervisor:
             self._renew(target, held)
 
     def _send_again(self, target: Target, held: CommandState, limit: Limit, report: Report) -> None:
-        """What was in force, or should be by now, is not: somebody ended it, or another limit
-        stands in its place."""
+        """Send a limit again that is not in force: somebody ended it, or another limit stands in
+        its place."""
         now_s = self._commands.time_s()
         said = words(limit, held.ceiling_kw)
         if not self._is_another(target, held, report):

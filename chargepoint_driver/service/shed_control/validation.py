@@ -1,4 +1,4 @@
-"""What a write may say: numbers and truth values, and how a device sheds. Nothing is sent here."""
+"""Validation of written values and of shed options. Sends nothing."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _MAX_LEASE_S = 86_400.0
 
 @dataclass(frozen=True)
 class ShedOptions:
-    """How a device sheds, and what one write asks for.
+    """Shed options of a device and of one write.
 
     `minutes`: interval sent with a shed, which is renewed within it (0: without end).
     `on_write`: a limit is sent as soon as it is written. `confirm_minutes`: until a command that

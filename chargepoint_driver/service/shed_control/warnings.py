@@ -1,4 +1,4 @@
-"""What a write costs that its writer may not mean: warnings, never a refusal."""
+"""Warnings about side effects of a write; never a refusal."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _releases(name: str, limit: Limit, zero: ZeroLimit) -> bool:
 
 
 class _Facts:
-    """What is known of loads and ratings."""
+    """Known loads and ratings."""
 
     def __init__(self, commands: Dispatcher, *, ask: bool) -> None:
         self._commands = commands

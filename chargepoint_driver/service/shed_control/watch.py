@@ -1,4 +1,4 @@
-"""What each new report of the load shows of the limits in force, whoever asked for it.
+"""Watches each new report of the load for limits in force.
 
 A poll that shows a lost, replaced or violated limit makes it due at once: `ShedSupervisor` acts.
 """

@@ -1,4 +1,4 @@
-"""Who wrote what and when, and whether two controllers write to one target."""
+"""Audit of writes, and detection of two controllers on one target."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be done to a twin, by name: the one table behind Python, HTTP and scenarios."""
+"""Actions on a twin, by name: the one table behind Python, HTTP and scenarios."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ NO_ANSWER = ""
 
 @dataclass(frozen=True)
 class Pace:
-    """How patient a link is; real seconds."""
+    """Timeouts and pauses of a connection, in real seconds."""
 
     call_timeout_s: float = 30.0
     open_timeout_s: float = 30.0
@@ -45,7 +45,7 @@ class Pace:
 
 @dataclass
 class Owner:
-    """What the link tells the charge point. `on_call` answers a CALL with a frame (None: it
+    """Callbacks of a connection to its charger. `on_call` answers a CALL with a frame (None: it
     does not answer) and with what to do once that is sent; `rest` calls back after a failed
     attempt's pause."""
 

@@ -14,7 +14,7 @@ FAR_S = 1e9
 
 
 class Phase(Enum):
-    """What a connector is doing."""
+    """Phase of a connector."""
 
     AVAILABLE = "Available"
     PREPARING = "Preparing"
@@ -32,7 +32,7 @@ IN_TRANSACTION = (Phase.CHARGING, Phase.SUSPENDED_EVSE, Phase.SUSPENDED_EV)
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong; `error_code` is one of OCPP 1.6's."""
+    """Fault of a connector; `error_code` is one of OCPP 1.6's."""
 
     error_code: str = "OtherError"
     info: str = ""
@@ -74,7 +74,7 @@ class Transaction:
 
 @dataclass(frozen=True)
 class Reading:
-    """What the meter of a connector shows. None: it has no such thing (or nothing to show)."""
+    """Reading of a connector's meter. None: it has no such thing (or nothing to show)."""
 
     energy_wh: float
     exported_wh: float

@@ -33,7 +33,7 @@ class Cap:
 
 @dataclass(frozen=True)
 class Supply:
-    """What stands behind a connector: AC or DC, rated power, and the mains it hangs on.
+    """Electrical supply of a connector: AC or DC, rated power, and the mains it hangs on.
 
     `voltage_v` is between phase and neutral (between the two lines where there is one
     phase); a DC connector draws from the mains too, and limits in A mean that side.

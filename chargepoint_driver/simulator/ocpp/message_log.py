@@ -1,4 +1,4 @@
-"""What a twin has sent and received lately, for whoever looks at it."""
+"""Log of a twin's recent messages."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ FRACTION = re.compile(r"\.(\d+)")
 
 
 class Fault(Enum):
-    """Why a request is refused."""
+    """Reason of a refused request."""
 
     MISSING = "a required field is missing"
     UNKNOWN_FIELD = "a field that the message does not have"

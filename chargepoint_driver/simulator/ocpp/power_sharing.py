@@ -1,4 +1,4 @@
-"""How power is shared among the connectors of a charge point, and how energy adds up.
+"""Power sharing among the connectors of a charger, and energy totals.
 
 Time is cut where a profile changes or a vehicle is full; in between every ceiling is
 constant, so the energy does not depend on how often anyone looks.

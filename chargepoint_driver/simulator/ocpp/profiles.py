@@ -20,7 +20,7 @@ RECURRENCE_S = {"Daily": DAY_S, "Weekly": 7 * DAY_S}
 
 
 class Purpose(Enum):
-    """What a profile is for."""
+    """Purpose of a profile."""
 
     STATION_MAX = "station"
     TX_DEFAULT = "default"

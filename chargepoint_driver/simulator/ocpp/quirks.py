@@ -1,4 +1,4 @@
-"""How charge points differ from the book: the table of quirks, and those of one twin.
+"""Quirks: deviations of chargers from the standard, as a table, and those of one twin.
 
 A quirk is data, switched on and off by name while a twin runs. What it does is carried
 out where the name is looked up; its parameters are checked here.

@@ -42,7 +42,7 @@ Handler = Callable[["_Station", "_Event"], None]
 
 @dataclass(frozen=True)
 class _Event:
-    """What is needed of an envelope; `time_s` is when it happened, seconds since 1970. By a clock
+    """The used fields of an envelope; `time_s` is when it happened, seconds since 1970. By a clock
     that was ahead it came before it happened: then it is the receipt, and `ahead_s` before it."""
 
     time_s: float

@@ -1,4 +1,4 @@
-"""What a meter shows, as measurands: the part that both versions of OCPP share."""
+"""Meter readings as measurands: the part that both versions of OCPP share."""
 
 from __future__ import annotations
 

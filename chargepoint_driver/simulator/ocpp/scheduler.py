@@ -1,4 +1,4 @@
-"""What happens when: callbacks in the order of simulated time, on one event loop.
+"""Scheduler: callbacks in the order of simulated time, on one event loop.
 
 No thread and no task of its own: one timer of the loop looks at the clock. When the
 clock jumps, everything due in between still happens one by one, each at its own time.

@@ -1,4 +1,4 @@
-"""How a charge point proves who it is: security profiles 0 to 3 of OCPP.
+"""Authentication of a charger: security profiles 0 to 3 of OCPP.
 
 0: nothing; 1: a password over plain text; 2: a password over TLS; 3: a client certificate.
 """

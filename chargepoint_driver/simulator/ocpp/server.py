@@ -24,7 +24,7 @@ LIMITS = ConnectionLimits(
 
 
 class Answers(Protocol):
-    """What answers requests."""
+    """Handler of requests."""
 
     answer: Callable[[str, str, bytes], Awaitable[tuple[int, dict[str, Any]]]]
 

@@ -47,7 +47,7 @@ def fixed(value: str) -> Row:
 
 @dataclass(frozen=True)
 class SettingNames:
-    """What a version of OCPP calls the settings that a twin obeys."""
+    """Names of a twin's settings in one version of OCPP."""
 
     aligned_interval: str
     aligned_measurands: str

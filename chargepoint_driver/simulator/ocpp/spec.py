@@ -1,4 +1,4 @@
-"""What a twin is made of, as data: read and checked, all faults at once."""
+"""Specification of a twin, as data: read and checked, all faults at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a transaction may start, and whether one runs."""
+"""Checks of transactions: where one may start, and whether one runs."""
 
 from __future__ import annotations
 

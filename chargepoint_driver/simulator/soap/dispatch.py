@@ -31,7 +31,7 @@ log = get_logger(__name__)
 
 
 class Cut(enum.Enum):
-    """Where the connection breaks."""
+    """Point at which the connection breaks."""
 
     NOWHERE = "nowhere"
     BEFORE_REPLY = "before the reply"
@@ -41,7 +41,7 @@ class Cut(enum.Enum):
 
 @dataclass(frozen=True)
 class Answer:
-    """What goes back over HTTP."""
+    """HTTP answer."""
 
     http_status: int
     body: bytes

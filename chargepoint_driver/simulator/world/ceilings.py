@@ -1,4 +1,4 @@
-"""What holds a port's power down, and from when to when.
+"""Limits of a port's power, each with begin and end.
 
 Two layers: the command last given (a shed or a clear; each may take effect late)
 and announced events with a start and an end. The lowest ceiling counts. Who gave

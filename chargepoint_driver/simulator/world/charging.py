@@ -1,4 +1,4 @@
-"""How much a vehicle draws, and how its energy adds up, without ticking.
+"""Power and energy of a vehicle, computed without ticks.
 
 The demand depends on the energy delivered so far: constant up to a knee, then
 falling in a straight line to a floor, then nothing. Between two changes of the

@@ -14,7 +14,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the world asks of a clock. Time never runs backwards."""
+    """Clock of the world. Time never runs backwards."""
 
     def now_s(self) -> float:
         """Simulated time, seconds since the Unix epoch (UTC)."""

@@ -20,7 +20,7 @@ GROUP_ID_STEP = 97
 
 @dataclass(frozen=True)
 class Organisation:
-    """Who owns stations."""
+    """Owner of stations."""
 
     org_id: str
     name: str
@@ -38,7 +38,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Nameplate:
-    """What is printed on a station."""
+    """Nameplate of a station."""
 
     manufacturer: str
     model: str
@@ -48,7 +48,7 @@ class Nameplate:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a station stands; degrees, positive north and east."""
+    """Location of a station; degrees, positive north and east."""
 
     address: str
     city: str
@@ -61,7 +61,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Tariff:
-    """What drivers pay, in US dollars."""
+    """Price for drivers, in US dollars."""
 
     min_price: float
     max_price: float

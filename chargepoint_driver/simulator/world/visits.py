@@ -1,4 +1,4 @@
-"""Who comes when: the visits of one port, day after day, without end.
+"""Timetable of one port: its visits, day after day, without end.
 
 A workplace, seven days a week: people stay all day or half a day, on some days
 nobody comes. A day's visits depend on the seed, the port and the date only, so
@@ -28,7 +28,7 @@ HISTORY_S = DAY_S
 
 
 class Part(enum.Enum):
-    """What a port does at the opening of the world."""
+    """State of a port at the opening of the world."""
 
     CHARGING = "charging"
     FINISHED = "finished"

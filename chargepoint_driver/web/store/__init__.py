@@ -1,4 +1,4 @@
-"""What the page keeps on disk: load over time, alarms with their notes.
+"""Store of the page: load over time, alarms with their notes.
 
 `database` opens the SQLite file and brings its tables up to date. `samples` keeps and reads load,
 limit, capacity and headroom over time; `recorder` takes them from what is shown; `historian` reads

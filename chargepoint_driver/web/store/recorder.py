@@ -26,7 +26,7 @@ _Reading = tuple[float | None, float | None, float | None, float | None, int]
 
 @dataclass
 class _Minute:
-    """What a minute said so far of one thing."""
+    """Values of one thing in the current minute."""
 
     loads: list[float] = field(default_factory=list)
     allowed: float | None = None

@@ -62,7 +62,7 @@ class Series:
 
 
 class Source(Protocol):
-    """Where charts come from. `name` is shown."""
+    """Source of charts. `name` is shown."""
 
     name: str
 

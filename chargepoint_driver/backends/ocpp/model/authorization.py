@@ -1,4 +1,4 @@
-"""Who may charge: everyone, or the idTags of a file and of the control API.
+"""Authorization of idTags: everyone, or the idTags of a file and of the control API.
 
 Case does not count (OCPP 1.6, 7.28 IdToken). A line of the file is an idTag, and may go on with
 `status=Blocked`, `expires=2026-12-31T00:00:00Z` and `max_concurrent=1`. An idTag of the control

@@ -1,4 +1,4 @@
-"""What is known of a charge point: changed on the loop's thread only. No messages, no sockets.
+"""State of a charger, changed on the loop's thread only. No messages, no sockets.
 
 Connector 0 is the charge point itself. In OCPP 2.x a connector here is an EVSE.
 """
@@ -58,7 +58,7 @@ def _go_together(own_s: float, received_s: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Electrical:
-    """What the configuration says of the connectors of a charge point."""
+    """Electrical configuration of a charger's connectors."""
 
     voltage: float
     phases: int

@@ -18,7 +18,7 @@ _ROUNDING_WH = 1_000.0
 
 @dataclass(frozen=True, slots=True)
 class Registers:
-    """What is known of the registers of one session, in Wh. None means not reported.
+    """Energy registers of one session, in Wh. None means not reported.
 
     `last_wh` is the newest sample after the begin. `carried_wh` is the sum of the pieces before
     the last of `resets`, `base_wh` the first register after it.

@@ -59,7 +59,7 @@ _MAX_READING = 1e15
 
 
 class Supply(Protocol):
-    """What is known of the wiring of a connector beforehand: see `charger.Electrical`."""
+    """Configured wiring of a connector: see `charger.Electrical`."""
 
     @property
     def voltage(self) -> float: ...
@@ -88,7 +88,7 @@ class Raw(msgspec.Struct):
 
 
 class Sample:
-    """What was measured at one moment.
+    """Measurements of one moment.
 
     `values` has the fields of the table of measurands that are known, besides `load_estimated`
     (True where the load is worked out) and `phases` (line to its fields). Each is also an
@@ -186,7 +186,7 @@ class _Place(NamedTuple):
 
 
 class _Plan(NamedTuple):
-    """How messages of one shape are read.
+    """Plan for reading messages of one shape.
 
     `used`: where the values stand in the message; everything else counts by place in it.
     `conversions`: (place, factor, offset) of what is not in the unit that is kept. `totals`:

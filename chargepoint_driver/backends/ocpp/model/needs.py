@@ -1,4 +1,4 @@
-"""What a vehicle asks for (OCPP 2.0.1 use case K15, NotifyEVChargingNeeds)."""
+"""Charging needs of a vehicle (OCPP 2.0.1 use case K15, NotifyEVChargingNeeds)."""
 
 from __future__ import annotations
 

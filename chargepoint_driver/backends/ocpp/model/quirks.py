@@ -1,4 +1,4 @@
-"""What single models need done differently. The models stand in quirks.json, not in code."""
+"""Exceptions for single models of chargers, listed in quirks.json, not in code."""
 
 from __future__ import annotations
 

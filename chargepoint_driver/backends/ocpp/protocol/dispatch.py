@@ -1,4 +1,4 @@
-"""What the handlers of requests share: the request at hand, and the desk that they work at."""
+"""The incoming request, and the services that its handler may use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Handler", "HandlerContext", "ProtocolVersion", "Request"]
 
 
 class HandlerContext(Protocol):
-    """What a handler may use of the central system."""
+    """Services of the central system that a handler may use."""
 
     store: Store
     tags: IdTags

@@ -44,7 +44,7 @@ class Booted:
 
 @dataclass(frozen=True, slots=True)
 class StatusDetails:
-    """What a StatusNotification of OCPP 1.6 says besides the status."""
+    """Details of a StatusNotification of OCPP 1.6."""
 
     error_code: str | None
     vendor_error_code: str | None
@@ -88,7 +88,7 @@ class Metered:
 
 @dataclass(frozen=True, slots=True)
 class NeedsReported:
-    """What a vehicle wants to charge (2.x: NotifyEVChargingNeeds)."""
+    """Reported charging needs of a vehicle (2.x: NotifyEVChargingNeeds)."""
 
     connector_id: int
     needs: ChargingNeeds
@@ -111,7 +111,7 @@ class ReservationEnded:
 
 @dataclass(frozen=True, slots=True)
 class _TransactionEvent:
-    """What begin, middle and end of a session have in common.
+    """Common fields of the start, updates and end of a session.
 
     `wire_id` is the charger's id of the session; `ids_are_ours`: the central system gives the ids
     (OCPP 1.6), and a begin has none yet. `connector_id` 0: not known. `begin_wh` is the register

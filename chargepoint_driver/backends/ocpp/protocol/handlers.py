@@ -1,4 +1,4 @@
-"""What the handlers of requests do alike in every protocol version."""
+"""Handlers of requests, shared by all protocol versions."""
 
 from __future__ import annotations
 

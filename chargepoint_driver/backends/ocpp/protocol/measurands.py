@@ -1,4 +1,4 @@
-"""What charge points are set to measure, and how often: without it many send a register only."""
+"""Settings for measurands and intervals; without them many chargers send a register only."""
 
 from __future__ import annotations
 

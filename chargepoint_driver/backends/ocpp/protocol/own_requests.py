@@ -1,4 +1,4 @@
-"""What requests of ours leave behind in the database: remote starts and reservations.
+"""Records of our requests in the database: remote starts and reservations.
 
 It does not matter which way a request was made: by a command or as a raw call.
 """

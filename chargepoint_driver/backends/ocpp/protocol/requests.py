@@ -1,4 +1,4 @@
-"""What we ask of charge points, in words that no protocol version owns."""
+"""Version-neutral builders for requests to chargers."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Firmware:
 
 @dataclass(frozen=True)
 class Composite:
-    """What a charge point says is in force: the limit that comes first."""
+    """Limit in force by a charger's composite schedule: its first period."""
 
     unit: str
     limit: float

@@ -50,7 +50,7 @@ _NOT_RESTARTS = {"Reset", "SignedUpdateFirmware", "UpdateFirmware"}
 
 
 class System(Protocol):
-    """What is used of the central system."""
+    """The central system's methods used here."""
 
     config: OcppConfig
     store: Store
@@ -79,7 +79,7 @@ class System(Protocol):
 
 
 class SetUp:
-    """What is asked of charge points without an operator's word."""
+    """Provisioning: requests to chargers that no operator started."""
 
     def __init__(self, system: System) -> None:
         self._system = system

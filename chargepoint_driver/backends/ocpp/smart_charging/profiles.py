@@ -1,4 +1,4 @@
-"""How one limit becomes charging profiles at a charge point, and how they are taken away.
+"""Charging profiles for one limit: set and cleared at a charger.
 
 A profile stands for a purpose (station, connector, running transaction) in a form that the
 charge point takes. Ids are ours and always the same, so that nothing else is ever removed.

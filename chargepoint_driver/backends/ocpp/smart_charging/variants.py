@@ -14,7 +14,7 @@ __all__ = ["ProfileVariant", "profile_variants"]
 
 @dataclass(frozen=True)
 class ProfileVariant:
-    """How a profile is written."""
+    """One way to write a charging profile."""
 
     unit: str
     kind: str

@@ -1,4 +1,5 @@
-"""Who has a database file: the lock of the central system, and the processes that hold SQLite's."""
+"""Owners of a database file: the lock of the central system, and the processes that hold
+SQLite's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the database tells without a running central system. Reads only, from any process."""
+"""Read-only queries of the database without a running central system, from any process."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What the database tells of charge points, when the central system starts and when a message
-could not be stored."""
+"""Restores chargers from the database, at the start and after a message that could not be
+stored."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _connector(number: int, data: dict[str, Any], now_s: float) -> Connector:
 
 
 def restore_running(store: Store, point: Charger) -> None:
-    """What runs at a charge point as the file has it: a message could not be stored, so it was
+    """Restore a charger's running sessions from the file: a message could not be stored, so it was
     not acknowledged, and what it began or ended has not happened until it comes again."""
     stored = {found.connector_id: found for _, found in _running(store, point.station_id)}
     for number, connector in point.connectors.items():

@@ -1,4 +1,4 @@
-"""What is known of charge points, and limits: the tables of the file beyond transactions.
+"""Tables of chargers and limits.
 
 Writes belong to the commit to come (`storage/database.py`). Readers open connections of their own
 (`storage/queries.py`).

@@ -1,4 +1,5 @@
-"""Who may connect: ids out of paths, passwords, certificates. Secrets are compared, not kept."""
+"""Authentication of connections: ids from paths, passwords, certificates. Secrets are compared, not
+kept."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class CallRefusedError(WriteRejectedError):
 
 @dataclass(frozen=True)
 class ConnectionLimits:
-    """What one socket may cost."""
+    """Limits of one socket."""
 
     call_timeout_s: float
     messages_per_second: float

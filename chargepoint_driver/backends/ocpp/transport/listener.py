@@ -27,7 +27,7 @@ _GOING_AWAY = 1001
 
 @dataclass(frozen=True)
 class Handshake:
-    """What decides about a handshake, and takes the socket that comes of it."""
+    """Decides about a handshake, and receives its socket."""
 
     make: Callable[..., ServerConnection]
     admit: Callable[[ServerConnection, Request], Response | Awaitable[Response | None] | None]

@@ -1,4 +1,4 @@
-"""Who may no longer connect: lists in files that are read again when they change."""
+"""Revocation lists: files that are read again when they change."""
 
 from __future__ import annotations
 

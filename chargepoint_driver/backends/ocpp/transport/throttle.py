@@ -1,4 +1,4 @@
-"""What one WebSocket may cost: every frame and byte counts, also those that are no messages."""
+"""Rate limit of one WebSocket: every frame and byte counts, also control frames."""
 
 from __future__ import annotations
 

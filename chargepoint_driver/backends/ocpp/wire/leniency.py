@@ -59,7 +59,7 @@ _ABSENT = object()
 
 @dataclass(slots=True)
 class Departures:
-    """What was out of order in one message: (kind, place), and short values as they came."""
+    """Deviations from the standard in one message: (kind, place), and short values as they came."""
 
     found: list[tuple[str, str]] = field(default_factory=list)
     raw: dict[str, Any] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Who is in a station group, and what is reported of the group as a whole. Sends no command."""
+"""Members of a station group, and reports of the whole group. Sends no command."""
 
 from __future__ import annotations
 

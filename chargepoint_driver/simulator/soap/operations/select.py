@@ -1,4 +1,4 @@
-"""Which stations a search query means. One row per filter."""
+"""Selection of stations by a search query. One row per filter."""
 
 from __future__ import annotations
 
