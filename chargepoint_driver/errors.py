@@ -83,7 +83,7 @@ class ConfigurationError(ChargePointError, ValueError):
 
 
 class InvalidValueError(ChargePointError, ValueError):
-    """The value of a write cannot be meant. Nothing was sent, nothing staged."""
+    """The value of a write is invalid. Nothing was sent, nothing staged."""
 
     code = "bad_value"
 

@@ -8,7 +8,7 @@ __all__ = ["for_host", "words"]
 
 
 def for_host(error: Exception, host_error: type[Exception]) -> Exception:
-    """ValueError for a value that cannot be meant, the host's own error for the project's
+    """ValueError for a value that is invalid, the host's own error for the project's
     others; anything else as it is."""
     if isinstance(error, InvalidValueError):
         return ValueError(str(error))

@@ -122,7 +122,7 @@ class ScrapeScheduler(PollScheduler):  # type: ignore[misc]  # the host has no t
         by_interval = self.poll_sets.get(self.group, {}).get(remote, {})
         poll_set = by_interval.get(interval_s)
         if not poll_set:
-            # The host begins a series anew only for an interval that it does not know.
+            # The host begins a series again only for an interval that it does not know.
             by_interval.pop(interval_s, None)
             return
         _forget_past_calls()
@@ -138,7 +138,7 @@ class ScrapeScheduler(PollScheduler):  # type: ignore[misc]  # the host has no t
 
     def _with_late(self, poll_set: Any, now: datetime, remote: Any, by_interval: Any) -> Any:
         """The poll set, and with it the points of longer intervals that have no value although
-        it is not their turn; each after 1, 2, 4, 8 … turns, since it may be for ever."""
+        it is not their turn; each after 1, 2, 4, 8 … turns, since it may be permanent."""
         soon = now + timedelta(seconds=min(by_interval))
         known = self._late.get(remote.unique_id, {})
         late: dict[str, int] = {}

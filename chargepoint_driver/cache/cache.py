@@ -416,7 +416,7 @@ class SharedCache:
         self._begun = 1
 
     def _save(self, call: str) -> None:
-        """Write the file anew after a reply of a call whose values keep for long."""
+        """Write the file again after a reply of a call whose values keep for long."""
         if self._disk is None or not self._is_kept(call):
             return
         with self._saving:

@@ -63,7 +63,9 @@ class Disk:
             OverflowError,
             RecursionError,
         ) as error:
-            _log.warning("cache_file %s cannot be used (%s); it is written anew", self._path, error)
+            _log.warning(
+                "cache_file %s cannot be used (%s); it is written again", self._path, error
+            )
             return {}
 
     def save(self, calls: dict[str, tuple[float, list[StationRecord]]]) -> None:

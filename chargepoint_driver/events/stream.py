@@ -71,7 +71,7 @@ class EventStream:
             raise
 
     def stop(self) -> None:
-        """End; what was not delivered waits in the file. Twice is once."""
+        """End; what was not delivered waits in the file. Safe to call more than once."""
         try:
             self._loop.run(self._end, _STOP_S)
         except ChargePointError:

@@ -32,7 +32,7 @@ _failures = RateLimitedLog(_log)
 
 # The first class that fits counts.
 STATUSES: tuple[tuple[type[ChargePointError], int, str], ...] = (
-    (InvalidValueError, 400, "the request cannot be meant; nothing was sent"),
+    (InvalidValueError, 400, "the request is invalid; nothing was sent"),
     (ConfigurationError, 400, "the request names what is not configured; nothing was sent"),
     (NotFoundError, 404, "no such station, port or record"),
     (RefusedError, 409, "refused; the same request will be refused again"),

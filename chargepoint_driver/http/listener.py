@@ -116,7 +116,7 @@ class Listener:
         )
 
     async def stop(self) -> None:
-        """Stop listening and end every connection. Twice is once."""
+        """Stop listening and end every connection. Safe to call more than once."""
         if self._acceptor is not None:
             self._acceptor.close()
             await self._acceptor.wait_closed()

@@ -57,7 +57,7 @@ class MetricsServer:
         return await answer(self._exposition)
 
     def stop(self) -> None:
-        """End every connection. Twice is once."""
+        """End every connection. Safe to call more than once."""
         with suppress(TransientError):
             self._loop.run(self._listener.stop, _START_S)
         self._loop.stop()

@@ -152,7 +152,7 @@ class Acceptor:
         self._resume()
 
     def close(self) -> None:
-        """Accept no more, and end what has not logged in. Twice is once."""
+        """Accept no more, and end what has not logged in. Safe to call more than once."""
         if self._is_open:
             self._pause(None)
         self._is_open = False

@@ -217,7 +217,7 @@ class NativeLoop:
             raise TransientError(f"{self._name} has stopped") from error
 
     def stop(self, timeout_s: float = 10.0) -> None:
-        """End the loop and its thread. Twice is once."""
+        """End the loop and its thread. Safe to call more than once."""
         loop, ended = self._loop, self._ended
         if loop is None or ended is None:
             return

@@ -419,7 +419,7 @@ class Service:
         return backend.follow(callback) if isinstance(backend, DirectBackend) else None
 
     def stations(self) -> list[StationRecord]:
-        """Every station that the account may see, as `getStations` describes it; asked anew."""
+        """Every station that the account may see, as `getStations` describes it; asked again."""
         request = Request("getStations")
         return list(self._once(request.call, lambda: self._backend.fetch(request)).records.values())
 

@@ -97,7 +97,7 @@ def as_csv(rows: list[dict[str, Any]]) -> str:
 
 
 def of_service(service: Service) -> Source:
-    """A service as a source; each question asks it anew."""
+    """A service as a source; each question asks it again."""
     return _Live(service)
 
 

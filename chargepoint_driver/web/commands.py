@@ -143,7 +143,7 @@ class WebCommands:
     def sessions(
         self, account: str, station: str | None, start: str, end: str | None
     ) -> list[Session]:
-        """The sessions that touch a time, oldest first, asked anew."""
+        """The sessions that touch a time, oldest first, asked again."""
         found = self._accounts.sessions(station, start, end, account)
         return [session_of(account, each) for each in found]
 

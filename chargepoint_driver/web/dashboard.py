@@ -157,7 +157,7 @@ class Dashboard:
         self.tell()
 
     def tell(self) -> None:
-        """Make the picture anew and wake whoever waits for it."""
+        """Make the picture again and wake whoever waits for it."""
         self._state = None
         self.record.add(self._now(), self.state().site)
         self._keep()

@@ -68,7 +68,7 @@ ROUTES = (
         "GET",
         "/history",
         "history",
-        "The sessions that touch a time, asked anew",
+        "The sessions that touch a time, asked again",
         schemas.Sessions,
         queries=(
             _ACCOUNT,

@@ -91,7 +91,7 @@ class WebServer:
         return self
 
     def stop(self) -> None:
-        """End every connection and command. Twice is once."""
+        """End every connection and command. Safe to call more than once."""
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._end)
             self._thread.join(_START_S)

@@ -63,7 +63,7 @@ class Shell:
         self._lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._listen, daemon=True).start()
         self._count = 0
-        # An interactive shell has job control, and children that heed Ctrl-C.
+        # An interactive shell has job control, and children that obey Ctrl-C.
         self._say("set -m; shopt -s globstar")
 
     def __enter__(self) -> Self:

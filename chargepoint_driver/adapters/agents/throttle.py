@@ -204,7 +204,7 @@ class ThrottlingAgent(Agent):  # type: ignore[misc]  # the host has no types
         return check(settings, self.defaults)
 
     def configure(self, _name: str, _action: str, contents: dict[str, Any]) -> None:
-        """Begin to work, or begin anew, with these settings unless they have a fault."""
+        """Begin to work, or begin again, with these settings unless they have a fault."""
         settings = {**self.defaults, **contents}
         faults = "; ".join(self.faults(settings))
         self.vip.health.set_status(STATUS_BAD if faults else STATUS_GOOD, faults)

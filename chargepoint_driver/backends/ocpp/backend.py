@@ -294,7 +294,7 @@ class OcppBackend:
         self._account = account
 
     def close(self) -> None:
-        """Hang up and let go of the database. Twice is once."""
+        """Hang up and let go of the database. Safe to call more than once."""
         with self._starting:
             for path, backend in list(self._running.items()):
                 if backend is self:

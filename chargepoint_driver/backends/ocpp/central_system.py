@@ -78,7 +78,7 @@ class CentralSystem(NamedOperations):
             raise
 
     def stop(self) -> None:
-        """Close every socket and the database. Twice is once."""
+        """Close every socket and the database. Safe to call more than once."""
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.stop()

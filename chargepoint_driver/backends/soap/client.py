@@ -53,7 +53,7 @@ if _ZEEP_LOG.level == logging.NOTSET:
 
 _BINDING = f"{{{parser.NAMESPACE}}}ChargePointSoap"
 # The rights of 10,000 stations fill some 850 pages. A page that brings nothing new ends the reading
-# anyway: this ends one that brings something new for ever.
+# anyway: this ends one that brings something new permanently.
 _MAX_PAGES = 5_000
 
 # The two calls whose query has no field for the length of a page.
@@ -236,7 +236,7 @@ class SoapBackend:
         no_match_is_empty: bool,
     ) -> list[_Row]:
         """The rows of all pages. A page that brings nothing new is the last one, whatever its
-        flag says: some services repeat a page, or raise the flag for ever."""
+        flag says: some services repeat a page, or raise the flag permanently."""
         rows: dict[Hashable, _Row] = {}
         received = 0
         for _ in range(_MAX_PAGES):

@@ -167,7 +167,7 @@ class HttpTransport:
 
 
 class _Deadline(io.RawIOBase):
-    """Data of a socket, until a deadline. A socket's own timeout starts anew with each byte, so
+    """Data of a socket, until a deadline. A socket's own timeout starts again with each byte, so
     that an answer that trickles in, headers included, would never run into it."""
 
     def __init__(self, sock: socket.socket) -> None:
@@ -215,7 +215,7 @@ class IdleConnectionPool(queue.LifoQueue[Any]):
     lock twice with each use; under gevent each try gives the turn away, and in rare cases it
     was never given back. Nobody ever waits here: see `pool_block` of requests.
 
-    One that was idle for long is made anew: a server that closes it after a minute would do so
+    One that was idle for long is made again: a server that closes it after a minute would do so
     just when the next poll is sent."""
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:

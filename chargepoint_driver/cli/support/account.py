@@ -141,7 +141,7 @@ def access_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @contextmanager
 def serving(access: Access) -> Iterator[Service]:
     """The service of the account, closed afterwards. Files that a running driver keeps of the
-    account are left alone: it reads anew, and renews nothing."""
+    account are left alone: it reads again, and renews nothing."""
     own = access.account.model_copy(update={"cache_file": None, "command_file": None})
     service = Service.of_account(own)
     try:

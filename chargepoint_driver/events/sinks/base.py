@@ -14,7 +14,7 @@ Status = dict[str, Any]
 
 
 class SinkError(Exception):
-    """The sink did not take something. The relay opens it anew and sends the batch again."""
+    """The sink did not take something. The relay opens it again and sends the batch again."""
 
 
 class Sink(Protocol):

@@ -47,7 +47,7 @@ ALARMS = "getAlarms"
 
 # How old a report may be that decides whether a shed is in force, or what a percentage is of.
 STATE_CURRENCY_S = 30.0
-# How old one may be that says what was in force before: reading it anew would delay a shed.
+# How old one may be that says what was in force before: reading it again would delay a shed.
 _BEFORE_CURRENCY_S = 120.0
 # How often the loads of chargers that connect directly are looked at: it costs no call.
 _LOOK_S = 15.0

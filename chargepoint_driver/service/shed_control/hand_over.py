@@ -1,6 +1,6 @@
 """Commands in the files of other processes, which no longer have the account: they are taken over.
 
-An account moves between a driver and the caching agent when devices are stored anew. Its limits
+An account moves between a driver and the caching agent when devices are stored again. Its limits
 stay in force meanwhile, and the process that has the account now must renew and clear them. Each
 process locks its file for each of its accounts; a lock that is free says that its owner has ended,
 or has given the account up.

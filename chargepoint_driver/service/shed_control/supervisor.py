@@ -356,7 +356,7 @@ class ShedSupervisor:
         return any(held.doubt is not None for held in self._crossing(target).values())
 
     def _renew(self, target: Target, held: CommandState, note: str = "") -> None:
-        """Send it again, so that its time begins anew. Raises what sending it raises."""
+        """Send it again, so that its time begins again. Raises what sending it raises."""
         now_s = self._commands.time_s()
         if held.retry_s > now_s:
             return

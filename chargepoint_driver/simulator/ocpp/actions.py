@@ -314,7 +314,7 @@ ACTIONS: Mapping[str, Action] = {
             "vendor_error_code": Parameter(_may_be_text, "a text", ""),
         },
     ),
-    "clear_fault": Action("mend it", _clear_fault, {"connector": _ANY_CONNECTOR}),
+    "clear_fault": Action("fix it", _clear_fault, {"connector": _ANY_CONNECTOR}),
     "availability": Action(
         "take into or out of service on site",
         _availability,

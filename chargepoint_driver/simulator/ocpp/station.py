@@ -216,7 +216,7 @@ class Station:
             connector.operative, connector.wanted_operative = connector.wanted_operative, None
 
     def set_fault(self, connector_id: int, fault: Fault | None) -> None:
-        """Break a connector (0: the charge point), or mend it."""
+        """Break a connector (0: the charge point), or fix it."""
         now_s = self.begin()
         if connector_id == 0:
             self.station_fault = fault
@@ -288,7 +288,7 @@ class Station:
         return now_s
 
     def refresh(self, now_s: float) -> None:
-        """After any change: share the power anew, tell what is different, look again later."""
+        """After any change: share the power again, tell what is different, look again later."""
         self.flow.set_ceilings()
         for connector in self.connectors:
             self.say_status(connector)

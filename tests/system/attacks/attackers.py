@@ -83,7 +83,7 @@ def handshake(station_id: str) -> bytes:
 
 
 def flood(url: str, content: bytes, end_s: float) -> None:
-    """One charger that sends the same frames without end, and connects anew when dropped."""
+    """One charger that sends the same frames without end, and connects again when dropped."""
     while time.monotonic() < end_s:
         with peer(url) as one:
             if one is not None and one.status == 101:

@@ -112,7 +112,7 @@ def _reading(cell: Cell, rig: Rig, door: Door, timeout_s: float, down_polls: int
 
     rig.end(fault)
     if fault.back_s is None:
-        # An operator corrects what was wrong and configures anew: another limit will do.
+        # An operator corrects what was wrong and configures again: another limit will do.
         door.configure(rig.account(timeout_s + 0.5))
     rig.pass_(INTERVAL_S if fault.back_s is None else fault.back_s)
     values, errors = door.read(POINTS)
@@ -189,7 +189,7 @@ def _most_calls(fault: Fault, polls: int) -> int:
     if fault.back_s is None or fault.by_file:
         return 0  # waits for the configuration, or for another password
     if not fault.held:
-        # Each poll asks, with a page for the flag that goes up for ever.
+        # Each poll asks, with a page for the flag that goes up permanently.
         return polls * (2 if fault.name in {"endless more", "repeated page"} else 1)
     if fault.back_s > INTERVAL_S:
         return math.ceil(seconds / RETRY_AFTER_S)

@@ -1,5 +1,5 @@
-"""Devices that are stored anew with `cache_agent`, on a real platform: the driver says that it must
-be restarted, and the caching agent keeps up what is in force."""
+"""Devices that are stored again with `cache_agent`, on a real platform: the driver says that it
+must be restarted, and the caching agent keeps up what is in force."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from chargepoint_driver.simulator import Simulator
 
 CLASSIC = Path(__file__).parents[2] / "data" / "classic-registry.csv"
 
-# Of a port. Live points have a currency of 0: each read asks anew.
+# Of a port. Live points have a currency of 0: each read asks again.
 REGISTRY = """\
 Volttron Point Name,Attribute Name,Register Name,Port #,Type,Units,Starting Value,Writable,Currency
 status,Status,StationStatusRegister,1,string,,,FALSE,0

@@ -297,7 +297,7 @@ def test_on_a_host_that_patched_sockets_only_chargers_connect(tmp_path: Path) ->
 def run_as_classic(script: str, folder: Path) -> None:
     """Run a script in a process of its own where sockets are gevent's and threads Python's. They
     have to be that at its end too, and then the process ends: one whose threads were replaced
-    late waits for ever."""
+    late waits permanently."""
     begin = """
 from gevent import monkey
 monkey.patch_ssl(); monkey.patch_socket(); monkey.patch_os()

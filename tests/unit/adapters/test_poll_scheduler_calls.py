@@ -68,7 +68,7 @@ def test_the_schedule_forgets_calls_that_are_over(core: Core) -> None:
     before = kept()
     for _ in range(CALLS):
         carry_out(core, lambda: None)
-    assert kept() >= before + CALLS, "the host has mended it: this can go"
+    assert kept() >= before + CALLS, "the host has fixed it: this can go"
     carry_out(core, _forget_past_calls)
     assert kept() <= before + 1
     # It goes on.

@@ -25,7 +25,7 @@ def held_s(backoff: Backoff, call: str, now: float) -> float:
     for tenths in range(100_000):
         if backoff.error(call, now + tenths / 10) is None:
             return tenths / 10
-    raise AssertionError("held for ever")
+    raise AssertionError("held permanently")
 
 
 def failing(failures: int, jitter: float = 1.0, error: ChargePointError | None = None) -> float:

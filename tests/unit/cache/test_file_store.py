@@ -57,7 +57,7 @@ def wall() -> Time:
 def start(
     make_cache: Callable[..., SharedCache], path: Path, wall: Time
 ) -> Callable[[], SharedCache]:
-    """A cache as after a restart: its clock has begun anew."""
+    """A cache as after a restart: its clock has begun again."""
 
     def make(owner: tuple[str, ...] = OWNER) -> SharedCache:
         clock = Time()
@@ -224,7 +224,7 @@ def test_a_file_of_no_use_is_a_warning(
     assert all(outcome.record for outcome in outcomes.values())
     assert [r.levelno for r in caplog.records] == [logging.WARNING]
     assert str(path) in caplog.text
-    start().get(wanted)  # it was written anew
+    start().get(wanted)  # it was written again
     assert len(backend.requests) == 1
 
 

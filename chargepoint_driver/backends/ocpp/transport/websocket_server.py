@@ -275,7 +275,7 @@ class WebSocketServer:
         return f"{scheme}://HOST:{rest.rpartition(':')[2]}/<id>"
 
     def _allowance_of(self, station_id: str) -> Allowance:
-        """The same for each socket of a charge point: connecting anew earns nothing."""
+        """The same for each socket of a charge point: connecting again earns nothing."""
         found = self._allowances.pop(station_id, None) or self._allowance()
         self._allowances[station_id] = found
         if len(self._allowances) > _MAX_ALLOWANCES:

@@ -214,7 +214,7 @@ class GroupController:
     # ---- looking after -------------------------------------------------------------------
 
     def look(self, group: str) -> None:
-        """Renew all shares in one call where that is due, and divide the total anew. What the
+        """Renew all shares in one call where that is due, and divide the total again. What the
         service does not report does not hinder a renewal."""
         held = self.held(group)
         if held is None or held.is_settled:
@@ -359,7 +359,7 @@ class GroupController:
             shares = self._shares.divide(group, records, total_kw, held.options)
         except (InvalidValueError, TransientError) as error:
             self._alerts.raise_(
-                _whole(group), f"{words(held.limit)} cannot be divided anew: {error}"
+                _whole(group), f"{words(held.limit)} cannot be divided again: {error}"
             )
             return
         failed = self._shares.approach(group, shares, total_kw, held.options)

@@ -1,4 +1,5 @@
-"""Every path of the OCPP catalogue can be filled by some message: no point says None for ever."""
+"""Every path of the OCPP catalogue can be filled by some message: no point says None
+permanently."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def _authorize(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
 
 @_on("StartTransaction")
 def _start(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
-    # A refused start is sent again for ever, or lost: 0 is a connector that is not known.
+    # A refused start is sent again permanently, or lost: 0 is a connector that is not known.
     connector_id = connector_if_known(request, payload, "connectorId") or 0
     id_tag = str(payload.get("idTag") or "")
     meter = register_in(request, payload, "meterStart")

@@ -387,7 +387,7 @@ class TestPartialFailure:
         many.live(60)
         assert many.status(group=GROUP) == "expired"
         assert {about for about, _ in many.alerts} == {f"station group {GROUP}"}
-        assert len(many.alerts) <= 2  # not renewed, and not divided anew
+        assert len(many.alerts) <= 2  # not renewed, and not divided again
 
     def test_what_cannot_be_read_is_renewed_all_the_same(self, many: Rig) -> None:
         hold(many, 16.0)
