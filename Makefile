@@ -4,6 +4,7 @@
 # make check  lint, types, layers, docs     make bench   measurements
 # make docs   the documentation, in build/docs
 # make chromium  a browser for the tests of the page, where apt-get may install one
+# make live-status   the chain of the live-status example: chargers, broker, store, API, page
 # make engines  NATS and Mosquitto for the tests of the event stream, where apt-get may install them
 # make alert-agents   the platform's agents for alerts, for the tests of their samples
 # make fuzz   random input against the OCPP central system
@@ -32,7 +33,7 @@ PYTEST ?=
 
 RELEASE ?= $(or $(TMPDIR),/tmp)/chargepoint-release
 
-.PHONY: help release-check all venv demo test chromium engines alert-agents fuzz fuzz-xml faults attack kills soak lowest pythons audit beside check docs bench clean
+.PHONY: live-status help release-check all venv demo test chromium engines alert-agents fuzz fuzz-xml faults attack kills soak lowest pythons audit beside check docs bench clean
 all: check test
 
 # The comment at the top of this file.
@@ -70,8 +71,15 @@ chromium:
 	      chromium chromium-driver; } || \
 	echo "Chromium cannot be installed here; as root: apt-get install chromium chromium-driver" >&2
 
-# Without them the tests of these sinks are skipped, which their summary says.
-engines:
+# From chargers to a page over a broker: make live-status BROKER=kafka KEEP=1
+live-status: $(READY)
+	$(BIN)/python -c 'import dash' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check dash
+	$(BIN)/python examples/live-status/run.py --broker $(or $(BROKER),auto) $(if $(KEEP),--keep)
+
+# Without them the tests of these sinks are skipped, which their summary says. Dash is for the page
+# of the example `live-status`.
+engines: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check dash || true
 	@{ test -x /usr/sbin/nats-server && test -x /usr/sbin/mosquitto; } || \
 	{ timeout 120 apt-get -qq update && \
 	  DEBIAN_FRONTEND=noninteractive timeout 300 apt-get -qq install --no-install-recommends \

@@ -152,7 +152,7 @@ def test_every_error_has_its_exit_code():
         "InvalidValueError": 2,
         "OutcomeUnknownError": 5,
         "TransientError": 4,
-        "Refused": 3,
+        "RefusedError": 3,
         "AuthenticationError": 3,
         "PermissionDeniedError": 3,
         "WriteRejectedError": 3,
