@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
@@ -191,9 +191,9 @@ class DirectBackend(Protocol):
         """Carry out a command of the catalogue's CommandRegister; the charger's answer. Raises
         InvalidValueError before anything is sent, WriteRejectedError when the charger refuses."""
 
-    def records(self, calls: Mapping[str, Collection[str]]) -> dict[tuple[str, str], StationRecord]:
-        """Look at memory: station id to the calls wanted. Return (call, station id) to what the
-        call says of the station; stations that are not known are missing."""
+    def records(self, stations: Iterable[str]) -> dict[str, StationRecord]:
+        """Look at memory. Return station id to all that is known of the station; stations that are
+        not known are missing."""
 
     def follow(self, callback: Callable[[dict[str, Any]], None]) -> Callable[[], None]:
         """Call back for each message of a charger, in order and on the backend's own thread: the

@@ -22,7 +22,7 @@ from chargepoint_driver.adapters.caller import caller_of
 from chargepoint_driver.adapters.classic_shapes import classic_shape
 from chargepoint_driver.adapters.greenlets import use_greenlets
 from chargepoint_driver.adapters.host_errors import for_host, words
-from chargepoint_driver.catalogue import TABLES, Kind
+from chargepoint_driver.catalogue import TABLES, Data, Kind
 from chargepoint_driver.config import Account, Device, read_device
 from chargepoint_driver.errors import ChargePointError, ConfigurationError
 from chargepoint_driver.registry import Point, Selection, build
@@ -211,7 +211,7 @@ class Interface(BaseInterface):  # type: ignore[misc]
         del kwargs
         failed: list[Exception] = []
         for name, point in self._selection.items():
-            if point.attribute.call != "getLoad":
+            if point.attribute.data is not Data.LOAD:
                 continue
             try:
                 self.revert_point(name)

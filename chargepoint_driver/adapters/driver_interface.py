@@ -28,7 +28,7 @@ from chargepoint_driver.adapters.push_publisher import Push
 from chargepoint_driver.adapters.register import ChargePointPointConfig, ChargePointRegister
 from chargepoint_driver.adapters.restart_notes import RestartNotes
 from chargepoint_driver.backend import Target
-from chargepoint_driver.catalogue import TABLES
+from chargepoint_driver.catalogue import TABLES, Data
 from chargepoint_driver.config import Device, OcppDevice, read_device
 from chargepoint_driver.errors import ChargePointError, ConfigurationError, InvalidValueError
 from chargepoint_driver.registry import Point, Selection, build
@@ -445,7 +445,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         by_target = {
             register.point.target: topic
             for topic, register in self.point_map.items()
-            if register.point.attribute.call == "getLoad"
+            if register.point.attribute.data is Data.LOAD
         }
         for topic in by_target.values():
             try:

@@ -20,7 +20,7 @@ from chargepoint_driver.cache.file_store import Disk
 from chargepoint_driver.cache.gate import CircuitBreaker
 from chargepoint_driver.cache.single_flight import Flight, in_background, within
 from chargepoint_driver.cache.station_groups import Groups
-from chargepoint_driver.catalogue import CHARGEPOINT, Batch, Catalogue
+from chargepoint_driver.catalogue import CHARGEPOINT, Batch, Catalogue, Data
 from chargepoint_driver.errors import (
     ChargePointError,
     NotFoundError,
@@ -37,7 +37,6 @@ Key: TypeAlias = tuple[str, str]
 """(call, station id)"""
 
 _EVERYTHING = "*"
-_DIRECTORY = "getStations"
 _DIRECTORY_S = 86_400.0
 _RELEARN_S = 600.0
 _KEPT_S = 3_600.0
@@ -91,6 +90,7 @@ class SharedCache:
         self._limit_s = limit_s
         self._clock = clock
         self._catalogue = catalogue
+        self._directory = catalogue.name(Data.STATIONS)
         self._lock = threading.Lock()
         self._entries: dict[Key, _Entry] = {}
         self._flights: dict[Key, Flight] = {}
@@ -108,6 +108,10 @@ class SharedCache:
         self._saving = threading.Lock()  # the last to write the file knows everything
         if disk is not None:
             self._load(disk)
+
+    def key(self, data: Data, station: str) -> Key:
+        """Return the key of the record that reports it of a station."""
+        return self._catalogue.name(data), station
 
     def get(self, wanted: Mapping[Key, float]) -> dict[Key, Outcome]:
         """An outcome for every key. The value of a key is its currency: how many seconds old
@@ -218,9 +222,9 @@ class SharedCache:
             age_s = math.inf if self._listed_at is None else self._clock() - self._listed_at
             found = self._groups.members(group)
         # A directory that is read from memory is never old, and never kept.
-        limit_s = min(_DIRECTORY_S, self._catalogue.calls[_DIRECTORY].currency_s)
+        limit_s = min(_DIRECTORY_S, self._catalogue.calls[self._directory].currency_s)
         if age_s > limit_s or not limit_s or not found:
-            within(self._learn_groups, self._limit_s, _DIRECTORY)
+            within(self._learn_groups, self._limit_s, self._directory)
             with self._lock:
                 found = self._groups.members(group)
         if not found:
@@ -236,28 +240,31 @@ class SharedCache:
             return self._groups.ports(station)
 
     def _learn_groups(self) -> None:
-        reply = self.once(_DIRECTORY, lambda: self._backend.fetch(Request(_DIRECTORY)))
+        request = Request(self._directory)
+        reply = self.once(self._directory, lambda: self._backend.fetch(request))
         with self._lock:
             self._groups.learn(reply.records.values())
             self._groups_at = self._listed_at = self._clock()
 
-    def touch(self, call: str, station: str) -> None:
+    def touch(self, data: Data, station: str) -> None:
         """Mark the records of a station as out of date: a write has changed it. Fetches that are in
         the air may have left before the write and count no more."""
+        call = self._catalogue.name(data)
         with self._lock:
             self._touched[call, station] = self._begun
             self._flights.pop((call, station), None)
             self._flights.pop((call, _EVERYTHING), None)
             self._newest.pop(call, None)
 
-    def peek(self, call: str, station: str) -> StationRecord | None:
+    def peek(self, data: Data, station: str) -> StationRecord | None:
         """Return what is known of a station, however old, without asking; None for nothing."""
         with self._lock:
-            entry = self._entries.get((call, station))
+            entry = self._entries.get(self.key(data, station))
         return None if entry is None else entry.record
 
-    def known(self, call: str) -> dict[str, tuple[StationRecord, float]]:
+    def known(self, data: Data) -> dict[str, tuple[StationRecord, float]]:
         """Station to what is known of it, however old, and its age in seconds; nobody is asked."""
+        call = self._catalogue.name(data)
         with self._lock:
             now = self._clock()
             return {
@@ -266,11 +273,11 @@ class SharedCache:
                 if name == call
             }
 
-    def replied(self, call: str, station: str) -> float | None:
+    def replied(self, data: Data, station: str) -> float | None:
         """Return when the reply came that what is known of a station is out of, by the cache's
         clock: it tells one reply from the next. None for nothing."""
         with self._lock:
-            entry = self._entries.get((call, station))
+            entry = self._entries.get(self.key(data, station))
         return None if entry is None else entry.replied
 
     def __len__(self) -> int:
@@ -375,7 +382,7 @@ class SharedCache:
         if request.group is not None:
             with self._lock:
                 self._groups.found(request.group, reply.records)
-        if request.call == _DIRECTORY and request.whole_account:
+        if request.call == self._directory and request.whole_account:
             with self._lock:
                 self._groups.learn(reply.records.values())
                 self._groups_at = self._listed_at = at
@@ -408,7 +415,7 @@ class SharedCache:
             if not self._is_kept(call):
                 continue
             at = self._clock() - age_s
-            if call == _DIRECTORY:
+            if call == self._directory:
                 self._groups.learn(records)
                 self._groups_at = at
             for record in records:
@@ -446,7 +453,7 @@ class SharedCache:
             known = age_s is not None and age_s <= limit_s
         if not known:
             # A currency that nothing meets: only a new list of the whole account will do.
-            self.get({(_DIRECTORY, station): -1.0 for station in stations})
+            self.get({(self._directory, station): -1.0 for station in stations})
         with self._lock:
             return {group: frozenset(members) for group, members in self._groups.usable().items()}
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 from chargepoint_driver.backend import DirectBackend, Request
 from chargepoint_driver.cache.cache import Key, Outcome
 from chargepoint_driver.cache.station_groups import Groups
+from chargepoint_driver.catalogue import OCPP, Catalogue, Data
 from chargepoint_driver.errors import ChargePointError, NotFoundError
 from chargepoint_driver.records import StationRecord
 from chargepoint_driver.text import get_logger
@@ -16,8 +17,6 @@ from chargepoint_driver.text import get_logger
 __all__ = ["DirectCache"]
 
 _log = get_logger(__name__)
-
-_DIRECTORY = "getStations"
 
 _Answer = TypeVar("_Answer")
 
@@ -27,25 +26,31 @@ class DirectCache:
     several threads."""
 
     def __init__(
-        self, backend: DirectBackend, *, clock: Callable[[], float] = time.monotonic
+        self,
+        backend: DirectBackend,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        catalogue: Catalogue = OCPP,
     ) -> None:
-        """`clock` gives seconds that never jump."""
+        """`clock` gives seconds that never jump. One call of `catalogue` reports everything."""
         self._backend = backend
         self._clock = clock
+        self._catalogue = catalogue
+        self._call = catalogue.name(Data.STATIONS)
         self._ports: dict[str, frozenset[int]] = {}
         self._down: dict[str, ChargePointError] = {}
-        # What the station list said at the newest read of a station: control asks for it while the
-        # same read goes on.
-        self._listed: dict[str, StationRecord] = {}
+        # The newest read of each station: control asks for the station list while the same read
+        # goes on.
+        self._newest: dict[str, StationRecord] = {}
+
+    def key(self, data: Data, station: str) -> Key:
+        """Return the key of the record that reports it of a station."""
+        return self._catalogue.name(data), station
 
     def get(self, wanted: Mapping[Key, float]) -> dict[Key, Outcome]:
-        """Return an outcome for every key, each of age 0. Each station is looked at once, whatever
-        the number of its calls."""
-        calls: dict[str, list[str]] = {}
-        for call, station in wanted:
-            calls.setdefault(station, []).append(call)
+        """Return an outcome for every key, each of age 0."""
         try:
-            found = self._backend.records(calls)
+            found = self._backend.records([station for _, station in wanted])
         except ChargePointError as error:
             return self._failed(wanted, error)
         except Exception as error:  # noqa: BLE001 - logged; each key gets an error
@@ -54,32 +59,28 @@ class DirectCache:
             return self._failed(wanted, ChargePointError(f"unexpected {kind}; see the log"))
         if self._down:
             self._down = {}
-        for station in calls:
-            listed = found.get((_DIRECTORY, station))
-            if listed is None:
-                self._listed.pop(station, None)
-            else:
-                self._listed[station] = listed
         outcomes: dict[Key, Outcome] = {}
         for key in wanted:
-            record = found.get(key)
-            outcomes[key] = (
-                Outcome(None, _missing(*key), None)
-                if record is None
-                else Outcome(record, None, 0.0)
-            )
+            station = key[1]
+            record = found.get(station)
+            if record is None:
+                self._newest.pop(station, None)
+                outcomes[key] = Outcome(None, _missing(*key), None)
+            else:
+                self._newest[station] = record
+                outcomes[key] = Outcome(record, None, 0.0)
         return outcomes
 
     def _failed(self, wanted: Mapping[Key, float], error: ChargePointError) -> dict[Key, Outcome]:
         """Return the error for every key, and note it for `down`."""
         self._down = {call: error for call, _ in wanted}
-        self._listed = {}
+        self._newest = {}
         return {key: Outcome(None, error, None) for key in wanted}
 
     def members(self, group: str) -> frozenset[str]:
         """Return the stations of a station group. Raises NotFoundError for a group without any."""
         groups = Groups()
-        records = self._backend.fetch(Request(_DIRECTORY)).records
+        records = self._backend.fetch(Request(self._call)).records
         groups.learn(records.values())
         self._ports = {station: groups.ports(station) for station in records}
         found = groups.members(group)
@@ -94,25 +95,26 @@ class DirectCache:
         """Return the ports of a station by the last station list; none where that does not say."""
         return self._ports.get(station, frozenset())
 
-    def touch(self, call: str, station: str) -> None:
+    def touch(self, data: Data, station: str) -> None:
         """Do nothing: the next read sees what a write has changed."""
 
-    def peek(self, call: str, station: str) -> StationRecord | None:
+    def peek(self, data: Data, station: str) -> StationRecord | None:
         """Return what is known of a station; None for nothing. Of the station list it is what the
         newest read of the station found."""
-        listed = self._listed.get(station) if call == _DIRECTORY else None
-        if listed is not None:
-            return listed
-        return self.get({(call, station): 0.0})[call, station].record
+        newest = self._newest.get(station) if data is Data.STATIONS else None
+        if newest is not None:
+            return newest
+        key = self.key(data, station)
+        return self.get({key: 0.0})[key].record
 
-    def known(self, call: str) -> dict[str, tuple[StationRecord, float]]:
-        """Station to what is known of it, of age 0. Raises what the backend raises."""
-        records = self._backend.fetch(Request(call)).records
+    def known(self, data: Data) -> dict[str, tuple[StationRecord, float]]:
+        """Return station to what is known of it, of age 0. Raises what the backend raises."""
+        records = self._backend.fetch(Request(self._catalogue.name(data))).records
         return {station: (record, 0.0) for station, record in records.items()}
 
-    def replied(self, call: str, station: str) -> float | None:
+    def replied(self, data: Data, station: str) -> float | None:
         """Return now, by the clock: each read is a reply of its own."""
-        del call, station
+        del data, station
         return self._clock()
 
     def once(
@@ -129,7 +131,7 @@ class DirectCache:
     def forget_failures(self) -> None:
         """Forget what `down` says: the configuration changed."""
         self._down = {}
-        self._listed = {}
+        self._newest = {}
 
     def down(self) -> dict[str, ChargePointError]:
         """Return call name to error, for the calls of the last read where that failed."""

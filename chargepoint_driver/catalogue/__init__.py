@@ -6,11 +6,19 @@ docs/reference/points.md. No network, no registry, no cache.
 """
 
 from chargepoint_driver.catalogue import ocpp
-from chargepoint_driver.catalogue.chargepoint import ATTRIBUTES, CALLS
+from chargepoint_driver.catalogue.chargepoint import ATTRIBUTES, CALLS, NAMES
 from chargepoint_driver.catalogue.lookup import Catalogue
-from chargepoint_driver.catalogue.model import Attribute, Batch, Call, Kind, Scope, StationValue
+from chargepoint_driver.catalogue.model import (
+    Attribute,
+    Batch,
+    Call,
+    Data,
+    Kind,
+    Scope,
+    StationValue,
+)
 
-CHARGEPOINT = Catalogue(ATTRIBUTES, CALLS)
+CHARGEPOINT = Catalogue(ATTRIBUTES, CALLS, NAMES)
 OCPP = Catalogue(ocpp.ATTRIBUTES, ocpp.CALLS)
 TABLES = {"chargepoint": CHARGEPOINT, "ocpp": OCPP}
 """Backend, as a driver config names it, to its table."""
@@ -23,6 +31,7 @@ __all__ = [
     "Batch",
     "Call",
     "Catalogue",
+    "Data",
     "Kind",
     "Scope",
     "StationValue",

@@ -7,11 +7,12 @@ reported). To add a point, add a row and record a reply that holds it.
 
 from __future__ import annotations
 
-from chargepoint_driver.catalogue.commanded import COMMANDED
+from chargepoint_driver.catalogue.commanded import commanded
 from chargepoint_driver.catalogue.model import (
     Attribute,
     Batch,
     Call,
+    Data,
     Kind,
     Scope,
     StationValue,
@@ -28,10 +29,11 @@ _DAY_S = 86_400
 # the reply of one poll would still be current at the next, and every second poll would
 # repeat it.
 CALLS = (
-    Call("getStationStatus", "stationData", Batch.LIST, currency_s=30),
-    Call("getLoad", "stationData", Batch.GROUP, currency_s=30),
+    Call("getStationStatus", (Data.STATUS,), "stationData", Batch.LIST, currency_s=30),
+    Call("getLoad", (Data.LOAD,), "stationData", Batch.GROUP, currency_s=30),
     Call(
         "getAlarms",
+        (Data.ALARMS,),
         "Alarms",
         Batch.ACCOUNT,
         currency_s=240,
@@ -42,6 +44,7 @@ CALLS = (
     ),
     Call(
         "getChargingSessionData",
+        (Data.SESSIONS,),
         "ChargingSessionData",
         Batch.ACCOUNT,
         currency_s=240,
@@ -52,6 +55,7 @@ CALLS = (
     ),
     Call(
         "getStationRights",
+        (Data.RIGHTS,),
         "rightsData",
         Batch.ACCOUNT,
         currency_s=_DAY_S,
@@ -60,12 +64,14 @@ CALLS = (
     ),
     Call(
         "getStations",
+        (Data.STATIONS,),
         "stationData",
         Batch.ACCOUNT,
         currency_s=_DAY_S,
         scrape_interval_s=_DAY_S,
     ),
 )
+NAMES = {Data.INTERVALS: "get15minChargingSessionData", Data.TRANSACTIONS: "getTransactionData"}
 _CALLS = {call.name: call for call in CALLS}
 
 
@@ -152,7 +158,7 @@ _LOAD = _rows(
     _row("stationLoad", FLOAT, STATION, unit="kW", notes="sum of the station's ports"),
     _row("sessionID", STRING, PORT, since="5.1", notes="0 when nobody charges"),
     _row("lastBatteryPercent", FLOAT, PORT, unit="percent", since="5.1"),
-    *COMMANDED,
+    *commanded(_CALLS["getLoad"], "shedLoad, clearShedState"),
 )
 
 _ALARMS = _rows(

@@ -3,14 +3,19 @@ that and the report of the load come to. Part of LoadRegister."""
 
 from __future__ import annotations
 
-from chargepoint_driver.catalogue.model import Attribute, Kind, Scope, StationValue
+from dataclasses import replace
+
+from chargepoint_driver.catalogue.model import Attribute, Call, Data, Kind, Scope, StationValue
+
+# Stands for the operations that a limit is sent by.
+_SENT = "sent"
 
 
 def _own(name: str, kind: Kind, unit: str = "", notes: str = "", write: str = "") -> Attribute:
     return Attribute(
         name,
         "LoadRegister",
-        "getLoad",
+        "",
         ("",),
         kind,
         Scope.PORT,
@@ -20,10 +25,11 @@ def _own(name: str, kind: Kind, unit: str = "", notes: str = "", write: str = ""
         notes=notes,
         own=True,
         grouped=True,
+        data=Data.LOAD,
     )
 
 
-COMMANDED = (
+_ROWS = (
     _own("commandedLoad", Kind.FLOAT, "kW", "limit that this driver commanded; None after its end"),
     _own("commandedPercent", Kind.INTEGER, "percent", "as commandedLoad, for percentShed"),
     _own("commandedTime", Kind.DATETIME, notes="of the last command, also of a clear"),
@@ -44,7 +50,7 @@ COMMANDED = (
         "kW",
         "limit in force, else the rated power; 0 only when charging is stopped. "
         "Written: sent at once; the rated power or more releases",
-        write="shedLoad, clearShedState",
+        write=_SENT,
     ),
     _own(
         "measuredReduction",
@@ -62,3 +68,12 @@ COMMANDED = (
     _own("siteLoad", Kind.FLOAT, "kW", "sum over the ports of the device, or of its group"),
     _own("siteHeadroom", Kind.FLOAT, "kW", "commanded limit minus siteLoad"),
 )
+
+
+def commanded(call: Call, write: str) -> tuple[Attribute, ...]:
+    """Return the rows, which are answered with the report of that call. `write` names the
+    operations that a limit is sent by."""
+    return tuple(
+        replace(row, call=call.name, write=write if row.write == _SENT else row.write)
+        for row in _ROWS
+    )

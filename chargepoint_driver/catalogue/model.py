@@ -28,6 +28,19 @@ class Scope(str, Enum):
     ALARM = "alarm"  # the newest alarm of a port, or of the station for all its ports
 
 
+class Data(str, Enum):
+    """What is read of stations, whatever service reports it and whatever the call is named."""
+
+    STATUS = "status"
+    LOAD = "load"  # and the limits
+    ALARMS = "alarms"
+    SESSIONS = "sessions"  # of charging
+    STATIONS = "stations"  # the station list
+    RIGHTS = "rights"
+    INTERVALS = "intervals"  # quarter hours of a session
+    TRANSACTIONS = "transactions"  # what was billed
+
+
 class Batch(str, Enum):
     """Ways in which one call answers for many stations."""
 
@@ -49,13 +62,15 @@ class StationValue(str, Enum):
 class Call:
     """One read operation of the service.
 
-    `record` is the repeated element of its reply. `absent_is_empty`: a station that the reply
-    leaves out simply has nothing (no session, no alarm); where False it is an error.
+    `data` is what it reports. `record` is the repeated element of its reply. `absent_is_empty`: a
+    station that the reply leaves out simply has nothing (no session, no alarm); where False it is
+    an error.
     `most` is the largest number of stations in one request of a `Batch.LIST` call.
     `scrape_interval_s` None means the interval of the device.
     """
 
     name: str
+    data: tuple[Data, ...]
     record: str
     batch: Batch
     currency_s: float
@@ -77,7 +92,8 @@ class Attribute:
     CommandRegister it is the backend's command. Intervals in seconds; None for the scrape
     interval means the interval of the device. `own`: answered by this driver, from what was
     commanded and what the call reports. `grouped`: has a meaning for a station group. `pushed`:
-    a change is published at once where the backend tells of changes.
+    a change is published at once where the backend tells of changes. `call` is the name of the call
+    that reports it, `data` what it is part of.
     """
 
     name: str
@@ -97,6 +113,7 @@ class Attribute:
     grouped: bool = False
     pushed: bool = False
     aliases: tuple[str, ...] = ()
+    data: Data = Data.STATUS
 
     @property
     def is_command(self) -> bool:
@@ -114,14 +131,22 @@ class Attribute:
         return bool(self.write)
 
 
-def rows_of(call: Call, register: str, *rows: Attribute) -> tuple[Attribute, ...]:
-    """The rows of one register, with what their call gives them all."""
+def rows_of(
+    call: Call,
+    register: str,
+    *rows: Attribute,
+    data: Data | None = None,
+    scrape_interval_s: int | None = None,
+) -> tuple[Attribute, ...]:
+    """Return the rows of one register, with what their call gives them all. `data` is what they are
+    part of, where the call reports more than one thing."""
     return tuple(
         replace(
             row,
             register=register,
             call=call.name,
-            scrape_interval_s=call.scrape_interval_s,
+            data=data or call.data[0],
+            scrape_interval_s=scrape_interval_s or call.scrape_interval_s,
             currency_s=call.currency_s,
         )
         for row in rows

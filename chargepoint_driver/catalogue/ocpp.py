@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from chargepoint_driver.catalogue.commanded import COMMANDED
+from chargepoint_driver.catalogue.commanded import commanded
 from chargepoint_driver.catalogue.measurands import LINES, MEASURANDS
 from chargepoint_driver.catalogue.model import (
     COMMANDS,
     Attribute,
     Batch,
     Call,
+    Data,
     Kind,
     Scope,
     StationValue,
@@ -32,26 +33,19 @@ OWN = StationValue.OWN
 _ALL = 1_000_000
 _HOUR_S = 3_600
 
-# Nothing is kept: what is asked for is always as new as the last message.
-CALLS = (
-    Call("getStationStatus", "chargePoint", Batch.LIST, currency_s=0, most=_ALL),
-    Call("getLoad", "chargePoint", Batch.LIST, currency_s=0, most=_ALL),
-    Call("getAlarms", "chargePoint", Batch.LIST, currency_s=0, most=_ALL),
-    Call("getChargingSessionData", "chargePoint", Batch.LIST, currency_s=0, most=_ALL),
-    Call(
-        "getStations",
-        "chargePoint",
-        Batch.LIST,
-        currency_s=0,
-        scrape_interval_s=_HOUR_S,
-        most=_ALL,
-    ),
+# Nothing is kept: what is asked for is always as new as the last message. One look at a charger in
+# memory reports all there is.
+STATE = Call(
+    "state",
+    (Data.STATUS, Data.LOAD, Data.ALARMS, Data.SESSIONS, Data.STATIONS),
+    "chargePoint",
+    Batch.LIST,
+    currency_s=0,
+    most=_ALL,
 )
-_CALLS = {call.name: call for call in CALLS}
-
-
-def _rows(register: str, call: str, *rows: Attribute) -> tuple[Attribute, ...]:
-    return rows_of(_CALLS[call], register, *rows)
+CALLS = (STATE,)
+# OCPP's names of what a limit is sent by, and taken back.
+_SET, _CLEAR = "SetChargingProfile", "ClearChargingProfile"
 
 
 def _row(
@@ -115,9 +109,9 @@ def _own(
     )
 
 
-_STATUS = _rows(
+_STATUS = rows_of(
+    STATE,
     "StationStatusRegister",
-    "getStationStatus",
     _own("Status", STRING, "status", notes="AVAILABLE, INUSE, UNREACHABLE, UNKNOWN"),
     _own(
         "TimeStamp",
@@ -166,6 +160,7 @@ _STATUS = _rows(
     _row("lastSeen", DATETIME, STATION, "last_seen", notes="last message or pong", pushed=False),
     _row("bootTime", DATETIME, STATION, "boot_time"),
     _row("ocppVersion", STRING, STATION, "ocpp_version"),
+    data=Data.STATUS,
 )
 
 _MEASURED = tuple(
@@ -189,9 +184,9 @@ _PHASES = tuple(
     for unit in (row.unit or "kW",)
 )
 
-_LOAD = _rows(
+_LOAD = rows_of(
+    STATE,
     "LoadRegister",
-    "getLoad",
     _row(
         "shedState",
         INTEGER,
@@ -200,7 +195,7 @@ _LOAD = _rows(
         "0 or 1",
         "1 while a limit of ours is in force, of the connector or of the charger; None while "
         "one was sent, got no answer, and may be",
-        write="shedLoad, clearShedState",
+        write=f"{_SET}, {_CLEAR}",
         whole=StationValue.ANY,
         grouped=True,
     ),
@@ -249,7 +244,7 @@ _LOAD = _rows(
         "allowed_kw",
         "kW",
         "limit in force, as requested, while the charger obeys it; None without",
-        write="shedLoad",
+        write=_SET,
         grouped=True,
     ),
     _own(
@@ -258,7 +253,7 @@ _LOAD = _rows(
         "percent_shed",
         "percent",
         "share of shedBaseLoad that is shed; None without such a limit",
-        write="shedLoad",
+        write=_SET,
         grouped=True,
     ),
     _row("stationLoad", FLOAT, STATION, "load_kw", "kW", "None unless every connector has a load"),
@@ -285,12 +280,13 @@ _LOAD = _rows(
     *_MEASURED,
     _row("meterTime", DATETIME, PORT, "Port/meter_time", pushed=False),
     *_PHASES,
-    *(replace(row, pushed=True) for row in COMMANDED),
+    *(replace(row, pushed=True) for row in commanded(STATE, f"{_SET}, {_CLEAR}")),
+    data=Data.LOAD,
 )
 
-_ALARMS = _rows(
+_ALARMS = rows_of(
+    STATE,
     "AlarmRegister",
-    "getAlarms",
     _row("alarmType", STRING, ALARM, "alarm/type", notes="newest error code, also a vendor's"),
     _row("alarmTime", DATETIME, ALARM, "alarm/time", notes="when it was received"),
     _row(
@@ -303,22 +299,24 @@ _ALARMS = _rows(
         write="clearAlarms",
         pushed=False,
     ),
+    data=Data.ALARMS,
 )
 
-_SESSIONS = _rows(
+_SESSIONS = rows_of(
+    STATE,
     "ChargingSessionRegister",
-    "getChargingSessionData",
     _row("sessionID", STRING, SESSION, "session/id"),
     _row("startTime", DATETIME, SESSION, "session/start"),
     _row("endTime", DATETIME, SESSION, "session/end", notes="not reported while it lasts"),
     _row("Energy", FLOAT, SESSION, "session/energy_kwh", "kWh"),
     _row("rfidSerialNumber", STRING, SESSION, "session/id_tag", notes="idTag; personal data"),
     _row("endedBy", STRING, SESSION, "session/reason"),
+    data=Data.SESSIONS,
 )
 
-_STATIONS = _rows(
+_STATIONS = rows_of(
+    STATE,
     "StationRegister",
-    "getStations",
     _row("stationID", STRING, STATION, "id"),
     _row("stationManufacturer", STRING, STATION, "boot/vendor"),
     _row("stationModel", STRING, STATION, "boot/model"),
@@ -338,11 +336,13 @@ _STATIONS = _rows(
         notes="the charger's settings, without secrets",
         formerly="configuration",
     ),
+    data=Data.STATIONS,
+    scrape_interval_s=_HOUR_S,
 )
 
-_COMMANDS = _rows(
+_COMMANDS = rows_of(
+    STATE,
     COMMANDS,
-    "getStationStatus",
     _own("remoteStart", STRING, "", "", "idTag to start with", write="remoteStart", pushed=False),
     _own(
         "remoteStop",
@@ -392,6 +392,7 @@ _COMMANDS = _rows(
         pushed=False,
         formerly="unlock",
     ),
+    data=Data.STATUS,
 )
 
 ATTRIBUTES = (*_STATUS, *_LOAD, *_ALARMS, *_SESSIONS, *_STATIONS, *_COMMANDS)

@@ -88,7 +88,9 @@ def _registers(
 ) -> Iterator[str]:
     for register in table.registers:
         rows = [row for row in table if row.register == register]
-        yield f"\n## {register}\n\nRead by `{rows[0].call}`.\n\n"
+        yield f"\n## {register}\n\n"
+        if len(table.calls) > 1:
+            yield f"Read by `{rows[0].call}`.\n\n"
         yield _line(columns) + _line("---" for _ in columns)
         yield from (_line(cells(row)) for row in rows)
 

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from chargepoint_driver.backend import OutcomeBackend
+from chargepoint_driver.catalogue import Data
 from chargepoint_driver.errors import ChargePointError
 from chargepoint_driver.events import SinkState
 from chargepoint_driver.records import StationRecord, Values
@@ -122,10 +123,7 @@ def _unreadable(found: AccountReading) -> AccountReading:
 
 def _read_records(found: AccountReading, service: Service) -> None:
     """Take the records that the cache holds, however old."""
-    statuses, loads = (
-        service.cache.known(row.call) if (row := service.catalogue.find(register, name)) else {}
-        for register, name in (("StationStatusRegister", "Status"), ("LoadRegister", "portLoad"))
-    )
+    statuses, loads = (service.cache.known(data) for data in (Data.STATUS, Data.LOAD))
     found.add_ages("status", (age_s for _, age_s in statuses.values()))
     found.add_ages("load", (age_s for _, age_s in loads.values()))
     for station in sorted(statuses.keys() | loads.keys()):

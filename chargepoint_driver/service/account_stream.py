@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from chargepoint_driver.backend import Backend, StreamingBackend, Target
+from chargepoint_driver.catalogue import Data
 from chargepoint_driver.config import Account, AccountConfig
 from chargepoint_driver.errors import ChargePointError, ConfigurationError, NotFoundError
 from chargepoint_driver.events import EventStream, SinkState
@@ -117,10 +118,10 @@ class AccountStream:
         control.alerts.on_event = alarm
         alerts.on_event = events.alarm
 
-    def observe(self, call: str, record: StationRecord, age_s: float) -> None:
-        """Take in what a call reports of a station, `age_s` seconds ago."""
+    def observe(self, data: Data, record: StationRecord, age_s: float) -> None:
+        """Take in what is reported of a station, `age_s` seconds ago."""
         if self._streaming is None:
-            self._log.observe(call, record, age_s)
+            self._log.observe(data, record, age_s)
 
     def sinks(self) -> list[SinkState]:
         """Return how each sink stands."""

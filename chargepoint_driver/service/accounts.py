@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from chargepoint_driver.backend import Target
-from chargepoint_driver.catalogue import TABLES, Catalogue
+from chargepoint_driver.catalogue import TABLES, Catalogue, Data
 from chargepoint_driver.config import Account, AgentAccountConfig, AgentConfig, ShedSettings
 from chargepoint_driver.errors import (
     ChargePointError,
@@ -324,7 +324,7 @@ class Accounts:
         _, settings, service = self._find(account)
         former = [
             (row.name, alias)
-            for row in TABLES[settings.backend].of_call("getStations")
+            for row in TABLES[settings.backend].of(Data.STATIONS)
             for alias in row.aliases
         ]
         return [_station(record, former) for record in service.stations()]
@@ -338,7 +338,7 @@ class Accounts:
     ) -> list[dict[str, Any]]:
         """The sessions of a station (None: of all) that touch the time from `start` to `end`
         (ISO 8601, UTC where no zone is given; None: no end), oldest first:
-        {"station", "port", and what `getChargingSessionData` reports}."""
+        {"station", "port", and what is reported of the session}."""
         _, _, service = self._find(account)
         since, until = _moment("start", start), None if end is None else _moment("end", end)
         if station is not None and not (isinstance(station, str) and station.strip()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chargepoint_driver.backend import Request
 from chargepoint_driver.cache.single_flight import within
+from chargepoint_driver.catalogue import TABLES, Data
 from chargepoint_driver.config import Account, AccountConfig, Device
 from chargepoint_driver.errors import AuthenticationError, ChargePointError, ConfigurationError
 from chargepoint_driver.service.backend_factory import backend_of
@@ -19,9 +20,10 @@ _ACCOUNT = "*"
 
 def probe_of(device: Device) -> Request:
     """Return the smallest question that a device's account must be able to ask."""
+    call = TABLES[device.backend].name(Data.STATIONS)
     if device.stationGroup is not None:
-        return Request("getStations", group=str(device.stationGroup))
-    return Request("getStations", (device.stationID,))
+        return Request(call, group=str(device.stationGroup))
+    return Request(call, (device.stationID,))
 
 
 def take_over(

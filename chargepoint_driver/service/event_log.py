@@ -10,6 +10,7 @@ from threading import Lock
 from typing import Any, Protocol
 
 from chargepoint_driver.backend import Target
+from chargepoint_driver.catalogue import Data
 from chargepoint_driver.events.envelope import iso
 from chargepoint_driver.events.live_status import finish
 from chargepoint_driver.records import StationRecord, Unreadable, Value, Values
@@ -17,11 +18,7 @@ from chargepoint_driver.service.shed_control.command_state import CommandState, 
 
 __all__ = ["EventLog", "shed_of"]
 
-_STATUS = "getStationStatus"
-_LOAD = "getLoad"
-_ALARMS = "getAlarms"
-_SESSIONS = "getChargingSessionData"
-_CALLS = frozenset({_STATUS, _LOAD, _ALARMS, _SESSIONS})
+_WATCHED = frozenset({Data.STATUS, Data.LOAD, Data.ALARMS, Data.SESSIONS})
 _HOUR_S = 3_600.0
 # What a station says of itself when the service does not reach it.
 _REACHED = {None, "", "Reachable"}
@@ -59,33 +56,33 @@ class EventLog:
         self._now = now
         self._account = account
         self._lock = Lock()
-        self._records: dict[str, dict[str, tuple[StationRecord, float]]] = {}
+        self._records: dict[str, dict[Data, tuple[StationRecord, float]]] = {}
         self._told: dict[tuple[str, str, int | None], dict[str, Any]] = {}
         self._sheds: dict[Target, dict[str, Any]] = {}
         self.touched: set[str] = set()
 
     # ---- polls ---------------------------------------------------------------------------
 
-    def observe(self, call: str, record: StationRecord, age_s: float) -> None:
-        """Take in what a call reports of a station, `age_s` seconds ago."""
-        if not self._of_polls or call not in _CALLS:
+    def observe(self, data: Data, record: StationRecord, age_s: float) -> None:
+        """Take in what is reported of a station, `age_s` seconds ago."""
+        if not self._of_polls or data not in _WATCHED:
             return
         station = record.station_id
         with self._lock:
             known = self._records.setdefault(station, {})
-            before = known.get(call)
-            known[call] = record, self._now() - age_s
+            before = known.get(data)
+            known[data] = record, self._now() - age_s
             self.touched.add(station)
             if before is not None and before[0] is record:
                 return
             changes = [
-                (action, port, data, time_s)
+                (action, port, content, time_s)
                 for port, values in record.ports.items()
-                for action, data, time_s in _changes(call, values)
-                if self._is_change(action, station, port, data)
+                for action, content, time_s in _changes(data, values)
+                if self._is_change(action, station, port, content)
             ]
-        for action, port, data, time_s in changes:
-            self._add(action, station, port, data, time_s=time_s)
+        for action, port, content, time_s in changes:
+            self._add(action, station, port, content, time_s=time_s)
 
     def _is_change(self, action: str, station: str, port: int, data: dict[str, Any]) -> bool:
         key = action, station, port
@@ -169,12 +166,12 @@ def shed_of(held: CommandState | None) -> dict[str, Any]:
     }
 
 
-def _changes(call: str, values: Values) -> Iterable[tuple[str, dict[str, Any], float | None]]:
-    """Yield (action, content, when) of what a call reports of a port."""
-    if call == _STATUS:
+def _changes(data: Data, values: Values) -> Iterable[tuple[str, dict[str, Any], float | None]]:
+    """Yield (action, content, when) of what is reported of a port."""
+    if data is Data.STATUS:
         status = _plain(values, "Status")
         yield "StatusChange", {"status": status}, _seconds(_plain(values, "TimeStamp"))
-    elif call == _LOAD:
+    elif data is Data.LOAD:
         yield (
             "LoadChange",
             {
@@ -185,7 +182,7 @@ def _changes(call: str, values: Values) -> Iterable[tuple[str, dict[str, Any], f
             },
             None,
         )
-    elif call == _SESSIONS:
+    elif data is Data.SESSIONS:
         session = _plain(values, "sessionID")
         if session not in (None, "", 0, "0"):
             start, end = _plain(values, "startTime"), _plain(values, "endTime")
@@ -200,14 +197,14 @@ def _changes(call: str, values: Values) -> Iterable[tuple[str, dict[str, Any], f
 def _document(
     station: str,
     account: str,
-    known: Mapping[str, tuple[StationRecord, float]],
+    known: Mapping[Data, tuple[StationRecord, float]],
     now_s: float,
 ) -> dict[str, Any]:
-    statuses = _ports(known, _STATUS)
-    loads, alarms = _ports(known, _LOAD), _ports(known, _ALARMS)
-    whole = known[_ALARMS][0].other_ports if _ALARMS in known else None
+    statuses = _ports(known, Data.STATUS)
+    loads, alarms = _ports(known, Data.LOAD), _ports(known, Data.ALARMS)
+    whole = known[Data.ALARMS][0].other_ports if Data.ALARMS in known else None
     words = [_plain(values, "Status") for values in statuses.values()]
-    record = known[_STATUS][0] if _STATUS in known else None
+    record = known[Data.STATUS][0] if Data.STATUS in known else None
     network = None if record is None else _plain(record.values, "networkStatus")
     is_out = "UNREACHABLE" in words or network not in _REACHED
     recent = [
@@ -249,7 +246,7 @@ def _document(
         "last_message_timestamp": iso(max(contacts)) if contacts else None,
         "available_for_charging": available,
         # Without alarms and statuses nothing is known of it.
-        "requires_maintenance": (1 if needs else -1) if _ALARMS in known or needs else None,
+        "requires_maintenance": (1 if needs else -1) if Data.ALARMS in known or needs else None,
         "connected": not is_out if known_words else None,
         "status": _word(known_words, is_out=is_out),
         "load_kw": load_kw if loads else None,
@@ -276,8 +273,8 @@ def _document(
     )
 
 
-def _ports(known: Mapping[str, tuple[StationRecord, float]], call: str) -> Mapping[int, Values]:
-    return known[call][0].ports if call in known else {}
+def _ports(known: Mapping[Data, tuple[StationRecord, float]], data: Data) -> Mapping[int, Values]:
+    return known[data][0].ports if data in known else {}
 
 
 def _word(words: list[Any], *, is_out: bool) -> str:

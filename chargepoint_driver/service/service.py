@@ -21,7 +21,7 @@ from chargepoint_driver.backend import (
 from chargepoint_driver.cache import DirectCache, Key, Outcome, SharedCache
 from chargepoint_driver.cache.file_store import Disk
 from chargepoint_driver.cache.single_flight import within
-from chargepoint_driver.catalogue import CHARGEPOINT, TABLES, Catalogue
+from chargepoint_driver.catalogue import CHARGEPOINT, TABLES, Catalogue, Data
 from chargepoint_driver.config import Account, AccountConfig
 from chargepoint_driver.errors import (
     ChargePointError,
@@ -47,7 +47,6 @@ READ_TIMEOUTS = 3
 """How many time limits of one call a read may last: it may wait for its turn behind another
 call, then for its own, which may have several pages."""
 
-_SESSIONS = "getChargingSessionData"
 _Answer = TypeVar("_Answer")
 
 # Files are opened when the account is set up.
@@ -230,9 +229,10 @@ class Service:
                 self._read_failed(outcomes[key], group.members, values, errors)
                 continue
             age_s = outcomes[key].age_s or 0.0
-            self.control.observe(key[0], record, age_s)
-            self.station_alerts.observe(key[0], record, age_s)
-            self._stream.observe(key[0], record, age_s)
+            for data in self.catalogue.calls[key[0]].data:
+                self.control.observe(data, record, age_s)
+                self.station_alerts.observe(data, record, age_s)
+                self._stream.observe(data, record, age_s)
             ports = record.ports
             for name, port, attribute, point in group.members:
                 # The usual case without a call: a poll comes here for each point of an account.
@@ -346,7 +346,7 @@ class Service:
             said = self.control.staging.answer(point.target)
             if said and warnings is not None:
                 warnings.append(said)
-            if limit is None or point.attribute.call != "getLoad":
+            if limit is None or point.attribute.data is not Data.LOAD:
                 return 0
             return limit.allowed_load_kw if limit.percent_shed is None else limit.percent_shed
         reading = self.read({point.name: point})
@@ -419,25 +419,26 @@ class Service:
         return backend.follow(callback) if isinstance(backend, DirectBackend) else None
 
     def stations(self) -> list[StationRecord]:
-        """Every station that the account may see, as `getStations` describes it; asked again."""
-        request = Request("getStations")
-        return list(self._once(request.call, lambda: self._backend.fetch(request)).records.values())
+        """Every station that the account may see, as the station list describes it; asked again."""
+        request = Request(self.catalogue.name(Data.STATIONS))
+        found = self._once(Data.STATIONS, lambda: self._backend.fetch(request))
+        return list(found.records.values())
 
     def sessions(
         self, station_id: str | None, since: datetime, until: datetime | None
     ) -> list[Event]:
         """The charging sessions of a station (None: of all) that touch a time, oldest first."""
-        return self._once(_SESSIONS, lambda: self._backend.sessions(station_id, since, until))
+        return self._once(Data.SESSIONS, lambda: self._backend.sessions(station_id, since, until))
 
     def session(self, session_id: str) -> Event:
         """One charging session by its `sessionID`, however old. Raises NotFoundError."""
-        return self._once(_SESSIONS, lambda: self._backend.session(session_id))
+        return self._once(Data.SESSIONS, lambda: self._backend.session(session_id))
 
     def intervals(self, session_id: str) -> list[Event]:
         """The quarter hours of one session, oldest first. Raises NotFoundError,
         PermissionDeniedError where the account's chargers have none."""
         backend = self._usage()
-        return self._once("get15minChargingSessionData", lambda: backend.intervals(session_id))
+        return self._once(Data.INTERVALS, lambda: backend.intervals(session_id))
 
     def transactions(
         self, station_id: str | None, since: datetime, until: datetime | None
@@ -445,12 +446,11 @@ class Service:
         """Return what was billed in a time for a station (None: all), oldest first. Raises
         PermissionDeniedError where the account's chargers have no bills."""
         backend = self._usage()
-        return self._once(
-            "getTransactionData", lambda: backend.transactions(station_id, since, until)
-        )
+        return self._once(Data.TRANSACTIONS, lambda: backend.transactions(station_id, since, until))
 
-    def _once(self, call: str, ask: Callable[[], _Answer]) -> _Answer:
+    def _once(self, data: Data, ask: Callable[[], _Answer]) -> _Answer:
         """The answer to one question, within the time limit."""
+        call = self.catalogue.name(data)
         found: list[_Answer] = []
         within(lambda: found.append(self.cache.once(call, ask)), self._limit_s, call)
         return found[0]

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Protocol
 
 from chargepoint_driver import reports
+from chargepoint_driver.catalogue import Data
 from chargepoint_driver.config import OcppAccount
 from chargepoint_driver.errors import ChargePointError, InvalidValueError, NotFoundError
 from chargepoint_driver.records import Event, StationRecord, Unreadable
@@ -28,7 +29,6 @@ __all__ = [
     "of_service",
 ]
 
-_STATUS = "getStationStatus"
 _FIELDS = (
     "transaction", "station", "port", "id_tag", "start", "end", "duration_s", "energy_kwh"
 )  # fmt: skip
@@ -115,9 +115,10 @@ class _Live:
 
     def contacts(self) -> dict[str, tuple[str | None, bool]]:
         stations = [record.station_id for record in self._service.stations()]
-        keys = {(_STATUS, station): 0.0 for station in stations}
+        cache = self._service.cache
+        keys = {cache.key(Data.STATUS, station): 0.0 for station in stations}
         found = {}
-        for (_, station), outcome in self._service.cache.get(keys).items():
+        for (_, station), outcome in cache.get(keys).items():
             if outcome.record is None:
                 raise outcome.error or ChargePointError(f"{station}: no answer")
             found[station] = _contact(outcome.record)

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from threading import Lock
 from typing import Any
 
+from chargepoint_driver.catalogue import Data
 from chargepoint_driver.records import StationRecord, Unreadable
 from chargepoint_driver.text import get_logger
 
@@ -15,7 +16,7 @@ __all__ = ["StationAlerts"]
 
 _log = get_logger(__name__)
 
-_CALLS = frozenset({"getStationStatus", "getAlarms"})
+_WATCHED = frozenset({Data.STATUS, Data.ALARMS})
 # What stands where there is no fault, and the alarm that ends another.
 _NO_FAULT = {None, "", "NONE", "NoError"}
 _ALL_WELL = {None, "", "Reachable"}
@@ -42,8 +43,8 @@ class StationAlerts:
         self._now = now
         self._clock = clock or (time.monotonic if now is time.time else now)
         self._lock = Lock()
-        self._records: dict[tuple[str, str], StationRecord] = {}
-        self._seen: set[tuple[str, str]] = set()
+        self._records: dict[tuple[Data, str], StationRecord] = {}
+        self._seen: set[tuple[Data, str]] = set()
         self._out_since_s: dict[str, float] = {}
         self._raised: set[Key] = set()
         self.minutes = minutes
@@ -51,19 +52,19 @@ class StationAlerts:
         # Called with "Alarm" or "AlarmOver", station, port, what it is about and what happened.
         self.on_event: Callable[[str, str, int | None, str, str], None] | None = None
 
-    def observe(self, call: str, record: StationRecord, age_s: float) -> None:
-        """Take in what a call reports of a station, `age_s` seconds ago."""
+    def observe(self, data: Data, record: StationRecord, age_s: float) -> None:
+        """Take in what is reported of a station, `age_s` seconds ago."""
         is_wanted = self.host is not None or self.on_event is not None
-        if not is_wanted or call not in _CALLS or not self.minutes:
+        if not is_wanted or data not in _WATCHED or not self.minutes:
             return
         station = record.station_id
         with self._lock:
-            is_first = (call, station) not in self._seen
-            self._seen.add((call, station))
-            if self._records.get((call, station)) is record and station not in self._out_since_s:
+            is_first = (data, station) not in self._seen
+            self._seen.add((data, station))
+            if self._records.get((data, station)) is record and station not in self._out_since_s:
                 return
-            self._records[call, station] = record
-            if call == "getAlarms":
+            self._records[data, station] = record
+            if data is Data.ALARMS:
                 found = self._alarms(record, is_first=is_first)
                 kind = "alarm "
             else:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from chargepoint_driver.catalogue import Attribute, Catalogue
+from chargepoint_driver.catalogue import CHARGEPOINT, Attribute, Catalogue, Data
 from chargepoint_driver.errors import ChargePointError
 from chargepoint_driver.service import Accounts
 from chargepoint_driver.web import points
@@ -152,7 +152,7 @@ class AccountPoller:
             return problem(error)
         self._is_listed = True
         missing = sorted(self._expected - {station["station"] for station in listed})
-        every_s = self._catalogue.calls["getStations"].currency_s
+        every_s = self._catalogue.call(Data.STATIONS).currency_s
         self._list_due_s = self._clock() + every_s
         if listed != self._listed:
             self._listed = listed
@@ -260,7 +260,7 @@ class AccountPoller:
                     cell.failed(attribute, reading["errors"][name])
                 else:
                     age_s = reading["ages_s"].get(name, 0.0)
-                    cell.read(attribute, row.call, reading["values"][name], age_s)
+                    cell.read(attribute, CHARGEPOINT.name(row.data), reading["values"][name], age_s)
 
     def _station(
         self, listed: Mapping[str, Any], cells: Mapping[tuple[str, ...], _Cell]
@@ -291,7 +291,7 @@ class AccountPoller:
     # ---- sessions ------------------------------------------------------------------------
 
     def _sessions(self) -> Sessions:
-        call = self._catalogue.calls["getChargingSessionData"]
+        call = self._catalogue.call(Data.SESSIONS)
         self._sessions_due_s = self._clock() + min(call.currency_s, _SESSIONS_S)
         since = datetime.fromtimestamp(self._now(), timezone.utc) - _SESSIONS_OF
         before = self.picture.sessions

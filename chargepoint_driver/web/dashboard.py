@@ -11,6 +11,7 @@ from itertools import chain
 from types import MappingProxyType
 from typing import Any
 
+from chargepoint_driver.catalogue import CHARGEPOINT, Data
 from chargepoint_driver.errors import InvalidValueError, NotFoundError
 from chargepoint_driver.service import Accounts
 from chargepoint_driver.text import get_logger
@@ -224,7 +225,7 @@ class Dashboard:
                 call: Problem(**error) for call, error in told["accounts"].get(name, {}).items()
             }
             if watch.picture.problem is not None:
-                errors.setdefault("getStations", watch.picture.problem)
+                errors.setdefault(CHARGEPOINT.name(Data.STATIONS), watch.picture.problem)
             kind = "ocpp" if watch.direct else "chargepoint"
             accounts.append(AccountHealth(name, kind, watch.direct, errors))
         good = bool(told["good"]) and not any(account.errors for account in accounts)

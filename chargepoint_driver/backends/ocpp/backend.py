@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from chargepoint_driver.backend import OPERATIONS, Limit, Reply, Request, Target
 from chargepoint_driver.backends.ocpp.central_system import CentralSystem
 from chargepoint_driver.backends.ocpp.model.charger import Charger, Electrical
 from chargepoint_driver.backends.ocpp.register_commands import ORDERS
-from chargepoint_driver.backends.ocpp.registers import Sessions, records_of
+from chargepoint_driver.backends.ocpp.registers import Sessions, record_of
 from chargepoint_driver.backends.ocpp.status import ChargerView, view_of
 from chargepoint_driver.backends.ocpp.storage.offline import event_of, id_of
 from chargepoint_driver.config import Account, OcppAccount
@@ -30,7 +30,6 @@ from chargepoint_driver.records import Event, StationRecord
 
 __all__ = ["OcppBackend"]
 
-_SESSIONS = "getChargingSessionData"
 # Messages after which another session may be the newest one.
 _OF_SESSIONS = {"StartTransaction", "StopTransaction", "TransactionEvent"}
 
@@ -90,24 +89,25 @@ class OcppBackend:
         """Look at memory. A charge point that never connected is out of reach; one that may not
         connect is missing."""
         wanted = request.stations or [view.id for view in self._system.charge_points()]
-        found = self.records(dict.fromkeys(wanted, (request.call,)))
-        return Reply({station: record for (_, station), record in found.items()})
+        return Reply(self.records(wanted))
 
-    def records(self, calls: Mapping[str, Collection[str]]) -> dict[tuple[str, str], StationRecord]:
-        """Look at memory, once for each charge point, as `fetch` does."""
+    def records(self, stations: Iterable[str]) -> dict[str, StationRecord]:
+        """Look at memory, once for each charger, as `fetch` does."""
         account = self._account
         views = {
-            station: self._view(station) for station in calls if account.of(station) is not None
+            station: self._view(station) for station in stations if account.of(station) is not None
         }
-        of_sessions = [station for station in views if _SESSIONS in calls[station]]
+        # What runs is known from memory, and is newer than what is in the file.
+        of_sessions = [
+            station
+            for station, view in views.items()
+            if any(number and not it.transaction for number, it in view.connectors.items())
+        ]
         sessions = self._newest_sessions(of_sessions) if of_sessions else {}
-        found: dict[tuple[str, str], StationRecord] = {}
-        for station, view in views.items():
-            newest = sessions.get(station, {})
-            cleared = self._cleared(station)
-            records = records_of(calls[station], view, account, newest, cleared)
-            found.update(((call, station), record) for call, record in records.items())
-        return found
+        return {
+            station: record_of(view, account, sessions.get(station, {}), self._cleared(station))
+            for station, view in views.items()
+        }
 
     def _view(self, station_id: str) -> ChargerView:
         try:

@@ -6,18 +6,18 @@ limits in force, the newest session, the newest alarm. None: not reported.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from chargepoint_driver.backends.ocpp.model.timestamps import parse
 from chargepoint_driver.backends.ocpp.status import ChargerView, ConnectorView
-from chargepoint_driver.catalogue import OCPP, Kind, Scope
+from chargepoint_driver.catalogue import OCPP, Attribute, Kind, Scope
 from chargepoint_driver.catalogue.measurands import MEASURANDS
 from chargepoint_driver.config.ocpp import OcppConfig
 from chargepoint_driver.records import StationRecord, Unreadable, Value, Values
 
-__all__ = ["Sessions", "records_of"]
+__all__ = ["Sessions", "record_of"]
 
 Sessions = Mapping[int, Mapping[str, Any]]
 """Connector to its newest session: a row of `questions.sessions`."""
@@ -31,42 +31,24 @@ _NO_CONNECTOR: dict[str, Any] = {
 _SAID = ("ocpp_status", "error_code", "vendor_error_code", "info")
 
 
-def records_of(
-    calls: Collection[str],
-    view: ChargerView,
-    config: OcppConfig,
-    sessions: Sessions,
-    cleared: str | None,
-) -> dict[str, StationRecord]:
-    """Return the answer to each call about one charge point, which is rendered once for all of
-    them. `cleared`: alarms until then are put away."""
+def record_of(
+    view: ChargerView, config: OcppConfig, sessions: Sessions, cleared: str | None
+) -> StationRecord:
+    """Return all that the catalogue has of one charger. `cleared`: alarms until then are put away.
+
+    What belongs to the whole charger is looked up when it is asked for: most devices are a
+    connector."""
     station, ports = _facts(view, config, sessions, cleared)
     # Which connectors there are is not known before they were heard of.
     unknown = None
     if not ports:
         unknown = {**_NO_CONNECTOR, "status": view.status, "last_seen": view.last_seen}
-    found = {}
-    for call in calls:
-        rows, of_ports = _ROWS[call]
-        found[call] = StationRecord(
-            view.id,
-            _values(rows, station),
-            {number: _values(of_ports, facts) for number, facts in ports.items()},
-            None if unknown is None else _values(of_ports, unknown),
-        )
-    return found
-
-
-def _values(rows: Iterable[_Row], facts: Mapping[str, Any]) -> Values:
-    found: dict[str, Value | Unreadable] = {}
-    for name, first, rest, convert in rows:
-        value: Any = facts.get(first)
-        for step in rest:
-            if value is None:
-                break
-            value = value.get(step)
-        found[name] = value if value is None or convert is None else convert(value)
-    return found
+    return StationRecord(
+        view.id,
+        _StationValues(station),
+        {number: _values(facts) for number, facts in ports.items()},
+        None if unknown is None else _values(unknown),
+    )
 
 
 _KINDS: dict[Kind, Callable[[Any], Value]] = {
@@ -77,26 +59,94 @@ _KINDS: dict[Kind, Callable[[Any], Value]] = {
     Kind.DICTIONARY: dict,
 }
 
-_Row = tuple[str, str, tuple[str, ...], Callable[[Any], Value] | None]
-"""Name of an attribute, the first step of its path, the other steps, how it is converted."""
+
+class _Row(NamedTuple):
+    """An attribute: the steps of its path after the first one, and how it is converted."""
+
+    name: str
+    first: str
+    rest: tuple[str, ...]
+    convert: Callable[[Any], Value] | None
+
+    def value_in(self, value: Any) -> Value:
+        """Return the value in what stands at the first step."""
+        for step in self.rest:
+            if value is None:
+                return None
+            value = value.get(step)
+        return value if value is None or self.convert is None else self.convert(value)
 
 
-def _rows(call: str) -> tuple[tuple[_Row, ...], tuple[_Row, ...]]:
-    """Return the rows of a call that a charge point has values of, and those of a connector."""
-    every, of_ports = [], []
-    for row in OCPP.of_call(call):
-        if not row.path[0]:
-            continue
-        # A path like limit/accepted_kw.
-        first, *rest = row.path[0].removeprefix("Port/").split("/")
-        compiled = row.name, first, tuple(rest), _KINDS.get(row.kind)
-        every.append(compiled)
+def _rows() -> Iterator[tuple[Attribute, _Row]]:
+    for row in OCPP:
+        if row.path[0] and not row.own:
+            # A path like limit/accepted_kw.
+            first, *rest = row.path[0].removeprefix("Port/").split("/")
+            yield row, _Row(row.name, first, tuple(rest), _KINDS.get(row.kind))
+
+
+_ROWS = {row.name: compiled for row, compiled in _rows()}
+
+
+class _Group(NamedTuple):
+    """The attributes of a connector whose paths have the same first step."""
+
+    first: str
+    nothing: dict[str, None]
+    rows: tuple[_Row, ...]
+
+
+def _groups() -> tuple[_Group, ...]:
+    found: dict[str, list[_Row]] = {}
+    for row, compiled in _rows():
         if row.scope is not Scope.STATION:
-            of_ports.append(compiled)
-    return tuple(every), tuple(of_ports)
+            found.setdefault(compiled.first, []).append(compiled)
+    return tuple(
+        _Group(first, dict.fromkeys(row.name for row in rows), tuple(rows))
+        for first, rows in found.items()
+    )
 
 
-_ROWS = {call: _rows(call) for call in OCPP.calls}
+_GROUPS = _groups()
+
+
+def _values(facts: Mapping[str, Any]) -> Values:
+    """Return the values of a connector."""
+    found: dict[str, Value | Unreadable] = {}
+    for first, nothing, rows in _GROUPS:
+        value = facts.get(first)
+        if value is None:
+            found.update(nothing)
+            continue
+        # As `value_in`; a call for each of them would cost as much as the rest.
+        for name, _, rest, convert in rows:
+            found_in: Any = value
+            for step in rest:
+                if found_in is None:
+                    break
+                found_in = found_in.get(step)
+            found[name] = found_in if found_in is None or convert is None else convert(found_in)
+    return found
+
+
+class _StationValues(Mapping[str, Value | Unreadable]):
+    """The values of a charger itself, each worked out when it is asked for."""
+
+    __slots__ = ("_facts",)
+
+    def __init__(self, facts: Mapping[str, Any]) -> None:
+        self._facts = facts
+
+    def __getitem__(self, name: str) -> Value:
+        row = _ROWS[name]
+        return row.value_in(self._facts.get(row.first))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_ROWS)
+
+    def __len__(self) -> int:
+        return len(_ROWS)
+
 
 _OF_CONNECTOR = tuple(ConnectorView.__slots__)
 _OF_CHARGE_POINT = tuple(ChargerView.__slots__)

@@ -14,13 +14,14 @@ from lxml import etree
 from chargepoint_driver.backends.soap import parser
 from chargepoint_driver.backends.soap.converters import MEMOS, to_integer, to_string
 from chargepoint_driver.backends.soap.error_codes import Caller
-from chargepoint_driver.catalogue import Batch, Call, Kind
+from chargepoint_driver.catalogue import CHARGEPOINT, Batch, Call, Data, Kind
 from chargepoint_driver.records import DAMAGED, Event, Unreadable, Value
 
 __all__ = ["INTERVALS", "TRANSACTIONS", "intervals", "transactions"]
 
 TRANSACTIONS = Call(
-    "getTransactionData",
+    CHARGEPOINT.name(Data.TRANSACTIONS),
+    (Data.TRANSACTIONS,),
     "transactionData",
     Batch.ACCOUNT,
     currency_s=0,
@@ -30,7 +31,7 @@ TRANSACTIONS = Call(
 )
 """The listing of what was billed; pages of 100 records."""
 
-INTERVALS = "get15minChargingSessionData"
+INTERVALS = CHARGEPOINT.name(Data.INTERVALS)
 """The operation that answers for one session."""
 
 _INTERVAL = {

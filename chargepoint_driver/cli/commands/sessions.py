@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from chargepoint_driver import reports
-from chargepoint_driver.catalogue import CHARGEPOINT
+from chargepoint_driver.catalogue import CHARGEPOINT, Data
 from chargepoint_driver.cli.discovery.available import is_personal
 from chargepoint_driver.cli.support import session_intervals
 from chargepoint_driver.cli.support.account import Find, access_options, serving
@@ -140,7 +140,7 @@ def _columns(found: Sequence[Event], personal: bool) -> list[str]:
     """The attributes of sessions that are reported, and those that always stand there."""
     return [
         row.name
-        for row in CHARGEPOINT.of_call("getChargingSessionData")
+        for row in CHARGEPOINT.of(Data.SESSIONS)
         if (personal or not is_personal(row))
         and (row.name in _ALWAYS or any(row.name in one.values for one in found))
     ]

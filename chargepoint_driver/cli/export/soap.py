@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from chargepoint_driver.catalogue import Data
 from chargepoint_driver.cli.export import values
 from chargepoint_driver.cli.export.writers import Row
 from chargepoint_driver.errors import ChargePointError
@@ -37,11 +38,11 @@ def sessions(found: Iterable[Event]) -> Iterator[Row]:
 
 
 def limits(service: Service, station: str | None) -> Iterator[Row]:
-    """Return what each port reports of its load and limit now: the calls of one reading of
-    `getLoad`. Raises the error of a station that does not answer."""
+    """Return what each port reports of its load and limit now: the calls of one reading. Raises
+    the error of a station that does not answer."""
     stations = [record.station_id for record in service.stations()]
     chosen = [each for each in stations if station in (None, each)]
-    outcomes = service.cache.get({("getLoad", each): 0.0 for each in chosen})
+    outcomes = service.cache.get({service.cache.key(Data.LOAD, each): 0.0 for each in chosen})
     now = datetime.now(timezone.utc)
     for (_, name), outcome in outcomes.items():
         if outcome.record is None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from chargepoint_driver.catalogue import CHARGEPOINT, Data
 from chargepoint_driver.errors import (
     AuthenticationError,
     ChargePointError,
@@ -46,7 +47,7 @@ def ids(sessions: Iterable[Event]) -> list[str]:
 
 def cost(count: int, calls_per_minute: int | None) -> str:
     """Say what the quarter hours of that many sessions cost."""
-    calls = f"{count} more call{'' if count == 1 else 's'} of get15minChargingSessionData"
+    calls = f"{count} more call{'' if count == 1 else 's'} of {CHARGEPOINT.name(Data.INTERVALS)}"
     if calls_per_minute is None:
         return f"{calls}, one for each session"
     minutes = math.ceil(count / max(1.0, calls_per_minute * _SHARE_FOR_READS))

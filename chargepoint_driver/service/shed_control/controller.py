@@ -17,6 +17,7 @@ from pathlib import Path
 
 from chargepoint_driver.backend import Backend, Limit, Target
 from chargepoint_driver.cache import DirectCache, Key, Outcome, SharedCache
+from chargepoint_driver.catalogue import Data
 from chargepoint_driver.errors import ChargePointError, InvalidValueError, RefusedError
 from chargepoint_driver.records import StationRecord, Value
 from chargepoint_driver.registry import Point
@@ -30,7 +31,7 @@ from chargepoint_driver.service.shed_control.command_state import (
     judge_station,
 )
 from chargepoint_driver.service.shed_control.command_store import CommandStore
-from chargepoint_driver.service.shed_control.dispatcher import ALARMS, LOAD, Dispatcher
+from chargepoint_driver.service.shed_control.dispatcher import Dispatcher
 from chargepoint_driver.service.shed_control.groups.controller import GroupController
 from chargepoint_driver.service.shed_control.leases import Leases
 from chargepoint_driver.service.shed_control.limit_point import LIMIT, LimitPoint
@@ -211,7 +212,7 @@ class ShedController:
         station = Target(point.station_id)
         with self._turn(station):
             self._commands.send_once(
-                lambda: self._backend.clear_alarms(point.station_id), ALARMS, station
+                lambda: self._backend.clear_alarms(point.station_id), Data.ALARMS, station
             )
         return True
 
@@ -266,7 +267,7 @@ class ShedController:
     def revert(self, point: Point) -> bool:
         """Put back what was in force before the first write of the control period, or clear
         where nothing was; True when a command was sent. Staged limits are forgotten."""
-        if point.attribute.call != LOAD:
+        if point.attribute.data is not Data.LOAD:
             return False
         target = point.target
         with self._turn(target):
@@ -301,7 +302,7 @@ class ShedController:
     def value_of(self, point: Point, record: StationRecord | None) -> Value:
         """The value of an attribute that this driver answers itself, for a station or a port.
 
-        `record` is what getLoad reports; None where `needs_report` is False. Raises
+        `record` is what is reported of the load; None where `needs_report` is False. Raises
         NotFoundError for a port that it lacks, and for a sum without one.
         """
         name = point.attribute.name
@@ -345,7 +346,7 @@ class ShedController:
         return report
 
     def value_of_group(self, point: Point, records: Mapping[str, StationRecord] | None) -> Value:
-        """The value of an attribute for a station group, out of what getLoad reports of its
+        """The value of an attribute for a station group, out of what is reported of its
         stations; None where `needs_report` is False."""
         name, group = point.attribute.name, point.target.group
         assert group is not None
@@ -370,7 +371,7 @@ class ShedController:
         found: Counter[str] = Counter()
         now_s, load_of = self._time_s(), self._commands.watch.loads.of
         for target, held in self._ledger.all().items():
-            record = self._cache.peek(LOAD, target.station_id)
+            record = self._cache.peek(Data.LOAD, target.station_id)
             if record is None or (target.port is not None and target.port not in record.ports):
                 found["unknown"] += 1
             else:
@@ -378,21 +379,22 @@ class ShedController:
                 found[judge(held, report, now_s, load_of(target))[0].value] += 1
         return dict(found)
 
-    def observe(self, call: str, record: StationRecord, age_s: float) -> None:
+    def observe(self, data: Data, record: StationRecord, age_s: float) -> None:
         """Take in what a read brought: what it shows of a limit is acted on at once."""
-        if call == LOAD:
+        if data is Data.LOAD:
             self._commands.observe(record, age_s)
 
     def outcomes_of_group(
         self, group: str, currencies_s: Sequence[float], outcomes: Mapping[Key, Outcome]
     ) -> dict[str, Outcome]:
-        """Return what getLoad says of every station of a group, for readers of these currencies.
+        """Return what is reported of every station of a group, for readers of these currencies.
 
         Raises the error of a station that has failed in `outcomes` for all of them: it is not
         asked for again.
         """
         members = self._sites.roster.members(group)
-        known = {each: outcomes[LOAD, each] for each in members if (LOAD, each) in outcomes}
+        keys = {each: self._cache.key(Data.LOAD, each) for each in members}
+        known = {each: outcomes[key] for each, key in keys.items() if key in outcomes}
         failed = {each: outcome for each, outcome in known.items() if outcome.error is not None}
         for _, outcome in sorted(failed.items()):
             if outcome.error is not None and outcome.within(max(currencies_s)) is None:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from chargepoint_driver.backend import Backend, DirectBackend, Limit, Target
 from chargepoint_driver.cache import DirectCache, Outcome, SharedCache
 from chargepoint_driver.cache.single_flight import within
+from chargepoint_driver.catalogue import Data
 from chargepoint_driver.errors import (
     ChargePointError,
     InvalidValueError,
@@ -38,12 +39,9 @@ from chargepoint_driver.service.shed_control.validation import ShedOptions
 from chargepoint_driver.service.shed_control.watch import EFFECT_S, ShedWatch
 from chargepoint_driver.text import get_logger
 
-__all__ = ["ALARMS", "LOAD", "Dispatcher"]
+__all__ = ["Dispatcher"]
 
 _log = get_logger(__name__)
-
-LOAD = "getLoad"
-ALARMS = "getAlarms"
 
 # How old a report may be that decides whether a shed is in force, or what a percentage is of.
 STATE_CURRENCY_S = 30.0
@@ -79,7 +77,7 @@ class Dispatcher:
     # ---- reading -------------------------------------------------------------------------
 
     def record(self, station_id: str, currency_s: float = STATE_CURRENCY_S) -> StationRecord:
-        """Return what getLoad reports of a station. Raises what reading it raises."""
+        """Return what is reported of a station. Raises what reading it raises."""
         found = self.records([station_id], currency_s)[station_id]
         if isinstance(found, ChargePointError):
             raise found
@@ -88,7 +86,7 @@ class Dispatcher:
     def records(
         self, stations: Iterable[str], currency_s: float = STATE_CURRENCY_S
     ) -> dict[str, StationRecord | ChargePointError]:
-        """Return what getLoad reports of stations, read together, or why it is not known."""
+        """Return what is reported of stations, read together, or why it is not known."""
         return {
             station: outcome.record
             or outcome.error
@@ -98,7 +96,7 @@ class Dispatcher:
 
     def outcomes(self, stations: Iterable[str], currency_s: float) -> dict[str, Outcome]:
         """As `records`, with the age of each."""
-        asked = {(LOAD, station): currency_s for station in stations}
+        asked = {self.cache.key(Data.LOAD, station): currency_s for station in stations}
         found = {station: outcome for (_, station), outcome in self.cache.get(asked).items()}
         for outcome in found.values():
             if outcome.record is not None:
@@ -106,17 +104,18 @@ class Dispatcher:
         return found
 
     def observe(self, record: StationRecord, age_s: float) -> None:
-        """Take in what getLoad reports of a station: what it shows of a limit is acted on."""
-        self.watch.observe(record, age_s, self.cache.replied(LOAD, record.station_id))
+        """Take in what is reported of a station: what it shows of a limit is acted on."""
+        self.watch.observe(record, age_s, self.cache.replied(Data.LOAD, record.station_id))
 
     def check_is_whole(self, record: StationRecord) -> None:
-        """Raises NotFoundError when what getLoad reports of a station lacks one of its ports: a
+        """Raises NotFoundError when what is reported of a station lacks one of its ports: a
         sum over the others would be too low."""
         missing = self.cache.ports(record.station_id) - record.ports.keys()
         if missing:
             ports = ", ".join(map(str, sorted(missing)))
+            call, _ = self.cache.key(Data.LOAD, record.station_id)
             raise NotFoundError(
-                f"getLoad: the reply leaves out port {ports} of station {record.station_id}, so "
+                f"{call}: the reply leaves out port {ports} of station {record.station_id}, so "
                 "that there is no sum over its ports; read the ports singly"
             )
 
@@ -205,7 +204,7 @@ class Dispatcher:
         if not report.ports:
             raise TransientError(
                 f"{target}: {whole} is held as a whole, and its ports are not known; nothing was "
-                "sent. Write the station, or wait until getLoad answers"
+                "sent. Write the station, or wait until its load is reported"
             )
         rest: dict[Target, CommandState | None] = {whole: None}
         for port, found in report.ports.items():
@@ -322,9 +321,9 @@ class Dispatcher:
             else:
                 self.backend.shed(target, limit, options.minutes)
 
-        self.send_once(command, LOAD, target)
+        self.send_once(command, Data.LOAD, target)
 
-    def send_once(self, command: Callable[[], None], call: str, target: Target) -> None:
+    def send_once(self, command: Callable[[], None], data: Data, target: Target) -> None:
         """One command, once. What the service reported before it is out of date, also when
         the command failed: it may have been carried out."""
         try:
@@ -334,7 +333,7 @@ class Dispatcher:
                 [target.station_id] if target.group is None else self.cache.members(target.group)
             )
             for station in stations:
-                self.cache.touch(call, station)
+                self.cache.touch(data, station)
 
     def within(self, command: Callable[[], None], what: str) -> None:
         """Carry out within the limit of one command; OutcomeUnknownError after it."""

@@ -41,7 +41,7 @@ class LimitPoint:
     # ---- reading -------------------------------------------------------------------------
 
     def value(self, target: Target, record: StationRecord) -> float | None:
-        """Return what applies at a station or port, in kW. `record` is of getLoad.
+        """Return what applies at a station or port, in kW. `record` is of the load.
 
         The limit in force; the rated power where none is; 0 only where charging is stopped. A
         command of ours that is not reported yet counts from when it is acknowledged until

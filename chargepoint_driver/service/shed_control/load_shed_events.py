@@ -6,8 +6,9 @@ from collections.abc import Callable
 from datetime import datetime
 
 from chargepoint_driver.backend import Limit, ShedEvents, Target
+from chargepoint_driver.catalogue import Data
 from chargepoint_driver.errors import InvalidValueError, RefusedError
-from chargepoint_driver.service.shed_control.dispatcher import LOAD, Dispatcher
+from chargepoint_driver.service.shed_control.dispatcher import Dispatcher
 from chargepoint_driver.service.shed_control.validation import check_kw, check_percent
 
 __all__ = ["Events"]
@@ -82,7 +83,7 @@ class Events:
 
     def _send(self, target: Target, command: Callable[[], None]) -> None:
         with self._commands.turns.of(target.station_id or str(target)):
-            self._commands.send_once(command, LOAD, target)
+            self._commands.send_once(command, Data.LOAD, target)
 
 
 def _limit(allowed_load: float | None, percent: float | None) -> Limit:

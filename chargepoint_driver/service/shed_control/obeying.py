@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection
 
 from chargepoint_driver.backend import Limit, Stubborn, Target
+from chargepoint_driver.catalogue import Data
 from chargepoint_driver.errors import ChargePointError
 from chargepoint_driver.service.shed_control.alerts import About, Alerts
 from chargepoint_driver.service.shed_control.command_state import CommandState, words
@@ -55,7 +56,7 @@ class Obeying:
             return
         if not another:
             self._tried[target] = math.inf, now_s
-        self._commands.cache.touch("getLoad", target.station_id)
+        self._commands.cache.touch(Data.LOAD, target.station_id)
 
     def keep_only(self, targets: Collection[Target]) -> None:
         """Forget the targets that are not commanded any more."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from chargepoint_driver.cache import DirectCache, SharedCache
+from chargepoint_driver.catalogue import Data
 from chargepoint_driver.errors import ChargePointError
 from chargepoint_driver.records import StationRecord
 
-__all__ = ["DIRECTORY", "Ratings"]
+__all__ = ["Ratings"]
 
-DIRECTORY = "getStations"
 # How old the station list may be: ratings hardly ever change.
 _CURRENCY_S = 86_400.0
 
@@ -26,7 +26,9 @@ class Ratings:
         for."""
         if isinstance(self._cache, DirectCache):
             return
-        self._cache.get({(DIRECTORY, station): _CURRENCY_S for station in stations})
+        self._cache.get(
+            {self._cache.key(Data.STATIONS, station): _CURRENCY_S for station in stations}
+        )
 
     def of_port(self, station_id: str, port: int) -> float | None:
         """Return the rated power of a port; None where it is not reported. Raises the error of
@@ -42,10 +44,10 @@ class Ratings:
         return sum(known) if known and len(known) == len(powers) else None
 
     def _record(self, station_id: str) -> StationRecord:
-        known = self._cache.peek(DIRECTORY, station_id)
+        known = self._cache.peek(Data.STATIONS, station_id)
         if known is not None:
             return known
-        key = (DIRECTORY, station_id)
+        key = self._cache.key(Data.STATIONS, station_id)
         outcome = self._cache.get({key: _CURRENCY_S})[key]
         if outcome.record is None:
             raise outcome.error or ChargePointError(f"{station_id}: its rated power is not known")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chargepoint_driver.backend import Limit, Target
+from chargepoint_driver.catalogue import Data
 from chargepoint_driver.errors import ChargePointError
 from chargepoint_driver.records import StationRecord
 from chargepoint_driver.registry import Point
@@ -63,7 +64,7 @@ class _Facts:
         self.idle_is_zero = not commands.watch.is_direct
 
     def records(
-        self, call: str, target: Target, currency_s: float, *, ask: bool
+        self, data: Data, target: Target, currency_s: float, *, ask: bool
     ) -> list[StationRecord | None]:
         """Return what a call says of the stations of a target; None for each that it is not known
         of."""
@@ -72,15 +73,16 @@ class _Facts:
         if target.group is not None:
             stations = sorted(cache.members(target.group))
         if not ask:
-            return [cache.peek(call, station) for station in stations]
-        found = cache.get({(call, station): currency_s for station in stations})
-        return [found[call, station].record for station in stations]
+            return [cache.peek(data, station) for station in stations]
+        keys = [cache.key(data, station) for station in stations]
+        found = cache.get(dict.fromkeys(keys, currency_s))
+        return [found[key].record for key in keys]
 
     def loads(self, target: Target) -> dict[Target, float | None]:
         """The load in kW of each port of a target, None where it is not reported. The write
         itself reads it, if this does not."""
         loads: dict[Target, float | None] = {}
-        for record in self.records("getLoad", target, STATE_CURRENCY_S, ask=True):
+        for record in self.records(Data.LOAD, target, STATE_CURRENCY_S, ask=True):
             if record is not None:
                 report = report_of(Target(record.station_id, target.port), record)
                 for port, found in report.ports.items():
@@ -90,7 +92,7 @@ class _Facts:
     def rated_kw(self, target: Target) -> float | None:
         """The rated power of a target in kW; None unless it is known of every port."""
         powers: list[object] = []
-        for record in self.records("getStations", target, _RATED_CURRENCY_S, ask=self._ask):
+        for record in self.records(Data.STATIONS, target, _RATED_CURRENCY_S, ask=self._ask):
             if record is None:
                 return None
             ports = record.ports if target.port is None else {0: record.ports.get(target.port, {})}

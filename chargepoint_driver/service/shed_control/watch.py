@@ -45,8 +45,8 @@ class ShedWatch:
         self._urgent: set[Target] = set()
 
     def observe(self, record: StationRecord, age_s: float, replied: float | None) -> None:
-        """Take in what getLoad reports of one station, `age_s` seconds ago. `replied` tells the
-        reply from others."""
+        """Take in what is reported of the load of one station, `age_s` seconds ago. `replied`
+        tells the reply from others."""
         held = self._ledger.of_station(record.station_id)
         if not held:
             return

@@ -19,11 +19,10 @@ from websockets.protocol import State
 
 from chargepoint_driver.backends.ocpp import OcppConfig
 from chargepoint_driver.backends.ocpp.csms import Csms
-from chargepoint_driver.backends.ocpp.registers import records_of
+from chargepoint_driver.backends.ocpp.registers import record_of
 from chargepoint_driver.backends.ocpp.storage.queries import newest_sessions
 from chargepoint_driver.backends.ocpp.storage.restore import restore
 from chargepoint_driver.backends.ocpp.wire import schemas
-from chargepoint_driver.catalogue import OCPP
 
 from .oracles import are_values
 
@@ -148,10 +147,9 @@ def _known(system: Csms) -> dict[int, int]:
     """Connector to its running transaction; on the way, every point is read."""
     view = system.view(system.points[NAME])
     sessions = newest_sessions(system.config.database, [NAME])[NAME]
-    for call in OCPP.calls:
-        record = records_of([call], view, system.config, sessions, None)[call]
-        for values in (record.values, *record.ports.values()):
-            are_values(values)
+    record = record_of(view, system.config, sessions, None)
+    for values in (record.values, *record.ports.values()):
+        are_values(values)
     return {
         number: each.transaction.transaction_id
         for number, each in view.connectors.items()

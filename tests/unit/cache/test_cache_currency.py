@@ -16,6 +16,7 @@ from hypothesis.stateful import (
 )
 
 from chargepoint_driver.cache import SharedCache
+from chargepoint_driver.catalogue import CHARGEPOINT, Data
 from chargepoint_driver.errors import (
     ChargePointError,
     NotFoundError,
@@ -194,7 +195,8 @@ class CurrencyLaw(RuleBasedStateMachine):
 
     @rule(key=st.tuples(st.sampled_from([LOAD, ALARMS]), st.sampled_from(ids(5))))
     def write(self, key: tuple[str, str]) -> None:
-        self.cache.touch(*key)
+        call, station = key
+        self.cache.touch(CHARGEPOINT.calls[call].data[0], station)
         self.written[key] = len(self.backend.requests)
 
     @rule()
@@ -246,7 +248,7 @@ def test_the_last_good_record_is_a_value_for_those_whose_currency_it_meets(cache
 def test_a_write_makes_the_last_good_record_nobodys_value(cache, backend, clock):
     key = (LOAD, A)
     cache.get({key: 0.0})
-    cache.touch(*key)
+    cache.touch(Data.LOAD, A)
     backend.fail_with(TransientError("down"))
     outcome = cache.get({key: 10.0})[key]
     assert outcome.age_s == 0.0

@@ -10,6 +10,7 @@ import pytest
 
 from chargepoint_driver.backend import Request
 from chargepoint_driver.cache import SharedCache
+from chargepoint_driver.catalogue import Data
 from chargepoint_driver.errors import TransientError
 
 from .fake import ALARMS, LOAD, SESSIONS, STATIONS, STATUS, FakeBackend, Time, ids
@@ -35,7 +36,7 @@ def test_a_thousand_cycles_keep_no_more_than_ten(
                 backend.failure = outage
             cache.get(wanted)
             backend.failure = fine
-            cache.touch(LOAD, stations[cycle % 20])
+            cache.touch(Data.LOAD, stations[cycle % 20])
             cache.get({(LOAD, stations[cycle % 20]): 30.0})
             clock.pass_(60.0)
         cache.get(wanted)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from chargepoint_driver.cache import SharedCache
+from chargepoint_driver.catalogue import Data
 from chargepoint_driver.errors import (
     ChargePointError,
     InvalidReplyError,
@@ -245,7 +246,7 @@ def test_no_lock_is_held_while_the_network_is_waited_for(
     assert cache.get({(STATUS, A): 60.0})[STATUS, A].record is not None
     assert len(cache) == 1
     assert cache.down() == {}
-    cache.touch(STATUS, B)
+    cache.touch(Data.STATUS, B)
     cache.forget_failures()
     assert reader.waits
     backend.release()

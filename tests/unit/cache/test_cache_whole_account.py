@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chargepoint_driver.cache import SharedCache
+from chargepoint_driver.catalogue import CHARGEPOINT
 
 from .fake import ALARMS, RIGHTS, SESSIONS, FakeBackend, Time
 
@@ -37,7 +38,7 @@ def test_what_is_written_since_is_asked_for(
 ) -> None:
     one, two, three, *_ = backend.stations
     cache.get({(call, one): 60.0, (call, two): 60.0})
-    cache.touch(call, three)
+    cache.touch(CHARGEPOINT.calls[call].data[0], three)
     cache.get({(call, three): 60.0})
     assert [request.stations for request in backend.requests] == [(), (three,)]
 

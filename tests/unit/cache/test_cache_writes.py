@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chargepoint_driver.cache import SharedCache
+from chargepoint_driver.catalogue import Data
 
 from .conftest import Reader
 from .fake import ALARMS, LOAD, STATIONS, FakeBackend, Time, ids
@@ -21,7 +22,7 @@ def serial(reader: Reader | dict, station: str = A, call: str = LOAD) -> object:
 
 def test_what_was_known_is_asked_for_again(cache: SharedCache) -> None:
     assert serial(cache.get({(LOAD, A): 60.0})) == 1
-    cache.touch(LOAD, A)
+    cache.touch(Data.LOAD, A)
     assert serial(cache.get({(LOAD, A): 60.0})) == 2
     assert serial(cache.get({(LOAD, A): 60.0})) == 2
 
@@ -30,7 +31,7 @@ def test_only_the_call_and_the_station_written_to(cache: SharedCache, backend: F
     wanted = {(call, station): 60.0 for call in (LOAD, ALARMS) for station in (A, B)}
     cache.get(wanted)
     before = len(backend.requests)
-    cache.touch(LOAD, A)
+    cache.touch(Data.LOAD, A)
     cache.get(wanted)
     assert [(request.call, request.stations) for request in backend.requests[before:]] == [
         (LOAD, (A,))
@@ -44,7 +45,7 @@ def test_a_reader_after_the_write_does_not_join_a_fetch_that_left_before(
     backend.hold()
     before = read((LOAD, A))
     backend.wait_for_requests(2)
-    cache.touch(LOAD, A)
+    cache.touch(Data.LOAD, A)
     after = read({(LOAD, A): 3_600.0})
     backend.wait_for_requests(3)
     backend.release()
@@ -60,7 +61,7 @@ def test_an_older_reply_that_comes_later_does_not_overwrite_a_newer_one(
     backend.wait_for_requests(2)
     slow_gate, backend._open = backend._open, type(backend._open)()
     backend.release()
-    cache.touch(LOAD, A)
+    cache.touch(Data.LOAD, A)
     assert serial(cache.get({(LOAD, A): 0.0})) == 3
     clock.pass_(5.0)
     slow_gate.set()
@@ -76,14 +77,14 @@ def test_an_older_reply_does_not_satisfy_a_read_after_the_write(
     backend.hold()
     before = read((LOAD, A))
     backend.wait_for_requests(1)
-    cache.touch(LOAD, A)
+    cache.touch(Data.LOAD, A)
     backend.release()
     assert serial(before) == 1
     assert serial(cache.get({(LOAD, A): 3_600.0})) == 2
 
 
 def test_a_write_before_anything_was_read(cache: SharedCache) -> None:
-    cache.touch(LOAD, A)
+    cache.touch(Data.LOAD, A)
     assert serial(cache.get({(LOAD, A): 60.0})) == 1
     assert serial(cache.get({(LOAD, A): 60.0})) == 1
 
@@ -96,7 +97,7 @@ def test_a_group_fetch_under_way_counts_no_more_for_the_station_written_to(
     backend.hold()
     group = read({(LOAD, A): 0.0, (LOAD, B): 0.0})
     backend.wait_for_requests(2)
-    cache.touch(LOAD, A)
+    cache.touch(Data.LOAD, A)
     after = read((LOAD, A))
     joined = read((LOAD, B))
     backend.wait_for_requests(3)
@@ -116,7 +117,7 @@ def test_an_account_fetch_under_way_counts_no_more_for_the_station_written_to(
     backend.hold()
     whole = read({(ALARMS, A): 0.0, (ALARMS, B): 0.0})
     backend.wait_for_requests(2)
-    cache.touch(ALARMS, A)
+    cache.touch(Data.ALARMS, A)
     after = read((ALARMS, A))
     backend.wait_for_requests(3)
     backend.release()
@@ -132,7 +133,7 @@ def test_several_writes_each_count(
     backend.hold()
     readers = []
     for number in range(4):
-        cache.touch(LOAD, A)
+        cache.touch(Data.LOAD, A)
         readers.append(read((LOAD, A)))
         backend.wait_for_requests(2 + number)
     backend.release()

@@ -32,11 +32,11 @@ def test_what_both_tables_have_is_the_same_to_a_reader():
     known = [(row, other) for row, other in shared if other is not None]
     assert len(known) > 25
     for row, other in known:
-        assert (row.kind, row.scope, row.unit, row.write) == (
+        assert (row.kind, row.scope, row.unit, row.writable) == (
             other.kind,
             other.scope,
             other.unit,
-            other.write,
+            other.writable,
         )
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from chargepoint_driver.catalogue import Data
 from chargepoint_driver.errors import AuthenticationError, NotFoundError, TransientError
 from chargepoint_driver.registry import Point
 
@@ -159,5 +160,5 @@ class TestCurrencyOfEachPoint:
         wanted = self.wanted(rig)
         rig.service.read(wanted)
         rig.sim.faults.set("getLoad", "http", status=503)
-        rig.service.cache.touch("getLoad", STATION)
+        rig.service.cache.touch(Data.LOAD, STATION)
         assert {"strict", "patient"} <= set(rig.service.read(wanted).errors)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from chargepoint_driver.backends.soap import SoapBackend
-from chargepoint_driver.catalogue import OCPP
+from chargepoint_driver.catalogue import OCPP, Data
 from chargepoint_driver.config import AccountConfig, OcppAccount
 from chargepoint_driver.records import StationRecord
 from chargepoint_driver.registry import build
@@ -35,13 +35,13 @@ class Watched:
         """A poll so many minutes later; what was raised since."""
         self.now_s += 60 * minutes
         values = {int(name[1:]): found for name, found in ports.items()}
-        self.alerts.observe("getStationStatus", StationRecord("S", {}, values), 0.0)
+        self.alerts.observe(Data.STATUS, StationRecord("S", {}, values), 0.0)
         return self.new()
 
     def alarm(self, minutes: float = 0.0, **values: object) -> list[str]:
         self.now_s += 60 * minutes
         record = StationRecord("S", values, {1: values}, {})
-        self.alerts.observe("getAlarms", record, 0.0)
+        self.alerts.observe(Data.ALARMS, record, 0.0)
         return self.new()
 
     def new(self) -> list[str]:
@@ -113,11 +113,11 @@ def test_an_alert_that_the_host_does_not_take_is_raised_again():
     host, watched.alerts.host = watched.alerts.host, lambda *_: 1 / 0
     faulted = {**GOOD, "faultReason": "GroundFailure"}
     record = StationRecord("S", {}, {1: faulted})
-    watched.alerts.observe("getStationStatus", record, 0.0)
+    watched.alerts.observe(Data.STATUS, record, 0.0)
     watched.alerts.host = host
-    watched.alerts.observe("getStationStatus", record, 0.0)
+    watched.alerts.observe(Data.STATUS, record, 0.0)
     assert len(watched.new()) == 1
-    watched.alerts.observe("getStationStatus", record, 0.0)
+    watched.alerts.observe(Data.STATUS, record, 0.0)
     assert watched.new() == []
 
 
@@ -263,7 +263,7 @@ def test_setting_the_time_of_day_neither_hides_nor_makes_an_alert(step_s):
     def poll(minutes: float) -> None:
         clock["wall"] += 60 * minutes
         clock["monotonic"] += 60 * minutes
-        alerts.observe("getStationStatus", StationRecord("S", {}, {1: OUT}), 0.0)
+        alerts.observe(Data.STATUS, StationRecord("S", {}, {1: OUT}), 0.0)
 
     poll(0)
     clock["wall"] += step_s

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from chargepoint_driver.backend import Limit, Target
+from chargepoint_driver.catalogue import Data
 from chargepoint_driver.errors import (
     ChargePointError,
     InvalidValueError,
@@ -21,7 +22,6 @@ from chargepoint_driver.records import StationRecord
 from chargepoint_driver.service.shed_control.command_state import CommandState
 from chargepoint_driver.service.shed_control.dispatcher import Dispatcher
 from chargepoint_driver.service.shed_control.groups.division import Member, divide
-from chargepoint_driver.service.shed_control.ratings import DIRECTORY
 from chargepoint_driver.service.shed_control.reported_state import report_of
 from chargepoint_driver.service.shed_control.validation import ShedOptions
 from chargepoint_driver.text import get_logger
@@ -76,9 +76,10 @@ class GroupAllocator:
 
     def _rated_kw(self, stations: Iterable[str]) -> dict[str, float]:
         """Station to the rated power of all its ports, where the station list has it."""
-        keys = {(DIRECTORY, station): _RATED_CURRENCY_S for station in stations}
+        cache = self._commands.cache
+        keys = {cache.key(Data.STATIONS, station): _RATED_CURRENCY_S for station in stations}
         rated: dict[str, float] = {}
-        for (_, station), outcome in self._commands.cache.get(keys).items():
+        for (_, station), outcome in cache.get(keys).items():
             record = outcome.record
             ports = [] if record is None else [port.get("Power") for port in record.ports.values()]
             numbers = [power for power in ports if isinstance(power, (int, float))]

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Iterable, Mapping
 
 from chargepoint_driver.backend import Limit, Target
+from chargepoint_driver.catalogue import Data
 from chargepoint_driver.errors import ChargePointError, NotFoundError
 from chargepoint_driver.records import StationRecord, Unreadable
 from chargepoint_driver.service.shed_control.alerts import About, Alerts
@@ -16,8 +17,7 @@ from chargepoint_driver.service.shed_control.command_state import (
     words,
     worst,
 )
-from chargepoint_driver.service.shed_control.dispatcher import LOAD, Dispatcher
-from chargepoint_driver.service.shed_control.ratings import DIRECTORY
+from chargepoint_driver.service.shed_control.dispatcher import Dispatcher
 from chargepoint_driver.service.shed_control.reported_state import Report, report_of
 
 __all__ = ["GroupMembers"]
@@ -42,9 +42,10 @@ class GroupMembers:
         """Those of now. One that holds a share and is missing from a reply has left only when
         the station list says so: the others may not be given its share."""
         known = self.members(group)
-        asked = {(DIRECTORY, station): _MEMBER_CURRENCY_S for station in known}
+        cache = self._commands.cache
+        asked = {cache.key(Data.STATIONS, station): _MEMBER_CURRENCY_S for station in known}
         gone = set()
-        for (_, station), outcome in self._commands.cache.get(asked).items():
+        for (_, station), outcome in cache.get(asked).items():
             if outcome.record is not None:
                 text = outcome.record.values.get("sgID")
                 groups = {each.strip() for each in str(text or "").split(",")}
@@ -58,7 +59,7 @@ class GroupMembers:
     def records(
         self, group: str, currency_s: float, members: Iterable[str] | None = None
     ) -> dict[str, StationRecord]:
-        """Return what getLoad reports of every station of the group. Raises the first error there
+        """Return what is reported of every station of the group. Raises the first error there
         is: a group without one of its stations is not the group."""
         found: dict[str, StationRecord] = {}
         stations = self.members(group) if members is None else members
@@ -104,7 +105,7 @@ class GroupMembers:
         shares = self._ledger.of_group(group)
         if not all(each.wanted and each.seen for each in shares.values()):
             return  # not all of it is in force
-        replied = functools.partial(self._commands.cache.replied, LOAD)
+        replied = functools.partial(self._commands.cache.replied, Data.LOAD)
         watch.observe_group(whole, held, self.report(records), records, replied)
         load = watch.loads.of(whole)
         if load is not None and load.violated:

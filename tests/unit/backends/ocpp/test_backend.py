@@ -51,13 +51,13 @@ def charger(backend: OcppBackend) -> Iterator[Charger]:
     charger.close()
 
 
-def port(backend: OcppBackend, call: str, number: int = 1) -> dict[str, Any]:
-    record = backend.fetch(Request(call, ("CP1",))).records["CP1"]
+def port(backend: OcppBackend, number: int = 1) -> dict[str, Any]:
+    record = backend.fetch(Request("state", ("CP1",))).records["CP1"]
     return dict(record.of_port(number))
 
 
 def status(backend: OcppBackend) -> dict[str, Any]:
-    return port(backend, "getStationStatus")
+    return port(backend)
 
 
 def test_it_is_a_backend_that_tells(backend: OcppBackend) -> None:
@@ -71,13 +71,13 @@ def test_one_that_never_connected_is_out_of_reach(backend: OcppBackend) -> None:
     assert found["Status"] == "UNREACHABLE"
     assert found["availableForCharging"] == -1
     assert found["ocppStatus"] is None
-    assert port(backend, "getLoad")["portLoad"] is None
+    assert port(backend)["portLoad"] is None
 
 
 def test_one_that_may_not_connect_is_not_there(tmp_path: Path) -> None:
     backend = OcppBackend(account(tmp_path, charge_points={"CP1": {}}))
     try:
-        assert set(backend.fetch(Request("getLoad", ("CP1", "CP2"))).records) == {"CP1"}
+        assert set(backend.fetch(Request("state", ("CP1", "CP2"))).records) == {"CP1"}
     finally:
         backend.close()
 
@@ -93,7 +93,7 @@ def test_an_error_counts_for_an_hour_by_the_receipt(
     found = status(backend)
     assert (found["compositeStatus"], found["requiresMaintenance"]) == ("down", 1)
     assert found["availableForCharging"] == 1
-    assert port(backend, "getAlarms")["alarmType"] == "HighTemperature"
+    assert port(backend)["alarmType"] == "HighTemperature"
     clock.ahead_s += 3_590
     charger.ask("Heartbeat", {})
     assert status(backend)["requiresMaintenance"] == 1
@@ -101,7 +101,7 @@ def test_an_error_counts_for_an_hour_by_the_receipt(
     charger.ask("Heartbeat", {})
     found = status(backend)
     assert (found["compositeStatus"], found["requiresMaintenance"]) == ("up", -1)
-    assert port(backend, "getAlarms")["alarmType"] == "HighTemperature"  # until it is cleared
+    assert port(backend)["alarmType"] == "HighTemperature"  # until it is cleared
 
 
 def test_cleared_alarms_stay_cleared_and_new_ones_show(
@@ -110,21 +110,21 @@ def test_cleared_alarms_stay_cleared_and_new_ones_show(
     charger.status("Available", errorCode="WeakSignal")
     clock.ahead_s += 1
     backend.clear_alarms("CP1")
-    assert port(backend, "getAlarms")["alarmType"] is None
+    assert port(backend)["alarmType"] is None
     clock.ahead_s += 1
     charger.status("Available", errorCode="OverVoltage")
-    assert port(backend, "getAlarms")["alarmType"] == "OverVoltage"
+    assert port(backend)["alarmType"] == "OverVoltage"
 
 
 def test_silence_is_not_a_measurement(backend: OcppBackend, charger: Charger, clock: Clock) -> None:
     charger.status("Charging")
     session = charger.start(clock.iso(), meter=1000)
     charger.meter(clock.iso(), session, Power_Active_Import="3500", SoC="40")
-    assert port(backend, "getLoad")["portLoad"] == 3.5
-    assert port(backend, "getLoad")["SoC"] == 40
+    assert port(backend)["portLoad"] == 3.5
+    assert port(backend)["SoC"] == 40
     clock.ahead_s += 181  # three intervals
     charger.ask("Heartbeat", {})
-    assert port(backend, "getLoad")["portLoad"] is None
+    assert port(backend)["portLoad"] is None
     assert status(backend)["Status"] == "INUSE"
     charger.close()
     eventually(lambda: status(backend)["Status"] == "UNREACHABLE")
@@ -136,7 +136,7 @@ def test_the_newest_session_is_the_one_that_runs_else_the_last_one(
     backend: OcppBackend, charger: Charger, clock: Clock
 ) -> None:
     def session() -> dict[str, Any]:
-        return port(backend, "getChargingSessionData")
+        return port(backend)
 
     charger.status("Available")
     assert session()["sessionID"] is None

@@ -127,7 +127,7 @@ def test_a_path_that_leads_nowhere_is_noticed(
     lost = dataclasses.replace(row, name="misspelt", path=("Port/frequency_herz",))
     catalogue = Catalogue([*OCPP, lost], OCPP.calls.values())
     monkeypatch.setattr(registers_of_ocpp, "OCPP", catalogue)
-    monkeypatch.setitem(globals(), "READ", {*READ, ("getLoad", "misspelt")})
+    monkeypatch.setitem(globals(), "READ", {*READ, ("state", "misspelt")})
     with pytest.raises(AssertionError, match="misspelt"):
         test_every_path_of_the_catalogue_can_be_filled(backend, clock)
 
@@ -160,7 +160,7 @@ def test_each_point_has_the_value_of_its_measurand_in_its_unit(
         moment = {"timestamp": clock.iso(), "sampledValue": [value]}
         charger.ask("MeterValues", {"connectorId": 1, "meterValue": [moment]})
         if row.point:
-            shown = backend.fetch(Request("getLoad", ("CP1",))).records["CP1"].of_port(1)
+            shown = backend.fetch(Request("state", ("CP1",))).records["CP1"].of_port(1)
             factor, offset = row.units[unit]
             expected = (1234.5 * factor + offset) / row.divisor / row.shown_divisor
             assert shown[row.point] == pytest.approx(expected), row.name

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from chargepoint_driver.backend import Limit, Target
-from chargepoint_driver.backends.ocpp.registers import records_of
+from chargepoint_driver.backends.ocpp.registers import record_of
 from chargepoint_driver.errors import ChargePointError, OutcomeUnknownError, WriteRejectedError
 
 from ..conftest import LIMIT_S, Charger, Site, eventually
@@ -60,7 +60,7 @@ def shed(site: Site) -> Callable[[], None]:
 
 
 def port(site: Site) -> dict[str, Any]:
-    record = records_of(["getLoad"], site.point(), site.config, {}, None)["getLoad"]
+    record = record_of(site.point(), site.config, {}, None)
     return dict(record.of_port(1))
 
 
