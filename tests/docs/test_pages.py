@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import configparser
 import json
 import re
@@ -227,6 +228,31 @@ def test_every_error_code_has_a_row_and_a_part_in_troubleshooting():
         match[1]: match[2] for row in rows if (match := re.match(r"\[`(\w+)`\]\(#(.*)\)", row))
     }
     assert linked == {code: code for code in codes()}
+
+
+def test_messages_that_troubleshooting_quotes_are_those_of_the_code():
+    sources = (ROOT / "chargepoint_driver").rglob("*.py")
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in sources]
+    texts = [
+        node.value
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    text = page_of("troubleshooting.md").read_text(encoding="utf-8")
+    quoted = [
+        one for line in re.findall(r"^- (`.*?`):", text, re.MULTILINE) for one in quotes(line)
+    ]
+    # Values, and names of keys before them, are put in when the message is made.
+    parts = [
+        part.strip() for one in quoted if " " in one for part in re.split(r"…|\w+: …|HTTP \d+", one)
+    ]
+    assert len(parts) >= 5
+    assert [part for part in parts if not any(part in one for one in texts)] == []
+
+
+def quotes(line: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", line)
 
 
 def layers() -> list[list[str]]:
