@@ -37,7 +37,7 @@ class _Sender(asyncio.Protocol):
             "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: ocpp1.6\r\n\r\n"
         ).encode()
         self._opened = opened
-        self._count = 0
+        self.sent = 0
         self._buffer = b""
         self.answers = 0
         self.errors = 0
@@ -74,14 +74,14 @@ class _Sender(asyncio.Protocol):
                     self.send()
 
     def send(self) -> None:
-        self._count += 1
+        self.sent += 1
         now = time.time()
         at = (
             time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z"
         )
-        number = self._count % 997
-        values = (230.1, 230.2, 229.9, 16.1, 15.9, 16.0, 11_000 + number, 5_000 + self._count)
-        content = (_FRAME % (f"{id(self):x}-{self._count}", at, *values)).encode()
+        number = self.sent % 997
+        values = (230.1, 230.2, 229.9, 16.1, 15.9, 16.0, 11_000 + number, 5_000 + self.sent)
+        content = (_FRAME % (f"{id(self):x}-{self.sent}", at, *values)).encode()
         head = bytes((0x81, 0xFE)) + len(content).to_bytes(2, "big") + b"\0\0\0\0"
         self.transport.write(head + content)
 
@@ -122,6 +122,14 @@ class Load:
         await asyncio.sleep(0.3)
         assert not any(sender.errors for sender in self.senders)
         return rate
+
+    async def drained(self, limit_s: float = 120.0) -> None:
+        """Wait until every message is answered: thousands are on their way at once."""
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + limit_s
+        while any(sender.answers < sender.sent for sender in self.senders):
+            assert loop.time() < end_s, "not answered within the limit"
+            await asyncio.sleep(0.1)
 
     @property
     def answers(self) -> int:

@@ -25,6 +25,7 @@ from ocpp.v16 import ChargePoint, call_result
 from websockets.asyncio.server import ServerConnection, serve
 
 from chargepoint_driver.backends.ocpp import CentralSystem, OcppConfig
+from chargepoint_driver.process.garbage import rare_collections
 from chargepoint_driver.simulator.ocpp import Twins
 
 
@@ -122,12 +123,13 @@ def ours(folder: str, port: str = "0", heartbeat_s: str = "3600") -> None:
         assert system._csms is not None
         return int(system._csms.store._last_event)
 
-    system.start()
-    _serve(
-        int(system.ocpp_url.rpartition(":")[2].partition("/")[0]),
-        {"remote_starts": remote_starts, "events": events, "counters": system.counters},
-    )
-    system.stop()
+    with rare_collections():  # as `csms` and `web` do
+        system.start()
+        _serve(
+            int(system.ocpp_url.rpartition(":")[2].partition("/")[0]),
+            {"remote_starts": remote_starts, "events": events, "counters": system.counters},
+        )
+        system.stop()
 
 
 def library() -> None:

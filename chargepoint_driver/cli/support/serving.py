@@ -13,6 +13,7 @@ import click
 
 from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.process.files import regular_file
+from chargepoint_driver.process.garbage import rare_collections
 from chargepoint_driver.process.signals import EndSignals
 from chargepoint_driver.text import Visible
 
@@ -40,8 +41,10 @@ def log_options(command: _Command) -> _Command:
 
 @contextmanager
 def serving(log_file: Path | None, max_log_bytes: int, level: int) -> Iterator[EndSignals]:
-    """Note signals, and log this package from `level` on. Raises ConfigurationError where the
-    file cannot be written."""
+    """Note signals, collect garbage rarely, and log this package from `level` on.
+
+    Raises ConfigurationError where the file cannot be written.
+    """
     root, package = logging.getLogger(), logging.getLogger("chargepoint_driver")
     handlers, before = list(root.handlers), package.level
     added: logging.Handler | None = None
@@ -60,7 +63,7 @@ def serving(log_file: Path | None, max_log_bytes: int, level: int) -> Iterator[E
     if not root.isEnabledFor(level):
         package.setLevel(level)
     try:
-        with EndSignals() as signals:
+        with EndSignals() as signals, rare_collections():
             yield signals
     finally:
         package.setLevel(before)
