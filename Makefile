@@ -1,24 +1,24 @@
-# make help   this list
-# make demo   a real VOLTTRON platform polls simulated stations, sheds a port, ends automatically
-# make test   the tests, in three processes at a time: `python -m tests` prints what it starts
-# make check  lint, types, layers, docs     make bench   measurements
-# make docs   the documentation, in build/docs
-# make chromium  a browser for the tests of the page, where apt-get may install one
-# make live-status   the chain of the live-status example: chargers, broker, store, API, page
-# make engines  NATS and Mosquitto for the tests of the event stream, where apt-get may install them
-# make alert-agents   the platform's agents for alerts, for the tests of their samples
-# make fuzz   random input against the OCPP central system
-# make fuzz-xml MINUTES=30   what a coverage-guided fuzzer finds in replies, requests, registries,
-#             OCPP messages
-# make faults every call with every fault, as tables
-# make attack  floods on loopback: nobody else waits, a shed holds; about three minutes
-# make kills  60 kills of driver and caching agent around sheds, on a real platform
-# make soak MINUTES=30   1,000 stations, 500 chargers on a platform: flat memory, every session kept
-# make lowest the core tests on the lowest versions that setup.cfg allows
-# make pythons the tests under each of PYTHONS that is here, in an environment of its own
-# make audit  known vulnerabilities of what is installed, and of the lowest versions allowed
-# make release-check   sdist and wheel, each installed into an empty environment and tried there
-# make beside whether the wheel changes a package of a volttron-core that is there
+# make help            print this list
+# make demo            run a VOLTTRON platform with simulated stations; limit a port; end automatically
+# make test            run all tests, in three processes at a time (python -m tests prints them)
+# make check           run lint, types, layers, words and docs
+# make docs            build the documentation in build/docs
+# make bench           print the measurements
+# make faults          run every call with every fault, as tables
+# make fuzz            send random input to the OCPP central system
+# make fuzz-xml        run a coverage-guided fuzzer; MINUTES=30
+# make attack          run floods on loopback, about three minutes
+# make kills           kill driver and caching agent 60 times during sheds
+# make soak            run 1,000 stations and 500 chargers on a platform; MINUTES=30
+# make lowest          run the core tests on the lowest permitted versions
+# make pythons         run the tests under each installed Python of PYTHONS
+# make audit           list known vulnerabilities of installed and lowest versions
+# make release-check   build sdist and wheel, and try each in an empty environment
+# make beside          check that the wheel changes no package of an installed volttron-core
+# make live-status     run the live-status example: chargers, broker, store, API, page
+# make chromium        install a browser for the tests of the page (apt-get)
+# make engines         install NATS and Mosquitto for the tests of the event stream (apt-get)
+# make alert-agents    install the platform's agents for alerts, for their tests
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
