@@ -12,6 +12,8 @@
     ├── WriteRejectedError         the service understood the write and did not carry it out
     └── InvalidReplyError          the reply cannot be understood
 
+    StoreError                     a database file of this driver cannot be read or written now
+
 Which of the service's reply codes and faults leads to which class stands in one table,
 `backends/soap/error_codes.py`. `code` is the class's own word and survives RPC; `service_code`
 is what the service said.
@@ -31,6 +33,7 @@ __all__ = [
     "OutcomeUnknownError",
     "PermissionDeniedError",
     "RefusedError",
+    "StoreError",
     "TransientError",
     "WriteRejectedError",
     "error_from_dict",
@@ -135,6 +138,11 @@ class InvalidReplyError(ChargePointError):
     """The reply is not what the service's description promises."""
 
     code = "bad_reply"
+
+
+class StoreError(Exception):
+    """A database file of this driver cannot be read or written now. It does not reach callers of
+    the driver: what they asked for ends in an error of the tree, or is done and only not stored."""
 
 
 _CLASSES: dict[str, type[ChargePointError]] = {

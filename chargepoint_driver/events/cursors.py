@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from pathlib import Path
 
-from chargepoint_driver.errors import ConfigurationError
+from chargepoint_driver.errors import ConfigurationError, StoreError
+from chargepoint_driver.process import sqlite
 from chargepoint_driver.process.files import make_private
 
 __all__ = ["Cursors"]
@@ -20,7 +20,7 @@ class Cursors:
         self.path = path
         try:
             make_private(path)
-            self._db = sqlite3.connect(
+            self._db = sqlite.connect(
                 path, timeout=5, isolation_level=None, check_same_thread=False
             )
             self._db.execute("PRAGMA journal_mode = WAL")
@@ -30,7 +30,7 @@ class Cursors:
                 "CREATE TABLE IF NOT EXISTS cursors (sink TEXT PRIMARY KEY, run INTEGER NOT NULL,"
                 " seq INTEGER NOT NULL, lost INTEGER NOT NULL DEFAULT 0, saved REAL NOT NULL)"
             )
-        except (sqlite3.Error, OSError) as error:
+        except (StoreError, OSError) as error:
             raise ConfigurationError(
                 f"sinks: {path} cannot be used ({error}); correct its rights, or delete it: then "
                 "the sinks begin with the newest event"
@@ -39,18 +39,18 @@ class Cursors:
     def load(self, sink: str) -> tuple[int, int] | None:
         """Return (run, seq) of the last event that a sink got; None for a new sink.
 
-        Raises sqlite3.Error.
+        Raises StoreError.
         """
         row = self._db.execute("SELECT run, seq FROM cursors WHERE sink = ?", (sink,)).fetchone()
         return None if row is None else (int(row[0]), int(row[1]))
 
     def lost(self, sink: str) -> int:
-        """Return how many events a sink was not given, over all runs. Raises sqlite3.Error."""
+        """Return how many events a sink was not given, over all runs. Raises StoreError."""
         row = self._db.execute("SELECT lost FROM cursors WHERE sink = ?", (sink,)).fetchone()
         return 0 if row is None else int(row[0])
 
     def save(self, sink: str, run: int, seq: int, lost: int = 0) -> None:
-        """Keep how far a sink has got, and add to what it lost. Raises sqlite3.Error."""
+        """Keep how far a sink has got, and add to what it lost. Raises StoreError."""
         self._db.execute(
             "INSERT INTO cursors (sink, run, seq, lost, saved) VALUES (?, ?, ?, ?, ?)"
             " ON CONFLICT (sink) DO UPDATE SET run = excluded.run, seq = excluded.seq,"

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from chargepoint_driver.errors import ConfigurationError
+from chargepoint_driver.errors import ConfigurationError, StoreError
 from chargepoint_driver.events.stored_events import begin_run
+from chargepoint_driver.process import sqlite
 from chargepoint_driver.process.files import make_private
 from chargepoint_driver.process.loop_thread import native_lock, native_queue, start_native_thread
 from chargepoint_driver.process.ownership_lock import OwnershipLock
@@ -64,11 +64,11 @@ class Outbox:
                     f"{self._owner.owner() or 'unknown'}); give each its own"
                 )
             make_private(path)
-            self._db = sqlite3.connect(
+            self._db = sqlite.connect(
                 path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False
             )
             self._last = self._prepare()
-        except (sqlite3.Error, OSError) as error:
+        except (StoreError, OSError) as error:
             self._owner.release()
             raise ConfigurationError(
                 f"events_file: {path} cannot be used ({error}); correct the path or its rights"
@@ -172,7 +172,7 @@ class Outbox:
             except BaseException:
                 self._db.execute("ROLLBACK")
                 raise
-        except sqlite3.Error as error:
+        except StoreError as error:
             if not self._is_full:
                 self._is_full = True
                 _log.error(
@@ -198,5 +198,5 @@ class Outbox:
                 " ORDER BY id LIMIT ?)",
                 (self._now() - self._max_age_s, _PRUNE_ROWS),
             )
-        except sqlite3.Error as error:
+        except StoreError as error:
             _log.debug("%s: old events stay (%s)", self.path, error)

@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chargepoint_driver.errors import ChargePointError
+from chargepoint_driver.errors import ChargePointError, StoreError
 from chargepoint_driver.events.cursors import Cursors
 from chargepoint_driver.events.envelope import EVENTS_LOST, Event, iso
 from chargepoint_driver.events.live_status import StatusFeed
@@ -124,7 +123,7 @@ class Relay:
     def prepare(self) -> None:
         """Find where each sink goes on. A new one begins with the first event after this.
 
-        Raises TransientError, sqlite3.Error.
+        Raises TransientError, StoreError.
         """
         self._last = self._source.last()
         for line in self._lines:
@@ -267,7 +266,7 @@ class Relay:
         if isinstance(error, asyncio.TimeoutError):
             text = f"no answer within {_PUT_LIMIT_S:g} s"
         if line.state.error is None:
-            known = (SinkError, OSError, ChargePointError, asyncio.TimeoutError, sqlite3.Error)
+            known = (SinkError, OSError, ChargePointError, asyncio.TimeoutError, StoreError)
             _log.warning(
                 "sinks.%s: takes no events (%s); they wait, and others go on",
                 line.name,

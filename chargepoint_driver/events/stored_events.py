@@ -6,13 +6,13 @@ The table is the one of the central system's file and of the outbox, so that one
 
 from __future__ import annotations
 
-import sqlite3
 from bisect import bisect_right
 from pathlib import Path
 from typing import Any
 
-from chargepoint_driver.errors import NotFoundError, TransientError
+from chargepoint_driver.errors import NotFoundError, StoreError, TransientError
 from chargepoint_driver.events.envelope import Event
+from chargepoint_driver.process import sqlite
 
 __all__ = ["StoredEvents", "begin_run"]
 
@@ -24,7 +24,7 @@ _DAMAGED = '{"damaged":true}'
 _MAX_TIME_S = 253_402_300_799.0  # the end of the year 9999
 
 
-def begin_run(db: sqlite3.Connection, run: int, last_id: int) -> None:
+def begin_run(db: sqlite.Connection, run: int, last_id: int) -> None:
     """Note in the table `runs` that the events above `last_id` are of a new run."""
     newest = db.execute("SELECT coalesce(max(run), 0) FROM runs").fetchone()[0]
     db.execute(
@@ -44,14 +44,14 @@ class StoredEvents:
         if not path.is_file():
             raise NotFoundError(f"there is no database {path}")
         try:
-            self._db = sqlite3.connect(
+            self._db = sqlite.connect(
                 f"{path.resolve().as_uri()}?mode=ro",
                 uri=True,
                 timeout=busy_s,
                 isolation_level=None,
                 check_same_thread=False,
             )
-        except sqlite3.Error as error:
+        except StoreError as error:
             raise self._later(error) from None
         self._db.text_factory = lambda raw: raw.decode("utf-8", "replace")
         self._firsts: list[int] = []
@@ -135,7 +135,7 @@ class StoredEvents:
     def _read_runs(self, own_id: int) -> None:
         try:
             rows = self._db.execute("SELECT first_id, run FROM runs ORDER BY first_id").fetchall()
-        except sqlite3.OperationalError:
+        except StoreError:
             rows = []  # of an older release: nothing has opened the file since
         self._firsts = [row[0] for row in rows]
         self._runs = [row[1] for row in rows]
@@ -144,10 +144,10 @@ class StoredEvents:
     def _ask(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         try:
             return self._db.execute(sql, values).fetchall()
-        except sqlite3.Error as error:
+        except StoreError as error:
             raise self._later(error) from None
 
-    def _later(self, error: sqlite3.Error) -> TransientError:
+    def _later(self, error: StoreError) -> TransientError:
         return TransientError(f"{self._path}: cannot be read now ({error})")
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from chargepoint_driver.errors import ChargePointError, ConfigurationError, TransientError
+from chargepoint_driver.errors import (
+    ChargePointError,
+    ConfigurationError,
+    StoreError,
+    TransientError,
+)
 from chargepoint_driver.events.cursors import Cursors
 from chargepoint_driver.events.live_status import StatusFeed
 from chargepoint_driver.events.relay import Alert, Relay, SinkState, limits_of
@@ -95,7 +99,7 @@ class EventStream:
         relay = Relay(source, cursors, self._sinks, self._feed, now=self._now, alert=self._alert)
         try:
             relay.prepare()
-        except (sqlite3.Error, ChargePointError) as error:
+        except (StoreError, ChargePointError) as error:
             cursors.close()
             source.close()
             raise ConfigurationError(f"sinks: {cursors.path} cannot be used ({error})") from None

@@ -73,6 +73,7 @@ PUBLIC = {
         "OutcomeUnknownError",
         "PermissionDeniedError",
         "RefusedError",
+        "StoreError",
         "TransientError",
         "WriteRejectedError",
         "error_from_dict",

@@ -7,7 +7,6 @@ other threads.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -54,6 +53,7 @@ from chargepoint_driver.errors import (
     InvalidValueError,
     NotFoundError,
     OutcomeUnknownError,
+    StoreError,
     TransientError,
 )
 from chargepoint_driver.events import SinkState
@@ -414,7 +414,7 @@ class Csms:
         """Write something down. Where that cannot be, the request goes on all the same."""
         try:
             write()
-        except sqlite3.Error as error:
+        except StoreError as error:
             self.count(point, "not_stored", type(error).__name__)
         self.store.committed()
 
@@ -448,7 +448,7 @@ class Csms:
         """Wait until the database can be written. Raises TransientError."""
         try:
             await self.store.writable()
-        except (sqlite3.Error, OSError) as error:
+        except (StoreError, OSError) as error:
             raise self._not_stored(error) from None
 
     async def read(self, work: Callable[[], _T]) -> _T:
@@ -463,7 +463,7 @@ class Csms:
         try:
             # The future is that of all who wait.
             await asyncio.shield(self.store.durable())
-        except (sqlite3.Error, OSError) as error:
+        except (StoreError, OSError) as error:
             raise self._not_stored(error) from None
 
     def _not_stored(self, error: Exception) -> TransientError:
@@ -473,7 +473,7 @@ class Csms:
         """Keep what is known of a charge point. Where that cannot be, it goes on all the same."""
         try:
             self.store.save_point(point.station_id, **columns)
-        except sqlite3.Error as error:
+        except StoreError as error:
             self.count(point, "not_stored", type(error).__name__)
         self.store.committed()
 
@@ -564,7 +564,7 @@ class Csms:
                     self.store.save_point(point.station_id, last_seen=point.last_seen_s)
                 if point.counters and point.note_departures():
                     self.store.save_point(point.station_id, worked=point.worked)
-        except sqlite3.Error as error:
+        except StoreError as error:
             self.count(None, "not_stored", str(error))
 
     async def _prune(self) -> None:

@@ -6,14 +6,14 @@ import bisect
 import json
 import math
 import re
-import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from statistics import median
 
-from chargepoint_driver.errors import ConfigurationError, NotFoundError
+from chargepoint_driver.errors import ConfigurationError, NotFoundError, StoreError
+from chargepoint_driver.process import sqlite
 
 __all__ = ["Course", "Series", "day_of", "last_day", "merged", "read", "total"]
 
@@ -203,12 +203,12 @@ def _rows(path: Path, query: str, values: Iterable[str]) -> list[tuple[str, ...]
     if not path.is_file():
         raise ConfigurationError(f"{path}: no such file; give the database of an SQLite historian")
     try:
-        database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)
+        database = sqlite.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)
         try:
             return database.execute(query, tuple(values)).fetchall()
         finally:
             database.close()
-    except sqlite3.Error as error:
+    except StoreError as error:
         raise ConfigurationError(
             f"{path}: cannot be read as an SQLite historian's database ({error})"
         ) from None

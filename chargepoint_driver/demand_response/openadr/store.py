@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from chargepoint_driver.demand_response.openadr.events import Event, Key
-from chargepoint_driver.errors import ConfigurationError
+from chargepoint_driver.errors import ConfigurationError, StoreError
+from chargepoint_driver.process import sqlite
 
 __all__ = ["SLOT_S", "Store"]
 
@@ -32,7 +32,7 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._base = sqlite3.connect(path, timeout=10, check_same_thread=False)
+            self._base = sqlite.connect(path, timeout=10, check_same_thread=False)
             version = self._base.execute("PRAGMA user_version").fetchone()[0]
             if version > _VERSION:
                 raise ConfigurationError(
@@ -41,7 +41,7 @@ class Store:
             with self._base:
                 self._base.executescript(_SCHEMA)
                 self._base.execute(f"PRAGMA user_version = {_VERSION}")
-        except sqlite3.Error as error:
+        except StoreError as error:
             raise ConfigurationError(f"state_file: {path} cannot be used: {error}") from None
 
     def close(self) -> None:

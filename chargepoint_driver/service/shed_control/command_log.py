@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chargepoint_driver.backend import Limit, Target
+from chargepoint_driver.errors import StoreError
 from chargepoint_driver.process import threads
 from chargepoint_driver.service.shed_control.command_state import CommandState, words
 from chargepoint_driver.service.shed_control.command_store import CommandStore
@@ -59,7 +59,7 @@ class CommandLog:
         try:
             held, before = store.load()
             leases, loads = store.load_more()
-        except sqlite3.Error as error:
+        except StoreError as error:
             _log.error("the file of commands cannot be read (%s); begun without it", error)
             return 0
         self._before = before | self._before
@@ -257,7 +257,7 @@ class CommandLog:
             return
         try:
             save(store)
-        except sqlite3.Error as error:
+        except StoreError as error:
             _log.error(
                 "the file of commands cannot be written (%s): a restart will not know what is in "
                 "force; make room or correct command_file",

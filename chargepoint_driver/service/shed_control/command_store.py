@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -17,7 +16,8 @@ from types import MappingProxyType
 from typing import Any
 
 from chargepoint_driver.backend import Limit, Target
-from chargepoint_driver.errors import ConfigurationError, TransientError
+from chargepoint_driver.errors import ConfigurationError, StoreError, TransientError
+from chargepoint_driver.process import sqlite
 from chargepoint_driver.process.files import make_private
 from chargepoint_driver.service.shed_control.command_state import CommandState, UnconfirmedCommand
 from chargepoint_driver.service.shed_control.hand_over import HandOver
@@ -82,14 +82,14 @@ def kept_writes(path: Path, account: tuple[str, str]) -> list[tuple[Any, ...]]:
         return []
     try:
         with closing(
-            sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=_WAIT_S)
+            sqlite.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=_WAIT_S)
         ) as db:
             return db.execute(
                 "SELECT time, station, port, station_group, point, value, writer, outcome"
                 " FROM writes WHERE account = ? ORDER BY id",
                 (_digest(account),),
             ).fetchall()
-    except sqlite3.Error as error:
+    except StoreError as error:
         raise TransientError(f"command_file: {path} cannot be read now ({error})") from None
 
 
@@ -109,7 +109,7 @@ class CommandStore:
         try:
             path.expanduser().parent.mkdir(parents=True, exist_ok=True)
             make_private(path)
-            self._db = sqlite3.connect(
+            self._db = sqlite.connect(
                 path.expanduser(), timeout=_WAIT_S, isolation_level=None, check_same_thread=False
             )
             try:
@@ -117,7 +117,7 @@ class CommandStore:
             except BaseException:
                 self._db.close()
                 raise
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, StoreError) as error:
             raise ConfigurationError(
                 f"command_file: {path} cannot be used ({error}); correct the path or its "
                 "permissions, or move a file that is no SQLite database away"
@@ -133,11 +133,11 @@ class CommandStore:
         self._db.executescript(_SCHEMA)
         ((state,),) = self._db.execute("PRAGMA quick_check(1)").fetchall()
         if state != "ok":
-            raise sqlite3.DatabaseError(state)
+            raise StoreError(state)
 
     def load(self) -> tuple[dict[Target, CommandState], dict[str, dict[int, Limit | None]]]:
         """(the commands by target, the limits before by station and port). A row that cannot be
-        read is logged and left out. Raises sqlite3.Error."""
+        read is logged and left out. Raises StoreError."""
         with self._lock:
             rows = self._db.execute(
                 "SELECT station, port, station_group, held FROM commands WHERE account = ?",
@@ -159,7 +159,7 @@ class CommandStore:
 
     def load_more(self) -> tuple[dict[Target, float], dict[str, dict[int, float | None]]]:
         """(seconds of the leases that were written, by target; the loads in kW before the control
-        periods, by station and port). Raises sqlite3.Error."""
+        periods, by station and port). Raises StoreError."""
         with self._lock:
             leases = self._db.execute(
                 "SELECT station, port, station_group, seconds FROM leases WHERE account = ?",
@@ -184,7 +184,7 @@ class CommandStore:
         return [path.stem for path in self._hand_over.take(files, wanted, self._db, patience)]
 
     def save_lease(self, target: Target, seconds: float) -> None:
-        """Keep the lease of a target. Raises sqlite3.Error."""
+        """Keep the lease of a target. Raises StoreError."""
         key = (self._account, target.station_id, target.port or 0, target.group or "")
         with self._lock, self._db:
             self._db.execute(
@@ -193,7 +193,7 @@ class CommandStore:
 
     def save_write(self, values: tuple[Any, ...]) -> None:
         """Keep one write (see `writers.Write`), and the newest 10,000 of all. Raises
-        sqlite3.Error."""
+        StoreError."""
         with self._lock, self._db:
             self._db.execute("BEGIN IMMEDIATE")
             done = self._db.execute(
@@ -206,7 +206,7 @@ class CommandStore:
             )
 
     def writes(self, most: int) -> list[tuple[Any, ...]]:
-        """The newest writes, newest first. Raises sqlite3.Error."""
+        """The newest writes, newest first. Raises StoreError."""
         with self._lock:
             return self._db.execute(
                 "SELECT time, station, port, station_group, point, value, writer, outcome"
@@ -229,7 +229,7 @@ class CommandStore:
             )
 
     def save(self, changes: Mapping[Target, CommandState | None]) -> None:
-        """Keep these together; None forgets. Raises sqlite3.Error."""
+        """Keep these together; None forgets. Raises StoreError."""
         with self._lock, self._db:
             self._db.execute("BEGIN IMMEDIATE")
             for target, held in changes.items():
@@ -253,7 +253,7 @@ class CommandStore:
         loads: Mapping[int, float | None] = MappingProxyType({}),
     ) -> None:
         """Keep what was in force at a station before, and what flowed; None forgets both. Raises
-        sqlite3.Error."""
+        StoreError."""
         key = (self._account, station)
         with self._lock, self._db:
             self._db.execute("BEGIN IMMEDIATE")

@@ -9,13 +9,14 @@ or has given the account up.
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable, Collection, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from chargepoint_driver.backend import Target
+from chargepoint_driver.errors import StoreError
+from chargepoint_driver.process import sqlite
 from chargepoint_driver.process.ownership_lock import OwnershipLock
 from chargepoint_driver.text import get_logger
 
@@ -65,7 +66,7 @@ class HandOver:
         self,
         files: Iterable[Path],
         wanted: Collection[Target],
-        db: sqlite3.Connection,
+        db: sqlite.Connection,
         patience: int = 0,
     ) -> list[Path]:
         """Move the rows of the stations and groups of `wanted` out of other files into `db`; the
@@ -82,7 +83,7 @@ class HandOver:
                 rows = self._rows(path, stations, groups)
                 if any(rows.values()) and self._move(path, rows, db, patience):
                     taken.append(path)
-            except (OSError, sqlite3.Error) as error:
+            except (OSError, StoreError) as error:
                 if path not in self._said:
                     self._said.add(path)
                     _log.warning("%s cannot be looked through for limits (%s)", path, error)
@@ -94,7 +95,7 @@ class HandOver:
         """Table to the account's rows of these stations and groups."""
         found: dict[str, list[Row]] = {}
         uri = f"{path.absolute().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(uri, uri=True, timeout=_LIMIT_S)) as other:
+        with closing(sqlite.connect(uri, uri=True, timeout=_LIMIT_S)) as other:
             there = {name for (name,) in other.execute("SELECT name FROM sqlite_master")}
             for table, columns in _TABLES.items():
                 if table in there:
@@ -117,7 +118,7 @@ class HandOver:
         }
 
     def _move(
-        self, path: Path, rows: dict[str, list[Row]], db: sqlite3.Connection, patience: int
+        self, path: Path, rows: dict[str, list[Row]], db: sqlite.Connection, patience: int
     ) -> bool:
         """Move rows unless the file's owner still has the account. The own file comes first: a
         process that is killed in between leaves them twice, and not nowhere."""
@@ -150,7 +151,7 @@ class HandOver:
                         f"VALUES ({', '.join('?' * len(columns))})",
                         [(self._account, *row) for row in found],
                     )
-            with closing(sqlite3.connect(path, timeout=_LIMIT_S)) as other, other:
+            with closing(sqlite.connect(path, timeout=_LIMIT_S)) as other, other:
                 for table, found in rows.items():
                     keys = [name for name in _TABLES[table] if name not in _COLUMNS]
                     where = " AND ".join(f"{name} = ?" for name in ("account", "station", *keys))
@@ -164,7 +165,7 @@ class HandOver:
         del self._free[path]
         return True
 
-    def _drop_older(self, commands: list[Row], db: sqlite3.Connection) -> None:
+    def _drop_older(self, commands: list[Row], db: sqlite.Connection) -> None:
         """Make room for commands that are newer than the own ones of the same target."""
         for station, port, group, held in commands:
             key = (self._account, station, port, group)

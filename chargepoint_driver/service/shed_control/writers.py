@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from chargepoint_driver.backend import Target
+from chargepoint_driver.errors import StoreError
 from chargepoint_driver.service.shed_control.alerts import About, Alerts
 from chargepoint_driver.service.shed_control.command_log import CommandLog
 from chargepoint_driver.service.shed_control.command_state import clock_time, words
@@ -74,7 +74,7 @@ class Writers:
         try:
             if self._store is not None:
                 self._store.save_write(tuple(asdict(write).values()))
-        except sqlite3.Error as error:
+        except StoreError as error:
             _log.error("a write cannot be kept (%s)", error)
 
     def take_turn(self, target: Target, writer: str) -> None:

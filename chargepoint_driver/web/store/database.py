@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from chargepoint_driver.errors import ConfigurationError
+from chargepoint_driver.errors import ConfigurationError, StoreError
+from chargepoint_driver.process import sqlite
 
 __all__ = ["MIGRATIONS", "Database"]
 
@@ -44,14 +44,14 @@ class Database:
         self.path = path
         self._lock = threading.RLock()
         try:
-            self._db = sqlite3.connect(
+            self._db = sqlite.connect(
                 ":memory:" if path is None else path,
                 timeout=_BUSY_S,
                 isolation_level=None,
                 check_same_thread=False,
             )
             self._prepare()
-        except sqlite3.Error as error:
+        except StoreError as error:
             raise ConfigurationError(
                 f"config: web.database: {path} cannot be used ({error}); name a file that this "
                 "process may write, or another one"
@@ -63,7 +63,7 @@ class Database:
         with self.transaction() as db:
             (version,) = db.execute("PRAGMA user_version").fetchone()
             if version > len(MIGRATIONS):
-                raise sqlite3.DatabaseError(f"it is of a later version of this driver ({version})")
+                raise StoreError(f"it is of a later version of this driver ({version})")
             for number, script in enumerate(MIGRATIONS[version:], version + 1):
                 for statement in script.split(";"):
                     if statement.strip():
@@ -71,7 +71,7 @@ class Database:
                 db.execute(f"PRAGMA user_version = {number}")
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[sqlite.Connection]:
         """Yield the connection in a transaction: all of it is kept, or nothing after an error."""
         with self._lock:
             self._db.execute("BEGIN IMMEDIATE")
@@ -83,7 +83,7 @@ class Database:
             self._db.execute("COMMIT")
 
     @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> Iterator[sqlite.Connection]:
         """Yield the connection for questions."""
         with self._lock:
             yield self._db

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Protocol
 
+from chargepoint_driver.process import sqlite
 from chargepoint_driver.web.schemas import SeriesSample
 from chargepoint_driver.web.store.database import Database
 
@@ -137,7 +137,7 @@ class Samples:
                 found += [SeriesSample(max(row[0], from_s), *row[1:]) for row in rows]
         return step, found
 
-    def _id(self, db: sqlite3.Connection, series: Series) -> int:
+    def _id(self, db: sqlite.Connection, series: Series) -> int:
         if series not in self._ids:
             words = series.kind, series.account, series.name
             db.execute("INSERT OR IGNORE INTO series VALUES (NULL, ?, ?, ?)", words)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Set
 from typing import TYPE_CHECKING, Any, Protocol
@@ -36,7 +35,12 @@ from chargepoint_driver.backends.ocpp.protocol.status_notifications import (
 )
 from chargepoint_driver.backends.ocpp.storage.store import Store
 from chargepoint_driver.config.ocpp import OcppConfig
-from chargepoint_driver.errors import ChargePointError, TransientError, WriteRejectedError
+from chargepoint_driver.errors import (
+    ChargePointError,
+    StoreError,
+    TransientError,
+    WriteRejectedError,
+)
 
 if TYPE_CHECKING:
     from chargepoint_driver.backends.ocpp.transport.connection import Connection
@@ -313,7 +317,7 @@ class SetUp:
     def _keep(self, point: Charger, main: Connector) -> None:
         try:
             keep_connector(self._system.store, point, main)
-        except sqlite3.Error as error:
+        except StoreError as error:
             self._system.count(point, "not_stored", type(error).__name__)
         self._system.store.committed()
 

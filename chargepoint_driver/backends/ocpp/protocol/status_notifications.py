@@ -188,7 +188,7 @@ def save_connector(request: Request, connector: Connector) -> None:
 
 
 def keep_connector(store: Store, point: Charger, connector: Connector) -> None:
-    """The same without a request. Raises sqlite3.Error."""
+    """The same without a request. Raises StoreError."""
     store.save(
         "connectors",
         point.station_id,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import sqlite3
 from collections.abc import Callable
 from dataclasses import asdict, astuple, replace
 from typing import Any
@@ -35,6 +34,7 @@ from chargepoint_driver.errors import (
     ChargePointError,
     InvalidValueError,
     NotFoundError,
+    StoreError,
     TransientError,
     WriteRejectedError,
 )
@@ -366,7 +366,7 @@ class Limiter:
         will not know of it."""
         try:
             save(point)
-        except sqlite3.Error as error:
+        except StoreError as error:
             self._count(point, "not_stored", type(error).__name__)
         else:
             self._store.committed()

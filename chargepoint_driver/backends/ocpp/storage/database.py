@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -29,8 +28,9 @@ from chargepoint_driver.backends.ocpp.storage.migrations import (
     migrate,
     version_of,
 )
-from chargepoint_driver.errors import ConfigurationError
+from chargepoint_driver.errors import ConfigurationError, StoreError
 from chargepoint_driver.events.stored_events import begin_run
+from chargepoint_driver.process import sqlite
 from chargepoint_driver.process.files import make_private
 from chargepoint_driver.text import get_logger
 
@@ -52,9 +52,9 @@ _NOTABLE_S = 0.5
 _CLOSE_WAIT_S = 2.0
 
 
-def _is_lock(error: sqlite3.Error) -> bool:
-    """Return True if another connection has the file locked. Python 3.10 has no error codes."""
-    return isinstance(error, sqlite3.OperationalError) and "is locked" in str(error)
+def _is_lock(error: Exception) -> bool:
+    """Return True if another connection has the file locked."""
+    return isinstance(error, StoreError) and "is locked" in str(error)
 
 
 class Database:
@@ -90,10 +90,10 @@ class Database:
                 raise
         except NewerSchemaError as error:
             raise ConfigurationError(f"database: {path} cannot be used: {error}") from None
-        except (sqlite3.Error, OSError) as error:
+        except (StoreError, OSError) as error:
             if integrity.is_damage(error):
                 raise ConfigurationError(f"database: {integrity.advice(path, error)}") from None
-            by = holders(path) if isinstance(error, sqlite3.Error) and _is_lock(error) else ""
+            by = holders(path) if _is_lock(error) else ""
             raise ConfigurationError(
                 f"database: {path} cannot be used ({error}{f', by {by}' if by else ''}); "
                 f"{'end that process' if by else 'correct the path or its rights'}"
@@ -116,7 +116,7 @@ class Database:
         self._later: dict[tuple[Any, ...], tuple[str, tuple[Any, ...]]] = {}
 
     def _open_file(self, path: Path, now_s: float) -> None:
-        self._db = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
+        self._db = sqlite.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
         lenient(self._db)
         try:
             self._last_event = self._prepare(
@@ -133,7 +133,7 @@ class Database:
             raise NewerSchemaError(found)
         is_small = self._path.stat().st_size <= integrity.MAX_CHECKED_BYTES
         if is_small and (fault := integrity.fault_in(self._db)) is not None:
-            raise sqlite3.DatabaseError(fault)
+            raise StoreError(fault)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
         migrate(self._db)
@@ -163,7 +163,7 @@ class Database:
 
     def committed(self) -> asyncio.Future[None]:
         """Done when everything written so far is in the file; it survives the end of the
-        process, however sudden. Fails with sqlite3.Error when it could not be written.
+        process, however sudden. Fails with StoreError when it could not be written.
 
         The future is shared: who may be cancelled shields it.
         """
@@ -203,12 +203,12 @@ class Database:
     async def writable(self) -> None:
         """Wait until writes succeed at once, for the rest of this step of the loop.
 
-        Raises sqlite3.OperationalError where another process holds the file for LOCK_WAIT_S.
+        Raises StoreError where another process holds the file for LOCK_WAIT_S.
         """
         end_s = self._clock() + 2 * LOCK_WAIT_S
         while not self.try_begin():
             if self._clock() > end_s:
-                raise sqlite3.OperationalError("database is locked")
+                raise StoreError("database is locked")
             self._is_wanted = True
             await asyncio.shield(self.committed())
         self.committed()
@@ -219,7 +219,7 @@ class Database:
             return True
         try:
             self._db.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error as error:
+        except StoreError as error:
             if _is_lock(error):
                 return False
             raise
@@ -231,12 +231,12 @@ class Database:
         return True
 
     def flush(self) -> None:
-        """Commit now, and wait for the disk. Raises sqlite3.Error or OSError, and then nothing
+        """Commit now, and wait for the disk. Raises StoreError or OSError, and then nothing
         of it is stored."""
         end_s = self._clock() + _CLOSE_WAIT_S
         while not self._try_commit():
             if self._clock() > end_s:
-                error = sqlite3.OperationalError("database is locked")
+                error = StoreError("database is locked")
                 self._fail(error)
                 raise error
             time.sleep(_RETRY_S)
@@ -245,11 +245,11 @@ class Database:
 
     def _try_commit(self) -> bool:
         """Write and commit; False where another process has the file locked. Raises
-        sqlite3.Error, and then nothing of it is stored."""
+        StoreError, and then nothing of it is stored."""
         try:
             if not self._flush():
                 return False
-        except sqlite3.Error as error:
+        except StoreError as error:
             self._fail(error)
             raise
         if self._failing:
@@ -257,7 +257,7 @@ class Database:
             _log.warning("database: %s can be written again", self._path)
         return True
 
-    def _fail(self, error: sqlite3.Error) -> None:
+    def _fail(self, error: StoreError) -> None:
         if not self._failing and not _is_lock(error):
             self._failing = True
             _log.error(
@@ -273,7 +273,7 @@ class Database:
         settle(waiting, error)
         settle(for_disk, error)
         self._rows.clear()  # of messages that are refused now; a register is true all the same
-        with suppress(sqlite3.Error):
+        with suppress(StoreError):
             self._db.execute("ROLLBACK")
 
     def _flush(self) -> bool:
@@ -320,9 +320,9 @@ class Database:
             if not self._try_commit():
                 if self._wait_for_lock():
                     return
-                failed = sqlite3.OperationalError("database is locked")
+                failed = StoreError("database is locked")
                 self._fail(failed)
-        except sqlite3.Error as error:
+        except StoreError as error:
             failed = error
         self._is_due = self._is_wanted = False
         self._locked_since = None
@@ -364,9 +364,9 @@ class Database:
 
     def _begin(self) -> None:
         if not self.try_begin():
-            raise sqlite3.OperationalError("database is locked")
+            raise StoreError("database is locked")
 
-    def _write(self, sql: str, values: tuple[Any, ...]) -> sqlite3.Cursor:
+    def _write(self, sql: str, values: tuple[Any, ...]) -> sqlite.Cursor:
         self._begin()
         self._must_flush = True
         self._writes += 1

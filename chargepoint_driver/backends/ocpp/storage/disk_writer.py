@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
 from chargepoint_driver.backends.ocpp.storage.migrations import VERSION
+from chargepoint_driver.errors import StoreError
+from chargepoint_driver.process import sqlite
 from chargepoint_driver.process.loop_thread import native_queue, start_native_thread
 
 __all__ = ["DiskWriter", "settle"]
@@ -117,14 +118,14 @@ class DiskWriter:
 
     def _checkpoint(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
-            with closing(sqlite3.connect(self._path, timeout=0, isolation_level=None)) as db:
+            with closing(sqlite.connect(self._path, timeout=0, isolation_level=None)) as db:
                 # Long, and stops nobody; then short, and commits are tried again meanwhile.
                 db.execute("PRAGMA wal_checkpoint(PASSIVE)")
                 busy, _, _ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
                 if not busy:
                     # The first write of an empty log waits for the disk: better here.
                     db.execute(f"PRAGMA user_version = {VERSION}")
-        except sqlite3.Error:
+        except StoreError:
             pass  # another process has the file; the log grows, and the next try comes
         # Not at once: a reader may keep the log in use for a while.
         _tell(loop, lambda: loop.call_later(1.0, self._checkpointed))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from pathlib import Path
 
 from chargepoint_driver.backends.ocpp.storage.store import Store
-from chargepoint_driver.errors import NotFoundError, TransientError
+from chargepoint_driver.errors import NotFoundError, StoreError, TransientError
 
 __all__ = ["forget_in"]
 
@@ -22,7 +21,7 @@ def forget_in(path: Path, station_id: str) -> None:
         if station_id not in {row["id"] for row in store.points()}:
             raise NotFoundError(f"no charge point {station_id[:128]!r} was ever connected here")
         store.forget(station_id, time.time())
-    except sqlite3.Error as error:
+    except StoreError as error:
         raise TransientError(
             f"{path}: cannot be written now ({error}); nothing was changed"
         ) from None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
+from chargepoint_driver.errors import StoreError
+from chargepoint_driver.process import sqlite
 from chargepoint_driver.process.loop_thread import start_native_thread
 
 __all__ = ["MAX_CHECKED_BYTES", "advice", "check_in_background", "fault_in", "is_damage"]
@@ -25,11 +26,11 @@ def advice(path: Path, fault: object) -> str:
     )
 
 
-def fault_in(db: sqlite3.Connection) -> str | None:
+def fault_in(db: sqlite.Connection) -> str | None:
     """Return what a quick check finds wrong with a file, None where it is sound."""
     try:
         (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
-    except sqlite3.DatabaseError as error:
+    except StoreError as error:
         if not is_damage(error):
             raise
         return str(error)
@@ -46,7 +47,7 @@ def check_in_background(path: Path, tell: Callable[[str], None]) -> None:
     loop = asyncio.get_running_loop()
 
     def check() -> None:
-        with suppress(sqlite3.Error), closing(sqlite3.connect(path, timeout=5)) as db:
+        with suppress(StoreError), closing(sqlite.connect(path, timeout=5)) as db:
             if (fault := fault_in(db)) is not None:
                 with suppress(RuntimeError):  # the loop has ended
                     loop.call_soon_threadsafe(lambda: tell(advice(path, fault)))

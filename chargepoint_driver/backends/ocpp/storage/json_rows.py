@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any
 
 import msgspec
 
+from chargepoint_driver.process import sqlite
+
 __all__ = ["damaged_row", "lenient", "object_in"]
 
 
-def lenient(db: sqlite3.Connection) -> None:
+def lenient(db: sqlite.Connection) -> None:
     """Have texts that are no UTF-8 read with replacements: SQLite would end the whole reading."""
     db.text_factory = lambda raw: raw.decode("utf-8", "replace")
 

@@ -7,9 +7,11 @@ change an entry that was released, and never change `schema.sql`: add the next n
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
+
+from chargepoint_driver.errors import StoreError
+from chargepoint_driver.process import sqlite
 
 __all__ = ["MIGRATIONS", "VERSION", "NewerSchemaError", "migrate", "version_of"]
 
@@ -66,7 +68,7 @@ VERSION = max(MIGRATIONS, default=1)
 """The version that this release reads and writes."""
 
 
-class NewerSchemaError(sqlite3.DatabaseError):
+class NewerSchemaError(StoreError):
     """The file was written by a newer release."""
 
     def __init__(self, found: int) -> None:
@@ -76,16 +78,16 @@ class NewerSchemaError(sqlite3.DatabaseError):
         )
 
 
-def version_of(db: sqlite3.Connection) -> int:
+def version_of(db: sqlite.Connection) -> int:
     """Return the version of the schema; 0 means that the file names none."""
     return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
-def migrate(db: sqlite3.Connection) -> None:
+def migrate(db: sqlite.Connection) -> None:
     """Bring the file to `VERSION`, one step at a time. A step is done whole or not at all.
 
     The connection must be in autocommit mode (isolation_level None). Raises NewerSchemaError,
-    and sqlite3.Error when a step fails; then the file has the version of the step before.
+    and StoreError when a step fails; then the file has the version of the step before.
     """
     found = version_of(db)
     if found > VERSION:

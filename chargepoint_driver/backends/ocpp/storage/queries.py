@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -18,7 +17,8 @@ from chargepoint_driver.backends.ocpp.storage.json_rows import (
     object_in,
 )
 from chargepoint_driver.backends.ocpp.storage.migrations import version_of
-from chargepoint_driver.errors import NotFoundError, TransientError
+from chargepoint_driver.errors import NotFoundError, StoreError, TransientError
+from chargepoint_driver.process import sqlite
 from chargepoint_driver.reports import as_csv, month_bounds
 from chargepoint_driver.text import get_logger
 
@@ -259,17 +259,17 @@ def limits(path: Path) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+def _reading(path: Path) -> Iterator[sqlite.Connection]:
     """A connection that only reads. Raises NotFoundError, TransientError."""
     if not path.is_file():
         raise NotFoundError(f"there is no database {path}")
     try:
         with closing(
-            sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
+            sqlite.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
         ) as db:
             lenient(db)
             yield db
-    except sqlite3.Error as error:
+    except StoreError as error:
         raise TransientError(f"{path}: cannot be read now ({error})") from None
 
 
@@ -308,7 +308,7 @@ def _readable(path: Path, text: object, row: str) -> dict[str, Any]:
         return {}
 
 
-def _select(db: sqlite3.Connection) -> str:
+def _select(db: sqlite.Connection) -> str:
     """The columns of `_row`. A file that no central system of this release has opened yet has
     the older schema."""
     late = [*_SINCE_2] if version_of(db) >= 2 else [*_SINCE_2.values()]

@@ -70,7 +70,7 @@ class Retention(Database):
     def sweep_step(self, sweep: Sweep) -> bool:
         """Delete what is due of the next rows. Returns whether there may be more.
 
-        Commit after each step. Raises sqlite3.Error; then the sweep is over.
+        Commit after each step. Raises StoreError; then the sweep is over.
         """
         table, ours, ended, most = KINDS[sweep.kind]
         rows = self._db.execute(

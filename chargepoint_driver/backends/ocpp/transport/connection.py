@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import itertools
-import sqlite3
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -33,6 +32,7 @@ from chargepoint_driver.backends.ocpp.wire.leniency import Departures
 from chargepoint_driver.errors import (
     InvalidValueError,
     OutcomeUnknownError,
+    StoreError,
     TransientError,
     WriteRejectedError,
 )
@@ -197,7 +197,7 @@ class Connection:
                 if is_transaction:
                     self._unsent = asyncio.get_running_loop().create_future()
                 await stored
-        except (sqlite3.Error, OSError) as error:
+        except (StoreError, OSError) as error:
             answer = self._refuse_unstored(text, error)
             after.clear()
         # What came before the end is still read: the answer to a call may be in it.
@@ -223,7 +223,7 @@ class Connection:
         try:
             answer = self._take(text, after)
             stored = store.stored_since(mark)
-        except (sqlite3.Error, OSError) as error:
+        except (StoreError, OSError) as error:
             answer = self._refuse_unstored(text, error)
             after.clear()
         if answer is None:
@@ -342,7 +342,7 @@ class Connection:
             self._bad += 1
             self._desk.count(point, "refused_requests", f"{frame.action[:40]!r} {error.code}")
             return framing.error_text(frame.message_id, error, version)
-        except sqlite3.Error:
+        except StoreError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the charge point is answered
             self._desk.count(point, "internal_errors", f"{frame.action[:40]!r} {error!r}")
@@ -447,7 +447,7 @@ class Connection:
         frame = framing.read_frame(text)
         if self._recent is not None:
             self._recent.pop(frame.message_id, None)
-        with suppress(sqlite3.Error):
+        with suppress(StoreError):
             restore_running(self._desk.store, self.point)
         error = WireError("InternalError", "not stored; send it again")
         return framing.error_text(frame.message_id, error, self.dialect.version)

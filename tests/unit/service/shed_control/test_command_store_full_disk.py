@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import resource
-import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -13,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from chargepoint_driver.errors import StoreError
+from chargepoint_driver.process import sqlite
 from chargepoint_driver.simulator import ManualClock, Simulator
 
 from .conftest import Rig
@@ -28,11 +29,11 @@ def fill(rig: Rig) -> None:
     store._db.execute(f"PRAGMA max_page_count = {pages}")
     for size in (900, 1):
         rows = ([f"{size} {number}", size] for number in range(10_000))
-        with pytest.raises(sqlite3.OperationalError, match="full"):
+        with pytest.raises(StoreError, match="full"):
             _fill_with(store._db, other, rows)
 
 
-def _fill_with(db: sqlite3.Connection, statement: str, rows: Iterable[list[Any]]) -> None:
+def _fill_with(db: sqlite.Connection, statement: str, rows: Iterable[list[Any]]) -> None:
     for row in rows:  # each in a transaction of its own, so that what fits stays
         db.execute(statement, row)
 

@@ -12,7 +12,8 @@ import pytest
 from chargepoint_driver.backends.ocpp.storage import migrations, queries
 from chargepoint_driver.backends.ocpp.storage.database import Database
 from chargepoint_driver.backends.ocpp.storage.migrations import VERSION, migrate, version_of
-from chargepoint_driver.errors import ConfigurationError
+from chargepoint_driver.errors import ConfigurationError, StoreError
+from chargepoint_driver.process import sqlite
 
 V1 = Path(__file__).with_name("schema_v1.sql")
 
@@ -25,8 +26,8 @@ def old_file(path: Path) -> Path:
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    with closing(sqlite3.connect(tmp_path / "m.db", isolation_level=None)) as found:
+def db(tmp_path: Path) -> Iterator[sqlite.Connection]:
+    with closing(sqlite.connect(tmp_path / "m.db", isolation_level=None)) as found:
         yield found
 
 
@@ -106,12 +107,12 @@ def test_a_newer_file_is_refused_with_both_versions_and_not_touched(tmp_path: Pa
 
 
 def test_a_step_that_fails_leaves_the_version_before(
-    db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+    db: sqlite.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps = ["CREATE TABLE half (a)", "INSERT INTO nowhere VALUES (1)"]
     monkeypatch.setattr(migrations, "MIGRATIONS", {**migrations.MIGRATIONS, VERSION + 1: steps})
     monkeypatch.setattr(migrations, "VERSION", VERSION + 1)
-    with pytest.raises(sqlite3.OperationalError, match="nowhere"):
+    with pytest.raises(StoreError, match="nowhere"):
         migrate(db)
     assert version_of(db) == VERSION
     assert not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'half'").fetchall()

@@ -19,7 +19,12 @@ from chargepoint_driver.backends.ocpp.model.energy import Registers
 from chargepoint_driver.backends.ocpp.storage import queries
 from chargepoint_driver.backends.ocpp.storage.store import Store
 from chargepoint_driver.backends.ocpp.storage.transaction_table import End
-from chargepoint_driver.errors import ConfigurationError, InvalidValueError, NotFoundError
+from chargepoint_driver.errors import (
+    ConfigurationError,
+    InvalidValueError,
+    NotFoundError,
+    StoreError,
+)
 
 from ..conftest import Charger, eventually
 
@@ -164,13 +169,13 @@ def test_after_a_flush_that_failed_nobody_takes_it_for_stored(tmp_path, monkeypa
         with monkeypatch.context() as broken:
 
             def full() -> bool:
-                raise sqlite3.OperationalError("database or disk is full")
+                raise StoreError("database or disk is full")
 
             broken.setattr(store, "_flush", full)
-            with pytest.raises(sqlite3.OperationalError):
+            with pytest.raises(StoreError):
                 store.flush()
         for each in (stored, written):
-            with pytest.raises(sqlite3.OperationalError):
+            with pytest.raises(StoreError):
                 await asyncio.wait_for(each, 10)
         store.close()
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import random
 import socket
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -15,6 +14,7 @@ import pytest
 from websockets.frames import Frame, Opcode
 
 from chargepoint_driver.backends.ocpp.transport.throttle import ThrottledConnection
+from chargepoint_driver.errors import StoreError
 
 from ..conftest import LIMIT_S, Clock, Site
 
@@ -188,7 +188,7 @@ def test_what_is_not_stored_is_refused_and_what_follows_waits_for_it(
 
     def _flush() -> bool:
         if fails.pop():
-            raise sqlite3.OperationalError("disk I/O error")
+            raise StoreError("disk I/O error")
         monkeypatch.setattr(store, "_flush", real)
         return real()
 
