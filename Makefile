@@ -19,6 +19,7 @@
 # make chromium        install a browser for the tests of the page (apt-get)
 # make engines         install NATS and Mosquitto for the tests of the event stream (apt-get)
 # make alert-agents    install the platform's agents for alerts, for their tests
+# make ilc             run VOLTTRON's ILC and actuator against a simulated port
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -33,7 +34,7 @@ PYTEST ?=
 
 RELEASE ?= $(or $(TMPDIR),/tmp)/chargepoint-release
 
-.PHONY: live-status help release-check all venv demo test chromium engines alert-agents fuzz fuzz-xml faults attack kills soak lowest pythons audit beside check docs bench clean
+.PHONY: live-status help release-check all venv demo test chromium engines alert-agents ilc fuzz fuzz-xml faults attack kills soak lowest pythons audit beside check docs bench clean
 all: check test
 
 # The comment at the top of this file.
@@ -91,6 +92,18 @@ engines: $(READY)
 alert-agents: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --pre --no-deps \
 	    volttron-emailer volttron-threshold-detection volttron-topic-watcher
+
+# In a folder of their own: ILC needs scipy and sympy. Their metadata would replace volttron-core.
+ilc: build/ilc/.ready
+	$(BIN)/python -m pytest tests/system/platform/test_ilc.py
+
+build/ilc/.ready: $(READY)
+	rm -rf build/ilc
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target build/ilc \
+	    --pre --no-deps 'volttron-ilc==2.2.3a6' 'volttron-actuator==0.1.1a9'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target build/ilc \
+	    'numpy>=2' 'scipy>=1.6' 'sympy>=1.12,<2' 'transitions>=0.9,<0.10'
+	touch build/ilc/.ready
 
 # For so long: make fuzz MINUTES=30
 fuzz: $(READY)

@@ -2,7 +2,7 @@
 
     in   {"id": 1, "peer": "platform.driver", "method": "get_point", "args": [...], "kwargs": {}}
          {"id": 2, "subscribe": "devices/campus"}
-         {"id": 3, "publish": "devices/campus/meter/all", "message": ...}
+         {"id": 3, "publish": "devices/campus/meter/all", "message": ..., "headers": {...}}
     out  {"id": 1, "result": ...}  or  {"id": 1, "error": "..."}
          {"topic": "devices/campus/...", "headers": {...}, "message": ...}
 
@@ -70,7 +70,9 @@ def answer(agent: Agent, line: dict[str, Any]) -> None:
             )
             result = None
         elif "publish" in line:
-            published = agent.vip.pubsub.publish("pubsub", line["publish"], {}, line["message"])
+            published = agent.vip.pubsub.publish(
+                "pubsub", line["publish"], line.get("headers", {}), line["message"]
+            )
             published.get(timeout=CALL_LIMIT_S)
             result = None
         else:

@@ -52,9 +52,10 @@ class Link:
         """From now on messages() has what is published under this topic."""
         self._ask(f"Subscribing to {prefix}", {"subscribe": prefix})
 
-    def publish(self, topic: str, message: Any) -> None:
+    def publish(self, topic: str, message: Any, headers: Mapping[str, str] | None = None) -> None:
         """Put a message on the bus, as any agent could."""
-        self._ask(f"Publishing on {topic}", {"publish": topic, "message": message})
+        request = {"publish": topic, "message": message, "headers": dict(headers or {})}
+        self._ask(f"Publishing on {topic}", request)
 
     def messages(self) -> list[dict[str, Any]]:
         """Return what came in since the last call: dicts with topic, headers and message."""

@@ -1,8 +1,8 @@
 """Start of an alert agent of the platform: `python -m chargepoint_driver.examples.alerts
 topic_watcher`.
 
-The releases volttron-topic-watcher 2.0.0rc0 and volttron-emailer 0.1.0 call
-`volttron.utils.setup_logging`, which volttron-core 2.0.0rc38 has in `volttron.client.logs`.
+The releases volttron-topic-watcher 2.0.0rc0, volttron-emailer 0.1.0 and volttron-actuator 0.1.1a9
+call `volttron.utils.setup_logging`, which volttron-core 2.0.0rc38 has in `volttron.client.logs`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def main() -> None:
     if len(sys.argv) != 2:
         sys.exit(
             "usage: python -m chargepoint_driver.examples.alerts "
-            "threshold_detection|topic_watcher|emailer"
+            "threshold_detection|topic_watcher|emailer|actuator"
         )
     if not hasattr(volttron.utils, "setup_logging"):
         volttron.utils.setup_logging = setup_logging
