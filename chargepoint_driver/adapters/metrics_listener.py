@@ -35,6 +35,10 @@ _EVERY_S = 0.5
 Services = Callable[[], Iterable[tuple[str, Service]]]
 
 
+def _pause() -> None:
+    gevent.sleep(0)
+
+
 class _Server(WSGIServer):  # type: ignore[misc]  # gevent has no types
     """Ends a connection that lasts longer than a scrape does."""
 
@@ -67,7 +71,7 @@ class MetricsListener:
             if address is None:
                 return
             exposition = Exposition(
-                lambda: [of_service(name, service) for name, service in self._services()],
+                lambda: [of_service(name, service, _pause) for name, service in self._services()],
                 {"hub": lambda: self._delay},
             )
             self._server = _Server(

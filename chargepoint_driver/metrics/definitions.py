@@ -84,7 +84,7 @@ _ROWS = (
     ),
     Metric(
         "chargepoint_load_watts", "gauge",
-        "Sum of the loads that are known. Left out where none is known.",
+        "Sum of the loads that are known, of the last 15 minutes. Left out where none is known.",
         (_ACCOUNT,),
     ),
     Metric(

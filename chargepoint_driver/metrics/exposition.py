@@ -16,7 +16,7 @@ from chargepoint_driver.process.loop_delay import BOUNDS_S, LoopDelay
 __all__ = ["CONTENT_TYPE", "Exposition", "need_prometheus"]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-_KEEP_S = 2.0
+_KEEP_S = 5.0
 _PREFIX = "chargepoint_"
 
 Samples = Iterator[tuple[tuple[str, ...], float]]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, TypeVar
 
 from chargepoint_driver.backend import OutcomeBackend
 from chargepoint_driver.catalogue import Data
@@ -15,11 +16,18 @@ from chargepoint_driver.events import SinkState
 from chargepoint_driver.records import StationRecord, Values
 from chargepoint_driver.service import Service
 
-__all__ = ["STATUSES", "AccountReading", "of_central_system", "of_service"]
+__all__ = ["MAX_AGE_S", "STATUSES", "AccountReading", "of_central_system", "of_service"]
 
 STATUSES = ("AVAILABLE", "INUSE", "UNREACHABLE", "UNKNOWN")
 """The statuses that have a series of their own; all others are `other`."""
+MAX_AGE_S = 900.0
+"""What is known of a station for longer counts as not known."""
 _UNREACHABLE = "UNREACHABLE"
+_AT_ONCE = 100
+_PAUSE_S = 0.0005
+
+Pause = Callable[[], None]
+_Row = TypeVar("_Row")
 
 
 @dataclass
@@ -74,8 +82,12 @@ class AccountReading:
             self.ages_s[data, "oldest"] = max(found)
 
 
-def of_service(name: str, service: Service) -> AccountReading:
-    """An account as a service has it. Never raises."""
+def _rest() -> None:
+    time.sleep(_PAUSE_S)
+
+
+def of_service(name: str, service: Service, pause: Pause = _rest) -> AccountReading:
+    """An account as a service has it. Never raises. `pause` lets others run for a moment."""
     found = AccountReading(name)
     backend = service.backend
     found.irregularities = service.counters()
@@ -86,9 +98,9 @@ def of_service(name: str, service: Service) -> AccountReading:
     try:
         system = getattr(backend, "system", None)
         if system is None:
-            _read_records(found, service)
+            _read_records(found, service, pause)
         else:
-            _read_views(found, system)
+            _read_views(found, system, pause)
         found.sheds = service.control.statuses()
         found.sinks = service.sinks()
     except ChargePointError:
@@ -96,13 +108,13 @@ def of_service(name: str, service: Service) -> AccountReading:
     return found
 
 
-def of_central_system(name: str, system: Any) -> AccountReading:
+def of_central_system(name: str, system: Any, pause: Pause = _rest) -> AccountReading:
     """The account of a central system without a service. Never raises."""
     found = AccountReading(name)
     try:
         found.irregularities = system.counters()
         found.outcomes = system.outcomes()
-        _read_views(found, system)
+        _read_views(found, system, pause)
         found.sinks = system.sinks()
     except ChargePointError:
         return _unreadable(found)
@@ -121,15 +133,28 @@ def _unreadable(found: AccountReading) -> AccountReading:
     )
 
 
-def _read_records(found: AccountReading, service: Service) -> None:
-    """Take the records that the cache holds, however old."""
+def _read_records(found: AccountReading, service: Service, pause: Pause) -> None:
+    """Take the records that the cache holds. What an old one says is not known any more."""
     statuses, loads = (service.cache.known(data) for data in (Data.STATUS, Data.LOAD))
     found.add_ages("status", (age_s for _, age_s in statuses.values()))
     found.add_ages("load", (age_s for _, age_s in loads.values()))
-    for station in sorted(statuses.keys() | loads.keys()):
-        status = statuses[station][0] if station in statuses else None
-        load = loads[station][0] if station in loads else None
-        _add_station(found, status, load)
+    for station in _gently(sorted(statuses.keys() | loads.keys()), pause):
+        _add_station(found, _current(statuses.get(station)), _current(loads.get(station)))
+
+
+def _current(known: tuple[StationRecord, float] | None) -> StationRecord | None:
+    """The record; of one that is too old only that the ports are there."""
+    if known is None or known[1] <= MAX_AGE_S:
+        return None if known is None else known[0]
+    return known[0]._replace(ports={port: {} for port in known[0].ports})
+
+
+def _gently(rows: Iterable[_Row], pause: Pause) -> Iterator[_Row]:
+    """Yield the rows, with a pause after each 100: whoever serves chargers goes first."""
+    for number, row in enumerate(rows, start=1):
+        yield row
+        if not number % _AT_ONCE:
+            pause()
 
 
 def _add_station(
@@ -137,10 +162,9 @@ def _add_station(
 ) -> None:
     of_status: Mapping[int, Values] = {} if status is None else status.ports
     of_load: Mapping[int, Values] = {} if load is None else load.ports
-    if of_status:
-        found.add_station(
-            any(values.get("Status") != _UNREACHABLE for values in of_status.values())
-        )
+    told = [text for values in of_status.values() if (text := values.get("Status"))]
+    if told:
+        found.add_station(any(text != _UNREACHABLE for text in told))
     for port in sorted(of_status.keys() | of_load.keys()):
         said, measured = of_status.get(port, {}), of_load.get(port, {})
         # Without a reply the status is not known.
@@ -151,14 +175,14 @@ def _add_station(
             found.add_limit(limit_kw)
 
 
-def _read_views(found: AccountReading, system: Any) -> None:
+def _read_views(found: AccountReading, system: Any, pause: Pause) -> None:
     """Take what a central system has in memory of its charge points."""
     found.messages = system.messages()
     found.events = system.newest_event()
     found.connections = system.connections()
     now = datetime.now(timezone.utc)
     ages: list[float] = []
-    for view in system.charge_points():
+    for view in _gently(system.each_charge_point(), pause):
         found.add_station(view.status != _UNREACHABLE)
         if view.connected and view.last_seen:
             ages.append(

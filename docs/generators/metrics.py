@@ -31,6 +31,8 @@ process show at its one port. The library `prometheus-client` comes with the ext
 and `ocpp`.
 
 - An unknown value has no sample: its gauge is left out, and is never 0.
+- Data of ChargePoint's service that is older than 15 minutes counts as not known.
+- An answer is kept for five seconds: several scrapers cost one reading.
 - `chargepoint_account_readable` is 0 if an account cannot be read. Then its gauges are left out.
 - No label holds a station, a session or a person: the number of series does not grow with the site.
 - Units are base units: watts, seconds, bytes.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -187,6 +187,12 @@ class CentralSystem(NamedOperations):
         """Every charge point that is known, connected or not."""
         csms = self._running
         return [csms.view(point) for _, point in sorted(csms.points.copy().items())]
+
+    def each_charge_point(self) -> Iterator[ChargerView]:
+        """Yield the same one by one, each as it stands when it is asked for."""
+        csms = self._running
+        for _, point in sorted(csms.points.copy().items()):
+            yield csms.view(point)
 
     def charge_point(self, station_id: str) -> ChargerView:
         """One charge point. Raises NotFoundError."""

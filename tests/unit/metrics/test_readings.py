@@ -12,7 +12,8 @@ from chargepoint_driver.backends.ocpp import CentralSystem, OcppConfig
 from chargepoint_driver.backends.soap import SoapBackend
 from chargepoint_driver.config import AccountConfig, OcppAccount
 from chargepoint_driver.errors import ChargePointError, TransientError
-from chargepoint_driver.metrics import of_central_system, of_service
+from chargepoint_driver.metrics import of_central_system, of_service, readings
+from chargepoint_driver.metrics.readings import MAX_AGE_S
 from chargepoint_driver.service import Accounts, Service
 from chargepoint_driver.simulator import ManualClock, Simulator
 
@@ -199,3 +200,20 @@ def test_the_services_of_accounts_by_name(garage):
     fields = {"username": "u", "password": "p", "endpoint": garage.sim.soap_url}
     assert accounts.configure({"accounts": {"one": fields}}) == []
     assert accounts.services() == [("one", garage.service)]
+
+
+def test_what_was_read_long_ago_is_not_known_any_more(garage):
+    garage.read("getStationStatus", "getLoad")
+    garage.now_s += MAX_AGE_S
+    assert of_service("a", garage.service).load_w is not None
+    garage.now_s += 1
+    found = of_service("a", garage.service)
+    assert (found.load_w, found.limited, found.load_unknown) == (None, 0, 4)
+    assert (found.ports, found.stations) == ({"UNKNOWN": 4}, Counter())
+    assert found.ages_s["load", "oldest"] == MAX_AGE_S + 1
+
+
+def test_a_large_site_is_read_in_pieces():
+    pauses = []
+    rows = list(readings._gently(range(250), lambda: pauses.append(1)))
+    assert (len(rows), len(pauses)) == (250, 2)
