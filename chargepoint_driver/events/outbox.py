@@ -118,6 +118,12 @@ class Outbox:
             )
         self._work.put(True)
 
+    @property
+    def last(self) -> int:
+        """The id of the newest event; 0 for none."""
+        with self._lock:
+            return self._last
+
     def flush(self, timeout_s: float = _CLOSE_S) -> None:
         """Wait until what was added is on the disk, or the time is over."""
         done = native_queue()

@@ -99,6 +99,7 @@ def of_service(name: str, service: Service, pause: Pause = _rest) -> AccountRead
         system = getattr(backend, "system", None)
         if system is None:
             _read_records(found, service, pause)
+            found.events = service.newest_event()
         else:
             _read_views(found, system, pause)
         found.sheds = service.control.statuses()

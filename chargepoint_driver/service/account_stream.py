@@ -104,6 +104,10 @@ class AccountStream:
             raise
         self._log = self._events = log
 
+    def newest_event(self) -> int | None:
+        """Return the id of the event that was stored last, of an account with an outbox."""
+        return None if self._outbox is None else self._outbox.last
+
     def attach(self, control: ShedController, alerts: StationAlerts) -> None:
         """Take in what becomes of commands and alerts, where sinks are configured."""
         events = self._events

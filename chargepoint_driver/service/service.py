@@ -181,6 +181,10 @@ class Service:
         service._stream.attach(service.control, service.station_alerts)
         return service
 
+    def newest_event(self) -> int | None:
+        """Return the id of the event that an outbox stored last; None without one."""
+        return self._stream.newest_event()
+
     def sinks(self) -> list[SinkState]:
         """Return how each sink of the account's events stands; empty where there is none."""
         return self._stream.sinks()

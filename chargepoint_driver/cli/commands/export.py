@@ -15,7 +15,7 @@ from rich.table import Table as Shown
 
 from chargepoint_driver import __version__
 from chargepoint_driver.cli.commands.sessions import bounds
-from chargepoint_driver.cli.export import values
+from chargepoint_driver.cli.export import stored, values
 from chargepoint_driver.cli.export.tables import TABLES, Table
 from chargepoint_driver.cli.export.writers import FORMATS, Row, need_pyarrow, write
 from chargepoint_driver.cli.support import session_intervals
@@ -43,10 +43,10 @@ from chargepoint_driver.service.shed_control import kept_writes
 
 __all__ = ["export"]
 
-_OF_OCPP = ("sessions", "meter_values", "limits", "writes")
-_OF_SOAP = ("sessions", "limits", "writes", "intervals", "transactions")
+_OF_OCPP = ("sessions", "meter_values", "limits", "sheds", "writes")
+_OF_SOAP = ("sessions", "limits", "sheds", "writes", "intervals", "transactions")
 # One call for each session: only on demand.
-_DEFAULT_OF_SOAP = ("sessions", "limits", "writes", "transactions")
+_DEFAULT_OF_SOAP = ("sessions", "limits", "sheds", "writes", "transactions")
 _DICTIONARY = "data-dictionary"
 
 
@@ -190,6 +190,7 @@ def _of_ocpp(
         "sessions": lambda: ocpp.sessions(database, station, since, until),
         "meter_values": lambda: ocpp.meter_values(database, station, since, until),
         "limits": lambda: ocpp.limits(database, station),
+        "sheds": lambda: stored.sheds(database, station, since, until),
     }
     if command_file is not None and key is not None:
         found["writes"] = lambda: _writes(command_file, key, wanted)
@@ -218,6 +219,10 @@ def _of_soap(
     }
     if command_file is not None:
         found["writes"] = lambda: _writes(command_file, account.key, wanted)
+    events_file = account.events_file
+    if events_file is not None:
+        path = events_file.expanduser()
+        found["sheds"] = lambda: stored.sheds(path, station, since, until)
     if "intervals" in chosen:
         ids = session_intervals.ids(listed)
         note(
@@ -245,6 +250,8 @@ def _chosen(found: Source, names: Sequence[str]) -> Source:
     """The tables that are wanted. Without a command_file there are no writes to export."""
     if "writes" in names and "writes" not in found:
         note("writes: left out, because the config names no command_file")
+    if "sheds" in names and "sheds" not in found:
+        note("sheds: left out, because the config names no events_file")
     return {name: found[name] for name in TABLES if name in names and name in found}
 
 

@@ -136,6 +136,22 @@ WRITES = Table(
         Column("outcome", "text", "sent, staged, or the code of an error"),
     ),
 )
+SHEDS = Table(
+    "sheds",
+    "what became of commanded limits, in order, from the stored events; they are stored where the "
+    "account has sinks",
+    (
+        _STATION,
+        _PORT,
+        Column("time", "time", "moment of the change"),
+        Column("status", "text", "shedStatus from then on: pending, in force, released, ..."),
+        Column("allowed_load_kw", "number", "ceiling that is commanded", "kW"),
+        Column("percent_shed", "number", "share of the load to be shed", "percent"),
+        Column("station_group", "text", "station group whose total it is a share of; empty: none"),
+        Column("note", "text", "what went wrong"),
+        Column("event_id", "integer", "number of the stored message; it grows with receipt"),
+    ),
+)
 INTERVALS = Table(
     "intervals",
     "quarter hours of the sessions, from ChargePoint's service",
@@ -172,6 +188,7 @@ TRANSACTIONS = Table(
 )
 
 TABLES = {
-    table.name: table for table in (SESSIONS, METER_VALUES, LIMITS, WRITES, INTERVALS, TRANSACTIONS)
+    table.name: table
+    for table in (SESSIONS, METER_VALUES, LIMITS, SHEDS, WRITES, INTERVALS, TRANSACTIONS)
 }
 """Name to table, in the order of an export."""

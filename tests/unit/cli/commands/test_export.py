@@ -48,6 +48,9 @@ def database(tmp_path):
     of_2 = {"transactionInfo": {"transactionId": "=a-b"}, "samples": samples[:1]}
     store.event(AT_S + 1801, AT_S, "CP2", 2, "TransactionEvent", msgspec.json.encode(of_2))
     store.event(AT_S + 1802, AT_S, "CP2", None, "Heartbeat", b"{}")
+    shed = {"status": "in force", "allowed_load_kw": 6.0, "percent_shed": None, "note": ""}
+    store.event(AT_S + 1803, AT_S + 1803, "CP2", 1, "Shed", msgspec.json.encode(shed))
+    store.event(AT_S + 1804, AT_S + 1804, "CP2", 1, "Shed", b"{damaged")
     store.save(
         "limits",
         "CP1",
@@ -65,7 +68,10 @@ def test_the_record_of_a_central_system(run, tmp_path, database):
     done = run("export", "--database", database, "--out", out, *WHOLE, "--json")
     assert done.exit_code == 0, done.output
     rows = json.loads(done.stdout)["rows"]
-    assert rows == {"sessions": 0, "meter_values": 3, "limits": 1}
+    assert rows == {"sessions": 0, "meter_values": 3, "limits": 1, "sheds": 1}
+    (shed,) = read(out / "sheds.csv")
+    assert (shed["station"], shed["port"], shed["status"]) == ("CP2", "1", "in force")
+    assert (shed["allowed_load_kw"], shed["percent_shed"], shed["note"]) == ("6.0", "", "")
     first, second, third = read(out / "meter_values.csv")
     assert (first["station"], first["port"], first["transaction_id"]) == ("CP1", "1", "77")
     assert first["time"] == "2026-11-01T08:15:00.000Z"
