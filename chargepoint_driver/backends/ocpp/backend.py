@@ -12,7 +12,8 @@ from typing import Any
 
 from chargepoint_driver.backend import OPERATIONS, Limit, Reply, Request, Target
 from chargepoint_driver.backends.ocpp.central_system import CentralSystem
-from chargepoint_driver.backends.ocpp.model.charger import Charger, Electrical
+from chargepoint_driver.backends.ocpp.model.charger import Charger
+from chargepoint_driver.backends.ocpp.model.electrical import Electrical
 from chargepoint_driver.backends.ocpp.register_commands import ORDERS
 from chargepoint_driver.backends.ocpp.registers import Sessions, record_of
 from chargepoint_driver.backends.ocpp.status import ChargerView, view_of

@@ -17,7 +17,8 @@ import msgspec
 
 from chargepoint_driver.backends.ocpp.live_status import LiveStatuses
 from chargepoint_driver.backends.ocpp.model.authorization import IdTags
-from chargepoint_driver.backends.ocpp.model.charger import Charger, Electrical
+from chargepoint_driver.backends.ocpp.model.charger import Charger
+from chargepoint_driver.backends.ocpp.model.electrical import Electrical
 from chargepoint_driver.backends.ocpp.model.live_clock import LiveClock, moved
 from chargepoint_driver.backends.ocpp.model.plan import PLANS
 from chargepoint_driver.backends.ocpp.model.quirks import quirks_of

@@ -9,17 +9,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chargepoint_driver.backends.ocpp.model.charger import (
-    Charger,
-    Connector,
-    Transaction,
-    is_fault,
-    is_suspect,
-)
+from chargepoint_driver.backends.ocpp.model.charger import Charger, Connector, Transaction, is_fault
+from chargepoint_driver.backends.ocpp.model.electrical import is_suspect
 from chargepoint_driver.backends.ocpp.model.metering import COMPUTED
 from chargepoint_driver.backends.ocpp.model.plan import plan_text
+from chargepoint_driver.backends.ocpp.model.set_up_restarts import harmful_requests
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
-from chargepoint_driver.backends.ocpp.protocol.set_up_guard import harmful_requests
 from chargepoint_driver.catalogue.measurands import LOAD, MEASURANDS
 
 __all__ = ["ChargerView", "ConnectorView", "TransactionView", "register_status", "view_of"]

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import click
 
-from chargepoint_driver.cli.support.control_api import TOKEN_ENV, ask
+from chargepoint_driver.cli.control_api import TOKEN_ENV, ask
 from chargepoint_driver.errors import InvalidValueError
 
 __all__ = ["call"]

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from chargepoint_driver.catalogue import OCPP
-from chargepoint_driver.cli.support.control_api import TOKEN_ENV, ask, no_control_api
+from chargepoint_driver.cli.control_api import TOKEN_ENV, ask, no_control_api
 from chargepoint_driver.config import OcppAccount
 from chargepoint_driver.errors import ConfigurationError, InvalidReplyError
 

@@ -25,7 +25,6 @@ from .payload_reader import Fault as Wrong
 from .payload_reader import Fields, RefusalError
 from .scheduler import Entry, Scheduler
 from .spec import TwinSpec
-from .state_json import truth
 from .station import News, NotNowError
 
 log = get_logger(__name__)
@@ -356,10 +355,6 @@ class Charger(MeteredStation):
         self.refresh(self.booted_s)
         if not self.stays_offline:
             self.link.go_online()
-
-    def truth(self) -> dict[str, Any]:
-        """Return what is really going on; quantities carry their units."""
-        return truth(self)
 
     # -- hooks ----------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from .fleet import Fleet, UnknownTwinError
 from .moments import iso
 from .quirks import QUIRKS
 from .scenario import play, read_scenario
+from .state_json import truth
 from .station import NotNowError
 
 MAX_ADVANCE_S = 31 * 86_400
@@ -69,12 +70,12 @@ class HttpApi:
         fleet = self.fleet
         if not parts:
             if method == "GET":
-                return 200, {"charge_points": [one.truth() for one in fleet.points.values()]}
+                return 200, {"charge_points": [truth(one) for one in fleet.points.values()]}
             if method == "POST":
                 return 201, {"id": fleet.create(body)}
         elif len(parts) == 1:
             if method == "GET":
-                return 200, fleet.point(parts[0]).truth()
+                return 200, truth(fleet.point(parts[0]))
             if method == "DELETE":
                 await fleet.remove(parts[0])
                 return 200, {}
@@ -102,7 +103,7 @@ class HttpApi:
         if action not in ACTIONS:
             return 404, {"error": f"no action {action!r}: use one of {', '.join(sorted(ACTIONS))}"}
         result = await self.fleet.act(identity, action, body)
-        return 200, {**result, "state": point.truth()}
+        return 200, {**result, "state": truth(point)}
 
     def _look(self, name: str) -> dict[str, Any]:
         if name == "stats":

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from .charge_point import Charger
 from .connector import Connector, Fault
 from .moments import iso
 from .vehicle import Charge
-
-if TYPE_CHECKING:
-    from .charge_point import Charger
 
 MAX_TRANSACTIONS = 100
 

@@ -16,6 +16,7 @@ from .replay import replay
 from .scenario import Scenario, play
 from .server import Server
 from .spec import read_spec
+from .state_json import truth
 
 T = TypeVar("T")
 READY_S = 30.0
@@ -142,7 +143,7 @@ class Twins:
     def state(self, identity: str) -> dict[str, Any]:
         """Return what is really going on at a twin (see docs/reference/twins.md). Raises
         KeyError."""
-        return self._sync(lambda: self._running.point(identity).truth())
+        return self._sync(lambda: truth(self._running.point(identity)))
 
     def messages(self, identity: str) -> list[dict[str, Any]]:
         """Its last frames and remarks, oldest first. Raises KeyError."""
@@ -166,7 +167,7 @@ class Twins:
     ) -> dict[str, Any]:
         """Wait until that holds of a twin's state; returns the state. Raises TimeoutError."""
         try:
-            self._wait(lambda: true(self._running.point(identity).truth()), timeout_s)
+            self._wait(lambda: true(truth(self._running.point(identity))), timeout_s)
         except TimeoutError:
             raise TimeoutError(f"{identity} is still {self.state(identity)}") from None
         return self.state(identity)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from chargepoint_driver.backends.ocpp.model.electrical import Electrical
 from chargepoint_driver.backends.ocpp.model.energy import Registers
 from chargepoint_driver.backends.ocpp.model.meter import Meter
 from chargepoint_driver.backends.ocpp.model.quirks import Quirks
@@ -16,13 +17,12 @@ from chargepoint_driver.backends.ocpp.model.quirks import Quirks
 if TYPE_CHECKING:
     from chargepoint_driver.backends.ocpp.model.limit import LimitState
     from chargepoint_driver.backends.ocpp.model.needs import ChargingNeeds
-    from chargepoint_driver.backends.ocpp.transport.connection import Connection
 
 __all__ = [
     "EV_COMMUNICATION_ERROR",
     "Charger",
     "Connector",
-    "Electrical",
+    "Link",
     "Transaction",
     "is_fault",
 ]
@@ -40,8 +40,6 @@ def is_fault(code: str | None) -> bool:
 
 DEPARTURES = "departures"
 """Where a charge point's stored record keeps what was out of order (`note_departures`)."""
-# A load beyond this share of the rated power is flagged: a unit or a scale is wrong.
-SUSPECT_SHARE = 1.5
 # Places of one kind that are told apart in `ChargePoint.forgiven`.
 MAX_PLACES = 50
 _MAX_PLACE_CHARS = 120
@@ -56,23 +54,36 @@ def _go_together(own_s: float, received_s: float) -> bool:
     return own_s >= 5.0 and abs(own_s - received_s) <= 2.0 + received_s / 10
 
 
-@dataclass(frozen=True, slots=True)
-class Electrical:
-    """Electrical configuration of a charger's connectors."""
+class Link(Protocol):
+    """The connection of a charger, as its state knows it (`transport/connection.py`)."""
 
-    voltage: float
-    phases: int
-    is_dc: bool = False
-    rated_kw: float | None = None
-    location: str | None = None  # that meter values are read at first; None: the rule
+    pinged_s: float
+    is_heard: bool
+    has_answered: bool
 
+    @property
+    def is_ignoring(self) -> bool:
+        """Whether the charger leaves calls without an answer."""
+        ...
 
-def is_suspect(load_kw: float | None, rated_kw: float | None) -> bool | None:
-    """Return True if a load is beyond what the connector can carry. None: one of the two is
-    unknown."""
-    if load_kw is None or rated_kw is None:
-        return None
-    return abs(load_kw) > SUSPECT_SHARE * rated_kw
+    @property
+    def closed(self) -> bool:
+        """Whether no message can come or go."""
+        ...
+
+    async def call(
+        self, action: str, payload: dict[str, Any], timeout_s: float, *, drop: bool = True
+    ) -> dict[str, Any]:
+        """Send a request and return the answer."""
+        ...
+
+    async def ping(self) -> bool:
+        """Return True if the charger answers at once."""
+        ...
+
+    async def close(self, code: int, reason: str) -> None:
+        """End the connection."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +154,7 @@ class Connector:
         self.is_doubted = False
         self.is_confirmed = False
         # The connection and timestamp of the last status (2.x: of each connector of the EVSE).
-        self.reported: dict[int | None, tuple[Connection | None, float]] = {}
+        self.reported: dict[int | None, tuple[Link | None, float]] = {}
         self.error_code: str | None = None
         self.vendor_error_code: str | None = None
         self.vendor_id: str | None = None
@@ -182,12 +193,12 @@ class Charger:
     electrical: Electrical
     own_quirks: Quirks = field(default_factory=Quirks)
     model: str | None = None
-    link: Connection | None = None
+    link: Link | None = None
     version: str | None = None
     connected_s: float | None = None
     last_seen_s: float | None = None
     booted_s: float | None = None
-    booted_on: Connection | None = None  # the connection that its boot data came over
+    booted_on: Link | None = None  # the connection that its boot data came over
     boot: dict[str, Any] = field(default_factory=dict)
     configuration: dict[str, Any] = field(default_factory=dict)
     # What a charge point refused or took before, so that it is not tried again.

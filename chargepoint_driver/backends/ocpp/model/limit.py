@@ -6,18 +6,26 @@ from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
-from chargepoint_driver.backends.ocpp.model.charger import Electrical
+from chargepoint_driver.backends.ocpp.model.electrical import Electrical
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
-from chargepoint_driver.backends.ocpp.protocol.requests import Composite
 from chargepoint_driver.errors import OutcomeUnknownError
 
-__all__ = ["LimitState", "kw_of", "rate", "units_of"]
+__all__ = ["Composite", "LimitState", "kw_of", "rate", "units_of"]
 
 # IEC 61851: below this current per phase nothing can be delivered.
 MIN_A = 6.0
 # How far above a limit a load is still one that obeys it: see `shed_tolerance_kw`.
 _ABOVE_KW = 0.5
 _ABOVE = 0.1
+
+
+@dataclass(frozen=True)
+class Composite:
+    """Limit in force by a charger's composite schedule: its first period."""
+
+    unit: str
+    limit: float
+    number_phases: int | None
 
 
 @dataclass(frozen=True, slots=True)

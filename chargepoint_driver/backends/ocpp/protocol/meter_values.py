@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from chargepoint_driver.backends.ocpp.model.charger import Connector, Transaction, is_suspect
+from chargepoint_driver.backends.ocpp.model.charger import Connector, Transaction
+from chargepoint_driver.backends.ocpp.model.electrical import is_suspect
 from chargepoint_driver.backends.ocpp.model.energy import after
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.protocol.dispatch import Request

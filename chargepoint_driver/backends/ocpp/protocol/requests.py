@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from chargepoint_driver.backends.ocpp.model.limit import Composite
 from chargepoint_driver.backends.ocpp.model.quirks import Purpose
 from chargepoint_driver.errors import OutcomeUnknownError
 
 __all__ = [
-    "Composite",
     "Firmware",
     "ListedTag",
     "Log",
@@ -88,15 +88,6 @@ class Firmware:
     signature: str | None = None
     retries: int | None = None
     retry_interval_s: int | None = None
-
-
-@dataclass(frozen=True)
-class Composite:
-    """Limit in force by a charger's composite schedule: its first period."""
-
-    unit: str
-    limit: float
-    number_phases: int | None
 
 
 class RequestBuilder(Protocol):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Set
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from chargepoint_driver.backends.ocpp.model.authorization import IdTags
 from chargepoint_driver.backends.ocpp.model.bounds import bounded
-from chargepoint_driver.backends.ocpp.model.charger import Charger, Connector
+from chargepoint_driver.backends.ocpp.model.charger import Charger, Connector, Link
+from chargepoint_driver.backends.ocpp.model.set_up_restarts import is_suspected
 from chargepoint_driver.backends.ocpp.protocol.local_list import LOCAL_LIST, keep_local_list
 from chargepoint_driver.backends.ocpp.protocol.measurands import set_meter_values
 from chargepoint_driver.backends.ocpp.protocol.provisioning import (
@@ -19,11 +20,7 @@ from chargepoint_driver.backends.ocpp.protocol.provisioning import (
     read_settings,
 )
 from chargepoint_driver.backends.ocpp.protocol.requests import RequestBuilder, RequestPayload
-from chargepoint_driver.backends.ocpp.protocol.set_up_guard import (
-    SetUpGuard,
-    is_barred,
-    is_suspected,
-)
+from chargepoint_driver.backends.ocpp.protocol.set_up_guard import SetUpGuard, is_barred
 from chargepoint_driver.backends.ocpp.protocol.status_notifications import (
     INOPERATIVE,
     OPERATIVE,
@@ -41,9 +38,6 @@ from chargepoint_driver.errors import (
     TransientError,
     WriteRejectedError,
 )
-
-if TYPE_CHECKING:
-    from chargepoint_driver.backends.ocpp.transport.connection import Connection
 
 __all__ = ["SetUp"]
 
@@ -90,14 +84,14 @@ class SetUp:
         self._guard = SetUpGuard(
             system.count, lambda point: system.save_point(point, worked=point.worked)
         )
-        self._running: set[Connection] = set()
+        self._running: set[Link] = set()
         self._asking: set[str] = set()
         self._ask_again: set[str] = set()
         self._asked_s: dict[str, float] = {}
 
     # ---- what happens --------------------------------------------------------------------
 
-    def booted(self, point: Charger, link: Connection | None) -> None:
+    def booted(self, point: Charger, link: Link | None) -> None:
         """A boot came over the link: read the settings, and ask for a status that is doubted."""
         if "TriggerMessage BootNotification" in self._guard.watched(point):
             self._guard.forget(point)  # it is the answer to that
@@ -150,7 +144,7 @@ class SetUp:
             return  # it says so when a transaction has ended
         self._system.spawn(self.ask_status(point, lambda: not _is_any(point, number, wanted)))
 
-    async def miss_boot(self, point: Charger, link: Connection) -> None:
+    async def miss_boot(self, point: Charger, link: Link) -> None:
         """No boot data came on a new connection: ask for it, and go on without it."""
         if link.closed or point.booted_on is link:
             return
@@ -165,7 +159,7 @@ class SetUp:
 
     # ---- settings ------------------------------------------------------------------------
 
-    async def _get_to_know(self, point: Charger, link: Connection) -> None:
+    async def _get_to_know(self, point: Charger, link: Link) -> None:
         if link.closed or link in self._running:
             return
         self._running.add(link)
@@ -186,7 +180,7 @@ class SetUp:
         if point.link is not None and not is_suspected(point):
             await self._read(point, point.link)
 
-    async def _read(self, point: Charger, link: Connection) -> None:
+    async def _read(self, point: Charger, link: Link) -> None:
         """Read the settings of a charge point; those that it does not tell stay unknown."""
         out = self._system.outbound(point)
         try:
@@ -214,7 +208,7 @@ class SetUp:
             point.interval_s = float(interval)
         self._system.save_point(point, configuration=point.configuration, worked=point.worked)
 
-    async def _set_up(self, point: Charger, link: Connection) -> None:
+    async def _set_up(self, point: Charger, link: Link) -> None:
         """Have it measure what is needed."""
         config = self._system.config
         try:
@@ -247,7 +241,7 @@ class SetUp:
         if point.worked.get(LOCAL_LIST) != before:
             system.save_point(point, worked=point.worked)
 
-    def _over(self, link: Connection) -> Call:
+    def _over(self, link: Link) -> Call:
         """Return how to send requests over this connection that a charge point may pass over
         without losing it. What made it restart before is not sent."""
 
@@ -298,7 +292,7 @@ class SetUp:
             self._ask_again.discard(point.station_id)
             await self.ask_status(point)
 
-    async def _ask_status(self, point: Charger, link: Connection, wait_s: float) -> None:
+    async def _ask_status(self, point: Charger, link: Link, wait_s: float) -> None:
         asked_s = self._system.now()
         point.status_asked_s = asked_s
         out = self._system.outbound(point)

@@ -9,13 +9,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any
 
+from chargepoint_driver.backends.ocpp.model import set_up_restarts
 from chargepoint_driver.backends.ocpp.model.charger import Charger
+from chargepoint_driver.backends.ocpp.model.set_up_restarts import (
+    ALL_KEYS,
+    KEY,
+    MAX_RESTARTS,
+    READS,
+    WHOLE,
+    is_suspected,
+    restarts_of,
+    setting_of,
+)
 from chargepoint_driver.backends.ocpp.protocol.requests import RequestPayload
 from chargepoint_driver.text import get_logger
 
-__all__ = ["SHORT_LIST", "SetUpGuard", "harmful_requests", "is_barred", "is_suspected"]
+__all__ = ["SHORT_LIST", "SetUpGuard", "is_barred"]
 
 _log = get_logger(__name__)
 
@@ -23,11 +33,6 @@ WATCH_S = 30.0
 """A restart within this time of a set-up request is put down to it."""
 SHORT_LIST = 2
 """Measurands of the smaller list that is tried where the whole one made a charger restart."""
-_MAX_RESTARTS = 2
-_KEY = "harmful_requests"
-_READS = ("GetConfiguration", "GetVariables")
-_ALL_KEYS = "GetConfiguration of all keys"
-_WHOLE = " (whole list)"
 
 
 def is_barred(point: Charger, ask: RequestPayload) -> bool:
@@ -35,37 +40,7 @@ def is_barred(point: Charger, ask: RequestPayload) -> bool:
 
     Twice is enough, once where a larger request of its kind did before.
     """
-    return _is_barred(_restarts(point), _name_of(ask))
-
-
-def _is_barred(restarts: dict[str, int], name: str) -> bool:
-    if restarts.get(name, 0) >= _MAX_RESTARTS:
-        return True
-    kind = name.partition(" ")[0]
-    larger = [each for each in restarts if each.startswith(kind) and _is_large(each)]
-    if _is_large(name) or all(restarts[each] < _MAX_RESTARTS for each in larger):
-        return False
-    # The smaller request restarted it as well: then so would any of the kind.
-    return any(n for each, n in restarts.items() if each.startswith(kind) and each not in larger)
-
-
-def is_suspected(point: Charger) -> bool:
-    """Return True if a set-up request may have made the charge point restart."""
-    return bool(_restarts(point))
-
-
-def harmful_requests(point: Charger) -> dict[str, dict[str, Any]]:
-    """Request to `restarts` (after it), `is_sent` (whether it is still sent) and `setting` (what
-    to write in charge_points.<id>.quirks so that it is never sent)."""
-    restarts = _restarts(point)
-    return {
-        name: {
-            "restarts": count,
-            "is_sent": not _is_barred(restarts, name),
-            "setting": _setting_of(name),
-        }
-        for name, count in restarts.items()
-    }
+    return set_up_restarts.is_barred(restarts_of(point), _name_of(ask))
 
 
 class SetUpGuard:
@@ -109,24 +84,26 @@ class SetUpGuard:
         names = self.watched(point)
         self.forget(point)
         # A write is suspected before the reading that went before it.
-        names = [name for name in names if not name.startswith(_READS)] or names
+        names = [name for name in names if not name.startswith(READS)] or names
         if not names:
             return
-        before = _restarts(point)
-        known = {_setting_of(name) for name, number in before.items() if number >= _MAX_RESTARTS}
+        before = restarts_of(point)
+        known = {setting_of(name) for name, number in before.items() if number >= MAX_RESTARTS}
         after = {**before, **{name: before.get(name, 0) + 1 for name in names}}
         if len(names) == 1:
             # It was this one: what was only suspected with it is cleared.
             after = {
                 name: number
                 for name, number in after.items()
-                if name in names or number >= _MAX_RESTARTS or _is_barred(before, name)
+                if name in names
+                or number >= MAX_RESTARTS
+                or set_up_restarts.is_barred(before, name)
             }
         self._keep(point, after)
         self._count(point, "set_up_restarts", f"after {', '.join(names)}")
         for name in names:
-            setting = _setting_of(name)
-            if after[name] >= _MAX_RESTARTS and setting not in known:
+            setting = setting_of(name)
+            if after[name] >= MAX_RESTARTS and setting not in known:
                 known.add(setting)
                 _log.warning(
                     "charge point %r restarted %d times after %s, which is not sent again; to"
@@ -140,7 +117,7 @@ class SetUpGuard:
 
     def booted(self, point: Charger) -> None:
         """Other firmware may do better: what is known of the one before is forgotten."""
-        known = point.worked.get(_KEY)
+        known = point.worked.get(KEY)
         if known and known.get("firmware") != point.boot.get("firmware"):
             self._keep(point, {})
 
@@ -152,11 +129,11 @@ class SetUpGuard:
         calm = [name for name, at_s in watched.items() if at_s < end_s]
         for name in calm:
             del watched[name]
-        restarts = _restarts(point)
+        restarts = restarts_of(point)
         left = {
             name: number
             for name, number in restarts.items()
-            if name not in calm or number >= _MAX_RESTARTS
+            if name not in calm or number >= MAX_RESTARTS
         }
         if left != restarts:
             self._keep(point, left)
@@ -164,24 +141,18 @@ class SetUpGuard:
 
     def _keep(self, point: Charger, restarts: dict[str, int]) -> None:
         # Replaced, not changed: other threads read it meanwhile.
-        worked = {name: value for name, value in point.worked.items() if name != _KEY}
+        worked = {name: value for name, value in point.worked.items() if name != KEY}
         if restarts:
-            worked[_KEY] = {"firmware": point.boot.get("firmware"), "restarts": restarts}
+            worked[KEY] = {"firmware": point.boot.get("firmware"), "restarts": restarts}
         point.worked = worked
         self._save(point)
-
-
-def _restarts(point: Charger) -> dict[str, int]:
-    known = point.worked.get(_KEY)
-    found = known.get("restarts") if isinstance(known, dict) else None
-    return found if isinstance(found, dict) else {}
 
 
 def _name_of(ask: RequestPayload) -> str:
     """A request by what matters of it: the action, the setting, whether it is a large one."""
     action, payload = ask
     if action == "GetConfiguration":
-        return action if payload.get("key") else _ALL_KEYS
+        return action if payload.get("key") else ALL_KEYS
     if action == "TriggerMessage":
         return f"{action} {payload['requestedMessage']}"
     if action == "ChangeConfiguration":
@@ -195,14 +166,4 @@ def _name_of(ask: RequestPayload) -> str:
 
 def _write(action: str, setting: str, value: str) -> str:
     is_whole = value.count(",") >= SHORT_LIST
-    return f"{action} {setting}{_WHOLE if is_whole else ''}"
-
-
-def _is_large(name: str) -> bool:
-    return name == _ALL_KEYS or name.endswith(_WHOLE)
-
-
-def _setting_of(name: str) -> str:
-    if name.startswith(_READS):
-        return "read_configuration: false"
-    return "trigger_boot: false" if name.startswith("TriggerMessage") else "measurands: []"
+    return f"{action} {setting}{WHOLE if is_whole else ''}"

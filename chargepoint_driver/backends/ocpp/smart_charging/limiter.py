@@ -15,10 +15,9 @@ from typing import Any
 
 from chargepoint_driver.backend import Limit
 from chargepoint_driver.backends.ocpp.model.charger import Charger, Connector
-from chargepoint_driver.backends.ocpp.model.limit import LimitState, kw_of
+from chargepoint_driver.backends.ocpp.model.limit import Composite, LimitState, kw_of
 from chargepoint_driver.backends.ocpp.protocol.provisioning import NEVER
 from chargepoint_driver.backends.ocpp.protocol.requests import (
-    Composite,
     RequestBuilder,
     RequestPayload,
 )

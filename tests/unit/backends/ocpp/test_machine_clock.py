@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from chargepoint_driver.backend import Limit, Target
 from chargepoint_driver.backends.ocpp import CentralSystem, OcppConfig
 from chargepoint_driver.backends.ocpp.model.charger import Charger as ChargerModel
-from chargepoint_driver.backends.ocpp.model.charger import Electrical
+from chargepoint_driver.backends.ocpp.model.electrical import Electrical
 from chargepoint_driver.backends.ocpp.model.meter import Meter
 from chargepoint_driver.backends.ocpp.model.metering import Raw, sample
 from chargepoint_driver.backends.ocpp.model.timestamps import parse

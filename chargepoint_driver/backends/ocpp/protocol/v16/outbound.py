@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from chargepoint_driver.backends.ocpp.model.limit import Composite
 from chargepoint_driver.backends.ocpp.protocol.requests import (
-    Composite,
     Firmware,
     ListedTag,
     Log,

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from chargepoint_driver.backends.ocpp.model.limit import Composite
 from chargepoint_driver.backends.ocpp.protocol.requests import (
-    Composite,
     Firmware,
     ListedTag,
     Log,

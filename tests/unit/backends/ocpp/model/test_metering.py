@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chargepoint_driver.backends.ocpp.model.charger import Electrical
+from chargepoint_driver.backends.ocpp.model.electrical import Electrical
 from chargepoint_driver.backends.ocpp.model.meter import Meter
 from chargepoint_driver.backends.ocpp.model.metering import COMPUTED, Raw, raw_values, sample
 from chargepoint_driver.backends.ocpp.model.timestamps import historic, iso, parse

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chargepoint_driver.backend import Limit, Target
-from chargepoint_driver.backends.ocpp.model.charger import Electrical
+from chargepoint_driver.backends.ocpp.model.electrical import Electrical
 from chargepoint_driver.backends.ocpp.model.meter import Meter
 from chargepoint_driver.backends.ocpp.model.metering import COMPUTED, Raw, sample
 

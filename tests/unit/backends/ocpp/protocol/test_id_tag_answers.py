@@ -10,7 +10,8 @@ import requests
 
 from chargepoint_driver.backends.ocpp.csms import _OUTBOUND
 from chargepoint_driver.backends.ocpp.model.authorization import IdTag
-from chargepoint_driver.backends.ocpp.model.charger import Charger, Electrical
+from chargepoint_driver.backends.ocpp.model.charger import Charger
+from chargepoint_driver.backends.ocpp.model.electrical import Electrical
 from chargepoint_driver.backends.ocpp.protocol.local_list import keep_local_list
 from chargepoint_driver.errors import (
     ConfigurationError,

@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from chargepoint_driver.backends.ocpp.csms import _OUTBOUND
-from chargepoint_driver.backends.ocpp.model.charger import Charger, Electrical
+from chargepoint_driver.backends.ocpp.model.charger import Charger
+from chargepoint_driver.backends.ocpp.model.electrical import Electrical
 from chargepoint_driver.backends.ocpp.protocol.measurands import set_meter_values
 from chargepoint_driver.backends.ocpp.protocol.requests import RequestBuilder
 from chargepoint_driver.config.quirks import MEASURANDS

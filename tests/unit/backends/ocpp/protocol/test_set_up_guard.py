@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from chargepoint_driver.backends.ocpp.model.charger import Charger, Electrical
+from chargepoint_driver.backends.ocpp.model.charger import Charger
+from chargepoint_driver.backends.ocpp.model.electrical import Electrical
+from chargepoint_driver.backends.ocpp.model.set_up_restarts import harmful_requests, is_suspected
 from chargepoint_driver.backends.ocpp.protocol import set_up_guard
 from chargepoint_driver.backends.ocpp.protocol.measurands import set_meter_values
 from chargepoint_driver.backends.ocpp.protocol.set_up_guard import (
     SetUpGuard,
-    harmful_requests,
     is_barred,
-    is_suspected,
 )
 from chargepoint_driver.backends.ocpp.protocol.v16.outbound import RequestBuilder16
 from chargepoint_driver.backends.ocpp.protocol.v201.outbound import RequestBuilder201

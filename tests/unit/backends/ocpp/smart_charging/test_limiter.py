@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chargepoint_driver.backend import Limit, Target
-from chargepoint_driver.backends.ocpp.model.charger import Electrical
+from chargepoint_driver.backends.ocpp.model.electrical import Electrical
 from chargepoint_driver.backends.ocpp.model.limit import rate, units_of
 from chargepoint_driver.errors import (
     InvalidValueError,
