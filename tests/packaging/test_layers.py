@@ -43,6 +43,7 @@ PUBLIC = {
         "Batch",
         "Call",
         "Catalogue",
+        "Data",
         "Kind",
         "Scope",
         "StationValue",

@@ -9,7 +9,7 @@ import pytest
 
 from chargepoint_driver.catalogue import CHARGEPOINT, OCPP, TABLES, Catalogue, Data
 
-PACKAGE = Path(__file__).parents[3] / "chargepoint_driver"
+PACKAGE = Path(__file__).parents[2] / "chargepoint_driver"
 SPOKEN = ("backends/soap/", "simulator/", "catalogue/chargepoint.py")
 OPERATIONS = {
     *CHARGEPOINT.calls,
