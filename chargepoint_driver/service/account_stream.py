@@ -12,6 +12,7 @@ from chargepoint_driver.catalogue import Data
 from chargepoint_driver.config import Account, AccountConfig
 from chargepoint_driver.errors import ChargePointError, ConfigurationError, NotFoundError
 from chargepoint_driver.events import EventStream, SinkState
+from chargepoint_driver.events.anomaly_reader import AnomalyReader
 from chargepoint_driver.events.live_status import StatusFeed
 from chargepoint_driver.events.outbox import Outbox
 from chargepoint_driver.process.hand_over import HandOver
@@ -35,6 +36,7 @@ class AccountStream:
         self._backend: Backend | None = None
         self._streaming: StreamingBackend | None = None
         self._outbox: Outbox | None = None
+        self._anomalies: AnomalyReader | None = None
         self._stream: EventStream | None = None
         self._events: EventLog | None = None
         # Documents of the latest status also where no sink is configured.
@@ -87,7 +89,14 @@ class AccountStream:
         self._outbox = outbox = Outbox(
             path.expanduser(), max_age_s=3_600 * max(hours, 7 * 24), now=self._now
         )
-        log = EventLog(outbox.add, of_polls=True, now=self._now, account=name)
+        self._anomalies = AnomalyReader(outbox.path, self._now)
+        log = EventLog(
+            outbox.add,
+            of_polls=True,
+            now=self._now,
+            account=name,
+            anomaly=self._anomalies.assess,
+        )
         self._hand_alerts_over()
         try:
             self._stream = EventStream(
@@ -160,6 +169,9 @@ class AccountStream:
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.stop()
+        anomalies, self._anomalies = self._anomalies, None
+        if anomalies is not None:
+            anomalies.close()
         outbox, self._outbox = self._outbox, None
         if outbox is not None:
             outbox.close()

@@ -6,13 +6,13 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from threading import Lock
 from typing import Any, Protocol
 
 from chargepoint_driver.backend import Target
 from chargepoint_driver.catalogue import Data
 from chargepoint_driver.events.envelope import iso
 from chargepoint_driver.events.live_status import finish
+from chargepoint_driver.process.loop_thread import native_lock
 from chargepoint_driver.records import StationRecord, Unreadable, Value, Values
 from chargepoint_driver.service.shed_control.command_state import CommandState, Status
 
@@ -49,13 +49,22 @@ class EventLog:
     """
 
     def __init__(
-        self, add: Add, *, of_polls: bool, now: Callable[[], float] = time.time, account: str = ""
+        self,
+        add: Add,
+        *,
+        of_polls: bool,
+        now: Callable[[], float] = time.time,
+        account: str = "",
+        anomaly: Callable[[str], dict[str, Any] | None] = lambda station: None,  # noqa: ARG005
     ) -> None:
+        """`anomaly` gives the score of a station; None where it is not known."""
         self._add = add
         self._of_polls = of_polls
         self._now = now
         self._account = account
-        self._lock = Lock()
+        self._anomaly = anomaly
+        # The relay asks for documents on a real thread, also under gevent.
+        self._lock = native_lock()
         self._records: dict[str, dict[Data, tuple[StationRecord, float]]] = {}
         self._told: dict[tuple[str, str, int | None], dict[str, Any]] = {}
         self._sheds: dict[Target, dict[str, Any]] = {}
@@ -135,7 +144,7 @@ class EventLog:
             known = dict(self._records.get(station, {}))
         if not known:
             return None
-        return _document(station, self._account, known, self._now())
+        return _document(station, self._account, known, self._now(), self._anomaly(station))
 
 
 def shed_of(held: CommandState | None) -> dict[str, Any]:
@@ -199,6 +208,7 @@ def _document(
     account: str,
     known: Mapping[Data, tuple[StationRecord, float]],
     now_s: float,
+    anomaly: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     statuses = _ports(known, Data.STATUS)
     loads, alarms = _ports(known, Data.LOAD), _ports(known, Data.ALARMS)
@@ -269,7 +279,7 @@ def _document(
         faulted=bool(faults),
         errors=bool(recent),
         vendor_errors=False,
-        anomaly=None,
+        anomaly=anomaly,
     )
 
 

@@ -172,6 +172,7 @@ class Csms:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._save_contacts()
+        await off_loop(self.statuses.close)
         self.store.close()
 
     def all_counters(self) -> dict[str, int]:

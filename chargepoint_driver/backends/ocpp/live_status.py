@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from chargepoint_driver.backends.ocpp.model.charger import Charger, is_fault
 from chargepoint_driver.backends.ocpp.status import HOUR_S, ChargerView, ConnectorView
 from chargepoint_driver.config.ocpp import OcppConfig
+from chargepoint_driver.events.anomaly_reader import AnomalyReader
 from chargepoint_driver.events.envelope import seconds
 from chargepoint_driver.events.live_status import StatusFeed, finish
 
@@ -34,6 +35,11 @@ class LiveStatuses:
 
     def __init__(self, system: _System) -> None:
         self._system = system
+        self._anomalies = AnomalyReader(system.config.database, system.now)
+
+    def close(self) -> None:
+        """End what reads the record."""
+        self._anomalies.close()
 
     @property
     def account(self) -> str:
@@ -45,7 +51,9 @@ class LiveStatuses:
         point = self._system.points.get(station_id)
         if point is None:
             return None
-        return document_of(self._system.view(point), self.account, self._system.now())
+        system = self._system
+        anomaly = self._anomalies.assess(station_id)
+        return document_of(system.view(point), self.account, system.now(), anomaly)
 
     def documents(self, station_id: str | None = None) -> list[dict[str, Any]]:
         """Return the documents of all charge points by id, or that of one."""

@@ -52,7 +52,11 @@ async def from_kafka(
 ) -> list[tuple[str, dict[str, Any]]]:
     """(key, value) of a topic's messages, until so many different ones have come."""
     consumer = AIOKafkaConsumer(
-        topic, bootstrap_servers=servers, group_id=None, auto_offset_reset="earliest"
+        topic,
+        bootstrap_servers=servers,
+        group_id=None,
+        auto_offset_reset="earliest",
+        metadata_max_age_ms=500,
     )
     await consumer.start()
     try:

@@ -201,8 +201,9 @@ def test_kafka_gets_all_of_a_charger_in_order(tmp_path, outbox, stream):
         assert all(key.startswith("garage/CP/") for key in statuses)
 
 
-def test_kafka_that_was_away_gets_the_rest(tmp_path, outbox, stream):
-    """This broker keeps all in memory: what it had before is gone with it."""
+def test_kafka_that_was_away_gets_the_rest(tmp_path, outbox, stream, monkeypatch):
+    """This broker keeps all in memory: what it had before is gone with it, topics too."""
+    monkeypatch.setattr("chargepoint_driver.events.sinks.kafka._REQUEST_MS", 2_000)
     with engines.tansu(tmp_path) as broker:
         servers = [f"127.0.0.1:{broker.port}"]
         sink = {"type": "kafka", "bootstrap_servers": servers, "one_topic": True}
@@ -212,6 +213,7 @@ def test_kafka_that_was_away_gets_the_rest(tmp_path, outbox, stream):
         first = asyncio.run(from_kafka(servers, "chargepoint.events", COUNT))
         broker.kill()
         fill(outbox, COUNT, begin=COUNT)
+        until(lambda: state(running, "k").error)
         broker.start_again()
         delivered(running, "k", 2 * COUNT)
         rest = asyncio.run(from_kafka(servers, "chargepoint.events", COUNT))
