@@ -36,11 +36,8 @@ from chargepoint_driver.backends.ocpp.smart_charging.profiles import Profiles
 from chargepoint_driver.backends.ocpp.status import ChargerView, view_of
 from chargepoint_driver.backends.ocpp.storage.restore import restore
 from chargepoint_driver.backends.ocpp.storage.store import Store
-from chargepoint_driver.backends.ocpp.transport.connection import (
-    CallRefusedError,
-    Connection,
-    ConnectionLimits,
-)
+from chargepoint_driver.backends.ocpp.transport.connection import Connection, ConnectionLimits
+from chargepoint_driver.backends.ocpp.transport.own_calls import CallRefusedError
 from chargepoint_driver.backends.ocpp.transport.throttle import Allowance, ThrottledConnection
 from chargepoint_driver.backends.ocpp.transport.websocket_server import (
     WebSocketServer,

@@ -21,7 +21,7 @@ from chargepoint_driver.backends.ocpp.model.authorization import key_of, tag_of
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.operations import operate
 from chargepoint_driver.backends.ocpp.storage import queries
-from chargepoint_driver.backends.ocpp.transport.connection import CallRefusedError
+from chargepoint_driver.backends.ocpp.transport.own_calls import CallRefusedError
 from chargepoint_driver.config.ocpp import parse_address
 from chargepoint_driver.errors import (
     ChargePointError,

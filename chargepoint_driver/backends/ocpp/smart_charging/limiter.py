@@ -28,7 +28,7 @@ from chargepoint_driver.backends.ocpp.smart_charging.variants import (
 )
 from chargepoint_driver.backends.ocpp.status import load_of
 from chargepoint_driver.backends.ocpp.storage.store import Store
-from chargepoint_driver.backends.ocpp.transport.connection import CallRefusedError
+from chargepoint_driver.backends.ocpp.transport.own_calls import CallRefusedError
 from chargepoint_driver.errors import (
     ChargePointError,
     InvalidValueError,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chargepoint_driver.backends.ocpp.transport.connection import CallRefusedError
+from chargepoint_driver.backends.ocpp.transport.own_calls import CallRefusedError
 from chargepoint_driver.errors import OutcomeUnknownError
 
 from ..conftest import eventually
