@@ -58,8 +58,16 @@ class Link(Protocol):
     """The connection of a charger, as its state knows it (`transport/connection.py`)."""
 
     pinged_s: float
-    is_heard: bool
-    has_answered: bool
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether a request came."""
+        ...
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether the charger has answered a call."""
+        ...
 
     @property
     def is_ignoring(self) -> bool:
