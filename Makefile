@@ -114,6 +114,7 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/vulture chargepoint_driver --min-confidence 80
 	$(BIN)/python -m chargepoint_driver.catalogue.page --check docs/reference/points.md
 	$(BIN)/python -m docs.generators --check
 	$(BIN)/codespell $(PROSE)

@@ -70,7 +70,7 @@ class Messages2b(OpenADRClient):  # type: ignore[misc]  # the library has no typ
             why = f"{type(error).__name__}: {error}"[:300]
             raise RequestFailedError(f"{service} got an answer of no use: {why}") from None
 
-    async def create_report(self, response_payload: Any) -> None:
+    async def create_report(self, *_: Any) -> None:
         raise NotImplementedError  # Client2b handles requests for reports.
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 from .electrical import MIN_CURRENT_A, Cap, Supply
@@ -60,7 +60,6 @@ class Transaction:
     wire_id: int | str | None = None
     remote_start_id: int | None = None
     reservation_id: int | None = None
-    started_offline: bool = False
     # Counted from the last boot.
     own_number: int = 0
     # What the meter really had at the begin, Wh; `meter_start_wh` is what it showed.
@@ -114,7 +113,6 @@ class Connector:
     finished: bool = False
     ceiling_w: float = 0.0
     announced: object = None
-    spent: list[Transaction] = field(default_factory=list)
 
     @property
     def wants_power(self) -> bool:

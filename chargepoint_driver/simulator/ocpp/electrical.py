@@ -51,11 +51,6 @@ class Supply:
         """Rated power, W."""
         return 1000 * self.rated_kw
 
-    @property
-    def rated_a(self) -> float:
-        """Rated current per phase, A."""
-        return self.rated_w / (self.voltage_v * self.phases)
-
     def used_phases(self, cap: Cap, vehicle_phases: int = USUAL_PHASES) -> int:
         """Return how many phases carry current."""
         if self.kind == "DC":

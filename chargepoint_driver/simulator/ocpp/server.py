@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -26,7 +25,9 @@ LIMITS = ConnectionLimits(
 class Answers(Protocol):
     """Handler of requests."""
 
-    answer: Callable[[str, str, bytes], Awaitable[tuple[int, dict[str, Any]]]]
+    async def answer(self, method: str, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
+        """Return the status and the content of an answer."""
+        ...
 
 
 class BadRequestError(Exception):
@@ -36,7 +37,7 @@ class BadRequestError(Exception):
 class Server:
     """Serves on 127.0.0.1 from `start` to `stop`."""
 
-    def __init__(self, control: Any) -> None:
+    def __init__(self, control: Answers) -> None:
         self._control = control
         self._acceptor: Acceptor | None = None
         self._connections: set[asyncio.Task[Any]] = set()

@@ -176,7 +176,6 @@ class Station:
             else self.number_since_boot,
             remote_start_id=connector.remote_start_id,
             reservation_id=reservation.reservation_id if reservation else None,
-            started_offline=not self.is_connected(),
         )
         connector.transaction = transaction
         connector.token = connector.remote_start_id = None
