@@ -27,9 +27,8 @@ def rows() -> list[list[str]]:
 
 def paths(text: str) -> list[str]:
     """The files and folders that a text names."""
-    return [
-        word for word in re.findall(r"`([^`\s<>]+)`", text) if "/" in word and "a/b" not in word
-    ]
+    words = re.findall(r"`([^`\s<>]+)`", text)
+    return [word for word in words if "/" in word and "/a/" not in word]
 
 
 def is_there(path: str) -> bool:
