@@ -37,14 +37,16 @@ with its number. A `Port #` at an attribute of the whole station is a warning to
 
 ## Columns of the tables
 
-- *Scope*: what has the value.
+- *Scope*: what has the value. Without the column, it is the station.
 - *Without port*: the meaning of a row without port, on a device without `portNumber`. A dash: the
   row must name its port.
 - *Group*: a device with `stationGroup` can have it.
 - *Writable*: the operation that a write calls.
-- *Scrape interval*: default time between polls. *device* is the `interval` of the device.
-- *Currency*: default maximum age. `cacheExpiration` of the device replaces it.
 - *Since* 5.1: version 5.0 of the web services does not report it.
+
+A column is missing where no row needs it. Intervals and maximum ages are defaults.
+`Scrape Interval` and `Currency` of a row replace them. `cacheExpiration` of the device replaces the
+maximum age.
 
 A value is None where the service does not report it.
 """
@@ -56,13 +58,15 @@ the last message of the charger, so they are never stale. *Pushed*: a change is 
 not at the next poll. Without a connection the status is UNREACHABLE, and values that the charger
 reports about itself are None. The Register Name may be empty: each attribute has only one.
 """
-_COLUMNS = (
-    "Attribute", "Type", "Unit", "Scope", "Without port", "Group", "Writable",
-    "Scrape interval", "Currency", "Since", "Notes",
-)  # fmt: skip
-_OCPP_COLUMNS = (
-    "Attribute", "Type", "Unit", "Scope", "Without port", "Writable", "Pushed", "Notes"
-)  # fmt: skip
+_KEPT = ("Attribute", "Type", "Unit", "Notes")
+"""The columns of every table; another one is there only if a row needs it."""
+_COMMON = {
+    "Scrape interval": "Polled {}.",
+    "Currency": "Maximum age: {}.",
+}
+"""Column to the sentence that replaces it where all rows have one value."""
+_DEFAULT = {"Scope": "station", "Since": "5.0"}
+"""Column to the value that is not shown where all rows have it."""
 _WHOLE = {
     StationValue.NOTHING: "-",
     StationValue.SAME: "value shared by all ports",
@@ -76,49 +80,61 @@ def page() -> str:
     return "".join(
         [
             _HEAD,
-            *_registers(CHARGEPOINT, _COLUMNS, _cells),
+            *_registers(CHARGEPOINT, _soap_cells),
             _OCPP_HEAD,
-            *_registers(OCPP, _OCPP_COLUMNS, _ocpp_cells),
+            *_registers(OCPP, _ocpp_cells),
         ]
     )
 
 
-def _registers(
-    table: Catalogue, columns: tuple[str, ...], cells: Callable[[Attribute], tuple[str, ...]]
-) -> Iterator[str]:
+def _registers(table: Catalogue, cells: Callable[[Attribute], dict[str, str]]) -> Iterator[str]:
     for register in table.registers:
         rows = [row for row in table if row.register == register]
         yield f"\n## {register}\n\n"
-        if len(table.calls) > 1:
-            yield f"Read by `{rows[0].call}`.\n\n"
+        shown = [cells(row) for row in rows]
+        values = {name: {row[name] for row in shown} for name in shown[0]}
+        common = [name for name in _COMMON if len(values.get(name, ())) == 1]
+        sentences = [f"Read by `{rows[0].call}`."] if len(table.calls) > 1 else []
+        sentences += [_COMMON[name].format(*values[name]) for name in common]
+        if sentences:
+            yield " ".join(sentences) + "\n\n"
+        columns = [
+            name
+            for name in values
+            if name in _KEPT or (name not in common and values[name] - {_DEFAULT.get(name, "")})
+        ]
         yield _line(columns) + _line("---" for _ in columns)
-        yield from (_line(cells(row)) for row in rows)
+        yield from (_line(row[name] for name in columns) for row in shown)
 
 
-def _cells(row: Attribute) -> tuple[str, ...]:
-    return (
-        *_common(row),
-        "device" if row.scrape_interval_s is None else f"{row.scrape_interval_s} s",
-        f"{row.currency_s:g} s",
-        row.since,
-        row.notes,
-    )
+def _soap_cells(row: Attribute) -> dict[str, str]:
+    return {
+        **_cells(row),
+        "Scrape interval": _interval(row.scrape_interval_s),
+        "Currency": f"{row.currency_s:g} s",
+        "Since": row.since,
+        "Notes": row.notes,
+    }
 
 
-def _ocpp_cells(row: Attribute) -> tuple[str, ...]:
-    return (*_common(row), "yes" if row.pushed else "", row.notes)
+def _ocpp_cells(row: Attribute) -> dict[str, str]:
+    return {**_cells(row), "Pushed": "yes" if row.pushed else "", "Notes": row.notes}
 
 
-def _common(row: Attribute) -> tuple[str, ...]:
-    return (
-        f"`{row.name}`",
-        row.kind.value,
-        row.unit,
-        row.scope.value,
-        _without_port(row),
-        "yes" if row.grouped else "",
-        row.write,
-    )
+def _cells(row: Attribute) -> dict[str, str]:
+    return {
+        "Attribute": f"`{row.name}`",
+        "Type": row.kind.value,
+        "Unit": row.unit,
+        "Scope": row.scope.value,
+        "Without port": _without_port(row),
+        "Group": "yes" if row.grouped else "",
+        "Writable": row.write,
+    }
+
+
+def _interval(seconds: float | None) -> str:
+    return "at the `interval` of the device" if seconds is None else f"every {seconds} s"
 
 
 def _without_port(row: Attribute) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from chargepoint_driver.metrics.definitions import METRICS
 from docs.generators.table import table
 
@@ -49,12 +51,24 @@ not run in Grafana or Prometheus.
 def page() -> str:
     """Return the whole page."""
     rows = [
-        (
-            f"`{row.name}`",
-            row.kind,
-            row.help,
-            "; ".join(f"`{name}`: {words}" for name, words in row.labels),
-        )
+        (f"`{row.name}`", row.kind, ", ".join(f"`{name}`" for name in row.label_names), row.help)
         for row in METRICS.values()
     ]
-    return _HEAD + table(("Metric", "Kind", "Meaning", "Labels"), rows)
+    return (
+        _HEAD
+        + table(("Metric", "Kind", "Labels", "Meaning"), rows)
+        + "\n## Labels\n\n"
+        + table(("Label", "Values"), _labels())
+    )
+
+
+def _labels() -> Iterator[tuple[str, str]]:
+    """Yield each label with its values; with its metrics where they differ."""
+    used: dict[str, dict[str, list[str]]] = {}
+    for row in METRICS.values():
+        for name, words in row.labels:
+            used.setdefault(name, {}).setdefault(words, []).append(f"`{row.name}`")
+    for name, meanings in used.items():
+        for words, metrics in meanings.items():
+            of = f" of {', '.join(metrics)}" if len(meanings) > 1 else ""
+            yield f"`{name}`{of}", words

@@ -157,7 +157,9 @@ import chargepoint_driver.catalogue as catalogue
 from dataclasses import replace
 like = catalogue.CHARGEPOINT.find("LoadRegister", "portLoad")
 row = replace(like, name="reactiveLoad", path=("Port/Meter/reactiveLoad",), unit="kvar")
-catalogue.CHARGEPOINT = catalogue.Catalogue((*catalogue.ATTRIBUTES, row), catalogue.CALLS)
+catalogue.CHARGEPOINT = catalogue.Catalogue(
+    (*catalogue.ATTRIBUTES, row), catalogue.CALLS, catalogue.NAMES
+)
 
 from lxml import etree
 from chargepoint_driver.backends.soap import parser
