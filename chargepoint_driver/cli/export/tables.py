@@ -138,7 +138,7 @@ WRITES = Table(
 )
 SHEDS = Table(
     "sheds",
-    "what became of commanded limits, in order, from the stored events; they are stored where the "
+    "results of commanded limits, in order, from the stored events; they are stored where the "
     "account has sinks",
     (
         _STATION,
