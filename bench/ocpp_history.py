@@ -120,7 +120,7 @@ def _starts(store: Store) -> float:
         started, _ = store.start(
             "CP4321", 1, "TAG7", NOW_S, 0.0, NOW_S, request=f"of the bench {number}"
         )
-        store.supersede("CP4321", 1, started.transaction_id, NOW_S)
+        store.mark_superseded("CP4321", 1, started.transaction_id, NOW_S)
         store.running_with("TAG7", started.transaction_id)
 
     return _median(start)

@@ -89,7 +89,7 @@ def _looking_after() -> Iterator[Figure]:
     with site(STATIONS, groups=10) as here, _with_file(here) as (service, saves):
         points = here.points([(2, ROWS[1])])
         limits = here.points([(2, ROWS[0])])
-        run_due = service.control.keeping.run_due
+        run_due = service.control.supervisor.run_due
         service.read(points)
         gc.collect()
         tracemalloc.start()

@@ -216,7 +216,7 @@ class Service:
         self._stream.alert = alert
         if over is not None:
             self.control.alerts.over = over
-        self.control.keeping.start()
+        self.control.supervisor.start()
 
     def read(self, points: Mapping[str, Point]) -> Reading:
         """The values of points, by the names given, each no older than its currency."""

@@ -83,7 +83,7 @@ def _check(files: tuple[Path, ...], report: _Report) -> _Report:
     by_name = _by_name(files)
     seen: dict[Path, RegistryFile] = {}
     for device in devices:
-        report.heed(device)
+        report.warn_about(device)
         own = device.own_registry()
         if own is not None:
             report.add(own, device)
@@ -158,7 +158,7 @@ class _Report:
         if self._classic and device is not None:
             self.warn(classic.of_registry(device, registry))
 
-    def heed(self, device: DeviceFile) -> None:
+    def warn_about(self, device: DeviceFile) -> None:
         """Print warnings about what the platform does differently from what a user may expect."""
         content, path = device.content, device.path
         if self._classic:

@@ -34,8 +34,8 @@ class About(Enum):
 class Alerts:
     """Those that were raised and are not resolved. Used by whoever looks after commands only."""
 
-    def __init__(self, ledger: CommandLog) -> None:
-        self._ledger = ledger
+    def __init__(self, command_log: CommandLog) -> None:
+        self._command_log = command_log
         # What each is about, and its text.
         self._raised: dict[tuple[Target, About], str] = {}
         self.host: Alert = _no_host
@@ -47,7 +47,7 @@ class Alerts:
     def raise_(self, target: Target, what: str, about: About = About.STATE) -> None:
         """Raise an alert, once until it is resolved. What befalls a station that holds a share
         of a group's total befalls the group: a hundred stations are one alert."""
-        held = self._ledger.held(target)
+        held = self._command_log.held(target)
         whom, text = target, what
         if held is not None and held.group is not None:
             whom, text = Target("", group=held.group), f"{target}: {what}"

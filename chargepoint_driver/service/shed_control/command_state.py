@@ -22,10 +22,10 @@ __all__ = [
     "Status",
     "UnconfirmedCommand",
     "clock_time",
-    "judge",
     "judge_station",
+    "most_severe",
+    "shed_status",
     "words",
-    "worst",
 ]
 
 # The most that a retry of a renewal waits, and the least.
@@ -258,7 +258,7 @@ class CommandState:
         return math.inf if self.before_kw is None else max(wanted_kw, self.before_kw)
 
 
-def judge(
+def shed_status(
     held: CommandState | None, report: Report, now_s: float, load: Load | None = None
 ) -> tuple[Status, str]:
     """Return (the status, why) of what is held, by what is reported and by the measured load."""
@@ -293,11 +293,11 @@ def judge_station(
     if held is not None or target.port is not None or not commanded:
         whole = Target(target.station_id)
         own = target if commanded.get(target) is held else whole
-        return judge(held, report, now_s, load_of(own))
+        return shed_status(held, report, now_s, load_of(own))
     ports = {number: Target(target.station_id, number) for number in sorted(report.ports)}
-    return worst(
+    return most_severe(
         {
-            f"port {number}": judge(
+            f"port {number}": shed_status(
                 commanded.get(port), Report({number: report.ports[number]}), now_s, load_of(port)
             )
             for number, port in ports.items()
@@ -351,7 +351,7 @@ def _not_measured(target: Target) -> None:
     del target
 
 
-def worst(each: Mapping[str, tuple[Status, str]]) -> tuple[Status, str]:
+def most_severe(each: Mapping[str, tuple[Status, str]]) -> tuple[Status, str]:
     """(the status, why) of several things by name: the one that most needs to be known."""
     for status in _WORST_FIRST:
         found = [f"{name}: {why}" for name, (own, why) in each.items() if own is status]

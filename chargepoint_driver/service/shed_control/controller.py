@@ -27,8 +27,8 @@ from chargepoint_driver.service.shed_control.command_log import CommandLog
 from chargepoint_driver.service.shed_control.command_state import (
     CommandState,
     clock_time,
-    judge,
     judge_station,
+    shed_status,
 )
 from chargepoint_driver.service.shed_control.command_store import CommandStore
 from chargepoint_driver.service.shed_control.dispatcher import Dispatcher
@@ -80,20 +80,20 @@ class ShedController:
         self._backend = backend
         self._cache = cache
         self._time_s = time_s
-        self._ledger = CommandLog(time_s, store)
-        self._commands = Dispatcher(backend, cache, self._ledger, limit_s, time_s)
-        self.alerts = Alerts(self._ledger)
+        self._command_log = CommandLog(time_s, store)
+        self._commands = Dispatcher(backend, cache, self._command_log, limit_s, time_s)
+        self.alerts = Alerts(self._command_log)
         self.on_shed: Callable[[Mapping[Target, CommandState | None]], None] | None = None
-        self._ledger.on_change = self._tell_sheds
+        self._command_log.on_change = self._tell_sheds
         self._sites = GroupController(self._commands, self.alerts)
         self.events = Events(self._commands)
         self.leases = Leases(self._commands, self._sites)
         self.owners = Owners(self._commands, self._sites, self.alerts)
-        self.writers = Writers(self._ledger, self.alerts, time_s, store)
+        self.writers = Writers(self._command_log, self.alerts, time_s, store)
         self._zero = RestoredZero(self._commands, self.alerts)
-        self.staging = Staging(self._ledger, self.alerts)
+        self.staging = Staging(self._command_log, self.alerts)
         self.limit_point = LimitPoint(self._commands, self._sites)
-        self.keeping = ShedSupervisor(self._commands, self._sites, self.alerts, self.staging)
+        self.supervisor = ShedSupervisor(self._commands, self._sites, self.alerts, self.staging)
         # The record, the port and the report that was last made of them.
         self._newest_report: tuple[StationRecord | None, int | None, Report | None] = (
             None,
@@ -106,15 +106,15 @@ class ShedController:
     ) -> None:
         """Keep up the limits of the stations and groups of `wanted` that another process of this
         machine commanded for the same account and has left in its file."""
-        self._ledger.take_over(files, wanted, patience)
+        self._command_log.take_over(files, wanted, patience)
 
     def _tell_sheds(self, news: Mapping[Target, CommandState | None]) -> None:
         if self.on_shed is not None:
             self.on_shed(news)
 
     def close(self) -> None:
-        self.keeping.stop()
-        self._ledger.close()
+        self.supervisor.stop()
+        self._command_log.close()
 
     # ---- writing -------------------------------------------------------------------------
 
@@ -158,7 +158,7 @@ class ShedController:
                         self._command(target, limit, options)
                 else:
                     self._command(target, None, options)
-                    self._ledger.end_period(target, unless_restorable=True)
+                    self._command_log.end_period(target, unless_restorable=True)
             return True
         return self._write_limit(point, value, options)
 
@@ -186,7 +186,7 @@ class ShedController:
             elif not self.leases.keeps(target, limit, options):
                 self._command(target, limit, options)
             # One limit replaces the other kind: allowedLoad empties percentShed and back.
-            self._ledger.staged[target] = limit
+            self._command_log.staged[target] = limit
             return sent
 
     def _release(self, target: Target, options: ShedOptions) -> None:
@@ -194,7 +194,7 @@ class ShedController:
         forgotten."""
         if self.limit_point.may_be_limited(target):
             self._command(target, None, options)
-            self._ledger.end_period(target, unless_restorable=True)
+            self._command_log.end_period(target, unless_restorable=True)
         self.staging.drop(target)
 
     def _wanted_limit(self, point: Point) -> Limit:
@@ -219,7 +219,7 @@ class ShedController:
     def _command(self, target: Target, limit: Limit | None, options: ShedOptions) -> None:
         with self._zero.watching(target, limit):
             self._send(target, limit, options)
-        self._ledger.unsent.pop(target, None)
+        self._command_log.unsent.pop(target, None)
         if limit is None:
             self.writers.end_turns(target)
         else:
@@ -242,7 +242,7 @@ class ShedController:
         if target.group is not None:
             return self._sites.is_wanted(target.group)
         now_s = self._time_s()
-        for other, held in self._ledger.of_station(target.station_id).items():
+        for other, held in self._command_log.of_station(target.station_id).items():
             reaches = target.port is None or other.port in (target.port, None)
             doubted = held.doubt is not None and held.doubt.limit is not None
             if reaches and (doubted or (held.wanted and now_s < held.ends_s)):
@@ -283,14 +283,14 @@ class ShedController:
 
     def _turn(self, target: Target) -> AbstractContextManager[None]:
         """Writes to one station, or group, follow each other."""
-        return self._commands.turns.of(target.station_id or str(target))
+        return self._commands.station_locks.of(target.station_id or str(target))
 
     # ---- what is known -------------------------------------------------------------------
 
     def staged(self, target: Target) -> Limit | None:
         """The limit that shedState 1 would send; None when none was written."""
-        found = self._ledger.staged.get(target)
-        held = self._sites.held(target.group) if target.group else self._ledger.held(target)
+        found = self._command_log.staged.get(target)
+        held = self._sites.held(target.group) if target.group else self._command_log.held(target)
         if found is None and held is not None and held.wanted:
             return held.limit
         return found
@@ -307,7 +307,7 @@ class ShedController:
         """
         name = point.attribute.name
         target = point.target
-        own, held = self._ledger.held(target), self._ledger.covering(target)
+        own, held = self._command_log.held(target), self._command_log.covering(target)
         is_of_station = held is not None and held is not own
         if record is None or not self.needs_report(point):
             if is_of_station and name == "commandedLoad":
@@ -327,7 +327,7 @@ class ShedController:
         elif is_of_station:
             # A port under its station's command: only all ports together show that.
             report = self._report(Target(target.station_id), record)
-        of_station = self._ledger.of_station(target.station_id)
+        of_station = self._command_log.of_station(target.station_id)
         load_of = self._commands.watch.loads.of
         status, why = judge_station(target, held, of_station, report, self._time_s(), load_of)
         return status.value if name == "shedStatus" else self._with_staged(target, why)
@@ -357,26 +357,26 @@ class ShedController:
             reports = {each: report_of(Target(each), record) for each, record in records.items()}
             return self._reduction(held, reports)
         if name in _STATUS:
-            status, why = self._sites.roster.status(group, held, records)
+            status, why = self._sites.members.status(group, held, records)
             return status.value if name == "shedStatus" else self._with_staged(point.target, why)
         if name == LIMIT:
             return self.limit_point.value_of_group(group, records)
         if name == "allowedLoad":
-            return self._sites.roster.allowed_kw(records)
-        return self._of_report(name, held, self._sites.roster.report(records))
+            return self._sites.members.allowed_kw(records)
+        return self._of_report(name, held, self._sites.members.report(records))
 
     def statuses(self) -> dict[str, int]:
         """Status (`shedStatus`) to the number of commanded targets that have it, by what is known
         without asking; `unknown`: nothing was reported of the station yet."""
         found: Counter[str] = Counter()
         now_s, load_of = self._time_s(), self._commands.watch.loads.of
-        for target, held in self._ledger.all().items():
+        for target, held in self._command_log.all().items():
             record = self._cache.peek(Data.LOAD, target.station_id)
             if record is None or (target.port is not None and target.port not in record.ports):
                 found["unknown"] += 1
             else:
                 report = self._report(target, record)
-                found[judge(held, report, now_s, load_of(target))[0].value] += 1
+                found[shed_status(held, report, now_s, load_of(target))[0].value] += 1
         return dict(found)
 
     def observe(self, data: Data, record: StationRecord, age_s: float) -> None:
@@ -392,7 +392,7 @@ class ShedController:
         Raises the error of a station that has failed in `outcomes` for all of them: it is not
         asked for again.
         """
-        members = self._sites.roster.members(group)
+        members = self._sites.members.members(group)
         keys = {each: self._cache.key(Data.LOAD, each) for each in members}
         known = {each: outcomes[key] for each, key in keys.items() if key in outcomes}
         failed = {each: outcome for each, outcome in known.items() if outcome.error is not None}
@@ -418,7 +418,9 @@ class ShedController:
 
     def _commanded(self, name: str, held: CommandState | None, target: Target) -> Value:
         if name in _OF_STAGED:
-            staged = self._ledger.staged.get(target) if target in self._ledger.unsent else None
+            staged = (
+                self._command_log.staged.get(target) if target in self._command_log.unsent else None
+            )
             return None if staged is None else getattr(staged, _OF_STAGED[name])
         if name == _LEASE:
             return self.leases.seconds(target, held)
@@ -441,7 +443,7 @@ class ShedController:
         """The load before the control period minus that of now, in kW; None unless both are
         known of every port, and a limit is in force."""
         if self._limit(held) is None and not any(
-            self._limit(self._ledger.covering(Target(station, port))) is not None
+            self._limit(self._command_log.covering(Target(station, port))) is not None
             for station, report in reports.items()
             for port in report.ports
         ):
@@ -449,7 +451,7 @@ class ShedController:
         total_kw = 0.0
         for station, report in reports.items():
             for port, found in report.ports.items():
-                before_kw = self._ledger.load_before(station, port)
+                before_kw = self._command_log.load_before(station, port)
                 if before_kw is None or found.load_kw is None:
                     return None
                 total_kw += before_kw - found.load_kw

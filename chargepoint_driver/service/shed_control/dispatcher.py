@@ -58,21 +58,21 @@ class Dispatcher:
         self,
         backend: Backend,
         cache: SharedCache | DirectCache,
-        ledger: CommandLog,
+        command_log: CommandLog,
         limit_s: float,
         time_s: Callable[[], float],
     ) -> None:
         """`limit_s` is how long one command may be waited for."""
         self.backend = backend
         self.cache = cache
-        self.ledger = ledger
-        self.turns = StationLocks(2 * limit_s)
+        self.command_log = command_log
+        self.station_locks = StationLocks(2 * limit_s)
         self.time_s = time_s
         self._limit_s = limit_s
         # Backends outside of this package may not say.
         effect_s = getattr(backend, "effect_s", EFFECT_S)
         look_s = _LOOK_S if isinstance(backend, DirectBackend) else None
-        self.watch = ShedWatch(ledger, time_s, effect_s, look_s)
+        self.watch = ShedWatch(command_log, time_s, effect_s, look_s)
 
     # ---- reading -------------------------------------------------------------------------
 
@@ -148,19 +148,19 @@ class Dispatcher:
         was commanded before counts until a report shows it. Any other error means that
         nothing was changed.
         """
-        rest = self.rest(target)
-        doubt = self.prepare(target, limit, options, group)
-        before = self.doubt({target: doubt})
+        rest = self.split_station_command(target)
+        doubt = self.check_and_record_before(target, limit, options, group)
+        before = self.mark_unconfirmed({target: doubt})
         try:
             self.send(target, limit, options, noted=(target,))
         except OutcomeUnknownError:
             raise
         except ChargePointError as error:
-            self.refused({target: doubt}, before, error)
+            self.roll_back({target: doubt}, before, error)
             raise
-        self.acknowledged({target: doubt}, rest=rest, restored=restored)
+        self.commit({target: doubt}, rest=rest, restored=restored)
 
-    def prepare(
+    def check_and_record_before(
         self, target: Target, limit: Limit | None, options: ShedOptions, group: str | None = None
     ) -> UnconfirmedCommand:
         """A command that is about to be sent, checked; what is in force before it is noted."""
@@ -169,7 +169,7 @@ class Dispatcher:
         if limit is not None:
             ceiling_kw = self._ceiling_kw(target, limit)
             check_floor(target, limit, ceiling_kw, options, len(report.ports) if report else 1)
-        began = self.ledger.begin_period(target, report)
+        began = self.command_log.begin_period(target, report)
         return UnconfirmedCommand(limit, options, self.time_s(), ceiling_kw, group, tuple(began))
 
     def _ceiling_kw(self, target: Target, limit: Limit) -> float | None:
@@ -186,12 +186,12 @@ class Dispatcher:
         # Rounded down, as the service does: a renewal must not allow more than the command.
         return math.floor(load_kw * (100 - limit.percent_shed) * 10 + 1e-6) / 1000 or None
 
-    def rest(self, target: Target) -> dict[Target, CommandState | None]:
+    def split_station_command(self, target: Target) -> dict[Target, CommandState | None]:
         """Return when one port of a station that is held as a whole is commanded: the other ports'
         shares as commands of their own, in place of the station's. Otherwise the next renewal
         of the station would undo the port's command."""
         whole = Target(target.station_id)
-        held = self.ledger.held(whole)
+        held = self.command_log.held(whole)
         if target.port is None or held is None:
             return {}
         wanted = held.wanted and self.time_s() < held.ends_s
@@ -200,7 +200,7 @@ class Dispatcher:
         report = self.report_if_known(whole, _BEFORE_CURRENCY_S if held.seen else STATE_CURRENCY_S)
         if report is None:
             # A shed has to get through; the ports were noted when the station was commanded.
-            report = Report(dict.fromkeys(filter(None, self.ledger.before(whole)), UNREPORTED))
+            report = Report(dict.fromkeys(filter(None, self.command_log.before(whole)), UNREPORTED))
         if not report.ports:
             raise TransientError(
                 f"{target}: {whole} is held as a whole, and its ports are not known; nothing was "
@@ -220,12 +220,12 @@ class Dispatcher:
 
     # ---- the books -----------------------------------------------------------------------
 
-    def doubt(
+    def mark_unconfirmed(
         self, doubts: Mapping[Target, UnconfirmedCommand]
     ) -> dict[Target, CommandState | None]:
         """Write down what is about to be sent; what stood there before."""
-        before = {target: self.ledger.held(target) for target in doubts}
-        self.ledger.put(
+        before = {target: self.command_log.held(target) for target in doubts}
+        self.command_log.put(
             {
                 target: replace(before[target] or CommandState(seen=True), doubt=doubt)
                 for target, doubt in doubts.items()
@@ -233,7 +233,7 @@ class Dispatcher:
         )
         return before
 
-    def refused(
+    def roll_back(
         self,
         doubts: Mapping[Target, UnconfirmedCommand],
         before: Mapping[Target, CommandState | None],
@@ -243,22 +243,24 @@ class Dispatcher:
         changes: dict[Target, CommandState | None] = {}
         for target, doubt in doubts.items():
             note = f"{words(doubt.limit)} failed: {error.message}"
-            changes |= self.stands(target, before[target] or CommandState(seen=True), note)
-            self.ledger.forget(target.station_id, doubt.began)
-        self.ledger.put(changes)
+            changes |= self.restore_previous(
+                target, before[target] or CommandState(seen=True), note
+            )
+            self.command_log.forget(target.station_id, doubt.began)
+        self.command_log.put(changes)
 
-    def stands(
+    def restore_previous(
         self, target: Target, held: CommandState, note: str
     ) -> dict[Target, CommandState | None]:
         """Return what is written down when a command came to nothing and `held` stands."""
         whole = Target(target.station_id)
-        above = self.ledger.held(whole) if target.port is not None else None
+        above = self.command_log.held(whole) if target.port is not None else None
         never = not held.commanded_s and held.doubt is None
         if never and above is not None:
             return {target: None, whole: replace(above, note=note)}
         return {target: replace(held, failed=never and not held.wanted, note=note)}
 
-    def acknowledged(
+    def commit(
         self,
         doubts: Mapping[Target, UnconfirmedCommand],
         *,
@@ -271,15 +273,15 @@ class Dispatcher:
         changes = dict(rest or {})
         for target, doubt in doubts.items():
             if target.port is None:
-                others = self.ledger.of_station(target.station_id)
+                others = self.command_log.of_station(target.station_id)
                 changes |= dict.fromkeys(others.keys() - {target})
-            before = self.ledger.covering(target)
+            before = self.command_log.covering(target)
             most_kw = math.inf if before is None else before.most_kw()
             since_s = self._since_s(before, doubt)
             if since_s == doubt.sent_s:
                 kw = _told_kw(doubt.limit, doubt.ceiling_kw)
                 self.watch.loads.begin(target, kw, doubt.options.most_kw(kw))
-            self.ledger.unsent.pop(target, None)
+            self.command_log.unsent.pop(target, None)
             changes[target] = replace(
                 CommandState.of(doubt),
                 before_kw=most_kw if math.isfinite(most_kw) else None,
@@ -289,7 +291,7 @@ class Dispatcher:
                 since_s=since_s,
             )
             _log.info("%s: %s%s", target, words(doubt.limit, doubt.ceiling_kw), _for(doubt))
-        self.ledger.put(changes)
+        self.command_log.put(changes)
 
     @staticmethod
     def _since_s(before: CommandState | None, doubt: UnconfirmedCommand) -> float:
@@ -315,7 +317,7 @@ class Dispatcher:
 
         def command() -> None:
             if noted:
-                self.ledger.mark_sending(noted)
+                self.command_log.mark_sending(noted)
             if limit is None:
                 self.backend.clear(target)
             else:

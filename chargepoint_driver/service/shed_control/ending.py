@@ -22,7 +22,7 @@ class Ending:
     def __init__(self, commands: Dispatcher, alerts: Alerts) -> None:
         self._commands = commands
         self._alerts = alerts
-        self._ledger = commands.ledger
+        self._command_log = commands.command_log
 
     def end(self, target: Target, held: CommandState) -> None:
         """End a limit whose deadline or lease is over: cleared, or reverted. Raises what sending
@@ -38,25 +38,25 @@ class Ending:
         """End a limit of ours, and say why; `revert_`: what was in force before comes back. One
         that another controller's limit has replaced is only forgotten."""
         if held.contested:
-            self._ledger.end_period(target)
-            self._ledger.put({target: replace(_nothing(held), seen=True, note=why)})
+            self._command_log.end_period(target)
+            self._command_log.put({target: replace(_nothing(held), seen=True, note=why)})
         elif revert_:
             revert(self._commands, target)
         else:
             self._commands.command(target, None, held.options.as_share())
-            self._ledger.end_period(target, unless_restorable=True)
-        now = self._ledger.held(target)
+            self._command_log.end_period(target, unless_restorable=True)
+        now = self._command_log.held(target)
         if now is not None:
             # What had run out already needed no command.
             ran_out = now.limit is not None and now.commanded_s == held.commanded_s
-            self._ledger.put({target: replace(now, note=why, expired=now.expired or ran_out)})
+            self._command_log.put({target: replace(now, note=why, expired=now.expired or ran_out)})
         self._alerts.resolved(target)
         _log.info("%s: %s", target, why)
 
     def lapse(self, target: Target, why: str) -> None:
         """Renew a limit no more: it ends when its interval is over."""
-        self._ledger.put({target: None})
-        self._ledger.end_period(target)
+        self._command_log.put({target: None})
+        self._command_log.end_period(target)
         _log.info("%s: %s", target, why)
 
 

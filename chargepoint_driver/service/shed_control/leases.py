@@ -20,7 +20,7 @@ class Leases:
     def __init__(self, commands: Dispatcher, sites: GroupController) -> None:
         self._commands = commands
         self._sites = sites
-        self._ledger = commands.ledger
+        self._command_log = commands.command_log
 
     def seconds(self, target: Target, held: CommandState | None) -> float:
         """The lease of a target in seconds: of the limit in force, else what was written last; 0
@@ -31,9 +31,9 @@ class Leases:
 
     def _written(self, target: Target) -> float | None:
         """The lease written for the target, or else for the station that it is a port of."""
-        found = self._ledger.lease_s(target)
+        found = self._command_log.lease_s(target)
         if found is None and target.port is not None:
-            found = self._ledger.lease_s(Target(target.station_id))
+            found = self._command_log.lease_s(Target(target.station_id))
         return found
 
     def options(self, target: Target, options: ShedOptions) -> ShedOptions:
@@ -55,20 +55,20 @@ class Leases:
             if other == target or (options.writer and held.writer == options.writer):
                 until_s = now_s + held.options.lease_s
                 changes[other] = replace(held, lease_until_s=until_s)
-        self._ledger.put(changes)
+        self._command_log.put(changes)
 
     def _reached(self, target: Target) -> Iterator[tuple[Target, CommandState]]:
         if target.group is None:
-            yield from self._ledger.of_station(target.station_id).items()
+            yield from self._command_log.of_station(target.station_id).items()
             return
-        held = self._ledger.held(target)
+        held = self._command_log.held(target)
         if held is not None:
             yield target, held
 
     def keeps(self, target: Target, limit: Limit, options: ShedOptions) -> bool:
         """Return True if a write under a lease asks for what is in force already: then the lease is
         all that it renews, and nothing is sent."""
-        held = self._ledger.held(target)
+        held = self._command_log.held(target)
         if held is None or held.limit != limit or held.doubt is not None or held.contested:
             return False
         same = held.options == options and held.lease_until_s is not None
@@ -76,7 +76,7 @@ class Leases:
             return False
         now_s = self._commands.time_s()
         deadline_s = now_s + options.wanted_minutes * 60 if options.wanted_minutes else None
-        self._ledger.put(
+        self._command_log.put(
             {
                 target: replace(
                     held, deadline_s=deadline_s, lease_until_s=now_s + held.options.lease_s
@@ -88,9 +88,9 @@ class Leases:
     def write(self, target: Target, seconds: float, options: ShedOptions) -> None:
         """Set the lease of a target, also of the limit that is in force there: what was sent
         for longer is sent again. Raises what sending it raises."""
-        self._ledger.set_lease(target, seconds)
+        self._command_log.set_lease(target, seconds)
         self.renew(target, options)
-        held = self._ledger.held(target)
+        held = self._command_log.held(target)
         now_s = self._commands.time_s()
         if held is None or not held.wanted or held.group is not None or now_s >= held.ends_s:
             return
@@ -111,4 +111,4 @@ class Leases:
             else:
                 self._commands.send(target, own.renewal(), own.options)
             own = replace(own, sent_s=now_s)
-        self._ledger.put({target: own})
+        self._command_log.put({target: own})

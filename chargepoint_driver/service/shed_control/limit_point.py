@@ -34,7 +34,7 @@ class LimitPoint:
 
     def __init__(self, commands: Dispatcher, sites: GroupController) -> None:
         self._commands = commands
-        self._ledger = commands.ledger
+        self._command_log = commands.command_log
         self._sites = sites
         self.ratings = Ratings(commands.cache)
 
@@ -51,7 +51,7 @@ class LimitPoint:
         report = report_of(target, record)
         if target.port is not None:
             return self._port_kw(target, report.ports[target.port], record)
-        own = self._ledger.held(target)
+        own = self._command_log.held(target)
         if own is not None and own.doubt is None:
             if own.limit is None and self._is_pending(own, report):
                 return self.ratings.of_station(target.station_id)
@@ -86,7 +86,7 @@ class LimitPoint:
     def _port_kw(self, port: Target, report: PortReport, record: StationRecord) -> float | None:
         """Return what applies at a port of a station."""
         assert port.port is not None
-        own, held = self._ledger.held(port), self._ledger.covering(port)
+        own, held = self._command_log.held(port), self._command_log.covering(port)
         whole = report_of(port if own is held else Target(port.station_id), record)
         pending = held is not None and held.doubt is None and self._is_pending(held, whole)
         if pending and held is not None and held.limit is None:
@@ -140,7 +140,7 @@ class LimitPoint:
 
     def _rated_kw(self, target: Target) -> float | None:
         if target.group is not None:
-            stations = self._sites.roster.members(target.group)
+            stations = self._sites.members.members(target.group)
             self.ratings.load(stations)
             return self._sum_kw(self.ratings.of_station(station) for station in stations)
         if target.port is not None:
@@ -151,14 +151,14 @@ class LimitPoint:
         """Return True if something limits the target, as far as is known: ours, or what is
         reported."""
         if target.group is not None:
-            stations = self._sites.roster.members(target.group)
+            stations = self._sites.members.members(target.group)
             if self._sites.is_wanted(target.group):
                 return True
         else:
             stations = frozenset({target.station_id})
         now_s = self._commands.time_s()
         for station in stations:
-            for other, held in self._ledger.of_station(station).items():
+            for other, held in self._command_log.of_station(station).items():
                 reaches = target.port is None or other.port in (target.port, None)
                 if reaches and (held.doubt is not None or (held.wanted and now_s < held.ends_s)):
                     return True

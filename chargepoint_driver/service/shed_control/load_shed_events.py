@@ -82,7 +82,7 @@ class Events:
         return backend
 
     def _send(self, target: Target, command: Callable[[], None]) -> None:
-        with self._commands.turns.of(target.station_id or str(target)):
+        with self._commands.station_locks.of(target.station_id or str(target)):
             self._commands.send_once(command, Data.LOAD, target)
 
 

@@ -26,7 +26,7 @@ class Owners:
 
     def __init__(self, commands: Dispatcher, sites: GroupController, alerts: Alerts) -> None:
         self._commands = commands
-        self._ledger = commands.ledger
+        self._command_log = commands.command_log
         self._sites = sites
         self._alerts = alerts
         self._ending = Ending(commands, alerts)
@@ -37,7 +37,7 @@ class Owners:
         stations = {target.station_id for target in owned if target.group is None}
         return [
             target
-            for target, held in self._ledger.all().items()
+            for target, held in self._command_log.all().items()
             if (held.wanted or held.doubt is not None)
             and held.group is None
             and held.lease_until_s is None
@@ -50,10 +50,10 @@ class Owners:
         """The device of a target was deleted: what it limits is cleared (what was in force before
         comes back), or not renewed any more. True when there was something. Raises what sending
         the clear raises; then it is renewed no more either way."""
-        self._ledger.staged.pop(target, None)
-        self._ledger.unsent.pop(target, None)
-        with self._commands.turns.of(target.station_id or str(target)):
-            held = self._ledger.held(target)
+        self._command_log.staged.pop(target, None)
+        self._command_log.unsent.pop(target, None)
+        with self._commands.station_locks.of(target.station_id or str(target)):
+            held = self._command_log.held(target)
             if held is None or not (held.wanted or held.doubt is not None):
                 return False
             said = words(held.limit, held.ceiling_kw)

@@ -14,8 +14,8 @@ def revert(commands: Dispatcher, target: Target) -> bool:
     """Put back what was in force at a station or port before the first write of the control
     period, or clear where nothing was; True when a command was sent. After an error the period
     goes on, and the revert can be repeated."""
-    ledger = commands.ledger
-    before = ledger.before(target)
+    command_log = commands.command_log
+    before = command_log.before(target)
     options = _options_of(commands, target)
     sent = False
     if options is not None:
@@ -30,7 +30,7 @@ def revert(commands: Dispatcher, target: Target) -> bool:
         elif may_be_shed(commands, target):
             commands.command(target, None, options)
             sent = True
-    ledger.end_period(target)
+    command_log.end_period(target)
     return sent
 
 
@@ -49,7 +49,7 @@ def may_be_shed(commands: Dispatcher, target: Target) -> bool:
 def _ours(commands: Dispatcher, target: Target) -> list[CommandState]:
     return [
         held
-        for other, held in commands.ledger.of_station(target.station_id).items()
+        for other, held in commands.command_log.of_station(target.station_id).items()
         if target.port in (None, other.port)
     ]
 

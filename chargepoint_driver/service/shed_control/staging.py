@@ -18,28 +18,28 @@ _CURE = "write shedState 1 to send it, write the point limit instead, or set she
 class Staging:
     """The staged limits of one account."""
 
-    def __init__(self, ledger: CommandLog, alerts: Alerts) -> None:
-        self._ledger = ledger
+    def __init__(self, command_log: CommandLog, alerts: Alerts) -> None:
+        self._command_log = command_log
         self._alerts = alerts
         self._raised: set[Target] = set()
 
     def stage(self, target: Target, limit: Limit, options: ShedOptions, now_s: float) -> None:
         """Note that a limit was written and not sent. One that is written again waits since the
         first time."""
-        before = self._ledger.unsent.get(target)
+        before = self._command_log.unsent.get(target)
         since_s = now_s if before is None else before.since_s
         alert_s = options.staged_alert_minutes * 60
-        self._ledger.unsent[target] = Unsent(since_s, alert_s, options.writer)
-        self._ledger.staged[target] = limit
+        self._command_log.unsent[target] = Unsent(since_s, alert_s, options.writer)
+        self._command_log.staged[target] = limit
 
     def drop(self, target: Target) -> None:
         """Forget what is staged."""
-        self._ledger.staged.pop(target, None)
-        self._ledger.unsent.pop(target, None)
+        self._command_log.staged.pop(target, None)
+        self._command_log.unsent.pop(target, None)
 
     def words(self, target: Target) -> str:
         """Return what is staged, in words; '' where nothing is."""
-        unsent, limit = self._ledger.unsent.get(target), self._ledger.staged.get(target)
+        unsent, limit = self._command_log.unsent.get(target), self._command_log.staged.get(target)
         if unsent is None or limit is None:
             return ""
         by = f" by {unsent.writer}" if unsent.writer else ""
@@ -52,7 +52,7 @@ class Staging:
 
     def look(self, now_s: float) -> float:
         """Raise alerts for what waits too long; the seconds until the next is due."""
-        waiting = dict(self._ledger.unsent)
+        waiting = dict(self._command_log.unsent)
         for target in self._raised - waiting.keys():
             self._raised.discard(target)
             self._alerts.resolved(target, About.STAGED)

@@ -53,7 +53,7 @@ class ShedSupervisor:
     ) -> None:
         self._commands = commands
         self._alerts = alerts
-        self._ledger = commands.ledger
+        self._command_log = commands.command_log
         self._sites = sites
         self._watch = commands.watch
         self._obeying = Obeying(commands, alerts)
@@ -75,13 +75,13 @@ class ShedSupervisor:
     def stop(self) -> None:
         """Renew nothing more: what is in force ends by itself, or is adopted later."""
         self._stopped.set()
-        self._ledger.changed.set()
+        self._command_log.changed.set()
         if self._thread is not None and self._thread is not threads.current_thread():
             self._thread.join(5.0)
 
     def _run(self) -> None:
         while not self._stopped.is_set():
-            self._ledger.changed.clear()
+            self._command_log.changed.clear()
             try:
                 wait_s = self.run_due()
             except Exception:  # noqa: BLE001 - logged
@@ -90,7 +90,7 @@ class ShedSupervisor:
                 wait_s = _MAX_S
             if self._stopped.wait(_MIN_S):
                 return
-            self._ledger.changed.wait(min(max(wait_s - _MIN_S, 0.0), _MAX_S))
+            self._command_log.changed.wait(min(max(wait_s - _MIN_S, 0.0), _MAX_S))
 
     # ---- looking after -------------------------------------------------------------------
 
@@ -98,7 +98,7 @@ class ShedSupervisor:
         """Do what is due; the seconds until something is due next, infinite for never."""
         now_s = self._commands.time_s()
         urgent = self._watch.take_urgent()
-        everything = self._ledger.all()
+        everything = self._command_log.all()
         self._forget(everything.keys())
         due = [
             (target, held)
@@ -135,7 +135,7 @@ class ShedSupervisor:
         now_s = self._commands.time_s()
         waits_s = (
             min(held.due_s(now_s), self._look_s(target, held, now_s)) - now_s
-            for target, held in self._ledger.all().items()
+            for target, held in self._command_log.all().items()
         )
         staged_s = self._staging.look(now_s)
         return min(staged_s, max(least_s, min(waits_s, default=math.inf)))
@@ -165,9 +165,9 @@ class ShedSupervisor:
             report = report_of(target, record)
         except ChargePointError as error:
             _log.info("%s: what is in force cannot be told: %s", target, error)
-        with self._commands.turns.of(target.station_id, _PATIENCE_S):
+        with self._commands.station_locks.of(target.station_id, _PATIENCE_S):
             # What was commanded, or renewed, meanwhile has its own time.
-            if self._ledger.held(target) is held:
+            if self._command_log.held(target) is held:
                 self._look(target, held, report)
 
     def _look(self, target: Target, held: CommandState, report: Report | None) -> None:
@@ -192,7 +192,7 @@ class ShedSupervisor:
             if doubt.limit is None and report.is_clear and not over:
                 # Nothing is in force, so a second clear does no harm, and settles it.
                 self._commands.command(target, None, doubt.options)
-                self._ledger.end_period(target, unless_restorable=True)
+                self._command_log.end_period(target, unless_restorable=True)
                 return
             # Chargers that connect directly act at once: their first report decides.
             over = over or self._watch.is_direct
@@ -202,11 +202,11 @@ class ShedSupervisor:
             else:
                 shown = report.shows(doubt.limit, doubt.ceiling_kw)
             if shown:
-                self._commands.acknowledged(
-                    {target: doubt}, rest=self._commands.rest(target), seen=True
+                self._commands.commit(
+                    {target: doubt}, rest=self._commands.split_station_command(target), seen=True
                 )
                 if doubt.limit is None:
-                    self._ledger.end_period(target, unless_restorable=True)
+                    self._command_log.end_period(target, unless_restorable=True)
                 self._alerts.resolved(target)
                 return
         what = f"{words(doubt.limit)} got no answer"
@@ -236,18 +236,18 @@ class ShedSupervisor:
             for other, each in self._crossing(target).items()
             if each.wanted and each.doubt is None
         }
-        self._ledger.put(changes)
+        self._command_log.put(changes)
         seen = held.seen and not held.wanted
         stands = replace(held, doubt=None, seen=seen, waits_s=now_s)
-        self._ledger.put(self._commands.stands(target, stands, note))
-        self._ledger.forget(target.station_id, doubt.began)
+        self._command_log.put(self._commands.restore_previous(target, stands, note))
+        self._command_log.forget(target.station_id, doubt.began)
         self._alerts.raise_(target, f"{note}; {report}")
 
     def _look_at_clear(self, target: Target, held: CommandState, report: Report | None) -> None:
         if report is None or self._is_crossed(target):
             return
         if report.is_clear:
-            self._ledger.put({target: replace(held, seen=True)})
+            self._command_log.put({target: replace(held, seen=True)})
             self._alerts.resolved(target)
         elif self._commands.time_s() > held.confirm_s:
             now_s = self._commands.time_s()
@@ -255,7 +255,7 @@ class ShedSupervisor:
                 target, f"cleared, and after {held.options.confirm_minutes:g} min {report}"
             )
             held = replace(held, waits_s=now_s, tries=held.tries + 1)
-            self._ledger.put({target: held})
+            self._command_log.put({target: held})
             if not held.is_settled:
                 self._commands.send(target, None, held.options)
 
@@ -281,12 +281,12 @@ class ShedSupervisor:
                     # Why something was put back is worth knowing for as long as it lasts.
                     note = held.note if held.restored else ""
                     held = replace(held, seen=True, tries=0, note=note)
-                    self._ledger.put({target: held})
+                    self._command_log.put({target: held})
                     self._alerts.resolved(target, About.STATE)
                 self._obeying.look(target, held, limit)
             elif held.restored and held.seen:
                 # Somebody else has changed what was somebody else's.
-                self._ledger.put({target: None})
+                self._command_log.put({target: None})
                 return
             elif held.seen or now_s > held.confirm_s:
                 self._send_again(target, held, limit, report)
@@ -309,7 +309,9 @@ class ShedSupervisor:
             if taken >= _MAX_TAKEN:
                 note = "another limit stands in its place again; it is not sent any more"
                 self._alerts.raise_(target, f"{what}; {note}", About.CONTEST)
-                self._ledger.put({target: replace(held, taken=taken, contested=True, note=note)})
+                self._command_log.put(
+                    {target: replace(held, taken=taken, contested=True, note=note)}
+                )
                 return
             self._alerts.raise_(
                 target, f"{what}; sent again once, and not the next time", About.CONTEST
@@ -317,7 +319,7 @@ class ShedSupervisor:
             held = replace(held, taken=taken)
         # After reading back what is in force, and not before.
         held = replace(held, seen=False, waits_s=now_s, retry_s=0.0, tries=held.tries + 1)
-        self._ledger.put({target: held})
+        self._command_log.put({target: held})
         self._renew(target, held)
 
     def _is_another(self, target: Target, held: CommandState, report: Report) -> bool:
@@ -325,7 +327,7 @@ class ShedSupervisor:
         before this command, which may not have been carried out."""
         if not report.is_shed or held.seen:
             return report.is_shed
-        before = [limit for limit in self._ledger.before(target).values() if limit is not None]
+        before = [limit for limit in self._command_log.before(target).values() if limit is not None]
         if held.before_kw is not None:
             before.append(Limit(allowed_load_kw=held.before_kw))
         return not any(report.shows(limit, None) for limit in before)
@@ -339,7 +341,7 @@ class ShedSupervisor:
         if report.shows(limit, held.ceiling_kw) or report.is_clear:
             now_s = self._commands.time_s()
             held = replace(held, contested=False, seen=False, waits_s=now_s, retry_s=0.0, note="")
-            self._ledger.put({target: held})
+            self._command_log.put({target: held})
             self._renew(target, held)
 
     def _crossing(self, target: Target) -> dict[Target, CommandState]:
@@ -347,7 +349,7 @@ class ShedSupervisor:
         reaches."""
         return {
             other: held
-            for other, held in self._ledger.of_station(target.station_id).items()
+            for other, held in self._command_log.of_station(target.station_id).items()
             if other != target and None in (target.port, other.port)
         }
 
@@ -360,7 +362,7 @@ class ShedSupervisor:
         now_s = self._commands.time_s()
         if held.retry_s > now_s:
             return
-        of_group = held.group and self._ledger.held(Target("", group=held.group))
+        of_group = held.group and self._command_log.held(Target("", group=held.group))
         if isinstance(of_group, CommandState) and now_s >= of_group.stops_s:
             return  # its group's time is over, and it is being let go
         options = held.options.until((of_group or held).deadline_s, now_s)
@@ -368,20 +370,22 @@ class ShedSupervisor:
             self._commands.send(target, held.renewal(), options)
         except ChargePointError as error:
             held = replace(held.later(now_s), note=f"its renewal failed: {error.message}")
-            self._ledger.put({target: held})
+            self._command_log.put({target: held})
             left_s = held.ends_s - now_s
             if isinstance(error, RefusedError) or held.is_scarce(now_s):
                 what = f"{held.note}; charging comes back in {left_s / 60:.0f} min"
                 self._alerts.raise_(target, what, About.RENEWAL)
             raise
-        self._ledger.put({target: replace(held, sent_s=now_s, retry_s=0.0, note=note, doubt=None)})
+        self._command_log.put(
+            {target: replace(held, sent_s=now_s, retry_s=0.0, note=note, doubt=None)}
+        )
         self._alerts.resolved(target, About.RENEWAL)
         _log.info("%s: %s renewed", target, words(held.limit, held.ceiling_kw))
 
     def _expire(self, target: Target, held: CommandState) -> None:
         """It ran out. A later command that got no answer is looked for all the same."""
         note = held.note or "it was not renewed in time"
-        self._ledger.put({target: replace(held, expired=True, note=note)})
+        self._command_log.put({target: replace(held, expired=True, note=note)})
         said = words(held.limit, held.ceiling_kw)
         self._alerts.raise_(
             target, f"{said} has run out ({note}); charging is free again", About.RENEWAL

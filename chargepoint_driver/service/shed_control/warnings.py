@@ -29,7 +29,7 @@ def warnings_of(
         if name in validation.LIMITS:
             limit = validation.LIMITS[name](point, value)
         elif name == "shedState" and validation.truth(point, value):
-            staged = commands.ledger.staged.get(target)
+            staged = commands.command_log.staged.get(target)
             if staged is None:
                 return []
             limit = staged

@@ -31,13 +31,17 @@ class ShedWatch:
     """Judges the loads of one account's commanded targets."""
 
     def __init__(
-        self, ledger: CommandLog, time_s: Callable[[], float], effect_s: float, look_s: float | None
+        self,
+        command_log: CommandLog,
+        time_s: Callable[[], float],
+        effect_s: float,
+        look_s: float | None,
     ) -> None:
         """`effect_s`: how long a limit may take to take effect. `look_s`: how often loads are
         looked at for as long as a limit lasts, where that costs no call; None: it costs one."""
         self.loads = Loads()
         self.effect_s = effect_s
-        self._ledger = ledger
+        self._command_log = command_log
         self._time_s = time_s
         self._look_s = look_s
         self.is_direct = look_s is not None  # then a limit takes effect within a poll
@@ -47,7 +51,7 @@ class ShedWatch:
     def observe(self, record: StationRecord, age_s: float, replied: float | None) -> None:
         """Take in what is reported of the load of one station, `age_s` seconds ago. `replied`
         tells the reply from others."""
-        held = self._ledger.of_station(record.station_id)
+        held = self._command_log.of_station(record.station_id)
         if not held:
             return
         doubted = [target for target, each in held.items() if each.doubt is not None]
@@ -105,7 +109,7 @@ class ShedWatch:
         if lost or is_free or changed:
             with self._lock:
                 self._urgent.add(target)
-            self._ledger.changed.set()
+            self._command_log.changed.set()
 
     def _judge_load(
         self,

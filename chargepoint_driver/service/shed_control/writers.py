@@ -43,18 +43,18 @@ class Writers:
 
     def __init__(
         self,
-        ledger: CommandLog,
+        command_log: CommandLog,
         alerts: Alerts,
         time_s: Callable[[], float],
         store: CommandStore | None,
     ) -> None:
-        self._ledger = ledger
+        self._command_log = command_log
         self._alerts = alerts
         self._time_s = time_s
         self._store = store
         self._lock = threading.Lock()
         self._writes: deque[Write] = deque(maxlen=_MAX_REMEMBERED)
-        self._turns: dict[Target, tuple[str, ...]] = {}
+        self._station_locks: dict[Target, tuple[str, ...]] = {}
 
     def note(self, target: Target, point: str, value: object, writer: str, outcome: str) -> None:
         """Keep a write. One that repeats the last of its target is not kept again: agents under a
@@ -81,11 +81,11 @@ class Writers:
         """A limit was written: raise an alert where two agents write in turns."""
         if not writer:
             return
-        turns = self._turns.get(target, ())
+        turns = self._station_locks.get(target, ())
         if turns and turns[-1] == writer:
             return
-        self._turns[target] = (*turns, writer)[-3:]
-        first, *rest = self._turns[target]
+        self._station_locks[target] = (*turns, writer)[-3:]
+        first, *rest = self._station_locks[target]
         if len(rest) == 2 and first == writer:
             self._alerts.raise_(
                 target,
@@ -95,12 +95,16 @@ class Writers:
 
     def end_turns(self, target: Target) -> None:
         """Nothing is limited any more."""
-        if self._turns.pop(target, None):
+        if self._station_locks.pop(target, None):
             self._alerts.resolved(target, About.WRITERS)
 
     def replaced(self, target: Target, writer: str) -> str:
         """Return whose limit in force a write of this writer replaces, in words; '' for none."""
-        held = self._ledger.covering(target) if target.group is None else self._ledger.held(target)
+        held = (
+            self._command_log.covering(target)
+            if target.group is None
+            else self._command_log.held(target)
+        )
         if held is None or not held.wanted or not writer or held.writer in ("", writer):
             return ""
         if self._time_s() >= held.ends_s:
@@ -110,9 +114,13 @@ class Writers:
 
     def words(self, target: Target) -> str:
         """Return who wrote the limit in force, in words; '' where that is not known."""
-        held = self._ledger.covering(target) if target.group is None else self._ledger.held(target)
+        held = (
+            self._command_log.covering(target)
+            if target.group is None
+            else self._command_log.held(target)
+        )
         if held is not None and held.group is not None:
-            held = self._ledger.held(Target("", group=held.group))
+            held = self._command_log.held(Target("", group=held.group))
         if held is None or not held.wanted or not held.writer:
             return ""
         return f"written by {held.writer} at {clock_time(held.commanded_s)}"

@@ -24,7 +24,7 @@ class RestoredZero:
 
     def __init__(self, commands: Dispatcher, alerts: Alerts) -> None:
         self._commands = commands
-        self._ledger = commands.ledger
+        self._command_log = commands.command_log
         self._alerts = alerts
 
     @contextmanager
@@ -51,10 +51,10 @@ class RestoredZero:
         # Chargers that connect directly report no limit as None, which nobody can write.
         if limit is None or limit.allowed_load_kw != 0 or self._commands.watch.is_direct:
             return False
-        before = self._ledger.before(target)
+        before = self._command_log.before(target)
         ours = [
             held.limit
-            for other, held in self._ledger.of_station(target.station_id).items()
+            for other, held in self._command_log.of_station(target.station_id).items()
             if target.port is None or other.port in (target.port, None)
         ]
         limited = any(each is not None and each.allowed_load_kw != 0 for each in ours)

@@ -105,7 +105,7 @@ def test_a_total_is_divided_confirmed_raised_and_released(yard: Yard) -> None:
     assert yard.read("shedState") == 1
     assert all(kw <= 7.0 for kw in yard.loads_kw())
     assert min(yard.loads_kw()) > 6.0
-    yard.service.control.keeping.run_due()
+    yard.service.control.supervisor.run_due()
     # Raised as soon as both are known to be held: nothing has to be lowered first.
     yard.write("allowedLoad", 18.0)
     yard.until("allowedLoad", lambda value: value == 18.0)
@@ -131,7 +131,7 @@ def test_one_that_cannot_be_reached_is_said(yard: Yard) -> None:
     assert yard.loads_kw()[0] <= 7.0
     yard.twins.act("online", "CP0002")
     yard.until("siteLoad", lambda value: value is not None)
-    yard.service.control.keeping.run_due()
+    yard.service.control.supervisor.run_due()
     yard.until("shedStatus", lambda value: value == "in force")
     assert all(kw <= 7.0 for kw in yard.loads_kw())
 

@@ -72,7 +72,7 @@ class Site:
         """What each minute shows, as a driver that polls and renews sees it."""
         for _ in range(number):
             self.clock.advance(STEP_S)
-            self.service.control.keeping.run_due()
+            self.service.control.supervisor.run_due()
             yield self.read()
 
 

@@ -176,7 +176,7 @@ class Connector:
         self.limit: LimitState | None = None
         self.needs: ChargingNeeds | None = None
 
-    def note_fault(self, received_s: float, *codes: str | None) -> None:
+    def add_fault(self, received_s: float, *codes: str | None) -> None:
         for code in codes:
             if code is not None and is_fault(code):
                 self.faults.append((received_s, code))

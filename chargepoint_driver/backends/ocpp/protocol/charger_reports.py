@@ -42,7 +42,7 @@ def take_alarm(request: Request, event: AlarmChanged) -> None:
     """Show an alarm as the error of its connector, or end it."""
     connector = request.point.connector(event.connector_id)
     if event.code is not None:
-        connector.note_fault(request.received_s, event.code)
+        connector.add_fault(request.received_s, event.code)
         connector.error_code, connector.vendor_error_code = _ALARM, event.code
         connector.info = event.info
     elif connector.error_code == _ALARM:

@@ -80,7 +80,7 @@ def _adopt(request: Request, connector: Connector, wire_id: str) -> Transaction:
         origin="adopted",
     )
     if not usable:
-        store.call_it(adopted.transaction_id, wire_id)
+        store.set_alias(adopted.transaction_id, wire_id)
         adopted = replace(adopted, alias=wire_id)
     connector.begin(adopted)
     return adopted
@@ -103,7 +103,7 @@ def _known_or_adopted(
             return newest
     if running is not None and fresh:
         request.desk.count(request.point, "adopted_ids", wire_id)
-        store.call_it(running.transaction_id, wire_id)
+        store.set_alias(running.transaction_id, wire_id)
         connector.transaction = replace(running, alias=wire_id)
         return connector.transaction
     if running is None and fresh and connector.status in _CHARGING and not connector.stopped:

@@ -43,7 +43,7 @@ _ANSWER_S = 30.0
 def take_status(request: Request, event: StatusChanged) -> None:
     """Take a status, its details and its faults, and keep them over a restart."""
     connector, newest = _take(request, event)
-    connector.note_fault(request.received_s, *event.faults)
+    connector.add_fault(request.received_s, *event.faults)
     if newest and event.details is not None:
         connector.error_code = event.details.error_code
         connector.vendor_error_code = event.details.vendor_error_code

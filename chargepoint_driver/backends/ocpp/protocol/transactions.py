@@ -91,7 +91,7 @@ def end(request: Request, event: TransactionEnded) -> tuple[Transaction | None, 
     if found is not None and not event.ids_are_ours:
         if event.sequence is not None:
             store.sequence(found.transaction_id, event.sequence, event.is_offline)
-        store.amend(found.transaction_id, id_tag=event.id_tag or None)
+        store.fill_missing(found.transaction_id, id_tag=event.id_tag or None)
     # The live values of another session are not touched.
     if event.moments and (found is not None or point.connector(connector_id).transaction is None):
         measure(request, Metered(connector_id, None, event.moments), found)
@@ -122,7 +122,7 @@ def _keep_orphan(request: Request, event: TransactionEnded) -> None:
         request.desk.count(point, "repeated_stops")
         return
     request.desk.count(point, "orphans", event.wire_id or "without id")
-    store.orphan(point.station_id, event.connector_id, event.end, request.received_s)
+    store.record_orphan_stop(point.station_id, event.connector_id, event.end, request.received_s)
     # It may be of one that runs: what that is shows when its connector is free.
     for each in running_then(request, event):
         store.question(each.transaction_id)
@@ -136,7 +136,7 @@ def _finish(
 ) -> None:
     store = request.desk.store
     if event.begin_wh is not None:
-        store.amend(found.transaction_id, start_wh=event.begin_wh)
+        store.fill_missing(found.transaction_id, start_wh=event.begin_wh)
     running = request.point.connector_of(found.transaction_id)
     for time_s, wh in sorted(event.registers):
         take_register(request, running, found, wh, time_s)
@@ -164,7 +164,7 @@ def _session(request: Request, event: Event) -> tuple[Transaction | None, bool]:
     if known is not None:
         begun_s, key, _ = store.begin_of(known.transaction_id)
         if not is_started or begun_s is None or key in (None, event.key):
-            store.amend(
+            store.fill_missing(
                 known.transaction_id,
                 id_tag=event.id_tag or None,
                 start_s=event.time_s if is_started else None,
@@ -260,7 +260,7 @@ def _run(
         if elsewhere is not None:  # its connector was not named before
             elsewhere.transaction = None
         own_id = session.transaction_id
-        desk.store.supersede(point.station_id, connector_id, own_id, request.received_s)
+        desk.store.mark_superseded(point.station_id, connector_id, own_id, request.received_s)
         connector.begin(session)
         if is_new:
             request.after.append(lambda: desk.began(point, connector_id))

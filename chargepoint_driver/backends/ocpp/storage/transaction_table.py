@@ -93,7 +93,7 @@ class Transactions(Database):
         )
         return started, True
 
-    def supersede(self, station_id: str, connector: int, but: int, received_s: float) -> None:
+    def mark_superseded(self, station_id: str, connector: int, but: int, received_s: float) -> None:
         """Another transaction began on the connector: those before it have ended unseen."""
         rows = self._db.execute(
             "SELECT id FROM transactions INDEXED BY transactions_running WHERE charge_point = ?"
@@ -181,7 +181,7 @@ class Transactions(Database):
 
     # ---- changes -------------------------------------------------------------------------
 
-    def call_it(self, transaction_id: int, alias: str) -> None:
+    def set_alias(self, transaction_id: int, alias: str) -> None:
         """The charge point has a name of its own for a transaction that runs."""
         self._write("UPDATE transactions SET alias = ? WHERE id = ?", (alias, transaction_id))
 
@@ -222,7 +222,7 @@ class Transactions(Database):
             )
         return newer
 
-    def amend(
+    def fill_missing(
         self,
         transaction_id: int,
         *,
@@ -261,7 +261,9 @@ class Transactions(Database):
             ),
         )
 
-    def orphan(self, station_id: str, connector: int, end: End, received_s: float) -> None:
+    def record_orphan_stop(
+        self, station_id: str, connector: int, end: End, received_s: float
+    ) -> None:
         """Keep the end of a transaction whose begin never came. Nothing is guessed."""
         self._write(
             "INSERT INTO transactions (charge_point, connector, wire_id, id_tag, stop_time,"

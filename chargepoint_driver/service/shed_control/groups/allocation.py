@@ -47,7 +47,7 @@ class GroupAllocator:
 
     def __init__(self, commands: Dispatcher) -> None:
         self._commands = commands
-        self._ledger = commands.ledger
+        self._command_log = commands.command_log
 
     def divide(
         self,
@@ -57,7 +57,7 @@ class GroupAllocator:
         options: ShedOptions,
     ) -> dict[str, float]:
         """Station to its share in kW. Raises what `divide` raises."""
-        held = self._ledger.of_group(group)
+        held = self._command_log.of_group(group)
         rated_kw = self._rated_kw(records) if options.division != "equal" else {}
         members = []
         for station, record in sorted(records.items()):
@@ -119,19 +119,19 @@ class GroupAllocator:
         return run.failed
 
     def _is_doubted(self, station: str) -> bool:
-        held = self._ledger.held(Target(station))
+        held = self._command_log.held(Target(station))
         return held is not None and (held.doubt is not None or held.contested)
 
     def _most_kw(self, station: str) -> float:
         """The highest limit that may be in force at a station, infinite for none."""
-        held = self._ledger.held(Target(station))
+        held = self._command_log.held(Target(station))
         if held is None or held.group is None:
             return math.inf
         return held.most_kw()
 
     def _told_kw(self, station: str) -> float:
         """The limit that a station was told last, infinite for none."""
-        held: CommandState | None = self._ledger.held(Target(station))
+        held: CommandState | None = self._command_log.held(Target(station))
         if held is None or held.group is None or held.limit is None or held.expired:
             return math.inf
         return held.limit.allowed_load_kw or 0.0

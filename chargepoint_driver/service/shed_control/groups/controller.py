@@ -45,15 +45,15 @@ class GroupController:
     def __init__(self, commands: Dispatcher, alerts: Alerts) -> None:
         self._commands = commands
         self._alerts = alerts
-        self._ledger = commands.ledger
+        self._command_log = commands.command_log
         self._shares = GroupAllocator(commands)
-        self.roster = GroupMembers(commands)
+        self.members = GroupMembers(commands)
 
     # ---- what is commanded ---------------------------------------------------------------
 
     def held(self, group: str) -> CommandState | None:
         """Return what was commanded of the group; None when nothing was."""
-        return self._ledger.held(_whole(group))
+        return self._command_log.held(_whole(group))
 
     def is_wanted(self, group: str) -> bool:
         held = self.held(group)
@@ -61,7 +61,7 @@ class GroupController:
 
     def holding(self, station_id: str) -> str | None:
         """The group of whose total a station holds a share at present."""
-        held = self._ledger.held(Target(station_id))
+        held = self._command_log.held(Target(station_id))
         if held is None or held.group is None or not self.is_wanted(held.group):
             return None
         return held.group
@@ -75,14 +75,14 @@ class GroupController:
         some stations could not be reached, the error says how many: the others hold their shares,
         and those are tried again.
         """
-        records = self.roster.records(group, STATE_CURRENCY_S)
-        with self._turns(group, records):
+        records = self.members.records(group, STATE_CURRENCY_S)
+        with self._station_locks(group, records):
             held = self._new(limit, options)
             if limit is None or limit.allowed_load_kw is None:
                 self._all_alike(group, records, limit, held)
                 if limit is None:
                     for station in records:
-                        self._ledger.end_period(Target(station), unless_restorable=True)
+                        self._command_log.end_period(Target(station), unless_restorable=True)
                 return
             shares = self._shares.divide(group, records, limit.allowed_load_kw, options)
             in_one = self._commands.backend.group_calls and _is_one_value(shares)
@@ -95,11 +95,11 @@ class GroupController:
     def send_again(self, group: str, options: ShedOptions) -> None:
         """Send what the group is held to with other options, so that what lasts in the service
         ends in time. Callers hold the group's turn."""
-        for target, share in self._ledger.of_group(group).items():
+        for target, share in self._command_log.of_group(group).items():
             if share.wanted and share.doubt is None and not share.contested:
                 own = replace(share, options=options.as_share())
                 self._commands.send(target, own.renewal(), own.options)
-                self._ledger.put({target: replace(own, sent_s=self._commands.time_s())})
+                self._command_log.put({target: replace(own, sent_s=self._commands.time_s())})
 
     def _one_by_one(
         self, group: str, shares: Mapping[str, float], total_kw: float, held: CommandState
@@ -107,15 +107,15 @@ class GroupController:
         whole = _whole(group)
         # Each share notes when it is sent.
         doubt = UnconfirmedCommand(held.limit, held.options, held.sent_s, sending=True)
-        before = self._commands.doubt({whole: doubt})
+        before = self._commands.mark_unconfirmed({whole: doubt})
         failed = self._shares.approach(group, shares, total_kw, held.options)
         if len(failed) < len(shares):
-            self._ledger.put({whole: held})
+            self._command_log.put({whole: held})
         else:
             # The doubt stands where a station's does.
             unknown = [error for error in failed if isinstance(error, OutcomeUnknownError)]
             if not unknown:
-                self._ledger.put(before)
+                self._command_log.put(before)
             raise (unknown or failed)[0]
         if failed:
             raise _partly(whole, "hold their share", failed, len(shares))
@@ -137,25 +137,25 @@ class GroupController:
             for station in sorted(stations):
                 target = Target(station)
                 share = held.options.as_share()
-                doubts[target] = self._commands.prepare(target, value, share, tag)
+                doubts[target] = self._commands.check_and_record_before(target, value, share, tag)
         except ChargePointError:
             for target, doubt in doubts.items():
-                self._ledger.forget(target.station_id, doubt.began)
+                self._command_log.forget(target.station_id, doubt.began)
             raise
         if value is not None and value.percent_shed is not None:
             held = replace(held, ceiling_kw=sum(each.ceiling_kw or 0.0 for each in doubts.values()))
         of_group = UnconfirmedCommand(held.limit, held.options, held.sent_s, held.ceiling_kw)
-        before = self._commands.doubt({**doubts, whole: of_group})
+        before = self._commands.mark_unconfirmed({**doubts, whole: of_group})
         try:
             self._commands.send(whole, value, held.options, noted=(*doubts, whole))
         except OutcomeUnknownError:
             raise
         except ChargePointError as error:
-            self._commands.refused(doubts, before, error)
-            self._ledger.put({whole: before[whole]})
+            self._commands.roll_back(doubts, before, error)
+            self._command_log.put({whole: before[whole]})
             raise
-        self._commands.acknowledged(doubts)
-        self._ledger.put({whole: held})
+        self._commands.commit(doubts)
+        self._command_log.put({whole: held})
 
     def _each_alike(
         self, group: str, stations: Iterable[str], value: Limit | None, held: CommandState
@@ -173,29 +173,31 @@ class GroupController:
             except ChargePointError as error:
                 failed.append(error)
             else:
-                own = self._ledger.held(target)
+                own = self._command_log.held(target)
                 ceilings_kw += (own and own.ceiling_kw) or 0.0
         if len(failed) == len(ids):
             raise failed[0]
-        self._ledger.put({whole: replace(held, ceiling_kw=ceilings_kw or None)})
+        self._command_log.put({whole: replace(held, ceiling_kw=ceilings_kw or None)})
         if failed:
             raise _partly(whole, "did so", failed, len(ids), again=value is None)
 
     def revert(self, group: str) -> bool:
         """Take back what was commanded of the group's stations; True when a command was sent.
         Where some could not be reached the error says how many; those are tried again."""
-        records = self.roster.records(group, STATE_CURRENCY_S)
-        with self._turns(group, records):
-            ledger, held = self._ledger, self.held(group)
+        records = self.members.records(group, STATE_CURRENCY_S)
+        with self._station_locks(group, records):
+            command_log, held = self._command_log, self.held(group)
             stations = [Target(station) for station in sorted(records)]
             ours = [target for target in stations if may_be_shed(self._commands, target)]
             restorable = any(
-                limit is not None for target in ours for limit in ledger.before(target).values()
+                limit is not None
+                for target in ours
+                for limit in command_log.before(target).values()
             )
             if held is not None and len(ours) == len(stations) > 1 and not restorable:
                 self._all_alike(group, records, None, self._new(None, held.options))
                 for target in ours:
-                    ledger.end_period(target)
+                    command_log.end_period(target)
                 return True
             sent, failed = False, []
             for target in stations:
@@ -206,7 +208,7 @@ class GroupController:
             if failed and not sent:
                 raise failed[0]
             if held is not None:
-                ledger.put({_whole(group): self._new(None, held.options)})
+                command_log.put({_whole(group): self._new(None, held.options)})
             if failed:
                 raise _partly(_whole(group), "are as before", failed, len(stations))
             return sent
@@ -225,27 +227,27 @@ class GroupController:
         records: dict[str, StationRecord] | None = None
         members: Set[str] = frozenset()
         try:
-            members = self.roster.current_members(group)
-            records = self.roster.records(group, STATE_CURRENCY_S, members)
+            members = self.members.current_members(group)
+            records = self.members.records(group, STATE_CURRENCY_S, members)
         except ChargePointError as error:
             _log.info("%s: its stations' loads are not known: %s", _whole(group), error)
-        with self._turns(group, records or members, _PATIENCE_S):
+        with self._station_locks(group, records or members, _PATIENCE_S):
             held = self.held(group)
             if held is None:
                 return
-            shares = self._ledger.of_group(group)
+            shares = self._command_log.of_group(group)
             if held.doubt is not None:
                 self._look_for(group, members, held, held.doubt)
             elif held.limit is None:
                 self._end(group, held)
             elif shares and all(each.expired for each in shares.values()):
-                self._ledger.put({_whole(group): replace(held, expired=True)})
+                self._command_log.put({_whole(group): replace(held, expired=True)})
             else:
                 self._renew_together(group, members, shares, held)
                 if records is not None:
                     self._redistribute(group, records, held)
-                    self.roster.look_at_load(group, held, records, self._alerts)
-                self._ledger.put({_whole(group): self._as_of_shares(group, held)})
+                    self.members.look_at_load(group, held, records, self._alerts)
+                self._command_log.put({_whole(group): self._as_of_shares(group, held)})
 
     def _stop(self, group: str, held: CommandState) -> None:
         """Deadline or lease of the group are over."""
@@ -267,22 +269,22 @@ class GroupController:
         if now is not None:
             if now.wanted:  # every share had run out already: nothing was sent
                 now = self._new(None, now.options.as_share())
-            self._ledger.put({_whole(group): replace(now, note=why)})
+            self._command_log.put({_whole(group): replace(now, note=why)})
 
     def lapse(self, group: str) -> None:
         """Renew nothing of the group any more."""
-        gone: dict[Target, CommandState | None] = dict.fromkeys(self._ledger.of_group(group))
-        self._ledger.put({**gone, _whole(group): None})
+        gone: dict[Target, CommandState | None] = dict.fromkeys(self._command_log.of_group(group))
+        self._command_log.put({**gone, _whole(group): None})
         for target in gone:
-            self._ledger.end_period(target)
+            self._command_log.end_period(target)
 
     def _look_for(
         self, group: str, members: Iterable[str], held: CommandState, doubt: UnconfirmedCommand
     ) -> None:
         """A command that got no answer: carried out when its stations say so."""
-        shares = self._ledger.of_group(group)
+        shares = self._command_log.of_group(group)
         targets = {Target(station) for station in members} | shares.keys()
-        stations = [self._ledger.held(target) for target in targets]
+        stations = [self._command_log.held(target) for target in targets]
         if any(station is not None and station.doubt is not None for station in stations):
             return
         if doubt.limit is None:
@@ -290,26 +292,28 @@ class GroupController:
         else:
             carried_out = any(each.commanded_s >= doubt.sent_s for each in shares.values())
         if carried_out:
-            self._ledger.put({_whole(group): CommandState.of(doubt)})
+            self._command_log.put({_whole(group): CommandState.of(doubt)})
             return
         note = f"{words(doubt.limit)} got no answer and was not seen"
         failed = not held.wanted and not held.commanded_s
-        self._ledger.put({_whole(group): replace(held, doubt=None, failed=failed, note=note)})
+        self._command_log.put({_whole(group): replace(held, doubt=None, failed=failed, note=note)})
 
     def _end(self, group: str, held: CommandState) -> None:
         """A group that was cleared is done with when its stations are."""
-        for target, share in self._ledger.of_group(group).items():
+        for target, share in self._command_log.of_group(group).items():
             if share.doubt is None:
                 self._let_go(target)
-        self._ledger.put({_whole(group): replace(held, seen=not self._ledger.of_group(group))})
+        self._command_log.put(
+            {_whole(group): replace(held, seen=not self._command_log.of_group(group))}
+        )
 
     def _let_go(self, target: Target) -> None:
         """A station is held to nothing by the group any more."""
         try:
             if not revert(self._commands, target):
-                self._ledger.put({target: None})
+                self._command_log.put({target: None})
         except NotFoundError:
-            self._ledger.put({target: None})
+            self._command_log.put({target: None})
         except ChargePointError as error:
             _log.warning("%s: cannot be let go at present: %s", target, error)
 
@@ -336,12 +340,12 @@ class GroupController:
             options = held.options.until(held.deadline_s, now_s)
             self._commands.send(_whole(group), limits.pop(), options)
         except ChargePointError as error:
-            self._ledger.put({target: each.later(now_s) for target, each in shares.items()})
+            self._command_log.put({target: each.later(now_s) for target, each in shares.items()})
             if any(each.is_scarce(now_s) for each in shares.values()):
                 what = f"its renewal failed: {error.message}"
                 self._alerts.raise_(_whole(group), what, About.RENEWAL)
             raise
-        self._ledger.put(
+        self._command_log.put(
             {target: replace(each, sent_s=now_s, retry_s=0.0) for target, each in shares.items()}
         )
 
@@ -349,7 +353,7 @@ class GroupController:
         self, group: str, records: Mapping[str, StationRecord], held: CommandState
     ) -> None:
         assert held.limit is not None
-        for target in self._ledger.of_group(group):
+        for target in self._command_log.of_group(group):
             if target.station_id not in records:
                 self._let_go(target)
         if held.limit.allowed_load_kw is None:
@@ -367,12 +371,12 @@ class GroupController:
             what = f"{len(failed)} stations did not take their share: {failed[0].message}"
             self._alerts.raise_(_whole(group), what)
             return
-        told = self._ledger.of_group(group).values()
+        told = self._command_log.of_group(group).values()
         if all(each.seen and each.wanted and not each.retry_s for each in told):
             self._alerts.resolved(_whole(group), About.STATE, About.RENEWAL)
 
     def _as_of_shares(self, group: str, held: CommandState) -> CommandState:
-        shares = [each for each in self._ledger.of_group(group).values() if each.wanted]
+        shares = [each for each in self._command_log.of_group(group).values() if each.wanted]
         if not shares:
             return held
         # Renewed, and confirmed, when the last of the shares is.
@@ -385,15 +389,15 @@ class GroupController:
     # ---- inside --------------------------------------------------------------------------
 
     @contextmanager
-    def _turns(
+    def _station_locks(
         self, group: str, stations: Iterable[str], limit_s: float | None = None
     ) -> Iterator[None]:
         """All turns of the group's stations, and of those that hold a share of it still."""
-        shares = {target.station_id for target in self._ledger.of_group(group)}
+        shares = {target.station_id for target in self._command_log.of_group(group)}
         with ExitStack() as stack:
             # Always in the same order: two groups may share stations.
             for station in sorted(shares.union(stations)):
-                stack.enter_context(self._commands.turns.of(station, limit_s))
+                stack.enter_context(self._commands.station_locks.of(station, limit_s))
             yield
 
 

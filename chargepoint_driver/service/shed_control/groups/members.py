@@ -14,8 +14,8 @@ from chargepoint_driver.service.shed_control.command_state import (
     CommandState,
     Status,
     judge_station,
+    most_severe,
     words,
-    worst,
 )
 from chargepoint_driver.service.shed_control.dispatcher import Dispatcher
 from chargepoint_driver.service.shed_control.reported_state import Report, report_of
@@ -31,11 +31,11 @@ class GroupMembers:
 
     def __init__(self, commands: Dispatcher) -> None:
         self._commands = commands
-        self._ledger = commands.ledger
+        self._command_log = commands.command_log
 
     def members(self, group: str) -> frozenset[str]:
         """The stations of the group, and those that hold a share of its total."""
-        held = {target.station_id for target in self._ledger.of_group(group)}
+        held = {target.station_id for target in self._command_log.of_group(group)}
         return self._commands.cache.members(group) | held
 
     def current_members(self, group: str) -> frozenset[str]:
@@ -74,7 +74,7 @@ class GroupMembers:
         total_kw = 0.0
         for station, record in records.items():
             report = report_of(Target(station), record)
-            held = self._ledger.held(Target(station))
+            held = self._command_log.held(Target(station))
             own_kw = None if held is None or held.limit is None else held.limit.allowed_load_kw
             # A station's limit may be reported once for each port.
             shown = own_kw is not None and report.shows(Limit(allowed_load_kw=own_kw), None)
@@ -102,7 +102,7 @@ class GroupMembers:
     ) -> None:
         """Judge the load of all stations together, and raise an alert where it is violated."""
         whole, watch = Target("", group=group), self._commands.watch
-        shares = self._ledger.of_group(group)
+        shares = self._command_log.of_group(group)
         if not all(each.wanted and each.seen for each in shares.values()):
             return  # not all of it is in force
         replied = functools.partial(self._commands.cache.replied, Data.LOAD)
@@ -124,7 +124,7 @@ class GroupMembers:
         now_s, loads = self._commands.time_s(), self._commands.watch.loads
         each: dict[str, tuple[Status, str]] = {}
         for station, record in sorted(records.items()):
-            target, own = Target(station), self._ledger.of_station(station)
+            target, own = Target(station), self._command_log.of_station(station)
             report = report_of(target, record)
             status, why = judge_station(target, own.get(target), own, report, now_s, loads.of)
             if held is not None and held.wanted and status in (Status.NONE, Status.RELEASED):
@@ -136,6 +136,6 @@ class GroupMembers:
             each["all stations together"] = Status.VIOLATED, f"{words(held.limit)}: {load}"
         if held is not None and held.limit is None and held.note:
             # Why the group was set free: its time or its lease is over.
-            status, why = worst(each)
+            status, why = most_severe(each)
             return status, f"{held.note}; {why}" if why else held.note
-        return worst(each)
+        return most_severe(each)

@@ -82,7 +82,7 @@ class Rig:
         """Let time pass while the driver looks after its commands, as its thread does."""
         for _ in range(int(minutes * 60 / step_s)):
             self.pass_(step_s)
-            self.service.control.keeping.run_due()
+            self.service.control.supervisor.run_due()
 
     # ---- points --------------------------------------------------------------------------
 

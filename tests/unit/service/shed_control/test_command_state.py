@@ -11,7 +11,7 @@ from chargepoint_driver.service.shed_control.command_state import (
     CommandState,
     Status,
     UnconfirmedCommand,
-    judge,
+    shed_status,
 )
 from chargepoint_driver.service.shed_control.reported_state import PortReport, Report
 
@@ -40,6 +40,6 @@ def test_what_is_in_doubt_may_be_in_force_too() -> None:
 def test_a_limit_that_ends_a_moment_before_its_deadline_has_not_failed() -> None:
     free = Report({1: PortReport(shed=False, allowed_kw=0.0, percent=0, load_kw=7.0)})
     wanted = replace(FIVE, deadline_s=600.0)
-    assert judge(wanted, free, 598.0)[0] is Status.RELEASED
-    assert judge(wanted, free, 500.0)[0] is Status.FAILED
-    assert judge(replace(wanted, seen=False, tries=1), free, 598.0)[0] is Status.FAILED
+    assert shed_status(wanted, free, 598.0)[0] is Status.RELEASED
+    assert shed_status(wanted, free, 500.0)[0] is Status.FAILED
+    assert shed_status(replace(wanted, seen=False, tries=1), free, 598.0)[0] is Status.FAILED

@@ -99,16 +99,16 @@ def test_what_was_before_is_lost_and_a_revert_clears_all_the_same(rig: Rig) -> N
 def test_a_full_disk_does_not_keep_a_shed_from_being_sent_and_renewed(
     rig: Rig, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store = rig.service.control._ledger._store
+    store = rig.service.control._command_log._store
     assert store is not None
     (pages,) = store._db.execute("PRAGMA page_count").fetchone()
     store._db.execute(f"PRAGMA max_page_count = {pages}")
     for port in range(1, 40):  # until the pages that are there are full
         store_full = CommandState(Limit(allowed_load_kw=1.0), ShedOptions(), note="x" * 400)
-        rig.service.control._ledger.put({Target("1:9", port): store_full})
+        rig.service.control._command_log.put({Target("1:9", port): store_full})
     assert "make room or correct command_file" in caplog.text
     for port in range(1, 40):
-        rig.service.control._ledger._enter({Target("1:9", port): None})
+        rig.service.control._command_log._enter({Target("1:9", port): None})
     rig.write("allowedLoad", 3.0)
     rig.live(100)
     assert (rig.ceiling(), rig.status()) == (3.0, "in force")
@@ -117,7 +117,7 @@ def test_a_full_disk_does_not_keep_a_shed_from_being_sent_and_renewed(
 def test_a_file_that_somebody_else_locks_does_not_either(
     rig: Rig, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store = rig.service.control._ledger._store
+    store = rig.service.control._command_log._store
     assert store is not None
     store._db.execute("PRAGMA busy_timeout = 1")
     other = sqlite3.connect(rig.folder / "commands.sqlite", isolation_level=None)
@@ -178,7 +178,7 @@ def test_looks_that_change_nothing_write_nothing(
 
 
 def test_what_is_under_way_when_the_service_is_closed_stays_a_doubt(rig: Rig) -> None:
-    rig.service.control._ledger.close()
+    rig.service.control._command_log.close()
     rig.write("allowedLoad", 3.0)
     assert rig.sent() == 1
     rig.restart()

@@ -64,7 +64,7 @@ class Door:
     def live(self, minutes: float) -> None:
         for _ in range(int(minutes * 2)):
             self.rig.pass_(30)
-            self.services[-1].control.keeping.run_due()
+            self.services[-1].control.supervisor.run_due()
 
     def _point(self, name: str, group: bool) -> dict[str, Any]:
         where: dict[str, Any] = {"group": GROUP} if group else {"station": STATION, "port": 1}

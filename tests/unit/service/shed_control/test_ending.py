@@ -26,10 +26,10 @@ def test_a_shed_for_one_minute_is_over_after_one(rig: Rig, port: int | None) -> 
     rig.write("allowedLoad", 3.0, port, options=ONE)
     assert rig.sim.world.commands[-1].arguments["timeInterval"] == 1
     rig.pass_(59)
-    rig.service.control.keeping.run_due()
+    rig.service.control.supervisor.run_due()
     assert rig.ceiling() is not None
     rig.pass_(2)
-    rig.service.control.keeping.run_due()
+    rig.service.control.supervisor.run_due()
     assert rig.ceiling() is None
     assert rig.sent("clearShedState") == 1
     assert rig.status(port=port) == "released"

@@ -90,10 +90,10 @@ def test_only_stations_that_are_used_here_are_taken(rig: Rig) -> None:
 
 def test_what_was_in_force_before_comes_back_at_the_end(rig: Rig) -> None:
     rig.write("allowedLoad", 2.0)
-    before = rig.service.control._ledger.before(Target(STATION, 1))
+    before = rig.service.control._command_log.before(Target(STATION, 1))
     move(rig, "agent").close()
     take_over(rig)
-    assert rig.service.control._ledger.before(Target(STATION, 1)) == before
+    assert rig.service.control._command_log.before(Target(STATION, 1)) == before
     assert rig.revert()
 
 

@@ -32,7 +32,7 @@ def tick(rig: Rig, seconds: float, step_s: float = 5.0) -> None:
     """Time passes, and the keeper looks as often as its thread would."""
     for _ in range(int(seconds / step_s)):
         rig.pass_(step_s)
-        rig.service.control.keeping.run_due()
+        rig.service.control.supervisor.run_due()
 
 
 @pytest.mark.parametrize("port", [1, None])

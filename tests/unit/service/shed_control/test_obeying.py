@@ -25,7 +25,7 @@ def poll(rig: Rig, seconds: float, **target: Any) -> list[str]:
     for _ in range(int(seconds / POLL_S)):
         rig.pass_(POLL_S)
         found.append(rig.status(**target))
-        rig.service.control.keeping.run_due()
+        rig.service.control.supervisor.run_due()
     return found
 
 

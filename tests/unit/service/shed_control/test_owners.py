@@ -23,7 +23,7 @@ def rig(make_rig: Callable[..., Rig]) -> Rig:
 
 
 def look(rig: Rig) -> None:
-    rig.service.control.keeping.run_due()
+    rig.service.control.supervisor.run_due()
 
 
 class TestDeleted:
@@ -77,14 +77,14 @@ class TestLost:
     def test_the_thread_is_woken(self, rig: Rig) -> None:
         rig.write("allowedLoad", 3.0)
         look(rig)
-        rig.service.control._ledger.changed.clear()
+        rig.service.control._command_log.changed.clear()
         rig.pass_(60)
         rig.status()
-        assert not rig.service.control._ledger.changed.is_set()
+        assert not rig.service.control._command_log.changed.is_set()
         rig.sim.world.clear_shed(rig.sim.world.stations[:1])
         rig.pass_(1)
         rig.status()
-        assert rig.service.control._ledger.changed.is_set()
+        assert rig.service.control._command_log.changed.is_set()
 
 
 class TestTwoControllers:
@@ -104,7 +104,7 @@ class TestTwoControllers:
                 other.now_s += 30
                 for each in (rig, other):
                     each.status()
-                    each.service.control.keeping.run_due()
+                    each.service.control.supervisor.run_due()
             sent = rig.sent("shedLoad")
             assert sent < 8
             states = {rig.status(), other.status()}

@@ -119,7 +119,7 @@ def test_two_writes_in_flight_never_cross(make_rig: Callable[..., Rig], seed: in
     ]
     jobs.insert(seed * 2, ("shedState", 0, (None, 1, 2)[seed % 3]))
     threads = [threading.Thread(target=rig.write, args=job) for job in jobs]
-    looker = threading.Thread(target=rig.service.control.keeping.run_due)
+    looker = threading.Thread(target=rig.service.control.supervisor.run_due)
     for thread in (*threads[:5], looker, *threads[5:]):
         thread.start()
     for thread in (*threads, looker):
@@ -139,11 +139,11 @@ def test_a_write_under_way_does_not_keep_the_others_from_being_renewed(rig: Rig)
     rig.live(31 - 0.5)
     sent = rig.sent()
     assert sent == 4
-    turn = rig.service.control._commands.turns.of(STATION)
+    turn = rig.service.control._commands.station_locks.of(STATION)
     with turn:
         started = time.monotonic()
         rig.pass_(31 * 60)
-        rig.service.control.keeping.run_due()
+        rig.service.control.supervisor.run_due()
         assert time.monotonic() - started < 10.0
     assert rig.sent() == sent + 1
     rig.live(1)
@@ -155,13 +155,13 @@ def test_writers_wait_for_no_read_of_the_looker(rig: Rig) -> None:
     rig.write("allowedLoad", 3.0)
     rig.pass_(60)
     rig.sim.faults.set("getLoad", "delay", seconds=30, times=1)
-    looker = threading.Thread(target=rig.service.control.keeping.run_due)
+    looker = threading.Thread(target=rig.service.control.supervisor.run_due)
     looker.start()
     pause = threading.Event()
     while rig.sim.calls.in_flight == 0:
         pause.wait(0.005)
     rig.service.control._commands.send_once = _Sent()  # type: ignore[method-assign]
-    with rig.service.control._commands.turns.of(STATION, 1.0):
+    with rig.service.control._commands.station_locks.of(STATION, 1.0):
         assert looker.is_alive()
     rig.sim.stop()  # ends the delay
     looker.join(30.0)

@@ -95,19 +95,19 @@ def test_a_thousand_stations_cost_one_read_a_look(clock: Any) -> None:
     command_all(service, backend)
     backend.fetched.clear()
     clock.now_s += 60
-    service.control.keeping.run_due()
+    service.control.supervisor.run_due()
     assert [request.group for request in backend.fetched if request.call == "getLoad"] == ["7"]
     backend.fetched.clear()
     backend.sent.clear()
     clock.now_s += 300
-    assert service.control.keeping.run_due() > 1_000  # all are obeyed: until they are renewed
+    assert service.control.supervisor.run_due() > 1_000  # all are obeyed: until they are renewed
     assert [request.group for request in backend.fetched if request.call == "getLoad"] == ["7"]
     backend.fetched.clear()
     clock.now_s += 60
-    assert service.control.keeping.run_due() > 1_000
+    assert service.control.supervisor.run_due() > 1_000
     assert backend.fetched == backend.sent == []
     clock.now_s += 1_800
-    service.control.keeping.run_due()
+    service.control.supervisor.run_due()
     assert sorted(map(str, backend.sent)) == sorted(backend.stations)
     service.close()
 
@@ -118,12 +118,12 @@ def test_what_a_look_costs_does_not_grow_with_the_square(clock: Any) -> None:
     service = serve(backend, clock)
     service.control._commands.records(backend.stations)
     command_all(service, backend)
-    ledger = service.control._ledger
-    assert [len(ledger.of_station(station)) for station in backend.stations[:3]] == [1, 1, 1]
-    assert len(ledger._by_station) == 500
+    command_log = service.control._command_log
+    assert [len(command_log.of_station(station)) for station in backend.stations[:3]] == [1, 1, 1]
+    assert len(command_log._by_station) == 500
     for station in backend.stations:
-        ledger.put({Target(station): None})
-    assert ledger._by_station == {}
+        command_log.put({Target(station): None})
+    assert command_log._by_station == {}
     service.close()
 
 
@@ -135,12 +135,12 @@ def test_a_service_that_is_down_is_not_asked_by_every_station(clock: Any) -> Non
     backend.sent.clear()
     backend.down = True
     for _ in range(3):
-        assert service.control.keeping.run_due() >= 10.0
+        assert service.control.supervisor.run_due() >= 10.0
     assert len(backend.sent) == 3
     assert len(set(backend.sent)) == 3  # another one each time
     backend.down = False
     clock.now_s += 60
-    service.control.keeping.run_due()
+    service.control.supervisor.run_due()
     assert len(backend.sent) == 53
     service.close()
 
@@ -238,7 +238,7 @@ class TestThread:
         assert "chargepoint-sheds" in names
         rig.write("allowedLoad", 3.0)
         rig.pass_(31 * 60)
-        rig.service.control._ledger.changed.set()
+        rig.service.control._command_log.changed.set()
         pause = threading.Event()
         for _ in range(2_000):
             if rig.sent("shedLoad") == 2:
@@ -256,22 +256,22 @@ class TestThread:
         started = time.monotonic()
         rig.service.close()
         assert time.monotonic() - started < 15.0
-        assert rig.service.control._ledger._store is None
+        assert rig.service.control._command_log._store is None
         rig.sim.stop()  # ends the delay
 
     def test_a_failing_look_is_not_the_last(self, rig: Rig, monkeypatch: Any) -> None:
-        keeping, looks = rig.service.control.keeping, []
+        supervisor, looks = rig.service.control.supervisor, []
         done = threading.Event()
 
         def look() -> float:
             looks.append(1)
-            rig.service.control._ledger.changed.set()
+            rig.service.control._command_log.changed.set()
             if len(looks) == 2:
                 done.set()
                 return 60.0
             raise ZeroDivisionError
 
-        monkeypatch.setattr(keeping, "run_due", look)
+        monkeypatch.setattr(supervisor, "run_due", look)
         rig.service.keep(lambda about, what: None)
         assert done.wait(20.0)
         rig.service.close()

@@ -124,7 +124,7 @@ class Stubborn:
             self.clock.ahead_s += 15
             if second % meter_s == 0:
                 self.meter()
-            self.service.control.keeping.run_due()
+            self.service.control.supervisor.run_due()
 
     def read(self, name: str) -> Any:
         reading = self.service.read({name: point(name)})

@@ -156,7 +156,7 @@ def running(store: Store, number: int, tag: str = "TAG") -> None:
 def test_what_a_start_asks_does_not_grow_with_the_sessions_that_run(store) -> None:
     def ask() -> None:
         started, _ = store.start("CP7", 1, "tag7 ", NOW_S, 0.0, NOW_S, request=str(len(asked)))
-        store.supersede("CP7", 1, started.transaction_id, NOW_S)
+        store.mark_superseded("CP7", 1, started.transaction_id, NOW_S)
         assert store.running_with("TAG7", started.transaction_id) <= 1
 
     asked: list[int] = []
@@ -186,8 +186,8 @@ def test_the_newest_session_of_each_connector_by_its_begin(store, tmp_path) -> N
         (0, NOW_S, "no connector"),
     ):
         store.start("CP1", connector, tag, start_s, 0.0, NOW_S + 30, request=tag)
-    store.orphan("CP1", 3, End("9", "x", NOW_S, None, None, "x"), NOW_S)
-    store.orphan("CP1", 1, End("8", "y", NOW_S, None, None, "y"), NOW_S + 900)
+    store.record_orphan_stop("CP1", 3, End("9", "x", NOW_S, None, None, "x"), NOW_S)
+    store.record_orphan_stop("CP1", 1, End("8", "y", NOW_S, None, None, "y"), NOW_S + 900)
     store.start("CP10", 1, "other", NOW_S, 0.0, NOW_S, request="o")
     store.flush()
     found = queries.newest_sessions(tmp_path / "kept.sqlite", ["CP1", "CP2"])

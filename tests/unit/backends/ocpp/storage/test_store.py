@@ -307,7 +307,7 @@ def test_the_table_itself_never_changes_a_completed_session(tmp_path) -> None:
         store.flush()
         (before,) = queries.sessions(tmp_path / "s.db", None, 0.0, None)
         store.stop(started.transaction_id, End("1", "tag", 300.0, 1900.0, "Reboot", "b"), 300.0)
-        store.amend(started.transaction_id, id_tag="other", start_s=1.0, start_wh=1.0)
+        store.fill_missing(started.transaction_id, id_tag="other", start_s=1.0, start_wh=1.0)
         store.register(started.transaction_id, 1800.0, 900.0)
         store.reset(started.transaction_id, Registers(1.0, 2.0, 3, 4.0, 5.0))
         store.lose(started.transaction_id, 400.0)
