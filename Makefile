@@ -160,7 +160,7 @@ lowest: $(READY)
 	$(PYTHON) -m venv --clear $(LOWEST)
 	$(BIN)/python -m tests.packaging.minima > $(LOWEST)/constraints.txt
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check \
-	    --constraint $(LOWEST)/constraints.txt --editable '.[test,ocpp,plot,web]'
+	    --constraint $(LOWEST)/constraints.txt --editable '.[test,ocpp,plot,web,kafka,nats,mqtt]'
 	$(LOWEST)/bin/python -m pytest -W ignore::DeprecationWarning $(CORE)
 
 # Of pyenv or another manager by their paths: make pythons PYTHONS=/path/to/bin/python3.12

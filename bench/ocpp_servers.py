@@ -56,6 +56,15 @@ class Child:
         return int(status.partition("VmRSS:")[2].split()[0])
 
     @property
+    def busiest_thread_s(self) -> float:
+        """Processor time of its busiest thread so far: of a central system, the loop's."""
+        found = []
+        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
+            fields = (task / "stat").read_text(encoding="ascii").rpartition(")")[2].split()
+            found.append(int(fields[11]) + int(fields[12]))
+        return max(found) / os.sysconf("SC_CLK_TCK")
+
+    @property
     def processor_s(self) -> float:
         """Processor time that it has taken so far."""
         stat = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii")
@@ -93,7 +102,7 @@ def child(name: str, *options: object) -> Iterator[Child]:
         made.close()
 
 
-def ours(folder: str, port: str = "0", heartbeat_s: str = "3600") -> None:
+def ours(folder: str, port: str = "0", heartbeat_s: str = "3600", sinks: str = "{}") -> None:
     """This project's central system, as it is run."""
     fields = {
         "listen": f"127.0.0.1:{port}",
@@ -102,6 +111,7 @@ def ours(folder: str, port: str = "0", heartbeat_s: str = "3600") -> None:
         "boot_grace_s": 3600,
         "configuration_delay_s": None,
         "most_connections": 25_000,
+        "sinks": json.loads(sinks),
     }
     system = CentralSystem(OcppConfig.from_dict(fields))
 
@@ -123,11 +133,20 @@ def ours(folder: str, port: str = "0", heartbeat_s: str = "3600") -> None:
         assert system._csms is not None
         return int(system._csms.store._last_event)
 
+    def sinks_waiting() -> dict[str, int]:
+        """Sink to the events that wait for it."""
+        return {state.name: state.waiting for state in system.sinks()}
+
     with rare_collections():  # as `csms` and `web` do
         system.start()
         _serve(
             int(system.ocpp_url.rpartition(":")[2].partition("/")[0]),
-            {"remote_starts": remote_starts, "events": events, "counters": system.counters},
+            {
+                "remote_starts": remote_starts,
+                "events": events,
+                "counters": system.counters,
+                "sinks_waiting": sinks_waiting,
+            },
         )
         system.stop()
 

@@ -180,6 +180,19 @@ class NatsSinkConfig(_Sink, _Login, _Token, _TlsClient):
         description="key-value bucket of the latest status; null: none",
     )
 
+    @field_validator("servers")
+    @classmethod
+    def _servers_hold_no_password(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for server in value:
+            parts = urlsplit(server)
+            if parts.scheme not in {"nats", "tls", "ws", "wss"} or not parts.hostname:
+                raise ValueError("must be URLs, like nats://127.0.0.1:4222")
+            if parts.username or parts.password:
+                raise ValueError(
+                    "must not hold a password; use username and password_env, or a token"
+                )
+        return value
+
 
 class MqttSinkConfig(_Sink, _Login, _TlsClient):
     """MQTT 5, with retained messages of the latest status; needs the extra [mqtt]."""

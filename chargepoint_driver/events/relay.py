@@ -133,7 +133,7 @@ class Relay:
         """Hand events over until this is cancelled; `prepare` first."""
         tasks = [asyncio.ensure_future(self._carry(line)) for line in self._lines]
         tasks.append(asyncio.ensure_future(self._watch()))
-        if self._feed is not None:
+        if self._feed is not None and any(line.sink.takes_status for line in self._lines):
             tasks.append(asyncio.ensure_future(self._look_at_statuses(self._feed)))
             tasks += [
                 asyncio.ensure_future(self._carry_statuses(self._feed, line))

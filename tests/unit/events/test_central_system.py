@@ -219,6 +219,8 @@ def _stream_is_there(url: str) -> bool:
             {"type": "nats", "servers": ["nats://x"], "username": "me"},
             "username and password_env",
         ),
+        ({"type": "nats", "servers": ["nats://a:b@x"]}, "must not hold a password"),
+        ({"type": "nats", "servers": ["x:4222"]}, "must be URLs"),
         ({"type": "mqtt", "host": "x", "ca_file": "y"}, "set tls true"),
         ({"type": "file", "path": "x", "max_waiting_hours": 1_000}, "longer than retention"),
     ],

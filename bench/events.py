@@ -1,0 +1,236 @@
+"""The event stream of a central system: what it costs, how late it is, what is lost.
+
+What a user gains: other systems follow every charger within a second, and no charger waits for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import nats
+
+from bench.figure import Figure
+from bench.ocpp_load import Load
+from bench.ocpp_servers import Child, child
+from chargepoint_driver.config.sinks import NatsSinkConfig
+from chargepoint_driver.events.envelope import seconds
+from chargepoint_driver.events.sinks.jetstream import JetStreamSink
+from tests.unit.events import engines
+
+SOCKETS = 50
+TURNS = 7
+SECONDS = 2.0
+PACED_S = 4.0
+PACED_EVERY_S = 0.02
+STATUSES = 20_000
+_SERVERS = ("none", "file", "away")
+
+
+def figures() -> Iterator[Figure]:
+    """Servers with and without a sink take turns, so that a busy machine meets all of them."""
+    if not engines.nats_binaries():
+        for what in ("the event stream", "the latest status"):
+            yield Figure(what, None, "", skipped="nats-server is not installed")
+        return
+    with ExitStack() as running:
+        folder = Path(running.enter_context(tempfile.TemporaryDirectory()))
+        port = engines.free_port()
+        sinks = {
+            "none": {},
+            "file": {"file": {"type": "file", "path": str(folder / "out.jsonl")}},
+            "away": {"nats": {"type": "nats", "servers": [f"nats://127.0.0.1:{port}"]}},
+        }
+        servers = {}
+        for name in _SERVERS:
+            place = folder / name
+            place.mkdir()
+            made = child("ours", place, 0, 3600, json.dumps(sinks[name]))
+            servers[name] = running.enter_context(made)
+        yield from asyncio.run(_costs(servers))
+        yield from _lost(servers["away"], folder, port)
+    yield from _latency()
+    with tempfile.TemporaryDirectory() as place, engines.nats_server(Path(place)) as server:
+        took_s = asyncio.run(_statuses(f"nats://127.0.0.1:{server.port}"))
+    yield Figure(
+        f"latest status of {STATUSES:,} chargers, read by a new consumer (JetStream bucket)",
+        took_s,
+        "s",
+        at_most=3,
+    )
+
+
+async def _costs(servers: dict[str, Child]) -> list[Figure]:
+    loads = {name: Load(server.ready, SOCKETS) for name, server in servers.items()}
+    for load in loads.values():
+        await load.open()
+    costs: dict[str, list[float]] = {name: [] for name in servers}
+    whole: dict[str, list[float]] = {name: [] for name in servers}
+    worst: dict[str, list[float]] = {name: [] for name in servers}
+    for _ in range(TURNS):
+        for name, server in servers.items():
+            loop_s, all_s, answers = (
+                server.busiest_thread_s,
+                server.processor_s,
+                loads[name].answers,
+            )
+            await loads[name].messages_per_s(SECONDS)
+            count = loads[name].answers - answers
+            costs[name].append(1e6 * (server.busiest_thread_s - loop_s) / count)
+            whole[name].append(1e6 * (server.processor_s - all_s) / count)
+        for name in servers:
+            worst[name].append(await _paced(loads[name]))
+    for load in loads.values():
+        load.close()
+    cost = {name: statistics.median(found) for name, found in costs.items()}
+    all_of_it = {name: statistics.median(found) for name, found in whole.items()}
+    ratios = [away / none for away, none in zip(worst["away"], worst["none"], strict=True)]
+    return [
+        Figure(
+            "outbox: processor time of the chargers' loop for MeterValues, with a sink to without",
+            cost["file"] / cost["none"],
+            "times",
+            at_most=1.1,
+        ),
+        Figure("MeterValues, without a sink, whole process", all_of_it["none"], "µs"),
+        Figure(
+            "MeterValues, with a file sink and its relay, whole process", all_of_it["file"], "µs"
+        ),
+        Figure(
+            "answers to chargers, p99, a sink away to no sink",
+            statistics.median(ratios),
+            "times",
+            at_most=1.1,
+        ),
+    ]
+
+
+async def _paced(load: Load) -> float:
+    """p99 of the seconds until an answer, at a steady rate of messages."""
+    took = []
+    end_s, number = time.perf_counter() + PACED_S, 0
+    while time.perf_counter() < end_s:
+        sender = load.senders[number % len(load.senders)]
+        number += 1
+        begun, answers = time.perf_counter(), sender.answers
+        sender.send()
+        while sender.answers == answers:
+            await asyncio.sleep(0)
+        took.append(time.perf_counter() - begun)
+        await asyncio.sleep(PACED_EVERY_S)
+    return statistics.quantiles(took, n=100)[98]
+
+
+def _lost(server: Child, folder: Path, port: int) -> Iterator[Figure]:
+    """The sink that was away comes back: what is not in the stream then?"""
+    stored = server.ask("events")
+
+    def start(_: int) -> list[str]:
+        binary = engines.nats_binaries()[0]
+        return [binary, "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", str(folder / "late")]
+
+    late = engines.Engine.__new__(engines.Engine)
+    late._command, late._log, late._child, late.port = start, folder / "late.log", None, port
+    late.start_again()
+    try:
+        begun = time.perf_counter()
+        _until(lambda: server.ask("sinks_waiting")["nats"] == 0)
+        took_s = time.perf_counter() - begun
+        count = asyncio.run(_count(f"nats://127.0.0.1:{port}"))
+    finally:
+        late.kill()
+    yield Figure(
+        f"events lost by a sink that was away while {stored:,} came", stored - count, "", at_most=0
+    )
+    yield Figure("events a second when it is there again", stored / took_s, "/s")
+
+
+async def _count(url: str) -> int:
+    nc = await nats.connect(url)
+    try:
+        return int((await nc.jetstream().stream_info("CHARGEPOINT")).state.messages)
+    finally:
+        await nc.close()
+
+
+def _latency() -> Iterator[Figure]:
+    with tempfile.TemporaryDirectory() as place, engines.nats_server(Path(place)) as server:
+        url = f"nats://127.0.0.1:{server.port}"
+        sinks = json.dumps({"nats": {"type": "nats", "servers": [url]}})
+        with child("ours", place, 0, 3600, sinks) as ours:
+            took = asyncio.run(_late(ours, url))
+    yield Figure(
+        "event received to its consumer (JetStream), p99, 50 messages a second",
+        statistics.quantiles(took, n=100)[98],
+        "s",
+        at_most=1,
+    )
+
+
+async def _late(ours: Child, url: str) -> list[float]:
+    load = Load(ours.ready, SOCKETS)
+    await load.open()
+    nc = await nats.connect(url)
+    took: list[float] = []
+    for _ in range(200):
+        try:
+            await nc.jetstream().stream_info("CHARGEPOINT")
+            break
+        except Exception:  # noqa: BLE001 - the stream is not made yet
+            await asyncio.sleep(0.05)
+
+    async def take(message: Any) -> None:
+        took.append(time.time() - seconds(json.loads(message.data)["received"]))
+
+    await nc.jetstream().subscribe("cp.ev.>", cb=take, ordered_consumer=True)
+    await asyncio.sleep(1)
+    took.clear()
+    await _paced(load)
+    await asyncio.sleep(1)
+    load.close()
+    await nc.close()
+    return took
+
+
+async def _statuses(url: str) -> float:
+    """Seconds until a new consumer has every status."""
+    sink = JetStreamSink("bench", NatsSinkConfig(type="nats", servers=(url,)))
+    await sink.open()
+    connectors = [{"connector_id": number, "status": "Available"} for number in (1, 2)]
+    documents = [
+        {
+            "charge_point_id": f"CP{number}",
+            "account": "garage",
+            "composite_status": "up",
+            "connectors": connectors,
+        }
+        for number in range(STATUSES)
+    ]
+    for begin in range(0, STATUSES, 500):
+        await sink.put_status(documents[begin : begin + 500])
+    await sink.close()
+    begun = time.perf_counter()
+    nc = await nats.connect(url)
+    bucket = await nc.jetstream().key_value("cp_status")
+    watcher = await bucket.watchall()
+    found = {}
+    while (entry := await watcher.updates(timeout=30)) is not None:
+        found[entry.key] = json.loads(entry.value)
+    took_s = time.perf_counter() - begun
+    await nc.close()
+    assert len(found) == STATUSES
+    return took_s
+
+
+def _until(is_so: Callable[[], bool], limit_s: float = 300.0) -> None:
+    end_s = time.monotonic() + limit_s
+    while not is_so():
+        assert time.monotonic() < end_s
+        time.sleep(0.1)
