@@ -20,7 +20,7 @@ _AT_ONCE = 1_000
 def sheds(
     path: Path, station: str | None, since: datetime, until: datetime | None
 ) -> Iterator[Row]:
-    """Yield what became of commanded limits within the time. Raises NotFoundError,
+    """Yield the changes of commanded limits within the time. Raises NotFoundError,
     TransientError."""
     with closing(StoredEvents(path, "")) as stored:
         after = 0

@@ -13,6 +13,7 @@ from examples.demo.platform import Platform, child_environment
 from examples.demo.processes import Processes
 from examples.demo.run import CACHE, DRIVER
 from examples.demo.watch import Watch
+from tests.unit.events.engines import free_port
 
 STANDBY = "standby"
 
@@ -34,7 +35,9 @@ class Site:
         self.platform.connect()
         for identity in (DRIVER, CACHE):
             self.platform.add_credentials(identity)
-        self.platform.store(CACHE, "config", {"accounts": {"garage": self.place.account()}})
+        self.metrics_port = free_port()
+        config = {"accounts": {"garage": self.place.account()}, "metrics_port": self.metrics_port}
+        self.platform.store(CACHE, "config", config)
         self.platform.store(DRIVER, "config", {})
         self.platform.store(DRIVER, garage.REGISTRY.name, garage.REGISTRY.read_text())
         # An agent that is killed while it answers is waited for: three time limits and a margin.

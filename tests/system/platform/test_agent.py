@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from examples.demo.errors import DemoError
 from examples.demo.platform import temporary_home
@@ -42,6 +43,16 @@ def test_the_demo_through_the_agent(tmp_path: Path) -> None:
     assert not [file for file in files if b"not-a-real-password" in file.read_bytes()]
 
 
+def _has_metrics(port: int) -> bool:
+    """Whether the agent shows what its account knows."""
+    try:
+        text = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=30).text
+    except requests.ConnectionError:
+        return False
+    readable = 'chargepoint_account_readable{account="garage"} 1.0' in text
+    return readable and "chargepoint_load_watts{" in text
+
+
 def test_a_killed_agent_that_comes_back_is_used_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -54,6 +65,8 @@ def test_a_killed_agent_that_comes_back_is_used_again(
         site.wait_for("The first errors", lambda: site.driver_says(GONE))
         site.start_agent()
         site.wait_for("The first poll", site.every_port_is_published())
+        if importlib.util.find_spec("prometheus_client") is not None:
+            site.wait_for("The metrics of a poll", lambda: _has_metrics(site.metrics_port))
 
         site.kill_agent()
         calls = site.place.count_calls()
