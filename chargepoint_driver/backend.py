@@ -16,6 +16,7 @@ __all__ = [
     "CountingBackend",
     "DirectBackend",
     "Limit",
+    "MessageBackend",
     "OutcomeBackend",
     "Reply",
     "Request",
@@ -181,6 +182,18 @@ class CountingBackend(Protocol):
 
     def counters(self) -> dict[str, int]:
         """Return what was refused, forgiven or out of order since the start, by kind."""
+
+
+@runtime_checkable
+class MessageBackend(Protocol):
+    """What a backend offers besides when it stores the messages of its chargers."""
+
+    def stored_messages(
+        self, station_id: str, before: int | None, limit: int, action: str | None
+    ) -> tuple[list[dict[str, Any]], int | None]:
+        """Return messages of a charger, newest first, and the id to ask for older ones with (None:
+        there are none). Each is {"id", "received", "time", "charge_point", "connector", "action",
+        "data"}. `before`: only with a smaller id; `action`: only of this one."""
 
 
 @runtime_checkable

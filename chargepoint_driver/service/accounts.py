@@ -272,6 +272,17 @@ class Accounts:
             raise InvalidValueError(f"timeout: expected seconds above 0, at most {_MAX_CALL_S:g}")
         return service.call(_station_id(station), action, payload or {}, timeout)
 
+    def stored_messages(
+        self,
+        station: str,
+        account: str | None = None,
+        before: int | None = None,
+        limit: int = 100,
+        action: str | None = None,
+    ) -> tuple[list[dict[str, Any]], int | None]:
+        """Stored messages of a charger, newest first (see `Service.stored_messages`)."""
+        return self._find(account)[2].stored_messages(_station_id(station), before, limit, action)
+
     def operate(
         self,
         name: str,

@@ -13,6 +13,7 @@ from chargepoint_driver.backend import (
     Backend,
     CountingBackend,
     DirectBackend,
+    MessageBackend,
     Request,
     RequestBackend,
     Target,
@@ -415,6 +416,15 @@ class Service:
         found: list[dict[str, Any]] = []
         within(lambda: found.append(ask()), limit_s, f"{what} of {station_id}", OutcomeUnknownError)
         return found[0]
+
+    def stored_messages(
+        self, station_id: str, before: int | None, limit: int, action: str | None
+    ) -> tuple[list[dict[str, Any]], int | None]:
+        """Stored messages of a charger (see `MessageBackend`). Raises InvalidValueError where the
+        charger does not connect directly."""
+        if not isinstance(self._backend, MessageBackend):
+            raise InvalidValueError(f"{station_id}: messages are of chargers that connect directly")
+        return self._backend.stored_messages(station_id, before, limit, action)
 
     def follow(self, callback: Callable[[dict[str, Any]], None]) -> Callable[[], None] | None:
         """Call back for each message of a charger (see `DirectBackend.follow`: on the backend's

@@ -21,8 +21,9 @@ from chargepoint_driver.web.schemas import (
     Sessions,
     Station,
 )
+from chargepoint_driver.web.times import iso
 
-__all__ = ["AccountPoller", "AccountSnapshot", "iso", "problem", "session_of"]
+__all__ = ["AccountPoller", "AccountSnapshot", "problem", "session_of"]
 
 # The most that the sessions are old, how far back they go, and when a station list that could not
 # be had is asked for again.
@@ -98,6 +99,10 @@ class AccountPoller:
         if sessions or self._clock() >= self._sessions_due_s:
             found = self._sessions()
         self.picture = AccountSnapshot(stations, groups, found, problem_found, self._is_listed)
+
+    def listed(self, station: str) -> dict[str, Any] | None:
+        """Return what the list of stations says of one, None where it is not in the list."""
+        return next((each for each in self._listed if each["station"] == station), None)
 
     def heard(self, station: str) -> None:
         """A charger sent something: `refresh_next` reads it. From any thread."""
@@ -364,11 +369,6 @@ def session_of(account: str, event: Mapping[str, Any]) -> Session:
 def problem(error: ChargePointError) -> Problem:
     """An error as it is shown."""
     return Problem(**error.to_dict())
-
-
-def iso(time_s: float) -> str:
-    """Seconds since 1970 as ISO 8601 in UTC."""
-    return datetime.fromtimestamp(time_s, timezone.utc).isoformat(timespec="seconds")
 
 
 def _moment(text: str) -> float:

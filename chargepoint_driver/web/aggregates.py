@@ -13,6 +13,7 @@ __all__ = [
     "allowed_of",
     "load_kw",
     "maintenance",
+    "readable",
     "site",
     "unknown",
 ]
@@ -158,6 +159,16 @@ def alarms_unknown(stations: Iterable[Station]) -> int:
 def unknown(stations: Iterable[Station], attribute: str) -> int:
     """The number of ports of which an attribute cannot be read at present."""
     return sum(attribute in port.errors for station in stations for port in station.ports)
+
+
+def readable(stations: Iterable[Station]) -> set[tuple[str, str]]:
+    """The (account, station) of which alarms and status can be read at present."""
+    return {
+        (station.account, station.cpid)
+        for station in stations
+        if station.values.get("connected") != 0
+        and not any({"alarmType", "Status"} & port.errors.keys() for port in station.ports)
+    }
 
 
 def maintenance(stations: Iterable[Station]) -> list[Maintenance]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any, TypeVar
 
@@ -13,27 +14,42 @@ from aiohttp import web
 from chargepoint_driver.errors import ChargePointError, InvalidValueError
 from chargepoint_driver.http import json_answer, read_json
 from chargepoint_driver.http.answers import json_pages
-from chargepoint_driver.web.account_poller import iso, problem
-from chargepoint_driver.web.commands import WebCommands
+from chargepoint_driver.web.account_poller import problem
+from chargepoint_driver.web.commands import WRITER, WebCommands
 from chargepoint_driver.web.dashboard import Dashboard
 from chargepoint_driver.web.openapi import document
 from chargepoint_driver.web.routes import ROUTES, Route
 from chargepoint_driver.web.schemas import (
+    AcknowledgeRequest,
+    Answer,
+    Charger,
     Connectors,
+    Incidents,
     Loads,
+    Messages,
     Problem,
     SeriesAnswer,
     Session,
     Sessions,
     Stations,
 )
+from chargepoint_driver.web.store.incidents import Incidents as IncidentStore
 from chargepoint_driver.web.store.samples import Series, Source
 from chargepoint_driver.web.stream import Stream
+from chargepoint_driver.web.times import iso
 
 __all__ = ["Api"]
 
 _MAX_SAMPLES = 600
 _Found = TypeVar("_Found")
+
+
+@dataclass(frozen=True)
+class Stores:
+    """What the API reads from disk: charts, alarms over time."""
+
+    source: Source
+    incidents: IncidentStore
 
 
 class Api:
@@ -47,22 +63,24 @@ class Api:
         executor: Executor,
         now: Callable[[], float],
         refused: Callable[[], dict[str, int]],
-        source: Source,
+        stores: Stores,
     ) -> None:
-        """`refused` gives what the listener has refused, by kind; `source` has the charts."""
+        """`refused` gives what the listener has refused, by kind."""
         self._board = board
         self._orders = orders
         self._executor = executor
         self._now = now
         self._refused = refused
-        self._source = source
+        self._source = stores.source
+        self._incidents = stores.incidents
         self._document = document()
         self.events = stream.events
 
     def add_to(self, app: web.Application) -> None:
         """Serve every route of the table."""
         for route in ROUTES:
-            handler = self._ordering(route) if route.body else getattr(self, route.name)
+            own = getattr(self, route.name, None)
+            handler = own if own is not None else self._ordering(route)
             path = route.base + route.path
             app.router.add_route(route.method, path, handler)
             if path.endswith("/"):
@@ -154,6 +172,71 @@ class Api:
         step, samples = await self._wait(lambda: source.read(series, start_s, end_s))
         return json_answer(SeriesAnswer(samples, step, source.name))
 
+    async def alarms(self, request: web.Request) -> web.Response:
+        query = request.query
+        since_s = _moment("start", query.get("start"), self._now() - 31 * 86_400.0)
+        wanted = query.get("account") or None, query.get("cpid") or None
+        found = await self._wait(lambda: self._incidents.found(since_s, *wanted))
+        names = {(each.account, each.cpid): each.name for each in self._board.stations()}
+        for each in found:
+            each.name = names.get((each.account, each.cpid))
+        return json_answer(Incidents(found))
+
+    async def acknowledge(self, request: web.Request) -> web.Response:
+        asked: AcknowledgeRequest = await read_json(
+            request, AcknowledgeRequest, "an object of account, cpid, connectorId, kind, what, note"
+        )
+        account = self._board.account_of(asked.account, asked.cpid, None)
+        await self._wait(
+            lambda: self._incidents.acknowledge(
+                asked.kind,
+                account,
+                asked.cpid,
+                asked.connectorId,
+                asked.what,
+                by=WRITER,
+                note=asked.note.strip(),
+            )
+        )
+        self._board.tell()
+        return json_answer(Answer("Accepted"))
+
+    async def charger(self, request: web.Request) -> web.Response:
+        account, cpid = self._station_of(request)
+        listed = self._board.listed(account, cpid)
+        values = dict(listed["values"])
+        settings = values.pop("Configuration", None)
+        values.pop("configuration", None)
+        name = values.get("stationName")
+        return json_answer(
+            Charger(
+                account,
+                cpid,
+                name,
+                values,
+                listed["ports"],
+                settings if isinstance(settings, dict) else None,
+                self._board.is_direct(account),
+            )
+        )
+
+    async def messages(self, request: web.Request) -> web.Response:
+        account, cpid = self._station_of(request)
+        query = request.query
+        before, limit = _number(query, "before", None), _number(query, "limit", 100) or 100
+        action = query.get("action") or None
+        found, older = await self._wait(
+            lambda: self._orders.stored_messages(account, cpid, before, min(limit, 1_000), action)
+        )
+        return json_answer(Messages(found, older))
+
+    def _station_of(self, request: web.Request) -> tuple[str, str]:
+        """Return account and station that a query names. Raises InvalidValueError."""
+        cpid = request.query.get("cpid", "")
+        if not cpid:
+            raise InvalidValueError("cpid: is missing; name a station")
+        return self._board.account_of(request.query.get("account"), cpid, None), cpid
+
     def _series_of(self, query: Mapping[str, str]) -> Series:
         """Return what a query names. Raises InvalidValueError, NotFoundError."""
         account, cpid, group = query.get("account"), query.get("cpid"), query.get("group")
@@ -212,6 +295,15 @@ def _moment(name: str, text: str | None, otherwise_s: float) -> float:
         return moment.replace(tzinfo=moment.tzinfo or timezone.utc).timestamp()
     except (ValueError, OverflowError, OSError):
         raise InvalidValueError(f"{name}: {text[:40]!r} is no ISO 8601 time") from None
+
+
+def _number(query: Mapping[str, str], name: str, otherwise: int | None) -> int | None:
+    text = query.get(name, "")
+    if not text:
+        return otherwise
+    if not text.isascii() or not text.isdecimal() or len(text) > 18 or int(text) < 1:
+        raise InvalidValueError(f"{name}: must be a whole number above 0")
+    return int(text)
 
 
 def _is_wanted(request: web.Request, account: str, cpid: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import datetime, timezone
 from typing import Any
@@ -22,6 +23,7 @@ from chargepoint_driver.web.schemas import (
     ChargeStopRequest,
     ClearAlarmsRequest,
     ClearRequest,
+    Message,
     ReleaseRequest,
     ResetRequest,
     Session,
@@ -30,13 +32,19 @@ from chargepoint_driver.web.schemas import (
     StopRequest,
 )
 
-__all__ = ["WebCommands"]
+__all__ = ["WRITER", "WebCommands"]
 
 # Until a session ends whose stop was accepted before, and between two looks.
 _ENDING_S = 5.0
 _LOOK_S = 0.25
 # Who writes, in the reasons of leases.
-_WRITER = "the web page or API"
+WRITER = "the web page or API"
+
+
+# What stands in place of who charges and of what opens something.
+MASK = "***"
+_HIDDEN = re.compile(r"id_?tag|idToken|passw|secret|serial.*rfid|evcc", re.IGNORECASE)
+_SECRET = re.compile(r"key|passw|secret", re.IGNORECASE)
 
 
 class WebCommands:
@@ -63,7 +71,7 @@ class WebCommands:
             getattr(request, name),
             account,
             minutes=request.minutes,
-            writer=_WRITER,
+            writer=WRITER,
             warnings=warnings,
             shed_on_write=True,
             **options,
@@ -72,7 +80,7 @@ class WebCommands:
 
     def clear(self, account: str, request: ClearRequest) -> Answer:
         point = _point(request, "shedState")
-        return Answer("Accepted", self._accounts.write(point, 0, account, writer=_WRITER))
+        return Answer("Accepted", self._accounts.write(point, 0, account, writer=WRITER))
 
     def clear_alarms(self, account: str, request: ClearAlarmsRequest) -> Answer:
         point = {
@@ -147,6 +155,25 @@ class WebCommands:
         found = self._accounts.sessions(station, start, end, account)
         return [session_of(account, each) for each in found]
 
+    def stored_messages(
+        self, account: str, station: str, before: int | None, limit: int, action: str | None
+    ) -> tuple[list[Message], int | None]:
+        """Return stored messages of a charger, newest first, and the id to go on with."""
+        if not self._accounts.tables()[account].named("remoteStart"):
+            raise self._not_direct(station, "messages", account)
+        found, older = self._accounts.stored_messages(station, account, before, limit, action)
+        return [
+            Message(
+                each["id"],
+                each["time"],
+                each["received"],
+                each["connector"],
+                each["action"],
+                masked(each["data"]),
+            )
+            for each in found
+        ], older
+
     # ---- inside --------------------------------------------------------------------------
 
     def _command(
@@ -187,3 +214,20 @@ def _point(request: ClearRequest, attribute: str) -> dict[str, Any]:
     if request.connectorId:
         where["port"] = request.connectorId
     return {"attribute": attribute, "register": "LoadRegister", **where}
+
+
+def masked(data: Any) -> Any:
+    """Return the data of a message without tags, keys and passwords."""
+    if isinstance(data, dict):
+        named = str(data.get("key", "")) + str(data.get("variable", ""))
+        is_secret = _SECRET.search(named) is not None
+        return {
+            name: MASK
+            if isinstance(value, (str, int))
+            and (_HIDDEN.search(name) or (is_secret and "alue" in name))
+            else masked(value)
+            for name, value in data.items()
+        }
+    if isinstance(data, list):
+        return [masked(each) for each in data]
+    return data

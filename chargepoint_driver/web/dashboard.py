@@ -16,7 +16,7 @@ from chargepoint_driver.errors import InvalidValueError, NotFoundError
 from chargepoint_driver.service import Accounts
 from chargepoint_driver.text import get_logger
 from chargepoint_driver.web import aggregates
-from chargepoint_driver.web.account_poller import AccountPoller, iso
+from chargepoint_driver.web.account_poller import AccountPoller
 from chargepoint_driver.web.load_history import LoadHistory
 from chargepoint_driver.web.schemas import (
     AccountHealth,
@@ -28,7 +28,9 @@ from chargepoint_driver.web.schemas import (
     State,
     Station,
 )
+from chargepoint_driver.web.store.incidents import Incidents
 from chargepoint_driver.web.store.recorder import Recorder
+from chargepoint_driver.web.times import iso
 
 __all__ = ["Dashboard"]
 
@@ -51,10 +53,11 @@ class Dashboard:
         now: Callable[[], float] = time.time,
         expected: Mapping[str, frozenset[str]] = MappingProxyType({}),
         recorder: Recorder | None = None,
+        incidents: Incidents | None = None,
     ) -> None:
         """`every_s` is the time between two readings. A web service is not asked more often
         than its values are allowed to be old. `expected`: account to its configured chargers.
-        `recorder` keeps what is shown."""
+        `recorder` keeps what is shown, `incidents` the alarms and the maintenance."""
         self._accounts = accounts
         self._executor = executor
         self._every_s = every_s
@@ -69,6 +72,7 @@ class Dashboard:
         self._alerts: deque[Alert] = deque(maxlen=_MAX_ALERTS)
         self._state: State | None = None
         self._recorder = recorder
+        self._incidents = incidents
         self._recording: asyncio.Future[None] | None = None
         self.record = LoadHistory()
         self.version = 0
@@ -177,6 +181,8 @@ class Dashboard:
         def look() -> None:
             try:
                 recorder.look(*shown)
+                if self._incidents is not None:
+                    self._incidents.save()
             except Exception:  # noqa: BLE001 - logged; the page goes on
                 _log.exception("what is shown could not be kept")
 
@@ -255,6 +261,9 @@ class Dashboard:
                 sessions=self.sessions(),
                 sample=None,
             )
+            if self._incidents is not None:
+                known = aggregates.readable(stations)
+                self._incidents.see(self._state.alarms, self._state.maintenance, known)
         self._state.time = iso(self._now())
         self._state.sample = self.record.newest
         return self._state
@@ -262,6 +271,17 @@ class Dashboard:
     def _unlisted(self) -> int:
         """The number of accounts of whose stations not all are known."""
         return sum(not watch.picture.is_listed for watch in self._watches.values())
+
+    def listed(self, account: str, cpid: str) -> dict[str, Any]:
+        """Return what the list of stations says of one. Raises NotFoundError."""
+        found = self._watches[account].listed(cpid)
+        if found is None:
+            raise NotFoundError(f"account {account} has no station {cpid}")
+        return found
+
+    def is_direct(self, account: str) -> bool:
+        """Whether the chargers of an account connect to us."""
+        return self._watches[account].direct
 
     def account_of(self, account: str | None, cpid: str | None, group: str | None) -> str:
         """The account that is meant: the one named, else the one that has the station or group.

@@ -13,6 +13,7 @@ from msgspec import Meta
 
 __all__ = [
     "AccountHealth",
+    "AcknowledgeRequest",
     "Alarm",
     "Alert",
     "Answer",
@@ -20,15 +21,20 @@ __all__ = [
     "CallAnswer",
     "CallRequest",
     "ChargeStopRequest",
+    "Charger",
     "ClearAlarmsRequest",
     "ClearRequest",
     "Connectors",
     "Error",
     "Group",
     "Health",
+    "Incident",
+    "Incidents",
     "LastKnown",
     "Loads",
     "Maintenance",
+    "Message",
+    "Messages",
     "Port",
     "Problem",
     "ReleaseRequest",
@@ -140,6 +146,16 @@ class ClearAlarmsRequest(_Request, kw_only=True):
     """Clear all alarms of a station."""
 
     cpid: Cpid
+
+
+class AcknowledgeRequest(_Request, kw_only=True):
+    """Take note of an alarm or of a need of maintenance."""
+
+    cpid: Cpid
+    connectorId: Connector | None = None  # noqa: N815
+    kind: Literal["alarm", "maintenance"] = "alarm"
+    what: Annotated[str, Meta(min_length=1, max_length=500, description="type, or reason")]
+    note: Annotated[str, Meta(max_length=500)] = ""
 
 
 class Problem(msgspec.Struct):
@@ -258,16 +274,83 @@ class Alarm(msgspec.Struct):
     alarmType: str  # noqa: N815
     alarmTime: Time | None  # noqa: N815
     asOf: Time | None = None  # noqa: N815
+    firstSeen: Time | None = None  # noqa: N815
+    lastSeen: Time | None = None  # noqa: N815
+    acknowledged: Time | None = None
+    acknowledgedBy: str | None = None  # noqa: N815
+    note: str | None = None
 
 
 class Maintenance(msgspec.Struct):
-    """A charge point that needs somebody, and why."""
+    """A charge point that needs somebody, and why. `firstSeen`, `lastSeen`: by this page."""
 
     account: str
     cpid: str
     name: str | None
     connectorId: int | None  # noqa: N815
     reason: str
+    firstSeen: Time | None = None  # noqa: N815
+    lastSeen: Time | None = None  # noqa: N815
+    acknowledged: Time | None = None
+    acknowledgedBy: str | None = None  # noqa: N815
+    note: str | None = None
+
+
+class Incident(msgspec.Struct):
+    """An alarm, or a need of maintenance, over time. `since` is the time of the alarm as the
+    service gives it; first and last seen are this page's. `ended` null: it is open."""
+
+    kind: Literal["alarm", "maintenance"]
+    account: str
+    cpid: str
+    name: str | None
+    connectorId: int | None  # noqa: N815
+    what: str
+    since: Time | None
+    firstSeen: Time  # noqa: N815
+    lastSeen: Time  # noqa: N815
+    ended: Time | None
+    acknowledged: Time | None
+    acknowledgedBy: str | None  # noqa: N815
+    note: str | None
+
+
+class Incidents(msgspec.Struct):
+    """Alarms and maintenance, newest first."""
+
+    incidents: list[Incident]
+
+
+class Charger(msgspec.Struct):
+    """What the list of stations says of a station: its facts, those of its ports by number, and
+    `settings`: the configuration of a charger that connects directly, null where not known."""
+
+    account: str
+    cpid: str
+    name: str | None
+    values: Values
+    ports: dict[str, dict[str, Any]]
+    settings: dict[str, Any] | None
+    direct: bool
+
+
+class Message(msgspec.Struct):
+    """A message of a charger as it was stored. Tags and keys in `data` are masked."""
+
+    id: int
+    time: Time
+    received: Time
+    connectorId: int | None  # noqa: N815
+    action: str
+    data: Any
+
+
+class Messages(msgspec.Struct):
+    """Messages of a charger, newest first. `before`: the id to ask for older ones with, null when
+    there are none."""
+
+    messages: list[Message]
+    before: int | None = None
 
 
 class Alert(msgspec.Struct):

@@ -15,7 +15,7 @@ from chargepoint_driver.config import WebConfig
 from chargepoint_driver.errors import ConfigurationError, TransientError
 from chargepoint_driver.http import FailedLogins, Key, Listener, answering
 from chargepoint_driver.service import Accounts, Service
-from chargepoint_driver.web.api import Api
+from chargepoint_driver.web.api import Api, Stores
 from chargepoint_driver.web.commands import WebCommands
 from chargepoint_driver.web.dashboard import Dashboard
 from chargepoint_driver.web.login import Login
@@ -23,6 +23,7 @@ from chargepoint_driver.web.metrics import Metrics
 from chargepoint_driver.web.settings import Settings
 from chargepoint_driver.web.static_files import Files, add_headers
 from chargepoint_driver.web.store import Database
+from chargepoint_driver.web.store.incidents import Incidents
 from chargepoint_driver.web.store.recorder import Recorder
 from chargepoint_driver.web.store.samples import Samples
 from chargepoint_driver.web.stream import Stream
@@ -130,6 +131,7 @@ class WebServer:
     async def _live(self) -> None:
         self._ending = asyncio.Event()
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="chargepoint-web") as executor:
+            incidents = Incidents(self._database, self._now)
             recorder = Recorder(Samples(self._database, self._now), self._now)
             board = Dashboard(
                 self._accounts,
@@ -138,6 +140,7 @@ class WebServer:
                 now=self._now,
                 expected=self._expected,
                 recorder=recorder,
+                incidents=incidents,
             )
             files = Files(self._config)
             login = Login(
@@ -154,7 +157,9 @@ class WebServer:
             login.add_to(app)
             files.add_to(app)
             orders, refused = WebCommands(self._accounts), self._listener.counts
-            Api(board, orders, stream, executor, self._now, refused, recorder).add_to(app)
+            Api(
+                board, orders, stream, executor, self._now, refused, Stores(recorder, incidents)
+            ).add_to(app)
             metrics = Metrics(self._accounts)
             metrics.add_to(app)
             await self._listener.start(app)
@@ -169,6 +174,7 @@ class WebServer:
                 await metrics.stop()
                 await board.stop()
                 recorder.flush()
+                incidents.save()
                 await stream.stop()
                 await self._listener.stop()
                 # Whoever waits for an answer is told that there is none.

@@ -24,6 +24,7 @@ PUBLIC = {
         "CountingBackend",
         "DirectBackend",
         "Limit",
+        "MessageBackend",
         "OutcomeBackend",
         "Reply",
         "Request",

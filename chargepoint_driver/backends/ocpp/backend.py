@@ -217,6 +217,12 @@ class OcppBackend:
                 "beside its database"
             )
 
+    def stored_messages(
+        self, station_id: str, before: int | None, limit: int, action: str | None
+    ) -> tuple[list[dict[str, Any]], int | None]:
+        """Stored messages of a charger; see `backend.MessageBackend`."""
+        return self._system.stored_messages(station_id, before, limit, action)
+
     def follow(self, callback: Callback) -> Callable[[], None]:
         """Call back for each message, on the central system's own thread; return how to end it.
         It goes on after a `reconfigure`."""

@@ -268,6 +268,12 @@ class CentralSystem(NamedOperations):
         """Stored events with ids above `after`, oldest first."""
         return queries.events(self.config.database, after, most)
 
+    def stored_messages(
+        self, station_id: str, before: int | None, limit: int, action: str | None
+    ) -> tuple[list[dict[str, Any]], int | None]:
+        """Stored messages of a charge point, newest first, and the id to go on with."""
+        return queries.messages(self.config.database, station_id, before, limit, action)
+
     def subscribe(self, callback: Callable[[dict[str, Any]], None]) -> Callable[[], None]:
         """Call back for each message, in order, on a thread (under gevent: a greenlet) of its own;
         return how to end it.

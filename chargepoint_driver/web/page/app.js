@@ -4,6 +4,7 @@ import { onDone } from "./ask.js";
 import { keep, make, part, say } from "./dom.js";
 import { clock, lasting } from "./format.js";
 import { model } from "./model.js";
+import { Panel } from "./detail.js";
 import { Stream } from "./stream.js";
 import { language, setLanguage, site, t } from "./texts.js";
 import { url } from "./url.js";
@@ -14,6 +15,8 @@ let view = null;
 let queued = false;
 let fading = 0;
 const title = site.title ?? t("app.title");
+
+const panel = new Panel();
 
 const app = {
   openPort: (row) => url.set({ port: row.key.replaceAll(" ", "~"), tab: "" }, { push: true }),
@@ -44,6 +47,7 @@ function draw() {
     if (!model.state) return;
     drawNotices();
     view?.update?.();
+    panel.update();
   });
 }
 

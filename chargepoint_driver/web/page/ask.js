@@ -31,6 +31,10 @@ const COMMANDS = {
   },
   stop: {},
   "clear-alarms": { isWhole: true },
+  acknowledge: {
+    fields: () => [field(t("ask.note"), { name: "note", maxlength: "500", autocomplete: "off" })],
+    body: (form, thing) => ({ kind: thing.kind, what: thing.what, note: form.get("note") }),
+  },
   release: {},
   operative: { path: "availability", body: () => ({ type: "Operative" }) },
   inoperative: { path: "availability", body: () => ({ type: "Inoperative" }) },
@@ -49,7 +53,7 @@ export function ask(name, thing) {
   const isWhole = command.isWhole;
   const where = isWhole ? model.nameOf(thing.account, thing.cpid) || thing.name || thing.cpid : place(thing);
   pending = { name, command, thing, where, asker: document.activeElement };
-  inner("title").textContent = t(`command.${name}.title`, { place: where });
+  inner("title").textContent = t(`command.${name}.title`, { place: where, what: thing.what ?? "" });
   inner("text").textContent = t(`command.${name}.text`);
   inner("fields").replaceChildren(...(command.fields ? command.fields(thing) : []));
   fault("");
@@ -76,7 +80,7 @@ dialog.querySelector("form").addEventListener("submit", async (event) => {
   const form = new FormData(event.target);
   fault("");
   busy(true);
-  const { words, warnings } = await send(asked, asked.command.body ? asked.command.body(form) : {});
+  const { words, warnings } = await send(asked, asked.command.body ? asked.command.body(form, asked.thing) : {});
   if (pending !== asked) return;
   busy(false);
   if (words) {

@@ -40,7 +40,7 @@ export function loadChart(box, { thing = null, fixed = null, names = ["range", "
   );
   const head = ["time", "load", "allowed", "capacity", "headroom"].map((name) => make("th", { scope: "col" }, t(`chart.${name}`)));
   const legend = make("ul", { class: "legend", "aria-hidden": "true" }, ...["load", "part", "allowed", "capacity", "headroom"].map((name) => make("li", { class: name }, t(`chart.${name}.legend`))));
-  const table = make("details", {}, make("summary", {}, t("chart.numbers")), make("div", { class: "scroll", role: "region", "aria-label": t("chart.table"), tabindex: "0" }, make("table", {}, make("thead", {}, make("tr", {}, ...head)), numbers)));
+  const table = make("details", {}, make("summary", {}, t("chart.numbers")), make("div", { class: "scroll", role: "region", "aria-label": thing ? `${t("chart.table")}: ${place({ ...thing, name: model.nameOf(thing.account, thing.cpid) })}` : t("chart.table"), tabindex: "0" }, make("table", {}, make("thead", {}, make("tr", {}, ...head)), numbers)));
   const figure = make("figure", { class: "card chart", id }, tools, caption, canvas, legend, table);
   box.append(figure);
   what.parentElement.hidden = Boolean(thing);

@@ -103,11 +103,15 @@ function told({ alarms, maintenance }) {
   };
   for (const each of maintenance) {
     const reason = word("reason", each.reason);
-    add(each, { kind: `maintenance:${each.reason}`, name: t("trouble.maintenance", { reason }), words: t("trouble.maintenance.words", { reason }) });
+    add(each, { kind: `maintenance:${each.reason}`, name: t("trouble.maintenance", { reason }), words: t("trouble.maintenance.words", { reason }) + noted(each) });
   }
   for (const each of alarms) {
-    const words = each.alarmTime ? t("trouble.alarm.since", { type: each.alarmType, time: clock(each.alarmTime) }) : t("trouble.alarm.words", { type: each.alarmType });
-    add(each, { kind: `alarm:${each.alarmType}`, name: t("trouble.alarm", { type: each.alarmType }), words });
+    const since = each.alarmTime ? t("trouble.alarm.since", { type: each.alarmType, time: clock(each.alarmTime) }) : t("trouble.alarm.words", { type: each.alarmType });
+    add(each, { kind: `alarm:${each.alarmType}`, name: t("trouble.alarm", { type: each.alarmType }), words: since + noted(each) });
   }
   return found;
+}
+
+function noted(each) {
+  return each.acknowledged ? ` ${t("trouble.acknowledged", { note: each.note ?? "" }).trim()}` : "";
 }

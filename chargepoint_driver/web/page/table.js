@@ -111,7 +111,7 @@ export class Table {
     if (line.group) return this.buildGroup(line);
     const offsets = offsetsOf(this.columns);
     return make("tr", { role: "row" }, ...this.columns.map((column) => {
-      const cell = make("td", { role: "gridcell", class: `${column.pinned ? "pinned" : ""} ${column.number ? "number" : ""}` }, make("span"));
+      const cell = make("td", { role: "gridcell", class: `${column.pinned ? "pinned" : ""} ${column.number ? "number" : ""} ${column.tail ? "tail" : ""}` }, make("span"));
       if (column.pinned) cell.style.left = `${offsets.get(column.name)}rem`;
       return cell;
     }));

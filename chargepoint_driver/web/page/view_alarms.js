@@ -1,40 +1,46 @@
-// Active alarms and what needs maintenance.
+// Active alarms, what needs maintenance, and what there was in the last month.
 
-import { ask } from "./ask.js";
-import { button, list, make, say } from "./dom.js";
-import { DASH, clock, place } from "./format.js";
+import { button, download, list, make, say } from "./dom.js";
+import { fromAlarm, fromMaintenance, historyTable, incidentsCsv, keyOfIncident, line } from "./incidents.js";
 import { model } from "./model.js";
-import { t, word } from "./texts.js";
+import { get } from "./read.js";
+import { t } from "./texts.js";
 import { missing, noneOr, section, unlisted } from "./words.js";
 
 export function build(root) {
   const alarms = { hint: make("p", { id: "alarms-say", class: "hint" }), list: make("ul", { id: "alarms", class: "list" }) };
   const care = { hint: make("p", { id: "care-say", class: "hint" }), list: make("ul", { id: "care", class: "list" }) };
-  root.append(make("div", { class: "columns" }, section("alarms-title", t("alarms.title"), alarms.hint, alarms.list), section("care-title", t("care.title"), care.hint, care.list)));
+  const hint = make("p", { class: "hint", role: "status" });
+  const { table, draw } = historyTable(make("tbody", { id: "incidents" }));
+  let found = [], known = null, closed = false;
+  const tools = make("div", { class: "tools" }, button(t("csv"), () => download("alarms.csv", incidentsCsv(found)), { id: "alarms-csv" }), button(t("refresh"), read));
+  root.append(
+    make("div", { class: "columns" }, section("alarms-title", t("alarms.title"), alarms.hint, alarms.list), section("care-title", t("care.title"), care.hint, care.list)),
+    section("history-title", t("alarms.history"), tools, hint, make("div", { class: "scroll card", role: "region", "aria-label": t("alarms.table"), tabindex: "0" }, table)),
+  );
+
+  async function read() {
+    const { content, words } = await get("alarms");
+    if (closed) return;
+    found = content?.incidents ?? [];
+    draw(found);
+    say(hint, content ? (found.length ? "" : t("alarms.none_ever")) : words);
+  }
+
   return {
     update() {
-      drawAlarms(alarms);
-      drawCare(care);
+      const { state } = model;
+      const some = (number) => [missing(number), unlisted()].filter(Boolean).join(", ");
+      say(alarms.hint, some(state.alarmsUnknown));
+      say(care.hint, some(state.maintenanceUnknown));
+      list(alarms.list, state.alarms.map(fromAlarm), noneOr(state.alarmsUnknown, t("alarms.none")), keyOfIncident, line);
+      list(care.list, state.maintenance.map(fromMaintenance), noneOr(state.maintenanceUnknown, t("care.none")), keyOfIncident, line);
+      const now = [...state.alarms.map(fromAlarm), ...state.maintenance.map(fromMaintenance)].map(keyOfIncident).join();
+      if (now !== known) read();
+      known = now;
     },
-    close() {},
+    close() {
+      closed = true;
+    },
   };
-}
-
-function drawAlarms(parts) {
-  const { alarms, alarmsUnknown } = model.state;
-  say(parts.hint, [missing(alarmsUnknown), unlisted()].filter(Boolean).join(", "));
-  list(parts.list, alarms, noneOr(alarmsUnknown, t("alarms.none")), (alarm) => `${alarm.account} ${alarm.cpid} ${alarm.connectorId} ${alarm.alarmType} ${alarm.alarmTime} ${alarm.asOf}`, (alarm) => [
-    make("span", {}, make("strong", {}, alarm.alarmType), ` ${place(alarm)}`),
-    make("span", { class: "hint" }, [alarm.alarmTime ? t("since", { time: clock(alarm.alarmTime) }) : DASH, alarm.asOf ? t("as_of", { time: clock(alarm.asOf) }) : ""].filter(Boolean).join(", ")),
-    button(t("command.clear-alarms.button"), () => ask("clear-alarms", alarm), { "aria-label": t("command.clear-alarms.of", { place: alarm.name || alarm.cpid }) }),
-  ]);
-}
-
-function drawCare(parts) {
-  const { maintenance, maintenanceUnknown } = model.state;
-  say(parts.hint, [missing(maintenanceUnknown), unlisted()].filter(Boolean).join(", "));
-  list(parts.list, maintenance, noneOr(maintenanceUnknown, t("care.none")), (each) => `${each.account} ${each.cpid} ${each.connectorId} ${each.reason}`, (each) => [
-    make("span", {}, place(each)),
-    make("strong", {}, word("reason", each.reason)),
-  ]);
 }

@@ -131,7 +131,7 @@ class Recorder:
         step, found = self._samples.read(series, start_s, end_s)
         with self._lock:
             minute = self._minutes.get(series)
-            if minute is not None and start_s < minute.until and minute.start < end_s:
+            if minute is not None and start_s < minute.until and minute.start <= end_s:
                 found.append(minute.sample())
         return step, found
 

@@ -112,7 +112,8 @@ class Samples:
         end_s = now_s // step * step
         with self._database.transaction() as db:
             row = db.execute("SELECT until FROM rolled WHERE step = ?", (step,)).fetchone()
-            begin_s = max(0.0 if row is None else row[0], (now_s - STEPS[fine]) // step * step)
+            # After a long pause also what would be too old by now is rolled before it is dropped.
+            begin_s = 0.0 if row is None else row[0]
             if begin_s < end_s:
                 db.execute(_ROLL, {"fine": fine, "step": step, "begin": begin_s, "end": end_s})
                 db.execute("INSERT OR REPLACE INTO rolled VALUES (?, ?)", (step, end_s))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from selenium import webdriver
@@ -137,6 +140,26 @@ class Page:
                 ]
             },
         )
+
+    def saved(self, name: str, folder: Path, press: Callable[[], None]) -> list[list[str]]:
+        """The rows of the CSV file that a press of a button saves."""
+        self.driver.execute_cdp_cmd(
+            "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(folder)}
+        )
+        press()
+        file = folder / name
+        eventually(lambda: file.exists() and file.stat().st_size)
+        with file.open(encoding="utf-8", newline="") as lines:
+            return list(csv.reader(lines))
+
+    def cells(self, column: int) -> list[str]:
+        """The words of a column of the table, of the rows that exist."""
+        found: list[str] = self.js(
+            "return [...document.querySelectorAll('#table tbody tr:not(.group-line)')]"
+            ".map((row) => row.children[arguments[0]].textContent)",
+            column,
+        )
+        return found
 
     def js(self, code: str, *arguments: Any) -> Any:
         return self.driver.execute_script(code, *arguments)

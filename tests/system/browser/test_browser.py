@@ -212,7 +212,9 @@ def test_an_alarm_is_cleared(page, site):
     site.pass_(600)
     page.view("alarms")
     eventually(lambda: "GFCI Trip" in page.text("#alarms"))
-    (button,) = (b for b in page.all("#alarms button") if "-002" in b.accessible_name)
+    (button,) = (
+        b for b in page.all("#alarms [data-do=clear-alarms]") if "-002" in b.accessible_name
+    )
     button.click()
     page.button("Clear alarms").click()
     eventually(lambda: "GFCI Trip" not in page.text("#alarms"))

@@ -20,7 +20,7 @@ from chargepoint_driver.web import Settings, WebServer
 
 TOKEN = "token-of-these-tests"
 STATION = "1:34001"  # both ports charge with about 6.4 kW
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 class Time:

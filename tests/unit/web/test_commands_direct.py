@@ -221,3 +221,45 @@ def test_chargers_that_never_connected_are_unknown(tmp_path):
     assert [state["site"][name] for name in ("load", "allowed", "portsCharging")] == [None] * 3
     (problem,) = state["health"]["accounts"][0]["errors"].values()
     assert "2 charge points (CP1, CP2) have never connected" in problem["message"]
+
+
+def test_the_messages_of_a_charger(yard):
+    yard.charge()
+    path = f"/messages?cpid={CP}"
+    eventually(lambda: any(m["action"] == "StartTransaction" for m in messages(yard, path)))
+    found = messages(yard, path)
+    assert [m["id"] for m in found] == sorted((m["id"] for m in found), reverse=True)
+    assert "VID:FCA47A147858" not in str(found)
+    start = next(m for m in found if m["action"] == "StartTransaction")
+    assert "***" in str(start["data"])
+    only = messages(yard, f"{path}&action=StatusNotification")
+    assert {m["action"] for m in only} == {"StatusNotification"}
+    older = messages(yard, f"{path}&before={found[0]['id']}&limit=1")
+    assert [m["id"] for m in older] == [found[1]["id"]]
+    assert yard.get(f"/charger?cpid={CP}")["direct"] is True
+
+
+def messages(yard, path):
+    return yard.get(path)["messages"]
+
+
+def test_the_viewer_of_messages(yard, chromium):
+    yard.charge()
+    page = Page(chromium)
+    try:
+        page.open(yard.server.url)
+        eventually(lambda: page.text("#live") == "Connected")
+        page.driver.get(f"{yard.server.url}?port=yard~{CP}~1&tab=messages")
+        eventually(lambda: "StartTransaction" in page.text("#messages"))
+        page.choose("#messages-action", "StatusNotification")
+        eventually(lambda: page.all("#messages strong"))
+        eventually(lambda: {e.text for e in page.all("#messages strong")} == {"StatusNotification"})
+        page.one("#messages-find").send_keys("Charging")
+        eventually(lambda: page.all("#messages li"))
+        page.one("#messages summary").click()
+        eventually(lambda: '"status"' in page.text("#messages pre"))
+        names = {b.get_attribute("data-do") for b in page.all("#panel > .buttons button")}
+        assert names >= {"shed", "stop", "release", "reset-soft", "inoperative"}
+        assert page.complaints() == []
+    finally:
+        page.close()

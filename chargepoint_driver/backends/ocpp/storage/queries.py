@@ -41,6 +41,7 @@ __all__ = [
 
 _log = get_logger(__name__)
 _MAX_EVENTS = 1_000
+_MAX_LOOKED = 200_000
 # Two processes read the same clock at different moments.
 _MAX_AHEAD_S = 60.0
 _FIELDS = (
@@ -220,6 +221,35 @@ def events(path: Path, after: int = 0, most: int = _MAX_EVENTS) -> list[dict[str
             " WHERE id > ? ORDER BY id LIMIT ?",
             (after, max(1, min(most, _MAX_EVENTS))),
         ).fetchall()
+    return _events_of(path, rows)
+
+
+def messages(
+    path: Path, station_id: str, before: int | None, limit: int, action: str | None
+) -> tuple[list[dict[str, Any]], int | None]:
+    """Return events of a charge point, newest first, and the id to ask for older ones with.
+
+    The events of all charge points stand in one order. So that a quiet one among thousands costs
+    no long look, one call goes through a part of them only: it may find fewer, and go on."""
+    top = (1 << 63) - 1 if before is None else max(1, min(before, (1 << 63) - 1))
+    with _reading(path) as db:
+        newest, first = db.execute("SELECT max(id), min(id) FROM events").fetchone()
+        if newest is None:
+            return [], None
+        top = min(top, newest + 1)
+        floor = max(first, top - _MAX_LOOKED)
+        rows = db.execute(
+            "SELECT id, received, time, charge_point, connector, action, data FROM events"
+            " WHERE id < ? AND id >= ? AND charge_point = ? AND (? IS NULL OR action = ?)"
+            " ORDER BY id DESC LIMIT ?",
+            (top, floor, station_id, action, action, limit),
+        ).fetchall()
+    older = rows[-1][0] if len(rows) == limit else floor
+    return _events_of(path, rows), older if older > first else None
+
+
+def _events_of(path: Path, rows: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """Return rows as dictionaries, without those that are damaged."""
     found = []
     for row in rows:
         try:

@@ -1,0 +1,332 @@
+"""The table, the panel of a port, alarms and files in Chromium, as people use them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import unquote
+
+import axe_core_python
+import pytest
+from selenium.webdriver.common.keys import Keys
+
+from .browser import Page
+from .conftest import STATION, eventually
+
+AXE = Path(axe_core_python.__file__).with_name("axe.min.js")
+PLACE, STATUS, LOAD = 0, 1, 2
+
+
+@pytest.fixture(scope="module")
+def window(chromium):
+    page = Page(chromium)
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def open_page(window):
+    """Opens the page of a site at an address; the console must stay empty."""
+    window.complaints()
+    window.driver.delete_all_cookies()
+
+    def open_(site, query=""):
+        window.open(site.server.url).wait_live()
+        if query:
+            window.driver.get(f"{site.server.url}{query}")
+            window.wait_live()
+        return window
+
+    yield open_
+    window.driver.get("about:blank")
+    window.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    window.prefer()
+
+
+@pytest.fixture
+def many(make_site):
+    """Sixty stations with two ports each."""
+    return make_site(stations=60).ready()
+
+
+def head(page, name):
+    return page.one(f"#table [data-sort={name}]")
+
+
+def loads(page):
+    return [float(words.split()[0]) for words in page.cells(LOAD)]
+
+
+def test_many_ports_are_a_table_of_which_the_screen_exists(open_page, many):
+    page = open_page(many)
+    assert page.one("#table").is_displayed()
+    assert page.one("#table .grid").get_attribute("aria-rowcount") == "121"
+    rows = page.all("#table tbody tr")
+    assert 10 < len(rows) < 60
+    page.js("document.querySelector('.grid-box').scrollTop = 1e6")
+    eventually(lambda: page.all("#table [data-line='120']"))
+    assert len(page.all("#table tbody tr")) < 60
+    assert page.complaints() == []
+
+
+def test_a_click_on_a_column_sorts_and_the_address_says_so(open_page, many):
+    page = open_page(many)
+    head(page, "load").click()
+    eventually(lambda: head(page, "load").get_attribute("aria-sort") == "ascending")
+    assert loads(page) == sorted(loads(page))
+    head(page, "load").click()
+    eventually(lambda: head(page, "load").get_attribute("aria-sort") == "descending")
+    assert loads(page) == sorted(loads(page), reverse=True)
+    assert "sort=-load" in page.driver.current_url
+    page.driver.refresh()
+    page.wait_live()
+    assert loads(page) == sorted(loads(page), reverse=True)
+
+
+def test_filters_name_their_choices_with_the_number_of_ports(open_page, many):
+    page = open_page(many)
+    statuses = [port["values"]["Status"] for port in many.get("/status")["connectors"]]
+    free = statuses.count("AVAILABLE")
+    page.choose("#filter-status", f"Available ({free})")
+    eventually(lambda: page.text("#count") == f"{free} of 120 ports")
+    assert set(page.cells(STATUS)) == {"Available"}
+    page.one("#find").send_keys("nowhere")
+    eventually(lambda: page.text("#count") == "0 of 120 ports")
+    page.one("#filter-clear").click()
+    eventually(lambda: page.text("#count") == "120 ports")
+    assert "status=" not in page.driver.current_url
+
+
+def test_a_group_is_shed_from_the_table(open_page, make_site):
+    site = make_site(stations=20, groups=2).ready()
+    page = open_page(site, "?by=group&as=table")
+    lines = eventually(lambda: page.all("#table .group-line"))
+    assert "20 ports" in lines[0].text
+    lines[0].find_element("css selector", "[data-do=shed]").click()
+    words = page.text("#ask-facts").splitlines()
+    assert words[words.index("Ports that it limits") + 1] == "20"
+    page.button("1.4 kW each: 28.0 kW").click()
+    assert page.one("#ask [name=allowedLoad]").get_attribute("value") == "28"
+    page.button("Shed now").click()
+    eventually(lambda: not page.is_asking)
+    (group,) = (g for g in site.get("/state")["groups"] if g["values"].get("commandedLoad"))
+    assert group["values"]["commandedLoad"] == 28
+    assert group["name"] in lines[0].text
+
+
+def test_the_dialog_warns_before_anything_is_sent(open_page, make_site):
+    site = make_site().ready()
+    page = open_page(site)
+    page.do("shed")
+    words = page.text("#ask-facts").splitlines()
+    load = f"{site.port()['values']['portLoad']:.1f} kW"
+    assert words[words.index("Load now") + 1] == load
+    assert words[words.index("Rating") + 1] == "6.6 kW"
+    page.fill("allowedLoad", "50")
+    eventually(lambda: "not below the rating" in page.text("#ask-warnings"))
+    page.fill("allowedLoad", "0.5")
+    eventually(lambda: "less than 6 A" in page.text("#ask-warnings"))
+    page.fill("minutes", "0")
+    eventually(lambda: "no end" in page.text("#ask-warnings"))
+    page.button("50 %").click()
+    assert page.one("#ask [name=percentShed]").get_attribute("value") == "50"
+    assert site.sim.calls.count("shedLoad") == 0
+
+
+def test_the_table_with_the_keyboard_alone(open_page, many):
+    page = open_page(many)
+    page.js("document.querySelector('.grid').focus()")
+    page.keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ENTER)
+    eventually(lambda: "sort=load" in page.driver.current_url)
+    page.keys(Keys.END, Keys.HOME, Keys.ARROW_DOWN)
+    active = "return document.querySelector('.active').parentElement.dataset.line"
+    assert page.js(active) == "1"
+    page.keys(Keys.PAGE_DOWN)
+    assert int(page.js(active)) > 5
+    webdriver_keys(page, Keys.CONTROL, Keys.END)
+    eventually(lambda: page.js(active) == "120")
+    cell = page.js("return document.querySelector('.grid').getAttribute('aria-activedescendant')")
+    assert page.js("return document.getElementById(arguments[0]) !== null", cell)
+    page.keys("s")
+    assert page.is_asking
+    page.keys(Keys.ESCAPE)
+    assert not page.is_asking
+    page.keys(Keys.ENTER)
+    eventually(lambda: page.focused.get_attribute("id") == "panel-title")
+    page.keys(Keys.ESCAPE)
+    eventually(lambda: not page.one("#panel").is_displayed())
+    assert page.js("return document.activeElement.classList.contains('grid')")
+    assert page.js(active) == "120"
+
+
+def webdriver_keys(page, modifier, key):
+    from selenium import webdriver  # noqa: PLC0415 - only here
+
+    chain = webdriver.ActionChains(page.driver)
+    chain.key_down(modifier).send_keys(key).key_up(modifier).perform()
+
+
+def test_columns_are_chosen_pinned_and_in_the_address(open_page, many):
+    page = open_page(many)
+    page.one("#columns summary").click()
+    page.one("#columns [data-key=cpid] [data-kind=pinned]").click()
+    eventually(lambda: len(page.all("#table thead .pinned")) == 2)
+    assert "pinned=place.cpid" in page.driver.current_url
+    page.one("#columns [data-key=session] [data-kind=shown]").click()
+    eventually(lambda: not page.all("#table [data-sort=session]"))
+    left = page.js(
+        "return document.querySelector('#table tbody .pinned').getBoundingClientRect().left"
+    )
+    page.js("document.querySelector('.grid-box').scrollLeft = 200")
+    same = "return document.querySelector('#table tbody .pinned').getBoundingClientRect().left"
+    assert page.js(same) == left
+
+
+def test_folding_groups(open_page, many):
+    page = open_page(many, "?by=station")
+    first = eventually(lambda: page.all("#table .group-line"))[0]
+    assert first.find_element("css selector", "th").get_attribute("aria-expanded") == "true"
+    count = page.one("#table .grid").get_attribute("aria-rowcount")
+    assert count == "181"
+    first.find_element("css selector", ".group-words").click()
+    eventually(lambda: page.one("#table .grid").get_attribute("aria-rowcount") == "179")
+
+
+def test_what_is_shown_is_saved_as_csv(open_page, many, tmp_path):
+    page = open_page(many, "?find=1:3400&sort=place")
+    shown = page.text("#count").split()[0]
+    rows = page.saved("ports.csv", tmp_path, page.one("#ports-csv").click)
+    assert len(rows) == int(shown) + 1
+    assert rows[0][:3] == ["Port", "Status", "Load [kW]"]
+    port = many.port()
+    (mine,) = (row for row in rows if row[0] == f"{port['name']} port 1")
+    assert float(mine[2]) == port["values"]["portLoad"]
+
+
+def test_the_chart_is_saved_as_csv_with_what_is_seen(open_page, make_site, tmp_path):
+    site = make_site().ready()
+    for _ in range(4):
+        site.pass_(61)
+        seen = site.wall.now_s
+        eventually(lambda seen=seen: any(s[1] >= seen - 1 for s in site.get("/series")["samples"]))
+    page = open_page(site)
+    eventually(lambda: int(page.one("figure.chart").get_attribute("data-samples") or 0) > 0)
+    assert page.one(".plot canvas").is_displayed()
+    button = page.one("figure [data-chart=csv]")
+    rows = page.saved("load.csv", tmp_path, button.click)
+    # What says the same for minutes is one sample.
+    samples = site.get("/series")["samples"]
+    assert float(rows[1][2]) == samples[0][2]
+    assert datetime.fromisoformat(rows[1][0]).timestamp() == pytest.approx(samples[0][0], abs=1)
+    assert rows[0][2] == "Load [kW]"
+
+
+def test_an_alarm_is_acknowledged_with_a_note(open_page, make_site):
+    site = make_site().ready()
+    site.sim.world.raise_alarm("1:34002", "GFCI Trip", 1)
+    site.pass_(600)
+    page = open_page(site)
+    eventually(lambda: "GFCI Trip" in page.text("#attention"))
+    page.view("alarms")
+    buttons = eventually(lambda: page.all("#alarms [data-do=acknowledge]"))
+    (mine,) = (b for b in buttons if "GFCI Trip" in b.accessible_name)
+    mine.click()
+    page.fill("note", "Electrician comes on Monday")
+    page.button("Acknowledge").click()
+    eventually(lambda: "Electrician comes on Monday" in page.text("#alarms"))
+    (alarm,) = (a for a in site.get("/state")["alarms"] if a["alarmType"] == "GFCI Trip")
+    assert (alarm["note"], bool(alarm["acknowledged"])) == ("Electrician comes on Monday", True)
+    assert alarm["firstSeen"]
+    eventually(lambda: "Electrician comes on Monday" in page.text("#incidents"))
+    page.view("overview")
+    eventually(lambda: "Pilot Unreachable" in page.text("#attention"))
+    assert "GFCI Trip" not in page.text("#attention")
+    tile = page.tile("1:34002", 1)
+    eventually(lambda: "Acknowledged. Electrician" in page.tile("1:34002", 1).text)
+    assert tile.is_displayed()
+
+
+def test_clearing_alarms_asks_first(open_page, make_site):
+    site = make_site().ready()
+    site.sim.world.raise_alarm("1:34002", "GFCI Trip", 1)
+    site.pass_(600)
+    page = open_page(site, "?port=garage~1:34002~1&tab=alarms")
+    eventually(lambda: page.all("#panel > .buttons [data-do=clear-alarms]"))[0].click()
+    assert page.is_asking
+    assert site.sim.calls.count("clearAlarms") == 0
+    page.button("Clear alarms").click()
+    eventually(lambda: "No alarm, no maintenance" in page.text("#port-alarms"))
+
+
+def test_the_panel_of_a_port(open_page, make_site):
+    site = make_site().ready()
+    page = open_page(site)
+    page.tile().find_element("css selector", "button.link").click()
+    eventually(lambda: page.focused.get_attribute("id") == "panel-title")
+    assert "port=garage~1:34001~1" in unquote(page.driver.current_url)
+    eventually(lambda: f"{site.port()['values']['portLoad']:.1f} kW" in page.text("#tab-content"))
+    page.one("#tab-sessions").click()
+    eventually(lambda: page.all("#port-sessions tr"))
+    page.all("#port-sessions button")[0].click()
+    eventually(lambda: page.all("#session-chart .plot"))
+    page.one("#tab-alarms").click()
+    eventually(lambda: "No alarm, no maintenance" in page.text("#port-alarms"))
+    page.one("#tab-charger").click()
+    eventually(lambda: "Example Street" in page.text("#charger-facts"))
+    page.one("#facts-find").send_keys("postal")
+    eventually(lambda: "Example Street" not in page.text("#charger-facts"))
+    assert not page.all("#tab-messages")
+    page.driver.back()
+    eventually(lambda: not page.one("#panel").is_displayed())
+    assert page.complaints() == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("tab", ["load", "sessions", "alarms", "charger"])
+def test_the_panel_can_be_used_by_everybody(open_page, site, tab, scheme):
+    page = open_page(site, f"?port=garage~{STATION}~1&tab={tab}")
+    page.prefer(prefers_color_scheme=scheme, prefers_reduced_motion="reduce")
+    eventually(lambda: page.all("#tab-content > *"))
+    page.driver.execute_script(AXE.read_text(encoding="utf-8"))
+    found = page.driver.execute_async_script(
+        "const end = arguments[arguments.length - 1]; axe.run().then(end);"
+    )
+    told = [
+        (each["id"], [node["html"][:120] for node in each["nodes"][:3]])
+        for each in found["violations"]
+    ]
+    assert told == []
+
+
+def test_german(open_page, make_site):
+    site = make_site(web={"title": "Depot Nord", "time_zone": "Europe/Berlin"}).ready()
+    page = open_page(site)
+    page.choose("#language", "Deutsch")
+    eventually(lambda: page.text("#live") == "Verbunden")
+    page.wait_live()
+    assert page.js("return document.documentElement.lang") == "de"
+    assert page.driver.title == page.text("h1") == "Depot Nord"
+    load = f"{site.get('/state')['site']['load']:.1f} kW".replace(".", ",")
+    assert load in page.text("#figures")
+    page.do("shed")
+    assert "begrenzen?" in page.text("#ask-title")
+    page.keys(Keys.ESCAPE)
+    page.choose("#language", "English")
+    eventually(lambda: page.text("#live") == "Connected")
+
+
+def test_all_rows_are_printed(open_page, many):
+    page = open_page(many)
+    page.js("dispatchEvent(new Event('beforeprint'))")
+    eventually(lambda: len(page.all("#table tbody tr")) == 120)
+    page.js("dispatchEvent(new Event('afterprint'))")
+    eventually(lambda: len(page.all("#table tbody tr")) < 60)
+
+
+@pytest.mark.parametrize("width", [320, 2560])
+def test_the_table_fits_the_screen(open_page, many, width):
+    page = open_page(many)
+    page.size(width, 800)
+    eventually(lambda: page.js("return innerWidth") == width)
+    wide = page.js("return document.documentElement.scrollWidth")
+    assert wide <= width
