@@ -10,8 +10,8 @@ import axe_core_python
 import pytest
 from selenium.webdriver.common.keys import Keys
 
+from ...unit.web.conftest import STATION, eventually
 from .browser import Page
-from .conftest import STATION, eventually
 
 AXE = Path(axe_core_python.__file__).with_name("axe.min.js")
 PLACE, STATUS, LOAD = 0, 1, 2
