@@ -19,7 +19,7 @@ from bench.figure import Figure
 
 PARTS = (
     *("calls", "replies", "points", "memory", "writes"),
-    *("driver_start", "publish_all", "ocpp_bus", "ocpp_site", "ocpp_page"),
+    *("driver_start", "publish_all", "ocpp_bus", "ocpp_site", "ocpp_page", "page"),
     *("ocpp_rate", "ocpp_fleet", "ocpp_kills", "ocpp_storm", "ocpp_history", "ocpp_disk"),
     *("ocpp_scale", "events"),
 )

@@ -78,6 +78,10 @@ export class Ports {
     this.tableBox.hidden = !isTable;
     if (isTable) this.drawTable();
     else this.drawTiles();
+    if (this.shown.length && !this.isMarked) {
+      performance.mark("ports-shown");
+      this.isMarked = true;
+    }
     this.more.hidden = isTable || this.shown.length <= this.tilesShown;
     this.columnsMenu.update();
     this.clear.hidden = !Object.values(filters).some(Boolean);

@@ -52,7 +52,7 @@ class Site:
             "password": self.sim.password,
             "endpoint": self.sim.soap_url_5_1,
             "api_version": "5.1",
-            "timeout": 5,
+            "timeout": 30,
         }
         self.server = WebServer(
             {**(config or {"accounts": {"garage": account}}), "web": web or {}},
