@@ -158,7 +158,7 @@ class CentralSystem(NamedOperations):
 
         def add() -> None:
             when_s = now_s if time_s is None else time_s
-            csms.add_event(action, station_id, connector, when_s, now_s, data)
+            csms.log.add(action, station_id, connector, when_s, now_s, data)
 
         self._loop.soon(add)
 
@@ -205,7 +205,7 @@ class CentralSystem(NamedOperations):
 
     def messages(self) -> dict[str, int]:
         """Action to the number of messages of charge points that were handled."""
-        return dict(self._running.messages)
+        return dict(self._running.log.messages)
 
     def outcomes(self) -> dict[tuple[str, str], int]:
         """(action, `ok` or the code of its error) to the number of our requests that ended so."""
@@ -296,10 +296,10 @@ class CentralSystem(NamedOperations):
         """Call back for each message on the loop's own thread, before it is answered; return how
         to end it. For what takes no time and never waits."""
         csms = self._running
-        csms.listeners = [*csms.listeners, callback]
+        csms.log.listeners = [*csms.log.listeners, callback]
 
         def end() -> None:
-            csms.listeners = [each for each in csms.listeners if each != callback]
+            csms.log.listeners = [each for each in csms.log.listeners if each != callback]
 
         return end
 

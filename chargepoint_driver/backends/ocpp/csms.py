@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
-import msgspec
-
+from chargepoint_driver.backends.ocpp.charger_events import ChargerEvents
+from chargepoint_driver.backends.ocpp.housekeeping import Housekeeping
 from chargepoint_driver.backends.ocpp.live_status import LiveStatuses
 from chargepoint_driver.backends.ocpp.model.authorization import IdTags
 from chargepoint_driver.backends.ocpp.model.charger import Charger
@@ -22,9 +22,7 @@ from chargepoint_driver.backends.ocpp.model.electrical import Electrical
 from chargepoint_driver.backends.ocpp.model.live_clock import LiveClock, moved
 from chargepoint_driver.backends.ocpp.model.plan import PLANS
 from chargepoint_driver.backends.ocpp.model.quirks import quirks_of
-from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.protocol import v16, v201
-from chargepoint_driver.backends.ocpp.protocol.dispatch import Request
 from chargepoint_driver.backends.ocpp.protocol.own_requests import note_answer, note_request
 from chargepoint_driver.backends.ocpp.protocol.requests import RequestBuilder, RequestPayload
 from chargepoint_driver.backends.ocpp.protocol.set_up import SetUp
@@ -70,10 +68,8 @@ _DIALECTS = {"1.6": v16.DIALECT, "2.0.1": v201.DIALECT, "2.1": v201.DIALECT_21}
 _OUTBOUND: dict[str, RequestBuilder] = {
     "1.6": RequestBuilder16(), "2.0.1": RequestBuilder201(), "2.1": RequestBuilder201()
 }  # fmt: skip
-_DAY_S = 86_400.0
 
 _T = TypeVar("_T")
-Listener = Callable[[dict[str, Any]], None]
 
 
 class Csms:
@@ -97,18 +93,17 @@ class Csms:
         except BaseException:
             self.store.close()
             raise
-        self.store.on_lock = lambda text: self._count_outside("database_locked", text)
+        self._lines = RateLimitedLog(_log)
+        self.log = ChargerEvents(self.store, self._lines)
+        self.counters, self.count, self.note = self.log.counters, self.log.count, self.log.note
+        self.touched = self.log.touched
+        self._housekeeping = Housekeeping(self, self._lines)
+        self.store.on_lock = lambda text: self.log.count_outside("database_locked", text)
         self._listed_revision = self.tags.revision
         self.points: dict[str, Charger] = {}
-        self.counters: Counter[str] = Counter()
-        # For metrics: messages by action, and our requests by action and outcome.
-        self.messages: Counter[str] = Counter()
+        # For metrics: our requests by action and outcome.
         self.requests: Counter[tuple[str, str]] = Counter()
         self.loop_delay: LoopDelay | None = None
-        self._lines = RateLimitedLog(_log)
-        self.listeners: list[Listener] = []
-        # Charge points with news, for who keeps the latest status; taken from any thread.
-        self.touched: set[str] = set()
         self.statuses = LiveStatuses(self)
         self.sinks: Callable[[], list[SinkState]] = list
         self.plans = Plans(
@@ -122,11 +117,12 @@ class Csms:
         self.limiter = Limiter(
             self.store, self.ask, self.outbound, self.learn, self.now, self.count
         )
+        self.log.observe = self.limiter.observe
         self._set_up = SetUp(self)
         self._is_stopping = False
         self._readers = asyncio.Semaphore(2)
         self._boots_to_come: set[str] = set()
-        self._front = WebSocketServer(config, self._take, self._count_outside)
+        self._front = WebSocketServer(config, self._take, self.log.count_outside)
         self._tasks: set[asyncio.Future[Any]] = set()
         self._link_limits = ConnectionLimits(
             config.call_timeout_s, config.messages_per_second, config.bytes_per_second
@@ -149,11 +145,11 @@ class Csms:
         await self._front.start()
         self.store.check_in_background(self._tell_damage)
         self.spawn(every(min(1.0, self.config.ping_s), self._ping))
-        self.spawn(every(30.0, self._save_contacts))
+        self.spawn(every(30.0, self._housekeeping.save_contacts))
         self.spawn(every(5.0, self._front.end_revoked))
         self.spawn(every(1.0, self._follow_clock))
-        self.spawn(every(3_600.0, self._prune))
-        self.spawn(every(60.0, self._watch_size))
+        self.spawn(every(3_600.0, self._housekeeping.prune))
+        self.spawn(every(60.0, self._housekeeping.watch_size))
         self.spawn(every(10.0, self._watch_tags))
 
     def _tell_damage(self, text: str) -> None:
@@ -168,7 +164,7 @@ class Csms:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._save_contacts()
+        self._housekeeping.save_contacts()
         await off_loop(self.statuses.close)
         self.store.close()
 
@@ -260,7 +256,7 @@ class Csms:
             self._set_up.disconnected(point)
             self.spawn(before.close(1000, "replaced by a newer connection"))
         self.save_point(point, last_seen=point.last_seen_s, version=version)
-        self._event(
+        self.log.record(
             point, "Connected", None, point.connected_s, point.connected_s, {"version": version}
         )
         self.store.committed()
@@ -287,37 +283,10 @@ class Csms:
                     reason=f"after {now_s - (point.connected_s or now_s):.0f} s, code {code}"
                     + (f", {why}" if why else ""),
                 )
-                self._event(point, "Disconnected", None, now_s, now_s, {})
+                self.log.record(point, "Disconnected", None, now_s, now_s, {})
                 self.save_point(point, last_seen=point.last_seen_s)
 
     # ---- the desk of the handlers --------------------------------------------------------
-
-    def note(self, request: Request, connector: int | None, time_s: float, data: Any) -> None:
-        point = request.point
-        self.touched.add(point.station_id)
-        self.messages[request.action] += 1
-        if request.as_received:
-            data = {**data, "as_received": request.as_received}
-        if request.action != "Heartbeat":
-            self._event(point, request.action, connector, time_s, request.received_s, data)
-        elif self.listeners:
-            self._tell(point, request.action, connector, time_s, request.received_s, data)
-        if connector is not None and connector in point.connectors:
-            found = point.connectors[connector]
-            if found.limit is not None:
-                self.limiter.observe(point, found)
-
-    def count(self, point: Charger | None, name: str, detail: str = "") -> None:
-        self.counters[name] += 1
-        station_id = ""
-        if point is not None:
-            point.counters[name] += 1
-            station_id = point.station_id
-        self._lines.warning(name, name=station_id, reason=detail or "counted")
-
-    def _count_outside(self, kind: str, reason: str, address: str = "", name: str = "") -> None:
-        self.counters[kind] += 1
-        self._lines.warning(kind, address=address, name=name, reason=reason)
 
     async def booted(self, point: Charger) -> None:
         link = point.link
@@ -478,56 +447,6 @@ class Csms:
 
     # ---- events and regular work ---------------------------------------------------------
 
-    def _event(
-        self,
-        point: Charger,
-        action: str,
-        connector: int | None,
-        time_s: float,
-        received_s: float,
-        data: Any,
-    ) -> None:
-        self.touched.add(point.station_id)
-        self.store.event(
-            received_s, time_s, point.station_id, connector, action, msgspec.json.encode(data)
-        )
-        if self.listeners:
-            self._tell(point, action, connector, time_s, received_s, data)
-
-    def add_event(
-        self,
-        action: str,
-        station_id: str,
-        connector: int | None,
-        time_s: float,
-        received_s: float,
-        data: dict[str, Any],
-    ) -> None:
-        """Store an event that is no message of a charger. Nothing waits for it."""
-        self.touched.add(station_id)
-        self.store.event(received_s, time_s, station_id, connector, action, data)
-        self.store.committed()
-
-    def _tell(
-        self,
-        point: Charger,
-        action: str,
-        connector: int | None,
-        time_s: float,
-        received_s: float,
-        data: Any,
-    ) -> None:
-        event = {
-            "charge_point": point.station_id,
-            "action": action,
-            "connector": connector,
-            "time": iso(time_s),
-            "received": iso(received_s),
-            "data": msgspec.to_builtins(data),
-        }
-        for listener in self.listeners:
-            listener(event)
-
     async def _follow_clock(self) -> None:
         """The machine's clock was set: keep the age of everything."""
         step_s = self._clock.follow()
@@ -554,71 +473,6 @@ class Csms:
             if not await link.ping():
                 self.count(point, "pings_without_answer")
                 self.spawn(link.close(1011, "no pong"))
-
-    def _save_contacts(self) -> None:
-        try:
-            for point in self.points.values():
-                if point.last_seen_s is not None and point.last_seen_s != point.saved_seen_s:
-                    point.saved_seen_s = point.last_seen_s
-                    self.store.save_point(point.station_id, last_seen=point.last_seen_s)
-                if point.counters and point.note_departures():
-                    self.store.save_point(point.station_id, worked=point.worked)
-        except StoreError as error:
-            self.count(None, "not_stored", str(error))
-
-    async def _prune(self) -> None:
-        """Delete what is older than it should be, in small steps."""
-        keep, now_s = self.config.retention, self.now()
-        await self.writable()
-        self.store.expire_reservations(now_s)
-        for kind, days in (
-            ("events", keep.events_days),
-            ("meter_values", keep.meter_values_days),
-            ("transactions", keep.transactions_days),
-        ):
-            if days is None:
-                continue
-            sweep = self.store.sweep(kind, now_s - days * _DAY_S)
-            while self.store.sweep_step(sweep):
-                await self.stored()
-                await asyncio.sleep(0.05)
-                await self.writable()
-            self.store.end_sweep(sweep)
-        self.store.forget_remote_starts(now_s - _DAY_S)
-        if keep.unbooted_days is not None:
-            await self._forget_unbooted(now_s - keep.unbooted_days * _DAY_S)
-
-    async def _watch_size(self) -> None:
-        """Delete the oldest events while the database holds more than it may."""
-        most = self.config.retention.max_bytes
-        if most is None or self.store.used_bytes() <= most:
-            return
-        self._lines.warning(
-            "database_full", reason=f"more than retention.max_bytes {most}; the oldest events go"
-        )
-        self.counters["database_full"] += 1
-        while self.store.used_bytes() > most:
-            await self.writable()
-            if not self.store.prune_oldest():
-                return
-            await self.stored()
-            await asyncio.sleep(0.02)
-
-    async def _forget_unbooted(self, before_s: float) -> None:
-        """Forget ids that came once, never booted and left nothing to keep."""
-        for station_id, point in list(self.points.items()):
-            is_named = (
-                isinstance(self.config.charge_points, dict)
-                and station_id in self.config.charge_points
-            )
-            is_old = point.last_seen_s is None or point.last_seen_s < before_s
-            runs = any(
-                each.transaction is not None or each.limit is not None
-                for each in point.connectors.values()
-            )
-            if not (point.connected or point.boot or is_named or runs) and is_old:
-                await self.forget(point)
-                self.counters["forgotten_charge_points"] += 1
 
     async def forget(self, point: Charger) -> None:
         """Forget a charge point: its settings, statuses, limits and reservations. Its records

@@ -251,7 +251,7 @@ class CentralDocument:
         def wake(_: dict[str, Any]) -> None:
             came.set()
 
-        csms.listeners = [*csms.listeners, wake]
+        csms.log.listeners = [*csms.log.listeners, wake]
         end_s = loop.time() + self._follow_s
         try:
             while not is_so() and loop.time() < end_s:
@@ -261,7 +261,7 @@ class CentralDocument:
                 except asyncio.TimeoutError:
                     break
         finally:
-            csms.listeners = [each for each in csms.listeners if each is not wake]
+            csms.log.listeners = [each for each in csms.log.listeners if each is not wake]
         return is_so()
 
 

@@ -247,6 +247,6 @@ def test_the_simple_questions_live_and_from_the_record(
 
 def _save(backend: OcppBackend) -> Any:
     async def save() -> None:
-        backend.system._running._save_contacts()
+        backend.system._running._housekeeping.save_contacts()
 
     return save

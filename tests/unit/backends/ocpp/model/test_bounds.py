@@ -153,7 +153,7 @@ def test_ids_that_never_booted_expire(start: Any, clock: Clock) -> None:
         charger.close()
     site.chargers.clear()
     eventually(lambda: not any(each.connected for each in site.system.charge_points()))
-    prune = lambda csms: csms._prune()  # noqa: E731
+    prune = lambda csms: csms._housekeeping.prune()  # noqa: E731
     on_loop(site, prune)
     assert len(site.system.charge_points()) == 4
     clock.ahead_s += 1.5 * 86_400
@@ -231,7 +231,7 @@ def test_the_file_holds_no_more_than_it_may(start: Any, clock: Clock) -> None:
         for n in range(3_000):
             csms.store.event(n, n, "CP1", None, "DataTransfer", {"n": n, "text": text})
         await csms.stored()
-        await csms._watch_size()
+        await csms._housekeeping.watch_size()
 
     on_loop(site, many)
 

@@ -129,7 +129,7 @@ def test_old_records_go_and_running_ones_stay(start, clock) -> None:
     month = clock.iso()[:7]
 
     async def prune() -> None:
-        await first.system._csms._prune()
+        await first.system._csms._housekeeping.prune()
 
     def kept() -> set[str]:
         first.system._loop.run(prune, 10)
