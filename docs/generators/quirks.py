@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,8 @@ from chargepoint_driver.simulator.ocpp.quirks import QUIRKS as OF_TWINS
 from docs.generators.configuration import default_of, words_of
 from docs.generators.table import cells_of, table
 
-FIELD_HEAD = ["in the field", "handling", "test"]
+FIELD_HEAD = ["in the field", "handling"]
+TESTS_HEAD = ["in the field", "test"]
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs" / "reference" / "ocpp.md"
 TESTS = ROOT / "tests" / "unit" / "backends" / "ocpp"
@@ -59,12 +59,14 @@ A [twin](twins.md#quirks) can behave like each of these chargers:
 
 
 def page(guide: Path = GUIDE) -> str:
-    """Return the whole page; `guide` has the table of what is met in the field.
+    """Return the whole page; `guide` has the table of what is met in the field, and their tests.
 
-    Raises ValueError for a row that names a test which does not exist.
+    Raises ValueError for a row that names a test which does not exist, KeyError for one without.
     """
     keys = schema()["properties"]
-    met = [(row, list(_tests(row[2]))) for row in _met(guide)]
+    lines = guide.read_text(encoding="utf-8").splitlines()
+    tests = _tests(_rows(lines, TESTS_HEAD))
+    met = [(row, tests[row[0]]) for row in _rows(lines, FIELD_HEAD)]
     parts = [_HEAD, "\n## Models that need a quirk\n\n", _models()]
     parts += [_section(name, part, [row for row, _ in met]) for name, part in keys.items()]
     shown = [(row[0], _twins(tests)) for row, tests in met]
@@ -114,12 +116,12 @@ def _twins(tests: list[str]) -> list[str]:
     return sorted({name for test in tests for name in _words_in(test)} & set(OF_TWINS))
 
 
-def _met(guide: Path) -> Iterator[list[str]]:
-    """The rows of the guide's table of what is met in the field."""
+def _rows(lines: list[str], head: list[str]) -> Iterator[list[str]]:
+    """Yield the rows of the table with these columns."""
     inside = False
-    for line in guide.read_text(encoding="utf-8").splitlines():
+    for line in lines:
         cells = cells_of(line)
-        if cells == FIELD_HEAD:
+        if cells == head:
             inside = True
         elif cells is None:
             inside = False
@@ -127,16 +129,17 @@ def _met(guide: Path) -> Iterator[list[str]]:
             yield cells
 
 
-def _tests(cell: str) -> Iterator[str]:
-    """`file::test` or `file` of each test that a cell names; … stands for the file before."""
-    file = ""
-    for name in re.findall(r"`([^`]+)`", cell):
-        head, _, test = name.rpartition("::") if "::" in name else ("", "", name)
-        if name.startswith("…"):
-            yield f"{file}::{name.removeprefix('…')}"
-        else:
-            file = head or test
-            yield name
+def _tests(rows: Iterable[list[str]]) -> dict[str, list[str]]:
+    """Return the tests, as `file::test` or `file`, of each thing met in the field.
+
+    An empty first cell stands for the one above it.
+    """
+    found: dict[str, list[str]] = {}
+    what = ""
+    for cell, test in rows:
+        what = cell or what
+        found.setdefault(what, []).append(test.strip("`"))
+    return found
 
 
 def _words_in(test: str) -> set[str]:

@@ -195,9 +195,9 @@ def test_every_quirk_has_a_section_with_a_config_that_loads():
 def test_what_is_met_in_the_field_is_listed_at_its_quirk_and_has_a_test(tmp_path: Path):
     guide = tmp_path / "ocpp.md"
     rows = (
-        "| in the field | handling | test |\n| --- | --- | --- |\n"
-        "| W only, A only | quirk `rate_unit` | "
-        "`test_limiter::test_accepted_and_not_applied_shows` |\n"
+        "| in the field | handling |\n| --- | --- |\n| W only, A only | quirk `rate_unit` |\n\n"
+        "| in the field | test |\n| --- | --- |\n"
+        "| W only, A only | `test_limiter::test_accepted_and_not_applied_shows` |\n"
     )
     guide.write_text(rows, encoding="utf-8")
     section = quirks.page(guide).partition("\n## `rate_unit`\n")[2].partition("\n## ")[0]
@@ -285,8 +285,13 @@ def test_the_words_about_the_layers_are_setup_cfg():
     assert said == layers()
 
 
-# Files that a reader adds, or that a run makes.
-MADE = {"tests/data/getStationStatus-5.1-warm.xml", "tests/system/fuzz/found"}
+# Files that a reader adds or a run makes, and examples.
+MADE = {
+    "chargepoint_driver/a/b.py",
+    "tests/data/getStationStatus-5.1-warm.xml",
+    "tests/system/fuzz/found",
+    "tests/unit/a/test_b.py",
+}
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
