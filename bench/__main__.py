@@ -21,7 +21,7 @@ PARTS = (
     *("calls", "replies", "points", "memory", "writes"),
     *("driver_start", "publish_all", "ocpp_bus", "ocpp_site", "ocpp_page", "page"),
     *("ocpp_rate", "ocpp_fleet", "ocpp_kills", "ocpp_storm", "ocpp_history", "ocpp_disk"),
-    *("ocpp_scale", "events"),
+    *("ocpp_scale", "events", "metrics"),
 )
 PART_LIMIT_S = 600
 
