@@ -5,11 +5,12 @@
 """
 
 from chargepoint_driver.registry.files import RegistryFile, read_csv, read_file
-from chargepoint_driver.registry.point import Point
+from chargepoint_driver.registry.point import OF_STATION, Point
 from chargepoint_driver.registry.rows import Finding, Registry, build
 from chargepoint_driver.registry.selection import Selection
 
 __all__ = [
+    "OF_STATION",
     "Finding",
     "Point",
     "Registry",

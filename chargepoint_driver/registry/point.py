@@ -10,7 +10,10 @@ from chargepoint_driver.catalogue import Attribute, Kind, Scope, StationValue
 from chargepoint_driver.errors import ChargePointError, InvalidReplyError
 from chargepoint_driver.records import StationRecord, Unreadable, Value
 
-__all__ = ["Point"]
+__all__ = ["OF_STATION", "Point"]
+
+OF_STATION = -1
+"""Stands for a port where a value belongs to the whole station."""
 
 
 @dataclass(frozen=True)
@@ -63,16 +66,15 @@ class Point:
 
     @property
     def port_key(self) -> tuple[int, str]:
-        """(port, name) where the value stands in a port and is taken just as the reply has it,
-        unless it is Unreadable or the port is missing; (0, name) where `value_of` must tell."""
+        """(port, name) where the value is taken just as the reply has it, unless it is Unreadable
+        or the port is missing; `OF_STATION` in place of a port where it is the station's.
+        (0, name) where `value_of` must tell."""
         attribute = self.attribute
-        plain = (
-            attribute.scope is not Scope.STATION
-            and self.kind is attribute.kind
-            and len(attribute.path) == 1
-            and attribute.path[0]
-        )
-        return (self.port or 0) if plain else 0, attribute.name
+        if attribute.own or self.kind is not attribute.kind or not attribute.path[0]:
+            return 0, attribute.name
+        if attribute.scope is Scope.STATION:
+            return OF_STATION, attribute.name
+        return (self.port or 0) if len(attribute.path) == 1 else 0, attribute.name
 
     def value_of(self, record: StationRecord) -> Value:
         """This point's value in a record of its call; None when it is not reported.

@@ -22,7 +22,7 @@ from chargepoint_driver.backend import (
 from chargepoint_driver.cache import DirectCache, Key, Outcome, SharedCache
 from chargepoint_driver.cache.file_store import Disk
 from chargepoint_driver.cache.single_flight import within
-from chargepoint_driver.catalogue import CHARGEPOINT, TABLES, Catalogue, Data
+from chargepoint_driver.catalogue import CHARGEPOINT, TABLES, Call, Catalogue, Data
 from chargepoint_driver.config import Account, AccountConfig
 from chargepoint_driver.errors import (
     ChargePointError,
@@ -33,7 +33,7 @@ from chargepoint_driver.errors import (
 )
 from chargepoint_driver.events import SinkState
 from chargepoint_driver.records import Event, StationRecord, Unreadable, Value
-from chargepoint_driver.registry import Point, Selection
+from chargepoint_driver.registry import OF_STATION, Point, Selection
 from chargepoint_driver.service.account_stream import AccountStream
 from chargepoint_driver.service.backend_factory import backend_of
 from chargepoint_driver.service.shed_control import Alert, CommandStore, ShedController, ShedOptions
@@ -50,6 +50,7 @@ call, then for its own, which may have several pages."""
 
 _Answer = TypeVar("_Answer")
 
+Observe = Callable[[Data, StationRecord, float], None]
 # Files are opened when the account is set up.
 _RESTART_KEYS = ("command_file", "cache_file")
 
@@ -156,6 +157,7 @@ class Service:
         self.control = ShedController(
             backend, self.cache, limit_s=timeout_s + 5.0, clock=clock, now=now, store=commands
         )
+        self._observers = {name: self._observers_of(call) for name, call in catalogue.calls.items()}
 
     @classmethod
     def of_account(cls, account: Account, command_file: Path | None = None) -> Service:
@@ -219,6 +221,19 @@ class Service:
             self.control.alerts.over = over
         self.control.supervisor.start()
 
+    def _observers_of(self, call: Call) -> list[tuple[Data, Observe]]:
+        """Return what takes in what a call reports, for each thing that it reports."""
+        found: list[tuple[Data, Observe]] = []
+        for data in call.data:
+            if data is Data.LOAD:
+                found.append((data, self.control.observe))
+            if data in StationAlerts.WATCHED:
+                found.append((data, self.station_alerts.observe))
+            # A backend whose chargers are connected to it has events of its own.
+            if not isinstance(self._backend, DirectBackend):
+                found.append((data, self._stream.observe))
+        return found
+
     def read(self, points: Mapping[str, Point]) -> Reading:
         """The values of points, by the names given, each no older than its currency."""
         selection = points if isinstance(points, Selection) else Selection(points)
@@ -234,13 +249,11 @@ class Service:
                 self._read_failed(outcomes[key], group.members, values, errors)
                 continue
             age_s = outcomes[key].age_s or 0.0
-            for data in self.catalogue.calls[key[0]].data:
-                self.control.observe(data, record, age_s)
-                self.station_alerts.observe(data, record, age_s)
-                self._stream.observe(data, record, age_s)
-            ports = record.ports
+            for data, observe in self._observers[key[0]]:
+                observe(data, record, age_s)
+            ports = {**record.ports, OF_STATION: record.values}
             for name, port, attribute, point in group.members:
-                # The usual case without a call: a poll comes here for each point of an account.
+                # The default case without a call: a poll comes here for each point of an account.
                 if port in ports:
                     value = ports[port].get(attribute)
                     if type(value) is not Unreadable:

@@ -31,6 +31,9 @@ class StationAlerts:
     A call that fails says nothing about a station: it neither raises nor resolves anything.
     """
 
+    WATCHED = _WATCHED
+    """What of a station is looked at."""
+
     def __init__(
         self,
         now: Callable[[], float],

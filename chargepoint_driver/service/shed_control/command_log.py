@@ -107,6 +107,8 @@ class CommandLog:
 
     def covering(self, target: Target) -> CommandState | None:
         """Return what was commanded of the target, or else of the station that it is a port of."""
+        if target.group is None and target.station_id not in self._by_station:
+            return None  # as nearly always
         found = self._held.get(target)
         if target.port is not None and (found is None or not found.commanded_s):
             # A port's command that was never acknowledged does not hide the station's.

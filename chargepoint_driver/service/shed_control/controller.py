@@ -307,9 +307,10 @@ class ShedController:
         """
         name = point.attribute.name
         target = point.target
-        own, held = self._command_log.held(target), self._command_log.covering(target)
+        held = self._command_log.covering(target)
+        own = None if held is None else self._command_log.held(target)
         is_of_station = held is not None and held is not own
-        if record is None or not self.needs_report(point):
+        if record is None or name in _UNREPORTED:
             if is_of_station and name == "commandedLoad":
                 return None  # a total for all ports is no limit of one of them
             return self._commanded(name, held, target)
