@@ -28,7 +28,7 @@ def rows() -> list[list[str]]:
 def paths(text: str) -> list[str]:
     """The files and folders that a text names."""
     words = re.findall(r"`([^`\s<>]+)`", text)
-    return [word for word in words if "/" in word and "/a/" not in word]
+    return [word for word in words if "/" in word]
 
 
 def is_there(path: str) -> bool:
