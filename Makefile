@@ -59,7 +59,7 @@ $(DEMO_READY): setup.cfg pyproject.toml
 demo:
 	@$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) -m examples.demo.before
 	@$(MAKE) --no-print-directory $(if $(wildcard $(READY)),$(READY),$(DEMO_READY))
-	$(BIN)/python -m examples.demo $(if $(KEEP),--keep) $(if $(AGENT),--agent) $(if $(OCPP),--ocpp)
+	$(BIN)/python -m examples.demo $(if $(KEEP),--keep) $(if $(AGENT),--agent) $(if $(OCPP),--ocpp) $(if $(EVENTS),--events)
 
 test: $(READY)
 	$(BIN)/python -m tests $(PYTEST)

@@ -120,14 +120,15 @@ class Relay:
         """Return how each sink stands. From any thread."""
         return [line.state for line in self._lines]
 
-    def prepare(self) -> None:
-        """Find where each sink goes on. A new one begins with the first event after this.
+    def prepare(self, begin: int | None = None) -> None:
+        """Find where each sink goes on. A new one begins after the event `begin`; None: after the
+        newest one.
 
         Raises TransientError, StoreError.
         """
         self._last = self._source.last()
         for line in self._lines:
-            self._place(line)
+            self._place(line, self._last if begin is None else min(begin, self._last))
 
     async def run(self) -> None:
         """Hand events over until this is cancelled; `prepare` first."""
@@ -169,13 +170,13 @@ class Relay:
             is_lively = time.monotonic() - newest_s < _LATELY_S
             await asyncio.sleep(POLL_S if is_lively else _IDLE_POLL_S)
 
-    def _place(self, line: _Line) -> None:
-        """Find where a sink goes on: after its cursor; a new one after the newest event."""
+    def _place(self, line: _Line, begin: int) -> None:
+        """Find where a sink goes on: after its cursor; a new one after `begin`."""
         known = self._cursors.load(line.name)
         lost = self._cursors.lost(line.name)
         if known is None:
-            line.position = self._last
-            line.run = self._source.run_of(self._last)
+            line.position = begin
+            line.run = self._source.run_of(begin)
             self._cursors.save(line.name, line.run, line.position)
         else:
             line.run, line.position = known

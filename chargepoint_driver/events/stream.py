@@ -49,9 +49,13 @@ class EventStream:
         *,
         alert: Alert | None = None,
         now: Callable[[], float] = time.time,
+        begin: int | None = None,
     ) -> None:
         """`path` is the SQLite file of the events, `sinks` name to a config of `config.sinks`.
-        Raises ConfigurationError where the client of a sink is not installed."""
+        `begin`: the id after which a new sink begins; None: the newest one at the start.
+
+        Raises ConfigurationError where the client of a sink is not installed.
+        """
         self._path = path
         self._account = account
         self._sinks = {
@@ -61,12 +65,12 @@ class EventStream:
         self._feed = feed
         self._alert = alert
         self._now = now
+        self._first = begin
         self._loop = NativeLoop(f"events of {account}")
         self._relay: Relay | None = None
         self._task: Any = None
 
     def start(self) -> None:
-        """Begin. Raises ConfigurationError, TransientError; then nothing is left running."""
         self._loop.start()
         try:
             self._loop.run(self._begin, _START_S)
@@ -98,7 +102,7 @@ class EventStream:
             raise
         relay = Relay(source, cursors, self._sinks, self._feed, now=self._now, alert=self._alert)
         try:
-            relay.prepare()
+            relay.prepare(self._first)
         except (StoreError, ChargePointError) as error:
             cursors.close()
             source.close()

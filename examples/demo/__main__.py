@@ -28,6 +28,11 @@ def main() -> int:
         help="chargers that connect directly, instead of ChargePoint's web services",
     )
     parser.add_argument(
+        "--events",
+        action="store_true",
+        help="send events to a file, and to NATS JetStream where it is installed",
+    )
+    parser.add_argument(
         "--output",
         type=Path,
         default=Path("build/demo"),
@@ -40,6 +45,7 @@ def main() -> int:
         keep=arguments.keep,
         agent=arguments.agent,
         ocpp=arguments.ocpp,
+        events=arguments.events,
     )
     return run(options)
 

@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from rich.console import Console
 
 from examples.demo import garage, report
 from examples.demo.chargers import Chargers
 from examples.demo.errors import DemoError
+from examples.demo.events import EventChain
 from examples.demo.garage import Garage
 from examples.demo.platform import Platform, child_environment, temporary_home
 from examples.demo.processes import Processes
@@ -48,6 +49,7 @@ class Options:
     keep: bool = False
     agent: bool = False
     ocpp: bool = False
+    events: bool = False
 
 
 class Demo:
@@ -59,6 +61,7 @@ class Demo:
         self._platform = platform
         self._screen = Screen(Console())
         self._watch = Watch(RESULTS_TOPIC)
+        self._chain = EventChain(options.output) if options.events else None
         self._ports: set[str] = set()
         self._began = time.monotonic()
         self._to_platform_s = 0.0
@@ -78,6 +81,8 @@ class Demo:
             place.begin()
             self._run_event()
             outcome = self._measure(place)
+            if self._chain is not None:
+                screen.say(f"The event stream:\n{self._chain.as_text()}")
             if self._options.keep:
                 self._keep(outcome)
                 outcome = self._measure(place)
@@ -99,7 +104,8 @@ class Demo:
             platform.add_credentials(identity)
         platform.store(DRIVER, "config", {})
         platform.store(DRIVER, place.registry.name, place.registry.read_text())
-        access = {"cache_agent": CACHE} if self._options.agent else place.account()
+        account = {**place.account(), **self._sinks()}
+        access = {"cache_agent": CACHE} if self._options.agent else account
         for device, config in place.devices(access).items():
             self._ports.add(device)
             platform.store(DRIVER, f"devices/{device}", config)
@@ -109,13 +115,20 @@ class Demo:
         platform.start_agent(HISTORIAN, "historian.sql.historian", {"connection": connection})
         secrets = place.secrets
         if self._options.agent:
-            platform.store(CACHE, "config", {"accounts": {"garage": place.account()}})
+            platform.store(CACHE, "config", {"accounts": {"garage": account}})
             platform.start_agent(CACHE, "chargepoint_driver.adapters.agent", env=secrets)
             secrets = {}  # Who asks the agent needs none.
         # The driver comes last: it sets up /all once, for the devices it finds at its start.
         platform.start_agent(DRIVER, "platform_driver.agent", env=secrets)
         place.arrive(self._processes, program, env, platform.home)
         return place
+
+    def _sinks(self) -> dict[str, Any]:
+        """The keys of the event stream, where it is wanted."""
+        if self._chain is None:
+            return {}
+        self._chain.start(self._processes, self._platform.home)
+        return self._chain.settings()
 
     def _launch(self, program: Path, env: Mapping[str, str]) -> Place:
         """Begin to start the platform; what there is to be watched."""
@@ -272,7 +285,7 @@ def _prepare(output: Path) -> None:
     """Remove what an earlier run left, so that nothing old can pass for new."""
     try:
         output.mkdir(parents=True, exist_ok=True)
-        for name in ("report.json", "historian.sqlite"):
+        for name in ("report.json", "historian.sqlite", "events.jsonl"):
             (output / name).unlink(missing_ok=True)
         shutil.rmtree(output / "logs", ignore_errors=True)
         (output / "logs").mkdir(exist_ok=True)

@@ -54,6 +54,7 @@ class CentralSystem(NamedOperations):
         self._csms: Csms | None = None
         self._control: Any = None
         self._stream: EventStream | None = None
+        self._last_event = 0
         # Takes alerts of sinks: what it is about, and what happened. On the stream's thread.
         self.alert: Callable[[str, str], None] | None = None
         self._followers: list[_Follower] = []
@@ -103,6 +104,7 @@ class CentralSystem(NamedOperations):
                 self._running.statuses.feed(),
                 alert=self._raise,
                 now=self._now,
+                begin=self._last_event,
             )
             stream.start()
             self._stream = stream
@@ -115,6 +117,7 @@ class CentralSystem(NamedOperations):
     async def _begin(self, make_control: Any) -> None:
         csms = Csms(self.config, self._now, self._monotonic)
         self._csms = csms
+        self._last_event = csms.store.mark()[0]  # before the first charger of this run
         await csms.start()
         if make_control is not None:
             self._control = make_control(csms)
