@@ -70,7 +70,7 @@ def test_a_stale_topic_to_the_web_service_and_back(
         values, errors = driver.poll()
     assert not errors
     assert values
-    assert trace.follows(walk_of("From a stale topic")), trace.files
+    assert trace.follows(walk_of("From a stale topic")), "\n".join(trace.files)
 
 
 def frame(driver: Driver, site: Site) -> Trace:
@@ -107,6 +107,6 @@ def test_a_frame_of_meter_values_to_the_bus(driver: Driver, tmp_path: Path) -> N
         traces = [frame(driver, site)]
         while not traces[-1].follows(walk) and len(traces) < 5:
             traces.append(frame(driver, site))
-        assert traces[-1].follows(walk), traces[-1].files
+        assert traces[-1].follows(walk), "\n".join(traces[-1].files)
     finally:
         site.close()
