@@ -81,6 +81,7 @@ PUBLIC = {
         "error_from_dict",
     ],
     "registry": [
+        "OF_STATION",
         "Finding",
         "Point",
         "Registry",
