@@ -27,11 +27,11 @@ from volttron.utils import ClientContext, load_config
 from chargepoint_driver import __version__
 from chargepoint_driver.adapters import platform
 from chargepoint_driver.adapters.agent_process import run_agent
-from chargepoint_driver.adapters.announce import Announcer
-from chargepoint_driver.adapters.answers import answered as _answered
 from chargepoint_driver.adapters.authorization import AGENT as IDENTITY
 from chargepoint_driver.adapters.authorization import AGENT_WRITES
+from chargepoint_driver.adapters.bus_events import Announcer
 from chargepoint_driver.adapters.caller import caller_of
+from chargepoint_driver.adapters.host_errors import answered as _answered
 from chargepoint_driver.adapters.metrics_listener import MetricsListener
 from chargepoint_driver.adapters.ocpp_requests import OcppRequests
 from chargepoint_driver.adapters.ocpp_rpc import OcppRpc

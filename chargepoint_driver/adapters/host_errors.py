@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+
 from chargepoint_driver.errors import ChargePointError, InvalidValueError
 
-__all__ = ["for_host", "words"]
+__all__ = ["answered", "for_host", "words"]
 
 
 def for_host(error: Exception, host_error: type[Exception]) -> Exception:
@@ -18,3 +23,12 @@ def for_host(error: Exception, host_error: type[Exception]) -> Exception:
 def words(error: Exception) -> str:
     """The message, with the error's own code at its end for programs to find."""
     return f"{error} [{error.code}]" if isinstance(error, ChargePointError) else str(error)
+
+
+def answered(ask: Callable[[], Any]) -> Any:
+    """Return what `ask` answers. A gevent.Timeout, which is no Exception, would leave the caller
+    without any answer; it becomes one."""
+    try:
+        return ask()
+    except gevent.Timeout as error:
+        raise ChargePointError(f"the call was broken off: {error}") from None

@@ -10,14 +10,14 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias
 
 from chargepoint_driver.backend import Backend, Request
 from chargepoint_driver.cache.batching import plan
+from chargepoint_driver.cache.circuit_breaker import CircuitBreaker
 from chargepoint_driver.cache.file_store import Disk
-from chargepoint_driver.cache.gate import CircuitBreaker
 from chargepoint_driver.cache.single_flight import Flight, in_background, within
 from chargepoint_driver.cache.station_groups import Groups
 from chargepoint_driver.catalogue import CHARGEPOINT, Batch, Catalogue, Data
@@ -40,8 +40,6 @@ _EVERYTHING = "*"
 _DIRECTORY_S = 86_400.0
 _RELEARN_S = 600.0
 _KEPT_S = 3_600.0
-
-_Answer = TypeVar("_Answer")
 
 
 class Outcome(NamedTuple):
@@ -101,6 +99,8 @@ class SharedCache:
         self._whole: dict[str, tuple[float, int]] = {}
         self._begun = 0
         self._gate = CircuitBreaker(limit_s, clock, jitter, backend.secret_digest)
+        # Asks once, in the caller's thread, unless the call is held back: see there.
+        self.once = self._gate.once
         self._groups = Groups()
         self._groups_at: float | None = None
         self._listed_at: float | None = None
@@ -391,13 +391,6 @@ class SharedCache:
             with self._lock:
                 if flight.number > self._whole.get(request.call, (0.0, 0))[1]:
                     self._whole[request.call] = at, flight.number
-
-    def once(
-        self, call: str, ask: Callable[[], _Answer], stations: Collection[str] = ()
-    ) -> _Answer:
-        """Ask the backend once, in this thread, unless the call is held back. Raises what the
-        backend raises, or the error that the call is held with."""
-        return self._gate.once(call, ask, stations)
 
     def _keep(self, flight: Flight, records: dict[str, StationRecord], at: float) -> None:
         """Store what a flight brought, unless a write or a later flight has overtaken it."""

@@ -170,7 +170,7 @@ def main() -> None:
     level = logging.getLogger().level
     serves = click.get_current_context().invoked_subcommand in _SERVERS
     # The other commands say an error themselves, once.
-    handler = LogHandler(without=None if serves else "chargepoint_driver.cache.backoff")
+    handler = LogHandler(without=None if serves else "chargepoint_driver.cache.circuit_breaker")
     logging.basicConfig(format="%(levelname)s %(message)s", handlers=[handler])
     if not _debugs(click.get_current_context()):
         level = logging.ERROR

@@ -10,7 +10,7 @@ import pytest
 
 from chargepoint_driver.backends.soap import SoapBackend
 from chargepoint_driver.cache import SharedCache, backoff
-from chargepoint_driver.cache.backoff import Backoff
+from chargepoint_driver.cache.circuit_breaker import Backoff
 from chargepoint_driver.errors import ChargePointError, TransientError
 from chargepoint_driver.registry import Point
 from chargepoint_driver.service import Reading, Service

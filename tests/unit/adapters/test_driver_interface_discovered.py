@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from chargepoint_driver.adapters.announce import Announcer
+from chargepoint_driver.adapters.bus_events import Announcer
 from chargepoint_driver.cli.discovery.available import look
 from chargepoint_driver.cli.discovery.bundle import Bundle, Wishes, bundle
 from chargepoint_driver.cli.discovery.central import TOKEN_ENV, charge_points, settings

@@ -1,4 +1,5 @@
-"""Messages of chargers on the platform's bus: `ocpp/<charge point id>/<action>`."""
+"""Messages of chargers on the platform's bus, `ocpp/<charge point id>/<action>`, and what a caching
+agent publishes of its chargers."""
 
 from __future__ import annotations
 
@@ -9,9 +10,11 @@ from urllib.parse import quote
 import gevent
 from volttron.client.vip.agent.errors import VIPError
 
+from chargepoint_driver.adapters.event_queue import EventQueue
+from chargepoint_driver.service import Accounts
 from chargepoint_driver.text import get_logger
 
-__all__ = ["changes_topic", "publish", "publish_event", "publish_lost"]
+__all__ = ["Announcer", "changes_topic", "publish", "publish_event", "publish_lost"]
 
 _log = get_logger(__name__)
 
@@ -45,3 +48,35 @@ def publish(vip: Any, topic: str, headers: dict[str, Any], message: Any) -> None
         vip.pubsub.publish("pubsub", topic, headers=headers, message=message).get(timeout=_LIMIT_S)
     except (VIPError, gevent.Timeout) as error:
         _log.warning("%s was not published: %s", topic, type(error).__name__)
+
+
+class Announcer:
+    """Each message as an event, where the account says so, and for drivers which chargers have
+    news."""
+
+    def __init__(self, vip: Any, identity: str, accounts: Accounts) -> None:
+        self._vip = vip
+        self._topic = changes_topic(identity)
+        self._accounts = accounts
+        self._queue = EventQueue(self._handle)
+        accounts.follow(lambda account, event: self._queue.put((account, event)))
+
+    def _handle(self, items: list[tuple[str, dict[str, Any]]], lost: int) -> None:
+        changed: dict[str, dict[str, None]] = {}
+        for account, event in items:
+            changed.setdefault(account, {})[event["charge_point"]] = None
+        # The drivers first: they have something to do. What was lost may be of any account.
+        for account in self._accounts.names if lost else changed:
+            news: dict[str, Any] = {"account": account, "stations": list(changed.get(account, ()))}
+            if lost:
+                news["all"] = True
+            publish(self._vip, self._topic, {}, news)
+        if lost and any(self._accounts.publishes(account) for account in self._accounts.names):
+            publish_lost(self._vip, lost)
+        for account, event in items:
+            if self._accounts.publishes(account):
+                publish_event(self._vip, event)
+
+    def stop(self) -> None:
+        """Tell nothing any more."""
+        self._queue.stop()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chargepoint_driver.cache.backoff import Backoff
+from chargepoint_driver.cache.circuit_breaker import Backoff
 from chargepoint_driver.errors import (
     AuthenticationError,
     ChargePointError,
