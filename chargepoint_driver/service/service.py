@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from chargepoint_driver.backend import (
     Backend,
@@ -36,11 +35,12 @@ from chargepoint_driver.records import Event, StationRecord, Unreadable, Value
 from chargepoint_driver.registry import OF_STATION, Point, Selection
 from chargepoint_driver.service.account_stream import AccountStream
 from chargepoint_driver.service.backend_factory import backend_of
+from chargepoint_driver.service.reading import Ages, Reading
 from chargepoint_driver.service.shed_control import Alert, CommandStore, ShedController, ShedOptions
 from chargepoint_driver.service.station_alerts import StationAlerts
 from chargepoint_driver.text import get_logger
 
-__all__ = ["READ_TIMEOUTS", "Reading", "Service", "Stations"]
+__all__ = ["READ_TIMEOUTS", "Service"]
 
 _log = get_logger(__name__)
 
@@ -53,74 +53,6 @@ _Answer = TypeVar("_Answer")
 Observe = Callable[[Data, StationRecord, float], None]
 # Files are opened when the account is set up.
 _RESTART_KEYS = ("command_file", "cache_file")
-
-
-@dataclass
-class Reading:
-    """The answer to a read: every name asked for is in `values` or in `errors`.
-
-    `ages_s` holds the age of each value in seconds.
-    """
-
-    values: dict[str, Value] = field(default_factory=dict)
-    errors: dict[str, ChargePointError] = field(default_factory=dict)
-    ages_s: Mapping[str, float] = field(default_factory=dict)
-
-
-class _Ages(Mapping[str, float]):
-    """Name to age in seconds of each value, looked up when it is asked for."""
-
-    def __init__(
-        self,
-        points: Mapping[str, Point],
-        outcomes: Mapping[Key, Outcome],
-        values: Mapping[str, Value],
-        groups_s: Mapping[str, float],
-    ) -> None:
-        """`groups_s`: name to age of the values of station groups that their stations report."""
-        self._points = points
-        self._outcomes = outcomes
-        self._values = values
-        self._groups_s = groups_s
-
-    def __getitem__(self, name: str) -> float:
-        if name not in self._values:
-            raise KeyError(name)
-        outcome = self._outcomes.get(self._points[name].key)
-        if outcome is None:
-            # A station group's; what was commanded of it is known without asking.
-            return self._groups_s.get(name, 0.0)
-        return outcome.age_s or 0.0
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-
-class Stations(Protocol):
-    """An account as a host uses it, in this process or behind the caching agent."""
-
-    def read(self, points: Mapping[str, Point]) -> Reading:
-        """The values of points, by the names given, each no older than its currency."""
-
-    def write(self, point: Point, value: object, options: ShedOptions) -> Value:
-        """Carry out a write; what is reported then."""
-
-    def revert(self, point: Point) -> bool:
-        """Take back what this driver did to the point's target; True when a command was sent."""
-
-    def command(self, target: Target, name: str, value: object) -> str:
-        """Carry out a command of the CommandRegister; the charger's answer."""
-
-    def call(
-        self, station_id: str, action: str, payload: Mapping[str, Any], timeout_s: float
-    ) -> dict[str, Any]:
-        """Send any request of OCPP. Returns the payload of the answer."""
-
-    def operate(self, station_id: str, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Carry out one of `backend.OPERATIONS`."""
 
 
 class Service:
@@ -263,7 +195,7 @@ class Service:
         groups_s: dict[str, float] = {}
         for group_id, members in selection.of_station_groups.items():
             groups_s |= self._read_group(group_id, members, outcomes, values, errors)
-        return Reading(values, errors, _Ages(selection, outcomes, values, groups_s))
+        return Reading(values, errors, Ages(selection, outcomes, values, groups_s))
 
     def _read_one(
         self,
