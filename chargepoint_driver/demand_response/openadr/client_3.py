@@ -1,4 +1,5 @@
-"""VEN of OpenADR 3: token, programs, events and reports of one VTN, by polling.
+"""VEN of OpenADR 3: token, programs, events and reports of one VTN, by polling. Notifications of
+subscriptions are an option besides.
 
 Source: OpenADR 3.0.1 definition and its OpenAPI document; targets of 3.1 are taken too.
 """
@@ -8,13 +9,17 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import aiohttp
 
+from chargepoint_driver.demand_response.openadr.callback_3 import Callback
 from chargepoint_driver.demand_response.openadr.config import VtnConfig
 from chargepoint_driver.demand_response.openadr.messages_3 import parse_event, report_of
+from chargepoint_driver.demand_response.openadr.registration_3 import Registration
 from chargepoint_driver.demand_response.openadr.transport import (
     RequestFailedError,
     read_body,
@@ -32,6 +37,9 @@ _PAGE = 50
 MAX_PAGES = 40
 _LIMIT_S = 20.0
 _EARLY_S = 30.0
+_POLL_S = 30.0
+_MIN_POLL_S = 1.0
+_INTRODUCE_AGAIN_S = 600.0
 
 
 class Client3:
@@ -44,33 +52,83 @@ class Client3:
         self._token: tuple[str, float] | None = None
         self._reported: dict[str, datetime] = {}
         self._ssl = ssl_context(config)
+        self._registration: Registration | None = None
+        self._callback: Callback | None = None
+        self._woken = asyncio.Event()
+        self._due_s = self._polled_s = self._introduce_s = 0.0
+        self._problem = ""
 
     async def run(self) -> None:
-        every_s = self._config.poll_seconds or 30.0
         timeout = aiohttp.ClientTimeout(total=_LIMIT_S)
         async with aiohttp.ClientSession(timeout=timeout) as session:
-            while True:
-                try:
-                    await self._poll(session)
-                    self._ven.reached(self._name)
-                    await self._report(session)
-                except (
-                    RequestFailedError,
-                    aiohttp.ClientError,
-                    asyncio.TimeoutError,
-                    OSError,
-                ) as error:
-                    self._ven.lost(self._name, str(error) or type(error).__name__)
-                except ConfigurationError as error:
-                    self._ven.lost(self._name, str(error))
-                await asyncio.sleep(every_s)
+            self._registration = Registration(
+                self._name, self._config, self._ven, partial(self._ask, session)
+            )
+            try:
+                while True:
+                    await self._step(session)
+            finally:
+                if self._callback is not None:
+                    await self._callback.stop()
+
+    async def _step(self, session: aiohttp.ClientSession) -> None:
+        """Poll where it is due, report, and wait for what comes first: the next poll, the end of
+        a reported interval, a notification."""
+        now = asyncio.get_running_loop().time
+        try:
+            if self._woken.is_set() or now() >= self._due_s:
+                self._woken.clear()
+                self._due_s = now() + (self._config.poll_seconds or _POLL_S)
+                self._polled_s = now()
+                programs = await self._poll(session)
+                self._ven.reached(self._name)
+                await self._introduce(programs)
+            await self._report(session)
+        except (
+            RequestFailedError,
+            ConfigurationError,
+            aiohttp.ClientError,
+            asyncio.TimeoutError,
+            OSError,
+        ) as error:
+            self._ven.lost(self._name, str(error) or type(error).__name__)
+        wait_s = min(self._due_s - now(), self._ven.config.report_seconds)
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._woken.wait(), max(0.05, wait_s))
+            # Of many notifications at once, one poll.
+            await asyncio.sleep(max(0.0, self._polled_s + _MIN_POLL_S - now()))
+
+    async def _introduce(self, programs: list[str]) -> None:
+        """Register and subscribe, where the config asks for it. A VTN that refuses is polled all
+        the same, and asked again later."""
+        assert self._registration is not None
+        now = asyncio.get_running_loop().time()
+        if now < self._introduce_s:
+            return
+        try:
+            if self._config.register_ven:
+                await self._registration.register()
+            if self._config.callback_listen is not None:
+                if self._callback is None:
+                    callback = Callback(self._config, self._registration.token, self._woken)
+                    await callback.start()
+                    self._callback = callback
+                await self._registration.subscribe(programs, self._callback.url)
+            problem = ""
+        except (RequestFailedError, ConfigurationError) as error:
+            self._introduce_s = now + _INTRODUCE_AGAIN_S
+            problem = str(error)
+        if problem and problem != self._problem:
+            _log.error("VTN %s: not registered or subscribed: %s", self._name, problem)
+        self._problem = problem
 
     async def opted(self, event_id: str) -> None:
         """OpenADR 3 has no opt message: the reports' OPERATING_STATE says it."""
 
     # ---- events --------------------------------------------------------------------------
 
-    async def _poll(self, session: aiohttp.ClientSession) -> None:
+    async def _poll(self, session: aiohttp.ClientSession) -> list[str]:
+        """Take over the events; the ids of the programs that are followed."""
         wanted = set(self._config.programs)
         programs = [
             program
@@ -92,6 +150,7 @@ class Client3:
             except (KeyError, TypeError, ValueError, ArithmeticError) as error:
                 _log.error("event %s of %s is malformed: %r", event.get("id"), self._name, error)
         self._ven.keep_only(self._name, ids)
+        return [str(program["id"]) for program in programs if program.get("id")]
 
     def _is_ours(self, event: Mapping[str, Any]) -> bool:
         targets = event.get("targets") or []
@@ -160,7 +219,7 @@ class Client3:
             if status in (401, 403) and self._token is not None and not is_second:
                 self._token = None
                 continue
-            if status not in (200, 201):
+            if status not in (200, 201, 204):
                 raise RequestFailedError(f"{method} /{what} answered {status}")
             return answer
         raise RequestFailedError(f"{method} /{what} is refused")

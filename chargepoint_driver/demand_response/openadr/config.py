@@ -50,6 +50,16 @@ class VtnConfig(_Model):
     token_url: str | None = Field(None, description="3: default: `url` and /auth/token")
     scope: str | None = Field(None, description="3: OAuth2 scope")
 
+    register_ven: bool = Field(
+        False, description="3: make the VEN object and its resource where the VTN has none"
+    )
+    callback_listen: str | None = Field(
+        None, description="3: host:port for notifications of the VTN, which are then subscribed"
+    )
+    callback_url: str | None = Field(
+        None, description="3: URL by which the VTN reaches callback_listen, as through a proxy"
+    )
+
     @field_validator("url")
     @classmethod
     def _is_http(cls, url: str) -> str:
@@ -65,6 +75,17 @@ class VtnConfig(_Model):
             raise ValueError("signed needs certificate and key")
         if self.version == "2.0b" and (self.client_id or self.programs or self.targets):
             raise ValueError("client_id, programs and targets are for version 3")
+        if self.version == "2.0b" and (self.register_ven or self.callback_listen):
+            raise ValueError("register_ven and callback_listen are for version 3")
+        if self.callback_listen is not None:
+            host, _, port = self.callback_listen.rpartition(":")
+            if not host or not port.isdecimal() or int(port) > 65_535:
+                raise ValueError("callback_listen must be host:port, like 127.0.0.1:8081")
+        if self.callback_url is not None:
+            if self.callback_listen is None:
+                raise ValueError("callback_url needs callback_listen")
+            if not self.callback_url.startswith(("http://", "https://")):
+                raise ValueError("callback_url must begin with https:// or http://")
         if self.client_id and not (self.client_secret_env or self.client_secret_file):
             raise ValueError("client_id needs client_secret_env or client_secret_file")
         return self

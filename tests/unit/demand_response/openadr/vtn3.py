@@ -1,10 +1,15 @@
-"""A small OpenADR 3 VTN: token, programs, events with pages, reports. Not the client's code."""
+"""A small OpenADR 3 VTN: token, programs, events with pages, reports, VENs, subscriptions.
+
+Not the client's code.
+"""
 
 from __future__ import annotations
 
 import itertools
 import json
 import threading
+import urllib.error
+import urllib.request
 from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -14,14 +19,21 @@ SECRET = "secret-of-the-stub"
 
 
 class StubVtn:
-    """Serves until closed. `status` answers every call with that instead."""
+    """Serves until closed. `status` answers every call with that instead. `version` 3.1 has
+    resources of their own, and tells requests of a VEN by their type."""
 
-    def __init__(self, context: Any = None) -> None:
+    def __init__(self, context: Any = None, version: str = "3.0") -> None:
+        self.version = version
+        self.vens: list[dict[str, Any]] = []
+        self.resources: list[dict[str, Any]] = []
+        self.subscriptions: list[dict[str, Any]] = []
+        self.notified: list[int] = []
         self.events: list[dict[str, Any]] = []
         self.programs = [self._made({"programName": "peaks"}, "PROGRAM", "p1")]
         self.reports: list[dict[str, Any]] = []
         self.status: int | None = None
         self.tokens = itertools.count(1)
+        self.numbers = itertools.count()
         self.token: str | None = None
         self.lock = threading.Lock()
         stub = self
@@ -33,6 +45,9 @@ class StubVtn:
                 stub._answer(self)
 
             def do_POST(self) -> None:
+                stub._answer(self)
+
+            def do_DELETE(self) -> None:
                 stub._answer(self)
 
             def log_message(self, *words: Any) -> None:
@@ -74,12 +89,25 @@ class StubVtn:
         }
         event = self._made(made, "EVENT", name)
         with self.lock:
+            known = {each["id"] for each in self.events}
             self.events = [each for each in self.events if each["id"] != name] + [event]
+        self._notify("PUT" if name in known else "POST", event)
         return event
+
+    def _notify(self, operation: str, event: dict[str, Any]) -> None:
+        """Tell who has subscribed."""
+        for subscription in list(self.subscriptions):
+            for each in subscription["objectOperations"]:
+                if operation in each["operations"] and "EVENT" in each["objects"]:
+                    body = {"objectType": "EVENT", "operation": operation, "object": event}
+                    token = each["bearerToken"]
+                    self.notified.append(notify(each["callbackUrl"], token, body))
 
     def delete(self, name: str) -> None:
         with self.lock:
+            (gone,) = (each for each in self.events if each["id"] == name)
             self.events = [each for each in self.events if each["id"] != name]
+        self._notify("DELETE", gone)
 
     def _answer(self, call: BaseHTTPRequestHandler) -> None:
         body = call.rfile.read(int(call.headers.get("Content-Length") or 0))
@@ -112,7 +140,24 @@ class StubVtn:
             report = self._made(json.loads(body), "REPORT", f"r{len(self.reports)}")
             self.reports.append(report)
             return 201, report
-        known = {"/programs": self.programs, "/events": self.events}.get(path)
+        kinds = {"/vens": self.vens, "/subscriptions": self.subscriptions}
+        if self.version == "3.1":
+            kinds["/resources"] = self.resources
+        elif path.endswith("/resources"):
+            path, kinds["/resources"] = "/resources", self.resources
+        if call.command == "POST" and path in kinds:
+            fields = json.loads(body)
+            if self.version == "3.1" and path != "/subscriptions" and "objectType" not in fields:
+                return 400, {"status": 400, "title": "objectType is missing"}
+            kind = path.strip("/").removesuffix("s").upper()
+            made = self._made(fields, kind, f"{kind}-{next(self.numbers)}")
+            kinds[path].append(made)
+            return 201, made
+        if call.command == "DELETE" and path.startswith("/subscriptions/"):
+            gone = path.rpartition("/")[2]
+            self.subscriptions[:] = [each for each in self.subscriptions if each["id"] != gone]
+            return 200, {}
+        known = {"/programs": self.programs, "/events": self.events, **kinds}.get(path)
         if call.command != "GET" or known is None:
             return 404, {"status": 404, "title": "not found"}
         skip, limit = int(query.get("skip", 0)), int(query.get("limit", 50))
@@ -122,3 +167,17 @@ class StubVtn:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(10)
+
+
+def notify(url: str, token: str | None, body: Any) -> int:
+    """The status with which a callback answers a notification."""
+    headers = {"Content-Type": "application/json"}
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token}"
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=30) as reply:
+            return int(reply.status)
+    except urllib.error.HTTPError as error:
+        return error.code
