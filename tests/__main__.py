@@ -96,7 +96,11 @@ def main(options: Sequence[str]) -> int:
     if len(found) == 1:  # at the terminal, where --pdb can ask
         (command,) = found.values()
         return subprocess.run(command, check=False).returncode
-    return run(found)
+    try:
+        return run(found)
+    except KeyboardInterrupt:
+        print("interrupted")
+        return 128 + signal.SIGINT
 
 
 def _outcome(code: int) -> str:
