@@ -4,37 +4,35 @@ from __future__ import annotations
 
 import random
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from chargepoint_driver.backend import Limit, Target
 from chargepoint_driver.backends.ocpp import commands
 from chargepoint_driver.backends.ocpp.central_operations import NamedOperations
+from chargepoint_driver.backends.ocpp.central_records import StoredRecords
 from chargepoint_driver.backends.ocpp.csms import ALARMS_CLEARED, Csms
+from chargepoint_driver.backends.ocpp.event_follower import EventFollower
 from chargepoint_driver.backends.ocpp.model.authorization import tag_of
 from chargepoint_driver.backends.ocpp.model.plan import read_plan
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.operations import operate
 from chargepoint_driver.backends.ocpp.status import ChargerView
-from chargepoint_driver.backends.ocpp.storage import queries
 from chargepoint_driver.config.ocpp import OcppConfig
 from chargepoint_driver.errors import TransientError
 from chargepoint_driver.events import EventStream, SinkState
-from chargepoint_driver.process import threads
 from chargepoint_driver.process.loop_delay import LoopDelay
-from chargepoint_driver.process.loop_thread import NativeLoop, Signal
+from chargepoint_driver.process.loop_thread import NativeLoop
 from chargepoint_driver.text import get_logger
 
 __all__ = ["CentralSystem"]
 
 _log = get_logger(__name__)
-_MAX_PENDING = 10_000
 _TOO_SLOW = "a subscriber is too slow; it is told to read everything again"
 
 
-class CentralSystem(NamedOperations):
+class CentralSystem(NamedOperations, StoredRecords):
     """OCPP chargers that connect to us. Thread-safe; `start` first, `stop` at the end."""
 
     name = "ocpp"
@@ -57,7 +55,7 @@ class CentralSystem(NamedOperations):
         self._last_event = 0
         # Takes alerts of sinks: what it is about, and what happened. On the stream's thread.
         self.alert: Callable[[str, str], None] | None = None
-        self._followers: list[_Follower] = []
+        self._followers: list[EventFollower] = []
 
     # ---- life ----------------------------------------------------------------------------
 
@@ -245,37 +243,9 @@ class CentralSystem(NamedOperations):
             if point.last_seen_s is not None and now_s - point.last_seen_s <= limit_s
         ]
 
-    def last_energy(self, transaction_id: int) -> dict[str, Any]:
-        """The last known energy of a transaction, Wh. Raises NotFoundError."""
-        return queries.last_energy(self.config.database, transaction_id)
-
     def last_contact(self, station_id: str) -> str | None:
         """Return when the charge point last sent something, ISO 8601. Raises NotFoundError."""
         return self.charge_point(station_id).last_seen
-
-    def transactions(self, month: str) -> list[dict[str, Any]]:
-        """Final duration and energy of every transaction completed in YYYY-MM (UTC)."""
-        return queries.transactions(self.config.database, month)
-
-    def running_transactions(self, station_id: str | None = None) -> list[dict[str, Any]]:
-        """The transactions that run, of a charge point or of all, oldest first."""
-        self._loop.run(self._flush, 30)
-        return queries.running(self.config.database, station_id)
-
-    def usage(self, month: str) -> list[dict[str, Any]]:
-        """Sessions and energy of each idTag in YYYY-MM (UTC); see `queries.usage`."""
-        self._loop.run(self._flush, 30)
-        return queries.usage(self.config.database, month)
-
-    def events(self, after: int = 0, most: int = 1_000) -> list[dict[str, Any]]:
-        """Stored events with ids above `after`, oldest first."""
-        return queries.events(self.config.database, after, most)
-
-    def stored_messages(
-        self, station_id: str, before: int | None, limit: int, action: str | None
-    ) -> tuple[list[dict[str, Any]], int | None]:
-        """Stored messages of a charge point, newest first, and the id to go on with."""
-        return queries.messages(self.config.database, station_id, before, limit, action)
 
     def subscribe(self, callback: Callable[[dict[str, Any]], None]) -> Callable[[], None]:
         """Call back for each message, in order, on a thread (under gevent: a greenlet) of its own;
@@ -285,7 +255,7 @@ class CentralSystem(NamedOperations):
         `events_lost`, and the callback gets one event with the action `EventsLost`, `charge_point`
         '' and `data` {"lost": count}: read everything again."""
         csms = self._running
-        follower = _Follower(callback, lambda: csms.count(None, "events_lost", _TOO_SLOW))
+        follower = EventFollower(callback, lambda: csms.count(None, "events_lost", _TOO_SLOW))
         self._followers.append(follower)
         stop = self.listen(follower.put)
 
@@ -306,22 +276,15 @@ class CentralSystem(NamedOperations):
 
         return end
 
-    def newest_sessions(self, station_ids: list[str]) -> dict[str, dict[int, dict[str, Any]]]:
-        """Charge point to the newest transaction of each connector, all messages counted."""
-        self._loop.run(self._flush, 30)
-        return queries.newest_sessions(self.config.database, station_ids)
+    @property
+    def _database(self) -> Path:
+        return self.config.database
 
-    def sessions(
-        self, station_id: str | None, since_s: float, until_s: float | None
-    ) -> list[dict[str, Any]]:
-        """The transactions that touch a time, oldest first."""
+    def _wait_until_stored(self) -> None:
         self._loop.run(self._flush, 30)
-        return queries.sessions(self.config.database, station_id, since_s, until_s)
 
-    def transaction(self, transaction_id: int) -> dict[str, Any]:
-        """One transaction, running or not, however old. Raises NotFoundError."""
-        self._loop.run(self._flush, 30)
-        return queries.transaction(self.config.database, transaction_id)
+    async def _flush(self) -> None:
+        await self._running.stored()
 
     def clear_alarms(self, station_id: str) -> None:
         """Put the errors received until now away; the live status counts them all the same."""
@@ -332,9 +295,6 @@ class CentralSystem(NamedOperations):
     def alarms_cleared(self, station_id: str) -> str | None:
         """Return when `clear_alarms` was last done, ISO 8601. Raises NotFoundError."""
         return iso(self._running.point(station_id).worked.get(ALARMS_CLEARED))
-
-    async def _flush(self) -> None:
-        await self._running.stored()
 
     # ---- calls ---------------------------------------------------------------------------
 
@@ -506,75 +466,3 @@ class CentralSystem(NamedOperations):
     def _patience(self) -> float:
         """Several calls in a row, each within its own limit."""
         return 4 * self.config.call_timeout_s + 10
-
-
-class _Follower:
-    """Hands events over to a callback on a thread, or greenlet, of its own."""
-
-    def __init__(
-        self, callback: Callable[[dict[str, Any]], None], count_lost: Callable[[], None]
-    ) -> None:
-        self._callback = callback
-        self._count_lost = count_lost
-        self._events: deque[dict[str, Any]] = deque()
-        self._lost = 0
-        self._stopped = False
-        self._wake: Signal | None = None
-        self._ready = Signal()
-        # Under gevent a Thread is a greenlet, which is what its callbacks need.
-        self._thread = threads.Thread(target=self._run, name="OCPP events", daemon=True)
-        self._thread.start()
-        self._ready.wait(10)
-        self._ready.close()
-
-    def put(self, event: dict[str, Any]) -> None:
-        """Add an event. On the loop's thread only."""
-        if len(self._events) >= _MAX_PENDING:
-            with suppress(IndexError):  # taken meanwhile
-                self._events.popleft()
-                self._lost += 1
-                self._count_lost()
-        self._events.append(event)
-        wake = self._wake
-        if wake is not None:
-            wake.set()
-
-    def stop(self) -> None:
-        if self._stopped:
-            return
-        self._stopped = True
-        wake = self._wake
-        if wake is not None:
-            wake.set()
-        self._thread.join(5)
-
-    def _run(self) -> None:
-        told = 0
-        while not self._stopped:
-            wake = Signal()
-            self._wake = wake
-            self._ready.set()
-            if not self._events and not self._stopped:
-                wake.wait(60.0)
-            self._wake = None
-            while self._events:
-                try:
-                    if self._lost != told:
-                        lost, told = self._lost - told, self._lost
-                        self._callback(_events_lost(lost))
-                    self._callback(self._events.popleft())
-                except Exception:  # noqa: BLE001 - logged; the others go on
-                    _log.exception("a subscriber failed")
-            wake.close()
-
-
-def _events_lost(lost: int) -> dict[str, Any]:
-    now = iso(time.time())
-    return {
-        "charge_point": "",
-        "action": "EventsLost",
-        "connector": None,
-        "time": now,
-        "received": now,
-        "data": {"lost": lost},
-    }

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from chargepoint_driver.backends.ocpp import central_system
+from chargepoint_driver.backends.ocpp import event_follower
 from chargepoint_driver.errors import (
     ConfigurationError,
     InvalidValueError,
@@ -198,7 +198,7 @@ def test_pushes_come_in_order_on_another_thread(site, clock) -> None:
 
 
 def test_a_subscriber_that_is_too_slow_is_told_to_read_everything(site, monkeypatch) -> None:
-    monkeypatch.setattr(central_system, "_MAX_PENDING", 3)
+    monkeypatch.setattr(event_follower, "_MAX_PENDING", 3)
     going, done = threading.Event(), threading.Event()
     seen: list[dict] = []
 

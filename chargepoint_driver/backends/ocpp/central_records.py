@@ -1,0 +1,69 @@
+"""What a central system has stored, as questions from any thread."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any
+
+from chargepoint_driver.backends.ocpp.storage import queries
+
+__all__ = ["StoredRecords"]
+
+
+class StoredRecords:
+    """Questions to the database. Each reads the file over a connection of its own."""
+
+    @property
+    @abstractmethod
+    def _database(self) -> Path:
+        """The file."""
+
+    @abstractmethod
+    def _wait_until_stored(self) -> None:
+        """Wait until all messages until now are in the file. Raises TransientError."""
+
+    def last_energy(self, transaction_id: int) -> dict[str, Any]:
+        """The last known energy of a transaction, Wh. Raises NotFoundError."""
+        return queries.last_energy(self._database, transaction_id)
+
+    def transactions(self, month: str) -> list[dict[str, Any]]:
+        """Final duration and energy of every transaction completed in YYYY-MM (UTC)."""
+        return queries.transactions(self._database, month)
+
+    def running_transactions(self, station_id: str | None = None) -> list[dict[str, Any]]:
+        """The transactions that run, of a charge point or of all, oldest first."""
+        self._wait_until_stored()
+        return queries.running(self._database, station_id)
+
+    def usage(self, month: str) -> list[dict[str, Any]]:
+        """Sessions and energy of each idTag in YYYY-MM (UTC); see `queries.usage`."""
+        self._wait_until_stored()
+        return queries.usage(self._database, month)
+
+    def events(self, after: int = 0, most: int = 1_000) -> list[dict[str, Any]]:
+        """Stored events with ids above `after`, oldest first."""
+        return queries.events(self._database, after, most)
+
+    def stored_messages(
+        self, station_id: str, before: int | None, limit: int, action: str | None
+    ) -> tuple[list[dict[str, Any]], int | None]:
+        """Stored messages of a charge point, newest first, and the id to go on with."""
+        return queries.messages(self._database, station_id, before, limit, action)
+
+    def newest_sessions(self, station_ids: list[str]) -> dict[str, dict[int, dict[str, Any]]]:
+        """Charge point to the newest transaction of each connector, all messages counted."""
+        self._wait_until_stored()
+        return queries.newest_sessions(self._database, station_ids)
+
+    def sessions(
+        self, station_id: str | None, since_s: float, until_s: float | None
+    ) -> list[dict[str, Any]]:
+        """The transactions that touch a time, oldest first."""
+        self._wait_until_stored()
+        return queries.sessions(self._database, station_id, since_s, until_s)
+
+    def transaction(self, transaction_id: int) -> dict[str, Any]:
+        """One transaction, running or not, however old. Raises NotFoundError."""
+        self._wait_until_stored()
+        return queries.transaction(self._database, transaction_id)
