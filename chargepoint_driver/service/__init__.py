@@ -4,8 +4,9 @@
 several services for the caching agent.
 """
 
-from chargepoint_driver.service.accounts import Accounts, describe
+from chargepoint_driver.service.accounts import Accounts
 from chargepoint_driver.service.credentials import probe_of, take_over
+from chargepoint_driver.service.json_points import describe
 from chargepoint_driver.service.reading import Reading, Stations
 from chargepoint_driver.service.service import READ_TIMEOUTS, Service
 from chargepoint_driver.service.shed_control import (

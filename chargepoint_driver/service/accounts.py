@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from chargepoint_driver.backend import Target
-from chargepoint_driver.catalogue import TABLES, Catalogue, Data
+from chargepoint_driver.catalogue import TABLES, Catalogue
 from chargepoint_driver.config import Account, AgentAccountConfig, AgentConfig, ShedSettings
 from chargepoint_driver.errors import (
     ChargePointError,
@@ -29,41 +29,21 @@ from chargepoint_driver.errors import (
     NotFoundError,
 )
 from chargepoint_driver.events import SinkState
-from chargepoint_driver.records import StationRecord, Unreadable, Value, Values
-from chargepoint_driver.registry import Point, build
-from chargepoint_driver.registry import columns as col
+from chargepoint_driver.records import Value
+from chargepoint_driver.registry import Point
+from chargepoint_driver.service.json_points import DescribedPoints, plain, station_fields
 from chargepoint_driver.service.service import Service
 from chargepoint_driver.service.shed_control import ShedOptions
 from chargepoint_driver.text import get_logger
 
-__all__ = ["Accounts", "describe"]
+__all__ = ["Accounts"]
 
 _log = get_logger(__name__)
 
-_COLUMNS = {
-    "attribute": col.ATTRIBUTE,
-    "register": col.REGISTER,
-    "port": col.PORT,
-    "type": col.TYPE,
-    "currency": col.CURRENCY,
-}
-_MAX_REMEMBERED = 200_000
+_MAX_TARGETS = 200_000
 _MAX_READERS = 100
 _CALL_S = 30.0
 _MAX_CALL_S = 300.0
-
-
-def describe(point: Point) -> dict[str, Any]:
-    """A point as the methods of `Accounts` take it."""
-    return {
-        "attribute": point.attribute.name,
-        "register": point.attribute.register,
-        "station": point.station_id,
-        "port": point.port,
-        "group": point.group,
-        "type": point.kind.value,
-        "currency": point.currency_s,
-    }
 
 
 class Accounts:
@@ -76,7 +56,7 @@ class Accounts:
         self._lock = threading.Lock()
         self._services: dict[str, tuple[AgentAccountConfig, Service]] = {}
         self._faults: list[str] = []
-        self._points: dict[tuple[Any, ...], Point] = {}
+        self._points = DescribedPoints()
         # (account, identity of an agent that reads) to the targets that it has read.
         self._readers: dict[tuple[str, str], set[Target]] = {}
         self._followers: tuple[Callable[[str, dict[str, Any]], None], ...] = ()
@@ -142,7 +122,7 @@ class Accounts:
         wanted: dict[str, Point] = {}
         for key, fields in points.items():
             try:
-                wanted[key] = self._point(name, settings, fields)
+                wanted[key] = self._points.of(name, settings, fields)
             except ChargePointError as error:
                 errors[key] = error
         if reader:
@@ -174,7 +154,7 @@ class Accounts:
         name, settings, service = self._find(account)
         settled = ShedSettings.from_words(shed)
         options = ShedOptions.of(settled, minutes=minutes, writer=str(writer or ""))
-        return service.write(self._point(name, settings, point), value, options, warnings)
+        return service.write(self._points.of(name, settings, point), value, options, warnings)
 
     def release(
         self, point: Mapping[str, Any], account: str | None = None, on_delete: str = "clear"
@@ -184,7 +164,7 @@ class Accounts:
         if on_delete not in ("clear", "lapse"):
             raise InvalidValueError(f"on_delete: expected clear or lapse, got {on_delete!r}")
         name, settings, service = self._find(account)
-        target = self._point(name, settings, point).target
+        target = self._points.of(name, settings, point).target
         return service.control.owners.release(target, "lapse" if on_delete == "lapse" else "clear")
 
     def _note(self, name: str, reader: str, points: Iterable[Point]) -> None:
@@ -193,7 +173,7 @@ class Accounts:
         if (name, reader) not in readers and len(readers) >= _MAX_READERS:
             return
         known = readers.setdefault((name, reader), set())
-        if len(known) < _MAX_REMEMBERED:
+        if len(known) < _MAX_TARGETS:
             known.update(point.target for point in points)
 
     def take_over(self, file_of: Callable[[str], Path]) -> None:
@@ -207,7 +187,7 @@ class Accounts:
     def revert(self, point: Mapping[str, Any], account: str | None = None) -> bool:
         """Take back what was done to the point's target; True when a command was sent."""
         name, settings, service = self._find(account)
-        return service.revert(self._point(name, settings, point))
+        return service.revert(self._points.of(name, settings, point))
 
     # ---- load shed events --------------------------------------------------------------------
 
@@ -333,12 +313,8 @@ class Accounts:
         """Every station of the account: {"station", "values", "ports": {number: values}}.
         A value stands under the former names of its attribute too."""
         _, settings, service = self._find(account)
-        former = [
-            (row.name, alias)
-            for row in TABLES[settings.backend].of(Data.STATIONS)
-            for alias in row.aliases
-        ]
-        return [_station(record, former) for record in service.stations()]
+        catalogue = TABLES[settings.backend]
+        return [station_fields(record, catalogue) for record in service.stations()]
 
     def sessions(
         self,
@@ -357,7 +333,7 @@ class Accounts:
         if until is not None and until < since:
             raise InvalidValueError("end: lies before start")
         return [
-            {"station": event.station_id, "port": event.port, **_plain(event.values)}
+            {"station": event.station_id, "port": event.port, **plain(event.values)}
             for event in service.sessions(station, since, until)
         ]
 
@@ -430,65 +406,6 @@ class Accounts:
             + ("".join(f"\n{fault}" for fault in self._faults))
         )
 
-    def _point(self, name: str, settings: AgentAccountConfig, fields: Mapping[str, Any]) -> Point:
-        """The point of a description, checked like a row of a registry."""
-        try:
-            key = (name, *sorted((str(word), value) for word, value in fields.items()))
-            known = self._points.get(key)
-        except (AttributeError, TypeError):
-            raise ConfigurationError(
-                "a point is described by a dictionary of plain values"
-            ) from None
-        if known is not None:
-            return known
-        station, group = fields.get("station") or "", fields.get("group")
-        unknown = sorted(set(fields) - {*_COLUMNS, "station", "group"})
-        is_named = isinstance(station, str) and bool(station.strip()) != bool(group)
-        if not is_named or unknown:
-            wrong = f"unknown {', '.join(unknown)}" if unknown else "station is missing"
-            raise ConfigurationError(
-                f"point: {wrong}; write station (or group) and any of {', '.join(_COLUMNS)}"
-            )
-        row = {
-            column: fields[word]
-            for word, column in _COLUMNS.items()
-            if fields.get(word) is not None
-        }
-        attribute = str(fields.get("attribute", ""))
-        row[col.POINT_NAME] = attribute.replace("/", " ") or "point"
-        group = None if not group else str(group)
-        registry = build(
-            [(1, row)],
-            f"point of {station or group}",
-            station,
-            catalogue=TABLES[settings.backend],
-            group=group,
-        )
-        registry.raise_faults()
-        (point,) = registry.points.values()
-        if attribute != point.attribute.name:
-            for warning in registry.warnings:
-                _log.warning("%s", warning)
-        currency_s = point.currency_s
-        if fields.get("currency") is None:
-            currency_s = settings.currencies.get(point.attribute.call, currency_s)
-        point = Point(
-            point.name,
-            point.attribute,
-            station,
-            point.port,
-            point.kind,
-            point.unit,
-            point.attribute.writable,
-            None,
-            currency_s,
-            group=group,
-        )
-        if len(self._points) >= _MAX_REMEMBERED:
-            self._points.clear()
-        self._points[key] = point
-        return point
-
 
 def _station_id(station: object) -> str:
     if not isinstance(station, str) or not station.strip():
@@ -502,20 +419,3 @@ def _moment(name: str, text: str) -> datetime:
     except ValueError:
         raise InvalidValueError(f"{name}: {text!r} is no ISO 8601 time") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-
-
-def _station(record: StationRecord, former: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """One station as JSON; `former` pairs a name with a former name to repeat its value under."""
-    found: dict[str, Any] = {
-        "station": record.station_id,
-        "values": _plain(record.values),
-        "ports": {str(port): _plain(values) for port, values in sorted(record.ports.items())},
-    }
-    for values in (found["values"], *found["ports"].values()):
-        values.update({alias: values[name] for name, alias in former if name in values})
-    return found
-
-
-def _plain(values: Values) -> dict[str, Any]:
-    """Values as JSON carries them; what cannot be read is left out."""
-    return {name: value for name, value in values.items() if not isinstance(value, Unreadable)}

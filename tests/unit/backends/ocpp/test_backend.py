@@ -11,7 +11,7 @@ import pytest
 
 from chargepoint_driver.backend import Backend, DirectBackend, Limit, Request, Target
 from chargepoint_driver.backends.ocpp import OcppBackend
-from chargepoint_driver.catalogue import OCPP
+from chargepoint_driver.catalogue import OCPP, Data
 from chargepoint_driver.config import OcppAccount
 from chargepoint_driver.errors import (
     ConfigurationError,
@@ -19,7 +19,7 @@ from chargepoint_driver.errors import (
     NotFoundError,
     TransientError,
 )
-from chargepoint_driver.service import Service, session_reports
+from chargepoint_driver.service import Accounts, Service, session_reports
 
 from .conftest import Charger, Clock, eventually
 
@@ -250,3 +250,25 @@ def _save(backend: OcppBackend) -> Any:
         backend.system._running._housekeeping.save_contacts()
 
     return save
+
+
+def test_the_station_list_has_what_belongs_to_it_and_nobodys_idtag(tmp_path: Path) -> None:
+    accounts = Accounts()
+    settings = {"backend": "ocpp", "listen": "127.0.0.1:0", "database": str(tmp_path / "s.db")}
+    assert accounts.configure({"accounts": {"garage": settings}}) == []
+    try:
+        port = accounts.service_of("garage").backend.system.ocpp_url
+        charger = Charger(port, "CP1")
+        charger.boot()
+        charger.status("Charging")
+        charger.start("2026-11-29T02:00:00Z", tag="SECRET")
+        (station,) = accounts.stations("garage")
+        charger.close()
+    finally:
+        accounts.close()
+    rows = OCPP.of(Data.STATIONS)
+    known = {row.name for row in rows} | {alias for row in rows for alias in row.aliases}
+    assert set(station["values"]) == known
+    assert set(station["ports"]["1"]) < known
+    assert station["ports"]["1"]["portNumber"] == 1
+    assert "SECRET" not in str(station)
