@@ -47,7 +47,8 @@ def figures() -> Iterator[Figure]:
         "times",
         at_most=11,
     )
-    yield Figure(f"memory of the driver with {FEW:,} stations", few["mib"], "MiB")
+    for count, found in ((FEW, few), (MANY, many)):
+        yield Figure(f"memory of the driver with {count:,} stations", found["mib"], "MiB")
     yield Figure(
         f"memory of a station of {few['rows']} points in the driver",
         few["grown_kib"] / FEW,
