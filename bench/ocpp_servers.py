@@ -28,6 +28,9 @@ from chargepoint_driver.backends.ocpp import CentralSystem, OcppConfig
 from chargepoint_driver.process.garbage import rare_collections
 from chargepoint_driver.simulator.ocpp import Twins
 
+# 20,000 connections end one by one, on a machine that may do other work.
+CLOSE_LIMIT_S = 240
+
 
 class Child:
     """One of them, from the outside."""
@@ -82,7 +85,7 @@ class Child:
         assert self.process.stdout is not None
         self.process.stdin.close()
         try:
-            self.process.wait(60)
+            self.process.wait(CLOSE_LIMIT_S)
         finally:
             self.process.kill()
             self.process.stdout.close()

@@ -23,7 +23,7 @@ from chargepoint_driver.adapters.driver_requests import REQUESTS
 from chargepoint_driver.adapters.host_errors import for_host, words
 from chargepoint_driver.adapters.metrics_listener import DRIVER
 from chargepoint_driver.adapters.ownership import Ownership
-from chargepoint_driver.adapters.poll_scheduler import claim, limit_staleness, mend_interval
+from chargepoint_driver.adapters.poll_scheduler import GROUP, claim, limit_staleness, mend_interval
 from chargepoint_driver.adapters.push_publisher import Push
 from chargepoint_driver.adapters.register import ChargePointPointConfig, ChargePointRegister
 from chargepoint_driver.adapters.restart_notes import RestartNotes
@@ -157,6 +157,8 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         options, target = ShedOptions.of(device), Target(device.stationID, device.portNumber)
         return [
             {
+                # To assign it later costs ten times as much.
+                "group": GROUP,
                 # The host stores None for columns whose model takes none.
                 **{column: value for column, value in row.items() if value is not None},
                 col.POINT_NAME: name,

@@ -34,9 +34,11 @@ _HOST_STALE_INTERVALS = 3.0
 
 def claim(point_node: Any, agent_config: Any) -> None:
     """Poll a point by this module's scheduler, unless its row names a group of its own."""
-    if point_node.config.group not in (None, GROUP):
+    group = point_node.config.group
+    if group not in (None, GROUP):
         return
-    point_node.config.group = GROUP
+    if group is None:
+        point_node.config.group = GROUP
     if GROUP not in agent_config.groups:
         agent_config.groups[GROUP] = GroupConfig(
             poll_scheduler_module=__name__, poll_scheduler_class_name=ScrapeScheduler.__name__
