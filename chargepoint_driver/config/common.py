@@ -35,15 +35,13 @@ UNREACHABLE_MINUTES: Any = Field(
     default=30.0,
     ge=0,
     le=10_080,
-    description="minutes until an unreachable station raises an alert; faults and new alarms "
-    "raise one at once; 0: no alert for stations",
+    description="minutes until an alert for an unreachable station; 0: no alert for stations",
 )
 
 
 METRICS_PORT: Any = Field(
     default=None,
-    description="port of this process for Prometheus, on loopback; address:port for another "
-    "address. Default: off",
+    description="port for Prometheus, on loopback, or address:port; default: off",
 )
 
 

@@ -55,8 +55,8 @@ class Tls(BaseModel):
     )
     revoked_certificates: Path | None = Field(
         default=None,
-        description="file of revoked client certificates, one per line: serial number or SHA-256 "
-        "fingerprint, hexadecimal; read again when it changes",
+        description="file of revoked client certificates, one per line: serial number or SHA-256,"
+        " hexadecimal",
     )
 
 
@@ -176,8 +176,8 @@ class OcppConfig(StreamKeys):
         default=30.0,
         gt=0,
         le=600,
-        description="maximum seconds for a charger's answer; its connection is dropped if nothing"
-        " else arrives meanwhile",
+        description="maximum seconds for an answer; without any message meanwhile the connection "
+        "is dropped",
     )
     boot_grace_s: float = Field(
         default=5.0,
@@ -198,8 +198,8 @@ class OcppConfig(StreamKeys):
     messages_per_second: float = Field(
         default=500.0,
         gt=0,
-        description="maximum rate of a charger's messages, after a burst of twice this; pings, "
-        "pongs and fragments count",
+        description="maximum rate of a charger's messages and control frames, after a burst of "
+        "twice this",
     )
     bytes_per_second: float = Field(
         default=1_000_000.0,
@@ -219,8 +219,7 @@ class OcppConfig(StreamKeys):
     )
     blocked_charge_points: Path | None = Field(
         default=None,
-        description="file of ids that may not connect, one per line; read again when it changes, "
-        "and open sockets end within 5 s",
+        description="file of ids that may not connect, one per line; read again when it changes",
     )
     max_connections_per_address: int | None = Field(
         default=None,

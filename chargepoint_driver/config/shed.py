@@ -55,13 +55,11 @@ class ShedSettings(BaseModel):
         0.0,
         ge=0,
         le=86_400,
-        description="seconds within which a writer must write again, or its limit is reverted; 0:"
-        " no lease",
+        description="seconds until a limit is reverted unless its writer writes again; 0: no lease",
     )
     zero_limit: Literal["stop", "release", "refuse"] = Field(
         "stop",
-        description="effect of writing 0 to allowedLoad: stop charging, release the limit, or "
-        "refuse the write",
+        description="0 written to allowedLoad stops charging, releases the limit, or is refused",
     )
     staged_alert_minutes: float = Field(
         15.0,

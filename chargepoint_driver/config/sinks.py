@@ -32,8 +32,8 @@ class _Sink(BaseModel):
     max_waiting_events: int = Field(
         default=1_000_000,
         ge=100,
-        description="maximum waiting events; the oldest are skipped above it, and one event has "
-        "their number. An alert is raised at half",
+        description="maximum waiting events; above it the oldest are skipped, at half an alert is"
+        " raised",
     )
     max_waiting_hours: float = Field(
         default=72.0,
@@ -130,8 +130,8 @@ class KafkaSinkConfig(_Sink, _Login, _TlsClient):
     )
     one_topic: bool = Field(
         default=False,
-        description="write all events to the topic `events`; default: one topic per action, "
-        "ordered within a topic only",
+        description="one topic `events` for all; default: one per action, ordered within a topic "
+        "only",
     )
     replicas: int = Field(
         default=0,

@@ -32,7 +32,7 @@ def test_no_phrase_of_the_list_is_broken_over_two_lines(path: Path):
     listed = (DOCS / "banned-words.txt").read_text(encoding="utf-8").splitlines()
     phrases = {line.partition("->")[0] for line in listed}
     for paragraph in paragraphs(path.read_text(encoding="utf-8")):
-        found = {one for one in words.findall(paragraph) if one.lower() in phrases}
+        found = {one for one in words.findall(paragraph) if " " in one and one.lower() in phrases}
         assert found == set(), paragraph
 
 
