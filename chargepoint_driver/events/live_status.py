@@ -132,7 +132,7 @@ class StatusFeed:
         if now_s - self._swept_s >= _SWEEP_S:
             # What changes without a message: errors grow old, and who is silent is not there.
             self._swept_s = now_s
-            due = list(dict.fromkeys([*due, *self._late, *self._known()]))
+            due = list(dict.fromkeys([*due, *self._late, *self._known(), *self._told]))
             self._late.clear()
         found = []
         for count, station in enumerate(due):
@@ -145,7 +145,9 @@ class StatusFeed:
     def _is_news(self, station: str, now_s: float) -> bool:
         status = self._make(station)
         if status is None:
-            return self._told.pop(station, None) is not None
+            # A sink may have it although it was never told here: all are put when it opens.
+            self._told.pop(station, None)
+            return True
         before = self._told.get(station)
         if before is not None:
             told, told_s = before

@@ -216,6 +216,8 @@ class Relay:
         self._measure(line)
         self._skip(line)
         batch = self._source.read(line.position, line.sink.max_batch)
+        if batch and batch[0].seq > line.position + 1:
+            self._look_for_deleted(line, batch[0].seq)
         lost = self._lost(line)
         if lost is not None:
             return [lost, *batch[: line.sink.max_batch - 1]]
@@ -324,6 +326,16 @@ class Relay:
         )
         self._alert(f"sink {line.name}", text)
 
+    def _look_for_deleted(self, line: _Line, following: int) -> None:
+        """Move a sink on over events that were deleted before it had them: the file was full."""
+        if self._source.first() != following:
+            return  # ids that were never used: older events are there
+        if line.lost_after is None:
+            line.lost_after = line.position
+            text = "events were deleted before it had them, since the database was full"
+            self._alert(f"sink {line.name}", text)
+        line.position, line.run = following - 1, self._source.run_of(following - 1)
+
     def _lost(self, line: _Line) -> Event | None:
         """Return the event that says what was skipped, if anything was."""
         after = line.lost_after
@@ -361,14 +373,17 @@ class Relay:
             for station in stations:
                 line.dirty.pop(station, None)
             as_of = iso(self._now())
+            made = {station: feed.status(station) for station in stations}
             found: list[Status] = [
-                {**status, "as_of": as_of}
-                for station in stations
-                if (status := feed.status(station)) is not None
+                {**status, "as_of": as_of} for status in made.values() if status is not None
             ]
+            gone = [station for station, status in made.items() if status is None]
             try:
                 await self._open(line)
                 await asyncio.wait_for(line.sink.put_status(found), _PUT_LIMIT_S)
+                if gone:
+                    forgetting = line.sink.forget_status(self._source.account, gone)
+                    await asyncio.wait_for(forgetting, _PUT_LIMIT_S)
                 pause_s = _MIN_PAUSE_S
             except asyncio.CancelledError:
                 raise

@@ -83,6 +83,10 @@ class StoredEvents:
         )
         return int(rows[0][0])
 
+    def first(self) -> int:
+        """Return the id of the oldest event that is stored; 0 for none. Raises TransientError."""
+        return int(self._ask("SELECT coalesce(min(id), 0) FROM events")[0][0])
+
     def received_s(self, after: int) -> float | None:
         """Return when the first event above an id was received; None for none. Raises
         TransientError."""

@@ -484,6 +484,7 @@ class Csms:
         if self.points.get(point.station_id) is point:
             # Replaced, not changed: other threads read it meanwhile.
             self.points = {name: each for name, each in self.points.items() if each is not point}
+        self.touched.add(point.station_id)
         link, point.link = point.link, None
         if link is not None:
             self._set_up.disconnected(point)

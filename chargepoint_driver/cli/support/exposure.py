@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 __all__ = ["exposures"]
 
-_SECRET_FILES = ("password_file", "key")
+_SECRET_FILES = ("password_file", "token_file", "secret_file", "key")
 
 
 def exposures(content: Mapping[str, Any], path: Path) -> list[str]:

@@ -40,5 +40,8 @@ class Sink(Protocol):
     async def put_status(self, statuses: Sequence[Status]) -> None:
         """Keep the latest status of charge points; returns when all are confirmed."""
 
+    async def forget_status(self, account: str, charge_points: Sequence[str]) -> None:
+        """Remove the latest status of charge points that are not known any more."""
+
     async def close(self) -> None:
         """Let go of the connection; never raises."""

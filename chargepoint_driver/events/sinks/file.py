@@ -52,6 +52,9 @@ class FileSink:
     async def put_status(self, statuses: Sequence[Status]) -> None:
         """Do nothing: a file has no latest value."""
 
+    async def forget_status(self, account: str, charge_points: Sequence[str]) -> None:
+        """Do nothing, for the same reason."""
+
     async def close(self) -> None:
         """Close the file."""
         handle, self._handle = self._handle, None

@@ -91,6 +91,17 @@ class JetStreamSink:
         async with _errors():
             await at_once(statuses, self._put)
 
+    async def forget_status(self, account: str, charge_points: Sequence[str]) -> None:
+        """Delete the keys."""
+        if self._bucket is None:
+            raise SinkError("not connected")
+        bucket = self._bucket
+        async with _errors():
+            await at_once(
+                charge_points,
+                lambda name: bucket.delete(f"{token_of(account)}.{token_of(name)}"),
+            )
+
     async def close(self) -> None:
         """Hang up."""
         nc, self._nc, self._js, self._bucket = self._nc, None, None, None

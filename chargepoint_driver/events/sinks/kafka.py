@@ -38,8 +38,8 @@ _MAX_REPLICAS = 3
 # What a broker answers that has no idempotent producers, or does not allow them to this user.
 _NOT_IDEMPOTENT = (UnknownError, UnsupportedVersionError, ClusterAuthorizationFailedError)
 
-_Message = tuple[str, str, str, list[tuple[str, bytes]]]
-"""Topic, key, value, headers."""
+_Message = tuple[str, str, str | None, list[tuple[str, bytes]]]
+"""Topic, key, value (None: remove the key), headers."""
 
 
 class KafkaSink:
@@ -130,6 +130,11 @@ class KafkaSink:
             ]
         )
 
+    async def forget_status(self, account: str, charge_points: Sequence[str]) -> None:
+        """Write an empty message under each key: compaction then removes it."""
+        topic = f"{self._config.topic_prefix}live-status"
+        await self._send([(topic, f"{account}/{name}", None, []) for name in charge_points])
+
     async def close(self) -> None:
         """Hang up."""
         producer, self._producer = self._producer, None
@@ -148,7 +153,12 @@ class KafkaSink:
                 await self._make_topic(producer, topic)
                 self._topics.add(topic)
             confirmed = [
-                await producer.send(topic, value.encode(), key=key.encode(), headers=headers)
+                await producer.send(
+                    topic,
+                    None if value is None else value.encode(),
+                    key=key.encode(),
+                    headers=headers,
+                )
                 for topic, key, value, headers in messages
             ]
             await asyncio.gather(*confirmed)

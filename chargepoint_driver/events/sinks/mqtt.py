@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -25,6 +26,9 @@ _CONNECT_S = 10.0
 _ACK_S = 20.0
 _CLOSE_S = 5.0
 _AT_LEAST_ONCE = 1
+# The client logs each lost connection as an error. The relay logs once that a sink is away.
+_client_log = logging.getLogger("chargepoint_driver.events.sinks.mqtt.client")
+_client_log.setLevel(logging.CRITICAL)
 
 
 class MqttSink:
@@ -58,6 +62,7 @@ class MqttSink:
             protocol=aiomqtt.ProtocolVersion.V5,
             tls_context=context,
             timeout=_CONNECT_S,
+            logger=_client_log,
             will=aiomqtt.Will(self._online, b"offline", qos=_AT_LEAST_ONCE, retain=True),
         )
         # All of a batch is under way at once: no complaint about that.
@@ -93,6 +98,11 @@ class MqttSink:
             messages += self._discovery(status, topic)
             messages.append((topic, json.dumps(status, separators=(",", ":")), True, None))
         await self._publish(messages)
+
+    async def forget_status(self, account: str, charge_points: Sequence[str]) -> None:
+        """Publish an empty message, which makes the broker forget the retained one."""
+        places = [self._place(account, name) for name in charge_points]
+        await self._publish([(f"{place}/live-status", "", True, None) for place in places])
 
     async def close(self) -> None:
         """Hang up, in good order where the broker is there."""

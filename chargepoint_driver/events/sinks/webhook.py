@@ -87,6 +87,9 @@ class WebhookSink:
     async def put_status(self, statuses: Sequence[Status]) -> None:
         """Do nothing: a webhook has no latest value."""
 
+    async def forget_status(self, account: str, charge_points: Sequence[str]) -> None:
+        """Do nothing, for the same reason."""
+
     async def close(self) -> None:
         """Hang up."""
         session, self._session = self._session, None

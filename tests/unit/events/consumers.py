@@ -14,6 +14,7 @@ from typing import Any
 
 import aiomqtt
 import nats
+import nats.js.errors
 from aiokafka import AIOKafkaConsumer
 
 LIMIT_S = 60.0
@@ -37,11 +38,15 @@ async def from_bucket(url: str, **options: Any) -> dict[str, dict[str, Any]]:
     """Key to latest status, as a new consumer gets them: by watching the bucket."""
     nc = await nats.connect(url, **options)
     try:
-        bucket = await nc.jetstream().key_value("cp_status")
+        try:
+            bucket = await nc.jetstream().key_value("cp_status")
+        except nats.js.errors.BucketNotFoundError:
+            return {}  # nobody has written it yet
         watcher = await bucket.watchall()
         found = {}
         while (entry := await watcher.updates(timeout=LIMIT_S)) is not None:
-            found[entry.key] = json.loads(entry.value)
+            if entry.operation is None:  # neither deleted nor purged
+                found[entry.key] = json.loads(entry.value)
         return found
     finally:
         await nc.close()

@@ -163,6 +163,38 @@ def test_the_live_status_is_kept_by_nats_and_mqtt(start, tmp_path):
         assert json.loads(content)["connected"] is False
 
 
+def test_the_status_of_a_forgotten_charger_is_removed(start, tmp_path):
+    with engines.nats_server(tmp_path) as nats, engines.mosquitto(tmp_path) as broker:
+        url = f"nats://127.0.0.1:{nats.port}"
+        site = start(
+            sinks={
+                "nats": {"type": "nats", "servers": [url]},
+                "mqtt": {"type": "mqtt", "host": "127.0.0.1", "port": broker.port},
+            }
+        )
+        for name in ("CP1", "CP2"):
+            site.charger(name).boot()
+        keys = lambda: set(asyncio.run(from_bucket(url)))  # noqa: E731
+        until(lambda: keys() == {"ocpp.CP1", "ocpp.CP2"})
+        with MqttReader(broker.port, "chargepoint/+/+/live-status").reading() as reader:
+            until(
+                lambda: (
+                    {topic for topic, _, _ in reader.messages}
+                    >= {"chargepoint/ocpp/CP1/live-status", "chargepoint/ocpp/CP2/live-status"}
+                )
+            )
+            site.chargers[0].close()
+            until(lambda: not site.point("CP1").connected)
+            site.system.forget("CP1")
+            until(
+                lambda: (
+                    ("chargepoint/ocpp/CP1/live-status", b"")
+                    in {(topic, content) for topic, content, _ in reader.messages}
+                )
+            )
+        until(lambda: keys() == {"ocpp.CP2"})
+
+
 def test_what_was_stored_before_a_kill_is_delivered_after_it(start, tmp_path):
     """The central system is killed while its sink is away."""
     config = tmp_path / "config.json"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import threading
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +203,22 @@ def test_what_a_client_raises_costs_its_sink_only(tmp_path, outbox, stream, sink
     fill(outbox, 10)
     delivered(running, "good", 10)
     assert "a defect of a client" in until(lambda: state(running, "broken").error)
+
+
+def test_events_that_were_deleted_before_a_sink_had_them_are_counted(tmp_path, outbox, sinks):
+    sinks["one"] = Sink("one")
+    sinks["one"].is_away.set()
+    config = SINKS.validate_python(settings(tmp_path, "one"))
+    running = EventStream(outbox.path, "a", config)
+    running.start()
+    try:
+        fill(outbox, 30)
+        until(lambda: state(running, "one").waiting == 30)
+        with closing(sqlite3.connect(outbox.path)) as db, db:
+            db.execute("DELETE FROM events WHERE id <= 10")
+        sinks["one"].is_away.clear()
+        assert delivered(running, "one", 21).lost == 10
+    finally:
+        running.stop()
+    assert sinks["one"].got[0]["data"] == {"lost": 10, "after": 0, "through": 10}
+    assert [event["data"]["number"] for event in sinks["one"].got[1:]] == [*range(10, 30)]
