@@ -20,10 +20,12 @@
 # make engines         install NATS and Mosquitto for the tests of the event stream (apt-get)
 # make alert-agents    install the platform's agents for alerts, for their tests
 # make ilc             run VOLTTRON's ILC and actuator against a simulated port
+# make classic         start and stop a real agent of VOLTTRON 9; CLASSIC_SOURCE=FOLDER, else from GitHub
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+CLASSIC_BASE ?= python3.10
 LOWEST ?= $(or $(TMPDIR),/tmp)/chargepoint-lowest
 PYTHONS ?= python3.10 python3.11 python3.12 python3.13
 EACH   ?= $(or $(TMPDIR),/tmp)/chargepoint-pythons
@@ -34,7 +36,7 @@ PYTEST ?=
 
 RELEASE ?= $(or $(TMPDIR),/tmp)/chargepoint-release
 
-.PHONY: live-status help release-check all venv demo test chromium engines alert-agents ilc fuzz fuzz-xml faults attack kills soak lowest pythons audit beside check docs bench clean
+.PHONY: live-status help release-check all venv demo test chromium engines alert-agents ilc classic fuzz fuzz-xml faults attack kills soak lowest pythons audit beside check docs bench clean
 all: check test
 
 # The comment at the top of this file.
@@ -104,6 +106,25 @@ build/ilc/.ready: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target build/ilc \
 	    'numpy>=2' 'scipy>=1.6' 'sympy>=1.12,<2' 'transitions>=0.9,<0.10'
 	touch build/ilc/.ready
+
+# VOLTTRON 9 with the pins of classic/README.md; it is on no package index. About two minutes, once.
+classic: build/classic/.ready
+	build/classic/env/bin/python -m pip install --quiet --disable-pip-version-check .
+	$(BIN)/python -m pytest tests/system/platform/test_classic.py
+
+build/classic/.ready: $(READY)
+	rm -rf build/classic
+	mkdir -p build/classic
+	if test -n "$(CLASSIC_SOURCE)"; then cp -R "$(CLASSIC_SOURCE)" build/classic/source; else \
+	    git clone --quiet --depth 1 --branch 9.0.4 https://github.com/VOLTTRON/volttron \
+	        build/classic/source; fi
+	$(CLASSIC_BASE) -m venv build/classic/env
+	build/classic/env/bin/python -m pip install --quiet --disable-pip-version-check 'pip==24.0'
+	build/classic/env/bin/python -m pip install --quiet --disable-pip-version-check \
+	    'setuptools<=70' 'wheel==0.30' 'pyzmq==26.0.2'
+	build/classic/env/bin/python -m pip install --quiet --disable-pip-version-check \
+	    --no-build-isolation --editable build/classic/source
+	touch build/classic/.ready
 
 # For so long: make fuzz MINUTES=30
 fuzz: $(READY)

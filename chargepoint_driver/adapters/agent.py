@@ -178,10 +178,12 @@ class ChargePointAgent(OcppRpc, OcppRequests, Agent):  # type: ignore[misc]  # t
         return bool(_answered(lambda: self._accounts.release(point, account, on_delete)))
 
     @RPC.export  # type: ignore[untyped-decorator]
-    def revert(self, point: dict[str, Any], account: str | None = None) -> bool:
+    def revert(self, point: dict[str, Any], account: str | None = None, writer: str = "") -> bool:
         """Put back what was in force at the point's target before the first write through this
-        agent, or clear; True when a command was sent."""
-        return bool(_answered(lambda: self._accounts.revert(point, account)))
+        agent, or clear; True when a command was sent. `writer`: who reverts, by default the
+        caller."""
+        writer = writer or caller_of(self)
+        return bool(_answered(lambda: self._accounts.revert(point, account, writer=writer)))
 
     @RPC.export  # type: ignore[untyped-decorator]
     def create_load_shed_event(

@@ -87,9 +87,13 @@ class Proxy:
             self._call("release", OutcomeUnknownError, describe(point), self._account, on_delete)
         )
 
-    def revert(self, point: Point) -> bool:
-        """Take back what was done to the point's target; True when a command was sent."""
-        return bool(self._call("revert", OutcomeUnknownError, describe(point), self._account))
+    def revert(self, point: Point, writer: str = "") -> bool:
+        """Take back what was done to the point's target; True when a command was sent.
+        `writer`: who reverts, for the agent's audit."""
+        who = {"writer": writer} if writer else {}
+        return bool(
+            self._call("revert", OutcomeUnknownError, describe(point), self._account, **who)
+        )
 
     def command(self, target: Target, name: str, value: object) -> str:
         """Carry out a command of the CommandRegister; the charger's answer."""

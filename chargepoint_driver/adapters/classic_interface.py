@@ -199,7 +199,7 @@ class Interface(BaseInterface):  # type: ignore[misc]
         del kwargs
         point = self.get_register_by_name(point_name).point
         try:
-            self._service.revert(point)
+            self._service.revert(point, caller_of(self))
         except ChargePointError as error:
             raise for_host(error, DriverInterfaceError) from None
         except gevent.Timeout as error:

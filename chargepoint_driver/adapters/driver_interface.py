@@ -432,7 +432,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
             return
         register = self.get_register_by_name(topic)
         try:
-            self._stations.revert(register.point)
+            self._stations.revert(register.point, caller_of(self.driver_agent))
         except ChargePointError as error:
             raise for_host(error, DriverInterfaceError) from None
         except gevent.Timeout as error:

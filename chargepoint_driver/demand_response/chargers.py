@@ -130,7 +130,9 @@ class AccountChargers:
         failed = []
         for account, device in self._devices:
             try:
-                self._accounts.revert({"attribute": "limit", **device}, account)
+                self._accounts.revert(
+                    {"attribute": "limit", **device}, account, writer=self._writer
+                )
             except ChargePointError as error:
                 failed.append(f"{_name(device)}: {error}")
         return failed

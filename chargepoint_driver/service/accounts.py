@@ -184,10 +184,13 @@ class Accounts:
             if name in services:
                 services[name][1].control.take_over([file_of(reader)], frozenset(targets))
 
-    def revert(self, point: Mapping[str, Any], account: str | None = None) -> bool:
-        """Take back what was done to the point's target; True when a command was sent."""
+    def revert(
+        self, point: Mapping[str, Any], account: str | None = None, *, writer: str = ""
+    ) -> bool:
+        """Take back what was done to the point's target; True when a command was sent.
+        `writer`: who reverts, for the audit."""
         name, settings, service = self._find(account)
-        return service.revert(self._points.of(name, settings, point))
+        return service.revert(self._points.of(name, settings, point), str(writer or ""))
 
     # ---- load shed events --------------------------------------------------------------------
 

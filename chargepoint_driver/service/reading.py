@@ -69,7 +69,7 @@ class Stations(Protocol):
     def write(self, point: Point, value: object, options: ShedOptions) -> Value:
         """Carry out a write; what is reported then."""
 
-    def revert(self, point: Point) -> bool:
+    def revert(self, point: Point, writer: str = "") -> bool:
         """Take back what this driver did to the point's target; True when a command was sent."""
 
     def command(self, target: Target, name: str, value: object) -> str:

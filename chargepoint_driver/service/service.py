@@ -309,9 +309,10 @@ class Service:
             return None
         return reading.values[point.name]
 
-    def revert(self, point: Point) -> bool:
-        """Take back what this driver did to the point's target; True when a command was sent."""
-        return self.control.revert(point)
+    def revert(self, point: Point, writer: str = "") -> bool:
+        """Take back what this driver did to the point's target; True when a command was sent.
+        `writer`: who reverts, for the audit."""
+        return self.control.revert(point, writer)
 
     def command(self, target: Target, name: str, value: object) -> str:
         """Carry out a command of the CommandRegister; the charger's answer, '' when nothing was

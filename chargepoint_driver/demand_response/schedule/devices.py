@@ -130,7 +130,7 @@ class AccountDevices:
 
     def release(self, device: Any) -> None:
         account, where = _split(device)
-        self._accounts.revert({"attribute": "limit", **where}, account)
+        self._accounts.revert({"attribute": "limit", **where}, account, writer="scheduler")
 
     def plan(self, device: Any, text: str) -> bool:
         account, where = _split(device)

@@ -264,12 +264,23 @@ class ShedController:
 
     # ---- taking back ---------------------------------------------------------------------
 
-    def revert(self, point: Point) -> bool:
+    def revert(self, point: Point, writer: str = "") -> bool:
         """Put back what was in force before the first write of the control period, or clear
-        where nothing was; True when a command was sent. Staged limits are forgotten."""
+        where nothing was; True when a command was sent. Staged limits are forgotten. The audit
+        has it under `writer`, unless there was nothing to revert."""
         if point.attribute.data is not Data.LOAD:
             return False
-        target = point.target
+        name, target = point.attribute.name, point.target
+        try:
+            sent = self._revert(target)
+        except ChargePointError as error:
+            self.writers.note(target, name, "revert", writer, error.code)
+            raise
+        if sent:
+            self.writers.note(target, name, "revert", writer, "sent")
+        return sent
+
+    def _revert(self, target: Target) -> bool:
         with self._turn(target):
             self.staging.drop(target)
             if target.group is not None:

@@ -75,3 +75,19 @@ def test_the_audit_is_kept_over_a_restart(rig: Rig) -> None:
         (STATION, 1, "3.0", "platform.ilc", "sent"),
     ]
     assert rig.service.control.writers.newest(1)[0]["time"] == "2027-01-15T08:00:00+00:00"
+
+
+@pytest.mark.parametrize(("port", "group"), [(1, None), (None, GROUP)])
+def test_a_revert_is_in_the_audit(rig: Rig, port: int | None, group: str | None) -> None:
+    point = rig.point("allowedLoad", port, group=group)
+    assert not rig.service.revert(point, "site.cap")  # nothing to revert
+    rig.write("allowedLoad", 18.0, port, options=ILC, group=group)
+    assert rig.service.revert(point, "site.cap")
+    found = [
+        (w["point"], w["value"], w["writer"], w["outcome"])
+        for w in rig.service.control.writers.newest()
+    ]
+    assert found == [
+        ("allowedLoad", "revert", "site.cap", "sent"),
+        ("allowedLoad", "18.0", "platform.ilc", "sent"),
+    ]
