@@ -5,7 +5,7 @@ two can never agree on the same mistake.
 
 Layers, top to bottom: command; simulator; server and control; soap; world and
 picture; sheds, alarms and site; ports and timetable; limits and vehicles; charging.
-Beside them, and used by all: clock, faults, calls, accounts.
+Next to them, and used by all: clock, faults, calls, accounts.
 """
 
 from __future__ import annotations

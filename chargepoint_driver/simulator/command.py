@@ -1,4 +1,4 @@
-"""The simulator as a command: one line of JSON when ready, then serve until told to stop."""
+"""The simulator as a command: one line of JSON when ready, then serve until stopped."""
 
 from __future__ import annotations
 

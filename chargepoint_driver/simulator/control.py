@@ -1,4 +1,4 @@
-"""The JSON control beside the service: counts, faults, the clock and the truth.
+"""JSON control next to the service: counts, faults, the clock and the real state.
 
 GET  /stats        POST /stats/reset
 GET  /faults       POST /faults        DELETE /faults
@@ -21,7 +21,7 @@ MAX_ADVANCE_S = 31 * 86_400
 
 
 class InvalidControlError(Exception):
-    """The request makes no sense; the text says why."""
+    """The request is invalid; the text has the reason."""
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ KINDS: Mapping[str, Mapping[str, Parameter]] = {
     "empty_body": {},
     "wrong_namespace": {},
     "wrong_encoding": {},
-    # The reply is an attack; the defaults are beyond what parsers take by themselves.
+    # The reply is an attack; the defaults exceed the limits of parsers.
     "huge_xml": {"mebibytes": Parameter(_is_size, _MEBIBYTES, 65)},
     "gzip_bomb": {"mebibytes": Parameter(_is_size, _MEBIBYTES, 256)},
     "deep_nesting": {

@@ -112,7 +112,7 @@ class Server(ThreadingHTTPServer):
             super().shutdown_request(request)
 
     def handle_error(self, *_: object) -> None:
-        """A client that went away is no error of ours; anything else is logged."""
+        """A client that went away is not our error; anything else is logged."""
         error = sys.exc_info()[1]
         if self._closing and isinstance(error, OSError):
             return  # `stop` has hung up on it

@@ -5,7 +5,7 @@ profiles are its own, so that the two can never agree on the same mistake.
 
 Layers, top to bottom: twins; server, http_api; replay; scenario; fleet; v16 and v201 (siblings that
 never meet); smart_charging, firmware, requests, actions; charge_point; composite, connection,
-metered; station; power_sharing; connector, profiles; vehicle, electrical. Beside them, used by
+metered; station; power_sharing; connector, profiles; vehicle, electrical. Next to them, used by
 all: scheduler, quirks, mutations, kinds, spec, wire, payload_reader, moments.
 """
 

@@ -17,7 +17,7 @@ from .state_json import vehicle_truth
 from .station import NotNowError
 from .vehicle import Vehicle
 
-# What a driver holds to the reader unless told otherwise.
+# The default idTag that a driver presents.
 USUAL_ID_TAG = "TWIN0001"
 
 ERROR_CODES = (
@@ -98,15 +98,15 @@ def read_vehicle(given: Mapping[str, Any] | None) -> Vehicle | None:
     """A vehicle from its description; None for None (one of the fleet)."""
     if given is None:
         return None
-    usual = Vehicle()
+    default = Vehicle()
     return Vehicle(
-        battery_kwh=given.get("battery_kwh", usual.battery_kwh),
-        soc=given.get("soc_percent", 100 * usual.soc) / 100,
+        battery_kwh=given.get("battery_kwh", default.battery_kwh),
+        soc=given.get("soc_percent", 100 * default.soc) / 100,
         target_soc=given.get("target_soc_percent", 100) / 100,
-        max_ac_kw=given.get("max_ac_kw", usual.max_ac_kw),
-        max_dc_kw=given.get("max_dc_kw", usual.max_dc_kw),
-        ac_phases=int(given.get("ac_phases", usual.ac_phases)),
-        name=given.get("name", usual.name),
+        max_ac_kw=given.get("max_ac_kw", default.max_ac_kw),
+        max_dc_kw=given.get("max_dc_kw", default.max_dc_kw),
+        ac_phases=int(given.get("ac_phases", default.ac_phases)),
+        name=given.get("name", default.name),
     )
 
 
@@ -325,7 +325,7 @@ ACTIONS: Mapping[str, Action] = {
     ),
     "offline": Action("lose the network", _offline, {}),
     "online": Action("get it back", _online, {}),
-    "drop": Action("cut the connection; it comes back by itself", _drop, {}),
+    "drop": Action("cut the connection; it comes back automatically", _drop, {}),
     "reboot": Action(
         "restart", _reboot, {"reason": Parameter(_is_text, "OCPP's reason", "PowerLoss")}
     ),

@@ -160,7 +160,7 @@ class Charger(MeteredStation):
             self._heart = self.agenda.after(self.heartbeat_s, self._beat)
 
     def _beat(self) -> None:
-        # One that still waits says as much as two.
+        # One waiting message is enough.
         if not self._beating:
             self._beating = True
             self.heartbeat()
@@ -255,8 +255,8 @@ class Charger(MeteredStation):
     # -- people -----------------------------------------------------------------------------
 
     def start(self, connector_id: int, id_tag: str, done: Callable[[str], None]) -> None:
-        """Present an idTag at a connector: authorise, then charge. `done` gets what became of
-        it: Accepted, or why not. Raises NotNowError."""
+        """Present an idTag at a connector: authorise, then charge. `done` gets the result:
+        Accepted, or the reason. Raises NotNowError."""
         self.begin()
         connector = self.connector(connector_id)
         if connector.transaction is not None:

@@ -130,7 +130,7 @@ class Connection:
         self._hurry.set()
 
     def drop(self) -> None:
-        """Hang up; the link connects again by itself unless offline."""
+        """Close the socket; the link connects again unless offline."""
         socket = self.socket
         if socket is None:
             return
@@ -269,7 +269,7 @@ class Connection:
                 reply = frame.payload if isinstance(frame, wire.Result) else frame
                 waiting = self._waiting
                 waiting[1].set_result(reply)
-                # What the answer says is known before the next message is read.
+                # The content of the answer is known before the next message is read.
                 while self._waiting is waiting:
                     await asyncio.sleep(0)
         else:

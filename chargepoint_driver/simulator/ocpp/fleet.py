@@ -157,7 +157,7 @@ class Fleet:
             try:
                 if true():
                     future.set_result(None)
-            except Exception as error:  # noqa: BLE001 - for whoever waits
+            except Exception as error:  # noqa: BLE001 - for the waiting caller
                 future.set_exception(error)
 
     def _ended(self, task: asyncio.Task[None]) -> None:

@@ -1,4 +1,4 @@
-"""Requests to the central system while they wait, and what became of them."""
+"""Requests to the central system, their waiting and their results."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ class MeteredStation(Station):
             self.sample_later(connector, now_s)
 
     def align(self) -> None:
-        """Send meter values at round times when the setting says so."""
+        """Send meter values at round times if the setting requires it."""
         if self._aligned is not None:
             self._aligned.cancel()
             self._aligned = None

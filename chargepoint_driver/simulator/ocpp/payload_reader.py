@@ -80,7 +80,7 @@ class Fields:
         value = self.maybe_text(name)
         if value is not None and value not in allowed:
             raise RefusalError(
-                Fault.VALUE, f"{self._where}{name}: {value!r} is none of {', '.join(allowed)}"
+                Fault.VALUE, f"{self._where}{name}: {value!r} is not one of {', '.join(allowed)}"
             )
         return value
 
@@ -118,7 +118,9 @@ class Fields:
         try:
             moment = datetime.fromisoformat(FRACTION.sub(_six, text.replace("Z", "+00:00")))
         except ValueError:
-            raise RefusalError(Fault.VALUE, f"{self._where}{name}: {text!r} is no time") from None
+            raise RefusalError(
+                Fault.VALUE, f"{self._where}{name}: {text!r} is not a time"
+            ) from None
         if moment.tzinfo is None:
             raise RefusalError(Fault.VALUE, f"{self._where}{name}: {text!r} has no time zone")
         return moment.timestamp() + self._shift_s

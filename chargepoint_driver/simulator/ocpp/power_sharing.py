@@ -38,7 +38,7 @@ class PowerSharing:
         self.set_ceilings()
 
     def next_change_s(self) -> float:
-        """Return when a ceiling or a demand ends next, by itself; infinite when never."""
+        """Return when a ceiling or a demand expires next; infinite when never."""
         at_s, soonest_s = self._at_s, self._book.next_change_s(0, self._at_s, None)
         for connector in self._connectors:
             if connector.transaction is None:

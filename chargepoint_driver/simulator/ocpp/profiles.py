@@ -110,7 +110,7 @@ class ProfileBook:
 
     def __init__(self) -> None:
         self.profiles: list[Profile] = []
-        # A quirk: profiles are kept and shown, but a profile works only after so many seconds
+        # A quirk: profiles are kept and shown, but a profile works only after a number of seconds
         # (infinite: never). 0 is what the specification asks for.
         self.obeys_after_s = 0.0
         # A quirk: a TX profile caps together with the default one instead of overruling it.

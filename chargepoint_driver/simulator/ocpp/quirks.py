@@ -106,7 +106,7 @@ QUIRKS: Mapping[str, Kind] = {
         {"times": Parameter(is_count, "how often", 1)},
     ),
     "numbers_from_one": Kind(
-        "numbers its transactions from 1 after each boot, in 1.6 whatever the central system says",
+        "numbers its transactions from 1 after each boot, in 1.6 in place of the given number",
         {"always_one": flag(False)},
     ),
     "sessions_look_alike": Kind(
@@ -138,7 +138,7 @@ QUIRKS: Mapping[str, Kind] = {
     "session_register": Kind("the register starts at 0 with each transaction", {}),
     "skips_seq_no": Kind("leaves a gap in seqNo of TransactionEvent (2.0.1)", {}),
     "totals_and_phases": Kind(
-        "sends the total beside the phases",
+        "sends the total and the phases",
         {"neutral": flag(False)},
     ),
     "phases_only": Kind("sends phases without a total", {}),
@@ -156,7 +156,7 @@ QUIRKS: Mapping[str, Kind] = {
         },
     ),
     "connector_0_unavailable": Kind(
-        "says of connector (EVSE) 0 that it is Unavailable, and never takes it back",
+        "reports connector (EVSE) 0 as Unavailable, and never corrects it",
         {"trigger": choice("truth", "silent", "rejected", default="truth")},
     ),
     # Time.
@@ -181,7 +181,7 @@ QUIRKS: Mapping[str, Kind] = {
         },
     ),
     "max_keys": Kind(
-        "GetConfiguration takes so many keys at once (GetConfigurationMaxKeys)",
+        "GetConfiguration accepts that many keys at once (GetConfigurationMaxKeys)",
         {"keys": Parameter(is_count, "a number", 1)},
     ),
     "reboots_on": Kind(

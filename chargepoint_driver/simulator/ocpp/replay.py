@@ -79,7 +79,7 @@ class _Station:
             self.end(time_s, connector)
         self.charging[connector] = None
         tag = {"id_tag": id_tag} if isinstance(id_tag, str) and 0 < len(id_tag) <= 20 else {}
-        # A battery that does not fill within the recording: the recorded load says what it takes.
+        # A battery that does not fill within the recording: the recorded load shows what it takes.
         vehicle = {"battery_kwh": 2_000, "soc_percent": 10, "name": "recorded"}
         self.add(time_s, "start", connector=connector, vehicle=vehicle, **tag)
         self.add(time_s, "demand", connector=connector, kw=0.0)
@@ -193,8 +193,8 @@ def _read(path: Path) -> Iterator[_Event]:
                     found = _event(json.loads(line), seen)
                 except (ValueError, KeyError, TypeError, RecursionError) as error:
                     raise InvalidScenarioError(
-                        f"{path}: line {number} is no event ({error}); write what the file sink or "
-                        "'chargepoint-driver events' writes"
+                        f"{path}: line {number} is not an event ({error}); use the output of the "
+                        "file sink or of 'chargepoint-driver events'"
                     ) from None
                 if found is not None:
                     yield found
@@ -316,7 +316,7 @@ def _status(station: _Station, event: _Event) -> None:
     if said == "Faulted" and error in _NO_FAULT:
         error = "OtherError"
     if said != "Faulted" and connector not in station.faulted:
-        # An error beside a charger that goes on charging is no fault.
+        # An error while the charger continues to charge is not a fault.
         error = None
     station.fault(event.time_s, connector, error)
 

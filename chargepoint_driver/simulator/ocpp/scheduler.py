@@ -74,7 +74,7 @@ class Scheduler:
     @contextmanager
     def standing_still(self) -> Iterator[float]:
         """The present, which stays what it is until the block ends: what happens at once is
-        recorded and told with one time."""
+        recorded and reported with one time."""
         before_s, now_s = self._running_at_s, self.now_s()
         self._running_at_s = now_s
         try:

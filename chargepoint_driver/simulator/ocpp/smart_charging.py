@@ -72,7 +72,7 @@ def _read_periods(schedule: Fields) -> tuple[Period, ...]:
         if limit < 0:
             raise RefusalError(Wrong.VALUE, "limit: is negative")
         if abs(10 * limit - round(10 * limit)) > 1e-6:
-            raise RefusalError(Wrong.VALUE, f"limit: {limit} is no multiple of 0.1")
+            raise RefusalError(Wrong.VALUE, f"limit: {limit} is not a multiple of 0.1")
         phases = one.maybe_integer("numberPhases", least=1)
         one.maybe_integer("phaseToUse", least=1)
         periods.append(Period(one.integer("startPeriod", least=0), limit, phases or 3))
@@ -137,6 +137,6 @@ def clear(point: Charger, unwanted: Callable[[Profile], bool]) -> str:
 
 
 def claimed(point: Charger) -> str | None:
-    """Return what a twin that does not obey makes of GetCompositeSchedule, as its quirk says."""
+    """Return the composite schedule of a twin that does not obey, by its quirk."""
     found = point.quirks.get("ignores_profiles", "composite")
     return None if found is None else str(found)

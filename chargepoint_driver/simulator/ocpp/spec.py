@@ -15,8 +15,8 @@ from .security import Security
 VERSIONS = ("1.6", "2.0.1")
 MAX_CONNECTORS = 32
 
-# A connector unless told otherwise, by kind.
-USUAL = {"AC": Supply("AC", 22.0, 3, 230.0), "DC": Supply("DC", 150.0, 3, 230.0)}
+# The default connector of each kind.
+DEFAULT = {"AC": Supply("AC", 22.0, 3, 230.0), "DC": Supply("DC", 150.0, 3, 230.0)}
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class TwinSpec:
     identity: str
     ocpp: str = "1.6"
     csms_url: str = "ws://127.0.0.1:9000/ocpp"
-    supplies: tuple[Supply, ...] = (USUAL["AC"],)
+    supplies: tuple[Supply, ...] = (DEFAULT["AC"],)
     vendor: str = "Twin Works"
     model: str = "Twin 22"
     serial_number: str | None = None
@@ -141,7 +141,7 @@ def read_spec(  # noqa: PLR0912 - one for each key
 
 def _supplies(given: Any, faults: list[str]) -> tuple[Supply, ...]:
     if type(given) is int and 1 <= given <= MAX_CONNECTORS:
-        return (USUAL["AC"],) * given
+        return (DEFAULT["AC"],) * given
     if not isinstance(given, list) or not 1 <= len(given) <= MAX_CONNECTORS:
         faults.append(f"connectors: must be 1 to {MAX_CONNECTORS}, as a number or a list")
         return ()
@@ -152,15 +152,15 @@ def _supplies(given: Any, faults: list[str]) -> tuple[Supply, ...]:
             faults.append(f"{where}: must be an object of {', '.join(sorted(_SUPPLY))}")
             continue
         kind = one.get("kind", "AC")
-        if kind not in USUAL:
+        if kind not in DEFAULT:
             faults.append(f"{where}.kind: must be AC or DC, not {kind!r}")
             continue
-        usual = USUAL[kind]
-        numbers = {key: one.get(key, getattr(usual, key)) for key in ("rated_kw", "voltage_v")}
+        default = DEFAULT[kind]
+        numbers = {key: one.get(key, getattr(default, key)) for key in ("rated_kw", "voltage_v")}
         for key, value in numbers.items():
             if not _is_number(value, 0.1, 2_000):
                 faults.append(f"{where}.{key}: must be a number from 0.1 to 2000, not {value!r}")
-        phases = one.get("phases", usual.phases)
+        phases = one.get("phases", default.phases)
         if type(phases) is not int or not 1 <= phases <= 3:
             faults.append(f"{where}.phases: must be 1, 2 or 3, not {phases!r}")
             continue

@@ -37,7 +37,7 @@ News = Callable[[], None]
 
 
 class NotNowError(RuntimeError):
-    """The action makes no sense at this moment; the text says why."""
+    """The action is not possible now; the text has the reason."""
 
 
 class Station:
@@ -371,7 +371,7 @@ class Station:
         raise NotImplementedError
 
     def say_status(self, connector: Connector) -> None:
-        """Tell the status where it is not what was told last."""
+        """Send the status if it differs from the last one sent."""
         raise NotImplementedError
 
     def say_started(self, connector: Connector, transaction: Transaction) -> None:

@@ -47,18 +47,18 @@ class Twins:
         `speed`. Raises ValueError naming all that is wrong.
         """
         self.clock: Clock = ScaledClock(speed) if clock is None else clock
-        usual = {
+        defaults_used = {
             "csms_url": csms_url,
             "ocpp": ocpp,
             "connectors": list(connectors) if not isinstance(connectors, int) else connectors,
             **defaults,
         }
-        read_spec({"id": "CP", **usual})
+        read_spec({"id": "CP", **defaults_used})
         if isinstance(charge_points, int):
             self._first: list[Mapping[str, Any]] = [{}] * charge_points
         else:
             self._first = list(charge_points)
-        self._usual = usual
+        self._defaults = defaults_used
         self._seed = seed
         self._port = control_port
         self._thread = Thread(target=self._run, name="twins")
@@ -105,7 +105,7 @@ class Twins:
     def _run(self) -> None:
         try:
             asyncio.run(self._main())
-        except BaseException as error:  # noqa: BLE001 - handed to whoever started us
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that started us
             self._failure = error
         finally:
             self._ready.set()
@@ -113,7 +113,7 @@ class Twins:
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        fleet = Fleet(self.clock, self._seed, self._usual)
+        fleet = Fleet(self.clock, self._seed, self._defaults)
         server = Server(HttpApi(fleet))
         try:
             for given in self._first:
@@ -224,7 +224,7 @@ class Twins:
         self.act(identity, "quirk", name=name, parameters=parameters)
 
     def play(self, scenario: Scenario, timeout_s: float | None = None) -> None:
-        """Carry a scenario out, to its end; a recording as `replay` says."""
+        """Carry a scenario out, to its end; a recording by `replay`."""
         carry_out = replay if scenario.tolerant else play
         self._await(carry_out(self._running, scenario), timeout_s)
 

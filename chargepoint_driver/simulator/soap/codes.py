@@ -29,7 +29,7 @@ class RefusalError(Exception):
     """The call ends with this response code instead of data."""
 
     def __init__(self, code: str, text: str | None = None) -> None:
-        """`text` None means the usual text of that code."""
+        """`text` None means the default text of that code."""
         self.code = code
         self.text = TEXTS[code] if text is None else text
         super().__init__(f"{self.code}: {self.text}")

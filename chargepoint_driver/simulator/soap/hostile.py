@@ -25,13 +25,13 @@ def attack(body: bytes, faults: FaultsOfCall) -> bytes:
 
 
 def compress(body: bytes, faults: FaultsOfCall) -> bytes:
-    """The reply in gzip, followed by so many MiB of blanks, which take a thousandth of that."""
+    """The reply in gzip, followed by that many MiB of blanks, which take a thousandth of that."""
     blanks = gzip.compress(b" " * _MIB)
     return gzip.compress(body) + blanks * int(faults.param("gzip_bomb", "mebibytes"))
 
 
 def _wrong_encoding(body: bytes, _: FaultsOfCall) -> bytes:
-    # Latin 1 in what says that it is UTF-8, and between elements: no name that could be left out.
+    # Latin 1 in a document declared as UTF-8, and between elements: no name that could be left out.
     return body.replace(_BEFORE, "Grüße ".encode("latin-1") + _BEFORE, 1)
 
 

@@ -1,6 +1,6 @@
 """Reading a request: its fields by name, and a fault for what the schema forbids.
 
-Children carry no namespace, as the schema says. Presence and content are kept apart,
+Children have no namespace, as in the schema. Presence and content are kept apart,
 since an empty element already counts for some rules.
 """
 
@@ -99,7 +99,7 @@ class Query:
     def time_s(self, name: str) -> float | None:
         """The child's moment, seconds UTC; without a zone it is taken as UTC.
 
-        None when absent or empty; a fault when it is no timestamp.
+        None when absent or empty; a fault when it is not a timestamp.
         """
         text = self.text(name)
         if text is None:

@@ -28,7 +28,7 @@ class Leaf:
 
 
 class Element:
-    """An element that holds others; no namespace but what `prefix` says."""
+    """An element that holds others; no namespace except that of `prefix`."""
 
     __slots__ = ("attributes", "children", "name", "prefix")
 

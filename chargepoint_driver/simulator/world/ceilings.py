@@ -52,7 +52,7 @@ class LimitTimeline:
         self._orders.append((effective_s, None))
 
     def add_event(self, event_id: int, hold: Hold) -> None:
-        """Announce a limit that starts and ends by itself."""
+        """Announce a limit that starts and expires."""
         self._events[event_id] = hold
 
     def remove_event(self, event_id: int) -> None:

@@ -1,7 +1,7 @@
 """The world's clock: simulated seconds since the Unix epoch.
 
 Two clocks share one interface: one runs with real time, multiplied by a speed;
-the other stands still until it is told to move. Nothing here knows of stations.
+the other does not move until it is set. Nothing here knows of stations.
 """
 
 from __future__ import annotations

@@ -154,7 +154,7 @@ class Port:
         self.limits.clear(effective_s)
 
     def add_event(self, event_id: int, hold: Hold) -> None:
-        """Announce a limit that starts and ends by itself."""
+        """Announce a limit that starts and expires."""
         self._count_from_here()
         self.limits.add_event(event_id, hold)
 

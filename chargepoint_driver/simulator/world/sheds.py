@@ -1,7 +1,7 @@
 """From a command to the limits of single ports: how sheds are divided.
 
 An allowed load of a station is shared out in advance, in proportion to what the
-ports are rated for and rounded down, so the sum can never exceed it whoever plugs
+ports are rated for and rounded down, so the sum can never exceed it whichever vehicle plugs
 in later. A percentage is of what flows at the moment of the command: a port where
 nothing flows then gets a ceiling of zero.
 """
@@ -22,7 +22,7 @@ WATT_KW = 0.001
 @dataclass(frozen=True)
 class Disobeyed:
     """A shed that is accepted and shown, but not obeyed: at one station (None: at all that it
-    is for), for so many simulated seconds (None: never)."""
+    is for), for that many simulated seconds (None: never)."""
 
     station_id: str | None = None
     seconds: float | None = None

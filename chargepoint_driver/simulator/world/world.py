@@ -1,6 +1,6 @@
 """The world: everything that exists in the simulator, and its one lock.
 
-Every service (SOAP here, others beside it) reads and changes the world through
+Every service (SOAP here, others next to it) reads and changes the world through
 this class. Readers hold `lock` for as long as they need a consistent picture; each
 method takes it too. Time comes from the clock; a station is moved ahead when it is
 looked at, so a world nobody reads costs nothing.
@@ -149,7 +149,7 @@ class World:
     def session(self, session_id: int) -> StationSession | None:
         """The session with that id, running or remembered; None when there is none."""
         with self.lock:
-            # The id of a session says at which port it took place.
+            # The id of a session contains its port.
             index = session_id % MAX_PORTS
             for station in self.stations:
                 if any(port.index == index for port in station.ports):

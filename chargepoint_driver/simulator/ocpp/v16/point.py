@@ -1,4 +1,4 @@
-"""A 1.6 charge point: what it says by itself."""
+"""A 1.6 charge point: the messages that it sends on its own."""
 
 from __future__ import annotations
 
@@ -108,9 +108,9 @@ class Charger16(Charger):
             phase = Phase.FAULTED
         if self.quirks.has("connector_0_unavailable"):
             phase = Phase.UNAVAILABLE
-        told = (phase, self.station_fault)
-        if told != self.announced_station:
-            self.announced_station = told
+        present = (phase, self.station_fault)
+        if present != self.announced_station:
+            self.announced_station = present
             self.notify_status(0, phase, self.station_fault, urgent=urgent)
 
     def _say_connector(self, connector: Connector, *, urgent: bool = False) -> None:

@@ -125,7 +125,7 @@ def reset(point: Charger201, fields: Fields) -> dict[str, Any]:
     """Reset, with a real reconnect; OnIdle waits for the transactions."""
     kind = fields.choice("type", ("Immediate", "OnIdle"))
     if fields.maybe_integer("evseId", least=0):
-        return rejected("UnsupportedRequest", "an EVSE is not reset by itself")
+        return rejected("UnsupportedRequest", "an EVSE cannot be reset alone")
     if kind == "OnIdle" and has_transaction(point, 0):
         point.resets_when_idle = True
         return {"status": "Scheduled"}

@@ -33,9 +33,9 @@ def update_firmware(point: Charger201, fields: Fields) -> dict[str, Any]:
     given.done()
 
     def tell(status: str) -> None:
-        told = {"status": status, "requestId": request_id}
-        point.firmware_status = {"status": "Idle"} if status == "Installed" else told
-        point.tell("FirmwareStatusNotification", told, lasting=True)
+        report = {"status": status, "requestId": request_id}
+        point.firmware_status = {"status": "Idle"} if status == "Installed" else report
+        point.tell("FirmwareStatusNotification", report, lasting=True)
 
     firmware.update(point, location, retrieve_s, tell)
     return {"status": "Accepted"}
@@ -54,9 +54,9 @@ def get_log(point: Charger201, fields: Fields) -> dict[str, Any]:
     log.done()
 
     def tell(status: str) -> None:
-        told = {"status": status, "requestId": request_id}
-        point.log_status = told if status == "Uploading" else {"status": "Idle"}
-        point.tell("LogStatusNotification", told)
+        report = {"status": status, "requestId": request_id}
+        point.log_status = report if status == "Uploading" else {"status": "Idle"}
+        point.tell("LogStatusNotification", report)
 
     firmware.upload(point, location, "UploadFailure", tell)
     return {"status": "Accepted", "filename": f"log-{point.spec.identity}.log"[:255]}

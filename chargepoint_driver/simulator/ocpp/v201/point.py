@@ -1,4 +1,4 @@
-"""A 2.0.1 charging station: what it says by itself. Connector n is EVSE n with one connector."""
+"""A 2.0.1 charging station: its own messages. Connector n is EVSE n with one connector."""
 
 from __future__ import annotations
 

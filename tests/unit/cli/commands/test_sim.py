@@ -32,4 +32,4 @@ def test_usage(run, tmp_path):
     assert (done.exit_code, "not both" in done.output) == (2, True)
     day.write_text("no event")
     done = run("sim", "--stations", "0", "--replay", day)
-    assert (done.exit_code, "line 1 is no event" in done.output) == (2, True)
+    assert (done.exit_code, "line 1 is not an event" in done.output) == (2, True)

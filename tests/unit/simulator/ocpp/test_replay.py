@@ -176,9 +176,9 @@ def test_a_clock_that_was_ahead(recording: Recording) -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("{", "line 2 is no event"),
+        ("{", "line 2 is not an event"),
         ("[]", "not an object"),
-        ('{"id": "1"}', "line 2 is no event"),
+        ('{"id": "1"}', "line 2 is not an event"),
         ('{"source": "a", "id": "1", "station": "A", "time": "x", "received": "x"}', "line 2"),
     ],
 )
