@@ -273,6 +273,11 @@ class SharedCache:
                 if name == call
             }
 
+    def age_s(self, data: Data, station: str) -> float | None:
+        """Return the age in seconds of what is known of a station; None for nothing."""
+        replied = self.replied(data, station)
+        return None if replied is None else self._clock() - replied
+
     def replied(self, data: Data, station: str) -> float | None:
         """Return when the reply came that what is known of a station is out of, by the cache's
         clock: it tells one reply from the next. None for nothing."""

@@ -112,6 +112,11 @@ class DirectCache:
         records = self._backend.fetch(Request(self._catalogue.name(data))).records
         return {station: (record, 0.0) for station, record in records.items()}
 
+    def age_s(self, data: Data, station: str) -> float | None:
+        """Return 0: each read is of now."""
+        del data, station
+        return 0.0
+
     def replied(self, data: Data, station: str) -> float | None:
         """Return now, by the clock: each read is a reply of its own."""
         del data, station

@@ -51,6 +51,7 @@ __all__ = ["ShedController"]
 _STATUS = ("shedStatus", "shedReason")
 _SUMS = ("siteLoad", "siteHeadroom", "measuredReduction", LIMIT)
 _LEASE = "commandLease"
+_AT_ONCE = 50
 _OF_LIMIT = {"commandedLoad": "allowed_load_kw", "commandedPercent": "percent_shed"}
 _OF_STAGED = {"stagedLoad": "allowed_load_kw", "stagedPercent": "percent_shed"}
 # What is known without a report.
@@ -377,14 +378,25 @@ class ShedController:
             return self._sites.members.allowed_kw(records)
         return self._of_report(name, held, self._sites.members.report(records))
 
-    def statuses(self) -> dict[str, int]:
+    def statuses(
+        self, max_age_s: float = math.inf, pause: Callable[[], None] = lambda: None
+    ) -> dict[str, int]:
         """Status (`shedStatus`) to the number of commanded targets that have it, by what is known
-        without asking; `unknown`: nothing was reported of the station yet."""
+        without asking; `unknown`: nothing was reported of the station within `max_age_s`. `pause`
+        is called from time to time, so that others run."""
         found: Counter[str] = Counter()
         now_s, load_of = self._time_s(), self._commands.watch.loads.of
-        for target, held in self._command_log.all().items():
+        for number, (target, held) in enumerate(self._command_log.all().items(), start=1):
+            if not number % _AT_ONCE:
+                pause()
             record = self._cache.peek(Data.LOAD, target.station_id)
-            if record is None or (target.port is not None and target.port not in record.ports):
+            age_s = self._cache.age_s(Data.LOAD, target.station_id)
+            is_old = record is None or age_s is None or age_s > max_age_s
+            if (
+                record is None
+                or is_old
+                or (target.port is not None and target.port not in record.ports)
+            ):
                 found["unknown"] += 1
             else:
                 report = self._report(target, record)

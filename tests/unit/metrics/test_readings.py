@@ -111,6 +111,11 @@ def test_sheds_by_status_and_limits(garage):
     found = of_service("a", garage.service)
     assert found.sheds == {"in force": 1}
     assert found.limited == 2
+    # An old report does not say that a limit is in force now.
+    garage.now_s += MAX_AGE_S + 1
+    assert of_service("a", garage.service).sheds == {"unknown": 1}
+    garage.read("getLoad", "getStationStatus")
+    found = of_service("a", garage.service)
     assert found.limit_w == pytest.approx(3000)
     garage.service.backend.shed(Target("1:34002"), Limit(percent_shed=50), 60)
     garage.sim.clock.advance(301)
