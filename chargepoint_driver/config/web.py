@@ -12,7 +12,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from chargepoint_driver.config.common import explain, keys_of, printable
 from chargepoint_driver.errors import ConfigurationError
 
-__all__ = ["WebConfig"]
+__all__ = ["HistorianConfig", "WebConfig"]
+
+
+class HistorianConfig(BaseModel):
+    """Where charts come from instead: a historian of the platform."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    database: Path = Field(description="database of VOLTTRON's SQLite historian")
+    devices: Path = Field(
+        description="folder `driver_configs` of `discover --write`: which topic is which port"
+    )
 
 
 class WebConfig(BaseModel):
@@ -29,6 +40,9 @@ class WebConfig(BaseModel):
         None,
         description="SQLite file of load over time and alarms; default of `chargepoint-driver "
         "web`: next to the accounts file",
+    )
+    historian: HistorianConfig | None = Field(
+        None, description="a historian of the platform that charts come from instead"
     )
 
     _title = field_validator("title")(lambda text: None if text is None else printable(text))

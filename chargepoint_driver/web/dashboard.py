@@ -39,6 +39,8 @@ _MAX_ALERTS = 50
 _REFRESH_S = 5.0
 # How many times longer than a reading the rest after it is: thousands of ports take their time.
 _REST = 9
+# Values of a web service are shown as not current after two minutes.
+_MAX_REST_S = 30.0
 
 
 class Dashboard:
@@ -67,7 +69,7 @@ class Dashboard:
             for name, table in accounts.tables().items()
         }
         self._turns = {name: asyncio.Lock() for name in self._watches}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: list[asyncio.Task[Any]] = []
         self._changed = asyncio.Event()
         self._alerts: deque[Alert] = deque(maxlen=_MAX_ALERTS)
         self._state: State | None = None
@@ -105,14 +107,12 @@ class Dashboard:
 
     async def _run(self, name: str) -> None:
         while True:
-            began_s = time.monotonic()
-            await self.refresh(name)
-            took_s = time.monotonic() - began_s
+            cost_s = await self.refresh(name)
             while self._watches[name].direct:
                 # Chargers that connect tell of changes: what is new is read, and the rest in parts.
                 await asyncio.sleep(self._every_s)
                 await self._refresh_next(name)
-            await asyncio.sleep(max(self._every_s, _REST * took_s))
+            await asyncio.sleep(max(self._every_s, min(_REST * cost_s, _MAX_REST_S)))
 
     async def _refresh_next(self, name: str) -> None:
         """Read the chargers of an account that sent something, and some of the others."""
@@ -126,16 +126,25 @@ class Dashboard:
         if news:
             self.tell()
 
-    async def refresh(self, name: str, *, sessions: bool = False) -> None:
-        """Read an account now."""
+    async def refresh(self, name: str, *, sessions: bool = False) -> float:
+        """Read an account now. Return the processor time of it in seconds."""
         watch = self._watches[name]
         loop = asyncio.get_running_loop()
+
+        def read() -> float:
+            # Not the time that passed: a slow service, or a busy machine, makes no page older.
+            begun_s = time.thread_time()
+            watch.refresh(sessions=sessions)
+            return time.thread_time() - begun_s
+
+        cost_s = 0.0
         async with self._turns[name]:
             try:
-                await loop.run_in_executor(self._executor, lambda: watch.refresh(sessions=sessions))
+                cost_s = await loop.run_in_executor(self._executor, read)
             except Exception:  # noqa: BLE001 - logged; the next reading may do
                 _log.exception("account %s could not be shown", name)
         self.tell()
+        return cost_s
 
     async def refresh_now(self, name: str) -> None:
         """Read an account before a command is answered; within 5 s, else it is read soon."""
@@ -208,6 +217,12 @@ class Dashboard:
 
     def groups(self) -> list[Group]:
         return list(chain.from_iterable(w.picture.groups.values() for w in self._watches.values()))
+
+    def members(self, account: str, group: str) -> list[str]:
+        """The stations of a group of an account; [] where there is no such group."""
+        watch = self._watches.get(account)
+        found = None if watch is None else watch.picture.groups.get(group)
+        return [] if found is None else found.stations
 
     def sessions(self) -> Sessions:
         """The sessions of the last day. `readAt` is the oldest of the accounts'."""

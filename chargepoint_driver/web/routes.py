@@ -147,6 +147,14 @@ ROUTES = (
         "events",
         "Server-sent events `state` and `stations`, all at first, then what changes",
         None,
+        queries=(
+            Query(
+                "parts",
+                "`state` comes without sessions, time and sample, and only after a change; "
+                "`sessions` come after a change, and `alive` with time and sample always",
+                {"type": "integer", "enum": [1]},
+            ),
+        ),
         content=STREAM,
     ),
     *(

@@ -23,9 +23,10 @@ from chargepoint_driver.web.metrics import Metrics
 from chargepoint_driver.web.settings import Settings
 from chargepoint_driver.web.static_files import Files, add_headers
 from chargepoint_driver.web.store import Database
+from chargepoint_driver.web.store.historian import Historian
 from chargepoint_driver.web.store.incidents import Incidents
 from chargepoint_driver.web.store.recorder import Recorder
-from chargepoint_driver.web.store.samples import Samples
+from chargepoint_driver.web.store.samples import Samples, Source
 from chargepoint_driver.web.stream import Stream
 
 __all__ = ["WebServer"]
@@ -142,6 +143,9 @@ class WebServer:
                 recorder=recorder,
                 incidents=incidents,
             )
+            source: Source = recorder
+            if self._config.historian is not None:
+                source = Historian(self._config.historian, board.members)
             files = Files(self._config)
             login = Login(
                 Key(self._settings.token),
@@ -158,7 +162,7 @@ class WebServer:
             files.add_to(app)
             orders, refused = WebCommands(self._accounts), self._listener.counts
             Api(
-                board, orders, stream, executor, self._now, refused, Stores(recorder, incidents)
+                board, orders, stream, executor, self._now, refused, Stores(source, incidents)
             ).add_to(app)
             metrics = Metrics(self._accounts)
             metrics.add_to(app)

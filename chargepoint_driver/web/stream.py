@@ -14,7 +14,7 @@ from aiohttp import web
 from chargepoint_driver.http.answers import refusal
 from chargepoint_driver.web.dashboard import Dashboard
 from chargepoint_driver.web.routes import STREAM
-from chargepoint_driver.web.schemas import Station
+from chargepoint_driver.web.schemas import Sessions, Station
 
 __all__ = ["Stream"]
 
@@ -23,6 +23,10 @@ BEAT_S = 5.0
 _RETRY_MS = 2_000
 # A reader that takes nothing for so long is let go; it comes back for all of it.
 _STALLED_S = 30.0
+# Stations of a first screen.
+_FIRST = 40
+# Above this many bytes speed counts more than size.
+_LARGE = 100_000
 _MAX_READERS = 200
 # RFC 1952: the magic number, deflate, no flags, no time, and an unknown system.
 _GZIP_HEAD = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
@@ -44,6 +48,9 @@ class Stream:
         self._newest: tuple[int, _Stations] = -1, _NOTHING
         self._changes: dict[int, tuple[_Stations, _Event | None]] = {}
         self._newest_state: tuple[float, int, _Event | None] = 0.0, -1, None
+        self._newest_alive: tuple[float, int, _Event | None] = 0.0, -1, None
+        self._newest_first: tuple[int, tuple[_Event, ...]] = -1, ()
+        self._newest_parts: tuple[int, tuple[_Event, _Event] | None] = -1, None
 
     async def stop(self) -> None:
         """Let every reader go."""
@@ -85,13 +92,26 @@ class Stream:
 
     async def _tell(self, request: web.Request, send: Callable[[_Event], Awaitable[None]]) -> None:
         version, known = -1, _NOTHING
+        sent: dict[str, bytes] = {}
+        is_parted = "parts" in request.query
+        if is_parted and len(self._board.stations()) > _FIRST:
+            # So many that fill a screen come first; the rest follows when they are on their way.
+            for event in self._first():
+                await send(event)
         while self._is_let_in(request) and not self._is_ending:
             if await self._board.newer(version, BEAT_S):
                 version = self._board.version
                 known, change = self._changes_since(known)
                 if change is not None:
                     await send(change)
-            await send(self._state())
+            if not is_parted:
+                await send(self._state())
+                continue
+            for part in self._parts():
+                if sent.get(part.name) != part.plain:
+                    sent[part.name] = part.plain
+                    await send(part)
+            await send(self._alive())
 
     def _changes_since(self, known: _Stations) -> tuple[_Stations, _Event | None]:
         """Return the stations now, and what is different from those known, None for nothing.
@@ -119,11 +139,42 @@ class Stream:
             self._newest_state = now_s, self._board.version, event
         return event
 
+    def _parts(self) -> tuple[_Event, _Event]:
+        """Return the state without what changes all the time, and the sessions."""
+        version, parts = self._newest_parts
+        if parts is None or version != self._board.version:
+            state = self._board.state()
+            rest = msgspec.structs.replace(state, sessions=Sessions([]), time="", sample=None)
+            parts = _Event("state", rest), _Event("sessions", state.sessions)
+            self._newest_parts = self._board.version, parts
+        return parts
+
+    def _first(self) -> tuple[_Event, ...]:
+        """Return the stations of a first screen, with all that it needs, made once for all readers
+        of a version."""
+        version, events = self._newest_first
+        if version != self._board.version:
+            few = {"changed": self._board.stations()[:_FIRST], "gone": [], "more": True}
+            events = _Event("stations", few), self._parts()[0], self._alive()
+            self._newest_first = self._board.version, events
+        return events
+
+    def _alive(self) -> _Event:
+        """Return that the server is there, made once for all readers of a moment."""
+        made_s, version, event = self._newest_alive
+        now_s = asyncio.get_running_loop().time()
+        if event is None or version != self._board.version or now_s - made_s > 1.0:
+            state = self._board.state()
+            event = _Event("alive", {"time": state.time, "sample": state.sample})
+            self._newest_alive = now_s, self._board.version, event
+        return event
+
 
 class _Event:
     """One event, as it is sent: plain, and compressed when the first reader wants that."""
 
     def __init__(self, name: str, content: object) -> None:
+        self.name = name
         self.plain = b"event: %b\ndata: %b\n\n" % (name.encode(), msgspec.json.encode(content))
         self._deflated: bytes | None = None
 
@@ -137,5 +188,5 @@ class _Event:
 
 
 def _deflate(data: bytes) -> bytes:
-    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    packer = zlib.compressobj(1 if len(data) > _LARGE else 6, wbits=-zlib.MAX_WBITS)
     return packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH)

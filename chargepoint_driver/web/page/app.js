@@ -24,12 +24,12 @@ const app = {
 
 const stream = new Stream(
   {
-    stations: (found) => {
-      model.takeStations(found);
-      draw();
-    },
-    state: (found) => {
-      model.takeState(found);
+    stations: (found) => model.takeStations(found),
+    state: (found) => model.takeState(found),
+    sessions: (found) => model.takeSessions(found),
+    // The last of each message: all parts are there.
+    alive: (found) => {
+      model.takeAlive(found);
       draw();
     },
   },
@@ -44,7 +44,7 @@ function draw() {
     queued = false;
     model.setAway(stream.isAway);
     drawLive();
-    if (!model.state) return;
+    if (!model.heard) return;
     drawNotices();
     view?.update?.();
     panel.update();

@@ -8,6 +8,8 @@ class Model {
   constructor() {
     this.stations = new Map();
     this.state = null;
+    this.sessions = { sessions: [], errors: {}, readAt: null };
+    this.time = "";
     this.away = false;
     // When something came last, in this browser's time; 0 for never.
     this.heard = 0;
@@ -16,20 +18,33 @@ class Model {
     this.cached = null;
   }
 
-  takeStations({ changed, gone }) {
+  // `more`: these are the first, and the others follow.
+  takeStations({ changed, gone, more }) {
+    this.isPartial = Boolean(more);
     for (const each of changed) this.stations.set(`${each.account} ${each.cpid}`, each);
     for (const [account, cpid] of gone) this.stations.delete(`${account} ${cpid}`);
     this.cached = null;
   }
 
   takeState(state) {
-    this.state = state;
-    this.heard = Date.now();
-    setTime(state.time);
-    this.running = new Map();
-    for (const each of state.sessions.sessions) if (each.endTime === null) this.running.set(keyOf(each), each);
+    this.state = { ...state, sessions: this.sessions, time: this.time };
     this.told = told(state);
     this.cached = null;
+  }
+
+  takeSessions(sessions) {
+    this.sessions = sessions;
+    if (this.state) this.state.sessions = sessions;
+    this.running = new Map();
+    for (const each of sessions.sessions) if (each.endTime === null) this.running.set(keyOf(each), each);
+    this.cached = null;
+  }
+
+  takeAlive({ time }) {
+    this.heard = Date.now();
+    this.time = time;
+    if (this.state) this.state.time = time;
+    setTime(time);
   }
 
   setAway(away) {

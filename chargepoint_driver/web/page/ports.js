@@ -69,7 +69,7 @@ export class Ports {
     if (document.activeElement !== this.find && this.find.value.trim().toLowerCase() !== filters.find) this.find.value = url.get("find");
     for (const name of FILTERS) options(this.selects[name], found[name], url.get(name));
     this.selects.group.closest("label").hidden = found.group.length < 2 && !url.get("group");
-    const isTable = (url.get("as") || (all.length > TILES_UP_TO ? "table" : "tiles")) === "table";
+    const isTable = (url.get("as") || (model.state.site.ports > TILES_UP_TO ? "table" : "tiles")) === "table";
     options(this.as, [["tiles", t("as.tiles")], ["table", t("as.table")]], isTable ? "table" : "tiles");
     options(this.by, [["", t("by.none")], ["site", t("by.site")], ["group", t("by.group")], ["station", t("by.station")]], url.get("by"));
     this.by.closest("label").hidden = this.columnsMenu.element.hidden = !isTable;
@@ -87,7 +87,7 @@ export class Ports {
     this.clear.hidden = !Object.values(filters).some(Boolean);
     const open = undecided(all, filters);
     const words = this.shown.length === all.length ? t("ports", { n: all.length }) : t("ports_of", { n: this.shown.length, of: all.length });
-    say(this.count, [all.length ? words : unlisted() ? "" : t("ports.none"), open ? t("ports.undecided", { n: open }) : "", unlisted()].filter(Boolean).join("; "));
+    say(this.count, model.isPartial ? t("reading") : [all.length ? words : unlisted() ? "" : t("ports.none"), open ? t("ports.undecided", { n: open }) : "", unlisted()].filter(Boolean).join("; "));
   }
 
   drawTiles() {

@@ -19,7 +19,7 @@ export class Stream {
   }
 
   open() {
-    this.source = new EventSource("/api/v1/events");
+    this.source = new EventSource("/api/v1/events?parts=1");
     for (const [name, handle] of Object.entries(this.handlers)) {
       this.source.addEventListener(name, (event) => {
         this.heard = Date.now();

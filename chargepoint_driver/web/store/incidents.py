@@ -109,7 +109,9 @@ class Incidents:
 
     @staticmethod
     def _fill(shown: Alarm | Maintenance, found: _Open) -> None:
-        shown.firstSeen, shown.lastSeen = iso(found.first_seen), iso(found.last_seen)
+        shown.firstSeen = iso(found.first_seen)
+        # By the minute: a page is not told of a change where there is none.
+        shown.lastSeen = iso(max(found.first_seen, found.last_seen // 60 * 60))
         shown.acknowledged = iso_or_none(found.acknowledged)
         shown.acknowledgedBy, shown.note = found.acknowledged_by, found.note
 

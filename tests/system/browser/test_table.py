@@ -287,15 +287,34 @@ def test_the_panel_can_be_used_by_everybody(open_page, site, tab, scheme):
     page = open_page(site, f"?port=garage~{STATION}~1&tab={tab}")
     page.prefer(prefers_color_scheme=scheme, prefers_reduced_motion="reduce")
     eventually(lambda: page.all("#tab-content > *"))
+    assert axe(page) == []
+
+
+def axe(page):
+    """What axe finds wrong."""
     page.driver.execute_script(AXE.read_text(encoding="utf-8"))
     found = page.driver.execute_async_script(
         "const end = arguments[arguments.length - 1]; axe.run().then(end);"
     )
-    told = [
+    return [
         (each["id"], [node["html"][:120] for node in each["nodes"][:3]])
         for each in found["violations"]
     ]
-    assert told == []
+
+
+@pytest.mark.parametrize("width", [320, 2560])
+def test_every_view_can_be_used_by_everybody_on_small_and_large_screens(open_page, many, width):
+    page = open_page(many)
+    page.size(width, 900)
+    page.prefer(prefers_reduced_motion="reduce")
+    for query in ("", "?by=group", "?as=tiles", "?view=alarms", "?view=sessions"):
+        page.driver.get(f"{many.server.url}{query}")
+        eventually(lambda: page.text("#live") == "Connected")
+        eventually(lambda: page.all("#view section"))
+        for scheme in ("light", "dark"):
+            page.prefer(prefers_color_scheme=scheme, prefers_reduced_motion="reduce")
+            assert axe(page) == [], (query, scheme)
+        assert page.js("return document.documentElement.scrollWidth") <= width, query
 
 
 def test_german(open_page, make_site):

@@ -17,11 +17,11 @@ from .conftest import STATION, TOKEN, eventually
 class Reader:
     """Reads the stream on a thread; what it was told, by event."""
 
-    def __init__(self, site, **options):
+    def __init__(self, site, query="", **options):
         self.told: list[tuple[str, dict]] = []
         self.ended = threading.Event()
         self._answer = requests.get(
-            f"{site.server.url}api/v1/events", stream=True, timeout=20, **options
+            f"{site.server.url}api/v1/events{query}", stream=True, timeout=20, **options
         )
         self.headers = self._answer.headers
         self._thread = threading.Thread(target=self._read)
@@ -141,5 +141,37 @@ def test_a_reader_that_takes_no_gzip_gets_plain_text(site):
     reader = Reader(site, headers={"X-API-Key": TOKEN, "Accept-Encoding": "identity"})
     assert "Content-Encoding" not in reader.headers
     eventually(lambda: reader.of("stations"))
+    site.server.stop()
+    reader.wait_end()
+
+
+def test_parts_come_only_after_a_change(site):
+    reader = Reader(site, "?parts=1", headers={"X-API-Key": TOKEN})
+    eventually(lambda: len(reader.of("alive")) > 3)
+    assert 1 <= len(reader.of("state")) <= 3
+    assert 1 <= len(reader.of("sessions")) <= 3
+    assert reader.of("state")[0]["sessions"]["sessions"] == []
+    wanted = len(site.get("/active")["sessions"])
+    running = [s for s in reader.of("sessions")[-1]["sessions"] if s["endTime"] is None]
+    assert len(running) == wanted
+    assert reader.of("alive")[0]["time"]
+    before = len(reader.of("state"))
+    site.post("/shed", {"cpid": STATION, "connectorId": 1, "allowedLoad": 3})
+    site.pass_(61)
+    eventually(lambda: reader.of("state")[before:])
+    site.server.stop()
+    reader.wait_end()
+
+
+def test_of_many_stations_the_first_screen_comes_first(make_site):
+    site = make_site(stations=60).ready()
+    reader = Reader(site, "?parts=1", headers={"X-API-Key": TOKEN})
+    eventually(lambda: len(reader.of("stations")) >= 2)
+    names = [name for name, _ in reader.told[:4]]
+    assert names == ["stations", "state", "alive", "stations"]
+    first, rest = reader.of("stations")[:2]
+    assert (len(first["changed"]), first["more"]) == (stream._FIRST, True)
+    assert len({s["cpid"] for part in (first, rest) for s in part["changed"]}) == 60
+    assert "more" not in rest
     site.server.stop()
     reader.wait_end()
