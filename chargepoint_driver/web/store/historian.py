@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
@@ -11,7 +10,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from chargepoint_driver.config.web import HistorianConfig
-from chargepoint_driver.errors import ConfigurationError, TransientError
+from chargepoint_driver.errors import ConfigurationError, StoreError, TransientError
+from chargepoint_driver.process import sqlite
 from chargepoint_driver.web.schemas import SeriesSample
 from chargepoint_driver.web.store.samples import Series
 
@@ -62,11 +62,11 @@ class Historian:
         devices = self._of(series)
         try:
             uri = f"{self._path.absolute().as_uri()}?mode=ro"
-            with closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_S)) as db:
+            with closing(sqlite.connect(uri, uri=True, timeout=_BUSY_S)) as db:
                 loads = self._values(db, devices, _LOAD, step, start_s, end_s)
                 limits = self._values(db, devices, _LIMIT, step, start_s, end_s)
                 rooms = self._values(db, devices, _HEADROOM, step, start_s, end_s)
-        except sqlite3.Error as error:
+        except StoreError as error:
             raise TransientError(
                 f"web.historian: {self._path} cannot be read ({error}); see that the historian "
                 "runs and that this process may read its file"
@@ -98,7 +98,7 @@ class Historian:
 
     @staticmethod
     def _values(
-        db: sqlite3.Connection,
+        db: sqlite.Connection,
         devices: list[_Device],
         point: str,
         step: int,
