@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chargepoint_driver.backends.soap import SoapBackend
-from chargepoint_driver.cache import SharedCache, backoff
+from chargepoint_driver.cache import SharedCache, circuit_breaker
 from chargepoint_driver.cache.circuit_breaker import Backoff
 from chargepoint_driver.errors import ChargePointError, TransientError
 from chargepoint_driver.registry import Point
@@ -82,8 +82,8 @@ def test_calls_that_are_not_held_back(rig: Rig, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_recovery_that_takes_too_long(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backoff, "FIRST_S", 200.0)
-    monkeypatch.setattr(backoff, "MAX_S", 600.0)
+    monkeypatch.setattr(circuit_breaker, "FIRST_S", 200.0)
+    monkeypatch.setattr(circuit_breaker, "MAX_S", 600.0)
     assert "errors an interval after the fault" in found(rig, UNAVAILABLE)
 
 
