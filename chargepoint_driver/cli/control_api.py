@@ -45,7 +45,7 @@ def ask(
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ConfigurationError(
-            f"--central-system: {url!r} is no URL; give the control_url that csms prints"
+            f"--central-system: {url!r} is not a URL; give the control_url that csms prints"
         )
     token = os.environ.get(TOKEN_ENV)
     if not token:
@@ -85,4 +85,4 @@ def ask(
 
 def no_control_api(url: str, status: int) -> InvalidReplyError:
     """Return the error for an answer that is not the control API's."""
-    return InvalidReplyError(f"{url} is no control API of a central system (HTTP {status})")
+    return InvalidReplyError(f"{url} is not the control API of a central system (HTTP {status})")

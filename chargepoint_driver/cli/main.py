@@ -62,7 +62,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
 }
 """Command to (module of this package with a command of that name, first sentence of its help)."""
 
-# These go on after an error, which their log says.
+# These continue after an error, which is in their log.
 _SERVERS = {"web", "csms", "sim", "openadr", "schedule"}
 
 _DEFECT = 70

@@ -160,14 +160,14 @@ def _why_unread(path: Path) -> str:
         path.read_bytes()
     except OSError as error:
         return f"it cannot be read ({type(error).__name__})"
-    return "it is no JSON"
+    return "it is not JSON"
 
 
 def _add_config(bundle: _Bundle, name: str, path: Path, reads: bool) -> None:
     try:
         content = read_json(path).content
     except ConfigurationError:
-        # It cannot be told what in it is a secret.
+        # Secrets in it cannot be detected.
         text = f"{path} is left out: {_why_unread(path)}; run chargepoint-driver check on it"
         bundle.add(f"configs/{name}.txt", "why a config is left out", text)
         return

@@ -144,11 +144,11 @@ def discover(
             direct = config
     _check_outputs(folder, deploy=deploy)
     if access is None:
-        usual = topics.PER_CONNECTOR if per_port else topics.PER_CHARGE_POINT
+        default = topics.PER_CONNECTOR if per_port else topics.PER_CHARGE_POINT
     else:
-        usual = topics.PER_PORT if per_port else topics.PER_STATION
-    topics.check(template or usual, per_port, topics.DIRECT if access is None else topics.FIELDS)
-    wishes = Wishes(per_port, template or usual, interval_s, all_points, cache_agent)
+        default = topics.PER_PORT if per_port else topics.PER_STATION
+    topics.check(template or default, per_port, topics.DIRECT if access is None else topics.FIELDS)
+    wishes = Wishes(per_port, template or default, interval_s, all_points, cache_agent)
     storing = Storing(
         folder, volttron_home.expanduser() if deploy else None, dry_run, force, as_json
     )
@@ -182,14 +182,13 @@ def _check_outputs(folder: Path | None, *, deploy: bool) -> None:
 
 
 def _refuse(*names: str) -> None:
-    """Options of an account: of chargers that connect directly the central system says what there
-    is."""
+    """Refuse options of an account: the central system reports the chargers itself."""
     context = click.get_current_context()
     for name in names:
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
             (option,) = (one for one in context.command.params if one.name == name)
             raise click.UsageError(
-                f"the central system says itself what there is: leave {option.opts[0]} out"
+                f"the central system reports all chargers: leave {option.opts[0]} out"
             )
 
 

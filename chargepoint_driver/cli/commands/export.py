@@ -153,7 +153,7 @@ def _source(
     if database is not None:
         if not database.is_file():
             raise ConfigurationError(
-                f"{database}: is no file; name the database of the central system"
+                f"{database}: is not a file; name the database of the central system"
             )
         yield _of_ocpp(database, None, None, wanted), str(database)
         return
@@ -204,7 +204,7 @@ def _of_soap(
     wanted: _Wanted,
     errors: list[ChargePointError],
 ) -> Source:
-    from chargepoint_driver.cli.export import soap  # noqa: PLC0415 - beside ocpp
+    from chargepoint_driver.cli.export import soap  # noqa: PLC0415 - next to ocpp
 
     _check_tables(wanted.tables, _OF_SOAP, "of ChargePoint's stations")
     chosen = wanted.tables or _DEFAULT_OF_SOAP

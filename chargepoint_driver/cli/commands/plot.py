@@ -55,7 +55,9 @@ def plot(
     try:
         start, end = day_of(chosen, place)
     except ValueError:
-        raise InvalidValueError(f"--day: {chosen!r} is no day; write it like 2026-11-21") from None
+        raise InvalidValueError(
+            f"--day: {chosen!r} is not a day; write it like 2026-11-21"
+        ) from None
     shown = place or datetime.fromtimestamp(start.timestamp()).astimezone().tzinfo
     assert shown is not None
     path = output or Path(f"load-{chosen}.png")

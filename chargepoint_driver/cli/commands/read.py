@@ -10,7 +10,7 @@ from rich.table import Table
 
 from chargepoint_driver.backend import Target
 from chargepoint_driver.catalogue import CHARGEPOINT
-from chargepoint_driver.cli.discovery.available import USUAL
+from chargepoint_driver.cli.discovery.available import DEFAULT_POINTS
 from chargepoint_driver.cli.support.account import Access, Find, access_options, serving
 from chargepoint_driver.cli.support.console import as_json as json_option
 from chargepoint_driver.cli.support.console import asking, complain_of, console, emit
@@ -85,7 +85,7 @@ def _points(
     reported = sorted(
         (row.register, row.name)
         for row in CHARGEPOINT
-        if (row.register, row.name) in USUAL and not row.own
+        if (row.register, row.name) in DEFAULT_POINTS and not row.own
     )
     return points_of(reported, Target(*station_and_port(access, station, port))).points
 

@@ -164,11 +164,11 @@ def moment(option: str, text: str, now: datetime) -> datetime:
     try:
         if ago is not None:
             return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-        # Without a zone it is the clock of whoever asks.
+        # Without a zone it is the clock of this machine.
         return datetime.fromisoformat(text.strip().replace("Z", "+00:00")).astimezone(timezone.utc)
     except (ValueError, OverflowError):
         raise InvalidValueError(
-            f"{option}: {text!r} is no time; write 2026-11-01, 2026-11-01T08:00, 30m, 24h or 7d"
+            f"{option}: {text!r} is not a time; write 2026-11-01, 2026-11-01T08:00, 30m, 24h or 7d"
         ) from None
 
 

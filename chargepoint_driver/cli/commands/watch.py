@@ -268,7 +268,7 @@ def _lines(see: Callable[[], StatusBoard], interval_s: float) -> None:
 
 
 def _show(see: Callable[[], StatusBoard], interval_s: float, screen: Console, place: str) -> None:
-    """Draw until q or Ctrl-C. Looks are taken beside the drawing, which never waits for one."""
+    """Draw until q or Ctrl-C. Another thread reads, so the drawing never waits."""
     ended = threading.Event()
     seen: list[StatusBoard] = []
     failures: list[BaseException] = []

@@ -75,7 +75,7 @@ def web(
             server.start()
             if settings.is_readable:
                 click.secho(
-                    "warning: without TLS, whoever is on the way can read the token; give "
+                    "warning: without TLS, anyone on the network path can read the token; give "
                     "--certificate and --key",
                     fg="yellow",
                     err=True,

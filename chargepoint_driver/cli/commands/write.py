@@ -171,12 +171,12 @@ def _check(point: str, value: str) -> None:
 
 
 def _options(access: Access, station: str | None, minutes: int) -> ShedOptions:
-    """As the driver config says, where it names the target; at once, and for these minutes."""
-    usual = ShedOptions()
+    """Return the driver config's options if it names the target; at once, for these minutes."""
+    default = ShedOptions()
     if access.file is not None and station is None:
-        usual = ShedOptions.of(access.file.device)
+        default = ShedOptions.of(access.file.device)
     # Nothing renews it here: it is sent for these minutes, and a lease would cut them short.
-    return replace(usual, minutes=minutes, on_write=True, lease_s=0.0, writer="cli")
+    return replace(default, minutes=minutes, on_write=True, lease_s=0.0, writer="cli")
 
 
 def _words(point: str, value: str, target: Target, minutes: int) -> str:

@@ -12,9 +12,9 @@ from chargepoint_driver.registry import Selection, build
 from chargepoint_driver.registry import columns as col
 from chargepoint_driver.service import Reading, Service
 
-__all__ = ["USUAL", "Available", "is_personal", "look", "ports_of"]
+__all__ = ["DEFAULT_POINTS", "Available", "is_personal", "look", "ports_of"]
 
-USUAL = frozenset(
+DEFAULT_POINTS = frozenset(
     {
         ("StationStatusRegister", "Status"),
         ("StationStatusRegister", "TimeStamp"),
@@ -59,12 +59,12 @@ class Available:
 
     def attributes(self, station: Station, everything: bool) -> list[Attribute]:
         """Return what is worth a row for this station: permitted, and reported for any station of
-        the account. Without `everything` only the usual ones; personal data never."""
+        the account. Without `everything` only the default ones; personal data never."""
         return [
             row
             for row in CHARGEPOINT
             if (row.call, station.station_id) not in self.refused
-            and (everything or (row.register, row.name) in USUAL)
+            and (everything or (row.register, row.name) in DEFAULT_POINTS)
             and not is_personal(row)
             and self._is_there(row)
         ]
@@ -81,7 +81,9 @@ class Available:
     def _is_there(self, row: Attribute) -> bool:
         key = row.register, row.name
         # What the driver answers itself is there as soon as something is commanded.
-        return key in self.reported or ((row.own or row.scope in _COMES_AND_GOES) and key in USUAL)
+        return key in self.reported or (
+            (row.own or row.scope in _COMES_AND_GOES) and key in DEFAULT_POINTS
+        )
 
     def notes(self) -> list[str]:
         """Return what is left out and why, one sentence for each error."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chargepoint_driver.catalogue import CHARGEPOINT, Attribute
-from chargepoint_driver.cli.discovery.available import USUAL, Available, ports_of
+from chargepoint_driver.cli.discovery.available import DEFAULT_POINTS, Available, ports_of
 from chargepoint_driver.cli.discovery.site import Group, Station
 from chargepoint_driver.cli.discovery.topics import group_topic, topics
 from chargepoint_driver.errors import ConfigurationError
@@ -194,7 +194,7 @@ def _device(device: Device, csv_name: str, access: Mapping[str, Any], wishes: Wi
         "driver_type": "chargepoint",
         "registry_config": f"config://{csv_name}",
         "interval": wishes.interval_s,
-        # SQL historians store what comes on /all, and /all is off unless the device says so.
+        # SQL historians store messages on /all, and /all is off by default.
         "publish_depth_first_all": True,
         "all_publish_interval": wishes.interval_s,
     }
@@ -232,7 +232,7 @@ def _point_name(row: Attribute) -> str:
     key = row.register, row.name
     if key in _NAMES:
         return _NAMES[key]
-    if key in USUAL or len(CHARGEPOINT.named(row.name)) <= 1:
+    if key in DEFAULT_POINTS or len(CHARGEPOINT.named(row.name)) <= 1:
         return row.name
     return f"{row.register.removesuffix('Register')}.{row.name}"
 

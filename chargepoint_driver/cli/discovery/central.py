@@ -19,7 +19,7 @@ __all__ = ["TOKEN_ENV", "Charger", "charge_points", "of_record", "settings"]
 class Charger:
     """One charge point; `connectors` maps number (from 1) to status. None: not reported.
     `reported` are the attributes that it, or any of its connectors, has a value of, or that it
-    says it measures."""
+    is set to measure."""
 
     charge_point_id: str
     vendor: str | None

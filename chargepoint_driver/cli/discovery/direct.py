@@ -87,7 +87,7 @@ def bundle_of_charge_points(
     is their central system with these settings; `name` is its account's there. Raises
     ConfigurationError."""
     left_out = [
-        f"{one.charge_point_id}: never told of a connector; let it connect once"
+        f"{one.charge_point_id}: never reported a connector; let it connect once"
         for one in found
         if not one.connectors
     ]

@@ -85,7 +85,7 @@ class Platform:
         return str(self._call("get_config", identity, name, True))
 
     def store(self, entry: Entry) -> None:
-        """Store an entry. The driver is not told: devices that it takes in while it runs
+        """Store an entry. The driver is not informed: devices that it adds while it runs
         multiply the polls of the others, so that it must be restarted anyway."""
         tell = entry.identity != DRIVER
         self._call(

@@ -81,7 +81,7 @@ def topics(
 
 
 def group_topic(template: str, station: Station, group: Group) -> str:
-    """The topic of a station group: beside those of its stations, of which `station` is one."""
+    """The topic of a station group: next to those of its stations, of which `station` is one."""
     parts = template.split("/")
     above = itertools.takewhile(lambda part: not _OF_STATION.search(part), parts)
     ours = replace(station, groups=(group,))
@@ -104,8 +104,8 @@ def check(template: str, per_port: bool, fields: Sequence[str] = FIELDS) -> None
         raise ConfigurationError("--topic: {port} has no meaning with --per station; leave it out")
     if not _TEMPLATE.fullmatch(template.format(**dict.fromkeys(FIELDS, "x"))):
         raise ConfigurationError(
-            f"--topic: {template!r} is no topic of a device; write devices/… with letters, digits, "
-            "_ and - between the slashes"
+            f"--topic: {template!r} is not a topic of a device; write devices/… with letters, "
+            "digits, _ and - between the slashes"
         )
 
 

@@ -1,4 +1,4 @@
-"""Rows from ChargePoint's service. Each table says what it costs in calls."""
+"""Rows from ChargePoint's service. Each table states its cost in calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values of rows: times and numbers of what was recorded; what is none of them is not reported."""
+"""Values of rows: recorded times and numbers; anything else counts as not reported."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def time(value: object) -> datetime | None:
 
 
 def of_seconds(value: Any) -> datetime | None:
-    """A moment of seconds since 1970; None for what is none."""
+    """A moment of seconds since 1970; None for anything else."""
     seconds = number(value)
     try:
         return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc)

@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 PASSWORD_ENV = "CHARGEPOINT_PASSWORD"  # noqa: S105 - the variable's name
-"""The environment variable that holds the password where no option says otherwise."""
+"""The default environment variable of the password."""
 
 _OVERRIDES = ("username", "password_env", "password_file", "endpoint", "region", "api_version")
 ACCOUNT_PARAMETERS = ("config", "name", *_OVERRIDES, "timeout")
@@ -196,7 +196,7 @@ def _explicit() -> set[str]:
 
 
 def _default_password(username: str) -> dict[str, Any]:
-    """The password from the usual variable, else from whoever sits at the terminal."""
+    """The password from the default variable, else from the user at the terminal."""
     if os.environ.get(PASSWORD_ENV):
         return {"password_env": PASSWORD_ENV}
     if can_ask():

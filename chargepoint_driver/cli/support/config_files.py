@@ -44,7 +44,7 @@ class DeviceFile:
 
     def registry_path(self, candidates: Mapping[str, Sequence[Path]] = _NOTHING) -> Path:
         """The file of its `registry_config`: one of the candidates, by file name, or a file of
-        that name beside the config or in a folder registry_configs near it. Raises
+        that name next to the config or in a folder registry_configs near it. Raises
         ConfigurationError."""
         name = self.content.get("registry_config")
         if not isinstance(name, str) or not name.startswith(_CONFIG):
@@ -59,7 +59,7 @@ class DeviceFile:
             if path.is_file():
                 return path
         raise ConfigurationError(
-            f"{self.path}: registry_config: no file {name!r} beside it or in registry_configs; "
+            f"{self.path}: registry_config: no file {name!r} next to it or in registry_configs; "
             "name it with --registry, or give it among the files"
         )
 
@@ -127,12 +127,12 @@ def _host_faults(content: Mapping[str, Any]) -> list[str]:
     for key in ("interval", "polling_interval"):
         value = content.get(key)
         if value not in (None, "") and not ((number := _number(value)) >= 1 and number % 1 == 0):
-            faults.append(f"{key}: {value!r} is no interval; write whole seconds, 1 or more")
+            faults.append(f"{key}: {value!r} is not an interval; write whole seconds, 1 or more")
     value = content.get("all_publish_interval")
     if value not in (None, "") and not _number(value) >= 0:
-        faults.append(f"all_publish_interval: {value!r} is no interval; write seconds")
+        faults.append(f"all_publish_interval: {value!r} is not an interval; write seconds")
     faults += [
-        f"{key}: {value!r} is no truth value; write true or false"
+        f"{key}: {value!r} is not true or false; write true or false"
         for key, value in content.items()
         if key.startswith("publish_") and truth(value) is None
     ]

@@ -1,6 +1,6 @@
 """The terminal of all commands: tables and progress for people, JSON for machines.
 
-rich leaves colours out where the output is no terminal, or NO_COLOR is set. Everything that is
+rich leaves colours out where the output is not a terminal, or NO_COLOR is set. Everything that is
 printed pauses the progress line, so that none is left in a table or a log line.
 """
 
@@ -149,7 +149,7 @@ def mark_asked() -> None:
 
 
 def note(text: str) -> None:
-    """A sentence beside the answer."""
+    """A sentence in addition to the answer."""
     _say(escape(text))
 
 
@@ -204,5 +204,5 @@ def bar(share: float, width: int) -> str:
 
 
 def clock_time(moment: datetime) -> str:
-    """A moment by the clock of whoever sits here, with the name of the zone."""
+    """A moment by the clock of this machine, with the name of the zone."""
     return f"{moment.astimezone():%Y-%m-%d %H:%M:%S %Z}"

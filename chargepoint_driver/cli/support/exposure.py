@@ -30,8 +30,8 @@ def _lines(content: Any, place: str) -> Iterator[str]:
         where = f"{place}.{key}" if place else str(key)
         if key == "endpoint" and isinstance(value, str) and _is_readable(value):
             yield (
-                f"{where}: http:// beyond loopback: whoever is on the way reads the password and "
-                "may write limits; use https://"
+                f"{where}: http:// beyond loopback: others can read the password and "
+                "write limits; use https://"
             )
         elif key == "password" and isinstance(value, str) and value:
             yield (

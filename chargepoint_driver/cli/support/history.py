@@ -20,7 +20,7 @@ __all__ = ["Course", "Series", "day_of", "last_day", "merged", "read", "total"]
 # The points that are drawn, with the port's number behind them in the registry of a station.
 _POINT = re.compile(r"(.+)/(portLoad|allowedLoad|percentShed|shedState)(?:\.(\d+))?")
 _GAP = 2.5
-"""How many usual intervals may lie between two values that are joined."""
+"""How many typical intervals may lie between two values that are joined."""
 
 
 @dataclass
@@ -30,8 +30,8 @@ class Series:
     times: list[datetime] = field(default_factory=list)
     values: list[float | None] = field(default_factory=list)
 
-    def usual_s(self) -> float:
-        """The usual time between two values, in seconds; infinite where there is only one."""
+    def typical_s(self) -> float:
+        """The typical time between two values, in seconds; infinite where there is only one."""
         steps = [
             (after - before).total_seconds()
             for before, after in zip(self.times, self.times[1:], strict=False)
@@ -40,8 +40,8 @@ class Series:
 
     def with_gaps(self) -> tuple[list[datetime], list[float]]:
         """For drawing: NaN where nothing was reported, and between values that lie further
-        apart than is usual."""
-        most = timedelta(seconds=min(self.usual_s() * _GAP, 10**8))
+        apart than is typical."""
+        most = timedelta(seconds=min(self.typical_s() * _GAP, 10**8))
         times: list[datetime] = []
         values: list[float] = []
         for moment, value in zip(self.times, self.values, strict=True):
@@ -69,7 +69,7 @@ class Series:
     def at(self, moment: datetime) -> float | None:
         """The value then: the last one before, unless a gap lies between."""
         index = bisect.bisect_right(self.times, moment) - 1
-        if index < 0 or (moment - self.times[index]).total_seconds() > self.usual_s() * _GAP:
+        if index < 0 or (moment - self.times[index]).total_seconds() > self.typical_s() * _GAP:
             return None
         return self.values[index]
 
@@ -100,7 +100,7 @@ class Course:
         return found
 
     def limit_kw(self) -> Series:
-        """The ceiling in force. With a shed by per cent the service reports 0, which is none."""
+        """The ceiling in force. For a shed by per cent the service reports 0: not a limit."""
         limit = Series()
         for moment, allowed in zip(self.allowed_kw.times, self.allowed_kw.values, strict=True):
             is_shed = self.shed.at(moment) == 1 and not self.percent.at(moment)
@@ -134,7 +134,7 @@ def last_day(path: Path, zone: tzinfo | None) -> str:
 
 def read(path: Path, start: datetime, end: datetime, prefix: str = "") -> list[Course]:
     """The courses of the ports below the topic `prefix`, sorted by name. Raises NotFoundError
-    when nothing was recorded then, ConfigurationError for a file that is no historian's."""
+    when nothing was recorded then, ConfigurationError for a file that is not a historian's."""
     rows = _rows(
         path,
         "SELECT ts, topic_name, value_string FROM data NATURAL JOIN topics "
@@ -171,7 +171,7 @@ def read(path: Path, start: datetime, end: datetime, prefix: str = "") -> list[C
 
 def total(courses: Sequence[Course]) -> Series:
     """The load of all ports together; None where any of them is not known."""
-    steps = [step for one in courses if math.isfinite(step := one.load_kw.usual_s())]
+    steps = [step for one in courses if math.isfinite(step := one.load_kw.typical_s())]
     moments = sorted({moment for course in courses for moment in course.load_kw.times})
     if not steps:
         return Series()
@@ -224,7 +224,7 @@ def _moment(text: str) -> datetime:
 
 
 def _number(text: str) -> float | None:
-    """The stored JSON as a number; None for null and for what is no number."""
+    """The stored JSON as a number; None for null and for anything that is not a number."""
     try:
         value = json.loads(text)
     except (TypeError, ValueError):

@@ -46,7 +46,7 @@ class Storing:
         return self.folder is not None or self.home is not None
 
     def store(self, made: Bundle, *, with_agent: bool) -> dict[str, Any]:
-        """Say what is left out, write and deploy; what became of it. The agent's config is
+        """Print what is left out, write and deploy, and return the result. The agent's config is
         deployed only `with_agent`: it is of use where the devices name the agent."""
         answer: dict[str, Any] = {"left_out": list(made.left_out)}
         for line in made.left_out:

@@ -1,4 +1,4 @@
-"""Texts without secrets: what a person may hand on to somebody else."""
+"""Texts without secrets: texts that a person can share."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def _rows(events: Iterable[Event]) -> list[dict[str, Any]]:
                 "sessionID": event.values.get("sessionID"),
                 "stationTime": event.time,
                 "energyConsumed": total,
-                # A counter that goes back is none.
+                # A counter that goes back is not valid.
                 "intervalEnergy": None if within is None or within < 0 else round(within, 6),
                 "peakPower": _number(event, "peakPower"),
                 "rollingPowerAvg": _number(event, "rollingPowerAvg"),

@@ -34,7 +34,7 @@ LIVE = ("Status", "portLoad", "shedState")
 
 @dataclass(frozen=True)
 class PortState:
-    """One port. None means not reported, or not to be had (then `errors` says why).
+    """One port. None means not reported, or not readable (then `errors` has the reason).
 
     `limit_kw` and `limit_percent` are the shed in force. `session_kwh` is of the session that
     lasts; `age_s` the age of the oldest of status, load and shed state. `unknown`: the points
@@ -134,7 +134,7 @@ def _state(station: Station, port: int, rated_kw: float | None, reading: Reading
 
     shed = value("shedState")
     percent = value("percentShed")
-    # With a shed by per cent the service reports an allowed load of 0, which is no limit.
+    # With a shed by per cent the service reports an allowed load of 0, which is not a limit.
     by_percent = bool(shed) and bool(percent)
     lasts = value("sessionID") is not None and value("endTime") is None
     ages = [reading.ages_s[names[name]] for name in LIVE if names[name] in reading.values]

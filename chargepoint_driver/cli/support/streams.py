@@ -49,7 +49,7 @@ def _likeness(one: str) -> str:
 
 class LogHandler(logging.StreamHandler):  # type: ignore[type-arg]
     """Log lines on standard error, never within a progress line. `without`: a logger whose lines
-    are left out below DEBUG, since the command says the same itself."""
+    are left out below DEBUG, since the command prints the same."""
 
     def __init__(self, without: str | None = None) -> None:
         super().__init__()

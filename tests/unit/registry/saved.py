@@ -188,15 +188,19 @@ JSONS: dict[str, tuple[str, bool, tuple[str, ...]]] = {
     "interval as text": (having("interval", "60"), True, ()),
     "interval as text of a decimal": (having("interval", "60.0"), True, ()),
     "interval as nothing": (having("interval", ""), True, ()),
-    "interval in words": (having("interval", "60 s"), True, ("'60 s' is no interval", "seconds")),
-    "interval in parts": (having("interval", 0.5), True, ("0.5 is no interval", "whole seconds")),
+    "interval in words": (
+        having("interval", "60 s"), True, ("'60 s' is not an interval", "seconds")
+    ),
+    "interval in parts": (
+        having("interval", 0.5), True, ("0.5 is not an interval", "whole seconds")
+    ),
     "publish as text": (having("publish_depth_first_all", "true"), True, ()),
     "publish in words": (
-        having("publish_depth_first_all", "maybe"), True, ("'maybe' is no truth value", "true")
+        having("publish_depth_first_all", "maybe"), True, ("'maybe' is not true or false", "true")
     ),
     "no publish as text": (having("publish_depth_first_all", "false"), True, ("store nothing",)),
     "publish interval as text": (having("all_publish_interval", "60"), True, ()),
     "publish interval in words": (
-        having("all_publish_interval", "often"), True, ("'often' is no interval", "seconds")
+        having("all_publish_interval", "often"), True, ("'often' is not an interval", "seconds")
     ),
 }  # fmt: skip

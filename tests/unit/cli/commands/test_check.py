@@ -48,7 +48,7 @@ def test_json(run, registry, device):
     found = json.loads(done.stdout)
     assert set(found) == {"faults", "warnings", "points"}
     assert any("unknown attribute 'nope'" in fault for fault in found["faults"])
-    assert any("interval: 0 is no interval" in fault for fault in found["faults"])
+    assert any("interval: 0 is not an interval" in fault for fault in found["faults"])
     done = run("check", "--json", registry(GOOD))
     assert (done.exit_code, json.loads(done.stdout)["points"]) == (0, 1)
 

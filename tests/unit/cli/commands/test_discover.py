@@ -15,7 +15,7 @@ import pytest
 from chargepoint_driver.backends.ocpp import CentralSystem, OcppConfig
 from chargepoint_driver.catalogue import CHARGEPOINT
 from chargepoint_driver.cli.discovery import central, topics
-from chargepoint_driver.cli.discovery.available import USUAL, Available, is_personal
+from chargepoint_driver.cli.discovery.available import DEFAULT_POINTS, Available, is_personal
 from chargepoint_driver.cli.discovery.bundle import Wishes, bundle
 from chargepoint_driver.cli.discovery.central import charge_points
 from chargepoint_driver.cli.discovery.direct import bundle_of_charge_points
@@ -185,7 +185,7 @@ def test_personal_data_is_known_as_such():
 
 
 def test_the_usual_points_are_points():
-    assert [key for key in USUAL if CHARGEPOINT.find(*key) is None] == []
+    assert [key for key in DEFAULT_POINTS if CHARGEPOINT.find(*key) is None] == []
 
 
 def test_a_service_in_trouble_makes_no_configs(run, site, tmp_path):
@@ -276,10 +276,10 @@ def test_only_one_group(run, site):
     [
         (("--dry-run",), "give --deploy too"),
         (("--topic", "devices/{stations}", "--write", "x"), "unknown field {stations}"),
-        (("--topic", "{station}", "--write", "x"), "is no topic of a device"),
+        (("--topic", "{station}", "--write", "x"), "is not a topic of a device"),
         (("--topic", "devices/{", "--write", "x"), "--topic"),
         (("--topic", "devices/{station", "--write", "x"), "--topic"),
-        (("--topic", "devices//{port}", "--write", "x"), "is no topic of a device"),
+        (("--topic", "devices//{port}", "--write", "x"), "is not a topic of a device"),
         (
             ("--topic", "devices/{port}", "--per", "station", "--write", "x"),
             "{port} has no meaning",
@@ -608,7 +608,7 @@ def test_what_a_charge_point_measures_is_in_its_registry():
     wishes = Wishes(True, topics.PER_CONNECTOR, 60, False, "platform.other")
     made = bundle_of_charge_points([one, never], {"listen": "127.0.0.1:9000"}, wishes)
     assert [entry.name for entry in made.devices] == ["devices/ocpp/CP1/connector1"]
-    assert made.left_out == ("CP2: never told of a connector; let it connect once",)
+    assert made.left_out == ("CP2: never reported a connector; let it connect once",)
     (registry,) = (entry.text for entry in made.entries if entry.kind == "csv")
     assert "\ncurrentL2," in registry
     assert "\ntemperature," not in registry
@@ -618,7 +618,7 @@ def test_what_a_charge_point_measures_is_in_its_registry():
 def test_what_is_no_central_system(run, simulator, monkeypatch):
     monkeypatch.setenv("CHARGEPOINT_CONTROL_TOKEN", "not-a-real-token")
     done = run("discover", "--central-system", simulator.stats_url)
-    assert (done.exit_code, "is no control API" in done.output) == (1, True)
+    assert (done.exit_code, "is not the control API" in done.output) == (1, True)
     assert run("discover", "--central-system", "nowhere").exit_code == 2
 
 

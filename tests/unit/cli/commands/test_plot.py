@@ -169,7 +169,7 @@ def test_the_last_day_and_the_usual_name(run, store, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("--day", "yesterday"), 2, "is no day; write it like 2026-11-21"),
+        (("--day", "yesterday"), 2, "is not a day; write it like 2026-11-21"),
         (("--day", "2001-01-01"), 1, "choose another --day or --topic"),
         (("--zone", "Mars/Olympus"), 2, "unknown time zone 'Mars/Olympus'"),
         (("--zone", "../etc/passwd"), 2, "unknown time zone"),

@@ -71,7 +71,7 @@ def test_times(text, wanted):
     "text", ["", "yesterday", "7w", "-7d", "99999999d", "2026-13-01", "0001-01-01T00:00+14:00"]
 )
 def test_what_is_no_time(text):
-    with pytest.raises(InvalidValueError, match="is no time; write 2026-11-01"):
+    with pytest.raises(InvalidValueError, match="is not a time; write 2026-11-01"):
         moment("--since", text, NOW)
 
 
