@@ -29,7 +29,8 @@ _TABLES = (
 )
 _MAX_UNWRITTEN = 100_000
 _PRUNE_EVERY_S = 60.0
-_PRUNE_ROWS = 5_000
+_PRUNE_ROWS = 1_000
+_PRUNE_STEPS = 50
 _CLOSE_S = 10.0
 _WAIT_S = 5.0
 
@@ -42,11 +43,16 @@ class Outbox:
         path: Path,
         *,
         max_age_s: float = 30 * 86_400.0,
+        max_events: int = 1_000_000,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """Raises ConfigurationError when the file cannot be used."""
+        """`max_age_s` and `max_events`: what is kept; older events are deleted.
+
+        Raises ConfigurationError when the file cannot be used.
+        """
         self.path = path
         self._max_age_s = max_age_s
+        self._max_events = max_events
         self._now = now
         self._lock = native_lock()
         self._unwritten: deque[tuple[Any, ...]] = deque()
@@ -199,10 +205,18 @@ class Outbox:
         """Delete what is older than it may be, some rows at a time."""
         try:
             self._db.execute("INSERT OR REPLACE INTO last_event VALUES (1, ?)", (self._last,))
-            self._db.execute(
-                "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE received < ?"
-                " ORDER BY id LIMIT ?)",
-                (self._now() - self._max_age_s, _PRUNE_ROWS),
-            )
+            for _ in range(_PRUNE_STEPS):
+                # Only the oldest rows are looked at: ids grow with the time of receipt.
+                deleted = self._db.execute(
+                    "DELETE FROM events WHERE id IN (SELECT id FROM (SELECT id, received FROM"
+                    " events ORDER BY id LIMIT ?) WHERE received < ? OR id <= ?)",
+                    (
+                        _PRUNE_ROWS,
+                        self._now() - self._max_age_s,
+                        self._last - self._max_events,
+                    ),
+                ).rowcount
+                if deleted < _PRUNE_ROWS:
+                    break
         except StoreError as error:
             _log.debug("%s: old events stay (%s)", self.path, error)

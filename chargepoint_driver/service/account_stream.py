@@ -25,6 +25,8 @@ from chargepoint_driver.text import get_logger
 __all__ = ["AccountStream"]
 
 _log = get_logger(__name__)
+# For `events --since`, also where all sinks have got everything.
+_KEPT_HOURS = 7 * 24.0
 
 
 class AccountStream:
@@ -87,7 +89,10 @@ class AccountStream:
             path = commands.with_name(f"{commands.stem}-{name}.events.sqlite")
         hours = max(sink.max_waiting_hours for sink in account.sinks.values())
         self._outbox = outbox = Outbox(
-            path.expanduser(), max_age_s=3_600 * max(hours, 7 * 24), now=self._now
+            path.expanduser(),
+            max_age_s=3_600 * max(hours, _KEPT_HOURS),
+            max_events=max(sink.max_waiting_events for sink in account.sinks.values()),
+            now=self._now,
         )
         self._anomalies = AnomalyReader(outbox.path, self._now)
         log = EventLog(

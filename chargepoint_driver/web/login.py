@@ -18,7 +18,7 @@ from chargepoint_driver.errors import InvalidValueError
 from chargepoint_driver.http import FailedLogins, Key, let_in
 from chargepoint_driver.http.answers import refusal
 from chargepoint_driver.metrics.server import PATH as METRICS
-from chargepoint_driver.web.routes import BASE
+from chargepoint_driver.web.routes import BASE, LIVE_STATUS
 from chargepoint_driver.web.static_files import Files
 
 __all__ = ["Login"]
@@ -70,7 +70,7 @@ class Login:
         if not self.is_let_in(request):
             if self._key.is_brought(request):
                 await self._failed.wait(request)
-            if request.path.startswith((BASE, METRICS)) or request.method not in _SAFE:
+            if request.path.startswith((BASE, METRICS, LIVE_STATUS)) or request.method not in _SAFE:
                 return refusal("not_permitted", "no key, or a wrong one", 401)
             raise web.HTTPSeeOther("/login")
         let_in(request)

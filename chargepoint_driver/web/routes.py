@@ -7,9 +7,10 @@ from typing import Any
 
 from chargepoint_driver.web import schemas
 
-__all__ = ["BASE", "ROUTES", "STREAM", "Query", "Route"]
+__all__ = ["BASE", "LIVE_STATUS", "ROUTES", "STREAM", "Query", "Route"]
 
 BASE = "/api/v1"
+LIVE_STATUS = "/charge_point_live_status"
 STREAM = "text/event-stream"
 
 
@@ -169,7 +170,7 @@ ROUTES = (
         )
         for base, path in (
             (BASE, "/live-status"),
-            ("", "/charge_point_live_status/"),
+            ("", f"{LIVE_STATUS}/"),
         )
     ),
     Route("GET", "/openapi.json", "openapi", "This document", None),

@@ -86,3 +86,20 @@ def test_an_outbox_has_one_process(outbox: Outbox):
 def test_a_missing_file_is_named(tmp_path: Path):
     with pytest.raises(NotFoundError, match="no database"):
         StoredEvents(tmp_path / "none.sqlite", "garage")
+
+
+def test_the_oldest_events_are_deleted_beyond_age_and_number(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("chargepoint_driver.events.outbox._PRUNE_EVERY_S", 0.0)
+    clock = [1_000.0]
+    box = Outbox(tmp_path / "events.sqlite", max_age_s=100.0, max_events=20, now=lambda: clock[0])
+    fill(box, 5)
+    clock[0] += 200.0
+    fill(box, 5)
+    fill(box, 1)
+    with closing(StoredEvents(box.path, "garage")) as events:
+        assert [each.seq for each in events.read(0, 99)] == [*range(6, 12)]
+        fill(box, 30)
+        fill(box, 1)
+        kept = [each.seq for each in events.read(0, 99)]
+        assert kept == [*range(23, 43)]
+    box.close()

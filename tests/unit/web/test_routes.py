@@ -286,3 +286,25 @@ def test_a_shed_that_was_answered_is_in_the_next_status(site):
         ]
         assert port["values"]["shedState"] == 1
         assert port["values"]["allowedLoad"] == allowed
+
+
+def test_the_live_status_is_under_the_path_of_the_document_too(site):
+    found = eventually(lambda: site.get("/live-status"))
+    assert {each["charge_point_id"] for each in found} == {
+        station.station_id for station in site.sim.world.stations
+    }
+    assert {each["account"] for each in found} == {"garage"}
+    one = next(each for each in found if each["charge_point_id"] == STATION)
+    assert (one["status"], one["available_for_charging"]) == ("INUSE", 1)
+    assert one["composite_status"] in {"up", "down"}
+    (same,) = site.get("/live-status", params={"charge_point_id": STATION})
+    assert same["charge_point_id"] == STATION
+    site.get("/live-status", 404, params={"charge_point_id": "9:9"})
+    for path in ("charge_point_live_status", "charge_point_live_status/"):
+        answer = site.session.get(f"{site.server.url}{path}", timeout=15)
+        assert answer.status_code == 200, answer.text
+        assert len(answer.json()) == len(found)
+        answer = site.session.get(
+            f"{site.server.url}{path}", timeout=15, headers={"X-API-Key": "wrong"}
+        )
+        assert answer.status_code == 401
