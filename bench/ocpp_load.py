@@ -129,7 +129,7 @@ class Load:
         end_s = loop.time() + limit_s
         while any(sender.answers < sender.sent for sender in self.senders):
             assert loop.time() < end_s, "not answered within the limit"
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.02)
 
     @property
     def answers(self) -> int:

@@ -2,7 +2,7 @@
 
 `python -m bench.ocpp_pace PORT SOCKETS` opens them and prints `ready`. Each line read then,
 `RATE SECONDS`, sends so many frames a second in all, evenly over the sockets, and prints how many
-were answered. An empty input ends it.
+were answered, when all are. An empty input ends it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ async def _send(load: Load, rate: float, seconds: float) -> int:
             load.senders[sent % len(load.senders)].send()
             sent += 1
         await asyncio.sleep(0.002)
-    await asyncio.sleep(0.3)
+    await load.drained()
     return load.answers - before
 
 
