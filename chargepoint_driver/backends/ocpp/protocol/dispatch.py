@@ -65,3 +65,6 @@ class ProtocolVersion:
     version: str
     handlers: dict[str, Handler]
     fast: dict[str, tuple[Any, Callable[[Request, Any], dict[str, Any]]]]
+    whole: tuple[bytes, Any] | None = None
+    """(what the head of a frame has, decoder of the whole frame) of the request that comes most
+    often: it is read in one pass."""

@@ -65,6 +65,7 @@ class Connection:
         "_owed_s",
         "_pong",
         "_spawn",
+        "_time",
         "closed",
         "connection",
         "dialect",
@@ -102,7 +103,7 @@ class Connection:
         self._in_hand: asyncio.Future[None] | None = None
         # The wait that the next text has to pay, where it was charged already.
         self._owed_s: float | None = None
-        time = asyncio.get_running_loop().time
+        self._time = time = asyncio.get_running_loop().time
         self._allowance = connection.allowance or Allowance(limits.messages_per_second, time)
         self._bytes = Allowance(limits.bytes_per_second, time)
         self._pong: Awaitable[float] | None = None
@@ -277,7 +278,8 @@ class Connection:
 
     def _too_fast_s(self, size: int) -> float:
         """Return how long a sender beyond the rate waits; reading stops meanwhile, so it must."""
-        wait_s = max(self._allowance.take(1), self._bytes.take(size))
+        now_s = self._time()
+        wait_s = max(self._allowance.take(1, now_s), self._bytes.take(size, now_s))
         if wait_s > 0:
             self._desk.count(self.point, "slowed_down")
         return wait_s

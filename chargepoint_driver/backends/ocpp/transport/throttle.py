@@ -58,9 +58,12 @@ class Allowance:
         self._burst = self._left = 2 * rate if burst is None else burst
         self._before_s = time()
 
-    def take(self, messages: float) -> float:
-        """Charge so many messages; the seconds to wait before the next one, 0 for none."""
-        rate, now_s = self._rate, self._time()
+    def take(self, messages: float, now_s: float | None = None) -> float:
+        """Charge so many messages; return the seconds to wait before the next one, 0 for none.
+        `now_s`: by the clock that was given."""
+        rate = self._rate
+        if now_s is None:
+            now_s = self._time()
         self._left = min(self._burst, self._left + (now_s - self._before_s) * rate) - messages
         self._before_s = now_s
         return 0.0 if self._left >= 0 else -self._left / rate

@@ -16,6 +16,7 @@ import msgspec
 __all__ = [
     "CALL",
     "ERROR",
+    "MAX_ID",
     "RESULT",
     "RESULT_ERROR",
     "SEND",
@@ -33,7 +34,7 @@ CALL, RESULT, ERROR = 2, 3, 4
 RESULT_ERROR, SEND = 5, 6
 """Message types of OCPP 2.1: our answer was wrong; a message without answer."""
 NO_ID = "-1"
-_MAX_ID = 255
+MAX_ID = 255
 _MAX_ACTION = 64
 _head = msgspec.json.Decoder(tuple[int, str, str, msgspec.Raw])
 _any = msgspec.json.Decoder()
@@ -99,7 +100,7 @@ def read_frame(text: bytes) -> Frame:
     """Return the frame in the text. Raises InvalidFrameError."""
     try:
         kind, message_id, action, raw = _head.decode(text)
-        if kind == CALL and len(message_id) <= _MAX_ID and len(action) <= _MAX_ACTION:
+        if kind == CALL and len(message_id) <= MAX_ID and len(action) <= _MAX_ACTION:
             return Frame(CALL, message_id, action, raw)
     except (msgspec.MsgspecError, RecursionError, ValueError):
         pass
@@ -127,7 +128,7 @@ def _read_slowly(text: bytes) -> Frame:
     kind, message_id = parts[0], parts[1] if len(parts) > 1 else None
     if type(kind) is int and kind in (RESULT, ERROR):
         return _answer(kind, message_id, parts)
-    known = (isinstance(message_id, str) and 0 < len(message_id) <= _MAX_ID) or (
+    known = (isinstance(message_id, str) and 0 < len(message_id) <= MAX_ID) or (
         type(message_id) is int and abs(message_id) < 1 << 63
     )
     answer_to: Any = message_id if known else NO_ID
@@ -154,7 +155,7 @@ def _read_slowly(text: bytes) -> Frame:
 def _answer(kind: int, given_id: Any, parts: list[Any]) -> Frame:
     """Return the answer in the parts of a frame. Raises InvalidFrameError when it says nothing."""
     is_id = isinstance(given_id, str) or type(given_id) is int
-    message_id = str(given_id)[:_MAX_ID] if is_id else ""
+    message_id = str(given_id)[:MAX_ID] if is_id else ""
     if kind == RESULT:
         payload = parts[2] if len(parts) > 2 else ""
         payload = {} if payload is None else payload

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -213,4 +213,8 @@ DIALECT = ProtocolVersion(
     version="1.6",
     handlers=_handlers,
     fast={"MeterValues": (msgspec.json.Decoder(MeterValues), _meter_values_fast)},
+    whole=(
+        b'"MeterValues"',
+        msgspec.json.Decoder(tuple[Literal[2], str, Literal["MeterValues"], MeterValues]),
+    ),
 )
