@@ -102,7 +102,7 @@ def of_service(name: str, service: Service, pause: Pause = _rest) -> AccountRead
             found.events = service.newest_event()
         else:
             _read_views(found, system, pause)
-        found.sheds = service.control.statuses(MAX_AGE_S, pause)
+        found.sheds = service.control.counts.by_status(MAX_AGE_S, pause)
         found.sinks = service.sinks()
     except ChargePointError:
         return _unreadable(found)

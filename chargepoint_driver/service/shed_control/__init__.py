@@ -6,8 +6,8 @@ sends; `command_log` and `command_store` keep the commands; `command_state`, `re
 `obeying` for violated limits and `ending` for deadlines; `leases` and `owners` say for how long a
 limit has somebody who wants it; `limit_point` is the point `limit`, with the rated powers of
 `ratings`; `staging` finds limits that were written and not sent, `zero` those of 0 kW that may be a
-restored value; `writers` keeps who wrote; `alerts` reports to the host; `groups` holds station
-groups to a total; `revert` takes back.
+restored value; `writers` keeps who wrote; `alerts` reports to the host; `shed_counts` counts by
+status, for metrics; `groups` holds station groups to a total; `revert` takes back.
 """
 
 from chargepoint_driver.service.shed_control.alerts import Alert

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -28,7 +27,6 @@ from chargepoint_driver.service.shed_control.command_state import (
     CommandState,
     clock_time,
     judge_station,
-    shed_status,
 )
 from chargepoint_driver.service.shed_control.command_store import CommandStore
 from chargepoint_driver.service.shed_control.dispatcher import Dispatcher
@@ -39,6 +37,7 @@ from chargepoint_driver.service.shed_control.load_shed_events import Events
 from chargepoint_driver.service.shed_control.owners import Owners
 from chargepoint_driver.service.shed_control.reported_state import Report, report_of
 from chargepoint_driver.service.shed_control.revert import revert
+from chargepoint_driver.service.shed_control.shed_counts import ShedCounts
 from chargepoint_driver.service.shed_control.staging import Staging
 from chargepoint_driver.service.shed_control.supervisor import ShedSupervisor
 from chargepoint_driver.service.shed_control.validation import ShedOptions
@@ -51,7 +50,6 @@ __all__ = ["ShedController"]
 _STATUS = ("shedStatus", "shedReason")
 _SUMS = ("siteLoad", "siteHeadroom", "measuredReduction", LIMIT)
 _LEASE = "commandLease"
-_AT_ONCE = 50
 _OF_LIMIT = {"commandedLoad": "allowed_load_kw", "commandedPercent": "percent_shed"}
 _OF_STAGED = {"stagedLoad": "allowed_load_kw", "stagedPercent": "percent_shed"}
 # What is known without a report.
@@ -92,6 +90,7 @@ class ShedController:
         self.owners = Owners(self._commands, self._sites, self.alerts)
         self.writers = Writers(self._command_log, self.alerts, time_s, store)
         self._zero = RestoredZero(self._commands, self.alerts)
+        self.counts = ShedCounts(self._command_log, cache, self._commands.watch.loads.of, time_s)
         self.staging = Staging(self._command_log, self.alerts)
         self.limit_point = LimitPoint(self._commands, self._sites)
         self.supervisor = ShedSupervisor(self._commands, self._sites, self.alerts, self.staging)
@@ -377,31 +376,6 @@ class ShedController:
         if name == "allowedLoad":
             return self._sites.members.allowed_kw(records)
         return self._of_report(name, held, self._sites.members.report(records))
-
-    def statuses(
-        self, max_age_s: float = math.inf, pause: Callable[[], None] = lambda: None
-    ) -> dict[str, int]:
-        """Status (`shedStatus`) to the number of commanded targets that have it, by what is known
-        without asking; `unknown`: nothing was reported of the station within `max_age_s`. `pause`
-        is called from time to time, so that others run."""
-        found: Counter[str] = Counter()
-        now_s, load_of = self._time_s(), self._commands.watch.loads.of
-        for number, (target, held) in enumerate(self._command_log.all().items(), start=1):
-            if not number % _AT_ONCE:
-                pause()
-            record = self._cache.peek(Data.LOAD, target.station_id)
-            age_s = self._cache.age_s(Data.LOAD, target.station_id)
-            is_old = record is None or age_s is None or age_s > max_age_s
-            if (
-                record is None
-                or is_old
-                or (target.port is not None and target.port not in record.ports)
-            ):
-                found["unknown"] += 1
-            else:
-                report = self._report(target, record)
-                found[shed_status(held, report, now_s, load_of(target))[0].value] += 1
-        return dict(found)
 
     def observe(self, data: Data, record: StationRecord, age_s: float) -> None:
         """Take in what a read brought: what it shows of a limit is acted on at once."""
