@@ -6,12 +6,14 @@ import asyncio
 import hashlib
 import hmac
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
 
+from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.events.live_status import StatusFeed
 from chargepoint_driver.events.sinks.jetstream import token_of
 from tests.unit.events import engines
@@ -274,3 +276,22 @@ def test_files_are_rotated_and_half_a_line_is_cut(tmp_path: Path, outbox, stream
     assert len(found) == COUNT
     assert path.with_name("events.jsonl.1").is_file()
     assert path.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("sink", "module"),
+    [
+        ({"type": "kafka", "bootstrap_servers": ["x:1"]}, "aiokafka"),
+        ({"type": "nats", "servers": ["nats://x"]}, "nats"),
+        ({"type": "mqtt", "host": "x"}, "aiomqtt"),
+    ],
+)
+def test_a_client_that_is_missing_is_named_with_its_extra(
+    outbox, stream, monkeypatch, sink, module
+):
+    places = {"kafka": "kafka", "nats": "jetstream", "mqtt": "mqtt"}
+    own = f"chargepoint_driver.events.sinks.{places[sink['type']]}"
+    monkeypatch.delitem(sys.modules, own, raising=False)
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ConfigurationError, match=rf"sinks.x: {module}.*\[{sink['type']}\]"):
+        stream({"x": sink})
