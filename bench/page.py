@@ -1,4 +1,4 @@
-"""What the page of many ports costs a browser and the server.
+"""Cost of a page of many ports, for a browser and for the server.
 
 What a user gains: a page of 2,000 ports opens about as fast as one of 8, and stays open on many
 screens.

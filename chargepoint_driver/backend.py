@@ -186,7 +186,7 @@ class CountingBackend(Protocol):
 
 @runtime_checkable
 class MessageBackend(Protocol):
-    """What a backend offers besides when it stores the messages of its chargers."""
+    """A backend that stores the messages of its chargers."""
 
     def stored_messages(
         self, station_id: str, before: int | None, limit: int, action: str | None

@@ -29,7 +29,7 @@ class Scope(str, Enum):
 
 
 class Data(str, Enum):
-    """What is read of stations, whatever service reports it and whatever the call is named."""
+    """Kinds of data that are read of stations, for every service."""
 
     STATUS = "status"
     LOAD = "load"  # and the limits

@@ -16,7 +16,7 @@ __all__ = ["HistorianConfig", "WebConfig"]
 
 
 class HistorianConfig(BaseModel):
-    """Where charts come from instead: a historian of the platform."""
+    """Another source of charts: a historian of the platform."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 

@@ -64,7 +64,7 @@ class _Session:
 
 @dataclass
 class _Record:
-    """What is known of one charger. Times are those of receipt."""
+    """Counters of one charger. Times are those of receipt."""
 
     failures: deque[float] = field(default_factory=lambda: deque(maxlen=_MAX_KEPT))
     # (end, whether the start had failed)

@@ -1,4 +1,4 @@
-"""What is read of an account's points: values, errors and ages; and what a host needs of one."""
+"""Reading of an account's points: values, errors and ages; and what a host needs of one."""
 
 from __future__ import annotations
 

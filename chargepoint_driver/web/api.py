@@ -46,7 +46,7 @@ _Found = TypeVar("_Found")
 
 @dataclass(frozen=True)
 class Stores:
-    """What the API reads from disk: charts, alarms over time."""
+    """Stores that the API reads: charts, alarms over time."""
 
     source: Source
     incidents: IncidentStore

@@ -295,7 +295,7 @@ class Dashboard:
         return found
 
     def is_direct(self, account: str) -> bool:
-        """Whether the chargers of an account connect to us."""
+        """Return True if the chargers of an account connect to us."""
         return self._watches[account].direct
 
     def account_of(self, account: str | None, cpid: str | None, group: str | None) -> str:

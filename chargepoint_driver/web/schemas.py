@@ -322,8 +322,8 @@ class Incidents(msgspec.Struct):
 
 
 class Charger(msgspec.Struct):
-    """What the list of stations says of a station: its facts, those of its ports by number, and
-    `settings`: the configuration of a charger that connects directly, null where not known."""
+    """A station in the list of stations: its facts, those of its ports by number, and `settings`:
+    the configuration of a charger that connects directly, null where not known."""
 
     account: str
     cpid: str

@@ -97,7 +97,7 @@ def free_port() -> int:
 
 
 def is_open(port: int) -> bool:
-    """Whether somebody listens."""
+    """Return True if somebody listens."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1):
             return True

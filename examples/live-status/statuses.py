@@ -67,7 +67,7 @@ class Statuses:
 def _changed(
     known: dict[str, Any] | None, event: dict[str, Any], position: list[int]
 ) -> dict[str, Any]:
-    """What is known after an event. Errors are kept for an hour."""
+    """Return what is known after an event. Errors are kept for an hour."""
     data, received = event["data"], event["received"]
     errors = [] if known is None else list(known["errors"])
     if data.get("errorCode") not in (None, "NoError"):

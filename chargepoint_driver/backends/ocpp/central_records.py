@@ -1,4 +1,4 @@
-"""What a central system has stored, as questions from any thread."""
+"""Queries of a central system's records, from any thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What a VEN of OpenADR 3 makes at its VTN: its VEN object, its resource, and subscriptions.
+"""Objects that a VEN of OpenADR 3 makes at its VTN: its VEN object, its resource, and
+subscriptions.
 
 Source: OpenADR 3.0.1 and 3.1.0 definitions, `vens`, `resources` and `subscriptions`.
 """

@@ -55,8 +55,8 @@ class _Open:
 
 
 class Incidents:
-    """What is open in memory, all of it in the database. `see` belongs to one thread; `save`,
-    `found` and `acknowledge` wait for the disk."""
+    """Incidents: the open ones in memory, all of them in the database. `see` belongs to one thread;
+    `save`, `found` and `acknowledge` wait for the disk."""
 
     def __init__(self, database: Database, now: Callable[[], float] = time.time) -> None:
         self._database = database

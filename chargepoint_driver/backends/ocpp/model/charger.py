@@ -61,22 +61,22 @@ class Link(Protocol):
 
     @property
     def is_heard(self) -> bool:
-        """Whether a request came."""
+        """Return True if a request came."""
         ...
 
     @property
     def has_answered(self) -> bool:
-        """Whether the charger has answered a call."""
+        """Return True if the charger has answered a call."""
         ...
 
     @property
     def is_ignoring(self) -> bool:
-        """Whether the charger leaves calls without an answer."""
+        """Return True if the charger leaves calls without an answer."""
         ...
 
     @property
     def closed(self) -> bool:
-        """Whether no message can come or go."""
+        """Return True if no message can come or go."""
         ...
 
     async def call(

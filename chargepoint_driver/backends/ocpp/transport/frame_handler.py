@@ -1,4 +1,4 @@
-"""What comes in on one socket, frame by frame: its answer, or a counted drop.
+"""Handler of one socket's frames: an answer to each, or a counted drop.
 
 Nothing here knows what a message means.
 """
