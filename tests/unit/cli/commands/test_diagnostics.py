@@ -104,7 +104,7 @@ def test_configs_that_are_wrong_are_no_obstacle(bundle, device, tmp_path) -> Non
         json.dumps({"accounts": {"garage": {"username": "u", "password": SECRET, "regoin": "eu"}}})
     )
     found = bundle(broken, device(region="mars", password=SECRET), agent, tmp_path / "missing")
-    assert "no JSON" in found["configs/1-broken.config.txt"]
+    assert "not JSON" in found["configs/1-broken.config.txt"]
     assert "region" in found["faults/2-station.config.json"]
     assert "regoin" in found["faults/3-agent.json.json"]
     assert "FileNotFoundError" in found["configs/4-missing.txt"]
