@@ -11,7 +11,8 @@
   near the end of charging, so one session shows little.
 
 Each measure counts for half: score = 1 - product(1 - measure / 2). An unchanged charger has 0. The
-weights and limits are set, not learned from a fleet. The score is no statement about safety.
+weights and limits are set, not learned from a fleet. The score does not state anything about
+safety.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Cursors: how far each sink has got, in a small SQLite file beside the events."""
+"""Cursors: how far each sink has got, in a small SQLite file next to the events."""
 
 from __future__ import annotations
 
@@ -59,5 +59,5 @@ class Cursors:
         )
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._db.close()

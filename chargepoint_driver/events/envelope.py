@@ -29,7 +29,7 @@ SCHEMA_VERSION = 1
 SCHEMA_ID = f"urn:chargepoint-driver:event:{SCHEMA_VERSION}"
 
 EVENTS_LOST = "EventsLost"
-"""Action of the event that says how many events a sink did not get."""
+"""Action of the event that has the number of events a sink did not get."""
 
 KINDS: Mapping[str, tuple[str, ...]] = {
     "status": ("StatusNotification", "StatusChange"),

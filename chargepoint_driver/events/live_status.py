@@ -1,4 +1,4 @@
-"""The latest status of charge points as documents, and the feed that says which have changed.
+"""The latest status of charge points as documents, and the feed of those that change.
 
 The fields are those of the project's document on live status, and more. A document:
 
@@ -30,10 +30,10 @@ ANOMALY_LIMIT = 0.05
 
 _SWEEP_S = 60.0
 _CONTACT_EVERY_S = 30.0
-# A document is told again after this, so that its `as_of` shows that somebody still writes it.
+# A document is sent again after this, so that its `as_of` shows that it is still written.
 _AGAIN_S = 300.0
 _STEP = 500
-# What each input says for itself of the need for maintenance, as a probability.
+# What each input alone contributes to the need for maintenance, as a probability.
 _WEIGHTS = {
     "faulted": 0.9,
     "error_in_last_hour": 0.6,
@@ -95,7 +95,7 @@ def finish(
 
 
 class StatusFeed:
-    """Says which documents have changed. For the relay's loop."""
+    """Finds the documents that have changed. For the relay's loop."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class StatusFeed:
         self._make = make
         self._touched = touched
         self._clock = clock
-        self._told: dict[str, tuple[Status, float]] = {}
+        self._sent: dict[str, tuple[Status, float]] = {}
         self._pending: list[str] = []
         self._late: dict[str, None] = {}  # of these only the time of the last message changed
         self._swept_s = clock()
@@ -132,7 +132,7 @@ class StatusFeed:
         if now_s - self._swept_s >= _SWEEP_S:
             # What changes without a message: errors grow old, and who is silent is not there.
             self._swept_s = now_s
-            due = list(dict.fromkeys([*due, *self._late, *self._known(), *self._told]))
+            due = list(dict.fromkeys([*due, *self._late, *self._known(), *self._sent]))
             self._late.clear()
         found = []
         for count, station in enumerate(due):
@@ -145,20 +145,20 @@ class StatusFeed:
     def _is_news(self, station: str, now_s: float) -> bool:
         status = self._make(station)
         if status is None:
-            # A sink may have it although it was never told here: all are put when it opens.
-            self._told.pop(station, None)
+            # A sink may have it although it was never reported here: all are put when it opens.
+            self._sent.pop(station, None)
             return True
-        before = self._told.get(station)
+        before = self._sent.get(station)
         if before is not None:
-            told, told_s = before
-            if now_s - told_s >= _AGAIN_S:
-                self._told[station] = status, now_s
+            sent, sent_s = before
+            if now_s - sent_s >= _AGAIN_S:
+                self._sent[station] = status, now_s
                 return True
-            if told == status:
+            if sent == status:
                 return False
-            same = {**told, "last_message_timestamp": status.get("last_message_timestamp")}
-            if same == status and now_s - told_s < _CONTACT_EVERY_S:
+            same = {**sent, "last_message_timestamp": status.get("last_message_timestamp")}
+            if same == status and now_s - sent_s < _CONTACT_EVERY_S:
                 self._late[station] = None
                 return False
-        self._told[station] = status, now_s
+        self._sent[station] = status, now_s
         return True

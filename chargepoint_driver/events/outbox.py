@@ -140,7 +140,7 @@ class Outbox:
             _log.warning("%s: events are still to be written", self.path)
 
     def close(self) -> None:
-        """Write what is left, and let go of the file. Safe to call more than once."""
+        """Write what is left, and close the file. Safe to call more than once."""
         if self._is_closed:
             return
         self._is_closed = True

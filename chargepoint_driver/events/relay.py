@@ -84,7 +84,7 @@ class _Line:
         self.run = 0
         self.is_open = False
         self.is_alerted = False
-        self.lost_after: int | None = None  # skipped from here to `position`, and not told yet
+        self.lost_after: int | None = None  # skipped from here to `position`, and not reported yet
         self.dirty: dict[str, None] = {}  # stations whose status it has not got
         self.new = asyncio.Event()
         self.lock = asyncio.Lock()  # opening and closing
@@ -318,7 +318,7 @@ class Relay:
             return
         line.position, line.run = to, self._source.run_of(to)
         if line.lost_after is not None:
-            return  # told already; the sink hears of it when it is there
+            return  # reported already; the sink gets it when it is there
         line.lost_after = before
         text = (
             "events are not delivered, since too many waited, or for too long; "
@@ -337,7 +337,7 @@ class Relay:
         line.position, line.run = following - 1, self._source.run_of(following - 1)
 
     def _lost(self, line: _Line) -> Event | None:
-        """Return the event that says what was skipped, if anything was."""
+        """Return the event about what was skipped, if anything was."""
         after = line.lost_after
         if after is None:
             return None
@@ -359,7 +359,7 @@ class Relay:
             except asyncio.CancelledError:
                 raise
             except Exception:  # noqa: BLE001 - logged; the next look tries again
-                _log.exception("the latest status cannot be told")
+                _log.exception("the latest status cannot be read")
                 await asyncio.sleep(5.0)
             await asyncio.sleep(_STATUS_EVERY_S)
 

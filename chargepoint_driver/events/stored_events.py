@@ -59,7 +59,7 @@ class StoredEvents:
         self._known_to = -1
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._db.close()
 
     def read(self, after: int, limit: int) -> list[Event]:

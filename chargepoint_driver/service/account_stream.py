@@ -123,7 +123,7 @@ class AccountStream:
         return None if self._outbox is None else self._outbox.last
 
     def attach(self, control: ShedController, alerts: StationAlerts) -> None:
-        """Take in what becomes of commands and alerts, where sinks are configured."""
+        """Take in the results of commands, and alerts, where sinks are configured."""
         events = self._events
         if events is None:
             control.on_shed = control.alerts.on_event = alerts.on_event = None

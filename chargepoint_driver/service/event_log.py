@@ -20,7 +20,7 @@ __all__ = ["EventLog", "shed_of"]
 
 _WATCHED = frozenset({Data.STATUS, Data.LOAD, Data.ALARMS, Data.SESSIONS})
 _HOUR_S = 3_600.0
-# What a station says of itself when the service does not reach it.
+# Network statuses of a station that the service reaches.
 _REACHED = {None, "", "Reachable"}
 _NO_ALARM = {None, "", "Reachable"}
 _OPERATIVE = {"AVAILABLE", "INUSE"}
@@ -104,7 +104,7 @@ class EventLog:
     # ---- commands and alerts -------------------------------------------------------------
 
     def sheds(self, news: Mapping[Target, CommandState | None]) -> None:
-        """Take in what became of commands."""
+        """Take in the results of commands."""
         for target, held in news.items():
             data = shed_of(held)
             with self._lock:
@@ -302,7 +302,7 @@ def _plain(values: Values, name: str) -> Any:
 
 
 def _seconds(text: object) -> float | None:
-    """Return ISO 8601 as seconds since 1970; None for what is no time."""
+    """Return ISO 8601 as seconds since 1970; None for a text that is not a time."""
     if not isinstance(text, str):
         return None
     try:

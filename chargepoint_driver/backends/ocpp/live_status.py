@@ -61,7 +61,7 @@ class LiveStatuses:
         return [each for name in wanted if (each := self.document(name)) is not None]
 
     def feed(self) -> StatusFeed:
-        """Return what says which documents have changed."""
+        """Return the feed of documents that change."""
         return StatusFeed(lambda: list(self._system.points.copy()), self.document, self._touched)
 
     def _touched(self) -> list[str]:

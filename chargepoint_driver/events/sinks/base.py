@@ -44,4 +44,4 @@ class Sink(Protocol):
         """Remove the latest status of charge points that are not known any more."""
 
     async def close(self) -> None:
-        """Let go of the connection; never raises."""
+        """Close the connection; never raises."""

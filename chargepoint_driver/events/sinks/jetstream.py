@@ -186,5 +186,5 @@ def token_of(text: str) -> str:
 
 
 async def _log_quietly(error: Exception) -> None:
-    """The relay says, once, when a sink is away."""
+    """The relay logs, once, that a sink is away."""
     _log.debug("NATS: %s", error)
