@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 import chargepoint_driver
+from chargepoint_driver.cli import main
 from chargepoint_driver.cli.commands.examples import EXAMPLES, examples
 from chargepoint_driver.errors import InvalidValueError, NotFoundError
 
 SOURCE = Path(chargepoint_driver.__file__).parent / "examples"
 
 
+def invoke(arguments: list[str]) -> Result:
+    # A command keeps the help options of the first context that it meets.
+    return CliRunner().invoke(examples, arguments, **main.context_settings)
+
+
 def test_the_list_names_every_sample_of_the_package() -> None:
-    listed = CliRunner().invoke(examples, ["list"])
+    listed = invoke(["list"])
     names = {line.split()[0] for line in listed.output.splitlines()}
     there = {each.name for each in SOURCE.iterdir()} - {"__init__.py", "__pycache__"}
     assert names == there == set(EXAMPLES)
 
 
 def test_a_copy_has_the_same_bytes(tmp_path: Path) -> None:
-    done = CliRunner().invoke(examples, ["copy", "--to", str(tmp_path / "new")])
+    done = invoke(["copy", "--to", str(tmp_path / "new")])
     assert done.exit_code == 0, done.output
     copied = {
         path.relative_to(tmp_path / "new"): path.read_bytes()
@@ -42,16 +48,16 @@ def test_a_file_that_exists_stays(tmp_path: Path) -> None:
     mine.parent.mkdir()
     mine.write_text("mine")
     arguments = ["copy", "historians", "tags", "--to", str(tmp_path)]
-    refused = CliRunner().invoke(examples, arguments)
+    refused = invoke(arguments)
     assert isinstance(refused.exception, InvalidValueError)
     assert "sqlite.config: exists already" in str(refused.exception)
     assert mine.read_text() == "mine"
     assert not (tmp_path / "tags").exists()
-    assert CliRunner().invoke(examples, [*arguments, "--force"]).exit_code == 0
+    assert invoke([*arguments, "--force"]).exit_code == 0
     assert mine.read_text() != "mine"
 
 
 def test_an_unknown_sample_is_named(tmp_path: Path) -> None:
-    refused = CliRunner().invoke(examples, ["copy", "kubernetes", "--to", str(tmp_path)])
+    refused = invoke(["copy", "kubernetes", "--to", str(tmp_path)])
     assert isinstance(refused.exception, NotFoundError)
     assert "no example kubernetes; expected one of alerts" in str(refused.exception)
