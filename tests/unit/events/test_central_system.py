@@ -163,6 +163,34 @@ def test_the_live_status_is_kept_by_nats_and_mqtt(start, tmp_path):
         assert json.loads(content)["connected"] is False
 
 
+def test_a_sink_that_is_away_under_load_gets_all_when_it_is_there(start, tmp_path):
+    """Chargers get every answer, and the other sink every event, meanwhile. `make bench
+    BENCH=events` has the same with times."""
+    chargers, rounds = 5, 40
+    with engines.nats_server(tmp_path) as nats:
+        nats.kill()
+        url = f"nats://127.0.0.1:{nats.port}"
+        out = tmp_path / "out.jsonl"
+        site = start(
+            sinks={
+                "away": {"type": "nats", "servers": [url]},
+                "file": {"type": "file", "path": str(out)},
+            }
+        )
+        for number in range(chargers):
+            site.charger(f"CP{number}").boot()
+        for number in range(rounds):
+            for charger in site.chargers:
+                charger.meter(site.clock.iso(), Power_Active_Import=str(number))
+        until(lambda: actions(out).count("MeterValues") == chargers * rounds)
+        away = lambda: next(each for each in site.system.sinks() if each.name == "away")  # noqa: E731
+        until(lambda: away().error is not None and away().waiting >= chargers * rounds)
+        nats.start_again()
+        until(lambda: all(each.waiting == 0 for each in site.system.sinks()))
+        there = lambda: sorted(each["id"] for each in asyncio.run(from_nats(url)))  # noqa: E731
+        until(lambda: there() == sorted({event["id"] for event in from_files(out)}))
+
+
 def test_the_status_of_a_forgotten_charger_is_removed(start, tmp_path):
     with engines.nats_server(tmp_path) as nats, engines.mosquitto(tmp_path) as broker:
         url = f"nats://127.0.0.1:{nats.port}"
