@@ -8,18 +8,18 @@ import { limitWords, loadWords, orDash, sessionWords, shedWords } from "./values
 // `value` is what is sorted and exported (null: not known), `words` what is shown, `width` in rem.
 // `old` and `look` say how a cell looks.
 export const COLUMNS = {
-  place: { width: 17, tail: true, value: (row) => row.place, words: (row) => row.place },
+  place: { width: 20, tail: true, value: (row) => row.place, words: (row) => row.place },
   cpid: { width: 8, value: (row) => row.cpid, words: (row) => row.cpid },
   site: { width: 7, value: (row) => row.account, words: (row) => row.account },
   group: { width: 10, value: (row) => groupWords(row) || null, words: (row) => groupWords(row) || DASH },
   status: { width: 9, value: (row) => row.status.words, words: (row) => row.status.words, look: (row) => row.status.look, old: (row) => row.status.old },
-  load: { width: 9.5, value: (row) => (row.isAway ? null : row.load.value), words: loadWords, old: (row) => row.load.old, number: true, unit: "kW" },
+  load: { width: 10.5, value: (row) => (row.isAway ? null : row.load.value), words: loadWords, old: (row) => row.load.old, number: true, unit: "kW" },
   limit: { width: 6, value: (row) => row.limit, words: limitWords, old: (row) => row.state.old, number: true, unit: "kW" },
   rating: { width: 6, value: (row) => row.rating, words: (row) => (row.rating === null ? DASH : kw(row.rating)), number: true, unit: "kW" },
   headroom: { width: 7, value: (row) => row.port.values.siteHeadroom ?? null, words: (row) => (row.port.values.siteHeadroom == null ? DASH : kw(row.port.values.siteHeadroom)), number: true, unit: "kW" },
-  shed: { width: 10, value: (row) => row.shed.value, words: (row) => shedWords(row.port, row.shed), old: (row) => row.shed.old, shed: true },
+  shed: { width: 9, value: (row) => row.shed.value, words: (row) => shedWords(row.port, row.shed), old: (row) => row.shed.old, shed: true },
   battery: { width: 6, value: (row) => row.battery.value, words: (row) => orDash(row.battery, percent), old: (row) => row.battery.old, number: true, unit: "%" },
-  session: { width: 12, value: (row) => (row.session ? row.session.energy : null), words: (row) => sessionWords(row, model), old: (row) => model.sessionsOld(row.account), number: true, unit: "Wh" },
+  session: { width: 11.5, value: (row) => (row.session ? row.session.energy : null), words: (row) => sessionWords(row, model), old: (row) => model.sessionsOld(row.account), number: true, unit: "Wh" },
   began: { width: 8, value: (row) => (row.session?.startTime ? Date.parse(row.session.startTime) : null), words: (row) => (row.session?.startTime ? lasting(since(row.session.startTime)) : DASH), time: true },
   contact: { width: 7.5, value: (row) => (row.contact.value ? Date.parse(row.contact.value) : null), words: (row) => orDash(row.contact, ago), time: true },
   model: { width: 10, value: (row) => row.station.station.stationModel ?? null, words: (row) => text(row.station.station.stationModel) },

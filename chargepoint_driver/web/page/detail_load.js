@@ -20,7 +20,7 @@ export function build(root, row) {
       const rows = [
         ["fact.load", loadWords(now)],
         ["fact.limit", limitWords(now)],
-        ["fact.shed", [shedWords(now.port, now.shed), shedNotes(now.port, now.shed, reason)].filter(Boolean).join("; ")],
+        ["fact.shed", [shedWords(now.port, now.shed), shedNotes(now.port, now.shed, reason && model.named(reason))].filter(Boolean).join("; ")],
         ["fact.headroom", now.port.values.siteHeadroom == null ? t("no_limit_commanded") : kw(now.port.values.siteHeadroom)],
         ["fact.battery", orDash(now.battery, percent)],
         ["fact.session", sessionWords(now, model)],

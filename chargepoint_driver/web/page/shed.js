@@ -8,7 +8,7 @@ import { t } from "./texts.js";
 const MIN_AMPS = 6;
 // A single phase of 230 V at 6 A, where a port does not say what an ampere is.
 const MIN_KW = 1.4;
-const MAX_NAMED = 5;
+const MAX_NAMED = 3;
 
 // The rows of the ports that a command for a port, a station or a group concerns.
 export function concerned(thing) {

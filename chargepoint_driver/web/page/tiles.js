@@ -106,7 +106,7 @@ function putShed(parts, thing, shown) {
   const reason = known(thing, "shedReason", model.away, "getLoad").value;
   put(parts.shed, shown, shedWords(thing, shown));
   parts.shed.dataset.look = SHED_LOOKS[shown.value] ?? "";
-  say(parts.reason, shedNotes(thing, shown, reason));
+  say(parts.reason, shedNotes(thing, shown, reason && model.named(reason)));
 }
 
 export function buildGroup(group) {

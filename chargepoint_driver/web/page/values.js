@@ -120,6 +120,7 @@ export function shedWords(thing, shown) {
 }
 
 // What is to be said besides of a shed: why, since when, until when, what it changed, what waits.
+// `reason` is in the driver's words.
 export function shedNotes(thing, shown, reason) {
   const { commandedTime, shedEnds, stagedLoad, stagedPercent, measuredReduction, commandLease } = thing.values;
   const staged = typeof stagedLoad === "number" ? kw(stagedLoad) : typeof stagedPercent === "number" ? `${stagedPercent} %` : "";

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from chargepoint_driver.text import get_logger
 from chargepoint_driver.web import aggregates
 from chargepoint_driver.web.schemas import Group, SeriesSample, Station
@@ -16,6 +18,7 @@ __all__ = ["Recorder"]
 
 _log = get_logger(__name__)
 _STEP_S = 60
+_BORDER_S = 900
 # A look that is followed by none for so long says nothing of the time after it.
 _MAX_LOOK_S = 120.0
 _SPACING_S = 10.0
@@ -71,6 +74,7 @@ class Recorder:
         self._minutes: dict[Series, _Minute] = {}
         self._minute_s = 0.0
         self._looked_s = 0.0
+        self._is_continued = False
         self._rolled_s = 0.0
 
     @property
@@ -88,7 +92,7 @@ class Recorder:
             minute_s = now_s // _STEP_S * _STEP_S
             done = []
             if minute_s != self._minute_s:
-                done = self._end(minute_s)
+                done = self._end(minute_s, now_s)
                 self._minute_s = minute_s
             self._looked_s = now_s
             for series, reading in _readings(stations, groups, accounts_unknown):
@@ -103,20 +107,25 @@ class Recorder:
                 self._rolled_s = now_s
                 self._samples.roll()
 
-    def _end(self, minute_s: float) -> list[tuple[Series, SeriesSample]]:
+    def _end(self, minute_s: float, now_s: float) -> list[tuple[Series, SeriesSample]]:
         """End the minute. What was seen last holds until the next look, when that is soon."""
-        end_s = self._minute_s + _STEP_S
-        is_soon = 0 <= minute_s - self._looked_s <= _MAX_LOOK_S
+        is_soon = 0 <= now_s - self._looked_s <= _MAX_LOOK_S
+        border_s = (self._minute_s // _BORDER_S + 1) * _BORDER_S
         done = []
         for series, minute in self._minutes.items():
             sample = minute.sample()
-            if is_soon:
-                sample.until = end_s
-            # The first look of a minute comes a little after its begin.
-            if sample.start - self._minute_s <= 2 * _SPACING_S and is_soon:
+            if self._is_continued:
+                # Before its first look the minute was as the one before.
                 sample.start = self._minute_s
+            if is_soon:
+                sample.until = minute_s
+            if sample.until > border_s:
+                # No sample crosses the border of the next step.
+                done.append((series, msgspec.structs.replace(sample, until=border_s)))
+                sample.start = border_s
             done.append((series, sample))
         self._minutes = {}
+        self._is_continued = is_soon
         return done
 
     def flush(self) -> None:

@@ -175,7 +175,8 @@ def test_the_recorder_keeps_means_and_peaks_of_site_group_and_port(samples, cloc
     for series in (SITE, PORT, Series("group", "a", "7")):
         found = samples.read(series, START - 60, clock.now_s)[1]
         assert [(s.load, s.peak, s.capacity) for s in found] == [(4.0, 6.0, 7.2)]
-        assert found[0].until - found[0].start == 60
+        # From the first look to the end of the minute.
+        assert found[0].until - found[0].start == 44
     # The minute that is not over yet is there too.
     assert recorder.read(PORT, START - 60, clock.now_s)[1][-1].load == 6.0
 
@@ -197,3 +198,30 @@ def test_a_port_out_of_reach_has_no_load(samples, clock):
     recorder.flush()
     (found,) = samples.read(PORT, START - 60, START + 60)[1]
     assert (found.load, found.peak, found.unknown) == (None, None, 1)
+
+
+@pytest.mark.parametrize("every_s", [10, 25, 41, 61, 100])
+def test_looks_that_follow_each_other_leave_no_gap(samples, clock, every_s):
+    """A large site is read less often than once a minute."""
+    recorder = Recorder(samples, clock)
+    clock.now_s = begin_s = START + 7
+    for index in range(3_600 // every_s):
+        look(recorder, clock, float(index % 5), every_s)
+    found = recorder.read(PORT, begin_s, clock.now_s)[1]
+    assert found[0].start == begin_s + every_s
+    for before, after in pairwise(found):
+        # The minute that is not over yet begins with its first look.
+        assert after.start - before.until <= (60 if after is found[-1] else 0)
+    assert all(s.start // 900 == (s.until - 0.1) // 900 for s in found)
+
+
+def test_a_service_that_is_away_leaves_a_gap(samples, clock):
+    recorder = Recorder(samples, clock)
+    clock.now_s = START + 7
+    look(recorder, clock, 2.0)
+    look(recorder, clock, 2.0, 30)
+    look(recorder, clock, 2.0, 600)
+    look(recorder, clock, 2.0, 60)
+    found = samples.read(PORT, START, clock.now_s)[1]
+    assert len(found) == 2
+    assert found[1].start - found[0].until > 500
