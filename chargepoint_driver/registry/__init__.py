@@ -6,7 +6,8 @@
 
 from chargepoint_driver.registry.files import RegistryFile, read_csv, read_file
 from chargepoint_driver.registry.point import OF_STATION, Point
-from chargepoint_driver.registry.rows import Finding, Registry, build
+from chargepoint_driver.registry.row_checks import Finding
+from chargepoint_driver.registry.rows import Registry, build
 from chargepoint_driver.registry.selection import Selection
 
 __all__ = [

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from chargepoint_driver.config.texts import read_text
 from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.registry import columns as col
-from chargepoint_driver.registry.rows import Finding
+from chargepoint_driver.registry.row_checks import Finding
 
 __all__ = ["RegistryFile", "read_csv", "read_file"]
 
