@@ -31,6 +31,7 @@ POLL_S = 0.05
 """How often the file is asked for new events while some came lately."""
 _IDLE_POLL_S = 0.25
 _LATELY_S = 10.0
+_MEASURE_S = 2.0
 _PUT_LIMIT_S = 30.0
 _MIN_PAUSE_S = 0.5
 _MAX_PAUSE_S = 15.0
@@ -154,10 +155,15 @@ class Relay:
 
     async def _watch(self) -> None:
         """Ask the file for its newest id, often enough for a lag well below a second."""
-        newest_s = time.monotonic()
+        newest_s = measured_s = time.monotonic()
         while True:
             try:
                 last = self._source.last()
+                if time.monotonic() - measured_s >= _MEASURE_S:
+                    # Also of a sink that waits for its next try.
+                    measured_s = time.monotonic()
+                    for line in self._lines:
+                        self._measure(line)
             except ChargePointError as error:
                 _log.warning("sinks: %s", error)
                 await asyncio.sleep(1.0)
