@@ -54,9 +54,10 @@ class WebConfig(BaseModel):
         if name is not None:
             try:
                 ZoneInfo(name)
-            except (OSError, ValueError):
+            except (OSError, ValueError, LookupError):
                 raise ValueError(
-                    f"{name!r} is not a time zone; write one like Europe/Berlin"
+                    f"{name!r} is not a time zone of this machine; write one like Europe/Berlin, "
+                    "or install the package tzdata"
                 ) from None
         return name
 

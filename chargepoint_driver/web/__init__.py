@@ -1,11 +1,12 @@
 """A page and a JSON API for people and scripts beside VOLTTRON, over the accounts of the caching
 agent's configuration.
 
-`server` puts it together; `settings` is who may ask and where; `board` keeps what is shown, one
-`watch` for each account, `sums` adds up, `fields` says which points; `orders` carries out;
-`shapes` and `routes` are the API as tables, `openapi` its document, `api` its handlers, `stream`
-what is sent without being asked for; `login` is the page's door. The page itself stands in
-`page/`: three files of its own, no build step, nothing from elsewhere.
+`server` starts and stops all of it; `settings` has address, TLS and token. `dashboard` keeps what
+is shown, with an `account_poller` for each account; `aggregates` has totals, `points` the points
+that are read. `commands` writes. `schemas` and `routes` describe the API, `openapi` makes its
+document, `api` answers, `stream` sends changes. `store` keeps load over time and alarms in
+SQLite. `login` checks keys and cookies; `static_files` and `texts` serve the page. The page is in
+`page/`: modules without a build step, one file of texts per language, and uPlot for charts.
 """
 
 from chargepoint_driver.web.server import WebServer

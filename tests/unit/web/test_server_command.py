@@ -7,9 +7,12 @@ import ipaddress
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -20,10 +23,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from chargepoint_driver.cli import main
+from chargepoint_driver.config import AgentConfig, WebConfig
 from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.simulator import ManualClock, Simulator
 from chargepoint_driver.web import TOKEN as VARIABLE
 from chargepoint_driver.web import Settings, WebServer
+
+from .conftest import eventually
+
+# The package has a command of the same name.
+web = import_module("chargepoint_driver.cli.commands.web")
 
 TOKEN = "token-of-these-tests"
 
@@ -86,6 +95,60 @@ def test_it_says_where_and_the_token_that_it_made(command):
     child.send_signal(signal.SIGTERM)
     out, errors = child.communicate(timeout=30)
     assert (child.returncode, out, errors) == (0, "", "")
+
+
+def test_history_is_in_a_file_next_to_the_config_and_is_there_again(command, config):
+    ready, child = command(**{VARIABLE: TOKEN})
+    eventually(lambda: series(ready))
+    child.send_signal(signal.SIGTERM)
+    child.communicate(timeout=30)
+    assert config.with_name("accounts.web.sqlite").exists()
+    first = series_start(config)
+    again, _ = command(**{VARIABLE: TOKEN})
+    eventually(lambda: series(again))
+    assert series(again)[0][0] == pytest.approx(first, abs=0.001)
+
+
+def series(ready):
+    with requests.Session() as session:
+        session.trust_env = False
+        url = f"{ready['url']}api/v1/series"
+        return session.get(url, headers={"X-API-Key": TOKEN}, timeout=10).json()["samples"]
+
+
+def series_start(config):
+    """When the first sample of the site begins."""
+    with closing(sqlite3.connect(config.with_name("accounts.web.sqlite"))) as db:
+        query = "SELECT min(start) FROM samples JOIN series ON id = series WHERE kind = 'site'"
+        (found,) = db.execute(query).fetchone()
+    return found
+
+
+def test_a_folder_that_cannot_be_written_is_said(config, monkeypatch, capsys):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    accounts = web._with_database({"accounts": {}}, config)
+    assert accounts == {"accounts": {}}
+    assert "kept in memory only" in capsys.readouterr().err
+    named = {"accounts": {}, "web": {"database": "x"}}
+    assert web._with_database(named, config) == named
+
+
+@pytest.mark.parametrize(
+    ("section", "says"),
+    [
+        ("x", "web: must be an object"),
+        ({"titel": "x"}, "did you mean 'title'?"),
+        ({"time_zone": "Mars/Base"}, "is not a time zone"),
+        ({"title": " "}, "title: must be printable text"),
+        ({"historian": {"database": "x"}}, "'historian.devices' is missing"),
+    ],
+)
+def test_settings_of_the_page_are_checked(section, says):
+    with pytest.raises(ConfigurationError) as raised:
+        WebConfig.from_dict({"web": section})
+    assert says in str(raised.value)
+    # The caching agent reads the same file, and says the same.
+    assert says in " ".join(AgentConfig.from_dict({"accounts": {}, "web": section})[1])
 
 
 def test_a_token_of_the_environment_is_not_printed(command):
