@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Any
 
 import gevent
-from pydantic import ConfigDict
 from volttron.driver.base.config import PointConfig, RemoteConfig
 from volttron.driver.base.interfaces import BaseInterface, DriverInterfaceError
 
@@ -26,10 +25,15 @@ from chargepoint_driver.adapters.ownership import Ownership
 from chargepoint_driver.adapters.poll_scheduler import GROUP, claim, limit_staleness, mend_interval
 from chargepoint_driver.adapters.push_publisher import Push
 from chargepoint_driver.adapters.register import ChargePointPointConfig, ChargePointRegister
+from chargepoint_driver.adapters.remote_config import (
+    ChargePointRemoteConfig,
+    device_of,
+    interval_of,
+)
 from chargepoint_driver.adapters.restart_notes import RestartNotes
 from chargepoint_driver.backend import Target
 from chargepoint_driver.catalogue import TABLES, Data
-from chargepoint_driver.config import Device, OcppDevice, read_device
+from chargepoint_driver.config import Device, OcppDevice
 from chargepoint_driver.errors import ChargePointError, ConfigurationError, InvalidValueError
 from chargepoint_driver.registry import Point, Selection, build
 from chargepoint_driver.registry import columns as col
@@ -48,23 +52,6 @@ __all__ = ["ChargePointInterface"]
 _log = get_logger(__name__)
 
 _BEAT = "chargepoint/heart_beat"
-
-
-class ChargePointRemoteConfig(RemoteConfig):  # type: ignore[misc]  # the host has no types
-    """The driver_config of the first device of an account, as it came: `DeviceConfig` checks
-    it. Devices of one account differ in station and port, which is no mismatch."""
-
-    model_config = ConfigDict(extra="allow", populate_by_name=True, validate_assignment=True)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, ChargePointRemoteConfig):
-            return NotImplemented
-        return _device_of(self).shared == _device_of(other).shared
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        return ((key, value) for key, value in super().__repr_args__() if key != "password")
 
 
 class ChargePointInterface(BaseInterface):  # type: ignore[misc]
@@ -95,7 +82,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
 
     def __init__(self, config: RemoteConfig, driver_agent: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, driver_agent, *args, **kwargs)
-        device = _device_of(self.config)
+        device = device_of(self.config)
         self._settings = device.shared
         # Of a device behind the caching agent, the agent has the account.
         self._account = device.account if device.cache_agent is None else None
@@ -126,7 +113,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
     def unique_remote_id(cls, config_name: str, config: RemoteConfig) -> tuple[str, ...]:
         """The account and its endpoint: devices of the same one share an instance."""
         del config_name
-        return ("chargepoint", *_device_of(config).key)
+        return ("chargepoint", *device_of(config).key)
 
     # ---- set-up ----------------------------------------------------------------------------
 
@@ -136,7 +123,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         """The rows of one device, checked and completed. Raises ConfigurationError (a
         ValueError: the host skips this device alone) naming every fault at once."""
         config = remote_config if remote_config is not None else self.config
-        device = _device_of(config)
+        device = device_of(config)
         source = f"registry of {device.name}"
         # The first data row of a CSV file is its row 2.
         registry = build(
@@ -164,7 +151,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
                 col.POINT_NAME: name,
                 col.WRITABLE: registry.points[name].writable,
                 col.UNITS: registry.points[name].unit,
-                **_interval(row, registry.points[name]),
+                **interval_of(row, registry.points[name]),
                 "prepared": ChargePointRegister(
                     registry.points[name], row, options, target, device.on_delete
                 ),
@@ -462,21 +449,3 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         the service has none."""
         name = topic.rsplit("/", 1)[-1]
         return name if name in self._heart_beats and topic not in self.point_map else None
-
-
-def _interval(row: Mapping[str, Any], point: Point) -> dict[str, int]:
-    """The host's column for a scrape interval: the row's own, else one of the host's columns
-    as the row gives it, else the catalogue's."""
-    named = row.get("interval") or row.get("polling_interval")
-    if point.scrape_interval_s is None or (named and not row.get(col.SCRAPE_INTERVAL)):
-        return {}
-    return {"interval": point.scrape_interval_s}
-
-
-def _plain(config: RemoteConfig) -> dict[str, Any]:
-    """A remote config as a dictionary, the host's own keys included."""
-    return dict(config.model_dump())
-
-
-def _device_of(config: RemoteConfig) -> Device:
-    return read_device(_plain(config))
