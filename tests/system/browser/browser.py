@@ -48,6 +48,9 @@ class Page:
     def wait_live(self) -> Page:
         eventually(lambda: self.text("#live") in ("Connected", "Verbunden"))
         eventually(lambda: self.all("#ports > li, #table [data-line]"))
+        # Of many stations the first come before the others.
+        said = "return document.getElementById('count').textContent"
+        eventually(lambda: self.js(said) not in ("", "Reading …", "Wird gelesen …"))
         return self
 
     def one(self, selector: str) -> WebElement:
