@@ -28,6 +28,7 @@ LOOK_POINTS = (
     "endTime",
     "bootTime",
 )
+_PORT_STATUS = "StationStatusRegister"
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,9 @@ class AccountDevices:
         table = self._accounts.tables()
         rows = table[account] if account in table else next(iter(table.values()))
         points = {name: {"attribute": name, **where} for name in LOOK_POINTS if rows.named(name)}
+        # At ChargePoint's service a station has a Status too, in another register.
+        if rows.find(_PORT_STATUS, "Status") is not None:
+            points["Status"]["register"] = _PORT_STATUS
         return Look.of(self._accounts.read(points, account)["values"])
 
     def hold(self, device: Any, kw: float, *, lease_s: float) -> None:
