@@ -14,7 +14,10 @@ from chargepoint_driver.backends.ocpp.protocol.events import (
     SettingsReported,
 )
 from chargepoint_driver.backends.ocpp.protocol.provisioning import without_secrets
-from chargepoint_driver.backends.ocpp.protocol.status_notifications import save_connector
+from chargepoint_driver.backends.ocpp.protocol.status_notifications import (
+    doubt_after_boot,
+    save_connector,
+)
 
 __all__ = ["take_alarm", "take_boot", "take_needs", "take_reservation_end", "take_settings"]
 
@@ -25,6 +28,8 @@ def take_boot(request: Request, event: Booted, payload: dict[str, Any]) -> None:
     """Keep the boot data, with the payload as it came, and begin the set-up of the charger."""
     point, desk = request.point, request.desk
     point.boot = short({**event.boot, "raw": payload})
+    # Before the answer: a status may come before what follows it begins.
+    doubt_after_boot(point)
     request.after.append(lambda: desk.booted(point))
 
 

@@ -24,7 +24,6 @@ from chargepoint_driver.backends.ocpp.protocol.set_up_guard import SetUpGuard, i
 from chargepoint_driver.backends.ocpp.protocol.status_notifications import (
     INOPERATIVE,
     OPERATIVE,
-    doubt_after_boot,
     doubt_station,
     has_unconfirmed_status,
     is_contradicted,
@@ -97,7 +96,6 @@ class SetUp:
             self._guard.forget(point)  # it is the answer to that
         self._guard.restarted(point)
         self._guard.booted(point)
-        doubt_after_boot(point)
         config = self._system.config
         if link is None:
             return
