@@ -19,6 +19,7 @@ from chargepoint_driver.events.envelope import Event
 from chargepoint_driver.events.sinks.base import SinkError, Status
 from chargepoint_driver.events.sinks.home_assistant import discovery
 from chargepoint_driver.events.sinks.tls import context_of
+from chargepoint_driver.text import get_logger
 
 __all__ = ["MqttSink"]
 
@@ -27,7 +28,7 @@ _ACK_S = 20.0
 _CLOSE_S = 5.0
 _AT_LEAST_ONCE = 1
 # The client logs each lost connection as an error. The relay logs once that a sink is away.
-_client_log = logging.getLogger("chargepoint_driver.events.sinks.mqtt.client")
+_client_log = get_logger(f"{__name__}.client")
 _client_log.setLevel(logging.CRITICAL)
 
 
