@@ -7,7 +7,7 @@ from contextlib import suppress
 from aiohttp import web
 
 from chargepoint_driver.errors import TransientError
-from chargepoint_driver.http import Listener, answering, let_in
+from chargepoint_driver.http_server import Listener, answering, let_in
 from chargepoint_driver.metrics.exposition import CONTENT_TYPE, Exposition
 from chargepoint_driver.process.loop_thread import NativeLoop, off_loop
 

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from chargepoint_driver.errors import ChargePointError, InvalidValueError
-from chargepoint_driver.http import json_answer, read_json
-from chargepoint_driver.http.answers import json_pages
+from chargepoint_driver.http_server import json_answer, read_json
+from chargepoint_driver.http_server.answers import json_pages
 from chargepoint_driver.web.account_poller import problem
 from chargepoint_driver.web.commands import WRITER, WebCommands
 from chargepoint_driver.web.dashboard import Dashboard

@@ -15,8 +15,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from chargepoint_driver.errors import InvalidValueError
-from chargepoint_driver.http import FailedLogins, Key, let_in
-from chargepoint_driver.http.answers import refusal
+from chargepoint_driver.http_server import FailedLogins, Key, let_in
+from chargepoint_driver.http_server.answers import refusal
 from chargepoint_driver.metrics.server import PATH as METRICS
 from chargepoint_driver.web.routes import BASE, LIVE_STATUS
 from chargepoint_driver.web.static_files import Files

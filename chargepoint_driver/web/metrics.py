@@ -8,7 +8,7 @@ from contextlib import suppress
 from aiohttp import web
 
 from chargepoint_driver.errors import ConfigurationError
-from chargepoint_driver.http.answers import refusal
+from chargepoint_driver.http_server.answers import refusal
 from chargepoint_driver.metrics import Exposition, of_service
 from chargepoint_driver.metrics.server import PATH, answer
 from chargepoint_driver.process.loop_delay import LoopDelay

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from chargepoint_driver import __version__
-from chargepoint_driver.http.answers import STATUSES
+from chargepoint_driver.http_server.answers import STATUSES
 from chargepoint_driver.web.routes import ROUTES, STREAM, Route
 from chargepoint_driver.web.schemas import Error
 

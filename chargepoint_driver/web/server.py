@@ -13,7 +13,7 @@ from aiohttp import web
 
 from chargepoint_driver.config import WebConfig
 from chargepoint_driver.errors import ConfigurationError, TransientError
-from chargepoint_driver.http import FailedLogins, Key, Listener, answering
+from chargepoint_driver.http_server import FailedLogins, Key, Listener, answering
 from chargepoint_driver.service import Accounts, Service
 from chargepoint_driver.web.api import Api, Stores
 from chargepoint_driver.web.commands import WebCommands

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from chargepoint_driver.http.answers import refusal
+from chargepoint_driver.http_server.answers import refusal
 from chargepoint_driver.web.dashboard import Dashboard
 from chargepoint_driver.web.routes import STREAM
 from chargepoint_driver.web.schemas import Sessions, Station

@@ -101,7 +101,7 @@ PUBLIC = {
         "newest_by_port",
     ],
 }
-ALSO_LISTED = ("cache", "http", "service", "simulator", "web")
+ALSO_LISTED = ("cache", "http_server", "service", "simulator", "web")
 
 
 def test_imports_point_down():

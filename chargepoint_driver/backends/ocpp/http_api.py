@@ -29,7 +29,7 @@ from chargepoint_driver.errors import (
     InvalidValueError,
     NotFoundError,
 )
-from chargepoint_driver.http import (
+from chargepoint_driver.http_server import (
     FailedLogins,
     Key,
     Listener,
@@ -39,7 +39,7 @@ from chargepoint_driver.http import (
     read_json,
     shown,
 )
-from chargepoint_driver.http.answers import json_pages, refusal
+from chargepoint_driver.http_server.answers import json_pages, refusal
 from chargepoint_driver.process.loop_thread import off_loop
 
 __all__ = ["TOKEN", "HttpApi"]

@@ -23,7 +23,7 @@ from chargepoint_driver.backends.ocpp.model.timestamps import parse
 from chargepoint_driver.backends.ocpp.operations import operate
 from chargepoint_driver.backends.ocpp.storage import queries
 from chargepoint_driver.errors import InvalidValueError, NotFoundError, WriteRejectedError
-from chargepoint_driver.http import json_answer, read_json
+from chargepoint_driver.http_server import json_answer, read_json
 
 __all__ = [
     "AvailabilityBody",

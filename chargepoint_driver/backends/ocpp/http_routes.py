@@ -12,7 +12,7 @@ from chargepoint_driver import __version__
 from chargepoint_driver.backends.ocpp import http_central as central
 from chargepoint_driver.backends.ocpp.arguments import ReserveArguments
 from chargepoint_driver.backends.ocpp.operations import OPERATIONS
-from chargepoint_driver.http.answers import STATUSES
+from chargepoint_driver.http_server.answers import STATUSES
 
 __all__ = ["ROUTES", "Route", "document"]
 

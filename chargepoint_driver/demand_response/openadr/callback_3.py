@@ -10,7 +10,7 @@ import asyncio
 from aiohttp import web
 
 from chargepoint_driver.demand_response.openadr.config import VtnConfig
-from chargepoint_driver.http import Key, Listener, answering, let_in
+from chargepoint_driver.http_server import Key, Listener, answering, let_in
 
 __all__ = ["Callback"]
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from chargepoint_driver.http import FailedLogins, listener
+from chargepoint_driver.http_server import FailedLogins, listener
 from chargepoint_driver.rate_limited_log import RateLimitedLog
 
 from .conftest import LIMIT_S, TOKEN, address_of, exchange

@@ -12,7 +12,7 @@ from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.typedefs import Handler
 
 from chargepoint_driver.errors import ConfigurationError, InvalidValueError
-from chargepoint_driver.http.answers import refusal
+from chargepoint_driver.http_server.answers import refusal
 from chargepoint_driver.process import descriptors
 from chargepoint_driver.process.acceptor import Acceptor, ConnectionLimits
 from chargepoint_driver.rate_limited_log import RateLimitedLog
@@ -70,7 +70,7 @@ class Listener:
         limits = self._within(descriptors.raise_soft_limit())
         app[_LISTENER] = self
         app.middlewares.append(_read_body)
-        quiet = logging.Logger("chargepoint_driver.http.aiohttp", logging.ERROR)
+        quiet = logging.Logger("chargepoint_driver.http_server.aiohttp", logging.ERROR)
         quiet.addFilter(_Quiet(self.log))
         runner = web.AppRunner(
             app,
