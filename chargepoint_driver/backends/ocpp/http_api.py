@@ -1,4 +1,5 @@
-"""The control API: HTTP and JSON on loopback, behind a token. For scripts and conformance kits."""
+"""The control API: HTTP and JSON behind a token, on loopback, or by HTTPS beyond it. For scripts
+and conformance kits."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
+from ssl import SSLContext
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,8 +23,9 @@ from chargepoint_driver.backends.ocpp.model.authorization import key_of, tag_of
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.operations import operate
 from chargepoint_driver.backends.ocpp.storage import queries
+from chargepoint_driver.backends.ocpp.transport.authentication import tls_context
 from chargepoint_driver.backends.ocpp.transport.own_calls import CallRefusedError
-from chargepoint_driver.config.ocpp import parse_address
+from chargepoint_driver.config.ocpp import Tls, parse_address
 from chargepoint_driver.errors import (
     ChargePointError,
     ConfigurationError,
@@ -47,22 +50,26 @@ __all__ = ["TOKEN", "HttpApi"]
 TOKEN = "CHARGEPOINT_CONTROL_TOKEN"  # noqa: S105 - the variable's name
 _MAX_BYTES = 262_144
 _MAX_WAIT_S = 300.0
+_MIN_TOKEN_CHARS = 16
 
 
 class HttpApi:
     """The API of one central system, on its loop."""
 
     def __init__(self, csms: Csms, listen: str, token: str | None = None) -> None:
-        """Without a token given, or in the environment, nobody gets in."""
+        """Without a token given, or in the environment, nobody gets in. Beyond loopback a token
+        and the central system's `tls` are required. Raises ConfigurationError."""
         self._csms = csms
-        self._key = Key(token or os.environ.get(TOKEN) or secrets.token_hex(32))
+        token = token or os.environ.get(TOKEN)
+        self._key = Key(token or secrets.token_hex(32))
         try:
             address = parse_address(listen)
         except ValueError as error:
             raise ConfigurationError(f"control: {error}") from None
+        context = None
         if not ipaddress.ip_address(address[0]).is_loopback:
-            raise ConfigurationError("control: only loopback, like 127.0.0.1:0")
-        self._listener = Listener(address, "control")
+            context = _context_beyond_loopback(listen, token, csms.config.tls)
+        self._listener = Listener(address, "control", context)
         self._failed = FailedLogins(self._listener.log)
         self.central = CentralDocument(csms)
 
@@ -262,6 +269,26 @@ class HttpApi:
             "charge_points": given.get("charge_points", "*"),
         }
         return json_answer(_with_whole_paths({**given, **always}))
+
+
+def _context_beyond_loopback(listen: str, token: str | None, tls: Tls | None) -> SSLContext:
+    """Return the context of HTTPS for an address that others reach. Raises ConfigurationError
+    with every fault."""
+    faults = []
+    if token is None or len(token) < _MIN_TOKEN_CHARS:
+        faults.append(
+            f"control: {listen} can be reached by others; set {TOKEN} to {_MIN_TOKEN_CHARS} "
+            "characters or more"
+        )
+    if tls is None:
+        faults.append(
+            f"control: {listen} can be reached by others, who could read the token; give the "
+            "central system tls (certificate, key), or listen on loopback, like 127.0.0.1:0"
+        )
+    if faults or tls is None:
+        raise ConfigurationError("\n".join(faults))
+    # Its users have the token; only chargers show certificates.
+    return tls_context(tls.model_copy(update={"client_ca": None}))
 
 
 def _number(request: web.Request, name: str, default: float, most: float) -> float:

@@ -39,7 +39,8 @@ __all__ = ["csms"]
     "--control",
     default=None,
     metavar="ADDRESS:PORT",
-    help="Address of the control API (loopback; token: CHARGEPOINT_CONTROL_TOKEN).",
+    help="Address of the control API (token: CHARGEPOINT_CONTROL_TOKEN); beyond loopback it needs "
+    "tls in --config.",
 )
 @click.option(
     "--metrics",

@@ -36,8 +36,6 @@ _log = get_logger(__name__)
 # Sockets before the end of their handshake.
 _MAX_UNAUTHENTICATED = 1_000
 _WRONG_PASSWORD_S = 0.5
-# Charge points whose use of their allowance is remembered beyond a socket.
-_MAX_ALLOWANCES = 20_000
 _VERSIONS = {"ocpp1.6": "1.6", "ocpp2.0.1": "2.0.1", "ocpp2.1": "2.1"}
 
 
@@ -278,7 +276,7 @@ class WebSocketServer:
         """The same for each socket of a charge point: connecting again earns nothing."""
         found = self._allowances.pop(station_id, None) or self._allowance()
         self._allowances[station_id] = found
-        if len(self._allowances) > _MAX_ALLOWANCES:
+        if len(self._allowances) > self._config.max_charge_points:
             self._allowances.popitem(last=False)
         return found
 

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import pytest
 import requests
+import trustme
 
 from chargepoint_driver.backends.ocpp import event_follower
 from chargepoint_driver.errors import (
@@ -160,9 +161,51 @@ def test_commands(twins, site) -> None:
     eventually(lambda: twins.state("A/1")["connections"] > before)
 
 
-def test_the_control_api_is_for_loopback_only(start) -> None:
-    with pytest.raises(ConfigurationError, match="loopback"):
-        start({"control": "0.0.0.0:0", "token": "x"})
+@pytest.fixture(scope="module")
+def authority():
+    return trustme.CA()
+
+
+@pytest.fixture
+def tls(authority, tmp_path):
+    """The keys of a central system's `tls`, which asks chargers for certificates."""
+    certificate, key = tmp_path / "server.pem", tmp_path / "server.key"
+    issued = authority.issue_cert("127.0.0.1")
+    issued.cert_chain_pems[0].write_to_path(certificate)
+    issued.private_key_pem.write_to_path(key)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    return {"certificate": certificate, "key": key, "client_ca": tmp_path / "ca.pem"}
+
+
+def test_beyond_loopback_the_control_api_needs_a_token_and_tls(start, monkeypatch) -> None:
+    monkeypatch.delenv("CHARGEPOINT_CONTROL_TOKEN", raising=False)
+    for token in (None, "short"):
+        with pytest.raises(ConfigurationError) as caught:
+            start({"control": "0.0.0.0:0", "token": token})
+        assert "CHARGEPOINT_CONTROL_TOKEN" in str(caught.value)
+        assert "tls (certificate, key)" in str(caught.value)
+    with pytest.raises(ConfigurationError, match="tls"):
+        start({"control": "0.0.0.0:0", "token": "x" * 16})
+
+
+def test_a_short_token_is_refused_beyond_loopback_with_tls_too(start, tls, monkeypatch) -> None:
+    monkeypatch.delenv("CHARGEPOINT_CONTROL_TOKEN", raising=False)
+    with pytest.raises(ConfigurationError, match="16 characters"):
+        start({"control": "0.0.0.0:0", "token": "x" * 15}, tls=tls)
+
+
+def test_beyond_loopback_the_control_api_is_https_for_those_with_the_token(start, tls) -> None:
+    site = start({"control": "0.0.0.0:0", "token": "x" * 16}, tls=tls)
+    url = site.system.control_url
+    assert url.startswith("https://")
+    port = url.rpartition(":")[2]
+    with requests.Session() as session:
+        session.trust_env = False
+        session.verify = str(tls["client_ca"])
+        asked = f"https://127.0.0.1:{port}/charge-points"
+        assert session.get(asked, timeout=15).status_code == 401
+        session.headers["Authorization"] = "Bearer " + "x" * 16
+        assert session.get(asked, timeout=15).json() == []
 
 
 def test_pushes_come_in_order_on_another_thread(site, clock) -> None:
