@@ -7,8 +7,8 @@ import asyncio
 from ..scheduler import Scheduler
 from ..spec import TwinSpec
 from ..station import News
-from . import commands, firmware, local, smart
-from .point import Charger16
+from . import commands, firmware, local_list, smart_charging
+from .charge_point import Charger16
 
 __all__ = ["charge_point16"]
 
@@ -18,6 +18,6 @@ def charge_point16(
 ) -> Charger16:
     """Return a charge point with everything that answers its requests."""
     point = Charger16(spec, agenda, seed, gate, news)
-    for module in (commands, firmware, local, smart):
+    for module in (commands, firmware, local_list, smart_charging):
         point.handlers.update(module.handlers(point))
     return point

@@ -13,8 +13,8 @@ from ..payload_reader import Fields, RefusalError
 from ..profiles import Purpose
 from ..smart_charging import refused_because
 from ..validation import free_connectors
-from .point import Charger16
-from .smart import read_profile
+from .charge_point import Charger16
+from .smart_charging import read_profile
 
 TRIGGERS = (
     "BootNotification",

@@ -7,7 +7,7 @@ from typing import Any
 from .. import firmware
 from ..charge_point import Handler
 from ..payload_reader import Fields
-from .point import Charger16
+from .charge_point import Charger16
 
 
 def handlers(point: Charger16) -> dict[str, Handler]:

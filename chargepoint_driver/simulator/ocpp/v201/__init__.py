@@ -7,8 +7,8 @@ import asyncio
 from ..scheduler import Scheduler
 from ..spec import TwinSpec
 from ..station import News
-from . import commands, firmware, local, model, smart
-from .point import Charger201
+from . import commands, device_model, firmware, local_list, smart_charging
+from .charge_point import Charger201
 
 __all__ = ["charge_point201"]
 
@@ -18,6 +18,6 @@ def charge_point201(
 ) -> Charger201:
     """Return a charge point with everything that answers its requests."""
     point = Charger201(spec, agenda, seed, gate, news)
-    for module in (commands, firmware, local, model, smart):
+    for module in (commands, firmware, local_list, device_model, smart_charging):
         point.handlers.update(module.handlers(point))
     return point

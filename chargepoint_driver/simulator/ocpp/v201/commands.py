@@ -11,9 +11,9 @@ from ..connector import Connector, Phase, Reservation
 from ..payload_reader import Fields
 from ..profiles import Purpose
 from ..validation import free_connectors, has_transaction
-from .local import read_token
-from .point import Charger201
-from .smart import read_profile, rejected, why_not
+from .charge_point import Charger201
+from .local_list import read_token
+from .smart_charging import read_profile, rejected, why_not
 
 TRIGGERS = (
     "BootNotification",

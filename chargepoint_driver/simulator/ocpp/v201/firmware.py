@@ -7,7 +7,7 @@ from typing import Any
 from .. import firmware
 from ..charge_point import Handler
 from ..payload_reader import Fields
-from .point import Charger201
+from .charge_point import Charger201
 
 
 def handlers(point: Charger201) -> dict[str, Handler]:

@@ -75,7 +75,9 @@ def test_a_refused_transaction_message_is_tried_so_often_and_given_up(central, t
     twins.stop_charging(CP)
     central.wait_for("StopTransaction", 1)
     for number, pause_s in ((2, 10), (3, 20)):
-        twins.wait(CP, lambda truth: truth["queued"] == ["StopTransaction", "StatusNotification"])
+        # The refusal has arrived: the pause before the next attempt runs.
+        twins._wait(lambda: twins._running.points[CP].link._resting, 20)
+        assert twins.state(CP)["queued"] == ["StopTransaction", "StatusNotification"]
         twins.advance(pause_s - 1)
         assert len(central.payloads("StopTransaction")) == number - 1
         twins.advance(1)

@@ -7,7 +7,7 @@ from typing import Any
 from ..charge_point import Handler
 from ..payload_reader import Fields
 from ..requests import take_local_list
-from .point import Charger201
+from .charge_point import Charger201
 
 TOKEN_TYPES = (
     "Central",

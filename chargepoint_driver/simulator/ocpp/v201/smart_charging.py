@@ -12,7 +12,7 @@ from ..payload_reader import Fault as Wrong
 from ..payload_reader import Fields, RefusalError
 from ..profiles import Profile, Purpose
 from ..smart_charging import MAX_SECONDS, UNITS, claimed, clear, keep, refused_because, selects
-from .point import Charger201
+from .charge_point import Charger201
 
 PURPOSES = {
     "ChargingStationMaxProfile": Purpose.STATION_MAX,

@@ -7,7 +7,7 @@ from typing import Any
 from ..charge_point import Handler
 from ..payload_reader import Fields
 from ..requests import take_local_list
-from .point import Charger16
+from .charge_point import Charger16
 
 STATUSES = ("Accepted", "Blocked", "Expired", "Invalid", "ConcurrentTx")
 

@@ -16,8 +16,8 @@ from ..scheduler import Scheduler
 from ..spec import TwinSpec
 from ..station import News
 from . import variables
-from .values import written
-from .words import BOOT_REASONS, CHARGING_STATE, ERROR_CODES, REASONS, STATUS, TRIGGERS
+from .enums import BOOT_REASONS, CHARGING_STATE, ERROR_CODES, REASONS, STATUS, TRIGGERS
+from .sampled_values import written
 
 
 class Charger201(Charger):

@@ -15,8 +15,8 @@ from ..samples import REGISTER
 from ..scheduler import Scheduler
 from ..spec import TwinSpec
 from ..station import News
-from . import keys
-from .values import written
+from . import configuration_keys
+from .sampled_values import written
 
 ERROR_CODES = {
     Wrong.MISSING: "OccurenceConstraintViolation",
@@ -51,8 +51,8 @@ class Charger16(Charger):
 
     subprotocol = "ocpp1.6"
     error_codes = ERROR_CODES
-    names = keys.NAMES
-    rows = staticmethod(keys.rows)
+    names = configuration_keys.NAMES
+    rows = staticmethod(configuration_keys.rows)
     written = staticmethod(written)
 
     def __init__(

@@ -11,7 +11,7 @@ from ..moments import iso
 from ..payload_reader import Fields
 from ..profiles import Profile, Purpose
 from ..smart_charging import MAX_SECONDS, UNITS, claimed, clear, keep, refused_because, selects
-from .point import Charger16
+from .charge_point import Charger16
 
 PURPOSES = {
     "ChargePointMaxProfile": Purpose.STATION_MAX,

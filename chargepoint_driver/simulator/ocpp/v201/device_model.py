@@ -7,7 +7,7 @@ from typing import Any
 from ..charge_point import Handler
 from ..payload_reader import Fault as Wrong
 from ..payload_reader import Fields, RefusalError
-from .point import Charger201
+from .charge_point import Charger201
 from .variables import data_type
 
 ATTRIBUTES = ("Actual", "Target", "MinSet", "MaxSet")
