@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 
 import pytest
 
@@ -66,6 +67,15 @@ def test_an_unanswered_start_is_sent_again_after_the_connection_was_lost(central
     twins.wait(CP, lambda truth: truth["connectors"][0]["transaction_id"] == 100)
 
 
+def wait_until_it_rests(twins: Twins) -> None:
+    """Wait until a refusal has arrived: the pause before the next attempt runs."""
+    for _ in range(4_000):
+        if twins._sync(lambda: twins._running.points[CP].link._resting):
+            return
+        time.sleep(0.005)
+    raise AssertionError("no refusal within 20 s")
+
+
 def test_a_refused_transaction_message_is_tried_so_often_and_given_up(central, twins_of):
     central.answers["StopTransaction"] = ["InternalError", "no"]
     twins = twins_of(
@@ -75,8 +85,7 @@ def test_a_refused_transaction_message_is_tried_so_often_and_given_up(central, t
     twins.stop_charging(CP)
     central.wait_for("StopTransaction", 1)
     for number, pause_s in ((2, 10), (3, 20)):
-        # The refusal has arrived: the pause before the next attempt runs.
-        twins._wait(lambda: twins._running.points[CP].link._resting, 20)
+        wait_until_it_rests(twins)
         assert twins.state(CP)["queued"] == ["StopTransaction", "StatusNotification"]
         twins.advance(pause_s - 1)
         assert len(central.payloads("StopTransaction")) == number - 1
