@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
 from chargepoint_driver.config import Account
-from chargepoint_driver.records import Event, StationRecord
+from chargepoint_driver.records import (
+    EnergyReading,
+    Event,
+    SessionQuery,
+    SessionRecord,
+    StationRecord,
+)
 
 __all__ = [
     "OPERATIONS",
@@ -21,6 +27,7 @@ __all__ = [
     "Reply",
     "Request",
     "RequestBackend",
+    "SessionBackend",
     "ShedEvents",
     "StreamingBackend",
     "Stubborn",
@@ -112,6 +119,18 @@ class UsageBackend(Protocol):
         self, station_id: str | None, since: datetime, until: datetime | None
     ) -> list[Event]:
         """Return what was billed in a time for a station (None: all), oldest first."""
+
+
+@runtime_checkable
+class SessionBackend(Protocol):
+    """A backend that keeps sessions itself, for pages of long histories."""
+
+    def session_page(self, query: SessionQuery) -> list[SessionRecord]:
+        """Return the first `query.limit` sessions that a query leaves, newest first."""
+
+    def energy_readings(self, session_ids: Sequence[str]) -> dict[str, list[EnergyReading]]:
+        """Return meter values within sessions by `sessionID`, oldest first. A session without any
+        is missing."""
 
 
 class Backend(Protocol):

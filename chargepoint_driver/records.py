@@ -9,7 +9,18 @@ from typing import Any, NamedTuple, TypeAlias
 
 from chargepoint_driver.errors import NotFoundError
 
-__all__ = ["DAMAGED", "Event", "StationRecord", "Unreadable", "Value", "Values", "newest_by_port"]
+__all__ = [
+    "DAMAGED",
+    "EnergyReading",
+    "Event",
+    "SessionQuery",
+    "SessionRecord",
+    "StationRecord",
+    "Unreadable",
+    "Value",
+    "Values",
+    "newest_by_port",
+]
 
 Value: TypeAlias = str | int | float | bool | dict[str, Any] | None
 """None means not reported; 0 is a measurement."""
@@ -69,6 +80,57 @@ class Event:
     port: int | None
     time: str
     values: Values
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """A charging session for lists and reports. None means not reported; times are seconds since
+    1970, energy is Wh.
+
+    `place_s` orders sessions; of those with the same one `session_id` does. `has_ended` False: it
+    runs. `is_minimum`: more energy may have flowed, because a register was reset or the end has
+    none. `charging_s` is the time with power, where the service reports it.
+    """
+
+    session_id: str
+    station_id: str
+    port: int | None
+    id_tag: str | None
+    start_s: float | None
+    end_s: float | None
+    has_ended: bool
+    energy_wh: float | None
+    is_minimum: bool
+    place_s: float
+    charging_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionQuery:
+    """Sessions of a time. None stands for all.
+
+    They touch the time from `since_s` to `until_s`, and their begin is the place in the order;
+    `is_by_end`: they ended in it (`until_s` excluded), and their end is the place. `before`: only
+    those behind this place: (place_s, session_id), or (place_s, None) for all at that place and
+    behind, or (place_s, "") for all behind it.
+    """
+
+    since_s: float
+    until_s: float | None = None
+    station_id: str | None = None
+    port: int | None = None
+    id_tag: str | None = None
+    is_by_end: bool = False
+    before: tuple[float, str | None] | None = None
+    limit: int = 100
+
+
+class EnergyReading(NamedTuple):
+    """A meter value within a session: its time (s since 1970), and the energy in Wh since the
+    session began."""
+
+    time_s: float
+    energy_wh: float
 
 
 def newest_by_port(events: Iterable[Event]) -> dict[str, StationRecord]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from chargepoint_driver.backend import (
     MessageBackend,
     Request,
     RequestBackend,
+    SessionBackend,
     Target,
     UsageBackend,
 )
@@ -31,11 +32,20 @@ from chargepoint_driver.errors import (
     PermissionDeniedError,
 )
 from chargepoint_driver.events import SinkState
-from chargepoint_driver.records import Event, StationRecord, Unreadable, Value
+from chargepoint_driver.records import (
+    EnergyReading,
+    Event,
+    SessionQuery,
+    SessionRecord,
+    StationRecord,
+    Unreadable,
+    Value,
+)
 from chargepoint_driver.registry import OF_STATION, Point, Selection
 from chargepoint_driver.service.account_stream import AccountStream
 from chargepoint_driver.service.backend_factory import backend_of
 from chargepoint_driver.service.reading import Ages, Reading
+from chargepoint_driver.service.session_pages import SessionPages
 from chargepoint_driver.service.shed_control import Alert, CommandStore, ShedController, ShedOptions
 from chargepoint_driver.service.station_alerts import StationAlerts
 from chargepoint_driver.text import get_logger
@@ -89,6 +99,7 @@ class Service:
         self.control = ShedController(
             backend, self.cache, limit_s=timeout_s + 5.0, clock=clock, now=now, store=commands
         )
+        self._session_pages = SessionPages(backend, self.sessions, clock)
         self._observers = {name: self._observers_of(call) for name, call in catalogue.calls.items()}
 
     @classmethod
@@ -389,6 +400,16 @@ class Service:
     ) -> list[Event]:
         """The charging sessions of a station (None: of all) that touch a time, oldest first."""
         return self._once(Data.SESSIONS, lambda: self._backend.sessions(station_id, since, until))
+
+    def session_page(self, query: SessionQuery) -> list[SessionRecord]:
+        """The first `query.limit` sessions that a query leaves, newest first."""
+        if isinstance(self._backend, SessionBackend):
+            return self._once(Data.SESSIONS, lambda: self._session_pages.page(query))
+        return self._session_pages.page(query)
+
+    def energy_readings(self, session_ids: Sequence[str]) -> dict[str, list[EnergyReading]]:
+        """Meter values within sessions by `sessionID`; those without any are missing."""
+        return self._session_pages.energy_readings(session_ids)
 
     def session(self, session_id: str) -> Event:
         """One charging session by its `sessionID`, however old. Raises NotFoundError."""

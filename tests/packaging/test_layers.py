@@ -29,6 +29,7 @@ PUBLIC = {
         "Reply",
         "Request",
         "RequestBackend",
+        "SessionBackend",
         "ShedEvents",
         "StreamingBackend",
         "Stubborn",
@@ -93,7 +94,10 @@ PUBLIC = {
     ],
     "records": [
         "DAMAGED",
+        "EnergyReading",
         "Event",
+        "SessionQuery",
+        "SessionRecord",
         "StationRecord",
         "Unreadable",
         "Value",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,13 @@ from chargepoint_driver.errors import (
 )
 from chargepoint_driver.events import SinkState
 from chargepoint_driver.process import threads
-from chargepoint_driver.records import Event, StationRecord
+from chargepoint_driver.records import (
+    EnergyReading,
+    Event,
+    SessionQuery,
+    SessionRecord,
+    StationRecord,
+)
 
 __all__ = ["OcppBackend"]
 
@@ -154,6 +160,14 @@ class OcppBackend:
         return [
             event_of(row) for row in self._system.sessions(station_id, since.timestamp(), until_s)
         ]
+
+    def session_page(self, query: SessionQuery) -> list[SessionRecord]:
+        """A page of sessions, newest first; see `backend.SessionBackend`."""
+        return self._system.session_page(query)
+
+    def energy_readings(self, session_ids: Sequence[str]) -> dict[str, list[EnergyReading]]:
+        """Meter values within sessions; see `backend.SessionBackend`."""
+        return self._system.energy_readings(session_ids)
 
     def session(self, session_id: str) -> Event:
         """One charging session, however old. Raises NotFoundError."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from chargepoint_driver.backends.ocpp.storage import queries
+from chargepoint_driver.backends.ocpp.storage import queries, session_queries
+from chargepoint_driver.records import EnergyReading, SessionQuery, SessionRecord
 
 __all__ = ["StoredRecords"]
 
@@ -62,6 +64,15 @@ class StoredRecords:
         """The transactions that touch a time, oldest first."""
         self._wait_until_stored()
         return queries.sessions(self._database, station_id, since_s, until_s)
+
+    def session_page(self, query: SessionQuery) -> list[SessionRecord]:
+        """A page of sessions, newest first, all messages counted."""
+        self._wait_until_stored()
+        return session_queries.session_page(self._database, query)
+
+    def energy_readings(self, session_ids: Sequence[str]) -> dict[str, list[EnergyReading]]:
+        """Meter values within sessions, by `sessionID`."""
+        return session_queries.energy_readings(self._database, session_ids)
 
     def transaction(self, transaction_id: int) -> dict[str, Any]:
         """One transaction, running or not, however old. Raises NotFoundError."""

@@ -67,6 +67,14 @@ class Database:
         " AND (last_time IS NULL OR last_time <= ?) AND state IN ('active', 'lost')"
     )
 
+    QUARTER = (
+        "INSERT INTO session_registers VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+        " first_wh = CASE WHEN excluded.first_time < first_time THEN excluded.first_wh"
+        " ELSE first_wh END, first_time = min(first_time, excluded.first_time),"
+        " last_wh = CASE WHEN excluded.last_time >= last_time THEN excluded.last_wh"
+        " ELSE last_wh END, last_time = max(last_time, excluded.last_time)"
+    )
+
     def __init__(
         self,
         path: Path,
@@ -112,6 +120,8 @@ class Database:
         self._is_lock_logged = False
         self._rows: list[tuple[Any, ...]] = []
         self._registers: dict[int, tuple[float, float]] = {}
+        # (transaction, quarter hour) to its first and last register: time and Wh of each.
+        self._quarters: dict[tuple[int, int], tuple[float, float, float, float]] = {}
         # Writes that wait for a locked file, by what they replace: only the newest counts.
         self._later: dict[tuple[Any, ...], tuple[str, tuple[Any, ...]]] = {}
 
@@ -278,7 +288,7 @@ class Database:
 
     def _flush(self) -> bool:
         if (
-            self._rows or self._registers or self._later or self._is_wanted
+            self._rows or self._registers or self._quarters or self._later or self._is_wanted
         ) and not self.try_begin():
             return False
         self._is_wanted = False
@@ -287,6 +297,11 @@ class Database:
             self._db.executemany(
                 self.REGISTER,
                 [(wh, at, own_id, at) for own_id, (wh, at) in registers.items()],
+            )
+        if self._quarters:
+            quarters, self._quarters = self._quarters, {}
+            self._db.executemany(
+                self.QUARTER, [(*key, *values) for key, values in quarters.items()]
             )
         if self._rows:
             # Survives the end of the process, however sudden; a loss of power may cost the

@@ -61,6 +61,15 @@ MIGRATIONS: Mapping[int, Sequence[str]] = {
     ),
     # The process that stored an event: `run` of the greatest first_id up to its id.
     5: ("CREATE TABLE runs (first_id INTEGER PRIMARY KEY, run INTEGER NOT NULL)",),
+    # Registers of a session over time: the first and the last of each quarter hour (`quarter`:
+    # its number since 1970). Pages of sessions, newest first.
+    6: (
+        "CREATE TABLE session_registers (transaction_id INTEGER NOT NULL,"
+        " quarter INTEGER NOT NULL, first_time REAL NOT NULL, first_wh REAL NOT NULL,"
+        " last_time REAL NOT NULL, last_wh REAL NOT NULL,"
+        " PRIMARY KEY (transaction_id, quarter)) WITHOUT ROWID",
+        "CREATE INDEX transactions_begin ON transactions (coalesce(start_time, received), id)",
+    ),
 }
 """Version to the statements that make it of the version before. One transaction each."""
 

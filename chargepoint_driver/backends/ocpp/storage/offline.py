@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 from chargepoint_driver.backends.ocpp.status import register_status
-from chargepoint_driver.backends.ocpp.storage import queries
+from chargepoint_driver.backends.ocpp.storage import queries, session_queries
 from chargepoint_driver.config import OcppAccount
 from chargepoint_driver.errors import NotFoundError
-from chargepoint_driver.records import Event
+from chargepoint_driver.records import EnergyReading, Event, SessionQuery, SessionRecord
 
 __all__ = ["Record", "event_of", "id_of"]
 
@@ -59,6 +59,14 @@ class Record:
         until_s = None if until is None else until.timestamp()
         rows = queries.sessions(self._path, station_id, since.timestamp(), until_s)
         return [event_of(row) for row in rows]
+
+    def session_page(self, query: SessionQuery) -> list[SessionRecord]:
+        """A page of sessions, newest first; see `backend.SessionBackend`."""
+        return session_queries.session_page(self._path, query)
+
+    def energy_readings(self, session_ids: Sequence[str]) -> dict[str, list[EnergyReading]]:
+        """Meter values within sessions; see `backend.SessionBackend`."""
+        return session_queries.energy_readings(self._path, session_ids)
 
     def session(self, session_id: str) -> Event:
         """One session, however old. Raises NotFoundError."""

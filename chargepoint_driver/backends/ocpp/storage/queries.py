@@ -30,7 +30,10 @@ __all__ = [
     "last_energy",
     "limits",
     "newest_sessions",
+    "reading",
+    "row_of",
     "running",
+    "select",
     "sessions",
     "transaction",
     "transactions",
@@ -66,12 +69,12 @@ def transactions(path: Path, month: str) -> list[dict[str, Any]]:
     """Every transaction that was completed in the month (UTC), oldest first: its final duration
     and energy. None where a begin or a register is missing. Raises InvalidValueError."""
     begin, end = month_bounds(month)
-    with _reading(path) as db:
+    with reading(path) as db:
         rows = db.execute(
-            _select(db) + " WHERE stop_time >= ? AND stop_time < ? ORDER BY stop_time, id",
+            select(db) + " WHERE stop_time >= ? AND stop_time < ? ORDER BY stop_time, id",
             (begin.timestamp(), end.timestamp()),
         ).fetchall()
-    return [_row(row) for row in rows]
+    return [row_of(row) for row in rows]
 
 
 def sessions(
@@ -87,12 +90,12 @@ def sessions(
     if station_id is not None:
         where += " AND charge_point = ?"
         values.append(station_id)
-    with _reading(path) as db:
+    with reading(path) as db:
         rows = db.execute(
-            f"{_select(db)} WHERE {where} ORDER BY coalesce(start_time, received), id",
+            f"{select(db)} WHERE {where} ORDER BY coalesce(start_time, received), id",
             values,
         ).fetchall()
-    return [_row(row) for row in rows]
+    return [row_of(row) for row in rows]
 
 
 def running(path: Path, station_id: str | None = None) -> list[dict[str, Any]]:
@@ -102,11 +105,11 @@ def running(path: Path, station_id: str | None = None) -> list[dict[str, Any]]:
     if station_id is not None:
         where += " AND charge_point = ?"
         values.append(station_id)
-    with _reading(path) as db:
+    with reading(path) as db:
         rows = db.execute(
-            f"{_select(db)} WHERE {where} ORDER BY coalesce(start_time, received), id", values
+            f"{select(db)} WHERE {where} ORDER BY coalesce(start_time, received), id", values
         ).fetchall()
-    return [_row(row) for row in rows]
+    return [row_of(row) for row in rows]
 
 
 def usage(path: Path, month: str) -> list[dict[str, Any]]:
@@ -148,14 +151,14 @@ def usage_csv(rows: list[dict[str, Any]]) -> str:
 def newest_sessions(path: Path, station_ids: Iterable[str]) -> dict[str, dict[int, dict[str, Any]]]:
     """Charge point to the newest transaction of each of its connectors."""
     found: dict[str, dict[int, dict[str, Any]]] = {}
-    with _reading(path) as db:
+    with reading(path) as db:
         # Connector by connector: one step through an index each, however long the history.
         following = (
             "SELECT min(connector) FROM transactions"
             " WHERE charge_point = ? AND connector > ? AND state <> 'orphan'"
         )
         newest = (
-            f"{_select(db)} WHERE charge_point = ? AND connector = ? AND state <> 'orphan'"
+            f"{select(db)} WHERE charge_point = ? AND connector = ? AND state <> 'orphan'"
             " ORDER BY coalesce(start_time, received) DESC LIMIT 1"
         )
         for station_id in station_ids:
@@ -166,7 +169,7 @@ def newest_sessions(path: Path, station_ids: Iterable[str]) -> dict[str, dict[in
             ) is not None:
                 row = db.execute(newest, (station_id, connector)).fetchone()
                 if row is not None:
-                    of_station[connector] = _row(row)
+                    of_station[connector] = row_of(row)
     return found
 
 
@@ -180,11 +183,11 @@ def transaction(path: Path, transaction_id: int) -> dict[str, Any]:
     `time` of its last register. Raises NotFoundError."""
     row = None
     if abs(transaction_id) < 1 << 63:
-        with _reading(path) as db:
-            row = db.execute(_select(db) + " WHERE id = ?", (transaction_id,)).fetchone()
+        with reading(path) as db:
+            row = db.execute(select(db) + " WHERE id = ?", (transaction_id,)).fetchone()
     if row is None:
         raise NotFoundError(f"no transaction {transaction_id}")
-    return {**_row(row), "time": iso(row[10] or row[6])}
+    return {**row_of(row), "time": iso(row[10] or row[6])}
 
 
 def last_energy(path: Path, transaction_id: int) -> dict[str, Any]:
@@ -196,14 +199,14 @@ def last_energy(path: Path, transaction_id: int) -> dict[str, Any]:
 
 def last_contact(path: Path) -> dict[str, str | None]:
     """Charge point to the time of its last message."""
-    with _reading(path) as db:
+    with reading(path) as db:
         rows = db.execute("SELECT id, last_seen FROM charge_points ORDER BY id").fetchall()
     return {row[0]: iso(row[1]) for row in rows}
 
 
 def active_points(path: Path, now_s: float, within_s: float) -> list[str]:
     """The charge points that sent something within that time."""
-    with _reading(path) as db:
+    with reading(path) as db:
         rows = db.execute(
             "SELECT id FROM charge_points WHERE last_seen BETWEEN ? AND ? ORDER BY id",
             # One from the future is from before a clock was put back.
@@ -215,7 +218,7 @@ def active_points(path: Path, now_s: float, within_s: float) -> list[str]:
 def events(path: Path, after: int = 0, most: int = _MAX_EVENTS) -> list[dict[str, Any]]:
     """Events with ids above `after`, oldest first, at most so many."""
     after = max(0, min(after, (1 << 63) - 1))
-    with _reading(path) as db:
+    with reading(path) as db:
         rows = db.execute(
             "SELECT id, received, time, charge_point, connector, action, data FROM events"
             " WHERE id > ? ORDER BY id LIMIT ?",
@@ -232,7 +235,7 @@ def messages(
     The events of all charge points stand in one order. So that a quiet one among thousands costs
     no long look, one call goes through a part of them only: it may find fewer, and go on."""
     top = (1 << 63) - 1 if before is None else max(1, min(before, (1 << 63) - 1))
-    with _reading(path) as db:
+    with reading(path) as db:
         newest, first = db.execute("SELECT max(id), min(id) FROM events").fetchone()
         if newest is None:
             return [], None
@@ -274,7 +277,7 @@ def _events_of(path: Path, rows: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
 def limits(path: Path) -> list[dict[str, Any]]:
     """The limit that was given last, by charge point and `connector` (0: the charge point);
     `data` has the fields of `model.limit.LimitState`."""
-    with _reading(path) as db:
+    with reading(path) as db:
         rows = db.execute(
             "SELECT charge_point, connector, data FROM limits ORDER BY charge_point, connector"
         ).fetchall()
@@ -289,7 +292,7 @@ def limits(path: Path) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[sqlite.Connection]:
+def reading(path: Path) -> Iterator[sqlite.Connection]:
     """A connection that only reads. Raises NotFoundError, TransientError."""
     if not path.is_file():
         raise NotFoundError(f"there is no database {path}")
@@ -306,7 +309,7 @@ def _reading(path: Path) -> Iterator[sqlite.Connection]:
 def charge_points(path: Path) -> list[dict[str, Any]]:
     """Return what is kept of every charge point that was ever there, by id: `id`, `ocpp_version`,
     `boot`, `configuration`, and of each of its `connectors`, by number, what it last said."""
-    with _reading(path) as db:
+    with reading(path) as db:
         rows = db.execute(
             "SELECT id, version, boot, configuration FROM charge_points ORDER BY id"
         ).fetchall()
@@ -338,14 +341,15 @@ def _readable(path: Path, text: object, row: str) -> dict[str, Any]:
         return {}
 
 
-def _select(db: sqlite.Connection) -> str:
-    """The columns of `_row`. A file that no central system of this release has opened yet has
-    the older schema."""
+def select(db: sqlite.Connection, *more: str) -> str:
+    """The columns of `row_of`, and more behind them. A file that no central system of this release
+    has opened yet has the older schema."""
     late = [*_SINCE_2] if version_of(db) >= 2 else [*_SINCE_2.values()]
-    return f"SELECT {', '.join([*_COLUMNS, *late])} FROM transactions"  # noqa: S608
+    return f"SELECT {', '.join([*_COLUMNS, *late, *more])} FROM transactions"  # noqa: S608
 
 
-def _row(row: tuple[Any, ...]) -> dict[str, Any]:
+def row_of(row: tuple[Any, ...]) -> dict[str, Any]:
+    """Return the fields of `transactions` of a row with the columns of `select`."""
     (own_id, station_id, connector, wire_id, id_tag, start_s, stop_s, start_wh, stop_wh, last_wh,
      last_s, reason, state, matched_by, resets, carried_wh, base_wh) = row  # fmt: skip
     if last_s is None or (start_s is not None and last_s <= start_s and last_wh == start_wh):

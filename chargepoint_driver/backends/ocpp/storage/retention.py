@@ -88,6 +88,13 @@ class Retention(Database):
                 " AND received < ?",
                 (sweep.next_id, last, sweep.before_s),
             )
+            if table == "transactions":
+                self._write(
+                    "DELETE FROM session_registers WHERE transaction_id >= ?"
+                    " AND transaction_id <= ? AND NOT EXISTS"
+                    " (SELECT 1 FROM transactions WHERE id = transaction_id)",
+                    (sweep.next_id, last),
+                )
         if sweep.kept_id is None:
             kept = (own_id for own_id, is_due, is_ours in rows if is_ours and not is_due)
             sweep.kept_id = next(kept, None)

@@ -15,10 +15,13 @@ from chargepoint_driver.backends.ocpp.model.charger import Transaction
 from chargepoint_driver.backends.ocpp.model.energy import Registers
 from chargepoint_driver.backends.ocpp.storage.database import Database
 
-__all__ = ["RETRY_WINDOW_S", "End", "Transactions"]
+__all__ = ["QUARTER_S", "RETRY_WINDOW_S", "End", "Transactions"]
 
 RETRY_WINDOW_S = 3_600.0
 """How long after a session was closed as lost a repeated begin still means that session."""
+
+QUARTER_S = 900
+"""Seconds of a step of `session_registers`."""
 
 _COLUMNS = (
     "id, wire_id, connector, id_tag, start_time, meter_start, last_wh, last_time, alias,"
@@ -193,10 +196,22 @@ class Transactions(Database):
         )
 
     def register(self, transaction_id: int, energy_wh: float, time_s: float) -> None:
-        """Remember the newest register of a transaction that is not completed."""
+        """Remember the newest register of a transaction that is not completed, and the first and
+        the last register of each quarter hour of any transaction."""
         known = self._registers.get(transaction_id)
         if known is None or known[1] <= time_s:
             self._registers[transaction_id] = energy_wh, time_s
+        key = transaction_id, int(time_s // QUARTER_S)
+        of_quarter = self._quarters.get(key)
+        if of_quarter is None:
+            self._quarters[key] = time_s, energy_wh, time_s, energy_wh
+            return
+        first_s, first_wh, last_s, last_wh = of_quarter
+        if time_s < first_s:
+            first_s, first_wh = time_s, energy_wh
+        if time_s >= last_s:
+            last_s, last_wh = time_s, energy_wh
+        self._quarters[key] = first_s, first_wh, last_s, last_wh
 
     def reset(self, transaction_id: int, found: Registers) -> None:
         """Note that the register of a transaction was reset."""
