@@ -16,7 +16,8 @@ from chargepoint_driver.text import get_logger
 
 from . import wire
 from .connection import Connection, Owner
-from .connector import Connector
+from .connector import Connector, Transaction
+from .handlers import Handler
 from .message import Message, Reply
 from .message_log import MessageLog
 from .metered import MeteredStation
@@ -30,7 +31,6 @@ from .station import News, NotNowError
 log = get_logger(__name__)
 
 MIN_RETRY_S = 5.0
-Handler = Callable[[Fields], dict[str, Any]]
 
 
 class Charger(MeteredStation):
@@ -69,6 +69,7 @@ class Charger(MeteredStation):
             spec.pace,
         )
         self.handlers: dict[str, Handler] = {}
+        self.align()
 
     async def run(self) -> None:
         """Be there until cancelled."""
@@ -305,6 +306,14 @@ class Charger(MeteredStation):
             done(status)
 
         self.link.send(Message("Authorize", lambda: self.authorize_payload(id_tag), answered))
+
+    def end_if_refused(
+        self, connector: Connector, transaction: Transaction, reply: Mapping[str, Any]
+    ) -> None:
+        """End a running transaction if the answer refuses its idTag and the settings say so."""
+        refused = self.id_status(reply) not in ("Accepted", "ConcurrentTx")
+        if refused and connector.transaction is transaction and self.stops_on_invalid_id():
+            self.end_transaction(connector, "DeAuthorized")
 
     def stop(self, connector_id: int, reason: str = "Local") -> None:
         """End the transaction at a connector. Raises NotNowError."""

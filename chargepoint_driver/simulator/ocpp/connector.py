@@ -114,6 +114,10 @@ class Connector:
     ceiling_w: float = 0.0
     announced: object = None
 
+    def is_reserved_as(self, reservation_id: int) -> bool:
+        """Return True if the reservation with that id holds this connector."""
+        return self.reservation is not None and self.reservation.reservation_id == reservation_id
+
     @property
     def wants_power(self) -> bool:
         """Return True if a vehicle may draw here, ceiling aside."""

@@ -9,7 +9,7 @@ from typing import Any
 from .connector import Connector, Reading
 from .samples import Sample, sampled_values
 from .scheduler import Entry, Scheduler
-from .settings import Row, SettingNames, Settings
+from .settings import Row, SettingNames, Settings, listed
 from .spec import TwinSpec
 from .station import News, Station
 
@@ -68,7 +68,7 @@ class MeteredStation(Station):
         quirk = "sampled_data_as_a_whole"
         if name != self.names.sampled_measurands or not self.quirks.has(quirk):
             return False
-        wanted, known = _listed(value), self.quirks.get(quirk, "known")
+        wanted, known = listed(value), self.quirks.get(quirk, "known")
         return len(wanted) > self.quirks.get(quirk, "most") or any(
             one not in known for one in wanted
         )
@@ -77,7 +77,7 @@ class MeteredStation(Station):
 
     def measurands(self, name: str) -> list[str]:
         """The measurands that a setting lists."""
-        return _listed(self.settings[name])
+        return listed(self.settings[name])
 
     def reading(self, connector: Connector) -> Reading:
         """Return what the meter of a connector shows now."""
@@ -158,7 +158,3 @@ class MeteredStation(Station):
     def say_aligned(self, connector: Connector) -> None:
         """Send what the meter shows at a round time."""
         self.say_meter(connector, "Sample.Clock")
-
-
-def _listed(value: str) -> list[str]:
-    return [name.strip() for name in value.split(",") if name.strip()]

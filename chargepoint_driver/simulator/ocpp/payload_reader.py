@@ -29,6 +29,20 @@ class Fault(Enum):
     INTERNAL = "went wrong inside"
 
 
+def error_codes(missing: str, unknown_field: str) -> dict[Fault, str]:
+    """Return OCPP's code of each reason. The versions differ in the names of two."""
+    return {
+        Fault.MISSING: missing,
+        Fault.UNKNOWN_FIELD: unknown_field,
+        Fault.TYPE: "TypeConstraintViolation",
+        Fault.VALUE: "PropertyConstraintViolation",
+        Fault.TOO_MANY: missing,
+        Fault.NOT_SUPPORTED: "NotSupported",
+        Fault.NOT_IMPLEMENTED: "NotImplemented",
+        Fault.INTERNAL: "InternalError",
+    }
+
+
 class RefusalError(Exception):
     """The request is answered with a CALLERROR."""
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable
+from enum import Enum
 from typing import Any
 
 from .charge_point import Charger
+from .connector import Connector
 from .payload_reader import Fields
-from .validation import has_transaction
+from .profiles import Profile, Purpose
+from .smart_charging import refused_because
+from .validation import free_connectors, has_transaction
 
 
 def data_transfer(fields: Fields, *, texts_only: bool) -> dict[str, Any]:
@@ -53,20 +57,57 @@ def cancel_reservation(point: Charger, fields: Fields) -> dict[str, Any]:
     return {"status": "Accepted"}
 
 
-def take_local_list(
-    point: Charger, version: int, changes: Mapping[str, str | None], *, full: bool, items: int
-) -> str:
-    """SendLocalList: idTags and their statuses (None: no longer there), `items` in the message.
-    Returns the status."""
-    if items > point.settings.count(point.names.list_items):
-        return "Failed"
-    if not full and version <= point.local_list_version:
-        return "VersionMismatch"
-    kept = {} if full else dict(point.local_list)
-    for id_tag, status in changes.items():
-        if status is None:
-            kept.pop(id_tag, None)
-        else:
-            kept[id_tag] = status
-    point.local_list, point.local_list_version = kept, version
-    return "Accepted"
+class StartRefusal(Enum):
+    """Reason of a refused remote start."""
+
+    PURPOSE = "only a TxProfile without transactionId"
+    UNSUPPORTED = "not supported by this station"
+    OCCUPIED = "no EVSE is free for this"
+
+
+def remote_start(
+    point: Charger,
+    place: int | None,
+    id_tag: str,
+    profile: Fields | None,
+    read_profile: Callable[[Fields, int, float], tuple[Profile, str]],
+    remote_start_id: int | None = None,
+) -> StartRefusal | None:
+    """Start at the connector named, else at one that is free, with the profile given; return why
+    not. `read_profile` is the version's. Raises RefusalError."""
+    free = free_connectors(point, place, id_tag)
+    found = None
+    if profile is not None:
+        number = free[0].connector_id if free else 1
+        found, purpose = read_profile(profile, number, point.begin())
+        if found.purpose is not Purpose.TX or found.transaction is not None:
+            return StartRefusal.PURPOSE
+        if refused_because(point, found, purpose) is not None:
+            return StartRefusal.UNSUPPORTED
+    if not free:
+        return StartRefusal.OCCUPIED
+    connector = free[0]
+    if found is not None:
+        point.book.put(found)
+    point.then(lambda: point.start_remotely(connector, id_tag, remote_start_id))
+    return None
+
+
+def answer_for_the_station(point: Charger) -> dict[str, Any] | None:
+    """Return the answer to a trigger of the station's status by a twin that never corrects it
+    (a quirk); None for one that sends the status."""
+    pretends = point.quirks.get("connector_0_unavailable", "trigger")
+    if pretends == "silent":
+        return {"status": "Accepted"}
+    return {"status": "Rejected"} if pretends == "rejected" else None
+
+
+def send_triggered(point: Charger, wanted: str, chosen: Iterable[Connector]) -> None:
+    """Send the message that a trigger asks for, of those that are the same in every version."""
+    if wanted == "BootNotification":
+        point.boot()
+    elif wanted == "Heartbeat":
+        point.heartbeat()
+    elif wanted == "MeterValues":
+        for connector in chosen:
+            point.say_meter(connector, "Trigger")

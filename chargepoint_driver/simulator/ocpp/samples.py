@@ -8,10 +8,10 @@ from typing import Any
 
 from .connector import Reading
 from .quirks import Quirks
+from .settings import REGISTER
 
 ODD_UNITS = {"W": "Watts", "Wh": "wh", "kW": "KW", "kWh": "KWh", "A": "Amps", "Percent": "%"}
 ODD_CONTEXT = "Sample.periodic"
-REGISTER = "Energy.Active.Import.Register"
 
 KNOWN = (
     "Energy.Active.Import.Register",
@@ -88,9 +88,19 @@ def samples(reading: Reading, measurands: Sequence[str], quirks: Quirks) -> list
     ]
 
 
-def location_of(one: Sample) -> str:
-    """Return where a value is measured, in OCPP's words."""
-    return "EV" if one.measurand == "SoC" else "Outlet"
+def entry(
+    one: Sample, context: str, shown: Callable[[float], str | float], unit: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return one entry of the list sampledValue: the value as `shown`, with its unit.
+    A sample without a unit has no field for it."""
+    return {
+        "value": "" if one.value is None else shown(one.value),
+        "context": context,
+        "measurand": one.measurand,
+        "location": "EV" if one.measurand == "SoC" else "Outlet",
+        **(unit if one.unit else {}),
+        **({} if one.phase is None else {"phase": one.phase}),
+    }
 
 
 def _of(reading: Reading, name: str, quirks: Quirks) -> Iterator[Sample]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+
+REGISTER = "Energy.Active.Import.Register"
+SAMPLED = f"{REGISTER},Power.Active.Import,Current.Import,Voltage,Current.Offered,SoC"
 
 
 def _any(_value: str) -> bool:
@@ -45,6 +48,16 @@ def fixed(value: str) -> Row:
     return Row(value, readonly=True)
 
 
+def listed(value: str) -> list[str]:
+    """Return the entries of a list with commas."""
+    return [name.strip() for name in value.split(",") if name.strip()]
+
+
+def measurands(value: str, known: Collection[str]) -> Row:
+    """A list of measurands out of the known ones."""
+    return Row(value, fits=lambda text: all(name in known for name in listed(text)))
+
+
 @dataclass(frozen=True)
 class SettingNames:
     """Names of a twin's settings in one version of OCPP."""
@@ -52,20 +65,63 @@ class SettingNames:
     aligned_interval: str
     aligned_measurands: str
     attempts: str
+    authorize_offline: str
     authorize_remote_start: str
+    cache_enabled: str
     connection_timeout: str
+    connectors: str
     heartbeat: str
     list_enabled: str
     list_items: str
     max_periods: str
     max_profiles: str
     max_stack_level: str
+    ping_interval: str
+    pre_authorize: str
+    reset_retries: str
     retry_interval: str
     sample_interval: str
     sampled_measurands: str
+    security_profile: str
     stops_on_invalid_id: str
     stops_on_unplug: str
+    three_to_one_phase: str
     unknown_offline: str
+    unlocks_on_unplug: str
+
+
+def common_rows(
+    names: SettingNames, connectors: int, known_measurands: Collection[str]
+) -> dict[str, Row]:
+    """Return the rows that every version has, by its names."""
+    return {
+        names.aligned_interval: count(0),
+        names.aligned_measurands: measurands(REGISTER, known_measurands),
+        names.attempts: count(3),
+        names.authorize_offline: flag(True),
+        names.authorize_remote_start: flag(False),
+        names.cache_enabled: flag(True),
+        names.connection_timeout: count(120),
+        names.connectors: count(connectors, readonly=True),
+        names.heartbeat: count(300),
+        names.list_enabled: flag(True),
+        names.list_items: count(200, readonly=True),
+        names.max_periods: count(24, readonly=True),
+        names.max_profiles: count(20, readonly=True),
+        names.max_stack_level: count(10, readonly=True),
+        names.ping_interval: count(0),
+        names.pre_authorize: flag(False),
+        names.reset_retries: count(3),
+        names.retry_interval: count(60),
+        names.sample_interval: count(60),
+        names.sampled_measurands: measurands(SAMPLED, known_measurands),
+        names.security_profile: count(0, readonly=True),
+        names.stops_on_invalid_id: flag(True),
+        names.stops_on_unplug: flag(True),
+        names.three_to_one_phase: flag(True, readonly=True),
+        names.unknown_offline: flag(True),
+        names.unlocks_on_unplug: flag(True),
+    }
 
 
 @dataclass

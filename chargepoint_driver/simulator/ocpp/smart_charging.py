@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from .charge_point import Charger
+from .composite import composite
+from .moments import iso
 from .payload_reader import Fault as Wrong
 from .payload_reader import Fields, RefusalError
 from .profiles import Period, Profile, Purpose
@@ -17,6 +21,15 @@ from .profiles import Period, Profile, Purpose
 KINDS = ("Absolute", "Recurring", "Relative")
 UNITS = ("A", "W")
 MAX_SECONDS = 31_536_000
+
+
+def purposes(station_max: str) -> dict[str, Purpose]:
+    """Return OCPP's words for the purposes. The versions differ in the one for the station."""
+    return {
+        station_max: Purpose.STATION_MAX,
+        "TxDefaultProfile": Purpose.TX_DEFAULT,
+        "TxProfile": Purpose.TX,
+    }
 
 
 def read_profile(
@@ -136,7 +149,41 @@ def clear(point: Charger, unwanted: Callable[[Profile], bool]) -> str:
     return "Accepted" if dropped else "Unknown"
 
 
-def claimed(point: Charger) -> str | None:
-    """Return the composite schedule of a twin that does not obey, by its quirk."""
-    found = point.quirks.get("ignores_profiles", "composite")
-    return None if found is None else str(found)
+@dataclass(frozen=True)
+class CompositeRequest:
+    """GetCompositeSchedule: of a connector (EVSE), for some seconds, in a unit (None: any).
+
+    `only` is the one unit that the charger knows (None: both). `claimed` is the answer of a twin
+    that does not obey its profiles: empty, rejected, echo, truth; None for others.
+    """
+
+    place: int
+    duration_s: int
+    unit: str | None
+    only: str | None
+    claimed: str | None
+
+    @property
+    def is_in_another_unit(self) -> bool:
+        """Return True if the charger does not know the unit that is asked for."""
+        return self.only is not None and self.unit not in (None, self.only)
+
+
+def read_composite(point: Charger, fields: Fields, place_field: str) -> CompositeRequest:
+    """Read GetCompositeSchedule. Raises RefusalError."""
+    return CompositeRequest(
+        place=fields.integer(place_field, least=0),
+        duration_s=min(fields.integer("duration", least=0), MAX_SECONDS),
+        unit=fields.maybe_choice("chargingRateUnit", UNITS),
+        only=point.quirks.get("limit_unit", "unit"),
+        claimed=point.quirks.get("ignores_profiles", "composite"),
+    )
+
+
+def composite_schedule(
+    point: Charger, request: CompositeRequest, default_unit: str
+) -> tuple[str, str, list[dict[str, Any]]]:
+    """Return its begin as a text, its unit and its periods."""
+    unit = request.unit or request.only or default_unit
+    start = iso(point.begin())
+    return start, unit, composite(point, request.place, request.duration_s, unit)

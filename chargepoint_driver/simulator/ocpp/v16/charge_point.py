@@ -10,24 +10,16 @@ from .. import wire
 from ..charge_point import Charger
 from ..connector import Connector, Fault, Phase, Transaction
 from ..message import Message, Reply
-from ..payload_reader import Fault as Wrong
-from ..samples import REGISTER
+from ..payload_reader import error_codes
 from ..scheduler import Scheduler
+from ..settings import REGISTER
 from ..spec import TwinSpec
 from ..station import News
 from . import configuration_keys
 from .sampled_values import written
 
-ERROR_CODES = {
-    Wrong.MISSING: "OccurenceConstraintViolation",
-    Wrong.UNKNOWN_FIELD: "FormationViolation",
-    Wrong.TYPE: "TypeConstraintViolation",
-    Wrong.VALUE: "PropertyConstraintViolation",
-    Wrong.TOO_MANY: "OccurenceConstraintViolation",
-    Wrong.NOT_SUPPORTED: "NotSupported",
-    Wrong.NOT_IMPLEMENTED: "NotImplemented",
-    Wrong.INTERNAL: "InternalError",
-}
+# 1.6 spells "Occurence" like this (OCPP-J 1.6, 4.2.3).
+ERROR_CODES = error_codes("OccurenceConstraintViolation", "FormationViolation")
 
 REASONS = {
     "EmergencyStop",
@@ -62,7 +54,6 @@ class Charger16(Charger):
         self.firmware_status = "Idle"
         self.diagnostics_status = "Idle"
         self.announced_station: object = None
-        self.align()
 
     # -- messages ---------------------------------------------------------------------
 
@@ -157,10 +148,7 @@ class Charger16(Charger):
                 return
             if isinstance(named := reply.get("transactionId"), int):
                 transaction.wire_id = named
-            status = self.id_status(reply)
-            refused = status not in ("Accepted", "ConcurrentTx")
-            if refused and connector.transaction is transaction and self.stops_on_invalid_id():
-                self.end_transaction(connector, "DeAuthorized")
+            self.end_if_refused(connector, transaction, reply)
 
         self.tell("StartTransaction", payload, answered, lasting=True)
         if self.quirks.has("repeats_start"):

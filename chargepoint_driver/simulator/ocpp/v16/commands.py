@@ -6,13 +6,10 @@ from functools import partial
 from typing import Any
 
 from .. import requests
-from ..charge_point import Handler
 from ..connector import Phase, Reservation
+from ..handlers import Handler
 from ..payload_reader import Fault as Wrong
 from ..payload_reader import Fields, RefusalError
-from ..profiles import Purpose
-from ..smart_charging import refused_because
-from ..validation import free_connectors
 from .charge_point import Charger16
 from .smart_charging import read_profile
 
@@ -103,22 +100,8 @@ def remote_start(point: Charger16, fields: Fields) -> dict[str, Any]:
     id_tag = fields.text("idTag", ID_TAG)
     given = fields.maybe_object("chargingProfile")
     fields.done()
-    now_s = point.begin()
-    free = free_connectors(point, connector_id, id_tag)
-    profile = None
-    if given is not None:
-        profile, purpose = read_profile(given, free[0].connector_id if free else 1, now_s)
-        if profile.purpose is not Purpose.TX or profile.transaction is not None:
-            return {"status": "Rejected"}
-        if refused_because(point, profile, purpose) is not None:
-            return {"status": "Rejected"}
-    if not free:
-        return {"status": "Rejected"}
-    connector = free[0]
-    if profile is not None:
-        point.book.put(profile)
-    point.then(lambda: point.start_remotely(connector, id_tag))
-    return {"status": "Accepted"}
+    refusal = requests.remote_start(point, connector_id, id_tag, given, read_profile)
+    return {"status": "Accepted" if refusal is None else "Rejected"}
 
 
 def remote_stop(point: Charger16, fields: Fields) -> dict[str, Any]:
@@ -161,9 +144,7 @@ def reserve(point: Charger16, fields: Fields) -> dict[str, Any]:
         return {"status": "Rejected"}
     connector = point.connector(connector_id)
     phase = point.phase(connector)
-    same = connector.reservation and (
-        connector.reservation.reservation_id == reservation.reservation_id
-    )
+    same = connector.is_reserved_as(reservation.reservation_id)
     if phase in (Phase.FAULTED, Phase.UNAVAILABLE):
         return {"status": phase.value}
     if phase is not Phase.AVAILABLE and not same:
@@ -180,19 +161,13 @@ def trigger(point: Charger16, fields: Fields) -> dict[str, Any]:
         return {"status": "Rejected"}
     chosen = [one for one in point.connectors if connector_id in (None, 0, one.connector_id)]
     if connector_id == 0 and wanted == "StatusNotification":
-        pretends = point.quirks.get("connector_0_unavailable", "trigger", "truth")
-        if pretends != "truth":
-            return {"status": "Accepted" if pretends == "silent" else "Rejected"}
+        answer = requests.answer_for_the_station(point)
+        if answer is not None:
+            return answer
 
     def send() -> None:
-        if wanted == "BootNotification":
-            point.boot()
-        elif wanted == "Heartbeat":
-            point.heartbeat()
-        elif wanted == "MeterValues":
-            for connector in chosen:
-                point.say_meter(connector, "Trigger")
-        elif wanted == "StatusNotification":
+        requests.send_triggered(point, wanted, chosen)
+        if wanted == "StatusNotification":
             if connector_id in (None, 0):
                 down = Phase.UNAVAILABLE if not point.operative else Phase.AVAILABLE
                 phase = Phase.FAULTED if point.station_fault else down
@@ -203,7 +178,7 @@ def trigger(point: Charger16, fields: Fields) -> dict[str, Any]:
                     point.notify_status(connector.connector_id, point.phase(connector), fault)
         elif wanted == "FirmwareStatusNotification":
             point.tell(wanted, {"status": point.firmware_status})
-        else:
+        elif wanted == "DiagnosticsStatusNotification":
             point.tell(wanted, {"status": point.diagnostics_status})
 
     point.then(send)

@@ -3,75 +3,50 @@
 from __future__ import annotations
 
 from ..samples import KNOWN
-from ..settings import Row, SettingNames, count, fixed, flag
-
-SAMPLED = (
-    "Energy.Active.Import.Register,Power.Active.Import,Current.Import,Voltage,Current.Offered,SoC"
-)
+from ..settings import Row, SettingNames, common_rows, count, fixed, flag, measurands
 
 NAMES = SettingNames(
     aligned_interval="ClockAlignedDataInterval",
     aligned_measurands="MeterValuesAlignedData",
     attempts="TransactionMessageAttempts",
+    authorize_offline="LocalAuthorizeOffline",
     authorize_remote_start="AuthorizeRemoteTxRequests",
+    cache_enabled="AuthorizationCacheEnabled",
     connection_timeout="ConnectionTimeOut",
+    connectors="NumberOfConnectors",
     heartbeat="HeartbeatInterval",
     list_enabled="LocalAuthListEnabled",
     list_items="SendLocalListMaxLength",
     max_periods="ChargingScheduleMaxPeriods",
     max_profiles="MaxChargingProfilesInstalled",
     max_stack_level="ChargeProfileMaxStackLevel",
+    ping_interval="WebSocketPingInterval",
+    pre_authorize="LocalPreAuthorize",
+    reset_retries="ResetRetries",
     retry_interval="TransactionMessageRetryInterval",
     sample_interval="MeterValueSampleInterval",
     sampled_measurands="MeterValuesSampledData",
+    security_profile="SecurityProfile",
     stops_on_invalid_id="StopTransactionOnInvalidId",
     stops_on_unplug="StopTransactionOnEVSideDisconnect",
+    three_to_one_phase="ConnectorSwitch3to1PhaseSupported",
     unknown_offline="AllowOfflineTxForUnknownId",
+    unlocks_on_unplug="UnlockConnectorOnEVSideDisconnect",
 )
 
 
-def _fits_measurands(value: str) -> bool:
-    return all(name.strip() in KNOWN for name in value.split(",") if name.strip())
-
-
 def rows(connectors: int) -> dict[str, Row]:
-    """The table for that many connectors."""
-    return {
-        "AllowOfflineTxForUnknownId": flag(True),
-        "AuthorizationCacheEnabled": flag(True),
-        "AuthorizeRemoteTxRequests": flag(False),
-        "ClockAlignedDataInterval": count(0),
-        "ConnectionTimeOut": count(120),
+    """Return the table for that many connectors: common rows, and those of 1.6 only."""
+    return common_rows(NAMES, connectors, KNOWN) | {
+        "ChargingScheduleAllowedChargingRateUnit": fixed("Current,Power"),
         "ConnectorPhaseRotation": Row("NotApplicable"),
         "GetConfigurationMaxKeys": count(50, readonly=True),
-        "HeartbeatInterval": count(300),
-        "LocalAuthorizeOffline": flag(True),
-        "LocalPreAuthorize": flag(False),
-        "MeterValuesAlignedData": Row("Energy.Active.Import.Register", fits=_fits_measurands),
-        "MeterValuesSampledData": Row(SAMPLED, fits=_fits_measurands),
-        "MeterValueSampleInterval": count(60),
-        "NumberOfConnectors": count(connectors, readonly=True),
-        "ResetRetries": count(3),
-        "StopTransactionOnEVSideDisconnect": flag(True),
-        "StopTransactionOnInvalidId": flag(True),
+        "LocalAuthListMaxLength": count(1000, readonly=True),
+        "ReserveConnectorZeroSupported": flag(False, readonly=True),
         "StopTxnAlignedData": Row(""),
-        "StopTxnSampledData": Row("", fits=_fits_measurands),
+        "StopTxnSampledData": measurands("", KNOWN),
         "SupportedFeatureProfiles": fixed(
             "Core,FirmwareManagement,LocalAuthListManagement,Reservation,SmartCharging,"
             "RemoteTrigger"
         ),
-        "TransactionMessageAttempts": count(3),
-        "TransactionMessageRetryInterval": count(60),
-        "UnlockConnectorOnEVSideDisconnect": flag(True),
-        "WebSocketPingInterval": count(0),
-        "LocalAuthListEnabled": flag(True),
-        "LocalAuthListMaxLength": count(1000, readonly=True),
-        "SendLocalListMaxLength": count(200, readonly=True),
-        "ReserveConnectorZeroSupported": flag(False, readonly=True),
-        "ChargeProfileMaxStackLevel": count(10, readonly=True),
-        "ChargingScheduleAllowedChargingRateUnit": fixed("Current,Power"),
-        "ChargingScheduleMaxPeriods": count(24, readonly=True),
-        "ConnectorSwitch3to1PhaseSupported": flag(True, readonly=True),
-        "MaxChargingProfilesInstalled": count(20, readonly=True),
-        "SecurityProfile": count(0, readonly=True),
     }

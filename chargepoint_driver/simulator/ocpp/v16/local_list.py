@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..charge_point import Handler
+from .. import local_list
+from ..handlers import Handler
 from ..payload_reader import Fields
-from ..requests import take_local_list
 from .charge_point import Charger16
 
 STATUSES = ("Accepted", "Blocked", "Expired", "Invalid", "ConcurrentTx")
@@ -21,23 +21,24 @@ def handlers(point: Charger16) -> dict[str, Handler]:
 
 
 def send_local_list(point: Charger16, fields: Fields) -> dict[str, Any]:
-    """SendLocalList: the whole list, or what is different."""
-    version = fields.integer("listVersion")
-    full = fields.choice("updateType", ("Differential", "Full")) == "Full"
-    changes: dict[str, str | None] = {}
-    entries = fields.maybe_objects("localAuthorizationList", least=0) or []
-    for entry in entries:
-        id_tag = entry.text("idTag", 20)
-        info = entry.maybe_object("idTagInfo")
-        changes[id_tag] = None
-        if info is not None:
-            changes[id_tag] = info.choice("status", STATUSES)
-            info.maybe_moment("expiryDate")
-            info.maybe_text("parentIdTag", 20)
-            info.done()
-        entry.done()
-    fields.done()
-    if not point.settings.flag(point.names.list_enabled):
-        return {"status": "NotSupported"}
-    status = take_local_list(point, version, changes, full=full, items=len(entries))
-    return {"status": status}
+    """SendLocalList."""
+    return local_list.send_local_list(
+        point,
+        fields,
+        version_field="listVersion",
+        disabled="NotSupported",
+        read_entry=_read_entry,
+        min_entries=0,
+    )
+
+
+def _read_entry(fields: Fields) -> tuple[str, str | None]:
+    id_tag = fields.text("idTag", 20)
+    info = fields.maybe_object("idTagInfo")
+    if info is None:
+        return id_tag, None
+    status = info.choice("status", STATUSES)
+    info.maybe_moment("expiryDate")
+    info.maybe_text("parentIdTag", 20)
+    info.done()
+    return id_tag, status

@@ -5,19 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from .. import smart_charging
-from ..charge_point import Handler
-from ..composite import composite
-from ..moments import iso
+from ..handlers import Handler
 from ..payload_reader import Fields
 from ..profiles import Profile, Purpose
-from ..smart_charging import MAX_SECONDS, UNITS, claimed, clear, keep, refused_because, selects
+from ..smart_charging import (
+    clear,
+    composite_schedule,
+    keep,
+    purposes,
+    read_composite,
+    refused_because,
+    selects,
+)
 from .charge_point import Charger16
 
-PURPOSES = {
-    "ChargePointMaxProfile": Purpose.STATION_MAX,
-    "TxDefaultProfile": Purpose.TX_DEFAULT,
-    "TxProfile": Purpose.TX,
-}
+PURPOSES = purposes("ChargePointMaxProfile")
 
 
 def handlers(point: Charger16) -> dict[str, Handler]:
@@ -81,25 +83,19 @@ def clear_profile(point: Charger16, fields: Fields) -> dict[str, Any]:
 
 def get_composite(point: Charger16, fields: Fields) -> dict[str, Any]:
     """GetCompositeSchedule."""
-    connector_id = fields.integer("connectorId", least=0)
-    duration_s = min(fields.integer("duration", least=0), MAX_SECONDS)
-    unit = fields.maybe_choice("chargingRateUnit", UNITS)
-    only = point.quirks.get("limit_unit", "unit")
-    pretends = claimed(point)
-    if connector_id > len(point.connectors) or (only and unit not in (None, only)):
+    wanted = read_composite(point, fields, "connectorId")
+    if wanted.place > len(point.connectors) or wanted.is_in_another_unit:
         return {"status": "Rejected"}
-    if pretends in ("empty", "rejected"):
-        return {"status": "Accepted" if pretends == "empty" else "Rejected"}
-    now_s = point.begin()
-    unit = unit or only or "A"
-    periods = composite(point, connector_id, duration_s, unit)
+    if wanted.claimed in ("empty", "rejected"):
+        return {"status": "Accepted" if wanted.claimed == "empty" else "Rejected"}
+    start, unit, periods = composite_schedule(point, wanted, "A")
     return {
         "status": "Accepted",
-        "connectorId": connector_id,
-        "scheduleStart": iso(now_s),
+        "connectorId": wanted.place,
+        "scheduleStart": start,
         "chargingSchedule": {
-            "duration": duration_s,
-            "startSchedule": iso(now_s),
+            "duration": wanted.duration_s,
+            "startSchedule": start,
             "chargingRateUnit": unit,
             "chargingSchedulePeriod": periods,
         },

@@ -41,7 +41,6 @@ class Charger201(Charger):
         self._states: dict[int, str] = {}
         self._events = count(1)
         self._seen_faults: dict[int, Fault | None] = {}
-        self.align()
 
     # -- messages ---------------------------------------------------------------------
 
@@ -254,12 +253,8 @@ class Charger201(Charger):
             return
 
         def answered(reply: Reply) -> None:
-            if isinstance(reply, wire.CallErrorReply) or "idTokenInfo" not in reply:
-                return
-            refused = self.id_status(reply) not in ("Accepted", "ConcurrentTx")
-            running = connector.transaction is transaction
-            if refused and running and self.stops_on_invalid_id():
-                self.end_transaction(connector, "DeAuthorized")
+            if not isinstance(reply, wire.CallErrorReply) and "idTokenInfo" in reply:
+                self.end_if_refused(connector, transaction, reply)
 
         self.tell("TransactionEvent", payload, answered, lasting=True)
 

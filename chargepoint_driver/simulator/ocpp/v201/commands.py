@@ -6,14 +6,13 @@ from functools import partial
 from typing import Any
 
 from .. import requests
-from ..charge_point import Handler
 from ..connector import Connector, Phase, Reservation
+from ..handlers import Handler
 from ..payload_reader import Fields
-from ..profiles import Purpose
-from ..validation import free_connectors, has_transaction
+from ..validation import has_transaction
 from .charge_point import Charger201
 from .local_list import read_token
-from .smart_charging import read_profile, rejected, why_not
+from .smart_charging import read_profile, rejected
 
 TRIGGERS = (
     "BootNotification",
@@ -29,6 +28,12 @@ TRIGGERS = (
     "StatusNotification",
     "TransactionEvent",
 )
+
+START_REFUSALS = {
+    requests.StartRefusal.PURPOSE: "InvalidProfile",
+    requests.StartRefusal.UNSUPPORTED: "UnsupportedParam",
+    requests.StartRefusal.OCCUPIED: "TxInProgress",
+}
 
 
 def handlers(point: Charger201) -> dict[str, Handler]:
@@ -82,24 +87,10 @@ def request_start(point: Charger201, fields: Fields) -> dict[str, Any]:
         read_token(group)
     given = fields.maybe_object("chargingProfile")
     fields.done()
-    free = free_connectors(point, evse_id, token)
-    profile = None
-    if given is not None:
-        number = free[0].connector_id if free else 1
-        profile, purpose = read_profile(given, number, point.begin())
-        if profile.purpose is not Purpose.TX or profile.transaction is not None:
-            return rejected("InvalidProfile", "only a TxProfile without transactionId")
-        refusal = why_not(point, profile, purpose)
-        if refusal is not None:
-            return refusal
-    if not free:
-        return rejected("TxInProgress", "no EVSE is free for this")
-    connector = free[0]
-    if profile is not None:
-        point.book.put(profile)
-
-    point.then(lambda: point.start_remotely(connector, token, remote_start_id))
-    return {"status": "Accepted"}
+    refusal = requests.remote_start(point, evse_id, token, given, read_profile, remote_start_id)
+    if refusal is None:
+        return {"status": "Accepted"}
+    return rejected(START_REFUSALS[refusal], refusal.value)
 
 
 def request_stop(point: Charger201, fields: Fields) -> dict[str, Any]:
@@ -159,9 +150,7 @@ def reserve(point: Charger201, fields: Fields) -> dict[str, Any]:
         return {"status": "Rejected"}
     reservation = Reservation(reservation_id, token, expiry_s)
     for connector in chosen:
-        held = connector.reservation
-        same = held is not None and held.reservation_id == reservation_id
-        if same or point.phase(connector) is Phase.AVAILABLE:
+        if connector.is_reserved_as(reservation_id) or point.phase(connector) is Phase.AVAILABLE:
             point.then(partial(point.reserve, connector, reservation))
             return {"status": "Accepted"}
     phase = point.phase(chosen[0])
@@ -181,28 +170,23 @@ def trigger(point: Charger201, fields: Fields) -> dict[str, Any]:
     if wanted == "TransactionEvent" and all(one.transaction is None for one in chosen):
         return {"status": "Rejected"}
 
-    pretends = None
-    if evse_id == 0 and wanted == "StatusNotification":
-        pretends = point.quirks.get("connector_0_unavailable", "trigger")
-        if pretends in ("silent", "rejected"):
-            return {"status": "Accepted" if pretends == "silent" else "Rejected"}
+    of_station = evse_id == 0 and wanted == "StatusNotification"
+    answer = requests.answer_for_the_station(point) if of_station else None
+    if answer is not None:
+        return answer
 
     def send() -> None:
-        if pretends == "truth":
+        if of_station and point.quirks.has("connector_0_unavailable"):
             point.notify_station("Available" if point.operative else "Unavailable")
         if wanted == "BootNotification":
             point.boot_reason = "Triggered"
-            point.boot()
-        elif wanted == "Heartbeat":
-            point.heartbeat()
-        elif wanted == "FirmwareStatusNotification":
+        requests.send_triggered(point, wanted, chosen)
+        if wanted == "FirmwareStatusNotification":
             point.tell(wanted, point.firmware_status)
         elif wanted == "LogStatusNotification":
             point.tell(wanted, point.log_status)
         for connector in chosen:
-            if wanted == "MeterValues":
-                point.say_meter(connector, "Trigger")
-            elif wanted == "StatusNotification":
+            if wanted == "StatusNotification":
                 point.notify_status(connector)
             elif wanted == "TransactionEvent" and connector.transaction is not None:
                 point.say_update(connector, connector.transaction, "Trigger", "Trigger")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..charge_point import Handler
+from ..handlers import Handler
 from ..payload_reader import Fault as Wrong
 from ..payload_reader import Fields, RefusalError
 from .charge_point import Charger201

@@ -3,18 +3,9 @@
 from __future__ import annotations
 
 from ..connector import Phase
-from ..payload_reader import Fault as Wrong
+from ..payload_reader import error_codes
 
-ERROR_CODES = {
-    Wrong.MISSING: "OccurrenceConstraintViolation",
-    Wrong.UNKNOWN_FIELD: "FormatViolation",
-    Wrong.TYPE: "TypeConstraintViolation",
-    Wrong.VALUE: "PropertyConstraintViolation",
-    Wrong.TOO_MANY: "OccurrenceConstraintViolation",
-    Wrong.NOT_SUPPORTED: "NotSupported",
-    Wrong.NOT_IMPLEMENTED: "NotImplemented",
-    Wrong.INTERNAL: "InternalError",
-}
+ERROR_CODES = error_codes("OccurrenceConstraintViolation", "FormatViolation")
 STATUS = {
     Phase.AVAILABLE: "Available",
     Phase.RESERVED: "Reserved",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import firmware
-from ..charge_point import Handler
+from ..handlers import Handler
 from ..payload_reader import Fields
 from .charge_point import Charger201
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..charge_point import Handler
+from .. import local_list
+from ..handlers import Handler
 from ..payload_reader import Fields
-from ..requests import take_local_list
 from .charge_point import Charger201
 
 TOKEN_TYPES = (
@@ -60,19 +60,16 @@ def clear_cache(point: Charger201) -> dict[str, Any]:
 
 
 def send_local_list(point: Charger201, fields: Fields) -> dict[str, Any]:
-    """SendLocalList: the whole list, or what is different."""
-    version = fields.integer("versionNumber")
-    full = fields.choice("updateType", ("Differential", "Full")) == "Full"
-    changes: dict[str, str | None] = {}
-    entries = fields.maybe_objects("localAuthorizationList") or []
-    for entry in entries:
-        token = read_token(entry.object("idToken"))
-        info = entry.maybe_object("idTokenInfo")
-        changes[token] = None if info is None else info.choice("status", STATUSES)
-        entry.done()
-    fields.done()
-    if not point.settings.flag(point.names.list_enabled):
-        return {"status": "Failed"}
-    status = take_local_list(point, version, changes, full=full, items=len(entries))
-    point.settings.changed["LocalAuthListCtrlr.Entries"] = str(len(point.local_list))
-    return {"status": status}
+    """SendLocalList."""
+    answer = local_list.send_local_list(
+        point, fields, version_field="versionNumber", disabled="Failed", read_entry=_read_entry
+    )
+    if answer["status"] == "Accepted":
+        point.settings.changed["LocalAuthListCtrlr.Entries"] = str(len(point.local_list))
+    return answer
+
+
+def _read_entry(fields: Fields) -> tuple[str, str | None]:
+    token = read_token(fields.object("idToken"))
+    info = fields.maybe_object("idTokenInfo")
+    return token, None if info is None else info.choice("status", STATUSES)

@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..samples import Sample, location_of
+from ..samples import Sample, entry
 
 
 def written(one: Sample, context: str) -> dict[str, Any]:
     """One entry of the list sampledValue."""
-    value: dict[str, Any] = {
-        "value": "" if one.value is None else round(float(one.value), one.decimals),
-        "context": context,
-        "measurand": one.measurand,
-        "location": location_of(one),
-        "unitOfMeasure": {"unit": one.unit, "multiplier": 0},
-    }
-    if not one.unit:
-        del value["unitOfMeasure"]
-    return value if one.phase is None else {**value, "phase": one.phase}
+    unit = {"unitOfMeasure": {"unit": one.unit, "multiplier": 0}}
+    return entry(one, context, lambda value: round(float(value), one.decimals), unit)

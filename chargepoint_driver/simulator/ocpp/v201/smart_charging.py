@@ -5,20 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from .. import smart_charging
-from ..charge_point import Handler
-from ..composite import composite
-from ..moments import iso
+from ..handlers import Handler
 from ..payload_reader import Fault as Wrong
 from ..payload_reader import Fields, RefusalError
 from ..profiles import Profile, Purpose
-from ..smart_charging import MAX_SECONDS, UNITS, claimed, clear, keep, refused_because, selects
+from ..smart_charging import (
+    clear,
+    composite_schedule,
+    keep,
+    purposes,
+    read_composite,
+    refused_because,
+    selects,
+)
 from .charge_point import Charger201
 
-PURPOSES = {
-    "ChargingStationMaxProfile": Purpose.STATION_MAX,
-    "TxDefaultProfile": Purpose.TX_DEFAULT,
-    "TxProfile": Purpose.TX,
-}
+PURPOSES = purposes("ChargingStationMaxProfile")
 EXTERNAL = "ChargingStationExternalConstraints"
 
 
@@ -167,27 +169,23 @@ def get_profiles(point: Charger201, fields: Fields) -> dict[str, Any]:
 
 def get_composite(point: Charger201, fields: Fields) -> dict[str, Any]:
     """GetCompositeSchedule."""
-    evse_id = fields.integer("evseId", least=0)
-    duration_s = min(fields.integer("duration", least=0), MAX_SECONDS)
-    unit = fields.maybe_choice("chargingRateUnit", UNITS)
-    only = point.quirks.get("limit_unit", "unit")
-    if evse_id > len(point.connectors):
-        return rejected("UnknownEvse", f"there is no EVSE {evse_id}")
-    if only and unit not in (None, only):
-        return rejected("UnsupportedRateUnit", f"only {only}")
-    pretends = claimed(point)
-    if pretends == "empty":
+    wanted = read_composite(point, fields, "evseId")
+    if wanted.place > len(point.connectors):
+        return rejected("UnknownEvse", f"there is no EVSE {wanted.place}")
+    if wanted.is_in_another_unit:
+        return rejected("UnsupportedRateUnit", f"only {wanted.only}")
+    if wanted.claimed == "empty":
         return {"status": "Accepted"}
-    if pretends == "rejected":
+    if wanted.claimed == "rejected":
         return rejected("Unspecified", "there is no composite schedule here")
-    unit = unit or only or "W"
+    start, unit, periods = composite_schedule(point, wanted, "W")
     return {
         "status": "Accepted",
         "schedule": {
-            "evseId": evse_id,
-            "duration": duration_s,
-            "scheduleStart": iso(point.begin()),
+            "evseId": wanted.place,
+            "duration": wanted.duration_s,
+            "scheduleStart": start,
             "chargingRateUnit": unit,
-            "chargingSchedulePeriod": composite(point, evse_id, duration_s, unit),
+            "chargingSchedulePeriod": periods,
         },
     }
