@@ -18,6 +18,7 @@ __all__ = [
     "RequestBuilder",
     "RequestPayload",
     "composite_of",
+    "firmware_fields",
     "given",
     "log_fields",
     "status_of",
@@ -45,13 +46,18 @@ class Profile:
     periods: tuple[tuple[int, float], ...] = ()
     """(begin in s after `start`, limit) where there are several; `limit` is the first."""
 
-    def schedule_periods(self) -> list[dict[str, Any]]:
-        """Return chargingSchedulePeriod of both versions."""
+    def schedule(self) -> dict[str, Any]:
+        """Return the fields of chargingSchedule that every version has."""
         phases = {} if self.number_phases is None else {"numberPhases": self.number_phases}
-        return [
+        periods = [
             {"startPeriod": begin_s, "limit": limit, **phases}
             for begin_s, limit in self.periods or ((0, self.limit),)
         ]
+        return {
+            "chargingRateUnit": self.unit,
+            "chargingSchedulePeriod": periods,
+            **given({"startSchedule": self.start, "duration": self.duration_s}),
+        }
 
 
 @dataclass(frozen=True)
@@ -225,6 +231,26 @@ def composite_of(answer: dict[str, Any], name: str) -> Composite | None:
 def given(fields: dict[str, Any]) -> dict[str, Any]:
     """Return the fields that are not None."""
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def firmware_fields(firmware: Firmware) -> dict[str, Any]:
+    """Return the payload of a firmware update with a request id, as OCPP 2.0.1 and the security
+    whitepaper of OCPP 1.6 have it."""
+    image = {
+        "location": firmware.location,
+        "retrieveDateTime": firmware.retrieve,
+        "installDateTime": firmware.install,
+        "signingCertificate": firmware.signing_certificate,
+        "signature": firmware.signature,
+    }
+    return given(
+        {
+            "requestId": firmware.request_id,
+            "firmware": given(image),
+            "retries": firmware.retries,
+            "retryInterval": firmware.retry_interval_s,
+        }
+    )
 
 
 def log_fields(log: Log) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from chargepoint_driver.backends.ocpp.protocol.requests import (
     Profile,
     RequestPayload,
     composite_of,
+    firmware_fields,
     given,
     log_fields,
 )
@@ -55,20 +56,12 @@ class RequestBuilder16:
         ]
 
     def set_profile(self, profile: Profile) -> RequestPayload:
-        schedule: dict[str, Any] = {
-            "chargingRateUnit": profile.unit,
-            "chargingSchedulePeriod": profile.schedule_periods(),
-        }
-        if profile.start is not None:
-            schedule["startSchedule"] = profile.start
-        if profile.duration_s is not None:
-            schedule["duration"] = profile.duration_s
         body: dict[str, Any] = {
             "chargingProfileId": profile.profile_id,
             "stackLevel": profile.stack_level,
             "chargingProfilePurpose": _PURPOSES[profile.purpose],
             "chargingProfileKind": profile.kind,
-            "chargingSchedule": schedule,
+            "chargingSchedule": profile.schedule(),
         }
         if profile.wire_id is not None:
             body["transactionId"] = int(profile.wire_id)
@@ -183,19 +176,15 @@ class RequestBuilder16:
         return "GetLog", log_fields(log)
 
     def update_firmware(self, firmware: Firmware) -> RequestPayload:
-        common = {"retries": firmware.retries, "retryInterval": firmware.retry_interval_s}
-        if firmware.signature is None and firmware.signing_certificate is None:
-            plain = {"location": firmware.location, "retrieveDate": firmware.retrieve}
-            return "UpdateFirmware", given({**plain, **common})
-        signed = {
+        if firmware.signature is not None or firmware.signing_certificate is not None:
+            return "SignedUpdateFirmware", firmware_fields(firmware)
+        plain = {
             "location": firmware.location,
-            "retrieveDateTime": firmware.retrieve,
-            "installDateTime": firmware.install,
-            "signingCertificate": firmware.signing_certificate,
-            "signature": firmware.signature,
+            "retrieveDate": firmware.retrieve,
+            "retries": firmware.retries,
+            "retryInterval": firmware.retry_interval_s,
         }
-        payload = {"requestId": firmware.request_id, "firmware": given(signed), **common}
-        return "SignedUpdateFirmware", given(payload)
+        return "UpdateFirmware", given(plain)
 
     def is_configured(self, answer: dict[str, Any]) -> bool:
         return answer.get("status") in {"Accepted", "RebootRequired"}

@@ -14,7 +14,7 @@ from chargepoint_driver.backends.ocpp.protocol.requests import (
     Profile,
     RequestPayload,
     composite_of,
-    given,
+    firmware_fields,
     log_fields,
 )
 
@@ -50,21 +50,12 @@ class RequestBuilder201:
         self.names += self.at_begin_and_end
 
     def set_profile(self, profile: Profile) -> RequestPayload:
-        schedule: dict[str, Any] = {
-            "id": profile.profile_id,
-            "chargingRateUnit": profile.unit,
-            "chargingSchedulePeriod": profile.schedule_periods(),
-        }
-        if profile.start is not None:
-            schedule["startSchedule"] = profile.start
-        if profile.duration_s is not None:
-            schedule["duration"] = profile.duration_s
         body: dict[str, Any] = {
             "id": profile.profile_id,
             "stackLevel": profile.stack_level,
             "chargingProfilePurpose": _PURPOSES[profile.purpose],
             "chargingProfileKind": profile.kind,
-            "chargingSchedule": [schedule],
+            "chargingSchedule": [{"id": profile.profile_id, **profile.schedule()}],
         }
         if profile.wire_id is not None:
             body["transactionId"] = profile.wire_id
@@ -181,20 +172,7 @@ class RequestBuilder201:
         return "GetLog", log_fields(log)
 
     def update_firmware(self, firmware: Firmware) -> RequestPayload:
-        body = {
-            "location": firmware.location,
-            "retrieveDateTime": firmware.retrieve,
-            "installDateTime": firmware.install,
-            "signingCertificate": firmware.signing_certificate,
-            "signature": firmware.signature,
-        }
-        payload = {
-            "requestId": firmware.request_id,
-            "firmware": given(body),
-            "retries": firmware.retries,
-            "retryInterval": firmware.retry_interval_s,
-        }
-        return "UpdateFirmware", given(payload)
+        return "UpdateFirmware", firmware_fields(firmware)
 
     def read_configuration(self, answer: dict[str, Any]) -> dict[str, str]:
         found = {}
