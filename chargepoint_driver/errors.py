@@ -12,7 +12,8 @@
     ├── WriteRejectedError         the service understood the write and did not carry it out
     └── InvalidReplyError          the reply cannot be understood
 
-    StoreError                     a database file of this driver cannot be read or written now
+    StoreError                     a database of this driver cannot be read or written now
+    └── FencedError                another process owns the record now
 
 Which of the service's reply codes and faults leads to which class stands in one table,
 `backends/soap/error_codes.py`. `code` is the class's own word and survives RPC; `service_code`
@@ -27,6 +28,7 @@ __all__ = [
     "AuthenticationError",
     "ChargePointError",
     "ConfigurationError",
+    "FencedError",
     "InvalidReplyError",
     "InvalidValueError",
     "NotFoundError",
@@ -141,8 +143,12 @@ class InvalidReplyError(ChargePointError):
 
 
 class StoreError(Exception):
-    """A database file of this driver cannot be read or written now. It does not reach callers of
+    """A database of this driver cannot be read or written now. It does not reach callers of
     the driver: what they asked for ends in an error of the tree, or is done and only not stored."""
+
+
+class FencedError(StoreError):
+    """Another process owns the record now: nothing was written, and nothing may be sent."""
 
 
 _CLASSES: dict[str, type[ChargePointError]] = {

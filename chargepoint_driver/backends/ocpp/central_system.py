@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from chargepoint_driver.backend import Limit, Target
@@ -19,6 +18,7 @@ from chargepoint_driver.backends.ocpp.model.plan import read_plan
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.operations import operate
 from chargepoint_driver.backends.ocpp.status import ChargerView
+from chargepoint_driver.backends.ocpp.storage.interfaces import Queries
 from chargepoint_driver.config.ocpp import OcppConfig
 from chargepoint_driver.errors import TransientError
 from chargepoint_driver.events import EventStream, SinkState
@@ -277,8 +277,8 @@ class CentralSystem(NamedOperations, StoredRecords):
         return end
 
     @property
-    def _database(self) -> Path:
-        return self.config.database
+    def _queries(self) -> Queries:
+        return self._running.queries
 
     def _wait_until_stored(self) -> None:
         self._loop.run(self._flush, 30)

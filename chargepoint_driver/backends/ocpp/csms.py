@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -32,6 +32,8 @@ from chargepoint_driver.backends.ocpp.smart_charging.limiter import Limiter
 from chargepoint_driver.backends.ocpp.smart_charging.plans import Plans
 from chargepoint_driver.backends.ocpp.smart_charging.profiles import Profiles
 from chargepoint_driver.backends.ocpp.status import ChargerView, view_of
+from chargepoint_driver.backends.ocpp.storage.file_queries import FileQueries
+from chargepoint_driver.backends.ocpp.storage.interfaces import Queries
 from chargepoint_driver.backends.ocpp.storage.restore import restore
 from chargepoint_driver.backends.ocpp.storage.store import Store
 from chargepoint_driver.backends.ocpp.transport.connection import Connection, ConnectionLimits
@@ -80,14 +82,18 @@ class Csms:
         config: OcppConfig,
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] | None = None,
+        store: Store | None = None,
+        queries: Queries | None = None,
     ) -> None:
         """Opens the database and loads what is in it. `now` is the time of day; `monotonic` what
-        decides what is live (see `LiveClock`). Raises ConfigurationError."""
+        decides what is live (see `LiveClock`). `store` and `queries` are by default those of the
+        SQLite file. Raises ConfigurationError."""
         self.config = config
         self._clock = LiveClock(now, monotonic)
         self.now: Callable[[], float] = self._clock
         self._clock_lock = native_lock()
-        self.store = Store(config.database, now)
+        self.store = Store(config.database, now) if store is None else store
+        self.queries = FileQueries(config.database) if queries is None else queries
         try:
             self.tags = IdTags(config.accept_id_tags, self.store.saved_tags())
         except BaseException:
@@ -236,13 +242,18 @@ class Csms:
 
     async def _take(self, connection: ThrottledConnection, station_id: str, version: str) -> None:
         """One socket, from its handshake to its end. The newest one of a charge point counts."""
+        if station_id not in self.points and len(self.points) >= self.config.max_charge_points:
+            self.count(None, "too_many_charge_points", "raise max_charge_points, or forget some")
+            return
+        try:
+            if await self.store.claim(station_id):
+                await self._read_again(station_id)
+        except StoreError as error:
+            self.count(None, "not_claimed", f"{station_id}: {error}")
+            await connection.close(1013, "try again later")
+            return
         point = self.points.get(station_id)
         if point is None:
-            if len(self.points) >= self.config.max_charge_points:
-                self.count(
-                    None, "too_many_charge_points", "raise max_charge_points, or forget some"
-                )
-                return
             point = self._new_point(station_id)
         link = Connection(
             connection, point, _DIALECTS[version], self, self._link_limits, self.now, self.spawn
@@ -285,6 +296,26 @@ class Csms:
                 )
                 self.log.record(point, "Disconnected", None, now_s, now_s, {})
                 self.save_point(point, last_seen=point.last_seen_s)
+
+    async def _read_again(self, station_id: str) -> None:
+        """Another process had the charger: what it stored counts."""
+        await self.lose([station_id], "replaced by a newer connection")
+        restore(self.store, self._new_point, self.limiter.restore, self.now(), station_id)
+
+    async def lose(self, station_ids: Iterable[str], reason: str) -> None:
+        """Drop chargers that are another process's now: their sockets are closed, and nothing of
+        them is shown."""
+        lost = [self.points[each] for each in station_ids if each in self.points]
+        if not lost:
+            return
+        # Replaced, not changed: other threads read it meanwhile.
+        self.points = {name: each for name, each in self.points.items() if each not in lost}
+        for point in lost:
+            self.touched.add(point.station_id)
+            link, point.link = point.link, None
+            if link is not None:
+                self._set_up.disconnected(point)
+                self.spawn(link.close(1012, reason))
 
     # ---- the desk of the handlers --------------------------------------------------------
 

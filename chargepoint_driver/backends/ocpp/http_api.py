@@ -193,21 +193,19 @@ class HttpApi:
 
     async def _transactions(self, request: web.Request) -> web.Response:
         month = request.query.get("month", "")
-        path, is_csv = self._csms.config.database, request.query.get("format") == "csv"
+        of, is_csv = self._csms.queries, request.query.get("format") == "csv"
         return await self._table(
-            lambda: queries.transactions(path, month), queries.transactions_csv if is_csv else None
+            lambda: of.transactions(month), queries.transactions_csv if is_csv else None
         )
 
     async def _running(self, request: web.Request) -> web.Response:
-        path, of = self._csms.config.database, request.query.get("charge_point")
-        return await self._table(lambda: queries.running(path, of))
+        csms, of = self._csms, request.query.get("charge_point")
+        return await self._table(lambda: csms.queries.running(of))
 
     async def _usage(self, request: web.Request) -> web.Response:
-        path, month = self._csms.config.database, request.query.get("month", "")
+        of, month = self._csms.queries, request.query.get("month", "")
         is_csv = request.query.get("format") == "csv"
-        return await self._table(
-            lambda: queries.usage(path, month), queries.usage_csv if is_csv else None
-        )
+        return await self._table(lambda: of.usage(month), queries.usage_csv if is_csv else None)
 
     async def _table(
         self, rows: Callable[[], list[Any]], as_csv: Callable[[list[Any]], str] | None = None
@@ -226,8 +224,8 @@ class HttpApi:
     async def _events(self, request: web.Request) -> web.Response:
         after = int(_number(request, "after", 0, float(1 << 62)))
         most = int(_number(request, "limit", 1_000, 1_000))
-        path = self._csms.config.database
-        return await self._table(lambda: queries.events(path, after, most))
+        csms = self._csms
+        return await self._table(lambda: csms.queries.events(after, most))
 
     async def _live_status(self, request: web.Request) -> web.Response:
         csms, of = self._csms, request.query.get("charge_point_id")

@@ -21,7 +21,6 @@ from chargepoint_driver.backends.ocpp.csms import Csms
 from chargepoint_driver.backends.ocpp.model.charger import Charger
 from chargepoint_driver.backends.ocpp.model.timestamps import parse
 from chargepoint_driver.backends.ocpp.operations import operate
-from chargepoint_driver.backends.ocpp.storage import queries
 from chargepoint_driver.errors import InvalidValueError, NotFoundError, WriteRejectedError
 from chargepoint_driver.http_server import json_answer, read_json
 
@@ -177,8 +176,8 @@ class CentralDocument:
     # ---- reading -------------------------------------------------------------------------
 
     async def document_active(self, request: web.Request) -> web.Response:
-        path, of = self._csms.config.database, request.query.get("cpid")
-        rows = await self._csms.read(lambda: queries.running(path, of))
+        csms, of = self._csms, request.query.get("cpid")
+        rows = await csms.read(lambda: csms.queries.running(of))
         return json_answer({"sessions": [_session(row) for row in rows]})
 
     async def document_history(self, request: web.Request) -> web.Response:
@@ -189,8 +188,8 @@ class CentralDocument:
         until_s = parse(query.get("end"))
         if since_s is None or (until_s is None and "end" in query):
             raise InvalidValueError("start, end: expected times like 2026-11-28T00:00:00Z")
-        path, of = csms.config.database, query.get("cpid")
-        rows = await csms.read(lambda: queries.sessions(path, of, since_s, until_s))
+        of = query.get("cpid")
+        rows = await csms.read(lambda: csms.queries.sessions(of, since_s, until_s))
         return json_answer({"sessions": [_session(row) for row in rows]})
 
     async def document_status(self, request: web.Request) -> web.Response:

@@ -18,16 +18,17 @@ def restore(
     new_point: Callable[[str], Charger],
     limit_of: Callable[[dict[str, Any]], LimitState | None],
     now_s: float,
+    station_id: str | None = None,
 ) -> None:
-    """Make the charge points that the database knows, with the transactions that run."""
+    """Make the charge points that the database knows, or one, with the transactions that run."""
     points: dict[str, Charger] = {}
 
-    def point_of(station_id: str) -> Charger:
-        if station_id not in points:
-            points[station_id] = new_point(station_id)
-        return points[station_id]
+    def point_of(own_id: str) -> Charger:
+        if own_id not in points:
+            points[own_id] = new_point(own_id)
+        return points[own_id]
 
-    for row in store.points():
+    for row in store.points(station_id):
         if not isinstance(row["id"], str):
             store.damaged(f"charge_points, {row['id']!r}", TypeError("an id is a text"))
             continue
@@ -39,29 +40,29 @@ def restore(
         last_seen_s = row["last_seen"]
         if isinstance(last_seen_s, (int, float)):
             point.last_seen_s = min(last_seen_s, now_s)
-    for station_id, number, data in store.saved("connectors"):
+    for own_id, number, data in store.saved("connectors", station_id):
         try:
             found = _connector(number, data, now_s)
         except (TypeError, ValueError, AttributeError) as error:
-            store.damaged(f"connectors, {station_id!r} {number!r}", error)
+            store.damaged(f"connectors, {own_id!r} {number!r}", error)
             continue
-        point = point_of(station_id)
+        point = point_of(own_id)
         point.connectors = dict(sorted({**point.connectors, number: found}.items()))
     for point in points.values():
         told = [each for each in point.connectors.values() if each.status_received_s is not None]
         if told:
             newest = max(told, key=lambda each: each.status_received_s or 0.0)
             point.last_status_connector = newest.connector_id
-    for station_id, number, data in store.saved("limits"):
+    for own_id, number, data in store.saved("limits", station_id):
         try:
             limit, connector_id = limit_of(data), int(number)
         except (TypeError, ValueError, AttributeError) as error:
-            store.damaged(f"limits, {station_id!r} {number!r}", error)
+            store.damaged(f"limits, {own_id!r} {number!r}", error)
             continue
         if limit is not None:
-            point_of(station_id).connector(connector_id).limit = limit
-    for station_id, transaction in _running(store):
-        connector = point_of(station_id).connector(transaction.connector_id)
+            point_of(own_id).connector(connector_id).limit = limit
+    for own_id, transaction in _running(store, station_id):
+        connector = point_of(own_id).connector(transaction.connector_id)
         connector.begin(transaction)
 
 

@@ -16,6 +16,7 @@ from chargepoint_driver.backends.ocpp.storage.json_rows import damaged_row, obje
 from chargepoint_driver.backends.ocpp.storage.reservation_table import Reservations
 from chargepoint_driver.backends.ocpp.storage.retention import Retention
 from chargepoint_driver.backends.ocpp.storage.transaction_table import Transactions
+from chargepoint_driver.errors import StoreError
 from chargepoint_driver.text import get_logger
 
 __all__ = ["Store"]
@@ -26,6 +27,38 @@ _encode = msgspec.json.Encoder().encode
 
 class Store(Transactions, Reservations, IdTagTable, Retention):
     """The file, as the handlers of messages see it."""
+
+    # ---- ownership: this process alone has the file ---------------------------------------
+
+    async def claim(self, station_id: str) -> bool:
+        """See `interfaces.TransactionStore`."""
+        del station_id
+        return False
+
+    def fault_of(self, station_id: str) -> StoreError | None:
+        """See `interfaces.TransactionStore`."""
+        del station_id
+        return None
+
+    def refusal_to_send(self, station_id: str) -> str | None:
+        """See `interfaces.TransactionStore`."""
+        del station_id
+        return None
+
+    def is_prepared(self, station_id: str, text: bytes) -> bool:
+        """See `interfaces.TransactionStore`."""
+        del station_id, text
+        return self.try_begin()
+
+    async def prepare(self, station_id: str, text: bytes) -> None:
+        """See `interfaces.TransactionStore`."""
+        del station_id, text
+        await self.writable()
+
+    def needs_preparation(self, station_id: str, text: bytes) -> bool:
+        """See `interfaces.TransactionStore`."""
+        del station_id, text
+        return False
 
     # ---- what is known of charge points --------------------------------------------------
 
@@ -63,10 +96,12 @@ class Store(Transactions, Reservations, IdTagTable, Retention):
             (station_id, connector, _encode(data).decode()),
         )
 
-    def points(self) -> list[dict[str, Any]]:
-        """Every charge point that was ever there."""
+    def points(self, station_id: str | None = None) -> list[dict[str, Any]]:
+        """Every charge point that was ever there, or the one of an id."""
         rows = self._db.execute(
             "SELECT id, last_seen, version, boot, configuration, worked FROM charge_points"
+            + ("" if station_id is None else " WHERE id = ?"),
+            () if station_id is None else (station_id,),
         )
         names = ("boot", "configuration", "worked")
         return [
@@ -82,10 +117,16 @@ class Store(Transactions, Reservations, IdTagTable, Retention):
             for row in rows
         ]
 
-    def saved(self, table: str) -> list[tuple[str, int, dict[str, Any]]]:
-        """(charge point, connector, state) of what `save` kept."""
+    def saved(
+        self, table: str, station_id: str | None = None
+    ) -> list[tuple[str, int, dict[str, Any]]]:
+        """(charge point, connector, state) of what `save` kept, of all or of one."""
         assert table in {"connectors", "limits"}
-        rows = self._db.execute(f"SELECT charge_point, connector, data FROM {table}")
+        where = "" if station_id is None else " WHERE charge_point = ?"
+        rows = self._db.execute(
+            f"SELECT charge_point, connector, data FROM {table}{where}",
+            () if station_id is None else (station_id,),
+        )
         found = [
             (row[0], row[1], self._object(row[2], f"{table}, {row[0]!r} {row[1]!r}"))
             for row in rows

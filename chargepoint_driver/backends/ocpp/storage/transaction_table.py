@@ -72,10 +72,11 @@ class Transactions(Database):
             if known is not None:
                 return known, False
         cursor = self._write(
-            "INSERT INTO transactions (charge_point, connector, wire_id, id_tag, start_time,"
+            "INSERT INTO transactions (id, charge_point, connector, wire_id, id_tag, start_time,"
             " meter_start, state, origin, received, request)"
-            " VALUES (?, ?, ?, ?, ?, ?, 'active', ?, ?, ?)",
+            " VALUES (?, ?, ?, ?, ?, ?, ?, 'active', ?, ?, ?)",
             (
+                self.next_transaction_id(),
                 station_id,
                 connector,
                 wire_id,
@@ -95,6 +96,10 @@ class Transactions(Database):
             own_id, wire_id, connector, id_tag, start_s or received_s, start_wh, start_wh, start_s
         )
         return started, True
+
+    def next_transaction_id(self) -> int | None:
+        """Return the id of the next transaction; None has SQLite give it. Raises StoreError."""
+        return None
 
     def mark_superseded(self, station_id: str, connector: int, but: int, received_s: float) -> None:
         """Another transaction began on the connector: those before it have ended unseen."""
@@ -281,10 +286,11 @@ class Transactions(Database):
     ) -> None:
         """Keep the end of a transaction whose begin never came. Nothing is guessed."""
         self._write(
-            "INSERT INTO transactions (charge_point, connector, wire_id, id_tag, stop_time,"
+            "INSERT INTO transactions (id, charge_point, connector, wire_id, id_tag, stop_time,"
             " meter_stop, reason, state, origin, received, closed, stop_request)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, 'orphan', 'stop', ?, ?, ?)",
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'orphan', 'stop', ?, ?, ?)",
             (
+                self.next_transaction_id(),
                 station_id,
                 connector,
                 end.wire_id,

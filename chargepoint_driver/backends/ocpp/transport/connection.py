@@ -161,8 +161,10 @@ class Connection:
         after: list[Callable[[], Awaitable[None]]] = []
         try:
             is_transaction = _TRANSACTION in text[:_MAX_HEAD]
-            if is_transaction and not store.try_begin():
-                await store.writable()
+            station_id = self.point.station_id
+            must_prepare = is_transaction or store.needs_preparation(station_id, text)
+            if must_prepare and not store.is_prepared(station_id, text):
+                await store.prepare(station_id, text)
             mark = store.mark()
             answer = self._frames.take(text, after)
             if answer is None:
@@ -174,6 +176,8 @@ class Connection:
                 if is_transaction:
                     self._calls.hold()
                 await stored
+                if (fault := store.fault_of(station_id)) is not None:
+                    raise fault
         except (StoreError, OSError) as error:
             answer = self._frames.refuse_unstored(text, error)
             after.clear()
@@ -195,6 +199,9 @@ class Connection:
             return False
         after: list[Callable[[], Awaitable[None]]] = []
         store = self._desk.store
+        if store.needs_preparation(self.point.station_id, text):
+            self._owed_s = 0.0
+            return False
         mark = store.mark()
         stored = None
         try:
@@ -223,7 +230,7 @@ class Connection:
         self._in_hand = None
         if stored.cancelled():
             return
-        error = stored.exception()
+        error = stored.exception() or self._desk.store.fault_of(self.point.station_id)
         if error is not None:
             answer = self._frames.refuse_unstored(text, error)
             after.clear()
