@@ -70,6 +70,7 @@ PUBLIC = {
         "AuthenticationError",
         "ChargePointError",
         "ConfigurationError",
+        "FencedError",
         "InvalidReplyError",
         "InvalidValueError",
         "NotFoundError",
