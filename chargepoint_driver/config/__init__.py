@@ -1,9 +1,8 @@
 """Models of driver configs, validated on input: all faults at once, each with its cure.
 
 `device` tells which backend a driver config is of, `chargepoint` and `ocpp` (with
-`ocpp_device`) are the two of them,
-`agent` is the caching agent's, `web` the page's, `words` what they share, `texts` reads files as
-the config store does.
+`ocpp_device`) are the two of them, `agent` is the caching agent's, `web` the page's with its
+`web_keys`, `words` what they share, `texts` reads files as the config store does.
 """
 
 from chargepoint_driver.config.agent import AgentAccountConfig, AgentConfig

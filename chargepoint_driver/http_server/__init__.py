@@ -4,7 +4,7 @@ It needs aiohttp and msgspec (extras `web` and `ocpp`). It does not know the rou
 """
 
 from chargepoint_driver.http_server.answers import answering, json_answer, read_json, shown
-from chargepoint_driver.http_server.authentication import FailedLogins, Key
+from chargepoint_driver.http_server.authentication import FailedLogins, Key, brought
 from chargepoint_driver.http_server.listener import Listener, let_in
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Key",
     "Listener",
     "answering",
+    "brought",
     "json_answer",
     "let_in",
     "read_json",

@@ -64,9 +64,11 @@ def json_pages(rows: list[Any]) -> bytes:
     return b"[" + b",".join(pages) + b"]"
 
 
-def refusal(code: str, message: str, status: int) -> web.Response:
-    """The answer to a request that was not let through, or not understood."""
-    return json_answer({"error": {"code": code, "message": message}}, status)
+def refusal(code: str, message: str, status: int, **more: object) -> web.Response:
+    """The answer to a request that was not let through, or not understood. `more` are further
+    fields of the error."""
+    error = {"code": code, "message": message, "service_code": None, "retry_after_s": None, **more}
+    return json_answer({"error": error}, status)
 
 
 async def read_json(request: web.Request, kind: Any, what: str) -> Any:

@@ -12,13 +12,24 @@ from aiohttp import web
 
 from chargepoint_driver.rate_limited_log import RateLimitedLog
 
-__all__ = ["FailedLogins", "Key"]
+__all__ = ["FailedLogins", "Key", "brought"]
 
 # The first failure of an address waits so long for its answer, each further one twice as long.
 _FIRST_S = 0.25
 _MAX_S = 4.0
 _FORGOTTEN_AFTER_S = 60.0
 _MAX_ADDRESSES = 1_000
+
+
+def brought(request: web.Request) -> str | None:
+    """Return the secret that a request brings, as `X-API-Key` or as `Authorization: Bearer`; None
+    for none. Other kinds of `Authorization`, as of a proxy that asks for a password, are not for
+    us."""
+    given = request.headers.get("X-API-Key")
+    if given is not None:
+        return given
+    kind, _, given = request.headers.get("Authorization", "").partition(" ")
+    return given if kind.lower() == "bearer" else None
 
 
 class Key:
@@ -36,18 +47,13 @@ class Key:
 
     @staticmethod
     def is_brought(request: web.Request) -> bool:
-        """Return True if the request brings a secret, right or wrong. Other kinds of
-        `Authorization`, as of a proxy that asks for a password, are not for us."""
-        kind = request.headers.get("Authorization", "").partition(" ")[0]
-        return "X-API-Key" in request.headers or kind.lower() == "bearer"
+        """Return True if the request brings a secret, right or wrong."""
+        return brought(request) is not None
 
     def opens(self, request: web.Request) -> bool:
-        """Return True if the request brings it: as `X-API-Key`, or as `Authorization: Bearer`."""
-        given = request.headers.get("X-API-Key")
-        if given is not None:
-            return self.is_right(given)
-        kind, _, given = request.headers.get("Authorization", "").partition(" ")
-        return kind.lower() == "bearer" and self.is_right(given)
+        """Return True if the request brings this secret."""
+        given = brought(request)
+        return given is not None and self.is_right(given)
 
 
 class FailedLogins:

@@ -10,12 +10,14 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, TypeVar
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from chargepoint_driver.errors import ChargePointError, InvalidValueError
 from chargepoint_driver.http_server import json_answer, read_json
-from chargepoint_driver.http_server.answers import json_pages
+from chargepoint_driver.http_server.answers import json_pages, refusal
+from chargepoint_driver.web.access import caller_of
 from chargepoint_driver.web.account_poller import problem
-from chargepoint_driver.web.commands import WRITER, WebCommands
+from chargepoint_driver.web.commands import WebCommands
 from chargepoint_driver.web.dashboard import Dashboard
 from chargepoint_driver.web.openapi import document
 from chargepoint_driver.web.routes import ROUTES, Route
@@ -81,6 +83,7 @@ class Api:
         for route in ROUTES:
             own = getattr(self, route.name, None)
             handler = own if own is not None else self._ordering(route)
+            handler = _permitted(route, handler)
             path = route.base + route.path
             app.router.add_route(route.method, path, handler)
             if path.endswith("/"):
@@ -194,7 +197,7 @@ class Api:
                 asked.cpid,
                 asked.connectorId,
                 asked.what,
-                by=WRITER,
+                by=caller_of(request).writer,
                 note=asked.note.strip(),
             )
         )
@@ -262,7 +265,6 @@ class Api:
 
     def _ordering(self, route: Route) -> Callable[[web.Request], Any]:
         """The handler of a command: read the body, find the account, carry out, look again."""
-        carry_out = getattr(self._orders, route.name)
 
         async def order(request: web.Request) -> web.Response:
             assert route.body is not None
@@ -271,6 +273,7 @@ class Api:
             account = self._board.account_of(
                 asked.account, asked.cpid, getattr(asked, "group", None)
             )
+            carry_out = getattr(self._orders.by(caller_of(request).writer), route.name)
             try:
                 answer = await self._wait(lambda: carry_out(account, asked))
                 # What was answered stands in the next /status.
@@ -284,6 +287,24 @@ class Api:
 
     async def _wait(self, ask: Callable[[], _Found]) -> _Found:
         return await asyncio.get_running_loop().run_in_executor(self._executor, ask)
+
+
+def _permitted(route: Route, handler: Handler) -> Handler:
+    """Return the handler, for callers whose role may send the request."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        caller = caller_of(request)
+        if not caller.may(route.least):
+            return refusal(
+                "not_permitted",
+                f"{route.method} {request.path} needs the role {route.least}; {caller.name} has "
+                f"the role {caller.role}. Nothing was sent",
+                403,
+                role=route.least,
+            )
+        return await handler(request)
+
+    return handle
 
 
 def _moment(name: str, text: str | None, otherwise_s: float) -> float:

@@ -32,14 +32,11 @@ from chargepoint_driver.web.schemas import (
     StopRequest,
 )
 
-__all__ = ["WRITER", "WebCommands"]
+__all__ = ["WebCommands"]
 
 # Until a session ends whose stop was accepted before, and between two looks.
 _ENDING_S = 5.0
 _LOOK_S = 0.25
-# Who writes, in the reasons of leases.
-WRITER = "the web page or API"
-
 
 # What stands in place of who charges and of what opens something.
 MASK = "***"
@@ -50,8 +47,14 @@ _SECRET = re.compile(r"key|passw|secret", re.IGNORECASE)
 class WebCommands:
     """Carries out what the API is asked for, on the account that `account` names by then."""
 
-    def __init__(self, accounts: Accounts) -> None:
+    def __init__(self, accounts: Accounts, writer: str = "") -> None:
+        """`writer`: who writes, for the reasons of limits and the audit of the service."""
         self._accounts = accounts
+        self._writer = writer
+
+    def by(self, writer: str) -> WebCommands:
+        """Return the same for another writer."""
+        return WebCommands(self._accounts, writer)
 
     def live_status(self, account: str | None, station: str | None) -> list[dict[str, Any]]:
         """The latest status of every station, or of one. Raises NotFoundError."""
@@ -71,7 +74,7 @@ class WebCommands:
             getattr(request, name),
             account,
             minutes=request.minutes,
-            writer=WRITER,
+            writer=self._writer,
             warnings=warnings,
             shed_on_write=True,
             **options,
@@ -80,7 +83,7 @@ class WebCommands:
 
     def clear(self, account: str, request: ClearRequest) -> Answer:
         point = _point(request, "shedState")
-        return Answer("Accepted", self._accounts.write(point, 0, account, writer=WRITER))
+        return Answer("Accepted", self._accounts.write(point, 0, account, writer=self._writer))
 
     def clear_alarms(self, account: str, request: ClearAlarmsRequest) -> Answer:
         point = {
@@ -88,7 +91,7 @@ class WebCommands:
             "register": "AlarmRegister",
             "station": request.cpid,
         }
-        self._accounts.write(point, 1, account)
+        self._accounts.write(point, 1, account, writer=self._writer)
         return Answer("Accepted")
 
     def start(self, account: str, request: StartRequest) -> Answer:

@@ -1,4 +1,4 @@
-"""Login: requests with the key, and browsers that gave it once.
+"""Login: requests with a key, browsers that gave one once, and users of a reverse proxy.
 
 The cookie is a random number that only this process knows; the key itself never leaves the
 login form.
@@ -14,10 +14,12 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from chargepoint_driver.errors import InvalidValueError
-from chargepoint_driver.http_server import FailedLogins, Key, let_in
+from chargepoint_driver.config.web_keys import AccessKey
+from chargepoint_driver.errors import InvalidValueError, RefusedError
+from chargepoint_driver.http_server import FailedLogins, brought, let_in
 from chargepoint_driver.http_server.answers import refusal
 from chargepoint_driver.metrics.server import PATH as METRICS
+from chargepoint_driver.web.access import CALLER, Caller, Keys, Proxy
 from chargepoint_driver.web.routes import BASE, LIVE_STATUS
 from chargepoint_driver.web.static_files import Files
 
@@ -33,19 +35,22 @@ class Login:
 
     def __init__(
         self,
-        key: Key,
+        keys: Keys,
         files: Files,
         *,
         is_tls: bool,
         failed: FailedLogins,
+        proxy: Proxy | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._key = key
+        """`proxy` knows the users of a reverse proxy; None: there is no such proxy."""
+        self._keys = keys
         self._files = files
         self._is_tls = is_tls
         self._failed = failed
+        self._proxy = proxy
         self._clock = clock
-        self._ends_s: dict[str, float] = {}
+        self._sessions: dict[str, tuple[float, AccessKey]] = {}
 
     def add_to(self, app: web.Application) -> None:
         app.router.add_get("/login", self._show)
@@ -53,39 +58,62 @@ class Login:
         app.router.add_post("/logout", self._log_out)
 
     def is_let_in(self, request: web.Request) -> bool:
-        """Return True if the request comes with the key, or from a browser that was logged in."""
-        if self._key.is_brought(request):
-            return self._key.opens(request)
-        end_s = self._ends_s.get(request.cookies.get(self._cookie(request), ""))
-        return end_s is not None and self._clock() < end_s
+        """Return True if the request comes with a key, from a browser that was logged in, or from a
+        user of the proxy."""
+        try:
+            return self.caller(request) is not None
+        except RefusedError:
+            return False
+
+    def caller(self, request: web.Request) -> Caller | None:
+        """Return who sends a request, None for nobody. A key that is brought counts before a
+        cookie, and a cookie before the proxy. Raises RefusedError (see `Proxy.caller`)."""
+        secret = brought(request)
+        if secret is not None:
+            return self._keys.caller(self._keys.find(secret))
+        end_s, key = self._sessions.get(request.cookies.get(self._cookie(request), ""), (0.0, None))
+        if key is not None and self._clock() < end_s:
+            caller = self._keys.caller(key)
+            if caller is not None:
+                return caller
+        return None if self._proxy is None else self._proxy.caller(request)
 
     @web.middleware
     async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Nobody gets past without key or cookie; with a cookie alone nothing is changed for a
+        """Nobody gets past without key, cookie or proxy; without a key nothing is changed for a
         page of somebody else's."""
         if request.path == "/login" or request.path in self._files.public:
             if request.method not in _SAFE and not _is_own(request):
                 return refusal("not_permitted", "this came from another page", 403)
             return await handler(request)
-        if not self.is_let_in(request):
-            if self._key.is_brought(request):
+        secret = brought(request)
+        try:
+            caller = self.caller(request)
+        except RefusedError as error:
+            return refusal("not_permitted", str(error), 403)
+        if caller is None:
+            if secret is not None:
                 await self._failed.wait(request)
             if request.path.startswith((BASE, METRICS, LIVE_STATUS)) or request.method not in _SAFE:
-                return refusal("not_permitted", "no key, or a wrong one", 401)
+                return refusal("not_permitted", self._why_not(secret), 401)
             raise web.HTTPSeeOther("/login")
         let_in(request)
-        if (
-            not self._key.is_brought(request)
-            and request.method not in _SAFE
-            and not _is_own(request)
-        ):
+        request[CALLER] = caller
+        if secret is None and request.method not in _SAFE and not _is_own(request):
             return refusal("not_permitted", "this came from another page", 403)
         return await handler(request)
+
+    def _why_not(self, secret: str | None) -> str:
+        """Return why a secret opens nothing. That a key has expired is told to its owner only."""
+        key = None if secret is None else self._keys.find(secret)
+        if key is None or not self._keys.is_over(key):
+            return "no key, or a wrong one"
+        return f"the key {key.name} expired ({key.expires}); ask an administrator for another one"
 
     async def _show(self, request: web.Request) -> web.StreamResponse:
         if self.is_let_in(request):
             raise web.HTTPSeeOther("/")
-        return self._files.login(request, wrong=False)
+        return self._files.login(request)
 
     async def _log_in(self, request: web.Request) -> web.StreamResponse:
         try:
@@ -93,15 +121,16 @@ class Login:
         except (ValueError, LookupError) as error:
             raise InvalidValueError(f"the form cannot be read ({type(error).__name__})") from None
         given = form.get("token", "")
-        if not isinstance(given, str) or not self._key.is_right(given):
+        key = self._keys.find(given) if isinstance(given, str) else None
+        if key is None or self._keys.caller(key) is None:
             await self._failed.wait(request)
-            return self._files.login(request, wrong=True)
+            return self._files.login(request, "wrong" if key is None else "expired")
         now_s = self._clock()
-        self._ends_s = {name: end_s for name, end_s in self._ends_s.items() if end_s > now_s}
-        while len(self._ends_s) >= _MAX_SESSIONS:
-            del self._ends_s[next(iter(self._ends_s))]
+        self._sessions = {name: each for name, each in self._sessions.items() if each[0] > now_s}
+        while len(self._sessions) >= _MAX_SESSIONS:
+            del self._sessions[next(iter(self._sessions))]
         name = secrets.token_urlsafe(32)
-        self._ends_s[name] = now_s + _LASTS_S
+        self._sessions[name] = now_s + _LASTS_S, key
         answer = web.Response(status=303, headers={"Location": "/"})
         answer.set_cookie(
             self._cookie(request),
@@ -116,7 +145,7 @@ class Login:
 
     async def _log_out(self, request: web.Request) -> web.StreamResponse:
         cookie = self._cookie(request)
-        self._ends_s.pop(request.cookies.get(cookie, ""), None)
+        self._sessions.pop(request.cookies.get(cookie, ""), None)
         answer = web.Response(status=303, headers={"Location": "/login"})
         answer.del_cookie(cookie, path="/")
         return answer

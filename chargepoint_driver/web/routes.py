@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from chargepoint_driver.config.web_keys import Role
 from chargepoint_driver.web import schemas
 
-__all__ = ["BASE", "LIVE_STATUS", "ROUTES", "STREAM", "Query", "Route"]
+__all__ = ["BASE", "LIVE_STATUS", "ROUTES", "STREAM", "Query", "Route", "roles_of_routes"]
 
 BASE = "/api/v1"
 LIVE_STATUS = "/charge_point_live_status"
@@ -26,7 +27,8 @@ class Query:
 @dataclass(frozen=True)
 class Route:
     """One request, below `base`. `name` is that of its handler in `api` and of the operation;
-    `answer` None stands for JSON of any shape, or for a stream."""
+    `answer` None stands for JSON of any shape, or for a stream. `role`: the lowest role that may
+    send it; None: a viewer for reading, an operator for everything else."""
 
     method: str
     path: str
@@ -37,6 +39,12 @@ class Route:
     queries: tuple[Query, ...] = ()
     content: str = "application/json"
     base: str = BASE
+    role: Role | None = None
+
+    @property
+    def least(self) -> Role:
+        """The lowest role that may send the request."""
+        return self.role or ("viewer" if self.method == "GET" else "operator")
 
 
 def _text(name: str, description: str) -> Query:
@@ -141,6 +149,7 @@ ROUTES = (
             Query("before", "only with a smaller id", {"type": "integer", "minimum": 1}),
             Query("limit", "at most so many", {"type": "integer", "minimum": 1, "maximum": 1000}),
         ),
+        role="operator",
     ),
     Route(
         "GET",
@@ -228,8 +237,14 @@ ROUTES = (
         "Send any request of OCPP, where the account allows it (allow_call)",
         schemas.CallAnswer,
         schemas.CallRequest,
+        role="administrator",
     ),
     Route(
         "POST", "/release", "release", "Release the plug", schemas.Answer, schemas.ReleaseRequest
     ),
 )
+
+
+def roles_of_routes() -> dict[str, Role]:
+    """Return method and path below `BASE`, like `POST shed`, with the lowest role of each."""
+    return {f"{r.method} {r.path[1:]}": r.least for r in ROUTES if r.base == BASE}

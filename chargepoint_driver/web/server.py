@@ -13,8 +13,9 @@ from aiohttp import web
 
 from chargepoint_driver.config import WebConfig
 from chargepoint_driver.errors import ConfigurationError, TransientError
-from chargepoint_driver.http_server import FailedLogins, Key, Listener, answering
+from chargepoint_driver.http_server import FailedLogins, Listener, answering
 from chargepoint_driver.service import Accounts, Service
+from chargepoint_driver.web.access import Keys, Proxy, is_loopback
 from chargepoint_driver.web.api import Api, Stores
 from chargepoint_driver.web.commands import WebCommands
 from chargepoint_driver.web.dashboard import Dashboard
@@ -53,6 +54,12 @@ class WebServer:
         Raises ConfigurationError with all that is wrong with the accounts."""
         self._settings = settings
         self._config = WebConfig.from_dict(config)
+        self._keys = Keys(self._config, settings.token, now=now)
+        if self._config.proxy_login is not None and not is_loopback(settings.address[0]):
+            raise ConfigurationError(
+                "config: web: proxy_login: needs --listen with an address of loopback, like "
+                "127.0.0.1:8080; anyone who reaches another address could write the headers"
+            )
         self._serve = serve
         self._every_s = every_s
         self._now = now
@@ -147,11 +154,13 @@ class WebServer:
             if self._config.historian is not None:
                 source = Historian(self._config.historian, board.members)
             files = Files(self._config)
+            proxy = self._config.proxy_login
             login = Login(
-                Key(self._settings.token),
+                self._keys,
                 files,
                 is_tls=self._settings.tls is not None,
                 failed=FailedLogins(self._listener.log),
+                proxy=None if proxy is None else Proxy(proxy),
             )
             stream = Stream(board, login.is_let_in)
             app = web.Application(

@@ -36,9 +36,10 @@ class Settings:
         certificate: Path | None = None,
         key: Path | None = None,
         token: str | None = None,
+        needs_token: bool = True,
     ) -> Settings:
-        """`token` None: the environment's, else a new one. Raises ConfigurationError with every
-        fault."""
+        """`token` None: the environment's, else a new one; "" in place of a new one where
+        `needs_token` is False. Raises ConfigurationError with every fault."""
         faults = []
         address = ("127.0.0.1", 0)
         try:
@@ -69,6 +70,8 @@ class Settings:
             )
         if faults:
             raise ConfigurationError("\n".join(faults))
+        if not given and not needs_token:
+            return cls(address, "", is_generated=False, tls=context)
         return cls(address, given or secrets.token_urlsafe(24), not given, context)
 
     @property

@@ -7,11 +7,13 @@ import hashlib
 import json
 import re
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal
 
 from aiohttp import web
 
 from chargepoint_driver.config import WebConfig
+from chargepoint_driver.web.access import caller_of
+from chargepoint_driver.web.routes import roles_of_routes
 from chargepoint_driver.web.texts import COOKIE, Texts
 
 __all__ = ["Files", "add_headers"]
@@ -64,12 +66,16 @@ class Files:
         app.router.add_get("/", self._page)
         app.router.add_get("/page/{name:.+}", self._file)
 
-    def login(self, request: web.Request, *, wrong: bool) -> web.Response:
-        """Return the form that asks for the token."""
+    def login(
+        self, request: web.Request, fault: Literal["", "wrong", "expired"] = ""
+    ) -> web.Response:
+        """Return the form that asks for a key. `fault`: why the one before was refused."""
         language = self._language(request)
-        fault = b'<p class="fault" role="alert" id="wrong">{{login.wrong}}</p>' if wrong else b""
-        words = self.texts.fill(fault, language, {}, {}).decode()
-        return self._filled("login.html", language, 401 if wrong else 200, wrong=words)
+        words = b""
+        if fault:
+            words = b'<p class="fault" role="alert" id="wrong">{{login.%b}}</p>' % fault.encode()
+        filled = self.texts.fill(words, language, {}, {}).decode()
+        return self._filled("login.html", language, 401 if fault else 200, wrong=filled)
 
     def _imported(self, names: set[str]) -> set[str]:
         """Return modules and what they import at once, directly or not."""
@@ -78,7 +84,11 @@ class Files:
 
     async def _page(self, request: web.Request) -> web.Response:
         language = self._language(request)
+        caller = caller_of(request)
         site = {
+            "user": caller.name,
+            "role": caller.role,
+            "roles": roles_of_routes(),
             "title": self._config.title,
             "timeZone": self._config.time_zone,
             "language": language,

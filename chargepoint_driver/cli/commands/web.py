@@ -58,8 +58,9 @@ def web(
     """Serve a page of the chargers, and a JSON API under /api/v1, until interrupted.
 
     Prints one line of JSON when ready: url, and token if none was given. The token is that of the
-    environment variable CHARGEPOINT_WEB_TOKEN, else a new one at each start. It opens the page's
-    login form and, as X-API-Key, the API. Sheds of the page are renewed while this process runs.
+    environment variable CHARGEPOINT_WEB_TOKEN. Without it, and without keys in the section web of
+    the config, each start makes a new one. Token and keys open the page's login form and, as
+    X-API-Key, the API. Sheds of the page are renewed while this process runs.
     """
     try:
         from chargepoint_driver.web import Settings, WebServer  # noqa: PLC0415 - needs the extra
@@ -67,8 +68,14 @@ def web(
         raise ConfigurationError(
             f"{error.name} is not installed: pip install 'volttron-lib-chargepoint-driver[web]'"
         ) from None
-    settings = Settings.of(listen, allow_remote=allow_remote, certificate=certificate, key=key)
     accounts = _with_database(_read(config_file), config_file)
+    settings = Settings.of(
+        listen,
+        allow_remote=allow_remote,
+        certificate=certificate,
+        key=key,
+        needs_token=not _has_keys(accounts),
+    )
     with serving(log_file, max_log_bytes, logging.WARNING) as signals:
         server = _server(WebServer, accounts, settings, config_file)
         try:
@@ -98,6 +105,13 @@ def _server(make: Any, accounts: dict[str, Any], settings: Any, path: Path) -> A
     except ConfigurationError as error:
         lines = [f"{path}: {line.removeprefix('config: ')}" for line in str(error).splitlines()]
         raise ConfigurationError("\n".join(lines)) from None
+
+
+def _has_keys(accounts: dict[str, Any]) -> bool:
+    """Return True if the accounts file says who may log in."""
+    section = accounts.get("web")
+    names = ("keys", "keys_file", "proxy_login")
+    return isinstance(section, dict) and any(section.get(name) for name in names)
 
 
 def _with_database(accounts: dict[str, Any], path: Path) -> dict[str, Any]:

@@ -5,8 +5,9 @@ import { keep, make, part, say } from "./dom.js";
 import { clock, lasting } from "./format.js";
 import { model } from "./model.js";
 import { Panel } from "./detail.js";
+import { user } from "./roles.js";
 import { Stream } from "./stream.js";
-import { language, setLanguage, site, t } from "./texts.js";
+import { language, setLanguage, site, t, word } from "./texts.js";
 import { url } from "./url.js";
 import { VIEWS } from "./views.js";
 
@@ -106,6 +107,7 @@ onDone((words, milliseconds = 8000) => {
 
 function buildHead() {
   part("views").append(...Object.keys(VIEWS).map((name) => make("a", { href: name === "overview" ? "/" : `/?view=${name}`, "data-view": name, "data-link": "" }, t(`view.${name}`))));
+  part("user").textContent = t("role.user", { name: user.name, role: word("role", user.role) });
   const select = part("language");
   select.append(...Object.entries(site.languages).map(([code, name]) => make("option", { value: code, lang: code }, name)));
   select.value = language;

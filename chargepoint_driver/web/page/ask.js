@@ -3,6 +3,7 @@
 import { make, part, say } from "./dom.js";
 import { place } from "./format.js";
 import { model } from "./model.js";
+import { pathOf } from "./roles.js";
 import { shedFields } from "./shed.js";
 import { t } from "./texts.js";
 
@@ -36,10 +37,10 @@ const COMMANDS = {
     body: (form, thing) => ({ kind: thing.kind, what: thing.what, note: form.get("note") }),
   },
   release: {},
-  operative: { path: "availability", body: () => ({ type: "Operative" }) },
-  inoperative: { path: "availability", body: () => ({ type: "Inoperative" }) },
-  "reset-soft": { path: "reset", isWhole: true, body: () => ({ type: "Soft" }) },
-  "reset-hard": { path: "reset", isWhole: true, body: () => ({ type: "Hard" }) },
+  operative: { body: () => ({ type: "Operative" }) },
+  inoperative: { body: () => ({ type: "Inoperative" }) },
+  "reset-soft": { isWhole: true, body: () => ({ type: "Soft" }) },
+  "reset-hard": { isWhole: true, body: () => ({ type: "Hard" }) },
 };
 
 // `callback` gets a sentence, and for how many milliseconds it is to be seen, after each command.
@@ -107,7 +108,7 @@ function send({ name, command, thing }, fields) {
     where.cpid = thing.cpid;
     if (thing.connectorId && !command.isWhole) where.connectorId = thing.connectorId;
   }
-  return post(command.path ?? name, { ...where, ...fields });
+  return post(pathOf(name), { ...where, ...fields });
 }
 
 // Send a request to the API. `words`: what went wrong, "" when all is well; `warnings`: what the

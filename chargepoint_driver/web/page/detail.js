@@ -4,6 +4,7 @@ import { ask } from "./ask.js";
 import { button, keep, make, part, say } from "./dom.js";
 import { place } from "./format.js";
 import { model } from "./model.js";
+import { may, mayCommand, whyNot } from "./roles.js";
 import { t } from "./texts.js";
 import { url } from "./url.js";
 import { commandsOf } from "./values.js";
@@ -57,7 +58,7 @@ export class Panel {
   }
 
   tabsOf(row) {
-    return Object.keys(TABS).filter((name) => name !== "messages" || model.isDirect(row.account));
+    return Object.keys(TABS).filter((name) => name !== "messages" || (may("GET", "messages") && model.isDirect(row.account)));
   }
 
   open(row) {
@@ -66,6 +67,8 @@ export class Panel {
     this.key = row.key;
     this.chip = make("span", { class: "chip" });
     this.trouble = make("p", { class: "trouble" });
+    this.refused = make("p", { class: "hint", id: "panel-refused" }, whyNot("POST", "shed"));
+    this.refused.hidden = mayCommand("shed");
     this.commands = make("div", { class: "buttons", role: "group", "aria-label": t("panel.commands") });
     const title = make("h2", { id: "panel-title", tabindex: "-1" }, place(row));
     const close = button("\u00d7", () => this.leave(), { class: "close", "aria-label": t("panel.close"), title: t("panel.close") });
@@ -73,7 +76,7 @@ export class Panel {
     this.tabs.addEventListener("keydown", (event) => this.tabKey(event));
     this.body = make("div", { id: "tab-content", role: "tabpanel", tabindex: "0" });
     const where = make("p", { class: "hint" }, [row.cpid, row.account, ...row.groups.map((group) => model.groupName(row.account, group))].join(" \u00b7 "));
-    this.element.replaceChildren(make("div", { class: "head" }, title, this.chip, close), where, this.trouble, this.commands, this.tabs, this.body);
+    this.element.replaceChildren(make("div", { class: "head" }, title, this.chip, close), where, this.trouble, this.refused, this.commands, this.tabs, this.body);
     this.element.hidden = false;
     document.body.classList.add("with-panel");
     title.focus();
@@ -83,7 +86,7 @@ export class Panel {
     const names = commandsOf(row.port, model);
     if (row.troubles.some(({ kind }) => kind.startsWith("alarm:"))) names.push("clear-alarms");
     if (model.isDirect(row.account)) names.push(row.status.code === "Unavailable" ? "operative" : "inoperative", "release", "reset-soft", "reset-hard");
-    keep(this.commands, names, (name) => name, (name) => button(t(`command.${name}.button`), () => ask(name, this.row?.port ?? row.port), { "data-do": name, "aria-label": t(`command.${name}.of`, { place: row.place }) }));
+    keep(this.commands, names.filter(mayCommand), (name) => name, (name) => button(t(`command.${name}.button`), () => ask(name, this.row?.port ?? row.port), { "data-do": name, "aria-label": t(`command.${name}.of`, { place: row.place }) }));
   }
 
   async show(tab, row) {

@@ -4,6 +4,7 @@ import { ask } from "./ask.js";
 import { button, csv, make } from "./dom.js";
 import { DASH, clock, full, iso, place } from "./format.js";
 import { model } from "./model.js";
+import { mayCommand } from "./roles.js";
 import { t, word } from "./texts.js";
 
 export function whatOf(each) {
@@ -36,8 +37,8 @@ export function seenWords(each) {
 export function line(each) {
   const where = place(each);
   const buttons = make("span", { class: "buttons" });
-  if (!each.ended && !each.acknowledged) buttons.append(button(t("command.acknowledge.button"), () => ask("acknowledge", each), { "data-do": "acknowledge", "aria-label": t("command.acknowledge.of", { place: where, what: whatOf(each) }) }));
-  if (!each.ended && each.kind === "alarm") buttons.append(button(t("command.clear-alarms.button"), () => ask("clear-alarms", each), { "data-do": "clear-alarms", "aria-label": t("command.clear-alarms.of", { place: each.name || each.cpid }) }));
+  if (!each.ended && !each.acknowledged && mayCommand("acknowledge")) buttons.append(button(t("command.acknowledge.button"), () => ask("acknowledge", each), { "data-do": "acknowledge", "aria-label": t("command.acknowledge.of", { place: where, what: whatOf(each) }) }));
+  if (!each.ended && each.kind === "alarm" && mayCommand("clear-alarms")) buttons.append(button(t("command.clear-alarms.button"), () => ask("clear-alarms", each), { "data-do": "clear-alarms", "aria-label": t("command.clear-alarms.of", { place: each.name || each.cpid }) }));
   return [
     make("span", { class: "grow" }, make("strong", {}, whatOf(each)), ` ${where}`),
     make("span", { class: "hint grow" }, seenWords(each)),

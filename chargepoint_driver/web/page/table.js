@@ -5,6 +5,7 @@ import { ask } from "./ask.js";
 import { keep, make, say } from "./dom.js";
 import { kw } from "./format.js";
 import { model } from "./model.js";
+import { mayCommand } from "./roles.js";
 import { t } from "./texts.js";
 import { SHED_LOOKS, commandsOf } from "./values.js";
 
@@ -25,7 +26,7 @@ export class Table {
     this.grid = make("table", { role: "grid", class: "grid", tabindex: "0", "aria-label": label, "aria-describedby": "grid-keys" }, this.columnGroup, make("thead", { role: "rowgroup" }, this.headRow), this.body);
     this.space = make("div", { class: "grid-space" }, this.grid);
     this.scroller = make("div", { class: "grid-box card" }, this.space);
-    box.append(this.scroller, make("p", { id: "grid-keys", class: "hint keys" }, t("table.keys")));
+    box.append(this.scroller, make("p", { id: "grid-keys", class: "hint keys" }, t(mayCommand("shed") ? "table.keys" : "table.keys.view")));
     this.scroller.addEventListener("scroll", () => this.draw(), { passive: true });
     new ResizeObserver(() => this.draw()).observe(this.scroller);
     this.grid.addEventListener("keydown", (event) => this.key(event));

@@ -1,6 +1,7 @@
 // A port's values as the page shows them: what cannot be read now is as it was, with its time.
 
 import { DASH, UNKNOWN, ago, clock, kw, kwh, lasting, now, place, since } from "./format.js";
+import { mayCommand } from "./roles.js";
 import { t, word } from "./texts.js";
 
 // Values are asked for every 30 s or more often; older than this they are old.
@@ -140,7 +141,7 @@ export function sessionWords(row, model) {
   return t("session.words", { energy, time: lasting(since(row.session.startTime)) });
 }
 
-// The commands that can do something for a port, a station or a group now.
+// The commands that can do something for a port, a station or a group now, and that the user may send.
 export function commandsOf(thing, model) {
   const { shedState, shedStatus, stagedLoad, stagedPercent } = thing.values;
   const isShed = shedState === 1 || !["none", "released", undefined, null].includes(shedStatus);
@@ -148,5 +149,5 @@ export function commandsOf(thing, model) {
   const found = ["shed"];
   if (isShed || isStaged) found.push("clear");
   if (thing.connectorId && model.isDirect(thing.account)) found.push(model.running.has(keyOf(thing)) ? "stop" : "start");
-  return found;
+  return found.filter(mayCommand);
 }
