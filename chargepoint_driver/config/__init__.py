@@ -2,10 +2,12 @@
 
 `device` tells which backend a driver config is of, `chargepoint` and `ocpp` (with
 `ocpp_device`) are the two of them, `agent` is the caching agent's, `web` the page's with its
-`web_keys`, `words` what they share, `texts` reads files as the config store does.
+`web_keys`, `billing` that of costs, `words` what they share, `texts` reads files as the config
+store does.
 """
 
 from chargepoint_driver.config.agent import AgentAccountConfig, AgentConfig
+from chargepoint_driver.config.billing import BillingConfig, PricePeriod, TariffConfig
 from chargepoint_driver.config.common import HOST_KEYS
 from chargepoint_driver.config.device import Account, Device, read_device
 from chargepoint_driver.config.ocpp_device import OcppAccount, OcppDevice
@@ -20,11 +22,14 @@ __all__ = [
     "AgentAccount",
     "AgentAccountConfig",
     "AgentConfig",
+    "BillingConfig",
     "Device",
     "DeviceConfig",
     "OcppAccount",
     "OcppDevice",
+    "PricePeriod",
     "ShedSettings",
+    "TariffConfig",
     "WebConfig",
     "read_device",
 ]

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from chargepoint_driver.config.billing import BillingConfig
 from chargepoint_driver.config.common import METRICS_PORT, explain, keys_of, metrics_address
 from chargepoint_driver.config.device import BACKENDS, unknown_backend
 from chargepoint_driver.config.ocpp import faults_of
@@ -21,7 +22,7 @@ AgentAccountConfig: TypeAlias = AgentAccount | OcppAccount
 """An account as the caching agent holds it."""
 
 
-_KEYS = frozenset({"accounts", "metrics_port", "web"})
+_KEYS = frozenset({"accounts", "billing", "metrics_port", "web"})
 
 
 class AgentConfig(BaseModel):
@@ -38,11 +39,13 @@ class AgentConfig(BaseModel):
     ) -> tuple[AgentConfig, list[str]]:
         """(the accounts that are good, what is wrong with the others and the rest)."""
         faults = [f"{source}: unknown key {key!r}; remove it" for key in fields if key not in _KEYS]
-        try:
-            # The page's settings. The agent does not use them, and says where they are wrong.
-            WebConfig.from_dict(fields)
-        except ConfigurationError as error:
-            faults += str(error).splitlines()
+        # Settings of the page and of reports. The agent does not use them, and says where they are
+        # wrong.
+        for section in (WebConfig, BillingConfig):
+            try:
+                section.from_dict(fields)
+            except ConfigurationError as error:
+                faults += str(error).splitlines()
         port = fields.get("metrics_port")
         try:
             metrics_address(port)

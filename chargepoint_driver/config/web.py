@@ -14,11 +14,24 @@ from chargepoint_driver.config.common import explain, keys_of, printable
 from chargepoint_driver.config.web_keys import Role, WebKey, key_name
 from chargepoint_driver.errors import ConfigurationError
 
-__all__ = ["HistorianConfig", "ProxyLogin", "WebConfig"]
+__all__ = ["HistorianConfig", "ProxyLogin", "WebConfig", "zone_name"]
 
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
 # They have another meaning here.
 _TAKEN_HEADERS = {"authorization", "cookie", "host", "origin", "x-api-key", "x-forwarded-for"}
+
+
+def zone_name(name: str | None) -> str | None:
+    """Return the name of a zone that this machine knows; None stays. Raises ValueError."""
+    if name is not None:
+        try:
+            ZoneInfo(name)
+        except (OSError, ValueError, LookupError):
+            raise ValueError(
+                f"{name!r} is not a time zone of this machine; write one like Europe/Berlin, "
+                "or install the package tzdata"
+            ) from None
+    return name
 
 
 class HistorianConfig(BaseModel):
@@ -107,19 +120,7 @@ class WebConfig(BaseModel):
                 raise ValueError(f"{name!r}: must not have blanks around it")
         return keys
 
-    @field_validator("time_zone")
-    @classmethod
-    def _check_zone(cls, name: str | None) -> str | None:
-        """Return the name of a zone that this machine knows."""
-        if name is not None:
-            try:
-                ZoneInfo(name)
-            except (OSError, ValueError, LookupError):
-                raise ValueError(
-                    f"{name!r} is not a time zone of this machine; write one like Europe/Berlin, "
-                    "or install the package tzdata"
-                ) from None
-        return name
+    _zone = field_validator("time_zone")(zone_name)
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> WebConfig:

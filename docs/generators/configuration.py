@@ -11,7 +11,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from chargepoint_driver.config import AgentAccount, DeviceConfig, OcppAccount, OcppDevice, WebConfig
+from chargepoint_driver.config import (
+    AgentAccount,
+    BillingConfig,
+    DeviceConfig,
+    OcppAccount,
+    OcppDevice,
+    WebConfig,
+)
 from docs.generators.table import table
 
 
@@ -56,6 +63,13 @@ SECTIONS = (
         "it. The caching agent takes it too, and does not use it. See [the page](web.md).",
         WebConfig,
     ),
+    Section(
+        "Costs",
+        "The section `billing` of an accounts file, next to `accounts`. `chargepoint-driver web`, "
+        "`sessions --costs` and `report` read it. The caching agent takes it too, and does not use "
+        "it. See [costs of sessions](../how-to/costs.md).",
+        BillingConfig,
+    ),
 )
 
 _WORDS = {
@@ -63,6 +77,7 @@ _WORDS = {
     "integer": "whole number",
     "number": "number",
     "boolean": "true or false",
+    "date": "date",
     "path": "path",
     "password": "text, kept secret",
 }
