@@ -87,7 +87,7 @@ class OcppBackend:
         system = CentralSystem(account, self._now)
         system.alert = self._alert
         system.start()
-        system.listen(self._tell)
+        system.listen(self._on_event)
         return system
 
     # ---- reading -------------------------------------------------------------------------
@@ -142,7 +142,7 @@ class OcppBackend:
                     self._newest.update(asked)
         return found
 
-    def _tell(self, event: dict[str, Any]) -> None:
+    def _on_event(self, event: dict[str, Any]) -> None:
         """A message came, on the central system's own thread."""
         if event["action"] in _OF_SESSIONS:
             with self._lock:
@@ -176,7 +176,7 @@ class OcppBackend:
     # ---- writing -------------------------------------------------------------------------
 
     def shed(self, target: Target, limit: Limit, minutes: float) -> None:
-        """Limit the load of a charge point or connector for so many minutes (0 = no end)."""
+        """Limit the load of a charge point or connector for `minutes` (0 = no end)."""
         self._counts["shed"] += 1
         self._system.shed(target, limit, minutes)
 
@@ -228,7 +228,7 @@ class OcppBackend:
         if not self._account.allow_call:
             raise PermissionDeniedError(
                 f"{what} was not sent: this account does not allow it; set allow_call to true "
-                "beside its database"
+                "in the entry that names its database"
             )
 
     def stored_messages(
@@ -315,7 +315,7 @@ class OcppBackend:
         self._account = account
 
     def close(self) -> None:
-        """Hang up and let go of the database. Safe to call more than once."""
+        """Close all connections and the database. Safe to call more than once."""
         with self._starting:
             for path, backend in list(self._running.items()):
                 if backend is self:

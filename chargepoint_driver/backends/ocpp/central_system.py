@@ -29,7 +29,7 @@ from chargepoint_driver.text import get_logger
 __all__ = ["CentralSystem"]
 
 _log = get_logger(__name__)
-_TOO_SLOW = "a subscriber is too slow; it is told to read everything again"
+_TOO_SLOW = "a subscriber is too slow; it gets a reset and reads everything again"
 
 
 class CentralSystem(NamedOperations, StoredRecords):
@@ -294,7 +294,7 @@ class CentralSystem(NamedOperations, StoredRecords):
 
     def alarms_cleared(self, station_id: str) -> str | None:
         """Return when `clear_alarms` was last done, ISO 8601. Raises NotFoundError."""
-        return iso(self._running.point(station_id).worked.get(ALARMS_CLEARED))
+        return iso(self._running.point(station_id).learned.get(ALARMS_CLEARED))
 
     # ---- calls ---------------------------------------------------------------------------
 
@@ -321,7 +321,7 @@ class CentralSystem(NamedOperations, StoredRecords):
         return answer
 
     def shed(self, target: Target, limit: Limit, minutes: float) -> None:
-        """Limit the load of a charge point or connector for so many minutes (0 = no end).
+        """Limit the load of a charge point or connector for `minutes` (0 = no end).
         WriteRejectedError when it does not take the limit."""
         csms = self._running
         point = csms.point(target.station_id)

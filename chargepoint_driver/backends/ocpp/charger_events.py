@@ -1,4 +1,4 @@
-"""The record of what chargers said: stored, counted, and told to those who listen."""
+"""Event log of the chargers: stores and counts events, and calls listeners."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ class ChargerEvents:
         # Takes a connector with a limit whose charger has said something.
         self.observe: Callable[[Charger, Connector], None] | None = None
 
-    def note(self, request: Request, connector: int | None, time_s: float, data: Any) -> None:
+    def record_event(
+        self, request: Request, connector: int | None, time_s: float, data: Any
+    ) -> None:
         """Record a message, and observe the limit of its connector."""
         point = request.point
         self.touched.add(point.station_id)
@@ -45,7 +47,7 @@ class ChargerEvents:
         if request.action != "Heartbeat":
             self.record(point, request.action, connector, time_s, request.received_s, data)
         elif self.listeners:
-            self._tell(point, request.action, connector, time_s, request.received_s, data)
+            self._publish(point, request.action, connector, time_s, request.received_s, data)
         if connector is not None and connector in point.connectors:
             found = point.connectors[connector]
             if found.limit is not None and self.observe is not None:
@@ -80,7 +82,7 @@ class ChargerEvents:
             received_s, time_s, point.station_id, connector, action, msgspec.json.encode(data)
         )
         if self.listeners:
-            self._tell(point, action, connector, time_s, received_s, data)
+            self._publish(point, action, connector, time_s, received_s, data)
 
     def add(
         self,
@@ -91,12 +93,12 @@ class ChargerEvents:
         received_s: float,
         data: dict[str, Any],
     ) -> None:
-        """Store an event that is no message of a charger. Nothing waits for it."""
+        """Store an event that does not come from a charger's message. Nothing waits for it."""
         self.touched.add(station_id)
         self.store.event(received_s, time_s, station_id, connector, action, data)
         self.store.committed()
 
-    def _tell(
+    def _publish(
         self,
         point: Charger,
         action: str,

@@ -23,7 +23,7 @@ from chargepoint_driver.backends.ocpp.model.live_clock import LiveClock, moved
 from chargepoint_driver.backends.ocpp.model.plan import PLANS
 from chargepoint_driver.backends.ocpp.model.quirks import quirks_of
 from chargepoint_driver.backends.ocpp.protocol import v16, v201
-from chargepoint_driver.backends.ocpp.protocol.own_requests import note_answer, note_request
+from chargepoint_driver.backends.ocpp.protocol.own_requests import record_answer, record_request
 from chargepoint_driver.backends.ocpp.protocol.requests import RequestBuilder, RequestPayload
 from chargepoint_driver.backends.ocpp.protocol.set_up import SetUp
 from chargepoint_driver.backends.ocpp.protocol.v16.outbound import RequestBuilder16
@@ -63,7 +63,7 @@ from chargepoint_driver.text import get_logger
 __all__ = ["ALARMS_CLEARED", "Csms"]
 
 ALARMS_CLEARED = "alarms_cleared_s"
-"""Where a charge point's record keeps when its alarms were last put away."""
+"""Key of a charger's record: when its alarms were last cleared."""
 
 _log = get_logger(__name__)
 _DIALECTS = {"1.6": v16.DIALECT, "2.0.1": v201.DIALECT, "2.1": v201.DIALECT_21}
@@ -101,7 +101,11 @@ class Csms:
             raise
         self._lines = RateLimitedLog(_log)
         self.log = ChargerEvents(self.store, self._lines)
-        self.counters, self.count, self.note = self.log.counters, self.log.count, self.log.note
+        self.counters, self.count, self.record_event = (
+            self.log.counters,
+            self.log.count,
+            self.log.record_event,
+        )
         self.touched = self.log.touched
         self._housekeeping = Housekeeping(self, self._lines)
         self.store.on_lock = lambda text: self.log.count_outside("database_locked", text)
@@ -117,7 +121,7 @@ class Csms:
             self.ask,
             self.outbound,
             self.learn,
-            lambda point: self.save_point(point, worked=point.worked),
+            lambda point: self.save_point(point, worked=point.learned),
             now,
         )
         self.limiter = Limiter(
@@ -183,7 +187,7 @@ class Csms:
         return self._front.connections
 
     def spawn(self, work: Awaitable[Any]) -> None:
-        """Do something beside; what goes wrong in it is counted."""
+        """Run `work` as a task of its own; count its failure."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -317,7 +321,7 @@ class Csms:
                 self._set_up.disconnected(point)
                 self.spawn(link.close(1012, reason))
 
-    # ---- the desk of the handlers --------------------------------------------------------
+    # ---- the context of the handlers -----------------------------------------------------
 
     async def booted(self, point: Charger) -> None:
         link = point.link
@@ -341,8 +345,8 @@ class Csms:
         self._look_up_quirks(point)
         self.save_point(point, boot=point.boot)
         # Whether it still has its plans is not known; the next write of one is sent.
-        if point.worked.pop(PLANS, None):
-            self.save_point(point, worked=point.worked)
+        if point.learned.pop(PLANS, None):
+            self.save_point(point, worked=point.learned)
         self._set_up.booted(point, link)
         await self.limiter.put_back(point)
 
@@ -388,7 +392,7 @@ class Csms:
         if link is None:
             raise TransientError(f"{point.station_id} is not connected; {action} was not sent")
         station_id, now_s = point.station_id, self.now()
-        self._keep(point, lambda: note_request(self.store, station_id, action, payload, now_s))
+        self._keep(point, lambda: record_request(self.store, station_id, action, payload, now_s))
         try:
             answer = await link.call(action, payload, timeout_s, drop=drop)
         except ChargePointError as error:
@@ -396,18 +400,18 @@ class Csms:
             if not isinstance(error, (CallRefusedError, OutcomeUnknownError)):
                 raise
             status = "Rejected" if isinstance(error, CallRefusedError) else None
-            self._note_answer(point, action, payload, status)
+            self._record_answer(point, action, payload, status)
             raise
         self.requests[named(version, action), "ok"] += 1
-        self._note_answer(point, action, payload, str(answer.get("status")))
+        self._record_answer(point, action, payload, str(answer.get("status")))
         self._set_up.answered(point, action, payload, answer)
         return answer
 
-    def _note_answer(
+    def _record_answer(
         self, point: Charger, action: str, payload: dict[str, Any], status: str | None
     ) -> None:
         args = self.store, point.station_id, action, payload, status, self.now()
-        self._keep(point, lambda: note_answer(*args))
+        self._keep(point, lambda: record_answer(*args))
 
     def _keep(self, point: Charger, write: Callable[[], None]) -> None:
         """Write something down. Where that cannot be, the request goes on all the same."""
@@ -438,9 +442,9 @@ class Csms:
 
     async def clear_alarms(self, point: Charger) -> None:
         """Put the errors received until now away, for good."""
-        point.worked[ALARMS_CLEARED] = self.now()
+        point.learned[ALARMS_CLEARED] = self.now()
         await self.writable()
-        self.store.save_point(point.station_id, worked=point.worked)
+        self.store.save_point(point.station_id, worked=point.learned)
         await self.stored()
 
     async def writable(self) -> None:

@@ -61,7 +61,7 @@ class EventFollower:
         self._thread.join(5)
 
     def _run(self) -> None:
-        told = 0
+        reported = 0
         while not self._stopped:
             wake = Signal()
             self._wake = wake
@@ -71,8 +71,8 @@ class EventFollower:
             self._wake = None
             while self._events:
                 try:
-                    if self._lost != told:
-                        lost, told = self._lost - told, self._lost
+                    if self._lost != reported:
+                        lost, reported = self._lost - reported, self._lost
                         self._callback(_events_lost(lost))
                     self._callback(self._events.popleft())
                 except Exception:  # noqa: BLE001 - logged; the others go on

@@ -52,8 +52,8 @@ class Housekeeping:
                 if point.last_seen_s is not None and point.last_seen_s != point.saved_seen_s:
                     point.saved_seen_s = point.last_seen_s
                     self._csms.store.save_point(point.station_id, last_seen=point.last_seen_s)
-                if point.counters and point.note_departures():
-                    self._csms.store.save_point(point.station_id, worked=point.worked)
+                if point.counters and point.record_departures():
+                    self._csms.store.save_point(point.station_id, worked=point.learned)
         except StoreError as error:
             self._csms.count(None, "not_stored", str(error))
 

@@ -303,7 +303,7 @@ def _number(request: web.Request, name: str, default: float, most: float) -> flo
 
 
 def _with_whole_paths(content: Any) -> Any:
-    """Settings as JSON has them; whoever reads them may work in another folder."""
+    """Return settings as JSON with absolute paths: the reader may run in another folder."""
     if isinstance(content, dict):
         return {key: _with_whole_paths(value) for key, value in content.items()}
     return str(content.expanduser().absolute()) if isinstance(content, Path) else content

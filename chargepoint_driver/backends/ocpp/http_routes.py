@@ -82,7 +82,10 @@ ROUTES: tuple[Route, ...] = (
         "/events",
         "events",
         "Stored events, oldest first",
-        queries=(("after", "only of higher ids"), ("limit", "at most so many, up to 1000")),
+        queries=(
+            ("after", "only of higher ids"),
+            ("limit", "the greatest number of events, up to 1000"),
+        ),
     ),
     Route("GET", "/counters", "counters", "What was out of order, over all"),
     Route("GET", "/health", "health", "Sockets, and what was refused"),

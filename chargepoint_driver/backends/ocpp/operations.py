@@ -165,7 +165,7 @@ async def _list_version(csms: Csms, point: Charger, asked: args.Nothing) -> dict
 
 
 async def _version_of_list(csms: Csms, point: Charger) -> int | None:
-    """The version of the local list; None where the charger says that it has none."""
+    """Return the version of the local list; None if the charger reports that it has no list."""
     out = csms.outbound(point)
     version = out.read_list_version(await csms.ask(point, ("GetLocalListVersion", {})))
     if version is None:

@@ -1,4 +1,4 @@
-"""The commands of the catalogue's CommandRegister, from any value that can be meant."""
+"""Commands of the catalogue's CommandRegister, from any valid value."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def _remote_start(system: CentralSystem, target: Target, value: object) -> str:
 
 
 def _remote_stop(system: CentralSystem, target: Target, value: object) -> str:
-    if not _truth(target, "remoteStop", value):
+    if not _boolean(target, "remoteStop", value):
         return ""
     system.remote_stop(target.station_id, target.port)
     return "Accepted"
 
 
 def _availability(system: CentralSystem, target: Target, value: object) -> str:
-    operative = _truth(target, "availability", value)
+    operative = _boolean(target, "availability", value)
     return system.availability(target.station_id, target.port or 0, operative)
 
 
@@ -50,7 +50,7 @@ def _reset(system: CentralSystem, target: Target, value: object) -> str:
 
 
 def _unlock(system: CentralSystem, target: Target, value: object) -> str:
-    if not _truth(target, "unlock", value):
+    if not _boolean(target, "unlock", value):
         return ""
     port = target.port
     if port is None:
@@ -76,7 +76,7 @@ ORDERS: Mapping[str, Order] = {
 }
 
 
-def _truth(target: Target, name: str, value: object) -> bool:
+def _boolean(target: Target, name: str, value: object) -> bool:
     text = _text(value)
     if text in _ON:
         return True

@@ -34,7 +34,7 @@ _SAID = ("ocpp_status", "error_code", "vendor_error_code", "info")
 def record_of(
     view: ChargerView, config: OcppConfig, sessions: Sessions, cleared: str | None
 ) -> StationRecord:
-    """Return all that the catalogue has of one charger. `cleared`: alarms until then are put away.
+    """Return all that the catalogue has of one charger. `cleared`: alarms until then are over.
 
     What belongs to the whole charger is looked up when it is asked for: most devices are a
     connector."""

@@ -33,7 +33,7 @@ STATUSES: Mapping[str, tuple[bool, str]] = {
     "Unavailable": (False, "UNKNOWN"),
     "Faulted": (False, "UNKNOWN"),
 }
-# Nothing flows in these, whatever a meter says.
+# Nothing flows in these, whatever a meter reports.
 NO_LOAD = {"Available", "Finishing", "Faulted", "SuspendedEV", "SuspendedEVSE"}
 NO_LOAD_STATES = {"EVConnected", "SuspendedEV", "SuspendedEVSE", "Idle"}
 # Nothing can flow in these in either direction.
@@ -133,8 +133,10 @@ def view_of(point: Charger, now_s: float, heartbeat_s: float) -> ChargerView:
     real = [view for number, view in views.items() if number != 0]
     last = connectors.get(point.last_status_connector or 0)
     if main is not None and last is main and main.is_doubted:
-        told = [each for each in connectors.values() if each is not main and each.status_received_s]
-        last = max(told, key=lambda each: each.status_received_s or 0.0, default=None)
+        known = [
+            each for each in connectors.values() if each is not main and each.status_received_s
+        ]
+        last = max(known, key=lambda each: each.status_received_s or 0.0, default=None)
     errors = any(_recent(connector, now_s) for connector in connectors.values())
     inoperative = any(
         each is not None and not each.is_doubted and not _operative(each.status)
@@ -172,8 +174,8 @@ def view_of(point: Charger, now_s: float, heartbeat_s: float) -> ChargerView:
 
 
 def is_up(point: Charger, now_s: float, heartbeat_s: float) -> bool:
-    """Return True if the socket is open and something came within two heartbeats. What never booted
-    is no charge point before it sends a message, nor once it leaves our requests without answer."""
+    """Return True if the socket is open and something came within two heartbeats. A charger
+    that never booted is not up before its first message, nor once our requests get no answer."""
     link = point.link
     if link is None or point.last_seen_s is None:
         return False
@@ -208,7 +210,7 @@ def _feeds_back(point: Charger, connector: Connector, now_s: float) -> bool:
 
 
 def _limit_view(point: Charger, connector: Connector | None, now_s: float) -> dict[str, Any] | None:
-    """The limit of a connector (0: of the charge point), beside the load measured under it."""
+    """The limit of a connector (0: of the charger), with the load measured under it."""
     if connector is None or connector.limit is None:
         return None
     concerned = [connector]

@@ -235,8 +235,8 @@ class SoapBackend:
         key: Callable[[_Row], Hashable],
         no_match_is_empty: bool,
     ) -> list[_Row]:
-        """The rows of all pages. A page that brings nothing new is the last one, whatever its
-        flag says: some services repeat a page, or raise the flag permanently."""
+        """The rows of all pages. A page that brings nothing new is the last one, whatever
+        its flag: some services repeat a page, or raise the flag permanently."""
         rows: dict[Hashable, _Row] = {}
         received = 0
         for _ in range(_MAX_PAGES):
@@ -378,7 +378,7 @@ class SoapBackend:
         refused = error_codes.of_http_status(answer.status, answer.retry_after_s, caller)
         if refused is None:
             return read(answer.content, caller)
-        # A SOAP fault says more than the HTTP status that carries it, but for 'who are you'.
+        # A SOAP fault explains more than its HTTP status, except for failed authentication.
         if not isinstance(refused, AuthenticationError):
             try:
                 parser.read(answer.content, caller)
@@ -416,7 +416,7 @@ class SoapBackend:
 
 
 def _target(target: Target, amount: dict[str, Any]) -> dict[str, Any]:
-    """Exactly one of group, station and ports: an empty element beside it is an error."""
+    """Exactly one of group, station and ports: another, empty element is an error."""
     if target.group is not None:
         if not target.group.isascii() or not target.group.isdigit():
             raise ConfigurationError(f"{target}: sgID must be a whole number; correct stationGroup")
@@ -439,7 +439,7 @@ def _event_key(event: Any) -> Hashable:
 
 
 def _long(text: str) -> int | None:
-    """A session's id as the query's xsd:long; None for what is no such number."""
+    """Return a session's id as the query's xsd:long; None for any other text."""
     if not text.isascii() or not text.isdigit() or int(text[:20]) >= 1 << 63:
         return None
     return int(text[:20])

@@ -55,7 +55,7 @@ def to_boolean(text: str | None) -> bool | Unreadable | None:
 
 @_memo
 def to_datetime(text: str | None) -> str | Unreadable | None:
-    """ISO 8601 in UTC. A time without zone is UTC, as the service's guide says."""
+    """Return ISO 8601 in UTC. A time without zone is UTC, by the service's guide."""
     text = to_string(text)
     if text is None:
         return None

@@ -20,8 +20,8 @@ class Unpacker:
     """One answer's body, piece by piece."""
 
     def __init__(self, encoding: str) -> None:
-        """`encoding` is what the header Content-Encoding says, '' without one. Raises ValueError
-        for one that was not asked for."""
+        """`encoding` is the header Content-Encoding, '' without one. Raises ValueError for one
+        that was not asked for."""
         encoding = encoding.strip().lower()
         if encoding not in _PLAIN | _PACKED:
             raise ValueError(f"unknown Content-Encoding {encoding[:40]!r}")

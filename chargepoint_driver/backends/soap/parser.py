@@ -117,7 +117,7 @@ class Parsed(NamedTuple):
 
 
 class Page(NamedTuple):
-    """One page of rows: how many the reply holds, and whether it says that more follow."""
+    """One page of rows: how many the reply holds, and whether its flag announces more."""
 
     rows: list[Any]
     received: int
@@ -138,8 +138,8 @@ def page(content: bytes, caller: Caller, call: Call, rows: Rows) -> Page:
 def read(content: bytes, caller: Caller) -> Parsed:
     """The operation's element of a reply; what is damaged in the texts of a read is marked.
 
-    Raises the error that the reply's fault or code stands for, InvalidReplyError for what is no
-    reply at all. `holds_rows` is False for the codes that mean 'nothing of the kind exists'.
+    Raises the error that the reply's fault or code stands for, InvalidReplyError for any other
+    content. `holds_rows` is False for the codes that mean 'nothing of the kind exists'.
     """
     content = recovery.trimmed(content)
     try:
@@ -172,7 +172,7 @@ def payload(content: bytes, caller: Caller) -> tuple[etree._Element, bool]:
 
 
 class NotXmlError(Exception):
-    """A reply is not well-formed. The text says whose, and why."""
+    """A reply is not well-formed. The text has the caller and the reason."""
 
 
 def tree(content: bytes, caller: Caller) -> etree._Element:
@@ -207,7 +207,7 @@ def opened(root: etree._Element, caller: Caller) -> tuple[etree._Element, bool]:
     body = root.find(f"{_ENVELOPE}Body")
     answer = next(iter(body.iterchildren(tag=etree.Element)), None) if body is not None else None
     if root.tag != f"{_ENVELOPE}Envelope" or answer is None:
-        raise InvalidReplyError(f"{caller}: the reply is no SOAP answer ({_brief(root.tag)})")
+        raise InvalidReplyError(f"{caller}: the reply is not a SOAP answer ({_brief(root.tag)})")
     if answer.tag == f"{_ENVELOPE}Fault":
         raise error_codes.of_soap_fault(
             _brief(answer.findtext("faultcode")), _brief(answer.findtext("faultstring")), caller
@@ -227,7 +227,7 @@ def opened(root: etree._Element, caller: Caller) -> tuple[etree._Element, bool]:
 
 
 def wants_more(answer: etree._Element) -> bool:
-    """Return True if the reply says that another page follows (moreFlag; MoreFlag in sessions)."""
+    """Return True if the reply announces another page (moreFlag; MoreFlag in sessions)."""
     flag = to_string(answer.findtext("moreFlag")) or to_string(answer.findtext("MoreFlag"))
     return (flag or "0").lower() not in {"0", "false"}
 
@@ -255,7 +255,7 @@ def station(element: etree._Element, call: Call) -> StationRecord | None:
 
 
 def fields(element: etree._Element, levels: tuple[Level, Level]) -> tuple[_Fields, list[_Fields]]:
-    """Return what the element of a station says: of the station, and of each of its ports."""
+    """Return the fields in the element of a station: its own, and those of each of its ports."""
     top, port_level = levels
     values: _Fields = {}
     ports = []
@@ -365,7 +365,7 @@ def _read(
 
 
 def _take(child: etree._Element, level: Level, values: dict[str, Value | Unreadable]) -> None:
-    """Add what one child element says. Of an element that repeats, the first counts."""
+    """Add the values of one child element. Of an element that repeats, the first counts."""
     wanted = level.texts.get(child.tag)
     if wanted is not None:
         name, memo = wanted

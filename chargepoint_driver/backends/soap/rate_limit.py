@@ -1,4 +1,4 @@
-"""Not more than so many calls in any minute, writes before reads."""
+"""Rate limit for one account: calls in any minute, writes before reads."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ class _Pieces:
 
 
 def _is_plain(text: str) -> bool:
-    """Return True if what stands between the tags is XML, and says what it seems to say."""
+    """Return True if the text between the tags is XML that needs no decoding."""
     return (
         # To find one character is fast, to find three is not.
         ("]" not in text or "]]>" not in text)

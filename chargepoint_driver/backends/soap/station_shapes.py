@@ -25,7 +25,7 @@ _BLANK = " \t\r\n"
 # `converters.to_float`, and not so long that it becomes infinite.
 _TEXT, _NUMBER = r"[^<\0-\x1f]*", "[0-9.-]{0,24}"
 _FLOATS = MEMOS[Kind.FLOAT]
-# The ampersand last: what it is the first character of is no reference.
+# The ampersand last: the text that it begins is not read as a reference.
 _REFERENCES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&"))
 
 

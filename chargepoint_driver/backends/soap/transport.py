@@ -119,8 +119,8 @@ class HttpTransport:
 
     @contextmanager
     def _connections(self, caller: Caller) -> Iterator[requests.Session]:
-        """Connections that are kept for reads; a new one for a write, since the service may
-        close a kept one just then, and whether the write had arrived could not be told."""
+        """Connections that are kept for reads; a new one for a write. The service may close a
+        kept one just then, and nobody would know whether the write had arrived."""
         if not caller.is_write:
             yield self._session
             return

@@ -44,7 +44,7 @@ class IdTag:
     max_concurrent: int | None = None
 
     def status_at(self, now_s: float, running: int = 0) -> str:
-        """Return OCPP's word for it, while so many other transactions run with it."""
+        """Return OCPP's status of it, while `running` other transactions use it."""
         if self.status != "Accepted":
             return self.status
         if self.expires_s is not None and now_s >= self.expires_s:

@@ -1,4 +1,4 @@
-"""Bounds in sum: what one charge point may have remembered of it, however often it says more."""
+"""Bounds of what the central system keeps of one charger, whatever the charger sends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_SETTINGS_BYTES = 262_144
 MAX_CONNECTORS = 128
 """Connectors, or EVSEs, that are known of one charge point."""
 MAX_PARTS = 16
-"""Connectors of one EVSE that are told apart."""
+"""Connectors of one EVSE that are kept separately."""
 _MAX_CHARS = 500
 _MAX_RAW_BYTES = 8_192
 

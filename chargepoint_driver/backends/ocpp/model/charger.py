@@ -29,18 +29,18 @@ __all__ = [
 
 # "Not a real error" by the specification's table of error codes: the vehicle does not talk.
 EV_COMMUNICATION_ERROR = "evcommunicationerror"
-# An errorCode, or a vendor's, that says there is no error of the charge point.
+# An errorCode, or a vendor's, that stands for no error of the charger.
 NO_ERROR = {"", "0", "0x0", "0x0000", "noerror", "no error", "none", "ok", EV_COMMUNICATION_ERROR}
 
 
 def is_fault(code: str | None) -> bool:
-    """Return True if an errorCode, or a vendor's, says that something is wrong."""
+    """Return True if an errorCode, or a vendor's, reports an error."""
     return code is not None and code.strip().lower() not in NO_ERROR
 
 
 DEPARTURES = "departures"
-"""Where a charge point's stored record keeps what was out of order (`note_departures`)."""
-# Places of one kind that are told apart in `ChargePoint.forgiven`.
+"""Where a charge point's stored record keeps what was out of order (`record_departures`)."""
+# The greatest number of places of one kind in `Charger.forgiven`.
 MAX_PLACES = 50
 _MAX_PLACE_CHARS = 120
 
@@ -96,8 +96,8 @@ class Link(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """One charging session. `transaction_id` is ours; `wire_id` is what the charge point says,
-    and in OCPP 1.6 mostly the same. `alias` is what some say instead while it runs."""
+    """One charging session. `transaction_id` is ours. `wire_id` is the charger's, in OCPP 1.6
+    mostly the same. `alias` is another id that some chargers use while it runs."""
 
     transaction_id: int
     wire_id: str
@@ -210,7 +210,7 @@ class Charger:
     boot: dict[str, Any] = field(default_factory=dict)
     configuration: dict[str, Any] = field(default_factory=dict)
     # What a charge point refused or took before, so that it is not tried again.
-    worked: dict[str, Any] = field(default_factory=dict)
+    learned: dict[str, Any] = field(default_factory=dict)
     connectors: dict[int, Connector] = field(default_factory=dict)
     last_status_connector: int | None = None
     status_asked_s: float = float("-inf")  # the last TriggerMessage for statuses that was taken
@@ -237,15 +237,15 @@ class Charger:
         """Return True if its messages are held to their schemas."""
         return self.quirks.validation == "strict"
 
-    def note_departures(self) -> bool:
+    def record_departures(self) -> bool:
         """Put what was out of order since the start among what is stored. True where that is
         more than before."""
         known = {
             "counters": dict(self.counters),
             "forgiven": {kind: dict(places) for kind, places in self.forgiven.items()},
         }
-        changed: bool = self.worked.get(DEPARTURES) != known
-        self.worked[DEPARTURES] = known
+        changed: bool = self.learned.get(DEPARTURES) != known
+        self.learned[DEPARTURES] = known
         return changed
 
     def forgive(self, kind: str, place: str) -> None:

@@ -45,8 +45,8 @@ class LimitState:
     value: float | None = None
     purposes: tuple[str, ...] = ()
     refused: str | None = None
-    # The load was above it for longer than taking effect may last: nothing that the charger says
-    # of it confirms it any more. `tried`: unit, kind and level of the forms that did not help.
+    # The load was above it for longer than taking effect may last: no report of the charger
+    # confirms it any more. `tried`: unit, kind and level of the variants that did not help.
     contradicted: bool = False
     tried: tuple[tuple[str, str, int], ...] = ()
 
@@ -54,7 +54,7 @@ class LimitState:
         return self.until_s is not None and now_s >= self.until_s
 
     def is_satisfied_by(self, kw: float) -> bool:
-        """Return True if who is held to so many kW keeps to this limit."""
+        """Return True if a charger limited to `kw` satisfies this limit."""
         most_kw = self.requested_kw if self.accepted_kw is None else self.accepted_kw
         return kw <= most_kw * 1.01 + 0.01
 
@@ -65,8 +65,7 @@ class LimitState:
 
     @property
     def is_in_doubt(self) -> bool:
-        """Return True if it was sent, nothing is known of what became of it, and there was none
-        before."""
+        """Return True if it was sent with unknown result, and no limit was accepted before."""
         return self.accepted_kw is None and self.refused == OutcomeUnknownError.code
 
     def is_contradicted_by(self, load_kw: float | None) -> bool:

@@ -2,7 +2,7 @@
 
 What is live is judged by receipt on the monotonic clock. `LiveClock` counts monotonic seconds from
 the time of day at its start. When the machine's clock is set, `follow` returns by how much, and
-whoever keeps moments moves them along (`moved`): their ages stay what they are.
+all stored moments move by as much (`moved`): their ages stay what they are.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def moved(point: Charger, step_s: float, now_s: float) -> None:
     if step_s < 0:
         point.lag_s = None
     elif point.lag_s is not None:
-        # Its own clock stands still meanwhile, or follows: then its next message says so.
+        # Its own clock stands still meanwhile, or follows: then its next message shows it.
         point.lag_s += step_s
         point.clock_behind_s += step_s
     for connector in point.connectors.values():

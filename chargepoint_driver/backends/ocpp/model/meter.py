@@ -56,7 +56,7 @@ class Meter:
         return True
 
     def _with_phases(self, phases: dict[str, Any], time_s: float) -> dict[str, Any]:
-        """Phases together with those that another message told of the same moment."""
+        """Return the phases with those that another message reported of the same moment."""
         known = self._values.get("phases")
         if known is None or known[1] != time_s:
             return phases

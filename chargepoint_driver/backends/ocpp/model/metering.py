@@ -2,7 +2,7 @@
 
 The rules: of one measurand the values of the best location and context count, a total is never
 added to its phases, N never to anything. A missing measurand is the energy register, a missing
-unit the base unit; an empty text is no value.
+unit the base unit; an empty text is not a value.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ _FAMILIES = (
     {"L1-N": ("L1", 1.0), "L2-N": ("L2", 1.0), "L3-N": ("L3", 1.0)},
     {"L1-L2": ("L1", _TO_LINE), "L2-L3": ("L2", _TO_LINE), "L3-L1": ("L3", _TO_LINE)},
 )
-# Base units that some chargers write beside anything, since one of them is the default.
+# Base units that some chargers write for any measurand, since one of them is the default.
 _ANY_UNIT = {"": (1.0, 0.0), **dict.fromkeys(("wh", "w", "a", "v", "percent"), (1.0, 0.0))}
 _FIELDS = frozenset(row.field for row in MEASURANDS)
-# Where a value is measured, best first; of "EV" only what counts from anywhere. What a context
-# says of now: Transaction.End does at the end, the begin and an interruption are of before.
+# Where a value is measured, best first; of "EV" only what counts from anywhere. Which context
+# is of now: Transaction.End is at the end, the begin and an interruption are of before.
 _LOCATIONS = ("Outlet", "Cable", "Body", "Inlet")
 _CONTEXTS = {"Transaction.End": 1, "Other": 1, "Transaction.Begin": 3}
 _CONTEXTS |= dict.fromkeys(("Interruption.Begin", "Interruption.End"), 3)
@@ -152,7 +152,7 @@ def sample(values: list[Any], supply: Supply, *, ending: bool = False) -> Sample
     try:
         texts = [values[index].value for index in plan.used]
         numbers = [float(text) + 0.0 for text in texts]  # -0 is 0
-        # Their sum is no more than a quick look. NaN is not less than anything.
+        # Their sum is only a quick check. NaN is not less than anything.
         if not sum(map(abs, numbers)) <= _MAX_READING and not all(
             -_MAX_READING <= number <= _MAX_READING for number in numbers
         ):

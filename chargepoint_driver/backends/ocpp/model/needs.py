@@ -22,7 +22,7 @@ class ChargingNeeds:
 
 
 def needs_of(payload: dict[str, Any]) -> ChargingNeeds | None:
-    """Return the needs of a NotifyEVChargingNeeds; None where it says nothing of use.
+    """Return the needs of a NotifyEVChargingNeeds; None if it has none that can be used.
 
     The energy is energyAmount (Wh). A vehicle with direct current may give its state of charge
     and capacity instead: what lacks to its full state, or to 100 %.

@@ -104,7 +104,7 @@ def plan_text(point: Charger, connector_id: int, now_s: float) -> str | None:
 
 def stored_plan(point: Charger, connector_id: int) -> Plan | None:
     """Return the plan that a charger took, over or not; None: none."""
-    found: Any = (point.worked.get(PLANS) or {}).get(str(connector_id))
+    found: Any = (point.learned.get(PLANS) or {}).get(str(connector_id))
     if found is None:
         return None
     try:

@@ -28,7 +28,7 @@ WHOLE = " (whole list)"
 
 def restarts_of(point: Charger) -> dict[str, int]:
     """Return the request names and how many restarts followed each."""
-    known = point.worked.get(KEY)
+    known = point.learned.get(KEY)
     found = known.get("restarts") if isinstance(known, dict) else None
     return found if isinstance(found, dict) else {}
 

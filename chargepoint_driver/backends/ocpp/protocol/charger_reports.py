@@ -26,11 +26,11 @@ _ALARM = "OtherError"
 
 def take_boot(request: Request, event: Booted, payload: dict[str, Any]) -> None:
     """Keep the boot data, with the payload as it came, and begin the set-up of the charger."""
-    point, desk = request.point, request.desk
+    point, context = request.point, request.context
     point.boot = short({**event.boot, "raw": payload})
     # Before the answer: a status may come before what follows it begins.
     doubt_after_boot(point)
-    request.after.append(lambda: desk.booted(point))
+    request.after.append(lambda: context.booted(point))
 
 
 def take_settings(request: Request, event: SettingsReported) -> dict[str, str]:
@@ -39,7 +39,7 @@ def take_settings(request: Request, event: SettingsReported) -> dict[str, str]:
     known = without_secrets(dict(event.settings))
     if known:
         point.configuration = bounded(point.configuration, known)
-        request.desk.store.save_point(point.station_id, configuration=point.configuration)
+        request.context.store.save_point(point.station_id, configuration=point.configuration)
     return known
 
 
@@ -62,4 +62,6 @@ def take_needs(request: Request, event: NeedsReported) -> None:
 
 def take_reservation_end(request: Request, event: ReservationEnded) -> None:
     """End a reservation that the charger has ended."""
-    request.desk.store.end_reservation(request.point.station_id, event.reservation_id, event.state)
+    request.context.store.end_reservation(
+        request.point.station_id, event.reservation_id, event.state
+    )

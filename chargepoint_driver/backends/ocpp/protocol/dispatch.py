@@ -24,7 +24,9 @@ class HandlerContext(Protocol):
     @property
     def heartbeat_s(self) -> int: ...
 
-    def note(self, request: Request, connector: int | None, time_s: float, data: Any) -> None:
+    def record_event(
+        self, request: Request, connector: int | None, time_s: float, data: Any
+    ) -> None:
         """Record the message as an event, normalised, and tell those who listen."""
 
     async def booted(self, point: Charger) -> None:
@@ -45,7 +47,7 @@ class Request:
     """One request of a charge point. `after` is begun when the answer has been sent.
     `as_received` has values as they came where they were read as something else, by place."""
 
-    desk: HandlerContext
+    context: HandlerContext
     point: Charger
     action: str
     received_s: float

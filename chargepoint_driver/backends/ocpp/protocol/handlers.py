@@ -23,7 +23,7 @@ __all__ = [
     "heartbeat",
     "message_time",
     "needed",
-    "noted",
+    "recorded",
     "register_in",
     "samples_of",
 ]
@@ -50,7 +50,7 @@ def message_time(request: Request, text: object) -> float:
     """Return the time of a message for the record: that of its receipt where it has none."""
     time_s = parse(text)
     if time_s is None and text is not None:
-        request.desk.count(request.point, "unreadable_times", request.action)
+        request.context.count(request.point, "unreadable_times", request.action)
         request.point.forgive("time", request.action)
     return historic(time_s, request.received_s)
 
@@ -58,33 +58,33 @@ def message_time(request: Request, text: object) -> float:
 def accept_boot(request: Request, event: Booted, payload: dict[str, Any]) -> dict[str, Any]:
     """Take the boot data, and accept the charger."""
     take_boot(request, event, payload)
-    request.desk.note(request, None, request.received_s, payload)
+    request.context.record_event(request, None, request.received_s, payload)
     return {
         "status": "Accepted",
         "currentTime": iso(request.received_s),
-        "interval": request.desk.heartbeat_s,
+        "interval": request.context.heartbeat_s,
     }
 
 
 def heartbeat(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
     """Tell the time."""
-    request.desk.note(request, None, request.received_s, payload)
+    request.context.record_event(request, None, request.received_s, payload)
     return {"currentTime": iso(request.received_s)}
 
 
-def noted(answer: dict[str, Any] | None = None) -> Handler:
+def recorded(answer: dict[str, Any] | None = None) -> Handler:
     """A handler that records the message, by its own time where it has one, and no more."""
 
     def handler(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
         time_s = message_time(request, payload.get("timestamp"))
-        request.desk.note(request, None, time_s, payload)
+        request.context.record_event(request, None, time_s, payload)
         return dict(answer or {})
 
     return handler
 
 
 def needed(payload: dict[str, Any], name: str) -> Any:
-    """Return a field that a message says nothing without. Raises WireError."""
+    """Return a field that a message is useless without. Raises WireError."""
     if name not in payload:
         raise WireError("ProtocolError", f"{name}: is required")
     return payload[name]
@@ -92,7 +92,7 @@ def needed(payload: dict[str, Any], name: str) -> Any:
 
 def connector_in(request: Request, payload: dict[str, Any], name: str) -> int:
     """Return the connector (or EVSE) of a message; without a number the only one there is.
-    Raises WireError where it cannot be told."""
+    Raises WireError where it is unknown."""
     found = connector_if_known(request, payload, name)
     if found is None:
         raise WireError("ProtocolError", f"{name}: is required")
@@ -110,7 +110,7 @@ def connector_if_known(
             number = connector_number(payload[name], name)
             known = point.connectors
             if number not in known and len(known) >= MAX_CONNECTORS:
-                request.desk.count(point, "too_many_connectors", f"{name} {number}")
+                request.context.count(point, "too_many_connectors", f"{name} {number}")
                 raise WireError("PropertyConstraintViolation", f"{name}: too many are known")
             return number
         point.forgive("unusable", f"{request.action}.{name}")

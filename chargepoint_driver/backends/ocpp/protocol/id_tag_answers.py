@@ -16,13 +16,13 @@ def id_tag_info(
     """Return an idTagInfo (2.x: idTokenInfo). `expiry` is the field for the time until which the
     answer may be kept. `but` is the transaction that asks: it does not count itself. The end of
     one is never ConcurrentTx."""
-    desk = request.desk
-    tag = desk.tags.find(id_tag)
+    context = request.context
+    tag = context.tags.find(id_tag)
     if tag is None:
-        return {"status": desk.tags.status_of_unknown()}
+        return {"status": context.tags.status_of_unknown()}
     running = 0
     if tag.max_concurrent is not None and not ends:
-        running = desk.store.running_with(id_tag, but)
+        running = context.store.running_with(id_tag, but)
     info: dict[str, Any] = {"status": tag.status_at(request.received_s, running)}
     if tag.expires_s is not None:
         info[expiry] = iso(tag.expires_s)
@@ -34,4 +34,4 @@ def tag_of_remote_start(request: Request, start_id: object) -> str:
     there is none."""
     if not isinstance(start_id, int):
         return ""
-    return request.desk.store.tag_of_remote_start(request.point.station_id, start_id) or ""
+    return request.context.store.tag_of_remote_start(request.point.station_id, start_id) or ""

@@ -32,7 +32,7 @@ async def keep_local_list(
     """Send the list where the charge point does not have it already.
 
     Returns None when it has it, else why not. Raises TransientError's kin only."""
-    known = point.worked.get(LOCAL_LIST) or {}
+    known = point.learned.get(LOCAL_LIST) or {}
     if not tags and not known.get("version"):
         return None
     try:
@@ -76,8 +76,8 @@ async def _send(
         answer = await call(point, out.send_local_list(version, part, is_full=first == 0))
         if answer.get("status") != "Accepted":
             return f"SendLocalList: {answer.get('status')}"
-    point.worked = {
-        **point.worked,
+    point.learned = {
+        **point.learned,
         LOCAL_LIST: {"version": version, "digest": digest, "left_out": len(tags) - len(listed)},
     }
     return None

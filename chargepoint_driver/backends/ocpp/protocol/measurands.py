@@ -27,8 +27,8 @@ async def set_meter_values(
     try:
         return await _set(point, out, call, wanted, interval_s)
     except WriteRejectedError:  # no setting can be changed at all
-        point.worked["refused_measurands"] = list(wanted)
-        point.worked["refused_interval"] = str(round(interval_s))
+        point.learned["refused_measurands"] = list(wanted)
+        point.learned["refused_interval"] = str(round(interval_s))
         return {}
 
 
@@ -36,14 +36,14 @@ async def _set(
     point: Charger, out: RequestBuilder, call: Call, wanted: tuple[str, ...], interval_s: float
 ) -> dict[str, str]:
     changed = await _measure(point, out, call, wanted)
-    told, value = point.configuration.get(out.interval, ""), str(round(interval_s))
-    is_often = told.isdecimal() and 0 < int(told) <= interval_s
+    reported, value = point.configuration.get(out.interval, ""), str(round(interval_s))
+    is_often = reported.isdecimal() and 0 < int(reported) <= interval_s
     may_change = not is_barred(point, out.configure(out.interval, value))
-    if wanted and not is_often and may_change and point.worked.get("refused_interval") != value:
+    if wanted and not is_often and may_change and point.learned.get("refused_interval") != value:
         if await _takes(point, out, call, out.interval, value):
             changed[out.interval] = value
         else:
-            point.worked["refused_interval"] = value
+            point.learned["refused_interval"] = value
     if wanted:
         changed.update(await _measure_begin_and_end(point, out, call))
     return changed
@@ -55,7 +55,7 @@ async def _measure_begin_and_end(point: Charger, out: RequestBuilder, call: Call
     changed = {}
     for name in out.at_begin_and_end:
         before = _names_in(point.configuration.get(name))
-        refused = point.worked.get("refused_at_begin_and_end", [])
+        refused = point.learned.get("refused_at_begin_and_end", [])
         if REGISTER in before or name in refused:
             continue
         values = [",".join([REGISTER, *before]), REGISTER][0 if before else 1 :]
@@ -66,23 +66,23 @@ async def _measure_begin_and_end(point: Charger, out: RequestBuilder, call: Call
                 break
         else:
             if values:
-                point.worked["refused_at_begin_and_end"] = [*refused, name]
+                point.learned["refused_at_begin_and_end"] = [*refused, name]
     return changed
 
 
-def _names_in(told: str | None) -> list[str]:
-    return [name.strip() for name in (told or "").split(",") if name.strip()]
+def _names_in(setting: str | None) -> list[str]:
+    return [name.strip() for name in (setting or "").split(",") if name.strip()]
 
 
 async def _measure(
     point: Charger, out: RequestBuilder, call: Call, wanted: tuple[str, ...]
 ) -> dict[str, str]:
     """The list as a whole; where that is refused, one more at a time."""
-    told = point.configuration.get(out.sampled)
-    before = _names_in(told)
-    refused = set(point.worked.get("refused_measurands", ()))
+    setting = point.configuration.get(out.sampled)
+    before = _names_in(setting)
+    refused = set(point.learned.get("refused_measurands", ()))
     missing = [name for name in wanted if name not in before and name not in refused]
-    if not missing or (told is None and "refused_measurands" in point.worked):
+    if not missing or (setting is None and "refused_measurands" in point.learned):
         return {}
     # Ours first: where there is an end to the list, they are what is needed.
     names = [name for name in wanted if name not in refused]
@@ -103,7 +103,7 @@ async def _measure(
         for name in names:
             if await _takes(point, out, call, out.sampled, ",".join([*taken, name])):
                 taken.append(name)
-    point.worked["refused_measurands"] = sorted(refused | {n for n in wanted if n not in taken})
+    point.learned["refused_measurands"] = sorted(refused | {n for n in wanted if n not in taken})
     return {out.sampled: ",".join(taken)} if taken else {}
 
 

@@ -27,7 +27,7 @@ def measure(
     is_history: bool = False,
 ) -> tuple[list[dict[str, Any]], float]:
     """Take meter values, of that transaction where it is known already. `is_history`: the charger
-    says that it was offline then, so nothing of it is live.
+    reports that it was offline then, so nothing of it is live.
 
     Returns them as events carry them, and the last time."""
     point, wire_id = request.point, event.wire_id
@@ -53,20 +53,20 @@ def measure(
             live_s = point.live_time(time_s, received_s)
             is_news |= connector.meter.take(found, live_s, received_s, time_s)
             if rated_kw is not None and is_suspect(found.values.get(LOAD), rated_kw):
-                request.desk.count(point, "suspect_loads", f"{found.load_kw:g} kW")
+                request.context.count(point, "suspect_loads", f"{found.load_kw:g} kW")
         if transaction is not None and found.energy_wh is not None:
             take_register(request, connector, transaction, found.energy_wh, time_s)
         last_s = time_s if not shown else max(last_s, time_s)
         shown.append({"time": iso(time_s), "values": found.values})
     if not is_news:
-        request.desk.count(point, "late_messages")
+        request.context.count(point, "late_messages")
     return shown, last_s
 
 
-def _adopt(request: Request, connector: Connector, wire_id: str) -> Transaction:
+def _adopt_running(request: Request, connector: Connector, wire_id: str) -> Transaction:
     """A transaction that runs although its begin never came: ours from now on."""
-    point, store = request.point, request.desk.store
-    request.desk.count(point, "adopted_transactions", wire_id)
+    point, store = request.point, request.context.store
+    request.context.count(point, "adopted_transactions", wire_id)
     usable = wire_id.isdecimal() and int(wire_id) > 0
     adopted, _ = store.start(
         point.station_id,
@@ -91,7 +91,7 @@ def _known_or_adopted(
 ) -> Transaction | None:
     """Return the transaction of a meter value that names another one than the one that runs.
     One that has ended does not run again."""
-    store, station_id = request.desk.store, request.point.station_id
+    store, station_id = request.context.store, request.point.station_id
     running = connector.transaction
     if wire_id not in NO_IDS:
         for each in store.running(station_id, wire_id):
@@ -102,13 +102,13 @@ def _known_or_adopted(
         if newest is not None and newest.state != "active" and is_own(newest, wire_id):
             return newest
     if running is not None and fresh:
-        request.desk.count(request.point, "adopted_ids", wire_id)
+        request.context.count(request.point, "adopted_ids", wire_id)
         store.set_alias(running.transaction_id, wire_id)
         connector.transaction = replace(running, alias=wire_id)
         return connector.transaction
     if running is None and fresh and connector.status in _CHARGING and not connector.stopped:
-        return _adopt(request, connector, wire_id)
-    request.desk.count(request.point, "unknown_transactions", wire_id)
+        return _adopt_running(request, connector, wire_id)
+    request.context.count(request.point, "unknown_transactions", wire_id)
     return None
 
 
@@ -120,7 +120,7 @@ def take_register(
     time_s: float,
 ) -> None:
     """Keep a register of a session, and show it where the session runs."""
-    store = request.desk.store
+    store = request.context.store
     store.register(transaction.transaction_id, wh, time_s)
     current = None if connector is None else connector.transaction
     if connector is None or current is None:
@@ -133,7 +133,7 @@ def take_register(
             found = after(current.registers, current.last_wh, wh)
             if found.resets != resets:
                 resets, carried_wh, base_wh = found.resets, found.carried_wh, found.base_wh
-                request.desk.count(request.point, "register_resets", current.wire_id)
+                request.context.count(request.point, "register_resets", current.wire_id)
                 store.reset(current.transaction_id, found)
         connector.transaction = Transaction(
             current.transaction_id,

@@ -10,10 +10,10 @@ from typing import Any
 from chargepoint_driver.backends.ocpp.model.timestamps import parse
 from chargepoint_driver.backends.ocpp.storage.store import Store
 
-__all__ = ["note_answer", "note_request"]
+__all__ = ["record_answer", "record_request"]
 
 
-def note_request(
+def record_request(
     store: Store, station_id: str, action: str, payload: dict[str, Any], now_s: float
 ) -> None:
     """Keep what a Started may only refer to. Before the request leaves: the event may come
@@ -25,7 +25,7 @@ def note_request(
         store.keep_remote_start(station_id, start_id, id_tag, now_s)
 
 
-def note_answer(
+def record_answer(
     store: Store,
     station_id: str,
     action: str,

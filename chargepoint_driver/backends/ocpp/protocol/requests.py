@@ -200,8 +200,8 @@ class RequestBuilder(Protocol):
 
 
 def status_of(answer: dict[str, Any], action: str, station_id: str) -> str:
-    """The status in an answer. Raises OutcomeUnknownError where it has none: the request arrived,
-    and what became of it is not said."""
+    """Return the status in an answer. Raises OutcomeUnknownError if it has none: the request
+    arrived, and its result is unknown."""
     status = answer.get("status")
     if isinstance(status, str) and status.strip():
         return status

@@ -81,7 +81,7 @@ class SetUp:
     def __init__(self, system: System) -> None:
         self._system = system
         self._guard = SetUpGuard(
-            system.count, lambda point: system.save_point(point, worked=point.worked)
+            system.count, lambda point: system.save_point(point, worked=point.learned)
         )
         self._running: set[Link] = set()
         self._asking: set[str] = set()
@@ -139,7 +139,7 @@ class SetUp:
         elif status == "Accepted":
             wanted = INOPERATIVE
         else:
-            return  # it says so when a transaction has ended
+            return  # it reports the end of a transaction
         self._system.spawn(self.ask_status(point, lambda: not _is_any(point, number, wanted)))
 
     async def miss_boot(self, point: Charger, link: Link) -> None:
@@ -204,7 +204,7 @@ class SetUp:
         interval = found.get(self._system.outbound(point).interval, "")
         if interval.isdecimal() and int(interval) > 0:
             point.interval_s = float(interval)
-        self._system.save_point(point, configuration=point.configuration, worked=point.worked)
+        self._system.save_point(point, configuration=point.configuration, worked=point.learned)
 
     async def _set_up(self, point: Charger, link: Link) -> None:
         """Have it measure what is needed."""
@@ -228,7 +228,7 @@ class SetUp:
         system, link = self._system, point.link
         if link is None:
             return
-        before = point.worked.get(LOCAL_LIST)
+        before = point.learned.get(LOCAL_LIST)
         out, tags = system.outbound(point), system.tags.all()
         try:
             problem = await keep_local_list(point, out, self._over(link), tags, system.now())
@@ -236,8 +236,8 @@ class SetUp:
             problem = str(error)
         if problem is not None and point.connected:
             system.count(point, "local_list_not_sent", problem)
-        if point.worked.get(LOCAL_LIST) != before:
-            system.save_point(point, worked=point.worked)
+        if point.learned.get(LOCAL_LIST) != before:
+            system.save_point(point, worked=point.learned)
 
     def _over(self, link: Link) -> Call:
         """Return how to send requests over this connection that a charge point may pass over
@@ -315,8 +315,8 @@ class SetUp:
 
 
 def _is_any(point: Charger, number: int, wanted: Set[str]) -> bool:
-    """Return True if a connector says one of these statuses (0: any of the charge point's own), or
-    nothing is known of it."""
+    """Return True if a connector reports one of these statuses (0: any connector of the charger),
+    or nothing is known of it."""
     concerned = [each for key, each in point.connectors.items() if number in (0, key)]
     known = [each.status for each in concerned if each.status is not None]
     return not known or any(status in wanted for status in known)

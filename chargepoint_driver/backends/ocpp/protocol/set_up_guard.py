@@ -52,7 +52,7 @@ class SetUpGuard:
         save: Callable[[Charger], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`save` keeps `worked` of a charge point; `clock` gives monotonic seconds."""
+        """`save` keeps `learned` of a charge point; `clock` gives monotonic seconds."""
         self._count = count
         self._save = save
         self._clock = clock
@@ -117,7 +117,7 @@ class SetUpGuard:
 
     def booted(self, point: Charger) -> None:
         """Other firmware may do better: what is known of the one before is forgotten."""
-        known = point.worked.get(KEY)
+        known = point.learned.get(KEY)
         if known and known.get("firmware") != point.boot.get("firmware"):
             self._keep(point, {})
 
@@ -141,10 +141,10 @@ class SetUpGuard:
 
     def _keep(self, point: Charger, restarts: dict[str, int]) -> None:
         # Replaced, not changed: other threads read it meanwhile.
-        worked = {name: value for name, value in point.worked.items() if name != KEY}
+        learned = {name: value for name, value in point.learned.items() if name != KEY}
         if restarts:
-            worked[KEY] = {"firmware": point.boot.get("firmware"), "restarts": restarts}
-        point.worked = worked
+            learned[KEY] = {"firmware": point.boot.get("firmware"), "restarts": restarts}
+        point.learned = learned
         self._save(point)
 
 

@@ -59,8 +59,8 @@ def _take(
 
     Statuses count in the order in which they come. Only an older timestamp than that of the status
     before, of the same connector over the same connection, makes one doubtful: it is a repeated
-    message, or the clock was put back. Then the charger is asked, and where it says no more the
-    status counts (`must_count`).
+    message, or the clock was set back. Then the charger is asked. If it reports nothing newer,
+    the status counts (`must_count`).
     """
     connector_id, status, part = event.connector_id, event.status, event.part
     point, received_s = request.point, request.received_s
@@ -76,7 +76,7 @@ def _take(
             and own_s < before[1]
             and not (was_asked or must_count)
         ):
-            request.desk.count(point, "late_messages")
+            request.context.count(point, "late_messages")
             request.after.append(
                 lambda: _count_later(
                     request,
@@ -113,11 +113,11 @@ def _take(
 async def _count_later(
     request: Request, connector: Connector, part: int | None, count: Callable[[], object]
 ) -> None:
-    """Ask the charge point for its statuses. Where it then says nothing of the connector, the
-    last that it said counts: statuses are ordered by receipt."""
+    """Ask the charger for its statuses. If it then reports nothing of the connector, its last
+    report counts: statuses are ordered by receipt."""
     point = request.point
     link, before = point.link, connector.reported.get(part)
-    await request.desk.ask_status(point, lambda: connector.reported.get(part) == before)
+    await request.context.ask_status(point, lambda: connector.reported.get(part) == before)
     if point.link is link and connector.reported.get(part) == before:
         count()
         save_connector(request, connector)
@@ -136,7 +136,7 @@ def connector_works(request: Request) -> None:
     elif not main.is_doubted:
         main.is_doubted = True
         save_connector(request, main)
-    request.after.append(lambda: request.desk.ask_status(point))
+    request.after.append(lambda: request.context.ask_status(point))
 
 
 def doubt_station(point: Charger) -> Connector | None:
@@ -184,7 +184,7 @@ def is_contradicted(point: Charger) -> bool:
 
 def save_connector(request: Request, connector: Connector) -> None:
     """Keep the status over a restart."""
-    keep_connector(request.desk.store, request.point, connector)
+    keep_connector(request.context.store, request.point, connector)
 
 
 def keep_connector(store: Store, point: Charger, connector: Connector) -> None:

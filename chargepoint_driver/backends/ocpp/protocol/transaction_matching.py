@@ -22,7 +22,7 @@ _SAME_S = 1.0
 
 def meant(request: Request, event: TransactionEnded) -> tuple[Transaction | None, str | None]:
     """Return (the transaction that an end means, how it was matched where not by its id)."""
-    store, station_id = request.desk.store, request.point.station_id
+    store, station_id = request.context.store, request.point.station_id
     end, wire_id = event.end, event.wire_id
     if wire_id is not None and not (event.ids_are_ours and wire_id in NO_IDS):
         before = store.ended_by(station_id, end)
@@ -61,7 +61,7 @@ def running_then(request: Request, event: TransactionEnded) -> list[Transaction]
     """Return the transactions that run on the event's connector and had begun by that end."""
     return [
         each
-        for _, each in request.desk.store.active(request.point.station_id)
+        for _, each in request.context.store.active(request.point.station_id)
         if _is_there(each, event.connector_id) and _may_end(request, each, event)
     ]
 
@@ -77,7 +77,7 @@ def is_another(
     """True if an event is of another session than the one of its name that has ended."""
     if event.connector_id and newest.connector_id not in (0, event.connector_id):
         return True
-    store = request.desk.store
+    store = request.context.store
     _, key, sequence = store.begin_of(newest.transaction_id)
     if isinstance(event, TransactionStarted):
         # Lost: `Transactions.start` knows whether it is a repeat.

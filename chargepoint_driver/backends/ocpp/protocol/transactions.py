@@ -3,8 +3,8 @@
 A charger may use one id again (it numbers from 1 after a boot). An id means the session that runs
 under it on that connector. A begin after the end is another session, and so is an event whose
 number does not go on from the last one and whose time is after the end. A completed session never
-changes. Where the central system gives the ids (OCPP 1.6) a begin is told from a repeat by its
-content.
+changes. Where the central system gives the ids (OCPP 1.6), the content of a begin shows whether
+it is a repeat.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Event = TransactionStarted | TransactionUpdated
 def start(request: Request, event: TransactionStarted) -> Transaction:
     """Begin a session whose id is ours, or return the one of a repeated request: see
     `Transactions.start` for the rule."""
-    point, store = request.point, request.desk.store
+    point, store = request.point, request.context.store
     started, is_new = store.start(
         point.station_id,
         event.connector_id,
@@ -49,7 +49,7 @@ def start(request: Request, event: TransactionStarted) -> Transaction:
         _run(request, started, event.connector_id, is_new=True)
         _use_reservation(request, event, started)
     else:
-        request.desk.count(point, "repeated_starts")
+        request.context.count(point, "repeated_starts")
     return started
 
 
@@ -61,7 +61,7 @@ def go_on(request: Request, event: Event) -> tuple[Transaction | None, int]:
     known, is_new = _session(request, event)
     if known is None:
         return None, event.connector_id
-    point, store = request.point, request.desk.store
+    point, store = request.point, request.context.store
     if is_new:
         _use_reservation(request, event, known)
     connector_id = event.connector_id or known.connector_id
@@ -69,7 +69,7 @@ def go_on(request: Request, event: Event) -> tuple[Transaction | None, int]:
         known.transaction_id, event.sequence, event.is_offline
     )
     if not newer and not is_new:
-        request.desk.count(point, "repeated_events")
+        request.context.count(point, "repeated_events")
     if known.state == "active" and (newer or is_new):
         _run(request, known, connector_id, event.charging_state, is_new=is_new)
     if event.moments:
@@ -85,7 +85,7 @@ def end(request: Request, event: TransactionEnded) -> tuple[Transaction | None, 
     the end is then kept as an orphan, or was there before. Some chargers send 0, -1 or null in
     place of an id. Such an end is that of the only session that runs; where several run it ends
     none of them. `begin_wh` counts where the begin itself had no register."""
-    point, store = request.point, request.desk.store
+    point, store = request.point, request.context.store
     found, matched_by = meant(request, event)
     connector_id = event.connector_id or (0 if found is None else found.connector_id)
     if found is not None and not event.ids_are_ours:
@@ -98,7 +98,7 @@ def end(request: Request, event: TransactionEnded) -> tuple[Transaction | None, 
     if found is None:
         _keep_orphan(request, event)
     elif found.state == "completed":
-        request.desk.count(point, "repeated_stops")
+        request.context.count(point, "repeated_stops")
     else:
         _finish(request, event, found, matched_by)
     return found, connector_id
@@ -110,18 +110,18 @@ def close_questioned(request: Request, connector: Connector) -> None:
     transaction = connector.transaction
     if transaction is None or not transaction.in_question:
         return
-    request.desk.count(request.point, "lost_sessions", transaction.wire_id)
-    request.desk.store.lose(transaction.transaction_id, request.received_s)
+    request.context.count(request.point, "lost_sessions", transaction.wire_id)
+    request.context.store.lose(transaction.transaction_id, request.received_s)
     connector.end()
 
 
 def _keep_orphan(request: Request, event: TransactionEnded) -> None:
     """Keep an end that no session was found for, unless it was there before."""
-    point, store = request.point, request.desk.store
+    point, store = request.point, request.context.store
     if store.ended_by(point.station_id, event.end) is not None:
-        request.desk.count(point, "repeated_stops")
+        request.context.count(point, "repeated_stops")
         return
-    request.desk.count(point, "orphans", event.wire_id or "without id")
+    request.context.count(point, "orphans", event.wire_id or "without id")
     store.record_orphan_stop(point.station_id, event.connector_id, event.end, request.received_s)
     # It may be of one that runs: what that is shows when its connector is free.
     for each in running_then(request, event):
@@ -134,7 +134,7 @@ def _keep_orphan(request: Request, event: TransactionEnded) -> None:
 def _finish(
     request: Request, event: TransactionEnded, found: Transaction, matched_by: str | None
 ) -> None:
-    store = request.desk.store
+    store = request.context.store
     if event.begin_wh is not None:
         store.fill_missing(found.transaction_id, start_wh=event.begin_wh)
     running = request.point.connector_of(found.transaction_id)
@@ -146,7 +146,7 @@ def _finish(
 
 
 def _use_reservation(request: Request, event: Event, session: Transaction) -> None:
-    request.desk.store.use_reservation(
+    request.context.store.use_reservation(
         request.point.station_id,
         event.reservation_id,
         event.connector_id,
@@ -158,7 +158,7 @@ def _use_reservation(request: Request, event: Event, session: Transaction) -> No
 
 def _session(request: Request, event: Event) -> tuple[Transaction | None, bool]:
     """Return (the session that an event means, is new). None: it means one that has ended."""
-    point, store = request.point, request.desk.store
+    point, store = request.point, request.context.store
     known = _running(request, event)
     is_started = isinstance(event, TransactionStarted)
     if known is not None:
@@ -172,7 +172,7 @@ def _session(request: Request, event: Event) -> tuple[Transaction | None, bool]:
                 connector=event.connector_id or None,
                 request=event.key if is_started else None,
             )
-            return _amended(request, known, event), False
+            return _with_begin(request, known, event), False
         # Another begin under the name of one that runs: the end of that one was not seen.
         store.lose(known.transaction_id, request.received_s)
         running = point.connector_of(known.transaction_id)
@@ -185,7 +185,7 @@ def _session(request: Request, event: Event) -> tuple[Transaction | None, bool]:
         if newest is not None and not is_another(request, event, newest):
             if newest.state == "lost":
                 return newest, False
-            request.desk.count(point, "repeated_events")
+            request.context.count(point, "repeated_events")
             return None, False
     started, is_new = store.start(
         point.station_id,
@@ -199,7 +199,7 @@ def _session(request: Request, event: Event) -> tuple[Transaction | None, bool]:
         origin="start" if is_started else "adopted",
     )
     if is_new and not is_started:
-        request.desk.count(point, "adopted_transactions", started.wire_id)
+        request.context.count(point, "adopted_transactions", started.wire_id)
     return started, is_new
 
 
@@ -214,15 +214,15 @@ def _running(request: Request, event: Event) -> Transaction | None:
         ]
         is_started = isinstance(event, TransactionStarted)
         return running[0] if len(running) == 1 and not is_started else None
-    for each in request.desk.store.running(point.station_id, event.wire_id):
+    for each in request.context.store.running(point.station_id, event.wire_id):
         if not event.connector_id or each.connector_id in (0, event.connector_id):
             return each
     return None
 
 
-def _amended(request: Request, known: Transaction, event: Event) -> Transaction:
-    """Have what runs show what an event says of its begin."""
-    begun_s, _, _ = request.desk.store.begin_of(known.transaction_id)
+def _with_begin(request: Request, known: Transaction, event: Event) -> Transaction:
+    """Return the running transaction with what an event reports of its begin."""
+    begun_s, _, _ = request.context.store.begin_of(known.transaction_id)
     found = replace(
         known,
         id_tag=known.id_tag or event.id_tag,
@@ -250,7 +250,7 @@ def _run(
     is_new: bool,
 ) -> None:
     """Have a session run on a connector, unless a later one runs there: then it is history."""
-    point, desk = request.point, request.desk
+    point, context = request.point, request.context
     connector = point.connector(connector_id)
     running = connector.transaction
     if running is None or running.transaction_id != session.transaction_id:
@@ -260,8 +260,8 @@ def _run(
         if elsewhere is not None:  # its connector was not named before
             elsewhere.transaction = None
         own_id = session.transaction_id
-        desk.store.mark_superseded(point.station_id, connector_id, own_id, request.received_s)
+        context.store.mark_superseded(point.station_id, connector_id, own_id, request.received_s)
         connector.begin(session)
         if is_new:
-            request.after.append(lambda: desk.began(point, connector_id))
+            request.after.append(lambda: context.began(point, connector_id))
     connector.charging_state = charging_state or connector.charging_state

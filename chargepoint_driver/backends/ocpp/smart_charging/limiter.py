@@ -1,6 +1,6 @@
 """Limits of load: from kW to charging profiles, installed, read back, put back, removed.
 
-Requested is what was asked for, accepted what the charge point took, confirmed what it says (or
+Requested is what was asked for, accepted what the charger took, confirmed what it reports (or
 shows) to be in force, effective what can be counted on. A limit of a connector never becomes one
 of the whole station, and nothing here stops a transaction or takes a connector out of service.
 """
@@ -64,14 +64,14 @@ class Limiter:
         self._now = now
         self._count = count
         self._profiles = Profiles(call, outbound, now, count)
-        self._turns: dict[str, asyncio.Lock] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
 
     # ---- writes --------------------------------------------------------------------------
 
     async def shed(
         self, point: Charger, connector_id: int, limit: Limit, minutes: float
     ) -> LimitState:
-        """Hold the load to the limit for so many minutes (0: without end).
+        """Hold the load to the limit for `minutes` (0: without end).
 
         Raises WriteRejectedError when the charge point does not take it; what was in force before
         is then still shown as accepted.
@@ -81,13 +81,13 @@ class Limiter:
             state = self._requested(point, connector_id, limit, minutes)
             before = point.connectors.get(connector_id)
             if before is not None and before.limit is not None:
-                # What its charger says of a limit is believed again once the load obeys one.
+                # Its charger's report of a limit is believed again once the load obeys one.
                 contradicted, tried = before.limit.contradicted, before.limit.tried
                 state = replace(state, contradicted=contradicted, tried=tried)
             try:
                 state = await self._install(point, connector_id, state)
             except ChargePointError as error:
-                self._note_refusal(point, connector_id, state, error)
+                self._record_refusal(point, connector_id, state, error)
                 raise
             self.keep(point, connector_id, state)
             return state
@@ -145,8 +145,8 @@ class Limiter:
             if state is None or state.accepted_kw is None or state.is_over(self._now()):
                 return False
             tried = set(state.tried)
-            if "form" in point.worked:
-                tried.add(astuple(ProfileVariant(*point.worked["form"])))
+            if "form" in point.learned:
+                tried.add(astuple(ProfileVariant(*point.learned["form"])))
             state = replace(
                 state,
                 contradicted=True,
@@ -169,8 +169,8 @@ class Limiter:
             return False
 
     async def put_back(self, point: Charger, connector_id: int | None = None) -> None:
-        """Install the limits again that a restart (or a new transaction) may have undone. Of one
-        that got no answer it is asked what became of it, and nothing is sent again."""
+        """Install the limits again that a restart (or a new transaction) may have undone. A limit
+        that got no answer is read back, and nothing is sent again."""
         for number, connector in point.connectors.items():
             if connector_id is not None and number != connector_id:
                 continue
@@ -321,16 +321,16 @@ class Limiter:
         return state if found is None else self._compare(point, connector_id, state, found)
 
     async def _composite(self, point: Charger, connector_id: int, unit: str) -> Composite | None:
-        """Return what a charge point says is in force; None where it does not say."""
-        if not point.quirks.composite or point.worked.get("composite") is False:
+        """Return what a charger reports as in force; None if it does not report it."""
+        if not point.quirks.composite or point.learned.get("composite") is False:
             return None
         out = self._outbound(point)
         try:
             answer = await self._call(point, out.composite(connector_id, unit, 300))
         except CallRefusedError as error:
             if error.service_code in NEVER:
-                point.worked["composite"] = False
-                self._save(point, self._save_worked)
+                point.learned["composite"] = False
+                self._save(point, self._save_learned)
             return None
         except ChargePointError:
             return None
@@ -339,7 +339,7 @@ class Limiter:
     def _compare(
         self, point: Charger, connector_id: int, state: LimitState, found: Composite
     ) -> LimitState:
-        """Return what a composite schedule says of a limit."""
+        """Return the state of a limit by a composite schedule."""
         assert state.accepted_kw is not None
         kw = kw_of(found, point.electrical)
         if state.is_satisfied_by(kw):
@@ -370,13 +370,13 @@ class Limiter:
         else:
             self._store.committed()
 
-    def _save_worked(self, point: Charger) -> None:
-        self._store.save_point(point.station_id, worked=point.worked)
+    def _save_learned(self, point: Charger) -> None:
+        self._store.save_point(point.station_id, worked=point.learned)
 
-    def _note_refusal(
+    def _record_refusal(
         self, point: Charger, connector_id: int, state: LimitState, error: ChargePointError
     ) -> None:
-        """Show what was asked for and refused beside what is in force since before."""
+        """Keep the refused request together with the limit that stays in force."""
         if connector_id and connector_id not in point.connectors:
             return  # most likely there is none
         before = point.connector(connector_id).limit
@@ -388,9 +388,9 @@ class Limiter:
 
     def _remember(self, point: Charger, form: ProfileVariant) -> None:
         found = [form.unit, form.kind, form.level]
-        if point.worked.get("form") != found:
-            point.worked["form"] = found
-            self._save(point, self._save_worked)
+        if point.learned.get("form") != found:
+            point.learned["form"] = found
+            self._save(point, self._save_learned)
 
     def _turn(self, point: Charger) -> asyncio.Lock:
-        return self._turns.setdefault(point.station_id, asyncio.Lock())
+        return self._locks.setdefault(point.station_id, asyncio.Lock())

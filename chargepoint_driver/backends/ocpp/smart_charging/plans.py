@@ -2,8 +2,8 @@
 
 A plan lies one stack level below the limits of `Limiter`: a limit that is written counts while
 it lasts, then the plan does again (OCPP 1.6 section 3.13.2, 2.0.1 use case K01). Chargers keep
-profiles in flash memory. So a plan that says the same as the one before is not sent again until
-half of its time is over.
+profiles in flash memory. So a plan that equals the one before is not sent again until half
+of its time is over.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Plans:
             try:
                 taken = await self._install(point, connector_id, plan, now_s)
             except OutcomeUnknownError:
-                # One of the two is in force: the next write is sent whatever it says.
+                # One of the two is in force: the next write is sent in any case.
                 self._keep(point, connector_id, None)
                 raise
             self._keep(point, connector_id, taken)
@@ -193,22 +193,22 @@ class Plans:
                 found = out.read_configuration(answer)
             except ChargePointError:
                 found = {}
-            # Kept also where it is not told, so that it is not asked at every plan.
+            # Kept also where it is not reported, so that it is not asked at every plan.
             text = found.get(out.most_periods, "")
             point.configuration = {**point.configuration, out.most_periods: text}
         return int(str(text)) if str(text).isdecimal() and str(text) != "0" else _DEFAULT_PERIODS
 
     def _keep(self, point: Charger, connector_id: int, plan: Plan | None) -> None:
-        plans = dict(point.worked.get(PLANS) or {})
+        plans = dict(point.learned.get(PLANS) or {})
         plans.pop(str(connector_id), None)
         if plan is not None:
             plans[str(connector_id)] = {"periods": list(plan.periods), "until_s": plan.until_s}
-        point.worked[PLANS] = plans
+        point.learned[PLANS] = plans
         self._save(point)
 
 
 def _shortened(plan: Plan, most: int) -> Plan:
-    """Return a plan of at most so many periods: it ends where the next one would begin."""
+    """Return the first `most` periods of a plan: it ends where the next one would begin."""
     if len(plan.periods) <= most:
         return plan
     return Plan(plan.periods[:most], plan.periods[most][0])

@@ -166,7 +166,7 @@ class Profiles:
         try:
             await self.set(point, profile)
         except (WriteRejectedError, OutcomeUnknownError) as error:
-            # The shed has to get through; where nothing does any more, it says so itself.
+            # The shed has to get through; where nothing does any more, its own error shows it.
             self._count(point, "base_refused", str(error))
 
     async def remove(self, point: Charger, connector_id: int, purpose: str) -> None:

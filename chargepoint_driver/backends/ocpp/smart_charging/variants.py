@@ -1,4 +1,4 @@
-"""The forms in which a charge point may take a profile, the likeliest first."""
+"""The variants in which a charge point may take a profile, the likeliest first."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def profile_variants(point: Charger, names: RequestBuilder) -> Iterator[ProfileV
     level = top if quirks.stack_level is None else quirks.stack_level
     kind = quirks.profile_kind or "Absolute"
     first = units[0] or "A"
-    forms = []
-    if "form" in point.worked:
-        forms.append(ProfileVariant(*point.worked["form"]))
-    forms.append(ProfileVariant(first, kind, level))
+    variants = []
+    if "form" in point.learned:
+        variants.append(ProfileVariant(*point.learned["form"]))
+    variants.append(ProfileVariant(first, kind, level))
     if quirks.rate_unit is None and names.rate_units not in settings:
-        forms.append(ProfileVariant("W", kind, level))  # some take W only, and do not say so
-    forms += [ProfileVariant(unit or "A", kind, level) for unit in units[1:]]
+        variants.append(ProfileVariant("W", kind, level))  # some take W only, and do not say so
+    variants += [ProfileVariant(unit or "A", kind, level) for unit in units[1:]]
     if quirks.profile_kind is None:
-        forms.append(ProfileVariant(first, "Relative", level))
+        variants.append(ProfileVariant(first, "Relative", level))
     if quirks.stack_level is None:
-        forms.append(ProfileVariant(first, kind, 0))
-    yield from dict.fromkeys(forms)
+        variants.append(ProfileVariant(first, kind, 0))
+    yield from dict.fromkeys(variants)

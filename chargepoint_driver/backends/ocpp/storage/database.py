@@ -84,7 +84,7 @@ class Database:
         """`clock` gives monotonic seconds. Raises ConfigurationError when the file cannot be
         used."""
         self._clock = clock
-        # SQLite puts the log beside the file that a link names, and the lock belongs there too.
+        # SQLite puts the log next to the file that a link names, and the lock belongs there too.
         path = Path(os.path.realpath(path)) if path.is_symlink() else path
         self._path = path
         try:
@@ -163,11 +163,11 @@ class Database:
         self._db.execute("PRAGMA busy_timeout = 0")
         return last
 
-    def check_in_background(self, tell: Callable[[str], None]) -> None:
-        """Check a large file while the loop runs; `tell` gets what is wrong and what to do. A
+    def check_in_background(self, report: Callable[[str], None]) -> None:
+        """Check a large file while the loop runs; `report` gets what is wrong and what to do. A
         small one was checked at the start."""
         if self._path.stat().st_size > integrity.MAX_CHECKED_BYTES:
-            integrity.check_in_background(self._path, tell)
+            integrity.check_in_background(self._path, report)
 
     # ---- commits -------------------------------------------------------------------------
 
@@ -318,7 +318,7 @@ class Database:
         return True
 
     def close(self) -> None:
-        """Write what is left, and let go of the file."""
+        """Write what is left, and close the file."""
         try:
             self.flush()
         finally:
@@ -350,7 +350,7 @@ class Database:
             settle(for_disk, failed)
             return
         settle(waiting, None)
-        # A `flush` in between has done the work; who waits is told all the same.
+        # A `flush` in between has done the work; those that wait are called all the same.
         if must_flush or for_disk is not None:
             self._disk.flush(for_disk or asyncio.get_running_loop().create_future())
         self._disk.checkpoint_if_large()

@@ -95,7 +95,7 @@ class DiskWriter:
                 _to_disk(self._wal)
             except OSError as failed:
                 error = failed
-            _tell(loop, lambda: self._flushed(waiting, error))
+            _call_on_loop(loop, lambda: self._flushed(waiting, error))
 
         self._work.put(flush)
 
@@ -128,9 +128,9 @@ class DiskWriter:
         except StoreError:
             pass  # another process has the file; the log grows, and the next try comes
         # Not at once: a reader may keep the log in use for a while.
-        _tell(loop, lambda: loop.call_later(1.0, self._checkpointed))
+        _call_on_loop(loop, lambda: loop.call_later(1.0, self._checkpointed))
 
 
-def _tell(loop: asyncio.AbstractEventLoop, done: Callable[[], object]) -> None:
+def _call_on_loop(loop: asyncio.AbstractEventLoop, done: Callable[[], object]) -> None:
     with suppress(RuntimeError):  # the loop has ended
         loop.call_soon_threadsafe(done)

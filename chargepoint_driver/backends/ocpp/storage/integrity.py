@@ -38,18 +38,18 @@ def fault_in(db: sqlite.Connection) -> str | None:
 
 
 def is_damage(error: Exception) -> bool:
-    """Return True if an error says that the file itself is damaged."""
+    """Return True if an error reports that the file itself is damaged."""
     return any(part in str(error) for part in ("malformed", "quick_check", "not a database"))
 
 
-def check_in_background(path: Path, tell: Callable[[str], None]) -> None:
-    """Check a file on a thread of its own. `tell` is called on this loop, for a damaged file."""
+def check_in_background(path: Path, report: Callable[[str], None]) -> None:
+    """Check a file on a thread of its own. `report` is called on this loop, for a damaged file."""
     loop = asyncio.get_running_loop()
 
     def check() -> None:
         with suppress(StoreError), closing(sqlite.connect(path, timeout=5)) as db:
             if (fault := fault_in(db)) is not None:
                 with suppress(RuntimeError):  # the loop has ended
-                    loop.call_soon_threadsafe(lambda: tell(advice(path, fault)))
+                    loop.call_soon_threadsafe(lambda: report(advice(path, fault)))
 
     start_native_thread(check)

@@ -64,7 +64,7 @@ class FileLock:
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
-        """Let go. Safe to call more than once."""
+        """Release the lock. Safe to call more than once."""
         handle, self._handle = self._handle, None
         if handle is not None:
             os.close(handle)

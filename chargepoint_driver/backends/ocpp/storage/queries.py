@@ -216,7 +216,7 @@ def active_points(path: Path, now_s: float, within_s: float) -> list[str]:
 
 
 def events(path: Path, after: int = 0, most: int = _MAX_EVENTS) -> list[dict[str, Any]]:
-    """Events with ids above `after`, oldest first, at most so many."""
+    """Return events with ids above `after`, oldest first, `most` of them or fewer."""
     after = max(0, min(after, (1 << 63) - 1))
     with reading(path) as db:
         rows = db.execute(

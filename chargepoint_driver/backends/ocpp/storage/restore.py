@@ -35,7 +35,7 @@ def restore(
         point = point_of(row["id"])
         point.boot = row["boot"]
         point.configuration = row["configuration"]
-        point.worked = row["worked"]
+        point.learned = row["worked"]
         point.version = row["version"]
         last_seen_s = row["last_seen"]
         if isinstance(last_seen_s, (int, float)):
@@ -49,9 +49,9 @@ def restore(
         point = point_of(own_id)
         point.connectors = dict(sorted({**point.connectors, number: found}.items()))
     for point in points.values():
-        told = [each for each in point.connectors.values() if each.status_received_s is not None]
-        if told:
-            newest = max(told, key=lambda each: each.status_received_s or 0.0)
+        known = [each for each in point.connectors.values() if each.status_received_s is not None]
+        if known:
+            newest = max(known, key=lambda each: each.status_received_s or 0.0)
             point.last_status_connector = newest.connector_id
     for own_id, number, data in store.saved("limits", station_id):
         try:

@@ -166,7 +166,7 @@ class Store(Transactions, Reservations, IdTagTable, Retention):
         return int((counts[0] - counts[1]) * counts[2])
 
     def prune_oldest(self, most: int = 500) -> int:
-        """Delete the oldest events, at most so many. Returns how many."""
+        """Delete the oldest events, `most` of them or fewer. Returns the number."""
         self._write("INSERT OR REPLACE INTO last_event VALUES (1, ?)", (self._last_event,))
         return self._write(
             "DELETE FROM events WHERE id IN (SELECT id FROM events ORDER BY id LIMIT ?)", (most,)

@@ -61,7 +61,7 @@ class Transactions(Database):
 
         A begin with the same `request` is a repeat while its session has not ended: it runs, or
         it was closed as lost at most RETRY_WINDOW_S ago. After the end it is another session:
-        a charger whose clock was never set says the same again.
+        a charger whose clock was never set may send the same begin again.
         """
         if request is not None:
             known = self._one(

@@ -74,13 +74,13 @@ def password_is_right(station_id: str, header: str | None, config: ChargerConfig
     # Every pair is compared, whatever the first one gives: the time tells nothing.
     matches = [
         hmac.compare_digest(sent, right)
-        for sent in _forms(given[len(user) :])
-        for right in _forms(password.encode())
+        for sent in _key_variants(given[len(user) :])
+        for right in _key_variants(password.encode())
     ]
     return True in matches
 
 
-def _forms(key: bytes) -> list[bytes]:
+def _key_variants(key: bytes) -> list[bytes]:
     """A key as it stands, and the bytes that it is the hexadecimal digits of."""
     return [key, bytes.fromhex(key.decode())] if _HEX_KEY.fullmatch(key) else [key]
 

@@ -57,7 +57,7 @@ class Connection:
         "_allowance",
         "_bytes",
         "_calls",
-        "_desk",
+        "_context",
         "_frames",
         "_in_hand",
         "_is_unread",
@@ -78,7 +78,7 @@ class Connection:
         connection: ThrottledConnection,
         point: Charger,
         dialect: ProtocolVersion,
-        desk: HandlerContext,
+        context: HandlerContext,
         limits: ConnectionLimits,
         now: Callable[[], float],
         spawn: Callable[[Awaitable[None]], None],
@@ -86,19 +86,19 @@ class Connection:
         self.connection = connection
         self.point = point
         self.dialect = dialect
-        self._desk = desk
+        self._context = context
         self._now = now
         self._spawn = spawn
         self._calls = OwnCalls(
             point,
             dialect.version,
-            desk,
+            context,
             limits.call_timeout_s,
             send=self._send_call,
             heard=lambda: self._frames.count,
             drop=lambda reason: spawn(self.close(1011, reason)),
         )
-        self._frames = FrameHandler(point, dialect, desk, self._calls, now)
+        self._frames = FrameHandler(point, dialect, context, self._calls, now)
         # What ends when a text that was taken at once is answered.
         self._in_hand: asyncio.Future[None] | None = None
         # The wait that the next text has to pay, where it was charged already.
@@ -157,7 +157,7 @@ class Connection:
             wait_s = self._too_fast_s(len(text))
         if wait_s > 0:
             await asyncio.sleep(wait_s)
-        store = self._desk.store
+        store = self._context.store
         after: list[Callable[[], Awaitable[None]]] = []
         try:
             is_transaction = _TRANSACTION in text[:_MAX_HEAD]
@@ -198,7 +198,7 @@ class Connection:
             self._owed_s = wait_s
             return False
         after: list[Callable[[], Awaitable[None]]] = []
-        store = self._desk.store
+        store = self._context.store
         if store.needs_preparation(self.point.station_id, text):
             self._owed_s = 0.0
             return False
@@ -230,7 +230,7 @@ class Connection:
         self._in_hand = None
         if stored.cancelled():
             return
-        error = stored.exception() or self._desk.store.fault_of(self.point.station_id)
+        error = stored.exception() or self._context.store.fault_of(self.point.station_id)
         if error is not None:
             answer = self._frames.refuse_unstored(text, error)
             after.clear()
@@ -288,7 +288,7 @@ class Connection:
         now_s = self._time()
         wait_s = max(self._allowance.take(1, now_s), self._bytes.take(size, now_s))
         if wait_s > 0:
-            self._desk.count(self.point, "slowed_down")
+            self._context.count(self.point, "slowed_down")
         return wait_s
 
     # ---- our calls -----------------------------------------------------------------------
@@ -311,7 +311,7 @@ class Connection:
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
         done, _ = await asyncio.wait({task}, timeout=timeout_s)
         if not done:
-            # The exchange goes on by itself: an answer that comes late must find its place.
+            # The exchange goes on without a reader: a late answer must find its place.
             raise OutcomeUnknownError(
                 f"{self.point.station_id}: no answer to {action} within {timeout_s:g} s"
             )

@@ -38,7 +38,7 @@ class FrameHandler:
 
     __slots__ = (
         "_calls",
-        "_desk",
+        "_context",
         "_now",
         "_recent",
         "_version",
@@ -53,13 +53,13 @@ class FrameHandler:
         self,
         point: Charger,
         version: ProtocolVersion,
-        desk: HandlerContext,
+        context: HandlerContext,
         calls: OwnCalls,
         now: Callable[[], float],
     ) -> None:
         self.point = point
         self._version = version
-        self._desk = desk
+        self._context = context
         self._calls = calls
         self._now = now
         self.bad = 0  # bad frames without a good one in between
@@ -94,12 +94,12 @@ class FrameHandler:
             answer = self._answer(frame, text, received_s, after)
         except WireError as error:
             self.bad += 1
-            self._desk.count(point, "refused_requests", f"{frame.action[:40]!r} {error.code}")
+            self._context.count(point, "refused_requests", f"{frame.action[:40]!r} {error.code}")
             return framing.error_text(frame.message_id, error, version)
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the charge point is answered
-            self._desk.count(point, "internal_errors", f"{frame.action[:40]!r} {error!r}")
+            self._context.count(point, "internal_errors", f"{frame.action[:40]!r} {error!r}")
             after.clear()
             return framing.error_text(
                 frame.message_id, WireError("InternalError", "this request failed here"), version
@@ -114,7 +114,7 @@ class FrameHandler:
             try:
                 _, message_id, action, payload = whole[1].decode(text)
             except (msgspec.MsgspecError, RecursionError, ValueError):
-                pass  # the common way says what is wrong with it
+                pass  # the slow path reports what is wrong with it
             else:
                 if len(message_id) <= framing.MAX_ID:
                     return framing.Frame(framing.CALL, message_id, action, payload)
@@ -134,15 +134,17 @@ class FrameHandler:
                 framing.InvalidFrameError("MessageTypeNotSupported", types, message_id)
             )
         if frame.kind == framing.RESULT_ERROR:
-            self._desk.count(self.point, "refused_answers", frame.payload)
+            self._context.count(self.point, "refused_answers", frame.payload)
             return None
         self.is_heard = True
         try:
             self._answer(frame, text, received_s, after)
         except WireError as error:
-            self._desk.count(self.point, "refused_requests", f"{frame.action[:40]!r} {error.code}")
+            self._context.count(
+                self.point, "refused_requests", f"{frame.action[:40]!r} {error.code}"
+            )
         except Exception as error:  # noqa: BLE001 - the socket goes on, as after a CALL
-            self._desk.count(self.point, "internal_errors", f"{frame.action[:40]!r} {error!r}")
+            self._context.count(self.point, "internal_errors", f"{frame.action[:40]!r} {error!r}")
         return None
 
     def _answer(
@@ -153,7 +155,7 @@ class FrameHandler:
         after: list[Callable[[], Awaitable[None]]],
     ) -> bytes:
         action = frame.action
-        request = Request(self._desk, self.point, action, received_s, after)
+        request = Request(self._context, self.point, action, received_s, after)
         if action in self._version.fast:
             known = self._answer_known(request, frame, text)
             if known is not None:
@@ -168,16 +170,16 @@ class FrameHandler:
         if self._recent is not None:
             before = self._recent.get(frame.message_id)
             is_last = frame.message_id == next(reversed(self._recent), None)
-            # A boot with anything after it is no repeat: message ids begin again.
+            # A boot with anything after it is not a repeat: message ids begin again.
             if before is not None and before[0] == mark and (is_last or action != _BOOT):
-                self._desk.count(self.point, "repeated_messages")
+                self._context.count(self.point, "repeated_messages")
                 return before[1]
         departures = Departures()
         payload = self._usable(frame, departures)
         request.as_received = departures.raw
         answer = framing.result_text(frame.message_id, handler(request, payload))
         if departures.found:
-            count_departures(self._desk, self.point, action, departures.found)
+            count_departures(self._context, self.point, action, departures.found)
         if action != "Heartbeat":
             # After a boot what looks like an earlier message is another one.
             if self._recent is None or action == _BOOT:
@@ -195,16 +197,16 @@ class FrameHandler:
             if isinstance(typed, (bytes, msgspec.Raw)):
                 typed = decoder.decode(typed)
         except (msgspec.MsgspecError, RecursionError, ValueError):
-            return None  # the common way says what is wrong with it
+            return None  # the slow path reports what is wrong with it
         if b"null" in text:
-            count_departures(self._desk, self.point, frame.action, [("null", "")])
+            count_departures(self._context, self.point, frame.action, [("null", "")])
         return framing.result_text(frame.message_id, take(request, typed))
 
     def _usable(self, frame: framing.Frame, departures: Departures) -> dict[str, Any]:
         """Return the payload as handlers use it, and note its departures from the schema."""
         payload = framing.read_payload(frame.payload)
         if type(frame.message_id) is int:
-            departures.note("message_id", "")
+            departures.add("message_id", "")
         return schemas.take_request(
             self._version.version, frame.action, payload, departures, strict=self.point.is_strict
         )
@@ -213,18 +215,18 @@ class FrameHandler:
         if error.message_id is None and self._calls.fail(error):
             return None
         self.bad += 1
-        self._desk.count(self.point, "bad_frames", error.description)
+        self._context.count(self.point, "bad_frames", error.description)
         if error.message_id is None:
             return None
         return framing.error_text(error.message_id, error, self._version.version)
 
     def refuse_unstored(self, text: bytes, error: BaseException) -> bytes:
         """Return the answer to what is not stored, so not acknowledged: it is sent again."""
-        self._desk.count(self.point, "not_stored", str(error))
+        self._context.count(self.point, "not_stored", str(error))
         frame = framing.read_frame(text)
         if self._recent is not None:
             self._recent.pop(frame.message_id, None)
         with suppress(StoreError):
-            restore_running(self._desk.store, self.point)
+            restore_running(self._context.store, self.point)
         refusal = WireError("InternalError", "not stored; send it again")
         return framing.error_text(frame.message_id, refusal, self._version.version)

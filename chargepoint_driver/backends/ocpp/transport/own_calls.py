@@ -17,7 +17,7 @@ from chargepoint_driver.errors import OutcomeUnknownError, TransientError, Write
 
 __all__ = ["CallRefusedError", "OwnCalls", "count_departures"]
 
-# Until a charger knows what the answer to its begin or end says.
+# Until a charger has read the answer to its begin or end.
 _TAKES_IN_S = 0.05
 
 
@@ -39,7 +39,7 @@ class OwnCalls:
 
     __slots__ = (
         "_answers",
-        "_desk",
+        "_context",
         "_drop",
         "_free_s",
         "_heard",
@@ -58,7 +58,7 @@ class OwnCalls:
         self,
         point: Charger,
         version: str,
-        desk: HandlerContext,
+        context: HandlerContext,
         timeout_s: float,
         *,
         send: Callable[[bytes], Awaitable[None]],
@@ -68,7 +68,7 @@ class OwnCalls:
         """`heard` returns how many frames came in. `drop` closes the socket, for a reason."""
         self.point = point
         self._version = version
-        self._desk = desk
+        self._context = context
         self._timeout_s = timeout_s
         self._send = send
         self._heard = heard
@@ -121,7 +121,7 @@ class OwnCalls:
                 self._answers.pop(message_id, None)
             if not waiting.done():
                 self.is_ignoring = True
-                self._desk.count(self.point, "calls_without_answer", action)
+                self._context.count(self.point, "calls_without_answer", action)
                 if drop and self._heard() == before:
                     self._drop("no answer to a call")
                 raise OutcomeUnknownError(
@@ -145,7 +145,7 @@ class OwnCalls:
             self._version, action, payload, departures, strict=self.point.is_strict
         )
         if departures.found:
-            count_departures(self._desk, self.point, f"{action} answer", departures.found)
+            count_departures(self._context, self.point, f"{action} answer", departures.found)
         return answer
 
     # ---- answers -------------------------------------------------------------------------
@@ -154,7 +154,7 @@ class OwnCalls:
         """Give an answer to the call that it is for."""
         waiting = self._waiting(str(frame.message_id))
         if waiting is None:
-            self._desk.count(self.point, "unmatched_answers", repr(str(frame.message_id)[:40]))
+            self._context.count(self.point, "unmatched_answers", repr(str(frame.message_id)[:40]))
             return
         waiting.set_result(frame)
 
@@ -169,7 +169,7 @@ class OwnCalls:
             if len(out) != 1 or not out[0].startswith(error.answers):
                 return False
             waiting = self._answers.pop(out[0])
-        self._desk.count(self.point, "broken_answers", error.description)
+        self._context.count(self.point, "broken_answers", error.description)
         waiting.set_result(error)
         return True
 
@@ -205,10 +205,10 @@ class OwnCalls:
 
 
 def count_departures(
-    desk: HandlerContext, point: Charger, action: str, found: list[tuple[str, str]]
+    context: HandlerContext, point: Charger, action: str, found: list[tuple[str, str]]
 ) -> None:
     """Count what was out of order in one message: the message once, each kind by place."""
     for kind, place in found:
         where = ".".join(step for step in place.split(".") if not step.isdecimal())
         point.forgive(kind, f"{action}.{where}" if where else action)
-    desk.count(point, "forgiven", f"{action}: {found[0][0]} {found[0][1]}")
+    context.count(point, "forgiven", f"{action}: {found[0][0]} {found[0][1]}")

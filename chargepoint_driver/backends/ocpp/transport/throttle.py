@@ -47,7 +47,7 @@ _UNKNOWN = 1 << 62
 
 
 class Allowance:
-    """Messages that may come: so many a second, after a burst of twice that number."""
+    """Messages that may come: a number per second, after a burst of twice that number."""
 
     __slots__ = ("_before_s", "_burst", "_left", "_rate", "_time")
 
@@ -59,7 +59,7 @@ class Allowance:
         self._before_s = time()
 
     def take(self, messages: float, now_s: float | None = None) -> float:
-        """Charge so many messages; return the seconds to wait before the next one, 0 for none.
+        """Charge for `messages`; return the seconds to wait before the next one, 0 for none.
         `now_s`: by the clock that was given."""
         rate = self._rate
         if now_s is None:

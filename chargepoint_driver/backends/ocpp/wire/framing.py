@@ -1,7 +1,7 @@
 """OCPP-J frames: arrays in JSON text, read and written. No actions here.
 
-What cannot be read is a InvalidFrameError. It says what to answer, or which request of ours it
-answers.
+What cannot be read is an InvalidFrameError. It has the answer to send, or the request of ours
+that it answers.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ def _read_slowly(text: bytes) -> Frame:
 
 
 def _answer(kind: int, given_id: Any, parts: list[Any]) -> Frame:
-    """Return the answer in the parts of a frame. Raises InvalidFrameError when it says nothing."""
+    """Return the answer in the parts of a frame. Raises InvalidFrameError if it is empty."""
     is_id = isinstance(given_id, str) or type(given_id) is int
     message_id = str(given_id)[:MAX_ID] if is_id else ""
     if kind == RESULT:

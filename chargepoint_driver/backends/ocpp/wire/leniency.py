@@ -64,7 +64,7 @@ class Departures:
     found: list[tuple[str, str]] = field(default_factory=list)
     raw: dict[str, Any] = field(default_factory=dict)
 
-    def note(self, kind: str, place: str, raw: Any = _ABSENT) -> None:
+    def add(self, kind: str, place: str, raw: Any = _ABSENT) -> None:
         self.found.append((kind, place))
         if raw is not _ABSENT and len(self.raw) < MAX_RAW:
             try:
@@ -125,7 +125,7 @@ def make_usable(node: Node, payload: Any, departures: Departures) -> Any:
 def number_of(text: str) -> float | None:
     """Return the finite number of a text, blanks around it aside; None for any other text.
 
-    A comma counts as a point where no thousands can be meant by it.
+    A comma counts as a decimal point unless it may separate thousands.
     """
     text = text.strip(" \t\r\n\0")
     if not _NUMBER.fullmatch(text):
@@ -158,13 +158,13 @@ def _object(node: Node, value: Any, place: str, departures: Departures) -> Any:
         name = _name(node, given, value)
         where = f"{place}.{name}" if place else name
         if inner is None:
-            departures.note("null", where)
+            departures.add("null", where)
             continue
         if name != given:
-            departures.note("field_name", where)
+            departures.add("field_name", where)
         if name not in node.fields:
             if name != "customData":
-                departures.note("unknown_field", where if name.isidentifier() else f"{place}.?")
+                departures.add("unknown_field", where if name.isidentifier() else f"{place}.?")
             kept[name] = inner
             continue
         found = _read(node.fields[name], inner, where, departures)
@@ -172,7 +172,7 @@ def _object(node: Node, value: Any, place: str, departures: Departures) -> Any:
             kept[name] = found
     for name in node.required:
         if name not in kept:
-            departures.note("missing", f"{place}.{name}" if place else name)
+            departures.add("missing", f"{place}.{name}" if place else name)
     return kept
 
 
@@ -187,28 +187,28 @@ def _name(node: Node, given: str, value: dict[str, Any]) -> str:
 def _as_object(node: Node, value: Any, place: str, departures: Departures) -> Any:
     """The object that something else stands for."""
     if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict):
-        departures.note("shape", place)
+        departures.add("shape", place)
         return value[0]
     if isinstance(value, list) and not value:
-        departures.note("shape", place)
+        departures.add("shape", place)
         return {}
     key = _NAMED_BY.get(node.name)
     if key is not None and isinstance(value, (str, int, float)) and not isinstance(value, bool):
-        departures.note("shape", place, value)
+        departures.add("shape", place, value)
         return {key: value}
-    departures.note("unusable", place, value)
+    departures.add("unusable", place, value)
     return _ABSENT
 
 
 def _array(node: Node, value: Any, place: str, departures: Departures) -> Any:
     assert node.item is not None
     if not isinstance(value, list):
-        departures.note("shape", place)
+        departures.add("shape", place)
         value = [value]
     kept = []
     for each in value:
         if each is None:
-            departures.note("null", place)
+            departures.add("null", place)
             continue
         found = _read(node.item, each, place, departures)
         if found is not _ABSENT:
@@ -218,36 +218,36 @@ def _array(node: Node, value: Any, place: str, departures: Departures) -> Any:
 
 def _enum(node: Node, value: Any, place: str, departures: Departures) -> Any:
     if not isinstance(value, str):
-        departures.note("unusable", place, value)
+        departures.add("unusable", place, value)
         return _ABSENT
     folded = _folded(value)
     if not folded:
-        departures.note("unusable", place, value)
+        departures.add("unusable", place, value)
         return _ABSENT
     word = node.words.get(folded)
     if word is None:
-        departures.note("unknown_word", place, value)
+        departures.add("unknown_word", place, value)
         return value
     if word != value:
-        departures.note("spelling", place, value)
+        departures.add("spelling", place, value)
     return word
 
 
 def _string(node: Node, value: Any, place: str, departures: Departures) -> Any:
     if node.name == "data" and not isinstance(value, str):
-        departures.note("shape", place)
+        departures.add("shape", place)
         return value
     if isinstance(value, bool):
-        departures.note("text_as_number", place, value)
+        departures.add("text_as_number", place, value)
         return "true" if value else "false"
     if isinstance(value, (int, float)):
-        departures.note("text_as_number", place, value)
+        departures.add("text_as_number", place, value)
         return str(value)
     if not isinstance(value, str):
-        departures.note("unusable", place, value)
+        departures.add("unusable", place, value)
         return _ABSENT
     if node.max_length is not None and len(value) > node.max_length:
-        departures.note("too_long", place)
+        departures.add("too_long", place)
     return value
 
 
@@ -255,23 +255,23 @@ def _number(node: Node, value: Any, place: str, departures: Departures) -> Any:
     if isinstance(value, str):
         number = number_of(value)
         if number is not None:
-            departures.note("number_as_text", place, value)
+            departures.add("number_as_text", place, value)
             value = number
         elif node.name in _NAMES and value.strip():
-            departures.note("number_as_text", place)
+            departures.add("number_as_text", place)
             return value
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        departures.note("unusable", place, value)
+        departures.add("unusable", place, value)
         return _ABSENT
     if node.kind == "number" or isinstance(value, int):
         return value
     if value.is_integer():
-        departures.note("fraction", place, value)
+        departures.add("fraction", place, value)
         return int(value)
     if node.name in _FRACTIONS:
-        departures.note("fraction", place, value)
+        departures.add("fraction", place, value)
         return value
-    departures.note("unusable", place, value)
+    departures.add("unusable", place, value)
     return _ABSENT
 
 
@@ -280,7 +280,7 @@ def _boolean(node: Node, value: Any, place: str, departures: Departures) -> Any:
     if isinstance(value, bool):
         return value
     found = _TRUTH.get(str(value).strip().casefold()) if isinstance(value, (str, int)) else None
-    departures.note("unusable" if found is None else "boolean_as_text", place, value)
+    departures.add("unusable" if found is None else "boolean_as_text", place, value)
     return _ABSENT if found is None else found
 
 

@@ -105,10 +105,10 @@ def take_request(
         ]
         return dict(payload)
     if payload is None and not _node(version, action, answer=False).required:
-        departures.note("null", "")
+        departures.add("null", "")
         payload = {}
     if action == "DataTransfer" and not isinstance(payload, dict):
-        departures.note("shape", "")
+        departures.add("shape", "")
         payload = {"data": payload}
     if not isinstance(payload, dict):
         raise WireError("FormatViolation", "the payload of a CALL is an object")
@@ -126,7 +126,7 @@ def take_answer(
             return payload
         return _usable(version, action, payload, departures, answer=True)
     except (WireError, ValueError, RecursionError):
-        departures.note("unusable", "")
+        departures.add("unusable", "")
         return payload
 
 

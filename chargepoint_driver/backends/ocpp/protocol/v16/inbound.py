@@ -28,7 +28,7 @@ from chargepoint_driver.backends.ocpp.protocol.handlers import (
     heartbeat,
     message_time,
     needed,
-    noted,
+    recorded,
     register_in,
     samples_of,
 )
@@ -67,14 +67,16 @@ def _status(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
         connector_id, status, payload.get("timestamp"), faults=faults, details=details
     )
     take_status(request, event)
-    request.desk.note(request, connector_id, time_s, payload)
+    request.context.record_event(request, connector_id, time_s, payload)
     return {}
 
 
 @_on("Authorize")
 def _authorize(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
     info = id_tag_info(request, needed(payload, "idTag"), "expiryDate")
-    request.desk.note(request, None, request.received_s, {**payload, "status": info["status"]})
+    request.context.record_event(
+        request, None, request.received_s, {**payload, "status": info["status"]}
+    )
     return {"idTagInfo": info}
 
 
@@ -98,7 +100,7 @@ def _start(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
     own_id = transactions.start(request, event).transaction_id
     info = id_tag_info(request, id_tag, "expiryDate", but=own_id)
     data = {**payload, "transactionId": own_id, "status": info["status"]}
-    request.desk.note(request, connector_id, event.time_s, data)
+    request.context.record_event(request, connector_id, event.time_s, data)
     return {"transactionId": own_id, "idTagInfo": info}
 
 
@@ -126,7 +128,7 @@ def _stop(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
     )
     found, connector_id = transactions.end(request, event)
     known = None if found is None else connector_id
-    request.desk.note(request, known, event.time_s, payload)
+    request.context.record_event(request, known, event.time_s, payload)
     if not id_tag:
         return {}
     return {"idTagInfo": id_tag_info(request, id_tag, "expiryDate", ends=True)}
@@ -140,7 +142,7 @@ def _meter_values(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
     connector_id = connector_if_known(request, payload, "connectorId", running)
     if connector_id is None:
         request.point.forgive("unusable", request.action)
-        request.desk.note(request, None, request.received_s, payload)
+        request.context.record_event(request, None, request.received_s, payload)
         return {}
     return _measured(request, connector_id, wire_id, moments)
 
@@ -164,12 +166,12 @@ for _action, _answer in {
     "SignCertificate": {"status": "Rejected"},
     "SignedFirmwareStatusNotification": {},
 }.items():
-    _handlers[_action] = noted(_answer)
+    _handlers[_action] = recorded(_answer)
 
 
 def _faults(status: str, error: str | None, vendor_error: str | None) -> tuple[str, ...]:
     """Return the codes that a StatusNotification reports as errors."""
-    # A vendor's code beside EVCommunicationError says more of that, and is no fault either.
+    # A vendor's code with EVCommunicationError explains it, and is not a fault either.
     if status != "Faulted" and (error or "").strip().lower() == EV_COMMUNICATION_ERROR:
         return ()
     if status == "Faulted" and not is_fault(error):
@@ -190,7 +192,7 @@ def _measured(
     known = None if wire_id is None else str(wire_id)
     samples, time_s = measure(request, Metered(connector_id, known, moments))
     data = {"transactionId": wire_id, "samples": samples}
-    request.desk.note(request, connector_id, time_s, data)
+    request.context.record_event(request, connector_id, time_s, data)
     return {}
 
 

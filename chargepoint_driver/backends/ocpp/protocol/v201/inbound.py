@@ -37,7 +37,7 @@ from chargepoint_driver.backends.ocpp.protocol.handlers import (
     heartbeat,
     message_time,
     needed,
-    noted,
+    recorded,
     samples_of,
 )
 from chargepoint_driver.backends.ocpp.protocol.id_tag_answers import (
@@ -74,7 +74,7 @@ def _status(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
     evse = connector_in(request, payload, "evseId")
     status, part = needed(payload, "connectorStatus"), payload.get("connectorId")
     take_status(request, _status_of(evse, part, status, payload.get("timestamp")))
-    request.desk.note(request, evse, time_s, payload)
+    request.context.record_event(request, evse, time_s, payload)
     return {}
 
 
@@ -82,7 +82,9 @@ def _status(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
 def _authorize(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
     token = needed(payload, "idToken")
     info = id_tag_info(request, needed(token, "idToken"), "cacheExpiryDateTime")
-    request.desk.note(request, None, request.received_s, {**payload, "status": info["status"]})
+    request.context.record_event(
+        request, None, request.received_s, {**payload, "status": info["status"]}
+    )
     return {"idTokenInfo": info}
 
 
@@ -97,7 +99,7 @@ def _transaction_event(request: Request, payload: dict[str, Any]) -> dict[str, A
     samples = [{"time": iso(at), "values": it.values} for at, it in event.moments]
     data = {**payload, "samples": samples}
     data.pop("meterValue", None)
-    request.desk.note(request, evse_id, event.time_s, data)
+    request.context.record_event(request, evse_id, event.time_s, data)
     if not id_tag:
         return {}
     info = id_tag_info(
@@ -161,7 +163,7 @@ def _reservation(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
     reservation_id = payload.get("reservationId")
     if state is not None and isinstance(reservation_id, int):
         take_reservation_end(request, ReservationEnded(reservation_id, state))
-    request.desk.note(request, None, request.received_s, payload)
+    request.context.record_event(request, None, request.received_s, payload)
     return {}
 
 
@@ -170,11 +172,11 @@ def _meter_values(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
     evse = connector_if_known(request, payload, "evseId")
     if evse is None:
         request.point.forgive("unusable", request.action)
-        request.desk.note(request, None, request.received_s, payload)
+        request.context.record_event(request, None, request.received_s, payload)
         return {}
     event = Metered(evse, None, _moments(request, payload.get("meterValue")))
     shown, time_s = measure(request, event)
-    request.desk.note(request, evse, time_s, {"samples": shown})
+    request.context.record_event(request, evse, time_s, {"samples": shown})
     return {}
 
 
@@ -199,7 +201,9 @@ def _event(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
             code = entry.get("techCode") or f"{component.get('name', '')}.{variable}"
             event = AlarmChanged(evse_id, code if alarm else None, entry.get("techInfo"))
             take_alarm(request, event)
-    request.desk.note(request, None, message_time(request, payload.get("generatedAt")), payload)
+    request.context.record_event(
+        request, None, message_time(request, payload.get("generatedAt")), payload
+    )
     return {}
 
 
@@ -209,7 +213,9 @@ def _charging_needs(request: Request, payload: dict[str, Any]) -> dict[str, Any]
     needs = needs_of(payload)
     if evse and needs is not None:
         take_needs(request, NeedsReported(evse, needs))
-    request.desk.note(request, evse, message_time(request, payload.get("timestamp")), payload)
+    request.context.record_event(
+        request, evse, message_time(request, payload.get("timestamp")), payload
+    )
     # No schedule is negotiated with the vehicle: limits and plans hold without it.
     return {"status": "Rejected"}
 
@@ -227,7 +233,7 @@ def _report(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
     known = take_settings(request, SettingsReported(found))
     time_s = message_time(request, payload.get("generatedAt"))
     data = {"requestId": payload.get("requestId"), "values": known}
-    request.desk.note(request, None, time_s, data)
+    request.context.record_event(request, None, time_s, data)
     return {}
 
 
@@ -249,7 +255,7 @@ _ANSWERS: dict[str, dict[str, Any]] = {
     "SignCertificate": {"status": "Rejected"},
 }
 for _action, _answer in _ANSWERS.items():
-    _handlers[_action] = noted(_answer)
+    _handlers[_action] = recorded(_answer)
 _handlers["Heartbeat"] = heartbeat
 
 

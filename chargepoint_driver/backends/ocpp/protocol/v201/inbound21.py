@@ -10,7 +10,7 @@ from typing import Any
 
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.protocol.dispatch import ProtocolVersion, Request
-from chargepoint_driver.backends.ocpp.protocol.handlers import Handlers, noted
+from chargepoint_driver.backends.ocpp.protocol.handlers import Handlers, recorded
 from chargepoint_driver.backends.ocpp.protocol.v201.inbound import DIALECT
 
 __all__ = ["DIALECT_21"]
@@ -32,18 +32,18 @@ _ANSWERS: dict[str, dict[str, Any]] = {
     "ReportDERControl": {},
 }
 for _action, _answer in _ANSWERS.items():
-    _handlers[_action] = noted(_answer)
+    _handlers[_action] = recorded(_answer)
 
 
 @_on("VatNumberValidation")
 def _vat_number(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
-    request.desk.note(request, None, request.received_s, payload)
+    request.context.record_event(request, None, request.received_s, payload)
     return {"vatNumber": payload.get("vatNumber", ""), "status": "Rejected"}
 
 
 @_on("GetCertificateChainStatus")
 def _certificate_chain(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
-    request.desk.note(request, None, request.received_s, payload)
+    request.context.record_event(request, None, request.received_s, payload)
     asked = payload.get("certificateStatusRequests")
     return {
         "certificateStatus": [

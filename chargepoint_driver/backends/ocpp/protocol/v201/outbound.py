@@ -35,7 +35,7 @@ class RequestBuilder201:
     stack_levels = "SmartChargingCtrlr.ProfileStackLevel"
     interval = "SampledDataCtrlr.TxUpdatedInterval"
     sampled = "SampledDataCtrlr.TxUpdatedMeasurands"
-    # The longest list is told by a report of characteristics only; who refuses is tried again.
+    # Only a report of characteristics has the longest list; a charger that refuses is asked again.
     most_sampled = ""
     at_begin_and_end: tuple[str, ...] = (
         "SampledDataCtrlr.TxStartedMeasurands",

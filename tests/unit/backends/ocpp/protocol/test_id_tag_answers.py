@@ -297,7 +297,7 @@ def test_no_more_than_it_takes_and_those_that_may_charge_first(run) -> None:
     tags = [IdTag("bad", "Blocked"), IdTag("old", expires_s=5.0), *TAGS[:2], IdTag("x" * 21)]
     run(peer.keep(*tags))
     assert peer.tags == ["tag0", "tag1", "bad"]
-    assert peer.point.worked["local_list"]["left_out"] == 2
+    assert peer.point.learned["local_list"]["left_out"] == 2
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ class Watched:
         self.point = Charger("CP1", Electrical(230, 3))
         self.guard = SetUpGuard(
             lambda point, name, detail: self.counted.append(f"{name} {detail}"),
-            lambda point: self.saved.append(point.worked),
+            lambda point: self.saved.append(point.learned),
             lambda: self.now_s,
         )
 
@@ -74,8 +74,8 @@ def test_twice_is_enough_and_is_kept(it, out) -> None:
     assert it.barred(ask)
     (shown,) = harmful_requests(it.point).values()
     assert shown == {"restarts": 2, "is_sent": False, "setting": "read_configuration: false"}
-    assert it.saved[-1] is it.point.worked
-    json.dumps(it.point.worked)
+    assert it.saved[-1] is it.point.learned
+    json.dumps(it.point.learned)
 
 
 @pytest.mark.parametrize(("wait_s", "is_its_fault"), [(0, True), (30, True), (31, False)])
