@@ -176,11 +176,11 @@ class Proxy:
 def _words(options: ShedOptions) -> dict[str, Any]:
     """The options of a write; what is as by default is left out, except what agents of the first
     version asked for: those do not know the others."""
-    usual = ShedOptions().words()
+    defaults = ShedOptions().config_values()
     words = {
         word: value
-        for word, value in options.words().items()
-        if word in _FIRST_WORDS or value != usual[word]
+        for word, value in options.config_values().items()
+        if word in _FIRST_WORDS or value != defaults[word]
     }
     if options.wanted_minutes:
         words["minutes"] = options.wanted_minutes

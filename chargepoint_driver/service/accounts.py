@@ -1,4 +1,4 @@
-"""Several accounts behind one door, in words that JSON can carry.
+"""JSON-serialisable facade over several accounts.
 
 The caching agent offers these methods by RPC, and the proxy in the driver calls them; nothing
 here knows VOLTTRON. A point is described by a dictionary:
@@ -126,7 +126,7 @@ class Accounts:
             except ChargePointError as error:
                 errors[key] = error
         if reader:
-            self._note(name, reader, wanted.values())
+            self._record_reader(name, reader, wanted.values())
         reading = service.read(wanted)
         errors.update(reading.errors)
         return {
@@ -149,8 +149,8 @@ class Accounts:
         """Write one point; what is reported then (see `Service.write`).
 
         `minutes`: the limit is cleared after so long, whatever renews it; None or 0: no deadline.
-        `writer`: who writes, for the lease. `warnings` takes what the write costs. `shed` says
-        how, in the words of a driver config: shed_duration, shed_on_write and the like."""
+        `writer`: who writes, for the lease. `warnings` takes what the write costs. `shed`: how,
+        as options of a driver config: shed_duration, shed_on_write and the like."""
         name, settings, service = self._find(account)
         settled = ShedSettings.from_words(shed)
         options = ShedOptions.of(settled, minutes=minutes, writer=str(writer or ""))
@@ -167,8 +167,8 @@ class Accounts:
         target = self._points.of(name, settings, point).target
         return service.control.owners.release(target, "lapse" if on_delete == "lapse" else "clear")
 
-    def _note(self, name: str, reader: str, points: Iterable[Point]) -> None:
-        """Note what an agent reads. Of too many agents, and of too many targets, none is new."""
+    def _record_reader(self, name: str, reader: str, points: Iterable[Point]) -> None:
+        """Record the targets that an agent reads, up to a limit of agents and of targets."""
         readers = self._readers
         if (name, reader) not in readers and len(readers) >= _MAX_READERS:
             return
@@ -280,11 +280,11 @@ class Accounts:
         return service.operate(_station_id(station), name, arguments or {})
 
     def _lead(self, name: str, service: Service) -> None:
-        def tell(event: dict[str, Any]) -> None:
+        def publish(event: dict[str, Any]) -> None:
             for follower in self._followers:
                 follower(name, event)
 
-        service.follow(tell)
+        service.follow(publish)
 
     def follow(self, callback: Callable[[str, dict[str, Any]], None]) -> None:
         """Call back with account and event for each message of a charger, of every account, also
@@ -307,8 +307,8 @@ class Accounts:
 
     def publishes(self, account: str) -> bool:
         """Return True if the messages of an account's chargers belong on the platform's bus."""
-        held = self._services.get(account)
-        return held is not None and getattr(held[0], "bus_events", False)
+        state = self._services.get(account)
+        return state is not None and getattr(state[0], "bus_events", False)
 
     # ---- stations and sessions ---------------------------------------------------------------
 
@@ -420,5 +420,5 @@ def _moment(name: str, text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
     except ValueError:
-        raise InvalidValueError(f"{name}: {text!r} is no ISO 8601 time") from None
+        raise InvalidValueError(f"{name}: {text!r} is not an ISO 8601 time") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

@@ -31,8 +31,8 @@ def take_over(
 ) -> Account:
     """Go on with the settings of the device that was read last; what is in use then.
 
-    Another password is tried with `request` first. Where the service refuses it, and has not
-    refused the one before, that stays, and the log says so; the same where no answer comes.
+    Another password is tried with `request` first. If the service refuses it, and has not refused
+    the one before, the one before stays, and the log reports it. Without an answer it stays too.
     """
     if _is_suspect(service, before, account):
         try:

@@ -66,7 +66,7 @@ class EventLog:
         # The relay asks for documents on a real thread, also under gevent.
         self._lock = native_lock()
         self._records: dict[str, dict[Data, tuple[StationRecord, float]]] = {}
-        self._told: dict[tuple[str, str, int | None], dict[str, Any]] = {}
+        self._reported: dict[tuple[str, str, int | None], dict[str, Any]] = {}
         self._sheds: dict[Target, dict[str, Any]] = {}
         self.touched: set[str] = set()
 
@@ -95,23 +95,23 @@ class EventLog:
 
     def _is_change(self, action: str, station: str, port: int, data: dict[str, Any]) -> bool:
         key = action, station, port
-        before = self._told.get(key)
-        self._told[key] = dict(data)
+        before = self._reported.get(key)
+        self._reported[key] = dict(data)
         if action == "StatusChange":
             data["before"] = None if before is None else before["status"]
-        return before is None or before != self._told[key]
+        return before is None or before != self._reported[key]
 
     # ---- commands and alerts -------------------------------------------------------------
 
     def sheds(self, news: Mapping[Target, CommandState | None]) -> None:
         """Take in the results of commands."""
-        for target, held in news.items():
-            data = shed_of(held)
+        for target, state in news.items():
+            data = shed_of(state)
             with self._lock:
                 if self._sheds.get(target) == data:
                     continue
                 self._sheds[target] = data
-                if held is None:
+                if state is None:
                     del self._sheds[target]
             if target.group is not None:
                 data = {**data, "group": target.group}
@@ -147,31 +147,31 @@ class EventLog:
         return _document(station, self._account, known, self._now(), self._anomaly(station))
 
 
-def shed_of(held: CommandState | None) -> dict[str, Any]:
+def shed_of(state: CommandState | None) -> dict[str, Any]:
     """Return the content of the event `Shed` for what is commanded of a target."""
     limit = None
-    if held is None:
+    if state is None:
         status = Status.NONE
-    elif held.doubt is not None:
-        status, limit = Status.PENDING, held.doubt.limit
-    elif held.failed:
+    elif state.doubt is not None:
+        status, limit = Status.PENDING, state.doubt.limit
+    elif state.failed:
         status = Status.FAILED
-    elif held.limit is None:
-        status = Status.RELEASED if held.seen else Status.PENDING
-    elif held.expired:
-        status, limit = Status.EXPIRED, held.limit
-    elif held.contested:
-        status, limit = Status.CONTESTED, held.limit
+    elif state.limit is None:
+        status = Status.RELEASED if state.seen else Status.PENDING
+    elif state.expired:
+        status, limit = Status.EXPIRED, state.limit
+    elif state.contested:
+        status, limit = Status.CONTESTED, state.limit
     else:
-        limit = held.limit
-        unseen = Status.ADOPTED if held.adopted else Status.PENDING
-        status = Status.IN_FORCE if held.seen else unseen
+        limit = state.limit
+        unseen = Status.ADOPTED if state.adopted else Status.PENDING
+        status = Status.IN_FORCE if state.seen else unseen
     return {
         "status": status.value,
         "allowed_load_kw": None if limit is None else limit.allowed_load_kw,
         "percent_shed": None if limit is None else limit.percent_shed,
-        "group": None if held is None else held.group,
-        "note": "" if held is None else held.note,
+        "group": None if state is None else state.group,
+        "note": "" if state is None else state.note,
     }
 
 

@@ -1,4 +1,4 @@
-"""Points and stations in words that JSON can carry, for RPC and the JSON API."""
+"""Points and stations as JSON values, for RPC and the JSON API."""
 
 from __future__ import annotations
 

@@ -156,7 +156,7 @@ class Service:
         """Look after sheds from now on: confirm, renew, raise alerts. `close` ends it.
 
         `of_station` takes alerts for stations: out of reach, faulted, with a new alarm. They are
-        of what polls show. `over` is called once what an alert for a shed says is over."""
+        of what polls show. `over` is called once the problem of a shed's alert is over."""
         self.station_alerts.host = of_station
         self.control.alerts.host = alert
         self._stream.alert = alert
@@ -475,7 +475,7 @@ class Service:
         self.cache.forget_failures()
 
     def close(self) -> None:
-        """Renew no shed any more, and let go of connections."""
+        """Stop renewing sheds, and close connections."""
         self.control.close()
         self._stream.close()
         self._backend.close()
@@ -498,6 +498,6 @@ def _store(account: Account, default: Path | None) -> CommandStore | None:
     try:
         return CommandStore(default, account.key)
     except ConfigurationError as error:
-        # Nobody asked for this file: sheds work without it, and end by themselves.
+        # Nobody asked for this file: sheds work without it, and expire.
         _log.error("%s; a restart will not know what is in force", error)
         return None

@@ -28,7 +28,7 @@ Key = tuple[str, int | None, str]
 class StationAlerts:
     """Alerts about stations from polls: each is raised once until it is resolved.
 
-    A call that fails says nothing about a station: it neither raises nor resolves anything.
+    A call that fails has no news of a station: it neither raises nor resolves anything.
     """
 
     WATCHED = _WATCHED
@@ -80,7 +80,7 @@ class StationAlerts:
             self._raised |= found.keys()
         for key in resolved:
             _log.info("%s: resolved: %s", _place(key), key[2].removeprefix(kind))
-            self._tell("AlarmOver", key, key[2].removeprefix(kind))
+            self._notify("AlarmOver", key, key[2].removeprefix(kind))
         for key, what in new:
             if what:
                 self._raise(key, what)
@@ -88,7 +88,7 @@ class StationAlerts:
     def _raise(self, key: Key, what: str) -> None:
         about = _place(key)
         _log.error("%s: %s", about, what)
-        self._tell("Alarm", key, what)
+        self._notify("Alarm", key, what)
         if self.host is None:
             return
         try:
@@ -99,7 +99,7 @@ class StationAlerts:
                 self._raised.discard(key)
                 self._records.clear()  # so that the same record counts again
 
-    def _tell(self, action: str, key: Key, text: str) -> None:
+    def _notify(self, action: str, key: Key, text: str) -> None:
         if self.on_event is not None:
             try:
                 self.on_event(action, key[0], key[1], _place(key), text)

@@ -1,4 +1,4 @@
-"""Shed control: what was commanded, what is reported, what is measured, and what they come to.
+"""Shed control: commanded, reported and measured limits, and the status that follows from them.
 
 `controller` is the entry point; `validation` and `warnings` check what is written; `dispatcher`
 sends; `command_log` and `command_store` keep the commands; `command_state`, `reported_state` and

@@ -1,4 +1,4 @@
-"""Alerts to the host: one for one trouble, however many stations it befalls and however long."""
+"""Deduplicated alerts to the host: one per problem until it is resolved."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class About(Enum):
 
 
 class Alerts:
-    """Those that were raised and are not resolved. Used by whoever looks after commands only."""
+    """Alerts that were raised and are not resolved. Only the supervisor's side uses them."""
 
     def __init__(self, command_log: CommandLog) -> None:
         self._command_log = command_log
@@ -45,18 +45,18 @@ class Alerts:
         self.on_event: Callable[[str, Target, str], None] | None = None
 
     def raise_(self, target: Target, what: str, about: About = About.STATE) -> None:
-        """Raise an alert, once until it is resolved. What befalls a station that holds a share
-        of a group's total befalls the group: a hundred stations are one alert."""
-        held = self._command_log.held(target)
+        """Raise an alert, once until it is resolved. The problem of a station that has a share of
+        a group's total is the group's problem: a hundred stations are one alert."""
+        state = self._command_log.state_of(target)
         whom, text = target, what
-        if held is not None and held.group is not None:
-            whom, text = Target("", group=held.group), f"{target}: {what}"
+        if state is not None and state.group is not None:
+            whom, text = Target("", group=state.group), f"{target}: {what}"
         if (whom, about) in self._raised:
             _log.info("%s: %s", target, what)
             return
         self._raised[whom, about] = text
         _log.error("%s: %s", target, what)
-        self._tell("Alarm", whom, text)
+        self._notify("Alarm", whom, text)
         try:
             self.host(str(whom), text)
         except Exception:  # noqa: BLE001 - the host's, logged
@@ -69,13 +69,13 @@ class Alerts:
             if text is None:
                 continue
             _log.info("%s: as commanded again", target)
-            self._tell("AlarmOver", target, text)
+            self._notify("AlarmOver", target, text)
             try:
                 self.over(str(target), text)
             except Exception:  # noqa: BLE001 - the host's, logged
-                _log.exception("the end of an alert could not be told")
+                _log.exception("the end of an alert could not be reported")
 
-    def _tell(self, action: str, target: Target, text: str) -> None:
+    def _notify(self, action: str, target: Target, text: str) -> None:
         if self.on_event is not None:
             try:
                 self.on_event(action, target, text)

@@ -10,7 +10,7 @@ from pathlib import Path
 from chargepoint_driver.backend import Limit, Target
 from chargepoint_driver.errors import StoreError
 from chargepoint_driver.process import threads
-from chargepoint_driver.service.shed_control.command_state import CommandState, words
+from chargepoint_driver.service.shed_control.command_state import CommandState, describe
 from chargepoint_driver.service.shed_control.command_store import CommandStore
 from chargepoint_driver.service.shed_control.reported_state import Report
 from chargepoint_driver.text import get_logger
@@ -25,8 +25,8 @@ _ANY_PORT = 0
 
 @dataclass(frozen=True)
 class Unsent:
-    """Since when a staged limit waits to be sent, and who wrote it. `alert_s`: after so many
-    seconds an alert is raised; 0 for never."""
+    """Since when a staged limit waits to be sent, and who wrote it. `alert_s`: seconds until an
+    alert is raised; 0 for never."""
 
     since_s: float
     alert_s: float
@@ -44,7 +44,7 @@ class CommandLog:
         self.unsent: dict[Target, Unsent] = {}  # staged, and not sent since
         self._leases: dict[Target, float] = {}
         self._loads: dict[str, dict[int, float | None]] = {}
-        self._held: dict[Target, CommandState] = {}
+        self._states: dict[Target, CommandState] = {}
         self._by_station: dict[str, set[Target]] = {}
         self._before: dict[str, dict[int, Limit | None]] = {}
         # Called with what has changed of commands, by who writes it down.
@@ -57,7 +57,7 @@ class CommandLog:
         """Take over what the process before commanded; how many commands are new here. What ran
         out meanwhile is said to have expired and not sent again: charging has come back."""
         try:
-            held, before = store.load()
+            states, before = store.load()
             leases, loads = store.load_more()
         except StoreError as error:
             _log.error("the file of commands cannot be read (%s); begun without it", error)
@@ -65,20 +65,20 @@ class CommandLog:
         self._before = before | self._before
         self._leases = leases | self._leases
         self._loads = loads | self._loads
-        held = {target: each for target, each in held.items() if self._is_news(target, each)}
+        states = {target: each for target, each in states.items() if self._is_news(target, each)}
         now_s = self._time_s()
-        found = {target: _adopted(each, now_s) for target, each in held.items()}
+        found = {target: _adopted(each, now_s) for target, each in states.items()}
         self._enter(found)
-        for target, each in held.items():
+        for target, each in states.items():
             if each.doubt is not None and not each.doubt.sending:
                 self.forget(target.station_id, each.doubt.began)
                 _log.warning("%s: %s", target, found[target].note)
-        if held:
-            _log.info("adopted %d commands of an earlier run", len(held))
-        return len(held)
+        if states:
+            _log.info("adopted %d commands of an earlier run", len(states))
+        return len(states)
 
     def _is_news(self, target: Target, found: CommandState) -> bool:
-        known = self._held.get(target)
+        known = self._states.get(target)
         return known is None or _last_s(known) < _last_s(found)
 
     def take_over(
@@ -101,47 +101,49 @@ class CommandLog:
             ", ".join(named),
         )
 
-    def held(self, target: Target) -> CommandState | None:
+    def state_of(self, target: Target) -> CommandState | None:
         """Return what was commanded of just this target; None when nothing was."""
-        return self._held.get(target)
+        return self._states.get(target)
 
     def covering(self, target: Target) -> CommandState | None:
         """Return what was commanded of the target, or else of the station that it is a port of."""
         if target.group is None and target.station_id not in self._by_station:
             return None  # as nearly always
-        found = self._held.get(target)
+        found = self._states.get(target)
         if target.port is not None and (found is None or not found.commanded_s):
             # A port's command that was never acknowledged does not hide the station's.
-            found = self._held.get(Target(target.station_id)) or found
+            found = self._states.get(Target(target.station_id)) or found
         return found
 
     def of_station(self, station_id: str) -> dict[Target, CommandState]:
         """Everything commanded of a station and of its ports."""
         with self._lock:
-            return {target: self._held[target] for target in self._by_station.get(station_id, ())}
+            return {target: self._states[target] for target in self._by_station.get(station_id, ())}
 
     def of_group(self, group: str) -> dict[Target, CommandState]:
         """Return what was commanded of stations as shares of a group's total."""
         with self._lock:
-            return {target: held for target, held in self._held.items() if held.group == group}
+            return {target: state for target, state in self._states.items() if state.group == group}
 
     def all(self) -> dict[Target, CommandState]:
         with self._lock:
-            return dict(self._held)
+            return dict(self._states)
 
     def put(self, changes: Mapping[Target, CommandState | None]) -> None:
         """Write these down together; None forgets. Where the file cannot be written it is
-        logged: a shed must not fail for want of disk space, and it ends by itself."""
+        logged: a shed must not fail for want of disk space, and it expires."""
         with self._lock:
             # Most looks find what the look before found: that is not worth a write to the disk.
             news = {
-                target: held for target, held in changes.items() if self._held.get(target) != held
+                target: state
+                for target, state in changes.items()
+                if self._states.get(target) != state
             }
             self._enter(news)
         if not news:
             return
         self.changed.set()
-        self._tell(lambda store: store.save(news))
+        self._write_to_store(lambda store: store.save(news))
         if self.on_change is not None:
             try:
                 self.on_change(news)
@@ -149,13 +151,13 @@ class CommandLog:
                 _log.exception("the event of a shed could not be stored")
 
     def _enter(self, changes: Mapping[Target, CommandState | None]) -> None:
-        for target, held in changes.items():
+        for target, state in changes.items():
             of_station = self._by_station.setdefault(target.station_id, set())
-            if held is None:
-                self._held.pop(target, None)
+            if state is None:
+                self._states.pop(target, None)
                 of_station.discard(target)
             else:
-                self._held[target] = held
+                self._states[target] = state
                 if target.group is None:
                     of_station.add(target)
             if not of_station:
@@ -165,9 +167,9 @@ class CommandLog:
         """Note that the doubts of these targets are handed to the backend now."""
         changes: dict[Target, CommandState | None] = {}
         for target in targets:
-            held = self._held.get(target)
-            if held is not None and held.doubt is not None:
-                changes[target] = replace(held, doubt=replace(held.doubt, sending=True))
+            state = self._states.get(target)
+            if state is not None and state.doubt is not None:
+                changes[target] = replace(state, doubt=replace(state.doubt, sending=True))
         self.put(changes)
 
     # ---- leases --------------------------------------------------------------------------
@@ -179,7 +181,7 @@ class CommandLog:
     def set_lease(self, target: Target, seconds: float) -> None:
         """Keep the lease of a target."""
         self._leases[target] = seconds
-        self._tell(lambda store: store.save_lease(target, seconds))
+        self._write_to_store(lambda store: store.save_lease(target, seconds))
 
     # ---- control periods -----------------------------------------------------------------
 
@@ -251,9 +253,9 @@ class CommandLog:
             self._loads.pop(station_id, None)
         loads = {p: kw for p, kw in self._loads.get(station_id, {}).items() if p in (limits or ())}
         kept = None if limits is None else dict(limits)
-        self._tell(lambda store: store.save_period(station_id, kept, loads))
+        self._write_to_store(lambda store: store.save_period(station_id, kept, loads))
 
-    def _tell(self, save: Callable[[CommandStore], None]) -> None:
+    def _write_to_store(self, save: Callable[[CommandStore], None]) -> None:
         store = self._store
         if store is None:
             return
@@ -273,43 +275,43 @@ class CommandLog:
             store.close()
 
 
-def _last_s(held: CommandState) -> float:
+def _last_s(state: CommandState) -> float:
     """Return when the last command of a target was acknowledged or sent."""
-    return held.sent_s if held.doubt is None else max(held.sent_s, held.doubt.sent_s)
+    return state.sent_s if state.doubt is None else max(state.sent_s, state.doubt.sent_s)
 
 
-def _adopted(held: CommandState, now_s: float) -> CommandState:
+def _adopted(state: CommandState, now_s: float) -> CommandState:
     """Return what an earlier process commanded, as it stands now."""
-    sent_s, doubt = held.sent_s, held.doubt
-    deadline_s, lease_until_s = held.deadline_s, held.lease_until_s
+    sent_s, doubt = state.sent_s, state.doubt
+    deadline_s, lease_until_s = state.deadline_s, state.lease_until_s
     if sent_s > now_s:
-        # The clock was set back. When it ends cannot be told, so it is renewed at once.
-        sent_s = now_s - held.options.minutes * 30
+        # The clock was set back. When it ends is unknown, so it is renewed at once.
+        sent_s = now_s - state.options.minutes * 30
         # Of deadline and lease as much is left as there was then, at most.
-        left_s = held.sent_s - now_s
+        left_s = state.sent_s - now_s
         deadline_s = None if deadline_s is None else deadline_s - left_s
     if lease_until_s is not None:
-        lease_until_s = min(lease_until_s, now_s + held.options.lease_s)
-    note = held.note
+        lease_until_s = min(lease_until_s, now_s + state.options.lease_s)
+    note = state.note
     if doubt is not None and not doubt.sending:
         # Noted, and never handed to the backend: nothing was sent.
-        note = f"{words(doubt.limit)} was noted and never sent: the driver was stopped before"
+        note = f"{describe(doubt.limit)} was noted and never sent: the driver was stopped before"
         doubt = None
     if doubt is not None:
         doubt = replace(doubt, sent_s=min(doubt.sent_s, now_s), adopted=True)
-    expired = held.limit is not None and (
-        held.expired or replace(held, sent_s=sent_s).ends_s <= now_s
+    expired = state.limit is not None and (
+        state.expired or replace(state, sent_s=sent_s).ends_s <= now_s
     )
-    never = not held.commanded_s and doubt is None and held.doubt is not None
+    never = not state.commanded_s and doubt is None and state.doubt is not None
     return replace(
-        held,
+        state,
         sent_s=sent_s,
         waits_s=now_s,
         retry_s=0.0,
-        seen=held.seen and held.limit is None,
-        adopted=held.limit is not None,
+        seen=state.seen and state.limit is None,
+        adopted=state.limit is not None,
         expired=expired,
-        failed=held.failed or never,
+        failed=state.failed or never,
         note="it ran out while the driver was not running" if expired else note,
         doubt=doubt,
         deadline_s=deadline_s,

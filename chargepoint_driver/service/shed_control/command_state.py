@@ -22,10 +22,10 @@ __all__ = [
     "Status",
     "UnconfirmedCommand",
     "clock_time",
+    "describe",
     "judge_station",
     "most_severe",
     "shed_status",
-    "words",
 ]
 
 # The most that a retry of a renewal waits, and the least.
@@ -37,12 +37,12 @@ _SCARCE = 0.4
 _LOOK_S = 30.0
 # A charger ends a limit on its own clock, which may be a moment ahead of ours.
 _ENDING_S = 5.0
-# How often a clear that does not show is sent again: whoever sheds again meanwhile may mean it.
+# How often a clear that does not show is sent again: another controller may shed on purpose.
 _CLEARS = 3
 
 
 class Status(str, Enum):
-    """The word that `shedStatus` says."""
+    """The value of `shedStatus`."""
 
     NONE = "none"
     PENDING = "pending"
@@ -96,7 +96,7 @@ class UnconfirmedCommand:
         return self.sent_s + seconds if seconds and self.limit is not None else None
 
     def most_kw(self) -> float:
-        """The limit that it comes to, infinite for none."""
+        """Return the limit in kW, infinite for none."""
         if self.limit is None:
             return math.inf
         kw = self.limit.allowed_load_kw
@@ -113,7 +113,7 @@ class CommandState:
     `before_kw` is the highest limit that may be in force until then, None for no limit.
     `restored`: it was in force before this driver's control period. `failed`: the only command
     there was came to nothing. `tries`: how often it was sent again because it did not show.
-    `note` says what went wrong. `since_s`: from when the load has to obey, counted before the
+    `note`: what went wrong. `since_s`: from when the load has to obey, counted before the
     time that taking effect lasts. `deadline_s`: when it is cleared, whatever renews it;
     `lease_until_s`: when `writer` must have written again; None for neither. `taken`: how often
     another limit stood in its place; `contested`: so often that it is not sent again.
@@ -169,8 +169,8 @@ class CommandState:
 
     @property
     def ends_s(self) -> float:
-        """Return when charging comes back by itself unless the command is renewed. Where another
-        limit stands, nothing comes back."""
+        """Return when the limit expires unless it is renewed. While another limit stands, charging
+        does not come back."""
         if self.contested:
             return math.inf
         return self.sent_s + self.options.minutes * 60 if self.options.minutes else math.inf
@@ -213,7 +213,7 @@ class CommandState:
 
     @property
     def is_looked_for(self) -> bool:
-        """Return True if a report has to show what became of it."""
+        """Return True if a report has to show whether it took effect."""
         return not self.is_settled and (self.doubt is not None or not self.seen or self.contested)
 
     def due_s(self, now_s: float) -> float:
@@ -259,28 +259,31 @@ class CommandState:
 
 
 def shed_status(
-    held: CommandState | None, report: Report, now_s: float, load: Load | None = None
+    state: CommandState | None, report: Report, now_s: float, load: Load | None = None
 ) -> tuple[Status, str]:
     """Return (the status, why) of what is held, by what is reported and by the measured load."""
-    if held is None:
+    if state is None:
         if report.is_shed:
             return Status.ADOPTED, f"found in force, not commanded here: {report}"
         return Status.NONE, ""
-    note = f"; {held.note}" if held.note else ""
-    if held.doubt is not None:
-        status = Status.PENDING, f"{words(held.doubt.limit)} got no answer and is looked for{note}"
-    elif held.failed:
-        status = Status.FAILED, f"{held.note}; {report}"
-    elif held.limit is None:
-        status = _judge_clear(held, report, now_s, note)
+    note = f"; {state.note}" if state.note else ""
+    if state.doubt is not None:
+        status = (
+            Status.PENDING,
+            f"{describe(state.doubt.limit)} got no answer and is looked for{note}",
+        )
+    elif state.failed:
+        status = Status.FAILED, f"{state.note}; {report}"
+    elif state.limit is None:
+        status = _judge_clear(state, report, now_s, note)
     else:
-        status = _judge_shed(held, held.limit, report, now_s, note, load)
+        status = _judge_shed(state, state.limit, report, now_s, note, load)
     return status
 
 
 def judge_station(
     target: Target,
-    held: CommandState | None,
+    state: CommandState | None,
     commanded: Mapping[Target, CommandState],
     report: Report,
     now_s: float,
@@ -290,10 +293,10 @@ def judge_station(
     are commanded one by one, the worst of theirs. `commanded`: everything of the station and of
     its ports. `load_of`: how the load of a commanded target obeys."""
     load_of = load_of or _not_measured
-    if held is not None or target.port is not None or not commanded:
+    if state is not None or target.port is not None or not commanded:
         whole = Target(target.station_id)
-        own = target if commanded.get(target) is held else whole
-        return shed_status(held, report, now_s, load_of(own))
+        own = target if commanded.get(target) is state else whole
+        return shed_status(state, report, now_s, load_of(own))
     ports = {number: Target(target.station_id, number) for number in sorted(report.ports)}
     return most_severe(
         {
@@ -305,43 +308,45 @@ def judge_station(
     )
 
 
-def _judge_clear(held: CommandState, report: Report, now_s: float, note: str) -> tuple[Status, str]:
+def _judge_clear(
+    state: CommandState, report: Report, now_s: float, note: str
+) -> tuple[Status, str]:
     if report.is_clear:
-        return Status.RELEASED, held.note
-    if held.seen:
+        return Status.RELEASED, state.note
+    if state.seen:
         return Status.ADOPTED, f"found in force after ours was released: {report}{note}"
-    if now_s <= held.confirm_s and not held.tries:
+    if now_s <= state.confirm_s and not state.tries:
         return Status.PENDING, f"cleared, and not yet reported so: {report}{note}"
     return Status.FAILED, f"cleared, and still {report}{note}"
 
 
 def _judge_shed(
-    held: CommandState, limit: Limit, report: Report, now_s: float, note: str, load: Load | None
+    state: CommandState, limit: Limit, report: Report, now_s: float, note: str, load: Load | None
 ) -> tuple[Status, str]:
-    said = words(limit, held.ceiling_kw)
-    shown = report.shows(limit, held.ceiling_kw)
+    said = describe(limit, state.ceiling_kw)
+    shown = report.shows(limit, state.ceiling_kw)
     violated = load is not None and load.violated
-    if held.expired or now_s >= held.ends_s:
-        why = held.note or "it was not renewed in time"
+    if state.expired or now_s >= state.ends_s:
+        why = state.note or "it was not renewed in time"
         status = Status.EXPIRED, f"{why}; {report}"
         if report.is_shed and not shown:
             why = f"found in force, not commanded here: {report}; ours: {why}"
             status = Status.ADOPTED, why
-    elif not shown and held.seen and report.is_clear and now_s >= held.stops_s - _ENDING_S:
+    elif not shown and state.seen and report.is_clear and now_s >= state.stops_s - _ENDING_S:
         status = Status.RELEASED, f"{said} ended at its time; {report}{note}"
     elif not shown:
-        pending = now_s <= held.confirm_s and not held.seen and not held.tries
+        pending = now_s <= state.confirm_s and not state.seen and not state.tries
         status = Status.PENDING if pending else Status.FAILED, f"{said} commanded; {report}{note}"
-        if held.contested:
+        if state.contested:
             status = Status.CONTESTED, status[1]
         elif pending and violated and report.is_shed:
             status = Status.VIOLATED, f"{said} commanded; {load}; {report}{note}"
     elif violated:
         status = Status.VIOLATED, f"{said} is reported as in force, and {load}{note}"
-    elif held.adopted:
+    elif state.adopted:
         status = Status.ADOPTED, f"{said}, commanded before this driver started{note}"
     else:
-        said += ", restored: it was in force before" if held.restored else ""
+        said += ", restored: it was in force before" if state.restored else ""
         status = Status.IN_FORCE, f"{said}{note}"
     return status
 
@@ -370,8 +375,8 @@ def clock_time(time_s: float) -> str:
     return datetime.fromtimestamp(time_s, timezone.utc).isoformat(timespec="seconds")
 
 
-def words(limit: Limit | None, ceiling_kw: float | None = None) -> str:
-    """A command in words; a percentage with what it came to."""
+def describe(limit: Limit | None, ceiling_kw: float | None = None) -> str:
+    """Return a command as text; a percentage with its limit in kW."""
     if limit is None:
         return "clear"
     if limit.percent_shed is None:

@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS commands (
     station TEXT NOT NULL,
     port INTEGER NOT NULL,    -- 0: the whole station
     station_group TEXT NOT NULL,      -- '': no group
-    held TEXT NOT NULL,       -- JSON of service.control.held.Held
+    held TEXT NOT NULL,       -- JSON of CommandState
     PRIMARY KEY (account, station, port, station_group)
 );
 CREATE TABLE IF NOT EXISTS periods (
@@ -120,7 +120,7 @@ class CommandStore:
         except (OSError, StoreError) as error:
             raise ConfigurationError(
                 f"command_file: {path} cannot be used ({error}); correct the path or its "
-                "permissions, or move a file that is no SQLite database away"
+                "permissions, or move away a file that is not an SQLite database"
             ) from None
         self._hand_over = HandOver(path, self._account, lambda: self._lock)
         self._hand_over.claim()
@@ -128,7 +128,7 @@ class CommandStore:
     def _prepare(self) -> None:
         self._db.execute("PRAGMA journal_mode=WAL")
         # Safe when the process is killed; after a power failure the last command may be
-        # missing, and then its shed ends by itself.
+        # missing, and then its shed expires.
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.executescript(_SCHEMA)
         ((state,),) = self._db.execute("PRAGMA quick_check(1)").fetchall()
@@ -146,16 +146,18 @@ class CommandStore:
             periods = self._db.execute(
                 "SELECT station, limits FROM periods WHERE account = ?", (self._account,)
             ).fetchall()
-        held: dict[Target, CommandState] = {}
+        commands: dict[Target, CommandState] = {}
         before: dict[str, dict[int, Limit | None]] = {}
         for station, port, group, text in rows:
             with self._readable(station or group):
-                held[Target(station, port or None, group or None)] = _held(json.loads(text))
+                commands[Target(station, port or None, group or None)] = _command_from(
+                    json.loads(text)
+                )
         for station, text in periods:
             with self._readable(station):
                 limits = json.loads(text).items()
                 before[station] = {int(port): _limit(limit) for port, limit in limits}
-        return held, before
+        return commands, before
 
     def load_more(self) -> tuple[dict[Target, float], dict[str, dict[int, float | None]]]:
         """(seconds of the leases that were written, by target; the loads in kW before the control
@@ -216,13 +218,13 @@ class CommandStore:
 
     @contextmanager
     def _readable(self, about: str) -> Iterator[None]:
-        """A damaged row costs what it says, and nothing else."""
+        """Skip a damaged row, and nothing else."""
         try:
             yield
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             _log.error(
-                "command_file: what %s holds of %s cannot be read (%s); forgotten. A shed that is "
-                "in force there ends by itself",
+                "command_file: %s: the entry of %s cannot be read (%s); it is ignored. A shed "
+                "that is in force there expires",
                 self._path,
                 about,
                 error,
@@ -232,9 +234,9 @@ class CommandStore:
         """Keep these together; None forgets. Raises StoreError."""
         with self._lock, self._db:
             self._db.execute("BEGIN IMMEDIATE")
-            for target, held in changes.items():
+            for target, command in changes.items():
                 key = (self._account, target.station_id, target.port or 0, target.group or "")
-                if held is None:
+                if command is None:
                     self._db.execute(
                         "DELETE FROM commands WHERE account = ? AND station = ? AND port = ? "
                         "AND station_group = ?",
@@ -243,7 +245,7 @@ class CommandStore:
                 else:
                     self._db.execute(
                         "INSERT OR REPLACE INTO commands VALUES (?, ?, ?, ?, ?)",
-                        (*key, json.dumps(asdict(held))),
+                        (*key, json.dumps(asdict(command))),
                     )
 
     def save_period(
@@ -280,7 +282,7 @@ def _limit(fields: dict[str, Any] | None) -> Limit | None:
     return None if fields is None else Limit(**fields)
 
 
-def _held(fields: dict[str, Any]) -> CommandState:
+def _command_from(fields: dict[str, Any]) -> CommandState:
     doubt = fields.pop("doubt")
     if doubt is not None:
         doubt["limit"] = _limit(doubt["limit"])

@@ -1,7 +1,7 @@
 """Writes and what is said of them: staging, shedding, clearing, reverting; the three truths.
 
 A limit that is written is staged; `shedState` 1 sends it, and while a shed is in force a new
-limit goes out at once. What was commanded, what the service reports and what the two come to
+limit goes out at once. What was commanded, what the service reports and the resulting status
 are kept apart.
 """
 
@@ -84,16 +84,16 @@ class ShedController:
         self.alerts = Alerts(self._command_log)
         self.on_shed: Callable[[Mapping[Target, CommandState | None]], None] | None = None
         self._command_log.on_change = self._tell_sheds
-        self._sites = GroupController(self._commands, self.alerts)
+        self._groups = GroupController(self._commands, self.alerts)
         self.events = Events(self._commands)
-        self.leases = Leases(self._commands, self._sites)
-        self.owners = Owners(self._commands, self._sites, self.alerts)
+        self.leases = Leases(self._commands, self._groups)
+        self.owners = Owners(self._commands, self._groups, self.alerts)
         self.writers = Writers(self._command_log, self.alerts, time_s, store)
         self._zero = RestoredZero(self._commands, self.alerts)
         self.counts = ShedCounts(self._command_log, cache, self._commands.watch.loads.of, time_s)
         self.staging = Staging(self._command_log, self.alerts)
-        self.limit_point = LimitPoint(self._commands, self._sites)
-        self.supervisor = ShedSupervisor(self._commands, self._sites, self.alerts, self.staging)
+        self.limit_point = LimitPoint(self._commands, self._groups)
+        self.supervisor = ShedSupervisor(self._commands, self._groups, self.alerts, self.staging)
         # The record, the port and the report that was last made of them.
         self._newest_report: tuple[StationRecord | None, int | None, Report | None] = (
             None,
@@ -130,9 +130,9 @@ class ShedController:
         try:
             sent = self._write(point, value, options)
         except ChargePointError as error:
-            self.writers.note(target, name, value, options.writer, error.code)
+            self.writers.record(target, name, value, options.writer, error.code)
             raise
-        self.writers.note(target, name, value, options.writer, "sent" if sent else "staged")
+        self.writers.record(target, name, value, options.writer, "sent" if sent else "staged")
         return sent
 
     def _write(self, point: Point, value: object, options: ShedOptions) -> bool:
@@ -145,12 +145,12 @@ class ShedController:
         options = self.leases.options(target, options)
         if name == _LEASE:
             seconds = validation.check_lease(point.name, value)
-            with self._turn(target):
+            with self._lock_of(target):
                 self.leases.write(target, seconds, options)
             return True
         if name == "shedState":
-            on = validation.truth(point, value)
-            with self._turn(target):
+            on = validation.as_bool(point, value)
+            with self._lock_of(target):
                 self.leases.renew(target, options)
                 if on:
                     limit = self._wanted_limit(point)
@@ -175,7 +175,7 @@ class ShedController:
             if options.zero == "refuse":
                 raise validation.refuse_zero(point.name)
             releases = True
-        with self._turn(target):
+        with self._lock_of(target):
             self.leases.renew(target, options)
             if releases:
                 self._release(target, options)
@@ -207,10 +207,10 @@ class ShedController:
         return limit
 
     def _clear_alarms(self, point: Point, value: object) -> bool:
-        if not validation.truth(point, value):
+        if not validation.as_bool(point, value):
             return False
         station = Target(point.station_id)
-        with self._turn(station):
+        with self._lock_of(station):
             self._commands.send_once(
                 lambda: self._backend.clear_alarms(point.station_id), Data.ALARMS, station
             )
@@ -227,9 +227,9 @@ class ShedController:
 
     def _send(self, target: Target, limit: Limit | None, options: ShedOptions) -> None:
         if target.group is not None:
-            self._sites.command(target.group, limit, options)
+            self._groups.command(target.group, limit, options)
             return
-        group = self._sites.holding(target.station_id)
+        group = self._groups.holding(target.station_id)
         if group is not None:
             raise RefusedError(
                 f"{target} is held as part of {Target('', group=group)}, whose total it would "
@@ -240,14 +240,14 @@ class ShedController:
     def _in_force(self, target: Target) -> bool:
         """Return True if a shed is in force: ours, or one that the service reports."""
         if target.group is not None:
-            return self._sites.is_wanted(target.group)
+            return self._groups.is_wanted(target.group)
         now_s = self._time_s()
-        for other, held in self._command_log.of_station(target.station_id).items():
+        for other, state in self._command_log.of_station(target.station_id).items():
             reaches = target.port is None or other.port in (target.port, None)
-            doubted = held.doubt is not None and held.doubt.limit is not None
-            if reaches and (doubted or (held.wanted and now_s < held.ends_s)):
+            doubted = state.doubt is not None and state.doubt.limit is not None
+            if reaches and (doubted or (state.wanted and now_s < state.ends_s)):
                 return True
-        # Where that cannot be told the write fails whole.
+        # Where that is unknown the write fails whole.
         return self._commands.report(target).is_shed
 
     def warnings(
@@ -274,25 +274,25 @@ class ShedController:
         try:
             sent = self._revert(target)
         except ChargePointError as error:
-            self.writers.note(target, name, "revert", writer, error.code)
+            self.writers.record(target, name, "revert", writer, error.code)
             raise
         if sent:
-            self.writers.note(target, name, "revert", writer, "sent")
+            self.writers.record(target, name, "revert", writer, "sent")
         return sent
 
     def _revert(self, target: Target) -> bool:
-        with self._turn(target):
+        with self._lock_of(target):
             self.staging.drop(target)
             if target.group is not None:
-                return self._sites.revert(target.group)
-            if self._sites.holding(target.station_id) is not None:
+                return self._groups.revert(target.group)
+            if self._groups.holding(target.station_id) is not None:
                 return False
             sent = revert(self._commands, target)
             self._zero.forget(target)
             self.writers.end_turns(target)
             return sent
 
-    def _turn(self, target: Target) -> AbstractContextManager[None]:
+    def _lock_of(self, target: Target) -> AbstractContextManager[None]:
         """Writes to one station, or group, follow each other."""
         return self._commands.station_locks.of(target.station_id or str(target))
 
@@ -301,9 +301,13 @@ class ShedController:
     def staged(self, target: Target) -> Limit | None:
         """The limit that shedState 1 would send; None when none was written."""
         found = self._command_log.staged.get(target)
-        held = self._sites.held(target.group) if target.group else self._command_log.held(target)
-        if found is None and held is not None and held.wanted:
-            return held.limit
+        state = (
+            self._groups.state_of(target.group)
+            if target.group
+            else self._command_log.state_of(target)
+        )
+        if found is None and state is not None and state.wanted:
+            return state.limit
         return found
 
     def needs_report(self, point: Point) -> bool:
@@ -318,35 +322,35 @@ class ShedController:
         """
         name = point.attribute.name
         target = point.target
-        held = self._command_log.covering(target)
-        own = None if held is None else self._command_log.held(target)
-        is_of_station = held is not None and held is not own
+        state = self._command_log.covering(target)
+        own = None if state is None else self._command_log.state_of(target)
+        is_of_station = state is not None and state is not own
         if record is None or name in _UNREPORTED:
             if is_of_station and name == "commandedLoad":
-                return None  # a total for all ports is no limit of one of them
-            return self._commanded(name, held, target)
+                return None  # a total for all ports does not limit one of them
+            return self._commanded(name, state, target)
         if target.port is None and name in _SUMS:
             self._commands.check_is_whole(record)
         if name == LIMIT:
             return self.limit_point.value(target, record)
         report = self._report(target, record)
         if name == "measuredReduction":
-            return self._reduction(held, {target.station_id: report})
+            return self._reduction(state, {target.station_id: report})
         if name not in _STATUS:
-            return self._of_report(name, None if is_of_station else held, report)
+            return self._of_report(name, None if is_of_station else state, report)
         if own is not None and own.doubt is not None:
-            held = own
+            state = own
         elif is_of_station:
             # A port under its station's command: only all ports together show that.
             report = self._report(Target(target.station_id), record)
         of_station = self._command_log.of_station(target.station_id)
         load_of = self._commands.watch.loads.of
-        status, why = judge_station(target, held, of_station, report, self._time_s(), load_of)
+        status, why = judge_station(target, state, of_station, report, self._time_s(), load_of)
         return status.value if name == "shedStatus" else self._with_staged(target, why)
 
     def _with_staged(self, target: Target, why: str) -> str:
         """The reason of a status, with who wrote, and what is staged and not sent."""
-        said = why, self.writers.words(target), self.staging.words(target)
+        said = why, self.writers.describe(target), self.staging.describe(target)
         return "; ".join(filter(None, said))
 
     def _report(self, target: Target, record: StationRecord) -> Report:
@@ -362,20 +366,20 @@ class ShedController:
         stations; None where `needs_report` is False."""
         name, group = point.attribute.name, point.target.group
         assert group is not None
-        held = self._sites.held(group)
+        state = self._groups.state_of(group)
         if records is None or not self.needs_report(point):
-            return self._commanded(name, held, point.target)
+            return self._commanded(name, state, point.target)
         if name == "measuredReduction":
             reports = {each: report_of(Target(each), record) for each, record in records.items()}
-            return self._reduction(held, reports)
+            return self._reduction(state, reports)
         if name in _STATUS:
-            status, why = self._sites.members.status(group, held, records)
+            status, why = self._groups.members.status(group, state, records)
             return status.value if name == "shedStatus" else self._with_staged(point.target, why)
         if name == LIMIT:
             return self.limit_point.value_of_group(group, records)
         if name == "allowedLoad":
-            return self._sites.members.allowed_kw(records)
-        return self._of_report(name, held, self._sites.members.report(records))
+            return self._groups.members.allowed_kw(records)
+        return self._of_report(name, state, self._groups.members.report(records))
 
     def observe(self, data: Data, record: StationRecord, age_s: float) -> None:
         """Take in what a read brought: what it shows of a limit is acted on at once."""
@@ -390,7 +394,7 @@ class ShedController:
         Raises the error of a station that has failed in `outcomes` for all of them: it is not
         asked for again.
         """
-        members = self._sites.members.members(group)
+        members = self._groups.members.members(group)
         keys = {each: self._cache.key(Data.LOAD, each) for each in members}
         known = {each: outcomes[key] for each, key in keys.items() if key in outcomes}
         failed = {each: outcome for each, outcome in known.items() if outcome.error is not None}
@@ -414,33 +418,33 @@ class ShedController:
             records[station] = record
         return records, max((outcome.age_s or 0.0 for outcome in outcomes.values()), default=0.0)
 
-    def _commanded(self, name: str, held: CommandState | None, target: Target) -> Value:
+    def _commanded(self, name: str, state: CommandState | None, target: Target) -> Value:
         if name in _OF_STAGED:
             staged = (
                 self._command_log.staged.get(target) if target in self._command_log.unsent else None
             )
             return None if staged is None else getattr(staged, _OF_STAGED[name])
         if name == _LEASE:
-            return self.leases.seconds(target, held)
-        limit = self._limit(held)
+            return self.leases.seconds(target, state)
+        limit = self._limit(state)
         if name in _OF_LIMIT:
             return None if limit is None else getattr(limit, _OF_LIMIT[name])
         if name == "shedEnds":
-            group = held and held.group and self._sites.held(held.group)
-            ends_s = math.inf if limit is None or held is None else (group or held).stops_s
+            group = state and state.group and self._groups.state_of(state.group)
+            ends_s = math.inf if limit is None or state is None else (group or state).stops_s
             return clock_time(ends_s) if math.isfinite(ends_s) else None
-        return clock_time(held.commanded_s) if held is not None and held.commanded_s else None
+        return clock_time(state.commanded_s) if state is not None and state.commanded_s else None
 
-    def _limit(self, held: CommandState | None) -> Limit | None:
+    def _limit(self, state: CommandState | None) -> Limit | None:
         """Return what is commanded and has not run out."""
-        if held is None or not held.wanted or self._time_s() >= held.ends_s:
+        if state is None or not state.wanted or self._time_s() >= state.ends_s:
             return None
-        return held.limit
+        return state.limit
 
-    def _reduction(self, held: CommandState | None, reports: Mapping[str, Report]) -> float | None:
+    def _reduction(self, state: CommandState | None, reports: Mapping[str, Report]) -> float | None:
         """The load before the control period minus that of now, in kW; None unless both are
         known of every port, and a limit is in force."""
-        if self._limit(held) is None and not any(
+        if self._limit(state) is None and not any(
             self._limit(self._command_log.covering(Target(station, port))) is not None
             for station, report in reports.items()
             for port in report.ports
@@ -455,16 +459,16 @@ class ShedController:
                 total_kw += before_kw - found.load_kw
         return round(total_kw, 6) if reports else None
 
-    def _of_report(self, name: str, held: CommandState | None, report: Report) -> Value:
+    def _of_report(self, name: str, state: CommandState | None, report: Report) -> Value:
         if name == "siteLoad":
             return report.load_kw
         if name == "siteHeadroom":
-            limit = self._limit(held)
-            if limit is None or held is None or report.load_kw is None:
+            limit = self._limit(state)
+            if limit is None or state is None or report.load_kw is None:
                 return None
             most_kw = limit.allowed_load_kw
             if most_kw is None:
-                most_kw = held.ceiling_kw
+                most_kw = state.ceiling_kw
             return None if most_kw is None else most_kw - report.load_kw
         if name == "shedState":
             return 1 if report.is_shed else 0 if report.is_clear else None

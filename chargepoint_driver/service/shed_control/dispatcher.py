@@ -26,7 +26,7 @@ from chargepoint_driver.service.shed_control.command_log import CommandLog
 from chargepoint_driver.service.shed_control.command_state import (
     CommandState,
     UnconfirmedCommand,
-    words,
+    describe,
 )
 from chargepoint_driver.service.shed_control.reported_state import (
     UNREPORTED,
@@ -45,7 +45,7 @@ _log = get_logger(__name__)
 
 # How old a report may be that decides whether a shed is in force, or what a percentage is of.
 STATE_CURRENCY_S = 30.0
-# How old one may be that says what was in force before: reading it again would delay a shed.
+# How old the report of the limit before may be: reading it again would delay a shed.
 _BEFORE_CURRENCY_S = 120.0
 # How often the loads of chargers that connect directly are looked at: it costs no call.
 _LOOK_S = 15.0
@@ -115,8 +115,8 @@ class Dispatcher:
             ports = ", ".join(map(str, sorted(missing)))
             call, _ = self.cache.key(Data.LOAD, record.station_id)
             raise NotFoundError(
-                f"{call}: the reply leaves out port {ports} of station {record.station_id}, so "
-                "that there is no sum over its ports; read the ports singly"
+                f"{call}: the reply leaves out port {ports} of station {record.station_id}: "
+                "the total cannot be computed; read the ports individually"
             )
 
     def report(self, target: Target, currency_s: float = STATE_CURRENCY_S) -> Report:
@@ -128,7 +128,7 @@ class Dispatcher:
         try:
             return self.report(target, currency_s)
         except ChargePointError as error:
-            _log.info("%s: what is in force cannot be told: %s", target, error)
+            _log.info("%s: the limit in force is unknown: %s", target, error)
             return None
 
     # ---- commands ------------------------------------------------------------------------
@@ -173,7 +173,7 @@ class Dispatcher:
         return UnconfirmedCommand(limit, options, self.time_s(), ceiling_kw, group, tuple(began))
 
     def _ceiling_kw(self, target: Target, limit: Limit) -> float | None:
-        """Return what a percentage comes to, in kW; None for a limit in kW, and for an idle port.
+        """Return the limit of a percentage in kW; None for a limit in kW, and for an idle port.
         Raises TransientError when the load that it is of is not reported."""
         if limit.percent_shed is None:
             return None
@@ -191,13 +191,13 @@ class Dispatcher:
         shares as commands of their own, in place of the station's. Otherwise the next renewal
         of the station would undo the port's command."""
         whole = Target(target.station_id)
-        held = self.command_log.held(whole)
-        if target.port is None or held is None:
+        state = self.command_log.state_of(whole)
+        if target.port is None or state is None:
             return {}
-        wanted = held.wanted and self.time_s() < held.ends_s
-        if not wanted and held.doubt is None:
+        wanted = state.wanted and self.time_s() < state.ends_s
+        if not wanted and state.doubt is None:
             return {whole: None}
-        report = self.report_if_known(whole, _BEFORE_CURRENCY_S if held.seen else STATE_CURRENCY_S)
+        report = self.report_if_known(whole, _BEFORE_CURRENCY_S if state.seen else STATE_CURRENCY_S)
         if report is None:
             # A shed has to get through; the ports were noted when the station was commanded.
             report = Report(dict.fromkeys(filter(None, self.command_log.before(whole)), UNREPORTED))
@@ -211,10 +211,10 @@ class Dispatcher:
             if port != target.port:
                 own = CommandState(seen=True)
                 if wanted:
-                    limit, ceiling_kw = _share(held, found, len(report.ports))
-                    own = replace(held, limit=limit, ceiling_kw=ceiling_kw, seen=False)
+                    limit, ceiling_kw = _share(state, found, len(report.ports))
+                    own = replace(state, limit=limit, ceiling_kw=ceiling_kw, seen=False)
                     own = replace(own, waits_s=self.time_s())
-                doubt = held.doubt and _share_of_doubt(held.doubt, len(report.ports))
+                doubt = state.doubt and _share_of_doubt(state.doubt, len(report.ports))
                 rest[Target(target.station_id, port)] = replace(own, doubt=doubt)
         return rest
 
@@ -224,7 +224,7 @@ class Dispatcher:
         self, doubts: Mapping[Target, UnconfirmedCommand]
     ) -> dict[Target, CommandState | None]:
         """Write down what is about to be sent; what stood there before."""
-        before = {target: self.command_log.held(target) for target in doubts}
+        before = {target: self.command_log.state_of(target) for target in doubts}
         self.command_log.put(
             {
                 target: replace(before[target] or CommandState(seen=True), doubt=doubt)
@@ -242,7 +242,7 @@ class Dispatcher:
         """Roll back a command that was not carried out; an older unconfirmed command stays."""
         changes: dict[Target, CommandState | None] = {}
         for target, doubt in doubts.items():
-            note = f"{words(doubt.limit)} failed: {error.message}"
+            note = f"{describe(doubt.limit)} failed: {error.message}"
             changes |= self.restore_previous(
                 target, before[target] or CommandState(seen=True), note
             )
@@ -250,15 +250,15 @@ class Dispatcher:
         self.command_log.put(changes)
 
     def restore_previous(
-        self, target: Target, held: CommandState, note: str
+        self, target: Target, state: CommandState, note: str
     ) -> dict[Target, CommandState | None]:
-        """Return what is written down when a command came to nothing and `held` stands."""
+        """Return the changes when a command had no effect and `state` stands."""
         whole = Target(target.station_id)
-        above = self.command_log.held(whole) if target.port is not None else None
-        never = not held.commanded_s and held.doubt is None
+        above = self.command_log.state_of(whole) if target.port is not None else None
+        never = not state.commanded_s and state.doubt is None
         if never and above is not None:
             return {target: None, whole: replace(above, note=note)}
-        return {target: replace(held, failed=never and not held.wanted, note=note)}
+        return {target: replace(state, failed=never and not state.wanted, note=note)}
 
     def commit(
         self,
@@ -279,7 +279,7 @@ class Dispatcher:
             most_kw = math.inf if before is None else before.most_kw()
             since_s = self._since_s(before, doubt)
             if since_s == doubt.sent_s:
-                kw = _told_kw(doubt.limit, doubt.ceiling_kw)
+                kw = _commanded_kw(doubt.limit, doubt.ceiling_kw)
                 self.watch.loads.begin(target, kw, doubt.options.most_kw(kw))
             self.command_log.unsent.pop(target, None)
             changes[target] = replace(
@@ -290,7 +290,7 @@ class Dispatcher:
                 group=doubt.group if doubt.limit is not None else None,
                 since_s=since_s,
             )
-            _log.info("%s: %s%s", target, words(doubt.limit, doubt.ceiling_kw), _for(doubt))
+            _log.info("%s: %s%s", target, describe(doubt.limit, doubt.ceiling_kw), _for(doubt))
         self.command_log.put(changes)
 
     @staticmethod
@@ -299,8 +299,8 @@ class Dispatcher:
         effect."""
         if before is None or not before.wanted or before.contested or doubt.limit is None:
             return doubt.sent_s
-        told_kw, kw = _told_kw(before.limit, before.ceiling_kw), doubt.most_kw()
-        is_as_low = told_kw <= kw and before.group == doubt.group
+        commanded_kw, kw = _commanded_kw(before.limit, before.ceiling_kw), doubt.most_kw()
+        is_as_low = commanded_kw <= kw and before.group == doubt.group
         return (before.since_s or before.commanded_s) if is_as_low else doubt.sent_s
 
     # ---- sending -------------------------------------------------------------------------
@@ -343,7 +343,7 @@ class Dispatcher:
 
 
 def _for(doubt: UnconfirmedCommand) -> str:
-    """Return how long a command lasts, in words; nothing for a clear."""
+    """Return how long a command lasts, as text; nothing for a clear."""
     if doubt.limit is None:
         return ""
     minutes = doubt.options.minutes
@@ -365,34 +365,34 @@ def check_floor(
     if stop or kw >= least_kw - 1e-9:
         return
     raise InvalidValueError(
-        f"{target}: {words(limit, ceiling_kw)} would leave less than floor_kw "
+        f"{target}: {describe(limit, ceiling_kw)} would leave less than floor_kw "
         f"({options.floor_kw:g} kW for each of {ports} ports); write {least_kw:g} kW or more, or "
         "0 kW to stop charging"
     )
 
 
-def _share(held: CommandState, found: PortReport, ports: int) -> tuple[Limit, float | None]:
-    """(one port's limit, what a percentage comes to) of a station's command."""
-    assert held.limit is not None
-    if held.limit.percent_shed is not None:
-        if held.seen:
-            return held.limit, found.load_kw or None
-        kept = (100 - held.limit.percent_shed) / 100
-        return held.limit, (found.load_kw or 0.0) * kept or None
-    if held.seen and found.limit is not None and found.limit.allowed_load_kw is not None:
+def _share(state: CommandState, found: PortReport, ports: int) -> tuple[Limit, float | None]:
+    """Return (one port's limit, the kW of a percentage) of a station's command."""
+    assert state.limit is not None
+    if state.limit.percent_shed is not None:
+        if state.seen:
+            return state.limit, found.load_kw or None
+        kept = (100 - state.limit.percent_shed) / 100
+        return state.limit, (found.load_kw or 0.0) * kept or None
+    if state.seen and found.limit is not None and found.limit.allowed_load_kw is not None:
         return found.limit, None
     # The service has not said yet how it divides the limit; equal parts do not exceed it.
-    return _part(held.limit, ports), None
+    return _part(state.limit, ports), None
 
 
 def _share_of_doubt(doubt: UnconfirmedCommand, ports: int) -> UnconfirmedCommand:
-    """Return what a station's command in doubt comes to at one port."""
+    """Return one port's part of a station's command in doubt."""
     limit = None if doubt.limit is None else _part(doubt.limit, ports)
     ceiling_kw = None if doubt.ceiling_kw is None else doubt.ceiling_kw / ports
     return replace(doubt, limit=limit, ceiling_kw=ceiling_kw, began=())
 
 
-def _told_kw(limit: Limit | None, ceiling_kw: float | None) -> float:
+def _commanded_kw(limit: Limit | None, ceiling_kw: float | None) -> float:
     if limit is None:
         return math.inf
     return (ceiling_kw or 0.0) if limit.allowed_load_kw is None else limit.allowed_load_kw

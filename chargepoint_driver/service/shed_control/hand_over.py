@@ -2,8 +2,8 @@
 
 An account moves between a driver and the caching agent when devices are stored again. Its limits
 stay in force meanwhile, and the process that has the account now must renew and clear them. Each
-process locks its file for each of its accounts; a lock that is free says that its owner has ended,
-or has given the account up.
+process locks its file for each of its accounts. A free lock shows that its owner has ended, or has
+given the account up.
 """
 
 from __future__ import annotations
@@ -167,11 +167,11 @@ class HandOver:
 
     def _drop_older(self, commands: list[Row], db: sqlite.Connection) -> None:
         """Make room for commands that are newer than the own ones of the same target."""
-        for station, port, group, held in commands:
+        for station, port, group, state in commands:
             key = (self._account, station, port, group)
             where = "account = ? AND station = ? AND port = ? AND station_group = ?"
             for (own,) in db.execute(f"SELECT held FROM commands WHERE {where}", key).fetchall():  # noqa: S608
-                if _sent_s(own) < _sent_s(held):
+                if _sent_s(own) < _sent_s(state):
                     db.execute(f"DELETE FROM commands WHERE {where}", key)  # noqa: S608
 
 
@@ -189,11 +189,10 @@ def _group_of(command: Row) -> str | None:
         return None
 
 
-def _sent_s(held: str) -> float:
-    """Return when a command was last acknowledged, or sent without an answer; 0 where it is not
-    told."""
+def _sent_s(state: str) -> float:
+    """Return when a command was last acknowledged, or sent without an answer; 0 if unknown."""
     try:
-        fields = json.loads(held)
+        fields = json.loads(state)
         doubt = fields.get("doubt") or {}
         return max(float(fields.get("sent_s") or 0.0), float(doubt.get("sent_s") or 0.0))
     except (AttributeError, TypeError, ValueError):

@@ -15,18 +15,18 @@ __all__ = ["Leases"]
 
 
 class Leases:
-    """The leases of one account's limits. Callers of what writes hold the target's turn."""
+    """The leases of one account's limits. Callers of methods that write hold the target's lock."""
 
-    def __init__(self, commands: Dispatcher, sites: GroupController) -> None:
+    def __init__(self, commands: Dispatcher, group_controller: GroupController) -> None:
         self._commands = commands
-        self._sites = sites
+        self._groups = group_controller
         self._command_log = commands.command_log
 
-    def seconds(self, target: Target, held: CommandState | None) -> float:
+    def seconds(self, target: Target, state: CommandState | None) -> float:
         """The lease of a target in seconds: of the limit in force, else what was written last; 0
         for none."""
-        if held is not None and held.wanted and held.lease_until_s is not None:
-            return held.options.lease_s
+        if state is not None and state.wanted and state.lease_until_s is not None:
+            return state.options.lease_s
         return self._written(target) or 0.0
 
     def _written(self, target: Target) -> float | None:
@@ -49,37 +49,37 @@ class Leases:
         those of the writer's other limits at the same station."""
         now_s = self._commands.time_s()
         changes: dict[Target, CommandState | None] = {}
-        for other, held in self._reached(target):
-            if held.lease_until_s is None or not held.wanted:
+        for other, state in self._reached(target):
+            if state.lease_until_s is None or not state.wanted:
                 continue
-            if other == target or (options.writer and held.writer == options.writer):
-                until_s = now_s + held.options.lease_s
-                changes[other] = replace(held, lease_until_s=until_s)
+            if other == target or (options.writer and state.writer == options.writer):
+                until_s = now_s + state.options.lease_s
+                changes[other] = replace(state, lease_until_s=until_s)
         self._command_log.put(changes)
 
     def _reached(self, target: Target) -> Iterator[tuple[Target, CommandState]]:
         if target.group is None:
             yield from self._command_log.of_station(target.station_id).items()
             return
-        held = self._command_log.held(target)
-        if held is not None:
-            yield target, held
+        state = self._command_log.state_of(target)
+        if state is not None:
+            yield target, state
 
     def keeps(self, target: Target, limit: Limit, options: ShedOptions) -> bool:
         """Return True if a write under a lease asks for what is in force already: then the lease is
         all that it renews, and nothing is sent."""
-        held = self._command_log.held(target)
-        if held is None or held.limit != limit or held.doubt is not None or held.contested:
+        state = self._command_log.state_of(target)
+        if state is None or state.limit != limit or state.doubt is not None or state.contested:
             return False
-        same = held.options == options and held.lease_until_s is not None
-        if not same or not held.wanted or self._commands.time_s() >= held.ends_s:
+        same = state.options == options and state.lease_until_s is not None
+        if not same or not state.wanted or self._commands.time_s() >= state.ends_s:
             return False
         now_s = self._commands.time_s()
         deadline_s = now_s + options.wanted_minutes * 60 if options.wanted_minutes else None
         self._command_log.put(
             {
                 target: replace(
-                    held, deadline_s=deadline_s, lease_until_s=now_s + held.options.lease_s
+                    state, deadline_s=deadline_s, lease_until_s=now_s + state.options.lease_s
                 )
             }
         )
@@ -90,24 +90,24 @@ class Leases:
         for longer is sent again. Raises what sending it raises."""
         self._command_log.set_lease(target, seconds)
         self.renew(target, options)
-        held = self._command_log.held(target)
+        state = self._command_log.state_of(target)
         now_s = self._commands.time_s()
-        if held is None or not held.wanted or held.group is not None or now_s >= held.ends_s:
+        if state is None or not state.wanted or state.group is not None or now_s >= state.ends_s:
             return
-        left_s = None if held.deadline_s is None else held.deadline_s - now_s
-        base = replace(options, wanted_minutes=held.options.wanted_minutes, lease_s=seconds)
+        left_s = None if state.deadline_s is None else state.deadline_s - now_s
+        base = replace(options, wanted_minutes=state.options.wanted_minutes, lease_s=seconds)
         own = replace(
-            held,
+            state,
             options=replace(base, minutes=base.interval_min(seconds, left_s)),
             lease_until_s=now_s + seconds if seconds else None,
             writer=options.writer,
         )
         is_longer = own.options.minutes and (
-            not held.options.minutes or held.options.minutes > own.options.minutes
+            not state.options.minutes or state.options.minutes > own.options.minutes
         )
-        if is_longer and held.doubt is None and not held.contested:
+        if is_longer and state.doubt is None and not state.contested:
             if target.group is not None:
-                self._sites.send_again(target.group, own.options)
+                self._groups.send_again(target.group, own.options)
             else:
                 self._commands.send(target, own.renewal(), own.options)
             own = replace(own, sent_s=now_s)

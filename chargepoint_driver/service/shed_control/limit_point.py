@@ -30,12 +30,12 @@ _ROUNDED_KW = 0.01
 
 
 class LimitPoint:
-    """Reads the point, and says what a write of it means. Sends nothing."""
+    """Reads the point, and checks what a write of it means. Sends nothing."""
 
-    def __init__(self, commands: Dispatcher, sites: GroupController) -> None:
+    def __init__(self, commands: Dispatcher, group_controller: GroupController) -> None:
         self._commands = commands
         self._command_log = commands.command_log
-        self._sites = sites
+        self._groups = group_controller
         self.ratings = Ratings(commands.cache)
 
     # ---- reading -------------------------------------------------------------------------
@@ -51,7 +51,7 @@ class LimitPoint:
         report = report_of(target, record)
         if target.port is not None:
             return self._port_kw(target, report.ports[target.port], record)
-        own = self._command_log.held(target)
+        own = self._command_log.state_of(target)
         if own is not None and own.doubt is None:
             if own.limit is None and self._is_pending(own, report):
                 return self.ratings.of_station(target.station_id)
@@ -70,10 +70,10 @@ class LimitPoint:
         total_kw = self._sum_kw(
             self.value(Target(station), record) for station, record in records.items()
         )
-        held = self._sites.held(group)
-        if held is None or held.doubt is not None or not held.wanted or total_kw is None:
+        state = self._groups.state_of(group)
+        if state is None or state.doubt is not None or not state.wanted or total_kw is None:
             return total_kw
-        kw = self._commanded_kw(held)
+        kw = self._commanded_kw(state)
         near = kw is not None and abs(kw - total_kw) <= _ROUNDED_KW * len(records)
         return kw if near else total_kw
 
@@ -86,13 +86,13 @@ class LimitPoint:
     def _port_kw(self, port: Target, report: PortReport, record: StationRecord) -> float | None:
         """Return what applies at a port of a station."""
         assert port.port is not None
-        own, held = self._command_log.held(port), self._command_log.covering(port)
-        whole = report_of(port if own is held else Target(port.station_id), record)
-        pending = held is not None and held.doubt is None and self._is_pending(held, whole)
-        if pending and held is not None and held.limit is None:
+        own, state = self._command_log.state_of(port), self._command_log.covering(port)
+        whole = report_of(port if own is state else Target(port.station_id), record)
+        pending = state is not None and state.doubt is None and self._is_pending(state, whole)
+        if pending and state is not None and state.limit is None:
             return self.ratings.of_port(port.station_id, port.port)
-        # A total of the station is no limit of one of its ports.
-        commanded_kw = None if held is None or held is not own else self._commanded_kw(held)
+        # A total of the station does not limit one of its ports.
+        commanded_kw = None if state is None or state is not own else self._commanded_kw(state)
         if pending and commanded_kw is not None:
             return commanded_kw
         if report.shed is False:
@@ -100,30 +100,30 @@ class LimitPoint:
         if not report.shed:
             return None
         if report.percent and not report.allowed_kw:
-            ours = held is not None and held.wanted and _shows(held, whole)
+            ours = state is not None and state.wanted and _shows(state, whole)
             return 0.0 if report.percent == 100 else commanded_kw if ours else None
         # Chargers that connect directly may keep to another limit than they were asked for.
         kw = report.allowed_kw
         return _number(record.of_port(port.port).get("effectiveLoad")) if kw is None else kw
 
-    def _is_pending(self, held: CommandState, report: Report) -> bool:
-        """Return True if a command of ours was acknowledged, may still come to be reported, and is
-        not."""
-        if not held.commanded_s or held.failed or held.expired or held.contested:
+    def _is_pending(self, state: CommandState, report: Report) -> bool:
+        """Return True if a command of ours was acknowledged, is not yet reported, and may still
+        be."""
+        if not state.commanded_s or state.failed or state.expired or state.contested:
             return False
         now_s = self._commands.time_s()
-        if held.seen or held.tries or now_s > held.confirm_s or now_s >= held.ends_s:
+        if state.seen or state.tries or now_s > state.confirm_s or now_s >= state.ends_s:
             return False
-        return not (report.is_clear if held.limit is None else _shows(held, report))
+        return not (report.is_clear if state.limit is None else _shows(state, report))
 
-    def _commanded_kw(self, held: CommandState) -> float | None:
-        """Return what a command comes to in kW; None where only the charger knows."""
-        if held.limit is None:
+    def _commanded_kw(self, state: CommandState) -> float | None:
+        """Return the limit of a command in kW; None if only the charger knows it."""
+        if state.limit is None:
             return None
-        if held.limit.allowed_load_kw is not None:
-            return held.limit.allowed_load_kw
-        if held.ceiling_kw is not None or self._commands.watch.is_direct:
-            return held.ceiling_kw
+        if state.limit.allowed_load_kw is not None:
+            return state.limit.allowed_load_kw
+        if state.ceiling_kw is not None or self._commands.watch.is_direct:
+            return state.ceiling_kw
         return 0.0  # a percentage of an idle port: the service keeps it at zero
 
     # ---- writing -------------------------------------------------------------------------
@@ -140,7 +140,7 @@ class LimitPoint:
 
     def _rated_kw(self, target: Target) -> float | None:
         if target.group is not None:
-            stations = self._sites.members.members(target.group)
+            stations = self._groups.members.members(target.group)
             self.ratings.load(stations)
             return self._sum_kw(self.ratings.of_station(station) for station in stations)
         if target.port is not None:
@@ -151,16 +151,16 @@ class LimitPoint:
         """Return True if something limits the target, as far as is known: ours, or what is
         reported."""
         if target.group is not None:
-            stations = self._sites.members.members(target.group)
-            if self._sites.is_wanted(target.group):
+            stations = self._groups.members.members(target.group)
+            if self._groups.is_wanted(target.group):
                 return True
         else:
             stations = frozenset({target.station_id})
         now_s = self._commands.time_s()
         for station in stations:
-            for other, held in self._command_log.of_station(station).items():
+            for other, state in self._command_log.of_station(station).items():
                 reaches = target.port is None or other.port in (target.port, None)
-                if reaches and (held.doubt is not None or (held.wanted and now_s < held.ends_s)):
+                if reaches and (state.doubt is not None or (state.wanted and now_s < state.ends_s)):
                     return True
         for station, record in self._commands.records(stations, STATE_CURRENCY_S).items():
             if isinstance(record, ChargePointError):
@@ -174,8 +174,8 @@ class LimitPoint:
         return False
 
 
-def _shows(held: CommandState, report: Report) -> bool:
-    return held.limit is not None and report.shows(held.limit, held.ceiling_kw)
+def _shows(state: CommandState, report: Report) -> bool:
+    return state.limit is not None and report.shows(state.limit, state.ceiling_kw)
 
 
 def _number(value: object) -> float | None:

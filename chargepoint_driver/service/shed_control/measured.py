@@ -1,4 +1,4 @@
-"""Comparison of the measured load with a limit: the third truth, beside commanded and reported.
+"""Comparison of the measured load with a limit: a third source, next to commanded and reported.
 
 A load above the limit and its tolerance counts once the limit had time to take effect, and
 each measurement counts once, however often it is read. A load that is not reported counts as
@@ -86,8 +86,8 @@ class Loads:
             return now
 
     def begin(self, target: Target, limit_kw: float, most_kw: float) -> None:
-        """A new limit: that the one before it was obeyed says nothing of this one. One that was
-        violated by a load that is above this one too stays violated."""
+        """Start a new limit: it is not obeyed because the one before was. One that was violated
+        by a load that is above this one too stays violated."""
         with self._lock:
             before = self._loads.pop(target, None)
             if before is not None and before.violated and before.load_kw > most_kw:
@@ -109,6 +109,6 @@ class Loads:
 
 
 def _is_same(before: tuple[object, ...], now: tuple[object, ...]) -> bool:
-    """Return True if any station's measurement is the one from before: then it is none of the
-    whole."""
+    """Return True if any station's measurement is the one from before: then there is no new one
+    of the whole."""
     return not set(before).isdisjoint(now)

@@ -9,7 +9,7 @@ from chargepoint_driver.backend import Limit, Stubborn, Target
 from chargepoint_driver.catalogue import Data
 from chargepoint_driver.errors import ChargePointError
 from chargepoint_driver.service.shed_control.alerts import About, Alerts
-from chargepoint_driver.service.shed_control.command_state import CommandState, words
+from chargepoint_driver.service.shed_control.command_state import CommandState, describe
 from chargepoint_driver.service.shed_control.dispatcher import Dispatcher
 from chargepoint_driver.service.shed_control.measured import VIOLATION_REPORTS
 from chargepoint_driver.text import get_logger
@@ -28,15 +28,15 @@ class Obeying:
         # Target to (measurements above the limit, time) of the last form that was tried.
         self._tried: dict[Target, tuple[float, float]] = {}
 
-    def look(self, target: Target, held: CommandState, limit: Limit) -> None:
-        """Act on how the load of a target obeys. Callers hold the station's turn."""
+    def check(self, target: Target, state: CommandState, limit: Limit) -> None:
+        """Act on how the load of a target obeys. Callers hold the station's lock."""
         load = self._commands.watch.loads.of(target)
         if load is None or not load.violated:
             if load is not None and load.above == 0 and load.obeyed:
                 self._tried.pop(target, None)
                 self._alerts.resolved(target, About.LOAD)
             return
-        said = words(limit, held.ceiling_kw)
+        said = describe(limit, state.ceiling_kw)
         self._alerts.raise_(target, f"{said} is violated: {load}", About.LOAD)
         backend, now_s = self._commands.backend, self._commands.time_s()
         if not isinstance(backend, Stubborn):

@@ -28,9 +28,9 @@ class PortReport:
     def limit(self) -> Limit | None:
         """The limit in force; None where none is, or where it is not reported.
 
-        The service says allowedLoad 0 for a shed by per cent too, and what that came to is not
-        reported: the load that flows under it stands for it. Where nothing flows, a percentage
-        keeps the port as it is, and 0 kW is never made up.
+        The service reports allowedLoad 0 for a shed by per cent too, and not its limit in kW: the
+        load that flows under it stands for it. Where nothing flows, a percentage keeps the port
+        as it is, and 0 kW is never made up.
         """
         if not self.shed or self.allowed_kw is None:
             return None
@@ -97,7 +97,7 @@ class Report:
         is_same = limit.percent_shed is not None and all(
             port.percent == limit.percent_shed for port in self.ports.values()
         )
-        # Beside a limit in kW 0 per cent is reported, which is no shed by 0 per cent.
+        # With a limit in kW the service reports 0 per cent, which is not a shed by 0 per cent.
         if is_same and not any(port.allowed_kw for port in self.ports.values()):
             return True
         # Nothing flowed: chargers that connect directly take it of their rated power, and say so.
@@ -107,7 +107,7 @@ class Report:
         return wanted_kw is not None and self._allows(wanted_kw, is_percent=is_same)
 
     def _allows(self, wanted_kw: float, *, is_percent: bool) -> bool:
-        # Some say what a percentage came to beside it; it is not another's limit in kW.
+        # Some report the kW of a percentage too; that is not another controller's limit in kW.
         allowed = [
             port.allowed_kw for port in self.ports.values() if is_percent or not port.percent
         ]
@@ -120,12 +120,12 @@ class Report:
         )
 
     def __str__(self) -> str:
-        words = {number: str(port) for number, port in sorted(self.ports.items())}
-        if not words:
+        describe = {number: str(port) for number, port in sorted(self.ports.items())}
+        if not describe:
             return "no port is reported"
-        if len(set(words.values())) == 1:
-            return next(iter(words.values()))
-        return ", ".join(f"port {number}: {text}" for number, text in words.items())
+        if len(set(describe.values())) == 1:
+            return next(iter(describe.values()))
+        return ", ".join(f"port {number}: {text}" for number, text in describe.items())
 
 
 def report_of(target: Target, record: StationRecord) -> Report:

@@ -40,25 +40,25 @@ def may_be_shed(commands: Dispatcher, target: Target) -> bool:
     back must not be cleared by the second. Where another controller's limit stands, ours is not."""
     now_s = commands.time_s()
     return any(
-        (held.wanted and not held.restored and not held.contested and now_s < held.ends_s)
-        or held.doubt is not None
-        for held in _ours(commands, target)
+        (state.wanted and not state.restored and not state.contested and now_s < state.ends_s)
+        or state.doubt is not None
+        for state in _ours(commands, target)
     )
 
 
 def _ours(commands: Dispatcher, target: Target) -> list[CommandState]:
     return [
-        held
-        for other, held in commands.command_log.of_station(target.station_id).items()
+        state
+        for other, state in commands.command_log.of_station(target.station_id).items()
         if target.port in (None, other.port)
     ]
 
 
 def _options_of(commands: Dispatcher, target: Target) -> ShedOptions | None:
     """Return how the target was commanded; None when it was not."""
-    for held in _ours(commands, target):
-        if held.doubt is not None:
-            return held.doubt.options
-        if held.commanded_s:
-            return held.options
+    for state in _ours(commands, target):
+        if state.doubt is not None:
+            return state.doubt.options
+        if state.commanded_s:
+            return state.options
     return None

@@ -44,7 +44,7 @@ class ShedCounts:
         """
         found: Counter[str] = Counter()
         now_s = self._time_s()
-        for number, (target, held) in enumerate(self._command_log.all().items(), start=1):
+        for number, (target, state) in enumerate(self._command_log.all().items(), start=1):
             if not number % _AT_ONCE:
                 pause()
             record = self._cache.peek(Data.LOAD, target.station_id)
@@ -58,5 +58,5 @@ class ShedCounts:
                 found["unknown"] += 1
                 continue
             report = report_of(target, record)
-            found[shed_status(held, report, now_s, self._load_of(target))[0].value] += 1
+            found[shed_status(state, report, now_s, self._load_of(target))[0].value] += 1
         return dict(found)

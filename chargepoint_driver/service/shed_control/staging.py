@@ -1,4 +1,4 @@
-"""Limits that were written and not sent: an alert says so where nothing follows."""
+"""Limits that were written and not sent, with an alert if nothing follows."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Staging:
         self._command_log.staged.pop(target, None)
         self._command_log.unsent.pop(target, None)
 
-    def words(self, target: Target) -> str:
-        """Return what is staged, in words; '' where nothing is."""
+    def describe(self, target: Target) -> str:
+        """Return what is staged, as text; '' where nothing is."""
         unsent, limit = self._command_log.unsent.get(target), self._command_log.staged.get(target)
         if unsent is None or limit is None:
             return ""
@@ -47,10 +47,10 @@ class Staging:
 
     def answer(self, target: Target) -> str:
         """Return what a writer has to know of a limit that was only staged; '' where none is."""
-        said = self.words(target)
+        said = self.describe(target)
         return said and f"{target}: {said}; {_CURE}"
 
-    def look(self, now_s: float) -> float:
+    def check(self, now_s: float) -> float:
         """Raise alerts for what waits too long; the seconds until the next is due."""
         waiting = dict(self._command_log.unsent)
         for target in self._raised - waiting.keys():
@@ -65,5 +65,5 @@ class Staging:
                 wait_s = min(wait_s, left_s)
                 continue
             self._raised.add(target)
-            self._alerts.raise_(target, f"{self.words(target)}; {_CURE}", About.STAGED)
+            self._alerts.raise_(target, f"{self.describe(target)}; {_CURE}", About.STAGED)
         return wait_s

@@ -14,21 +14,21 @@ __all__ = ["StationBusyError", "StationLocks"]
 
 
 class StationBusyError(TransientError):
-    """The turn did not come in time; nothing was done."""
+    """The lock was not free in time; nothing was done."""
 
 
 class StationLocks:
     """One queue per name. A plain lock lets anybody in next; here the first to come is."""
 
     def __init__(self, limit_s: float) -> None:
-        """`limit_s` is how long a turn may be waited for."""
+        """`limit_s` is how long to wait for a lock."""
         self._limit_s = limit_s
         self._lock = threading.Lock()
         self._queues: dict[str, deque[threading.Event]] = {}
 
     @contextmanager
     def of(self, name: str, limit_s: float | None = None) -> Iterator[None]:
-        """Wait for the turn, `limit_s` where that is given, and hold it. Raises Busy."""
+        """Wait for the lock, `limit_s` where that is given, and hold it. Raises Busy."""
         limit_s = self._limit_s if limit_s is None else limit_s
         mine = threads.Event()
         with self._lock:

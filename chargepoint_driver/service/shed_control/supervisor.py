@@ -1,6 +1,6 @@
-"""Looking after commands: confirmed, renewed before they run out, looked for where no answer came.
+"""Supervision of commands: confirms them, renews them in time, and looks for unanswered ones.
 
-`run_due` does what is due and says when the next thing is; `start` calls it on a thread.
+`run_due` does what is due and returns when the next thing is; `start` calls it on a thread.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from chargepoint_driver.service.shed_control.alerts import About, Alerts
 from chargepoint_driver.service.shed_control.command_state import (
     CommandState,
     UnconfirmedCommand,
-    words,
+    describe,
 )
 from chargepoint_driver.service.shed_control.dispatcher import STATE_CURRENCY_S, Dispatcher
 from chargepoint_driver.service.shed_control.ending import Ending
@@ -37,8 +37,8 @@ _log = get_logger(__name__)
 # A bound of the sleep between two looks: never busy, and never deaf to a clock that jumps.
 _MIN_S = 1.0
 _MAX_S = 60.0
-# The least after a service that did not answer, and how long a turn is waited for: whoever has
-# it writes, and there is another look.
+# The least after a service that did not answer, and how long to wait for a lock: its holder
+# writes, and there is another look.
 _PAUSE_S = 10.0
 _PATIENCE_S = 2.0
 # How often another limit may stand in the place of ours until it is left alone.
@@ -49,12 +49,16 @@ class ShedSupervisor:
     """Supervisor of commands: renews, confirms, reverts and ends them."""
 
     def __init__(
-        self, commands: Dispatcher, sites: GroupController, alerts: Alerts, staging: Staging
+        self,
+        commands: Dispatcher,
+        group_controller: GroupController,
+        alerts: Alerts,
+        staging: Staging,
     ) -> None:
         self._commands = commands
         self._alerts = alerts
         self._command_log = commands.command_log
-        self._sites = sites
+        self._groups = group_controller
         self._watch = commands.watch
         self._obeying = Obeying(commands, alerts)
         self._ending = Ending(commands, alerts)
@@ -73,7 +77,7 @@ class ShedSupervisor:
         self._thread.start()
 
     def stop(self) -> None:
-        """Renew nothing more: what is in force ends by itself, or is adopted later."""
+        """Renew nothing more: what is in force expires, or is adopted later."""
         self._stopped.set()
         self._command_log.changed.set()
         if self._thread is not None and self._thread is not threads.current_thread():
@@ -101,12 +105,12 @@ class ShedSupervisor:
         everything = self._command_log.all()
         self._forget(everything.keys())
         due = [
-            (target, held)
-            for target, held in everything.items()
-            if held.is_looked_for
+            (target, state)
+            for target, state in everything.items()
+            if state.is_looked_for
             or target in urgent
-            or held.due_s(now_s) <= now_s
-            or self._look_s(target, held, now_s) <= now_s
+            or state.due_s(now_s) <= now_s
+            or self._look_s(target, state, now_s) <= now_s
         ]
         # Groups first: one call may renew all their stations.
         due.sort(key=lambda each: each[0].group is None)
@@ -115,11 +119,11 @@ class ShedSupervisor:
         records = self._commands.records(stations) if stations else {}
         least_s = 0.0
         self._looked_s.update(dict.fromkeys((target for target, _ in due), now_s))
-        for target, held in due:
+        for target, state in due:
             if self._stopped.is_set():
                 break
             try:
-                self._look_at(target, held, records.get(target.station_id))
+                self._look_at(target, state, records.get(target.station_id))
             except (*OF_ONE_STATION, StationBusyError) as error:
                 _log.warning("%s: %s", target, error)
             except ChargePointError as error:
@@ -134,15 +138,15 @@ class ShedSupervisor:
                 least_s = _PAUSE_S
         now_s = self._commands.time_s()
         waits_s = (
-            min(held.due_s(now_s), self._look_s(target, held, now_s)) - now_s
-            for target, held in self._command_log.all().items()
+            min(state.due_s(now_s), self._look_s(target, state, now_s)) - now_s
+            for target, state in self._command_log.all().items()
         )
-        staged_s = self._staging.look(now_s)
+        staged_s = self._staging.check(now_s)
         return min(staged_s, max(least_s, min(waits_s, default=math.inf)))
 
-    def _look_s(self, target: Target, held: CommandState, now_s: float) -> float:
+    def _look_s(self, target: Target, state: CommandState, now_s: float) -> float:
         """Return when the load of a target is to be looked at next."""
-        return self._watch.due_s(target, held, now_s, self._looked_s.get(target, 0.0))
+        return self._watch.due_s(target, state, now_s, self._looked_s.get(target, 0.0))
 
     def _forget(self, targets: Iterable[Target]) -> None:
         """Forget the loads of what is not commanded any more."""
@@ -153,10 +157,10 @@ class ShedSupervisor:
             del self._looked_s[target]
 
     def _look_at(
-        self, target: Target, held: CommandState, record: StationRecord | ChargePointError | None
+        self, target: Target, state: CommandState, record: StationRecord | ChargePointError | None
     ) -> None:
         if target.group is not None:
-            self._sites.look(target.group)
+            self._groups.check(target.group)
             return
         report = None
         try:
@@ -164,25 +168,25 @@ class ShedSupervisor:
                 raise record or ChargePointError("not asked for")
             report = report_of(target, record)
         except ChargePointError as error:
-            _log.info("%s: what is in force cannot be told: %s", target, error)
+            _log.info("%s: the limit in force is unknown: %s", target, error)
         with self._commands.station_locks.of(target.station_id, _PATIENCE_S):
             # What was commanded, or renewed, meanwhile has its own time.
-            if self._command_log.held(target) is held:
-                self._look(target, held, report)
+            if self._command_log.state_of(target) is state:
+                self._check(target, state, report)
 
-    def _look(self, target: Target, held: CommandState, report: Report | None) -> None:
+    def _check(self, target: Target, state: CommandState, report: Report | None) -> None:
         # A share's deadline and lease are its group's.
-        if self._commands.time_s() >= held.stops_s and held.group is None:
-            self._ending.end(target, held)
-        elif held.doubt is not None:
-            self._look_for(target, held, held.doubt, report)
-        elif held.limit is None:
-            self._look_at_clear(target, held, report)
+        if self._commands.time_s() >= state.stops_s and state.group is None:
+            self._ending.end(target, state)
+        elif state.doubt is not None:
+            self._look_for(target, state, state.doubt, report)
+        elif state.limit is None:
+            self._look_at_clear(target, state, report)
         else:
-            self._look_at_shed(target, held, held.limit, report)
+            self._look_at_shed(target, state, state.limit, report)
 
     def _look_for(
-        self, target: Target, held: CommandState, doubt: UnconfirmedCommand, report: Report | None
+        self, target: Target, state: CommandState, doubt: UnconfirmedCommand, report: Report | None
     ) -> None:
         """A command that got no answer: carried out, or not?"""
         now_s = self._commands.time_s()
@@ -196,7 +200,7 @@ class ShedSupervisor:
                 return
             # Chargers that connect directly act at once: their first report decides.
             over = over or self._watch.is_direct
-        if report is not None and (over or not _explains(held, report)):
+        if report is not None and (over or not _explains(state, report)):
             if doubt.limit is None:
                 shown = report.is_clear
             else:
@@ -209,20 +213,20 @@ class ShedSupervisor:
                     self._command_log.end_period(target, unless_restorable=True)
                 self._alerts.resolved(target)
                 return
-        what = f"{words(doubt.limit)} got no answer"
+        what = f"{describe(doubt.limit)} got no answer"
         if over and report is not None:
-            self._drop(target, held, doubt, f"{what} and was not seen", report)
-        elif held.wanted and now_s >= held.ends_s:
-            self._expire(target, held)
-        elif held.wanted and doubt.limit is not None and held.is_scarce(now_s):
+            self._drop(target, state, doubt, f"{what} and was not seen", report)
+        elif state.wanted and now_s >= state.ends_s:
+            self._expire(target, state)
+        elif state.wanted and doubt.limit is not None and state.is_scarce(now_s):
             # What was acknowledged last would run out while the other is looked for. A clear
             # in doubt lets it run out: charging comes back, as somebody wanted.
-            self._renew(target, held, f"{what} and was not seen")
+            self._renew(target, state, f"{what} and was not seen")
 
     def _drop(
         self,
         target: Target,
-        held: CommandState,
+        state: CommandState,
         doubt: UnconfirmedCommand,
         what: str,
         report: Report,
@@ -237,168 +241,170 @@ class ShedSupervisor:
             if each.wanted and each.doubt is None
         }
         self._command_log.put(changes)
-        seen = held.seen and not held.wanted
-        stands = replace(held, doubt=None, seen=seen, waits_s=now_s)
+        seen = state.seen and not state.wanted
+        stands = replace(state, doubt=None, seen=seen, waits_s=now_s)
         self._command_log.put(self._commands.restore_previous(target, stands, note))
         self._command_log.forget(target.station_id, doubt.began)
         self._alerts.raise_(target, f"{note}; {report}")
 
-    def _look_at_clear(self, target: Target, held: CommandState, report: Report | None) -> None:
+    def _look_at_clear(self, target: Target, state: CommandState, report: Report | None) -> None:
         if report is None or self._is_crossed(target):
             return
         if report.is_clear:
-            self._command_log.put({target: replace(held, seen=True)})
+            self._command_log.put({target: replace(state, seen=True)})
             self._alerts.resolved(target)
-        elif self._commands.time_s() > held.confirm_s:
+        elif self._commands.time_s() > state.confirm_s:
             now_s = self._commands.time_s()
             self._alerts.raise_(
-                target, f"cleared, and after {held.options.confirm_minutes:g} min {report}"
+                target, f"cleared, and after {state.options.confirm_minutes:g} min {report}"
             )
-            held = replace(held, waits_s=now_s, tries=held.tries + 1)
-            self._command_log.put({target: held})
-            if not held.is_settled:
-                self._commands.send(target, None, held.options)
+            state = replace(state, waits_s=now_s, tries=state.tries + 1)
+            self._command_log.put({target: state})
+            if not state.is_settled:
+                self._commands.send(target, None, state.options)
 
     def _look_at_shed(
-        self, target: Target, held: CommandState, limit: Limit, report: Report | None
+        self, target: Target, state: CommandState, limit: Limit, report: Report | None
     ) -> None:
         now_s = self._commands.time_s()
-        if now_s >= held.ends_s:
-            self._expire(target, held)
+        if now_s >= state.ends_s:
+            self._expire(target, state)
             return
-        if held.contested:
-            self._look_at_contested(target, held, limit, report)
+        if state.contested:
+            self._look_at_contested(target, state, limit, report)
             return
         if self._is_crossed(target):
             # What is reported may be the other command's. Nothing is concluded from it, and
             # nothing sent over it that can wait, until its fate is known.
-            if held.renews_s <= now_s and held.is_scarce(now_s):
-                self._renew(target, held)
+            if state.renews_s <= now_s and state.is_scarce(now_s):
+                self._renew(target, state)
             return
         if report is not None:
-            if report.shows(limit, held.ceiling_kw):
-                if not held.seen:
+            if report.shows(limit, state.ceiling_kw):
+                if not state.seen:
                     # Why something was put back is worth knowing for as long as it lasts.
-                    note = held.note if held.restored else ""
-                    held = replace(held, seen=True, tries=0, note=note)
-                    self._command_log.put({target: held})
+                    note = state.note if state.restored else ""
+                    state = replace(state, seen=True, tries=0, note=note)
+                    self._command_log.put({target: state})
                     self._alerts.resolved(target, About.STATE)
-                self._obeying.look(target, held, limit)
-            elif held.restored and held.seen:
+                self._obeying.check(target, state, limit)
+            elif state.restored and state.seen:
                 # Somebody else has changed what was somebody else's.
                 self._command_log.put({target: None})
                 return
-            elif held.seen or now_s > held.confirm_s:
-                self._send_again(target, held, limit, report)
+            elif state.seen or now_s > state.confirm_s:
+                self._send_again(target, state, limit, report)
                 return
             else:
-                self._obeying.look(target, held, limit)
-        if held.renews_s <= now_s:
-            self._renew(target, held)
+                self._obeying.check(target, state, limit)
+        if state.renews_s <= now_s:
+            self._renew(target, state)
 
-    def _send_again(self, target: Target, held: CommandState, limit: Limit, report: Report) -> None:
+    def _send_again(
+        self, target: Target, state: CommandState, limit: Limit, report: Report
+    ) -> None:
         """Send a limit again that is not in force: somebody ended it, or another limit stands in
         its place."""
         now_s = self._commands.time_s()
-        said = words(limit, held.ceiling_kw)
-        if not self._is_another(target, held, report):
+        said = describe(limit, state.ceiling_kw)
+        if not self._is_another(target, state, report):
             self._alerts.raise_(target, f"{said} was commanded, and {report}; sent again")
         else:
-            taken = held.taken + 1
+            taken = state.taken + 1
             what = f"contested: {said} was commanded, and {report}: another controller limits it"
             if taken >= _MAX_TAKEN:
                 note = "another limit stands in its place again; it is not sent any more"
                 self._alerts.raise_(target, f"{what}; {note}", About.CONTEST)
                 self._command_log.put(
-                    {target: replace(held, taken=taken, contested=True, note=note)}
+                    {target: replace(state, taken=taken, contested=True, note=note)}
                 )
                 return
             self._alerts.raise_(
                 target, f"{what}; sent again once, and not the next time", About.CONTEST
             )
-            held = replace(held, taken=taken)
+            state = replace(state, taken=taken)
         # After reading back what is in force, and not before.
-        held = replace(held, seen=False, waits_s=now_s, retry_s=0.0, tries=held.tries + 1)
-        self._command_log.put({target: held})
-        self._renew(target, held)
+        state = replace(state, seen=False, waits_s=now_s, retry_s=0.0, tries=state.tries + 1)
+        self._command_log.put({target: state})
+        self._renew(target, state)
 
-    def _is_another(self, target: Target, held: CommandState, report: Report) -> bool:
+    def _is_another(self, target: Target, state: CommandState, report: Report) -> bool:
         """Return True if what is reported is another controller's limit, and not what was in force
         before this command, which may not have been carried out."""
-        if not report.is_shed or held.seen:
+        if not report.is_shed or state.seen:
             return report.is_shed
         before = [limit for limit in self._command_log.before(target).values() if limit is not None]
-        if held.before_kw is not None:
-            before.append(Limit(allowed_load_kw=held.before_kw))
+        if state.before_kw is not None:
+            before.append(Limit(allowed_load_kw=state.before_kw))
         return not any(report.shows(limit, None) for limit in before)
 
     def _look_at_contested(
-        self, target: Target, held: CommandState, limit: Limit, report: Report | None
+        self, target: Target, state: CommandState, limit: Limit, report: Report | None
     ) -> None:
         """Another limit stands in place of ours. Once it is gone, ours is sent again."""
         if report is None:
             return
-        if report.shows(limit, held.ceiling_kw) or report.is_clear:
+        if report.shows(limit, state.ceiling_kw) or report.is_clear:
             now_s = self._commands.time_s()
-            held = replace(held, contested=False, seen=False, waits_s=now_s, retry_s=0.0, note="")
-            self._command_log.put({target: held})
-            self._renew(target, held)
+            state = replace(state, contested=False, seen=False, waits_s=now_s, retry_s=0.0, note="")
+            self._command_log.put({target: state})
+            self._renew(target, state)
 
     def _crossing(self, target: Target) -> dict[Target, CommandState]:
         """Return what was commanded of the same station that reaches the target, or that it
         reaches."""
         return {
-            other: held
-            for other, held in self._command_log.of_station(target.station_id).items()
+            other: state
+            for other, state in self._command_log.of_station(target.station_id).items()
             if other != target and None in (target.port, other.port)
         }
 
     def _is_crossed(self, target: Target) -> bool:
         """Return True if a command in doubt may have changed what is in force at the target."""
-        return any(held.doubt is not None for held in self._crossing(target).values())
+        return any(state.doubt is not None for state in self._crossing(target).values())
 
-    def _renew(self, target: Target, held: CommandState, note: str = "") -> None:
+    def _renew(self, target: Target, state: CommandState, note: str = "") -> None:
         """Send it again, so that its time begins again. Raises what sending it raises."""
         now_s = self._commands.time_s()
-        if held.retry_s > now_s:
+        if state.retry_s > now_s:
             return
-        of_group = held.group and self._command_log.held(Target("", group=held.group))
+        of_group = state.group and self._command_log.state_of(Target("", group=state.group))
         if isinstance(of_group, CommandState) and now_s >= of_group.stops_s:
-            return  # its group's time is over, and it is being let go
-        options = held.options.until((of_group or held).deadline_s, now_s)
+            return  # its group's time is over, and it is being cleared
+        options = state.options.until((of_group or state).deadline_s, now_s)
         try:
-            self._commands.send(target, held.renewal(), options)
+            self._commands.send(target, state.renewal(), options)
         except ChargePointError as error:
-            held = replace(held.later(now_s), note=f"its renewal failed: {error.message}")
-            self._command_log.put({target: held})
-            left_s = held.ends_s - now_s
-            if isinstance(error, RefusedError) or held.is_scarce(now_s):
-                what = f"{held.note}; charging comes back in {left_s / 60:.0f} min"
+            state = replace(state.later(now_s), note=f"its renewal failed: {error.message}")
+            self._command_log.put({target: state})
+            left_s = state.ends_s - now_s
+            if isinstance(error, RefusedError) or state.is_scarce(now_s):
+                what = f"{state.note}; charging comes back in {left_s / 60:.0f} min"
                 self._alerts.raise_(target, what, About.RENEWAL)
             raise
         self._command_log.put(
-            {target: replace(held, sent_s=now_s, retry_s=0.0, note=note, doubt=None)}
+            {target: replace(state, sent_s=now_s, retry_s=0.0, note=note, doubt=None)}
         )
         self._alerts.resolved(target, About.RENEWAL)
-        _log.info("%s: %s renewed", target, words(held.limit, held.ceiling_kw))
+        _log.info("%s: %s renewed", target, describe(state.limit, state.ceiling_kw))
 
-    def _expire(self, target: Target, held: CommandState) -> None:
+    def _expire(self, target: Target, state: CommandState) -> None:
         """It ran out. A later command that got no answer is looked for all the same."""
-        note = held.note or "it was not renewed in time"
-        self._command_log.put({target: replace(held, expired=True, note=note)})
-        said = words(held.limit, held.ceiling_kw)
+        note = state.note or "it was not renewed in time"
+        self._command_log.put({target: replace(state, expired=True, note=note)})
+        said = describe(state.limit, state.ceiling_kw)
         self._alerts.raise_(
             target, f"{said} has run out ({note}); charging is free again", About.RENEWAL
         )
 
 
 def _is_known(report: Report) -> bool:
-    """Return True if every port says whether it is shed."""
+    """Return True if every port reports whether it is shed."""
     return bool(report.ports) and all(port.shed is not None for port in report.ports.values())
 
 
-def _explains(held: CommandState, report: Report) -> bool:
+def _explains(state: CommandState, report: Report) -> bool:
     """Return True if the report is what the command before the doubt would show alone."""
-    if held.limit is None:
+    if state.limit is None:
         return report.is_clear
-    return not held.seen or report.shows(held.limit, held.ceiling_kw)
+    return not state.seen or report.shows(state.limit, state.ceiling_kw)

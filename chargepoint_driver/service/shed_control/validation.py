@@ -18,13 +18,13 @@ __all__ = [
     "Division",
     "ShedOptions",
     "allowed_load",
+    "as_bool",
     "check_kw",
     "check_lease",
     "check_minutes",
     "check_percent",
     "percent_shed",
     "refuse_zero",
-    "truth",
 ]
 
 Division = Literal["equal", "load", "rated"]
@@ -87,8 +87,8 @@ class ShedOptions:
             settings.staged_alert_minutes,
         )
 
-    def words(self) -> dict[str, Any]:
-        """Return the options as the words of a driver config, with those of one write."""
+    def config_values(self) -> dict[str, Any]:
+        """Return the options as values of a driver config, with those of one write."""
         return {
             "shed_duration": int(self.minutes),
             "shed_on_write": self.on_write,
@@ -190,25 +190,25 @@ def check_lease(name: str, value: object) -> float:
     return seconds
 
 
-def truth(point: Point, value: object) -> bool:
-    """The truth value that a write gives. Raises InvalidValueError."""
+def as_bool(point: Point, value: object) -> bool:
+    """Return the boolean value of a write. Raises InvalidValueError."""
     text = value.strip().lower() if isinstance(value, str) else value
     if text in (True, "1", "true"):
         return True
     if text in (False, "0", "false"):
         return False
-    raise InvalidValueError(f"{point.name}: the value is no truth value; write 1 or 0")
+    raise InvalidValueError(f"{point.name}: the value is not a boolean; write 1 or 0")
 
 
 def _number(name: str, value: Value | object, unit: str) -> float:
-    """A finite number. Texts are taken where they are one, truth values are not."""
+    """Return a finite number. Texts that are one are accepted, booleans are not."""
     if isinstance(value, str) and value.strip() and "_" not in value:
         try:
             value = float(value)
         except ValueError:
             value = None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise InvalidValueError(f"{name}: the value is no number; write a number ({unit})")
+        raise InvalidValueError(f"{name}: the value is not a number; write a number ({unit})")
     try:
         number = float(value)
     except OverflowError:

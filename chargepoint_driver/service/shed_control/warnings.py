@@ -8,7 +8,7 @@ from chargepoint_driver.errors import ChargePointError
 from chargepoint_driver.records import StationRecord
 from chargepoint_driver.registry import Point
 from chargepoint_driver.service.shed_control import validation
-from chargepoint_driver.service.shed_control.command_state import words
+from chargepoint_driver.service.shed_control.command_state import describe
 from chargepoint_driver.service.shed_control.dispatcher import STATE_CURRENCY_S, Dispatcher
 from chargepoint_driver.service.shed_control.reported_state import report_of
 from chargepoint_driver.service.shed_control.validation import ZeroLimit
@@ -28,12 +28,12 @@ def warnings_of(
     try:
         if name in validation.LIMITS:
             limit = validation.LIMITS[name](point, value)
-        elif name == "shedState" and validation.truth(point, value):
+        elif name == "shedState" and validation.as_bool(point, value):
             staged = commands.command_log.staged.get(target)
             if staged is None:
                 return []
             limit = staged
-        elif name == "clearAlarms" and not validation.truth(point, value):
+        elif name == "clearAlarms" and not validation.as_bool(point, value):
             return [
                 f"{point.name} 0: nothing is sent; write 1 to clear the alarms of "
                 f"{target.station_id}"
@@ -66,8 +66,7 @@ class _Facts:
     def records(
         self, data: Data, target: Target, currency_s: float, *, ask: bool
     ) -> list[StationRecord | None]:
-        """Return what a call says of the stations of a target; None for each that it is not known
-        of."""
+        """Return what a call reports of the stations of a target; None for each unknown one."""
         cache = self._commands.cache
         stations = [target.station_id]
         if target.group is not None:
@@ -107,7 +106,7 @@ def _of_limit(facts: _Facts, target: Target, limit: Limit) -> list[str]:
         found.append(f"{target}: {limit} stops charging until the limit ends")
     elif limit.percent_shed is not None and facts.idle_is_zero:
         found += [
-            f"{port}: {words(limit)}: a vehicle that comes will not charge; write allowedLoad "
+            f"{port}: {describe(limit)}: a vehicle that comes will not charge; write allowedLoad "
             "instead"
             for port, load_kw in facts.loads(target).items()
             if load_kw == 0

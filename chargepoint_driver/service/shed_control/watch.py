@@ -51,11 +51,11 @@ class ShedWatch:
     def observe(self, record: StationRecord, age_s: float, replied: float | None) -> None:
         """Take in what is reported of the load of one station, `age_s` seconds ago. `replied`
         tells the reply from others."""
-        held = self._command_log.of_station(record.station_id)
-        if not held:
+        state = self._command_log.of_station(record.station_id)
+        if not state:
             return
-        doubted = [target for target, each in held.items() if each.doubt is not None]
-        for target, each in held.items():
+        doubted = [target for target, each in state.items() if each.doubt is not None]
+        for target, each in state.items():
             if not each.wanted or any(_is_crossing(target, other) for other in doubted):
                 continue
             try:
@@ -67,44 +67,44 @@ class ShedWatch:
     def observe_group(
         self,
         target: Target,
-        held: CommandState | None,
+        state: CommandState | None,
         report: Report,
         records: Mapping[str, StationRecord],
         replied: Callable[[str], float | None],
     ) -> None:
         """Take in the report of all stations of a group. `replied` tells each one's reply."""
-        if held is not None and held.wanted and held.doubt is None:
+        if state is not None and state.wanted and state.doubt is None:
             marks = tuple(
                 mark
                 for station, record in records.items()
                 for mark in marks_of(record, None, replied(station))
             )
-            limit_kw = _limit_kw(held, report)
-            self._judge_load(target, held, report.load_kw, marks, 0.0, limit_kw=limit_kw)
+            limit_kw = _limit_kw(state, report)
+            self._judge_load(target, state, report.load_kw, marks, 0.0, limit_kw=limit_kw)
 
     def _observe(
         self,
         target: Target,
-        held: CommandState,
+        state: CommandState,
         report: Report,
         marks: tuple[object, ...],
         age_s: float,
     ) -> None:
-        if held.contested:
+        if state.contested:
             self.loads.forget(target)
         before = self.loads.of(target)
-        assert held.limit is not None
-        limit_kw = _limit_kw(held, report)
-        shown = report.shows(held.limit, held.ceiling_kw)
+        assert state.limit is not None
+        limit_kw = _limit_kw(state, report)
+        shown = report.shows(state.limit, state.ceiling_kw)
         # What no report shows is not in force, and the load need not obey it.
-        counts = (shown or report.is_shed) and not held.contested
+        counts = (shown or report.is_shed) and not state.contested
         load = self._judge_load(
-            target, held, report.load_kw, marks, age_s, limit_kw=limit_kw, counts=counts
+            target, state, report.load_kw, marks, age_s, limit_kw=limit_kw, counts=counts
         )
         known = bool(report.ports) and all(port.shed is not None for port in report.ports.values())
         # A contested one waits for the other limit to go.
-        lost = known and held.seen and not shown and not held.contested
-        is_free = held.contested and (shown or report.is_clear)
+        lost = known and state.seen and not shown and not state.contested
+        is_free = state.contested and (shown or report.is_clear)
         changed = load is not None and load.violated != (before is not None and before.violated)
         if lost or is_free or changed:
             with self._lock:
@@ -114,7 +114,7 @@ class ShedWatch:
     def _judge_load(
         self,
         target: Target,
-        held: CommandState,
+        state: CommandState,
         load_kw: float | None,
         marks: tuple[object, ...],
         age_s: float,
@@ -125,14 +125,14 @@ class ShedWatch:
         return self.loads.observe(
             target,
             limit_kw,
-            held.options.most_kw(limit_kw),
+            state.options.most_kw(limit_kw),
             Measured(load_kw, marks),
-            counts=counts and self._time_s() - age_s >= self._since_s(held) + self.effect_s,
+            counts=counts and self._time_s() - age_s >= self._since_s(state) + self.effect_s,
         )
 
     @staticmethod
-    def _since_s(held: CommandState) -> float:
-        return held.since_s or held.commanded_s
+    def _since_s(state: CommandState) -> float:
+        return state.since_s or state.commanded_s
 
     # ---- what is due ---------------------------------------------------------------------
 
@@ -142,17 +142,17 @@ class ShedWatch:
             found, self._urgent = self._urgent, set()
         return found
 
-    def due_s(self, target: Target, held: CommandState, now_s: float, looked_s: float) -> float:
+    def due_s(self, target: Target, state: CommandState, now_s: float, looked_s: float) -> float:
         """Return when the load of a target is to be looked at next; infinite for never. `looked_s`:
         when it was looked at last."""
-        if not held.wanted or held.contested or target.group is not None:
+        if not state.wanted or state.contested or target.group is not None:
             return math.inf
         if self._look_s is not None:
             return looked_s + self._look_s
         load = self.loads.of(target)
-        if held.group is not None or (load is not None and load.obeyed):
+        if state.group is not None or (load is not None and load.obeyed):
             return math.inf  # looked at with its group, or obeyed: from here on polls show it
-        begins_s = self._since_s(held) + self.effect_s
+        begins_s = self._since_s(state) + self.effect_s
         if now_s > begins_s + _MAX_LOOK_S and (load is None or not load.violated):
             return math.inf
         return max(begins_s, looked_s + _LOOK_S)
@@ -172,14 +172,14 @@ def marks_of(record: StationRecord, port: int | None, replied: float | None) -> 
     )
 
 
-def _limit_kw(held: CommandState, report: Report) -> float:
+def _limit_kw(state: CommandState, report: Report) -> float:
     """The limit in kW that the load has to obey. A percentage of an idle port is zero, unless a
     limit is reported: chargers that connect directly take it of their rated power then."""
-    assert held.limit is not None
-    if held.limit.allowed_load_kw is not None:
-        return held.limit.allowed_load_kw
-    if held.ceiling_kw is not None:
-        return held.ceiling_kw
+    assert state.limit is not None
+    if state.limit.allowed_load_kw is not None:
+        return state.limit.allowed_load_kw
+    if state.ceiling_kw is not None:
+        return state.ceiling_kw
     return sum(port.allowed_kw or 0.0 for port in report.ports.values())
 
 

@@ -12,7 +12,7 @@ from chargepoint_driver.backend import Target
 from chargepoint_driver.errors import StoreError
 from chargepoint_driver.service.shed_control.alerts import About, Alerts
 from chargepoint_driver.service.shed_control.command_log import CommandLog
-from chargepoint_driver.service.shed_control.command_state import clock_time, words
+from chargepoint_driver.service.shed_control.command_state import clock_time, describe
 from chargepoint_driver.service.shed_control.command_store import CommandStore
 from chargepoint_driver.text import get_logger
 
@@ -26,7 +26,7 @@ _MAX_REMEMBERED = 1_000
 @dataclass(frozen=True)
 class Write:
     """One write. `time`: ISO 8601, UTC; `port` 0 for the whole; `writer`: identity of the agent,
-    '' where the host does not tell; `outcome`: sent, staged, or the code of an error."""
+    '' where the host does not report it; `outcome`: sent, staged, or the code of an error."""
 
     time: str
     station: str
@@ -54,9 +54,9 @@ class Writers:
         self._store = store
         self._lock = threading.Lock()
         self._writes: deque[Write] = deque(maxlen=_MAX_REMEMBERED)
-        self._station_locks: dict[Target, tuple[str, ...]] = {}
+        self._last_writers: dict[Target, tuple[str, ...]] = {}
 
-    def note(self, target: Target, point: str, value: object, writer: str, outcome: str) -> None:
+    def record(self, target: Target, point: str, value: object, writer: str, outcome: str) -> None:
         """Keep a write. One that repeats the last of its target is not kept again: agents under a
         lease write every minute."""
         key = target.station_id, target.port or 0, target.group or ""
@@ -81,11 +81,11 @@ class Writers:
         """A limit was written: raise an alert where two agents write in turns."""
         if not writer:
             return
-        turns = self._station_locks.get(target, ())
-        if turns and turns[-1] == writer:
+        writers = self._last_writers.get(target, ())
+        if writers and writers[-1] == writer:
             return
-        self._station_locks[target] = (*turns, writer)[-3:]
-        first, *rest = self._station_locks[target]
+        self._last_writers[target] = (*writers, writer)[-3:]
+        first, *rest = self._last_writers[target]
         if len(rest) == 2 and first == writer:
             self._alerts.raise_(
                 target,
@@ -95,35 +95,37 @@ class Writers:
 
     def end_turns(self, target: Target) -> None:
         """Nothing is limited any more."""
-        if self._station_locks.pop(target, None):
+        if self._last_writers.pop(target, None):
             self._alerts.resolved(target, About.WRITERS)
 
     def replaced(self, target: Target, writer: str) -> str:
-        """Return whose limit in force a write of this writer replaces, in words; '' for none."""
-        held = (
+        """Return whose limit in force a write of this writer replaces, as text; '' for none."""
+        state = (
             self._command_log.covering(target)
             if target.group is None
-            else self._command_log.held(target)
+            else self._command_log.state_of(target)
         )
-        if held is None or not held.wanted or not writer or held.writer in ("", writer):
+        if state is None or not state.wanted or not writer or state.writer in ("", writer):
             return ""
-        if self._time_s() >= held.ends_s:
+        if self._time_s() >= state.ends_s:
             return ""
-        said = words(held.limit, held.ceiling_kw)
-        return f"{target}: {said} of {held.writer}, written at {clock_time(held.commanded_s)}, ends"
+        said = describe(state.limit, state.ceiling_kw)
+        return (
+            f"{target}: {said} of {state.writer}, written at {clock_time(state.commanded_s)}, ends"
+        )
 
-    def words(self, target: Target) -> str:
-        """Return who wrote the limit in force, in words; '' where that is not known."""
-        held = (
+    def describe(self, target: Target) -> str:
+        """Return who wrote the limit in force, as text; '' where that is not known."""
+        state = (
             self._command_log.covering(target)
             if target.group is None
-            else self._command_log.held(target)
+            else self._command_log.state_of(target)
         )
-        if held is not None and held.group is not None:
-            held = self._command_log.held(Target("", group=held.group))
-        if held is None or not held.wanted or not held.writer:
+        if state is not None and state.group is not None:
+            state = self._command_log.state_of(Target("", group=state.group))
+        if state is None or not state.wanted or not state.writer:
             return ""
-        return f"written by {held.writer} at {clock_time(held.commanded_s)}"
+        return f"written by {state.writer} at {clock_time(state.commanded_s)}"
 
     def newest(self, most: int = 100) -> list[dict[str, Any]]:
         """Return the newest writes, newest first, also of earlier runs; see `Write`."""

@@ -53,8 +53,8 @@ class RestoredZero:
             return False
         before = self._command_log.before(target)
         ours = [
-            held.limit
-            for other, held in self._command_log.of_station(target.station_id).items()
+            state.limit
+            for other, state in self._command_log.of_station(target.station_id).items()
             if target.port is None or other.port in (target.port, None)
         ]
         limited = any(each is not None and each.allowed_load_kw != 0 for each in ours)

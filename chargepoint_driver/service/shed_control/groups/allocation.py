@@ -38,12 +38,12 @@ _NOTHING_KW = 1e-6
 # How much a share has to change to be worth a command, of a station's equal part and in kW.
 _WORTH = 0.05
 _WORTH_KW = 0.2
-# After so many failures in a row that may be the whole service's, the others are left for later.
+# Failures in a row that may be the whole service's; after them the others are left for later.
 _MAX_FAILURES = 2
 
 
 class GroupAllocator:
-    """Divides totals and sends what changes. Callers hold the turns of all the stations."""
+    """Divides totals and sends what changes. Callers hold the locks of all the stations."""
 
     def __init__(self, commands: Dispatcher) -> None:
         self._commands = commands
@@ -57,11 +57,11 @@ class GroupAllocator:
         options: ShedOptions,
     ) -> dict[str, float]:
         """Station to its share in kW. Raises what `divide` raises."""
-        held = self._command_log.of_group(group)
+        states = self._command_log.of_group(group)
         rated_kw = self._rated_kw(records) if options.division != "equal" else {}
         members = []
         for station, record in sorted(records.items()):
-            own = held.get(Target(station))
+            own = states.get(Target(station))
             limit_kw = math.inf if own is None else own.most_kw()
             members.append(
                 Member(
@@ -99,13 +99,13 @@ class GroupAllocator:
         A station whose command is in doubt is left alone until its fate is known, and so is one
         that another controller limits."""
         run = _Run(self._commands, group, options)
-        told_kw = {station: self._told_kw(station) for station in shares}
-        is_over = sum(told_kw.values()) > total_kw + _NOTHING_KW
+        commanded_kw = {station: self._commanded_kw(station) for station in shares}
+        is_over = sum(commanded_kw.values()) > total_kw + _NOTHING_KW
         settled = {station: kw for station, kw in shares.items() if not self._is_doubted(station)}
         for station, kw in settled.items():
             worth_kw = _NOTHING_KW if is_over else _worth_kw(total_kw, shares, kw)
-            if kw < told_kw[station] - worth_kw:
-                run.tell(station, kw)
+            if kw < commanded_kw[station] - worth_kw:
+                run.command(station, kw)
         free_kw = total_kw - sum(self._most_kw(station) for station in shares)
         for station, kw in settled.items():
             if free_kw <= 0:
@@ -114,27 +114,27 @@ class GroupAllocator:
             raised_kw = math.floor(min(kw, most_kw + free_kw) * 1000 + 1e-6) / 1000
             worth_kw = _worth_kw(total_kw, shares, kw)
             if math.isfinite(most_kw) and raised_kw > most_kw + worth_kw:
-                run.tell(station, raised_kw)
+                run.command(station, raised_kw)
                 free_kw -= raised_kw - most_kw
         return run.failed
 
     def _is_doubted(self, station: str) -> bool:
-        held = self._command_log.held(Target(station))
-        return held is not None and (held.doubt is not None or held.contested)
+        state = self._command_log.state_of(Target(station))
+        return state is not None and (state.doubt is not None or state.contested)
 
     def _most_kw(self, station: str) -> float:
         """The highest limit that may be in force at a station, infinite for none."""
-        held = self._command_log.held(Target(station))
-        if held is None or held.group is None:
+        state = self._command_log.state_of(Target(station))
+        if state is None or state.group is None:
             return math.inf
-        return held.most_kw()
+        return state.most_kw()
 
-    def _told_kw(self, station: str) -> float:
-        """The limit that a station was told last, infinite for none."""
-        held: CommandState | None = self._command_log.held(Target(station))
-        if held is None or held.group is None or held.limit is None or held.expired:
+    def _commanded_kw(self, station: str) -> float:
+        """Return the last limit sent to a station, infinite for none."""
+        state: CommandState | None = self._command_log.state_of(Target(station))
+        if state is None or state.group is None or state.limit is None or state.expired:
             return math.inf
-        return held.limit.allowed_load_kw or 0.0
+        return state.limit.allowed_load_kw or 0.0
 
 
 class _Run:
@@ -148,7 +148,7 @@ class _Run:
         self._in_a_row = 0
         self.failed: list[ChargePointError] = []
 
-    def tell(self, station: str, kw: float) -> None:
+    def command(self, station: str, kw: float) -> None:
         if self._in_a_row >= _MAX_FAILURES:
             # Each may last as long as a call may; a look at the group tries the rest again.
             self.failed.append(self.failed[-1])

@@ -1,6 +1,6 @@
 """Station groups: one total, a percentage or a clear for all stations, kept as one command.
 
-A group's command is kept beside the commands of its stations, which are its shares.
+A group's command is kept together with the commands of its stations, which are its shares.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from chargepoint_driver.service.shed_control.alerts import About, Alerts
 from chargepoint_driver.service.shed_control.command_state import (
     CommandState,
     UnconfirmedCommand,
-    words,
+    describe,
 )
 from chargepoint_driver.service.shed_control.dispatcher import STATE_CURRENCY_S, Dispatcher
 from chargepoint_driver.service.shed_control.ending import is_by_lease, why_it_ends
@@ -51,35 +51,35 @@ class GroupController:
 
     # ---- what is commanded ---------------------------------------------------------------
 
-    def held(self, group: str) -> CommandState | None:
+    def state_of(self, group: str) -> CommandState | None:
         """Return what was commanded of the group; None when nothing was."""
-        return self._command_log.held(_whole(group))
+        return self._command_log.state_of(_whole(group))
 
     def is_wanted(self, group: str) -> bool:
-        held = self.held(group)
-        return held is not None and held.wanted and self._commands.time_s() < held.ends_s
+        state = self.state_of(group)
+        return state is not None and state.wanted and self._commands.time_s() < state.ends_s
 
     def holding(self, station_id: str) -> str | None:
         """The group of whose total a station holds a share at present."""
-        held = self._command_log.held(Target(station_id))
-        if held is None or held.group is None or not self.is_wanted(held.group):
+        state = self._command_log.state_of(Target(station_id))
+        if state is None or state.group is None or not self.is_wanted(state.group):
             return None
-        return held.group
+        return state.group
 
     # ---- commands ------------------------------------------------------------------------
 
     def command(self, group: str, limit: Limit | None, options: ShedOptions) -> None:
         """Hold a group to a total, shed every station by a percentage, or clear all.
 
-        As one call where one can say it. Raises InvalidValueError before anything is sent; when
-        some stations could not be reached, the error says how many: the others hold their shares,
-        and those are tried again.
+        As one call where one suffices. Raises InvalidValueError before anything is sent. If some
+        stations could not be reached, the error counts them: the others have their shares, and
+        those are tried again.
         """
         records = self.members.records(group, STATE_CURRENCY_S)
         with self._station_locks(group, records):
-            held = self._new(limit, options)
+            state = self._new(limit, options)
             if limit is None or limit.allowed_load_kw is None:
-                self._all_alike(group, records, limit, held)
+                self._all_alike(group, records, limit, state)
                 if limit is None:
                     for station in records:
                         self._command_log.end_period(Target(station), unless_restorable=True)
@@ -88,13 +88,13 @@ class GroupController:
             in_one = self._commands.backend.group_calls and _is_one_value(shares)
             if in_one and self._shares.fit(shares):
                 value = Limit(allowed_load_kw=next(iter(shares.values())))
-                self._all_alike(group, records, value, held)
+                self._all_alike(group, records, value, state)
                 return
-            self._one_by_one(group, shares, limit.allowed_load_kw, held)
+            self._one_by_one(group, shares, limit.allowed_load_kw, state)
 
     def send_again(self, group: str, options: ShedOptions) -> None:
         """Send what the group is held to with other options, so that what lasts in the service
-        ends in time. Callers hold the group's turn."""
+        ends in time. Callers hold the group's lock."""
         for target, share in self._command_log.of_group(group).items():
             if share.wanted and share.doubt is None and not share.contested:
                 own = replace(share, options=options.as_share())
@@ -102,15 +102,15 @@ class GroupController:
                 self._command_log.put({target: replace(own, sent_s=self._commands.time_s())})
 
     def _one_by_one(
-        self, group: str, shares: Mapping[str, float], total_kw: float, held: CommandState
+        self, group: str, shares: Mapping[str, float], total_kw: float, state: CommandState
     ) -> None:
         whole = _whole(group)
         # Each share notes when it is sent.
-        doubt = UnconfirmedCommand(held.limit, held.options, held.sent_s, sending=True)
+        doubt = UnconfirmedCommand(state.limit, state.options, state.sent_s, sending=True)
         before = self._commands.mark_unconfirmed({whole: doubt})
-        failed = self._shares.approach(group, shares, total_kw, held.options)
+        failed = self._shares.approach(group, shares, total_kw, state.options)
         if len(failed) < len(shares):
-            self._command_log.put({whole: held})
+            self._command_log.put({whole: state})
         else:
             # The doubt stands where a station's does.
             unknown = [error for error in failed if isinstance(error, OutcomeUnknownError)]
@@ -124,30 +124,32 @@ class GroupController:
         return CommandState.of(UnconfirmedCommand(limit, options, self._commands.time_s()))
 
     def _all_alike(
-        self, group: str, stations: Iterable[str], value: Limit | None, held: CommandState
+        self, group: str, stations: Iterable[str], value: Limit | None, state: CommandState
     ) -> None:
-        """One call with a value for each station; `held` is what the group is held to then.
+        """One call with a value for each station; `state` is the group's command then.
         Where the backend has no such call, one for each of them."""
         if not self._commands.backend.group_calls:
-            self._each_alike(group, stations, value, held)
+            self._each_alike(group, stations, value, state)
             return
         whole, tag = _whole(group), None if value is None else group
         doubts: dict[Target, UnconfirmedCommand] = {}
         try:
             for station in sorted(stations):
                 target = Target(station)
-                share = held.options.as_share()
+                share = state.options.as_share()
                 doubts[target] = self._commands.check_and_record_before(target, value, share, tag)
         except ChargePointError:
             for target, doubt in doubts.items():
                 self._command_log.forget(target.station_id, doubt.began)
             raise
         if value is not None and value.percent_shed is not None:
-            held = replace(held, ceiling_kw=sum(each.ceiling_kw or 0.0 for each in doubts.values()))
-        of_group = UnconfirmedCommand(held.limit, held.options, held.sent_s, held.ceiling_kw)
+            state = replace(
+                state, ceiling_kw=sum(each.ceiling_kw or 0.0 for each in doubts.values())
+            )
+        of_group = UnconfirmedCommand(state.limit, state.options, state.sent_s, state.ceiling_kw)
         before = self._commands.mark_unconfirmed({**doubts, whole: of_group})
         try:
-            self._commands.send(whole, value, held.options, noted=(*doubts, whole))
+            self._commands.send(whole, value, state.options, noted=(*doubts, whole))
         except OutcomeUnknownError:
             raise
         except ChargePointError as error:
@@ -155,10 +157,10 @@ class GroupController:
             self._command_log.put({whole: before[whole]})
             raise
         self._commands.commit(doubts)
-        self._command_log.put({whole: held})
+        self._command_log.put({whole: state})
 
     def _each_alike(
-        self, group: str, stations: Iterable[str], value: Limit | None, held: CommandState
+        self, group: str, stations: Iterable[str], value: Limit | None, state: CommandState
     ) -> None:
         """A call for each station with the same percentage, or a clear. Stations that could not
         be reached are as before; a clear of them is tried again."""
@@ -169,24 +171,24 @@ class GroupController:
         for station in ids:
             target = Target(station)
             try:
-                self._commands.command(target, value, held.options.as_share(), group=tag)
+                self._commands.command(target, value, state.options.as_share(), group=tag)
             except ChargePointError as error:
                 failed.append(error)
             else:
-                own = self._command_log.held(target)
+                own = self._command_log.state_of(target)
                 ceilings_kw += (own and own.ceiling_kw) or 0.0
         if len(failed) == len(ids):
             raise failed[0]
-        self._command_log.put({whole: replace(held, ceiling_kw=ceilings_kw or None)})
+        self._command_log.put({whole: replace(state, ceiling_kw=ceilings_kw or None)})
         if failed:
             raise _partly(whole, "did so", failed, len(ids), again=value is None)
 
     def revert(self, group: str) -> bool:
         """Take back what was commanded of the group's stations; True when a command was sent.
-        Where some could not be reached the error says how many; those are tried again."""
+        If some could not be reached, the error counts them; those are tried again."""
         records = self.members.records(group, STATE_CURRENCY_S)
         with self._station_locks(group, records):
-            command_log, held = self._command_log, self.held(group)
+            command_log, state = self._command_log, self.state_of(group)
             stations = [Target(station) for station in sorted(records)]
             ours = [target for target in stations if may_be_shed(self._commands, target)]
             restorable = any(
@@ -194,8 +196,8 @@ class GroupController:
                 for target in ours
                 for limit in command_log.before(target).values()
             )
-            if held is not None and len(ours) == len(stations) > 1 and not restorable:
-                self._all_alike(group, records, None, self._new(None, held.options))
+            if state is not None and len(ours) == len(stations) > 1 and not restorable:
+                self._all_alike(group, records, None, self._new(None, state.options))
                 for target in ours:
                     command_log.end_period(target)
                 return True
@@ -207,22 +209,22 @@ class GroupController:
                     failed.append(error)
             if failed and not sent:
                 raise failed[0]
-            if held is not None:
-                command_log.put({_whole(group): self._new(None, held.options)})
+            if state is not None:
+                command_log.put({_whole(group): self._new(None, state.options)})
             if failed:
                 raise _partly(_whole(group), "are as before", failed, len(stations))
             return sent
 
     # ---- looking after -------------------------------------------------------------------
 
-    def look(self, group: str) -> None:
+    def check(self, group: str) -> None:
         """Renew all shares in one call where that is due, and divide the total again. What the
         service does not report does not hinder a renewal."""
-        held = self.held(group)
-        if held is None or held.is_settled:
+        state = self.state_of(group)
+        if state is None or state.is_settled:
             return
-        if self._commands.time_s() >= held.stops_s:
-            self._stop(group, held)
+        if self._commands.time_s() >= state.stops_s:
+            self._stop(group, state)
             return
         records: dict[str, StationRecord] | None = None
         members: Set[str] = frozenset()
@@ -232,32 +234,32 @@ class GroupController:
         except ChargePointError as error:
             _log.info("%s: its stations' loads are not known: %s", _whole(group), error)
         with self._station_locks(group, records or members, _PATIENCE_S):
-            held = self.held(group)
-            if held is None:
+            state = self.state_of(group)
+            if state is None:
                 return
             shares = self._command_log.of_group(group)
-            if held.doubt is not None:
-                self._look_for(group, members, held, held.doubt)
-            elif held.limit is None:
-                self._end(group, held)
+            if state.doubt is not None:
+                self._look_for(group, members, state, state.doubt)
+            elif state.limit is None:
+                self._end(group, state)
             elif shares and all(each.expired for each in shares.values()):
-                self._command_log.put({_whole(group): replace(held, expired=True)})
+                self._command_log.put({_whole(group): replace(state, expired=True)})
             else:
-                self._renew_together(group, members, shares, held)
+                self._renew_together(group, members, shares, state)
                 if records is not None:
-                    self._redistribute(group, records, held)
-                    self.members.look_at_load(group, held, records, self._alerts)
-                self._command_log.put({_whole(group): self._as_of_shares(group, held)})
+                    self._redistribute(group, records, state)
+                    self.members.look_at_load(group, state, records, self._alerts)
+                self._command_log.put({_whole(group): self._as_of_shares(group, state)})
 
-    def _stop(self, group: str, held: CommandState) -> None:
+    def _stop(self, group: str, state: CommandState) -> None:
         """Deadline or lease of the group are over."""
-        whole, by_lease = _whole(group), is_by_lease(held, self._commands.time_s())
-        why = why_it_ends(held, by_lease)
-        said = words(held.limit, held.ceiling_kw)
+        whole, by_lease = _whole(group), is_by_lease(state, self._commands.time_s())
+        why = why_it_ends(state, by_lease)
+        said = describe(state.limit, state.ceiling_kw)
         if by_lease:
             self.revert(group)
         else:
-            self.command(group, None, held.options.as_share())
+            self.command(group, None, state.options.as_share())
         self.say(group, why)
         if by_lease:
             self._alerts.raise_(whole, f"{said}: {why}", About.LEASE)
@@ -265,7 +267,7 @@ class GroupController:
 
     def say(self, group: str, why: str) -> None:
         """Note why a group was set free."""
-        now = self.held(group)
+        now = self.state_of(group)
         if now is not None:
             if now.wanted:  # every share had run out already: nothing was sent
                 now = self._new(None, now.options.as_share())
@@ -279,12 +281,12 @@ class GroupController:
             self._command_log.end_period(target)
 
     def _look_for(
-        self, group: str, members: Iterable[str], held: CommandState, doubt: UnconfirmedCommand
+        self, group: str, members: Iterable[str], state: CommandState, doubt: UnconfirmedCommand
     ) -> None:
         """A command that got no answer: carried out when its stations say so."""
         shares = self._command_log.of_group(group)
         targets = {Target(station) for station in members} | shares.keys()
-        stations = [self._command_log.held(target) for target in targets]
+        stations = [self._command_log.state_of(target) for target in targets]
         if any(station is not None and station.doubt is not None for station in stations):
             return
         if doubt.limit is None:
@@ -294,17 +296,17 @@ class GroupController:
         if carried_out:
             self._command_log.put({_whole(group): CommandState.of(doubt)})
             return
-        note = f"{words(doubt.limit)} got no answer and was not seen"
-        failed = not held.wanted and not held.commanded_s
-        self._command_log.put({_whole(group): replace(held, doubt=None, failed=failed, note=note)})
+        note = f"{describe(doubt.limit)} got no answer and was not seen"
+        failed = not state.wanted and not state.commanded_s
+        self._command_log.put({_whole(group): replace(state, doubt=None, failed=failed, note=note)})
 
-    def _end(self, group: str, held: CommandState) -> None:
+    def _end(self, group: str, state: CommandState) -> None:
         """A group that was cleared is done with when its stations are."""
         for target, share in self._command_log.of_group(group).items():
             if share.doubt is None:
                 self._let_go(target)
         self._command_log.put(
-            {_whole(group): replace(held, seen=not self._command_log.of_group(group))}
+            {_whole(group): replace(state, seen=not self._command_log.of_group(group))}
         )
 
     def _let_go(self, target: Target) -> None:
@@ -315,14 +317,14 @@ class GroupController:
         except NotFoundError:
             self._command_log.put({target: None})
         except ChargePointError as error:
-            _log.warning("%s: cannot be let go at present: %s", target, error)
+            _log.warning("%s: its share cannot be cleared at present: %s", target, error)
 
     def _renew_together(
         self,
         group: str,
         members: Set[str],
         shares: Mapping[Target, CommandState],
-        held: CommandState,
+        state: CommandState,
     ) -> None:
         if not self._commands.backend.group_calls:
             return
@@ -337,7 +339,7 @@ class GroupController:
         if any(each.doubt is not None or not each.wanted for each in shares.values()):
             return
         try:
-            options = held.options.until(held.deadline_s, now_s)
+            options = state.options.until(state.deadline_s, now_s)
             self._commands.send(_whole(group), limits.pop(), options)
         except ChargePointError as error:
             self._command_log.put({target: each.later(now_s) for target, each in shares.items()})
@@ -350,38 +352,38 @@ class GroupController:
         )
 
     def _redistribute(
-        self, group: str, records: Mapping[str, StationRecord], held: CommandState
+        self, group: str, records: Mapping[str, StationRecord], state: CommandState
     ) -> None:
-        assert held.limit is not None
+        assert state.limit is not None
         for target in self._command_log.of_group(group):
             if target.station_id not in records:
                 self._let_go(target)
-        if held.limit.allowed_load_kw is None:
+        if state.limit.allowed_load_kw is None:
             return
-        total_kw = held.limit.allowed_load_kw
+        total_kw = state.limit.allowed_load_kw
         try:
-            shares = self._shares.divide(group, records, total_kw, held.options)
+            shares = self._shares.divide(group, records, total_kw, state.options)
         except (InvalidValueError, TransientError) as error:
             self._alerts.raise_(
-                _whole(group), f"{words(held.limit)} cannot be divided again: {error}"
+                _whole(group), f"{describe(state.limit)} cannot be divided again: {error}"
             )
             return
-        failed = self._shares.approach(group, shares, total_kw, held.options)
+        failed = self._shares.approach(group, shares, total_kw, state.options)
         if failed:
             what = f"{len(failed)} stations did not take their share: {failed[0].message}"
             self._alerts.raise_(_whole(group), what)
             return
-        told = self._command_log.of_group(group).values()
-        if all(each.seen and each.wanted and not each.retry_s for each in told):
+        states = self._command_log.of_group(group).values()
+        if all(each.seen and each.wanted and not each.retry_s for each in states):
             self._alerts.resolved(_whole(group), About.STATE, About.RENEWAL)
 
-    def _as_of_shares(self, group: str, held: CommandState) -> CommandState:
+    def _as_of_shares(self, group: str, state: CommandState) -> CommandState:
         shares = [each for each in self._command_log.of_group(group).values() if each.wanted]
         if not shares:
-            return held
+            return state
         # Renewed, and confirmed, when the last of the shares is.
         return replace(
-            held,
+            state,
             sent_s=min(each.sent_s for each in shares),
             seen=False,  # looked at in each round: vehicles come and go
         )
@@ -392,7 +394,7 @@ class GroupController:
     def _station_locks(
         self, group: str, stations: Iterable[str], limit_s: float | None = None
     ) -> Iterator[None]:
-        """All turns of the group's stations, and of those that hold a share of it still."""
+        """Hold the locks of the group's stations, and of those that have a share of it still."""
         shares = {target.station_id for target in self._command_log.of_group(group)}
         with ExitStack() as stack:
             # Always in the same order: two groups may share stations.

@@ -13,16 +13,16 @@ from chargepoint_driver.service.shed_control.alerts import About, Alerts
 from chargepoint_driver.service.shed_control.command_state import (
     CommandState,
     Status,
+    describe,
     judge_station,
     most_severe,
-    words,
 )
 from chargepoint_driver.service.shed_control.dispatcher import Dispatcher
 from chargepoint_driver.service.shed_control.reported_state import Report, report_of
 
 __all__ = ["GroupMembers"]
 
-# How old the station list may be that says who has come to a group that is held, or has left.
+# How old the station list may be that shows which stations joined or left a limited group.
 _MEMBER_CURRENCY_S = 900.0
 
 
@@ -35,12 +35,12 @@ class GroupMembers:
 
     def members(self, group: str) -> frozenset[str]:
         """The stations of the group, and those that hold a share of its total."""
-        held = {target.station_id for target in self._command_log.of_group(group)}
-        return self._commands.cache.members(group) | held
+        state = {target.station_id for target in self._command_log.of_group(group)}
+        return self._commands.cache.members(group) | state
 
     def current_members(self, group: str) -> frozenset[str]:
-        """Those of now. One that holds a share and is missing from a reply has left only when
-        the station list says so: the others may not be given its share."""
+        """Return the present members. A station that has a share and is missing from a reply has
+        left only if the station list shows it: the others may not get its share before."""
         known = self.members(group)
         cache = self._commands.cache
         asked = {cache.key(Data.STATIONS, station): _MEMBER_CURRENCY_S for station in known}
@@ -74,8 +74,8 @@ class GroupMembers:
         total_kw = 0.0
         for station, record in records.items():
             report = report_of(Target(station), record)
-            held = self._command_log.held(Target(station))
-            own_kw = None if held is None or held.limit is None else held.limit.allowed_load_kw
+            state = self._command_log.state_of(Target(station))
+            own_kw = None if state is None or state.limit is None else state.limit.allowed_load_kw
             # A station's limit may be reported once for each port.
             shown = own_kw is not None and report.shows(Limit(allowed_load_kw=own_kw), None)
             kw = own_kw if shown else report.allowed_kw
@@ -96,7 +96,7 @@ class GroupMembers:
     def look_at_load(
         self,
         group: str,
-        held: CommandState,
+        state: CommandState,
         records: Mapping[str, StationRecord],
         alerts: Alerts,
     ) -> None:
@@ -106,10 +106,10 @@ class GroupMembers:
         if not all(each.wanted and each.seen for each in shares.values()):
             return  # not all of it is in force
         replied = functools.partial(self._commands.cache.replied, Data.LOAD)
-        watch.observe_group(whole, held, self.report(records), records, replied)
+        watch.observe_group(whole, state, self.report(records), records, replied)
         load = watch.loads.of(whole)
         if load is not None and load.violated:
-            what = f"{words(held.limit, held.ceiling_kw)} is violated: {load}"
+            what = f"{describe(state.limit, state.ceiling_kw)} is violated: {load}"
             alerts.raise_(whole, what, About.LOAD)
         elif load is not None and load.obeyed:
             found = [watch.loads.of(target) for target in shares]
@@ -117,7 +117,7 @@ class GroupMembers:
                 alerts.resolved(whole, About.LOAD)
 
     def status(
-        self, group: str, held: CommandState | None, records: Mapping[str, StationRecord]
+        self, group: str, state: CommandState | None, records: Mapping[str, StationRecord]
     ) -> tuple[Status, str]:
         """(the status, why) of a group, out of those of its stations. `held` is what was
         commanded of the group; None when nothing was."""
@@ -127,15 +127,15 @@ class GroupMembers:
             target, own = Target(station), self._command_log.of_station(station)
             report = report_of(target, record)
             status, why = judge_station(target, own.get(target), own, report, now_s, loads.of)
-            if held is not None and held.wanted and status in (Status.NONE, Status.RELEASED):
+            if state is not None and state.wanted and status in (Status.NONE, Status.RELEASED):
                 # A station without a share of a total that is wanted is not held yet.
                 status, why = Status.PENDING, "has no share yet"
             each[station] = status, why
         load = loads.of(Target("", group=group))
-        if held is not None and held.wanted and load is not None and load.violated:
-            each["all stations together"] = Status.VIOLATED, f"{words(held.limit)}: {load}"
-        if held is not None and held.limit is None and held.note:
+        if state is not None and state.wanted and load is not None and load.violated:
+            each["all stations together"] = Status.VIOLATED, f"{describe(state.limit)}: {load}"
+        if state is not None and state.limit is None and state.note:
             # Why the group was set free: its time or its lease is over.
             status, why = most_severe(each)
-            return status, f"{held.note}; {why}" if why else held.note
+            return status, f"{state.note}; {why}" if why else state.note
         return most_severe(each)

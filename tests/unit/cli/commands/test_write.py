@@ -177,7 +177,7 @@ def test_nobody_to_ask(run, account, sent):
     ("words", "said"),
     [
         (("allowedLoad", "-3"), "No such option"),
-        (("allowedLoad", "many"), "the value is no number"),
+        (("allowedLoad", "many"), "the value is not a number"),
         (("allowedLoad", "1e9"), "is not within"),
         (("percentShed", "101"), "is not a percentage"),
         (("percentShed", "2.5"), "is not a whole percentage"),
