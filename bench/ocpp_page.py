@@ -100,7 +100,7 @@ class _Board:
 
     @property
     def version(self) -> int:
-        return id(self._watch.picture)
+        return id(self._watch.snapshot)
 
     def stations(self) -> list[Station]:
-        return list(self._watch.picture.stations.values())
+        return list(self._watch.snapshot.stations.values())

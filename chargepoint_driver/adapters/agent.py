@@ -1,8 +1,8 @@
 """The caching agent: one set of web service calls for every driver and agent of a platform.
 
 An ordinary VOLTTRON agent, `python -m chargepoint_driver.adapters.agent`, configured by the
-entry `config` of its config store. It holds the accounts and their credentials; whoever calls
-it needs none.
+entry `config` of its config store. It holds the accounts and their credentials; its
+callers need none.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ class ChargePointAgent(OcppRpc, OcppRequests, Agent):  # type: ignore[misc]  # t
         """Write one point; what the service reports then, None when it cannot be read back.
 
         `minutes`: the limit is cleared after so long, whatever renews it; None or 0: no deadline.
-        `writer`: who writes under a lease, by default the caller. `shed` says how, in the words
+        `writer`: who writes under a lease, by default the caller. `shed`: how, as options
         of a driver config: shed_duration, shed_on_write, shed_confirm_timeout, floor_kw,
         division, shed_tolerance_kw, shed_tolerance_percent, command_lease, zero_limit,
         staged_alert_minutes."""
@@ -248,8 +248,8 @@ class ChargePointAgent(OcppRpc, OcppRequests, Agent):  # type: ignore[misc]  # t
     def health(self) -> dict[str, Any]:
         """Return what does not work at present; `good` sums it up.
 
-        `writing` says who may write over the bus: "open" (every agent), "protected", or None when
-        the platform does not say. `open` lists what every agent may do, `warnings` says it."""
+        `writing`: who may write over the bus: "open" (every agent), "protected", or None if the
+        platform does not report it. `open` lists what every agent may do, `warnings` repeats it."""
         doors = self._open_doors()
         writing = None if doors is None else "open" if doors else "protected"
         warnings = [warning_of(doors)] if doors else []

@@ -63,14 +63,14 @@ class Proxy:
         except ChargePointError as error:
             return Reading(errors=dict.fromkeys(points, error))
         except (AttributeError, KeyError, TypeError, ValueError):
-            other = self._no_such_agent("its answer is no reading")
+            other = self._no_such_agent("its answer is not a reading")
             return Reading(errors=dict.fromkeys(points, other))
 
     def write(self, point: Point, value: object, options: ShedOptions) -> Value:
         """Carry out a write; what is reported then. Raises OutcomeUnknownError when the agent took
         the write and did not answer."""
         if not point.writable:
-            # The row of this driver says so; the agent knows only what the attribute allows.
+            # Only the row of this driver has it; the agent knows only what the attribute allows.
             raise InvalidValueError(f"{point.name} ({point.attribute.name}) can only be read")
         return self._call(  # type: ignore[no-any-return]
             "write",
@@ -169,7 +169,7 @@ class Proxy:
 
     def _no_such_agent(self, why: str) -> ChargePointError:
         return ConfigurationError(
-            f"{self._agent} is no caching agent of this version ({why}); correct cache_agent"
+            f"{self._agent} is not a compatible caching agent ({why}); correct cache_agent"
         )
 
 

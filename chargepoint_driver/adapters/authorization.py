@@ -81,7 +81,7 @@ DRIVER_READS = (
 """Methods of the platform driver that stay open."""
 
 SET_TOPIC = "devices/actuators/set"
-"""Where the platform driver also takes writes: whoever publishes there writes."""
+"""Where the platform driver also takes writes: a message there is a write."""
 
 _TOPICS = "/devices/actuators.*/"
 # The host asks for the right to publish from subscribers too: the driver must have both.

@@ -29,7 +29,7 @@ def publish_event(vip: Any, event: dict[str, Any]) -> None:
 
 
 def publish_lost(vip: Any, lost: int) -> None:
-    """Say on `ocpp//EventsLost` that so many messages are missing, of any charger. The event has
+    """Publish on `ocpp//EventsLost` the number of lost messages, of any charger. The event has
     the form of `CentralSystem.subscribe`: `charge_point` '', `data` {"lost": count}."""
     now = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     event = {"charge_point": "", "action": "EventsLost", "connector": None}
@@ -37,8 +37,8 @@ def publish_lost(vip: Any, lost: int) -> None:
 
 
 def changes_topic(agent: str) -> str:
-    """Return where a caching agent says which chargers have news: {"account", "stations"}, and
-    "all" true where messages were lost, so that any charger may have news."""
+    """Return the topic on which a caching agent lists chargers with news: {"account", "stations"},
+    and "all" true where messages were lost, so that any charger may have news."""
     return f"chargepoint/changes/{agent}"
 
 
@@ -51,8 +51,8 @@ def publish(vip: Any, topic: str, headers: dict[str, Any], message: Any) -> None
 
 
 class Announcer:
-    """Each message as an event, where the account says so, and for drivers which chargers have
-    news."""
+    """Publishes each message as an event if the account is set to, and for drivers the list of
+    chargers with news."""
 
     def __init__(self, vip: Any, identity: str, accounts: Accounts) -> None:
         self._vip = vip

@@ -21,7 +21,7 @@ from platform_driver.interfaces import BaseInterface, BaseRegister, DriverInterf
 from chargepoint_driver.adapters.caller import caller_of
 from chargepoint_driver.adapters.classic_shapes import classic_shape
 from chargepoint_driver.adapters.greenlets import use_greenlets
-from chargepoint_driver.adapters.host_errors import for_host, words
+from chargepoint_driver.adapters.host_errors import for_host, message_of
 from chargepoint_driver.catalogue import TABLES, Data, Kind
 from chargepoint_driver.config import Account, Device, read_device
 from chargepoint_driver.errors import ChargePointError, ConfigurationError
@@ -80,7 +80,7 @@ class _Shared:
             return service
 
     def close(self) -> None:
-        """Let go of everything; for tests."""
+        """Close everything; for tests."""
         with self._lock:
             for _, service in self._services.values():
                 service.close()
@@ -149,7 +149,7 @@ class Interface(BaseInterface):  # type: ignore[misc]
         wanted = list(point_names)
         known = {name: self._selection[name] for name in wanted if name in self._selection}
         values, failed = self._read(known)
-        errors = {f"{path}/{name}": words(error) for name, error in failed.items()}
+        errors = {f"{path}/{name}": message_of(error) for name, error in failed.items()}
         for name in wanted:
             if name not in known:
                 errors[f"{path}/{name}"] = f"{name}: no such point is configured"
@@ -159,7 +159,7 @@ class Interface(BaseInterface):  # type: ignore[misc]
         """Every value that can be had: the host logs each point that is left out, and the
         reasons are logged here. Raises DriverInterfaceError when there is none at all."""
         values, errors = self._read(self._selection)
-        reasons = sorted({words(error) for error in errors.values()})
+        reasons = sorted({message_of(error) for error in errors.values()})
         if errors and not values:
             raise DriverInterfaceError("; ".join(reasons))
         for reason in reasons:

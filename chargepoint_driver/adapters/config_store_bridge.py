@@ -7,7 +7,7 @@
     out  {"result": ...}  or  {"error": "..."}, one for each line in
 
 The first line out is {"ready": true} or {"error": "..."}. It ends when its input ends. The
-connection is that of whoever controls the platform: its credentials lie in VOLTTRON_HOME.
+connection is that of the platform's control: its credentials lie in VOLTTRON_HOME.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def main() -> int:
     logging.disable()  # its reader wants answers and nothing else
     try:
         agent = _connect()
-    except (Exception, gevent.Timeout) as error:  # noqa: BLE001 - told to whoever started it
+    except (Exception, gevent.Timeout) as error:  # noqa: BLE001 - reported to the parent process
         _say({"error": f"{type(error).__name__}: {error}"})
         return 1
     _say({"ready": True})
@@ -80,7 +80,7 @@ def _answer(agent: Any, request: dict[str, Any]) -> dict[str, Any]:
         )
         return {"result": call.get(timeout=_CALL_LIMIT_S)}
     except (Exception, gevent.Timeout) as error:  # noqa: BLE001
-        # Whatever it is, the other side waits for an answer. gevent.Timeout is no Exception.
+        # The other side waits for an answer. gevent.Timeout does not derive from Exception.
         return {"error": f"{type(error).__name__}: {error}"}
 
 

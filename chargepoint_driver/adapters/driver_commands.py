@@ -11,7 +11,7 @@ from typing import Any
 
 import gevent
 
-from chargepoint_driver.adapters.host_errors import words
+from chargepoint_driver.adapters.host_errors import message_of
 from chargepoint_driver.backend import Target
 from chargepoint_driver.errors import ChargePointError
 
@@ -21,11 +21,11 @@ Method = Callable[..., tuple[dict[str, Any], dict[str, str]]]
 _MUST = object()
 
 
-def _method(name: str, usual: object) -> Method:
-    """A method that carries out the command of that name; `usual` stands for a missing value."""
+def _method(name: str, default: object) -> Method:
+    """Return a method that carries out the command of that name; `default` is for no value."""
 
     def method(
-        interface: Any, value: Any = usual, *, topics: list[str]
+        interface: Any, value: Any = default, *, topics: list[str]
     ) -> tuple[dict[str, Any], dict[str, str]]:
         results: dict[str, Any] = {}
         errors: dict[str, str] = {}
@@ -35,7 +35,7 @@ def _method(name: str, usual: object) -> Method:
                     raise TypeError(f"{name} needs a value")
                 answer = interface.command(target, name, value)
             except (ChargePointError, TypeError) as error:
-                errors |= dict.fromkeys(named, words(error))
+                errors |= dict.fromkeys(named, message_of(error))
             except gevent.Timeout as error:
                 errors |= dict.fromkeys(named, f"{name} was broken off: {error}")
             else:
@@ -62,8 +62,8 @@ def _targets(interface: Any, name: str, topics: list[str]) -> dict[Target, list[
 
 
 CALLS: dict[str, Method] = {
-    name: _method(name, usual)
-    for name, usual in {
+    name: _method(name, default)
+    for name, default in {
         "remoteStart": _MUST,
         "remoteStop": 1,
         "availability": _MUST,

@@ -19,7 +19,7 @@ from chargepoint_driver.adapters.agent_proxy import Proxy
 from chargepoint_driver.adapters.caller import caller_of
 from chargepoint_driver.adapters.driver_commands import CALLS
 from chargepoint_driver.adapters.driver_requests import REQUESTS
-from chargepoint_driver.adapters.host_errors import for_host, words
+from chargepoint_driver.adapters.host_errors import for_host, message_of
 from chargepoint_driver.adapters.metrics_listener import DRIVER
 from chargepoint_driver.adapters.ownership import Ownership
 from chargepoint_driver.adapters.poll_scheduler import GROUP, claim, limit_staleness, mend_interval
@@ -90,7 +90,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         self._last: tuple[list[str], Selection] = ([], Selection())
         self._new: list[str] = []
         # By the name in heart_beat_point. The host writes the point that the first device of
-        # the account names; it is given one that is no point of any device.
+        # the account names; it is given one that no device has.
         self._heart_beats: dict[str, Any] = {}
         if self.config.heart_beat_point:
             self.config.heart_beat_point = _BEAT
@@ -169,7 +169,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
             return service
         if any(device.shared.get(key) for key in ("password", "password_env", "password_file")):
             _log.warning(
-                "account %s: a password beside cache_agent is not used; the agent holds its own. "
+                "account %s: with cache_agent a password is not used; the agent holds its own. "
                 "Remove it from the driver config",
                 device.account_label,
             )
@@ -182,7 +182,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         )
 
     def _pushing(self, device: Device) -> Push | None:
-        """Return what publishes changes at once; None where the service does not tell of them."""
+        """Return what publishes changes at once; None where the service does not report them."""
         if not isinstance(device, OcppDevice):
             return None
         push = Push(self.driver_agent, self.point_map, lambda points: self._read(points)[0])
@@ -207,7 +207,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         return stations.release(point, on_delete)
 
     def _on_stop(self, *_: Any, **__: Any) -> None:
-        """The driver ends: charge points are told so by a closed socket."""
+        """Stop with the driver: charge points see a closed socket."""
         self._ownership.stop()
         self._restart_notes.stop()
         if self._push is not None:
@@ -332,7 +332,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
                     errors[topic] = f"{topic}: no such point is configured; check the topic"
         read, failed = self._read(points)
         read.update(values)
-        errors.update({topic: words(error) for topic, error in failed.items()})
+        errors.update({topic: message_of(error) for topic, error in failed.items()})
         return read, errors
 
     def _selection(self, wanted: list[str]) -> Selection:
@@ -350,7 +350,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         try:
             reading = self._stations.read(points)
         except gevent.Timeout as error:
-            # Timeout is no Exception: let out, it would leave the RPC caller without answer.
+            # Timeout does not derive from Exception: the RPC caller would get no answer.
             late = TimeoutError(f"the reading was broken off: {error}")
             return {}, dict.fromkeys(points, late)
         except ChargePointError as error:
@@ -375,7 +375,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
             if kwargs.get("minutes") is not None:
                 options = replace(options, wanted_minutes=check_minutes(kwargs["minutes"]))
             written = self._stations.write(register.point, value, options)
-            self._look(register.point.station_id)
+            self._publish_changes(register.point.station_id)
             return written
         except ChargePointError as error:
             raise for_host(error, DriverInterfaceError) from None
@@ -387,7 +387,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         try:
             return self._stations.command(target, name, value)
         finally:
-            self._look(target.station_id)
+            self._publish_changes(target.station_id)
 
     def request(
         self, target: Target, action: str, payload: dict[str, Any], timeout_s: float
@@ -398,19 +398,19 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         try:
             return self._stations.call(target.station_id, action, payload, timeout_s)
         finally:
-            self._look(target.station_id)
+            self._publish_changes(target.station_id)
 
     def operate(self, target: Target, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Carry out an operation of the target's charger; its answer. For `call`."""
         try:
             return self._stations.operate(target.station_id, name, arguments)
         finally:
-            self._look(target.station_id)
+            self._publish_changes(target.station_id)
 
-    def _look(self, station_id: str) -> None:
+    def _publish_changes(self, station_id: str) -> None:
         """Publish at once what a write changed, where changes are published."""
         if self._push is not None:
-            self._push.look(station_id)
+            self._push.check(station_id)
 
     def revert_point(self, topic: str, **kwargs: Any) -> None:
         """Clear a shed that this driver made with the point's target; sends nothing else."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import gevent
 
-from chargepoint_driver.adapters.host_errors import words
+from chargepoint_driver.adapters.host_errors import message_of
 from chargepoint_driver.backend import Target
 from chargepoint_driver.errors import ChargePointError, InvalidValueError
 
@@ -82,7 +82,7 @@ def _by_station(
         try:
             answer = ask(target)
         except (ChargePointError, TypeError) as error:
-            errors |= dict.fromkeys(named, words(error))
+            errors |= dict.fromkeys(named, message_of(error))
         except gevent.Timeout as error:
             errors |= dict.fromkeys(named, f"{name} was broken off: {error}")
         else:

@@ -25,8 +25,8 @@ class EventQueue:
     """Hands over what was put in, in order. Made, and stopped, on the hub's thread.
 
     What comes within 60 ms is handed over together: the hub wakes once for all of it. Of more than
-    10,000 items the oldest are lost. They are counted and logged, and the next call says so, since
-    its reader must then look at everything again.
+    10,000 items the oldest are lost. They are counted and logged. The next call has their
+    number, since its reader must then read everything again.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class EventQueue:
         gather: Callable[[float], object] = gevent.sleep,
     ) -> None:
         """`handle` gets the items and how many were lost before them. `gather` waits for more of
-        them, for so many seconds."""
+        them, for the given seconds."""
         self._handle = handle
         self._gather = gather
         self._waiting: deque[Any] = deque()
@@ -85,4 +85,4 @@ class EventQueue:
             try:
                 self._handle(list(waiting), lost)
             except (Exception, gevent.Timeout):  # noqa: BLE001 - the next ones are handed over
-                _log.exception("what chargers told could not be published")
+                _log.exception("messages of chargers could not be published")

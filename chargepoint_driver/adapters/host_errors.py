@@ -9,7 +9,7 @@ import gevent
 
 from chargepoint_driver.errors import ChargePointError, InvalidValueError
 
-__all__ = ["answered", "for_host", "words"]
+__all__ = ["answered", "for_host", "message_of"]
 
 
 def for_host(error: Exception, host_error: type[Exception]) -> Exception:
@@ -17,17 +17,17 @@ def for_host(error: Exception, host_error: type[Exception]) -> Exception:
     others; anything else as it is."""
     if isinstance(error, InvalidValueError):
         return ValueError(str(error))
-    return host_error(words(error)) if isinstance(error, ChargePointError) else error
+    return host_error(message_of(error)) if isinstance(error, ChargePointError) else error
 
 
-def words(error: Exception) -> str:
+def message_of(error: Exception) -> str:
     """The message, with the error's own code at its end for programs to find."""
     return f"{error} [{error.code}]" if isinstance(error, ChargePointError) else str(error)
 
 
 def answered(ask: Callable[[], Any]) -> Any:
-    """Return what `ask` answers. A gevent.Timeout, which is no Exception, would leave the caller
-    without any answer; it becomes one."""
+    """Return what `ask` answers. A gevent.Timeout, which does not derive from Exception, would
+    leave the caller without any answer; it becomes one."""
     try:
         return ask()
     except gevent.Timeout as error:

@@ -121,8 +121,8 @@ class DriverMetrics:
         self.listener = MetricsListener(lambda: list(self._joined.items()))
 
     def join(self, name: str, service: Service, port: int | str | None) -> None:
-        """Show an account; two of one name are told apart. `port`: the `metrics_port` of its
-        device, None for none. The first one that is given counts."""
+        """Show an account; of two with one name the second gets a number. `port`: the
+        `metrics_port` of its device, None for none. The first one that is given counts."""
         unique, number = name, 1
         while unique in self._joined:
             number += 1

@@ -85,7 +85,7 @@ class OcppRpc:
         """Final duration and energy of every transaction completed in YYYY-MM (UTC); as a list,
         or with `form` csv as one text."""
         if form not in {"json", "csv"}:
-            raise InvalidValueError(f"form: {form!r} is none; write json or csv")
+            raise InvalidValueError(f"form: {form!r} is not valid; write json or csv")
         rows = list(answered(lambda: session_reports.completed(self._source(account), month)))
         return session_reports.as_csv(rows) if form == "csv" else rows
 

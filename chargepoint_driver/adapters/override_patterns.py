@@ -9,7 +9,7 @@ from typing import Any
 
 from chargepoint_driver.text import get_logger
 
-__all__ = ["look"]
+__all__ = ["check"]
 
 _log = get_logger(__name__)
 
@@ -17,7 +17,7 @@ _log = get_logger(__name__)
 _named: weakref.WeakKeyDictionary[Any, set[str]] = weakref.WeakKeyDictionary()
 
 
-def look(tree: Any) -> None:
+def check(tree: Any) -> None:
     """Warn of the override patterns of a platform driver that match none of its devices, each
     once until it is taken back or matches. `tree` is the host's equipment."""
     manager = getattr(tree.agent, "override_manager", None)

@@ -1,7 +1,7 @@
 """Devices that are deleted from the host's config store: what they limit ends with them.
 
-The host does not tell an interface that a device is gone. Its tree of equipment is compared from
-time to time with what it held before; a device that is stored again is there at the next look.
+The host does not report to an interface that a device is gone. Its tree of equipment is compared
+from time to time with the tree before; a device that is stored again is there at the next check.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ __all__ = ["Ownership"]
 _log = get_logger(__name__)
 
 _LOOK_S = 5.0
-# A target is gone when so many looks in a row miss it: storing a device again takes a moment.
+# A target is gone when this many checks in a row miss it: storing a device again takes a moment.
 _MISSED = 2
 # After the devices changed last, so long until limits that none of them owns are ended: at a
 # start they come one after the other.
 _SETTLED_LOOKS = 12
 # How often a limit that cannot be ended, since the agent does not answer, is tried.
 _MAX_TRIES = 60
-# So many looks another process may be away before its limits are taken over: it may restart.
+# The number of checks that another process may miss before its limits are taken over: it may
+# restart.
 _PATIENCE = 6
 _CONTROL = {"allowedLoad", "limit", "percentShed", "shedState"}
 
@@ -75,13 +76,13 @@ class Ownership:
     def _run(self) -> None:
         while not self._stopping.wait(_LOOK_S):
             try:
-                override_patterns.look(self._tree)
-                self.look()
+                override_patterns.check(self._tree)
+                self.check()
             except Exception:  # noqa: BLE001 - logged
                 _log.exception("deleted devices cannot be looked for; tried again")
 
-    def look(self) -> None:
-        """Compare what the host holds now with what it held, and end what has no device."""
+    def check(self) -> None:
+        """Compare the host's tree with the one before, and end limits without a device."""
         owned = self._owned()
         self._settled = self._settled + 1 if owned.keys() == self._known.keys() else 0
         for target in owned:
@@ -105,8 +106,8 @@ class Ownership:
                 _log.error("%s: %s", target, error)
 
     def _owned(self) -> dict[Target, tuple[Point, str]]:
-        """The targets that a device can limit, with a point of each and what its device says of
-        its deletion."""
+        """Return the targets that a device can limit, with a point of each and its device's
+        `on_delete`."""
         found: dict[Target, tuple[Point, str]] = {}
         for topic, register in list(self._registers.items()):
             point = register.point

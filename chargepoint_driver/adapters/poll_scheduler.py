@@ -1,8 +1,8 @@
 """Scrape intervals on the host's poll scheduler, without its traps.
 
 The host plans different intervals of one remote over their least common multiple, counted
-from midnight: beside a daily row nothing is polled before the next midnight, and `/all`
-publishing waits as long. Here every interval of a remote is a series of its own: the first
+from midnight: with a daily row nothing is polled before the next midnight, and `/all` publishing
+waits as long. Here every interval of a remote is a series of its own: the first
 poll comes within the remote's shortest interval, and `/all` starts one such interval later.
 A point that has no value when its turn is over (its device is new, or the service was down) is
 polled along with the shortest interval until it has one. With each poll the host's schedule is

@@ -40,7 +40,7 @@ class Push:
         service.follow(self._queue.put)
 
     def follow_agent(self, agent: str) -> None:
-        """Follow what the caching agent says of its chargers."""
+        """Follow the caching agent's lists of chargers with news."""
 
         def changed(*arguments: Any) -> None:
             message = arguments[-1]
@@ -51,7 +51,7 @@ class Push:
 
         self._driver_agent.vip.pubsub.subscribe("pubsub", changes_topic(agent), changed)
 
-    def look(self, station_id: str) -> None:
+    def check(self, station_id: str) -> None:
         """Look at a station again: something was written to it."""
         self._queue.put({"charge_point": station_id})
 

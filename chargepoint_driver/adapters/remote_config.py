@@ -17,7 +17,7 @@ __all__ = ["ChargePointRemoteConfig", "device_of", "interval_of"]
 
 class ChargePointRemoteConfig(RemoteConfig):  # type: ignore[misc]  # the host has no types
     """The driver_config of the first device of an account, as it came: `DeviceConfig` checks
-    it. Devices of one account differ in station and port, which is no mismatch."""
+    it. Devices of one account differ in station and port, which is not a mismatch."""
 
     model_config = ConfigDict(extra="allow", populate_by_name=True, validate_assignment=True)
 

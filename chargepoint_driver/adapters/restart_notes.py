@@ -33,21 +33,21 @@ class RestartNotes:
         self._greenlet: gevent.Greenlet | None = None
 
     def stored(self, topic: str) -> None:
-        """Take note of a device whose registers are put in."""
+        """Record a device whose registers are put in."""
         if not self._tree.agent.poll_schedulers:
             # The driver starts: it follows all that is stored now.
             self._published[topic] = self._publishes(topic)
             return
         self._stored.add(topic)
         if self._greenlet is None:
-            self._greenlet = gevent.spawn_later(_GATHER_S, self.look)
+            self._greenlet = gevent.spawn_later(_GATHER_S, self.check)
 
     def stop(self) -> None:
         """Say nothing any more."""
         if self._greenlet is not None:
             self._greenlet.kill(block=False)
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Log one warning for each setting that counts only after a restart."""
         topics, self._stored, self._greenlet = sorted(self._stored), set(), None
         there = [topic for topic in topics if topic in self._tree]
@@ -66,7 +66,7 @@ class RestartNotes:
         return remote is not None and remote.interface is not self._interface
 
     def _is_followed(self, topic: str) -> bool:
-        """Return True if `/all` of a device is what its config says now."""
+        """Return True if `/all` of a device is published as its config asks now."""
         now = self._publishes(topic)
         before = self._published.get(topic, (None, False))
         return now == before or not (now[1] or before[1])

@@ -1,9 +1,9 @@
 """Few calls for many readers. Nothing here knows SOAP, OCPP or VOLTTRON.
 
-`cache` is what readers ask and keeps records with their times, `single_flight` lets readers share
-a fetch, `batching` joins stations into the fewest requests, `gate` says when a request may go out
-and `backoff` holds calls back that fail, `station_groups` knows which station is in which group,
-`file_store` keeps what hardly ever changes. `direct` reads backends that answer from memory.
+`cache` answers readers and keeps records with their times. `single_flight` lets readers share a
+fetch. `batching` joins stations into the fewest requests. `circuit_breaker` holds back calls that
+fail. `station_groups` knows which station is in which group. `file_store` keeps what hardly ever
+changes. `direct` reads backends that answer from memory.
 """
 
 from chargepoint_driver.cache.cache import Key, Outcome, SharedCache

@@ -18,7 +18,7 @@ from chargepoint_driver.backend import Backend, Request
 from chargepoint_driver.cache.batching import plan
 from chargepoint_driver.cache.circuit_breaker import CircuitBreaker
 from chargepoint_driver.cache.file_store import Disk
-from chargepoint_driver.cache.single_flight import Flight, in_background, within
+from chargepoint_driver.cache.single_flight import SharedFetch, in_background, within
 from chargepoint_driver.cache.station_groups import Groups
 from chargepoint_driver.catalogue import CHARGEPOINT, Batch, Catalogue, Data
 from chargepoint_driver.errors import (
@@ -66,7 +66,7 @@ class Outcome(NamedTuple):
 class _Entry:
     record: StationRecord
     replied: float
-    begun: int  # number of the flight that brought it
+    begun: int  # number of the fetch that brought it
 
 
 class SharedCache:
@@ -91,16 +91,16 @@ class SharedCache:
         self._directory = catalogue.name(Data.STATIONS)
         self._lock = threading.Lock()
         self._entries: dict[Key, _Entry] = {}
-        self._flights: dict[Key, Flight] = {}
-        self._newest: dict[str, Flight] = {}  # call to its flight that was begun last
-        self._touched: dict[Key, int] = {}  # key to the number of the flight before a write
-        # Call to the time and the flight of its last reply for the whole account, where stations
+        self._fetches: dict[Key, SharedFetch] = {}
+        self._newest: dict[str, SharedFetch] = {}  # call to its fetch that was begun last
+        self._touched: dict[Key, int] = {}  # key to the number of the fetch before a write
+        # Call to the time and the fetch of its last reply for the whole account, where stations
         # that it leaves out are known to have nothing.
         self._whole: dict[str, tuple[float, int]] = {}
         self._begun = 0
-        self._gate = CircuitBreaker(limit_s, clock, jitter, backend.secret_digest)
+        self._breaker = CircuitBreaker(limit_s, clock, jitter, backend.secret_digest)
         # Asks once, in the caller's thread, unless the call is held back: see there.
-        self.once = self._gate.once
+        self.once = self._breaker.once
         self._groups = Groups()
         self._groups_at: float | None = None
         self._listed_at: float | None = None
@@ -115,11 +115,11 @@ class SharedCache:
 
     def get(self, wanted: Mapping[Key, float]) -> dict[Key, Outcome]:
         """An outcome for every key. The value of a key is its currency: how many seconds old
-        its record may be at most. A fetch in the air is joined whatever its age."""
+        its record may be at most. A running fetch is joined whatever its age."""
         outcomes: dict[Key, Outcome] = {}
-        waiting: dict[Key, Flight] = {}
+        waiting: dict[Key, SharedFetch] = {}
         stale: dict[str, set[str]] = {}
-        secret = self._gate.secret()
+        secret = self._breaker.secret()
         with self._lock:
             now = self._clock()
             for key, currency_s in wanted.items():
@@ -139,49 +139,49 @@ class SharedCache:
                 ):
                     outcomes[key] = Outcome(_nothing(key[1]), None, now - whole_at)
                     continue
-                flight = self._flights.get(key) or self._flights.get((key[0], _EVERYTHING))
-                if flight is not None:
-                    waiting[key] = flight
+                fetch = self._fetches.get(key) or self._fetches.get((key[0], _EVERYTHING))
+                if fetch is not None:
+                    waiting[key] = fetch
                 else:
                     stale.setdefault(key[0], set()).add(key[1])
             started = []
             for call, stations in stale.items():
-                held = self._gate.error(call, secret)
-                if held is not None:
+                refusal = self._breaker.error(call, secret)
+                if refusal is not None:
                     for station in stations:
-                        outcomes[call, station] = self._failed((call, station), held, now)
+                        outcomes[call, station] = self._failed((call, station), refusal, now)
                     continue
-                flight = self._begin(call, stations, now)
-                started.append(flight)
-                waiting |= {(call, station): flight for station in stations}
-        for flight in started:
-            self._start(flight)
+                fetch = self._begin(call, stations, now)
+                started.append(fetch)
+                waiting |= {(call, station): fetch for station in stations}
+        for fetch in started:
+            self._start(fetch)
         self._wait(waiting, outcomes)
         return outcomes
 
-    def _wait(self, waiting: Mapping[Key, Flight], outcomes: dict[Key, Outcome]) -> None:
+    def _wait(self, waiting: Mapping[Key, SharedFetch], outcomes: dict[Key, Outcome]) -> None:
         deadline = time.monotonic() + self._limit_s
         over = {
-            flight: flight.wait(max(0.0, deadline - time.monotonic()))
-            for flight in set(waiting.values())
+            fetch: fetch.wait(max(0.0, deadline - time.monotonic()))
+            for fetch in set(waiting.values())
         }
         with self._lock:
             now = self._clock()
-            for key, flight in waiting.items():
-                record = flight.records.get(key[1])
+            for key, fetch in waiting.items():
+                record = fetch.records.get(key[1])
                 if record is not None:
-                    outcomes[key] = Outcome(record, None, now - flight.replied[key[1]])
-                elif over[flight] and self._is_empty(flight, key):
-                    outcomes[key] = Outcome(_nothing(key[1]), None, now - flight.started)
-                elif over[flight]:
-                    outcomes[key] = self._failed(key, flight.error_of(key[1]), now)
+                    outcomes[key] = Outcome(record, None, now - fetch.replied[key[1]])
+                elif over[fetch] and self._is_empty(fetch, key):
+                    outcomes[key] = Outcome(_nothing(key[1]), None, now - fetch.started)
+                elif over[fetch]:
+                    outcomes[key] = self._failed(key, fetch.error_of(key[1]), now)
                 else:
                     late = TransientError(f"{key[0]}: no answer within {self._limit_s:g} s")
                     outcomes[key] = self._failed(key, late, now)
 
-    def _is_empty(self, flight: Flight, key: Key) -> bool:
+    def _is_empty(self, fetch: SharedFetch, key: Key) -> bool:
         """Return True if a station that the replies leave out simply has nothing."""
-        return self._catalogue.calls[key[0]].absent_is_empty and not flight.errors
+        return self._catalogue.calls[key[0]].absent_is_empty and not fetch.errors
 
     def _failed(self, key: Key, error: ChargePointError, now: float) -> Outcome:
         """The error, naming the age of the last good record where there is one."""
@@ -202,17 +202,17 @@ class SharedCache:
         is_good = begun > self._touched.get(key, 0)
         return Outcome(None, aged, age_s, record if is_good else None)
 
-    def _begin(self, call: str, stations: set[str], now: float) -> Flight:
-        """A flight that later readers find. It waits for the one of the same call before it,
+    def _begin(self, call: str, stations: set[str], now: float) -> SharedFetch:
+        """Return a fetch that later readers find. It waits for the one of the same call before it,
         which may bring its stations along."""
         self._begun += 1
-        flight = Flight(call, stations, now, self._begun, self._newest.get(call))
-        self._newest[call] = flight
+        fetch = SharedFetch(call, stations, now, self._begun, self._newest.get(call))
+        self._newest[call] = fetch
         keys = [(call, station) for station in stations]
         if self._catalogue.calls[call].batch is Batch.ACCOUNT and len(stations) > 1:
             keys.append((call, _EVERYTHING))
-        self._flights |= dict.fromkeys(keys, flight)
-        return flight
+        self._fetches |= dict.fromkeys(keys, fetch)
+        return fetch
 
     def members(self, group: str) -> frozenset[str]:
         """The stations of a station group. Raises NotFoundError for a group without any, and
@@ -252,8 +252,8 @@ class SharedCache:
         call = self._catalogue.name(data)
         with self._lock:
             self._touched[call, station] = self._begun
-            self._flights.pop((call, station), None)
-            self._flights.pop((call, _EVERYTHING), None)
+            self._fetches.pop((call, station), None)
+            self._fetches.pop((call, _EVERYTHING), None)
             self._newest.pop(call, None)
 
     def peek(self, data: Data, station: str) -> StationRecord | None:
@@ -291,97 +291,97 @@ class SharedCache:
 
     def forget_failures(self) -> None:
         """Try everything again: the configuration changed."""
-        self._gate.forget()
+        self._breaker.forget()
 
     def down(self) -> dict[str, ChargePointError]:
         """Call name to error, for the calls that do not work at present."""
-        return self._gate.down()
+        return self._breaker.down()
 
     # ---- in the background ---------------------------------------------------------------
 
-    def _start(self, flight: Flight) -> None:
+    def _start(self, fetch: SharedFetch) -> None:
         try:
-            in_background(functools.partial(self._fly, flight), f"chargepoint-{flight.call}")
+            in_background(functools.partial(self._run, fetch), f"chargepoint-{fetch.call}")
         except RuntimeError as error:
-            late = TransientError(f"{flight.call}: no thread can be started ({error})")
-            flight.fail(flight.stations, late)
-            self._land(flight)
+            late = TransientError(f"{fetch.call}: no thread can be started ({error})")
+            fetch.fail(fetch.stations, late)
+            self._finish(fetch)
 
-    def _fly(self, flight: Flight) -> None:
-        """Carry out one flight. Whatever is raised ends up as its stations' error."""
+    def _run(self, fetch: SharedFetch) -> None:
+        """Carry out one fetch. Whatever is raised becomes its stations' error."""
         try:
-            self._fetch_all(flight)
+            self._fetch_all(fetch)
         except ChargePointError as error:
-            flight.fail(flight.stations, error)
+            fetch.fail(fetch.stations, error)
         except BaseException as error:
-            _log.exception("%s: unexpected failure", flight.call)
-            flight.fail(
-                flight.stations,
-                ChargePointError(f"{flight.call}: unexpected {type(error).__name__}; see the log"),
+            _log.exception("%s: unexpected failure", fetch.call)
+            fetch.fail(
+                fetch.stations,
+                ChargePointError(f"{fetch.call}: unexpected {type(error).__name__}; see the log"),
             )
             if not isinstance(error, Exception):
                 raise
         finally:
-            self._land(flight)
+            self._finish(fetch)
 
-    def _land(self, flight: Flight) -> None:
+    def _finish(self, fetch: SharedFetch) -> None:
         """Nobody joins it any more, and everybody who waits goes on."""
         with self._lock:
-            for station in (*flight.stations, _EVERYTHING):
-                if self._flights.get((flight.call, station)) is flight:
-                    del self._flights[flight.call, station]
-            if self._newest.get(flight.call) is flight:
-                del self._newest[flight.call]
-        flight.finish()
+            for station in (*fetch.stations, _EVERYTHING):
+                if self._fetches.get((fetch.call, station)) is fetch:
+                    del self._fetches[fetch.call, station]
+            if self._newest.get(fetch.call) is fetch:
+                del self._newest[fetch.call]
+        fetch.finish()
 
-    def _fetch_all(self, flight: Flight) -> None:
-        call = self._catalogue.calls[flight.call]
+    def _fetch_all(self, fetch: SharedFetch) -> None:
+        call = self._catalogue.calls[fetch.call]
         groups: Mapping[str, frozenset[str]] = {}
-        stations = flight.stations - flight.reuse_previous(self._limit_s)
+        stations = fetch.stations - fetch.reuse_previous(self._limit_s)
         if call.batch is Batch.GROUP and len(stations) > 1:
             groups = self._known_groups(stations)
         for request in plan(call, stations, groups):
-            covered = self._covered(request, flight, groups)
-            self._fetch(request, flight, covered)
+            covered = self._covered(request, fetch, groups)
+            self._fetch(request, fetch, covered)
             if request.group is None:
                 continue
             astray = {
                 station
                 for station in covered
-                if station not in flight.records and station not in flight.errors
+                if station not in fetch.records and station not in fetch.errors
             }
             if astray:
                 with self._lock:
                     self._groups.missing(request.group, astray)
                 _log.warning(
-                    "station group %s: its reply leaves out %s; asked for singly",
+                    "station group %s: its reply leaves out %s; they are asked for individually",
                     request.group,
                     ", ".join(sorted(astray)),
                 )
                 for station in sorted(astray):
-                    self._fetch(Request(call.name, (station,)), flight, {station})
+                    self._fetch(Request(call.name, (station,)), fetch, {station})
         if call.absent_is_empty:
             at = self._clock()
-            absent = flight.stations - flight.records.keys() - flight.errors.keys()
-            self._keep(flight, {station: _nothing(station) for station in absent}, at)
-        if flight.records:
-            self._save(flight.call)
+            absent = fetch.stations - fetch.records.keys() - fetch.errors.keys()
+            self._keep(fetch, {station: _nothing(station) for station in absent}, at)
+        if fetch.records:
+            self._save(fetch.call)
 
     @staticmethod
     def _covered(
-        request: Request, flight: Flight, groups: Mapping[str, frozenset[str]]
+        request: Request, fetch: SharedFetch, groups: Mapping[str, frozenset[str]]
     ) -> set[str]:
         if request.group is not None:
-            return set(groups[request.group] & flight.stations - flight.records.keys())
-        return set(request.stations or flight.stations)
+            return set(groups[request.group] & fetch.stations - fetch.records.keys())
+        return set(request.stations or fetch.stations)
 
-    def _fetch(self, request: Request, flight: Flight, covered: set[str]) -> None:
+    def _fetch(self, request: Request, fetch: SharedFetch, covered: set[str]) -> None:
         """One request; its failure is the failure of the stations it covers."""
         try:
             ask = functools.partial(self._backend.fetch, request)
             reply = self.once(request.call, ask, request.stations)
         except ChargePointError as error:
-            flight.fail(covered, error)
+            fetch.fail(covered, error)
             return
         at = self._clock()
         if request.group is not None:
@@ -391,22 +391,22 @@ class SharedCache:
             with self._lock:
                 self._groups.learn(reply.records.values())
                 self._groups_at = self._listed_at = at
-        self._keep(flight, dict(reply.records), at)
+        self._keep(fetch, dict(reply.records), at)
         if request.whole_account and self._catalogue.calls[request.call].absent_is_empty:
             with self._lock:
-                if flight.number > self._whole.get(request.call, (0.0, 0))[1]:
-                    self._whole[request.call] = at, flight.number
+                if fetch.number > self._whole.get(request.call, (0.0, 0))[1]:
+                    self._whole[request.call] = at, fetch.number
 
-    def _keep(self, flight: Flight, records: dict[str, StationRecord], at: float) -> None:
-        """Store what a flight brought, unless a write or a later flight has overtaken it."""
-        flight.landed(records, at)
+    def _keep(self, fetch: SharedFetch, records: dict[str, StationRecord], at: float) -> None:
+        """Store the records of a fetch, unless a write or a later fetch has overtaken it."""
+        fetch.received(records, at)
         with self._lock:
             for station, record in records.items():
-                key = (flight.call, station)
+                key = (fetch.call, station)
                 known = self._entries.get(key)
                 newest = max(self._touched.get(key, 0), known.begun - 1 if known else 0)
-                if flight.number > newest:
-                    self._entries[key] = _Entry(record, at, flight.number)
+                if fetch.number > newest:
+                    self._entries[key] = _Entry(record, at, fetch.number)
 
     def _load(self, disk: Disk) -> None:
         for call, (age_s, records) in disk.load().items():
@@ -443,7 +443,7 @@ class SharedCache:
 
     def _known_groups(self, stations: frozenset[str]) -> dict[str, frozenset[str]]:
         """Groups by member, learned from the station list when they are not known; empty when
-        they cannot be learned: then stations are asked for singly."""
+        they cannot be learned: then stations are asked for individually."""
         with self._lock:
             now = self._clock()
             age_s = None if self._groups_at is None else now - self._groups_at

@@ -24,7 +24,7 @@ __all__ = ["Backoff", "CircuitBreaker"]
 _log = get_logger(__name__)
 
 FIRST_S = 5.0
-# Below the usual poll of 60 s, so that a service that is back is noticed at the next poll.
+# Below the default poll of 60 s, so that a service that is back is noticed at the next poll.
 MAX_S = 45.0
 REFUSED_S = 900.0
 _EVERYTHING = "*"
@@ -34,7 +34,7 @@ _Answer = TypeVar("_Answer")
 
 
 class CircuitBreaker:
-    """One account's. The lock guards tables only; requests go out without it."""
+    """Circuit breaker of one account. The lock guards tables only; requests go out without it."""
 
     def __init__(
         self,
@@ -56,8 +56,8 @@ class CircuitBreaker:
         self._probe: threading.Event | None = None
 
     def secret(self) -> bytes | None:
-        """Return what `error` is to be told. It may be read from a file, which nobody's lock should
-        wait for; where it does not matter it is not read, and None."""
+        """Return the digest for `error`. It may be read from a file, so read it without a lock;
+        None if it does not matter, and then it is not read."""
         with self._lock:
             matters = self._backoff.is_without_access
         return self._secret() if matters else None
@@ -83,20 +83,20 @@ class CircuitBreaker:
     ) -> _Answer:
         """Ask once, in this thread, unless the call is held back. Raises what `ask` raises, or
         the error that the call is held with."""
-        held: ChargePointError | None = None
+        refusal: ChargePointError | None = None
         secret: bytes | None = None
-        probe = self._turn()
+        probe = self._only_request()
         try:
             # Read before the request reads it: where it is changed in between, the new one is
             # taken for the old, and tried once more.
             secret = self._secret()
             with self._lock:
-                held = self._backoff.error(call, self._clock(), stations, secret)
-            if held is not None:
-                raise held
+                refusal = self._backoff.error(call, self._clock(), stations, secret)
+            if refusal is not None:
+                raise refusal
             answer = ask()
         except ChargePointError as error:
-            if error is not held:
+            if error is not refusal:
                 with self._lock:
                     self._backoff.failed(call, error, self._clock(), stations, secret)
                     if isinstance(error, AuthenticationError):
@@ -109,12 +109,12 @@ class CircuitBreaker:
                 probe.set()
         with self._lock:
             self._good_at = self._clock()
-            self._backoff.worked(call, stations)
+            self._backoff.succeeded(call, stations)
         return answer
 
-    def _turn(self) -> threading.Event | None:
+    def _only_request(self) -> threading.Event | None:
         """Wait, while the account has not proved good, until no other request is out. The
-        event is to be set and taken away by whoever got it."""
+        caller that gets an event sets it and removes it."""
         while True:
             with self._lock:
                 if self._clock() - self._good_at <= _GOOD_S:
@@ -199,7 +199,7 @@ class Backoff:
         if known is None or (name == _EVERYTHING and known.secret != secret):
             _log.error("%s is down: %s", "the account" if name == _EVERYTHING else call, error)
 
-    def worked(self, call: str, stations: Collection[str] = ()) -> None:
+    def succeeded(self, call: str, stations: Collection[str] = ()) -> None:
         """Note that the call was answered."""
         for name in (_EVERYTHING, call, *_alone(call, stations)):
             if self._holds.pop(name, None) is not None:

@@ -134,7 +134,7 @@ class DirectCache:
         return 0
 
     def forget_failures(self) -> None:
-        """Forget what `down` says: the configuration changed."""
+        """Forget the failures of `down`: the configuration changed."""
         self._down = {}
         self._newest = {}
 

@@ -28,7 +28,7 @@ _DICTIONARY = "dictionary"
 
 
 class Disk:
-    """One account's file. `owner` says whose it is: another account's file is not read."""
+    """File of one account. `owner` identifies it: another account's file is not read."""
 
     def __init__(
         self, path: Path, owner: Iterable[str], now: Callable[[], float] = time.time
@@ -136,8 +136,8 @@ def _unmarked(value: Any) -> Value | Unreadable:
         if mark == _MARK:
             return DAMAGED if content is None else Unreadable(str(content))
         if mark != _DICTIONARY or not isinstance(content, dict):
-            raise ValueError(f"{mark!r} is no mark of a value")
+            raise ValueError(f"{mark!r} is not a mark of a value")
         return content
     if value is not None and not isinstance(value, (str, int, float)):
-        raise ValueError(f"a {type(value).__name__} is no value")
+        raise ValueError(f"a {type(value).__name__} is not a value")
     return value

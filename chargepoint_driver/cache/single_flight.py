@@ -1,4 +1,4 @@
-"""A fetch that readers share: whoever wants the same data waits for the one in the air."""
+"""Shared fetches: readers of the same data wait for the one that is running."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from chargepoint_driver.errors import ChargePointError, NotFoundError, Transient
 from chargepoint_driver.process import threads
 from chargepoint_driver.records import StationRecord
 
-__all__ = ["Flight", "in_background", "within"]
+__all__ = ["SharedFetch", "in_background", "within"]
 
 
-class Flight:
+class SharedFetch:
     """One fetch of one call for some stations.
 
     Whatever happens to it, `finish` is called once and wakes everybody. Afterwards
@@ -25,10 +25,10 @@ class Flight:
         stations: Collection[str],
         started: float,
         number: int = 1,
-        before: Flight | None = None,
+        before: SharedFetch | None = None,
     ) -> None:
-        """`number` counts flights up; `before` is the flight of the same call still in the
-        air, whose replies may hold this flight's stations too."""
+        """`number` counts fetches up. `before` is the running fetch of the same call, whose
+        replies may have this fetch's stations too."""
         self.call = call
         self.stations = frozenset(stations)
         self.started = started
@@ -39,13 +39,13 @@ class Flight:
         self.errors: dict[str, ChargePointError] = {}
         self._done = threads.Event()
 
-    def landed(self, records: dict[str, StationRecord], at: float) -> None:
+    def received(self, records: dict[str, StationRecord], at: float) -> None:
         """Add what one reply brought."""
         self.records.update(records)
         self.replied.update(dict.fromkeys(records, at))
 
     def reuse_previous(self, limit_s: float) -> frozenset[str]:
-        """Wait for the flight before and take over what it brought; the stations it spared."""
+        """Wait for the fetch before and take over its records; return the stations it spared."""
         before, self._before = self._before, None
         if before is None or not before.wait(limit_s):
             return frozenset()
@@ -64,7 +64,7 @@ class Flight:
         self._done.set()
 
     def wait(self, limit_s: float) -> bool:
-        """True when the flight is over, False when the limit passed first."""
+        """Return True when the fetch is over, False when the limit passed first."""
         return self._done.wait(limit_s)
 
     def error_of(self, station: str) -> ChargePointError:
@@ -80,8 +80,8 @@ class Flight:
 
 
 def in_background(work: Callable[[], None], name: str) -> None:
-    """Run `work` beside the caller, so that a caller who gives up does not break it off for
-    the others. A greenlet where gevent has patched threading."""
+    """Run `work` on a thread, so that a caller who gives up does not break it off for the others.
+    Where gevent has patched threading, it is a greenlet."""
     threads.Thread(target=work, name=name, daemon=True).start()
 
 

@@ -49,8 +49,8 @@ class Groups:
         )
 
     def missing(self, group: str, stations: Iterable[str]) -> None:
-        """Note stations that the group's reply left out; they are asked for singly until the
-        groups are learned again."""
+        """Record stations that the group's reply left out; they are asked for individually until
+        the groups are learned again."""
         for station in stations:
             self._astray.add((group, station))
 

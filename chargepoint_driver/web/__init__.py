@@ -1,4 +1,4 @@
-"""A page and a JSON API for people and scripts beside VOLTTRON, over the accounts of the caching
+"""Web page and JSON API for people and scripts outside VOLTTRON, over the accounts of the caching
 agent's configuration.
 
 `server` starts and stops all of it; `settings` has address, TLS and token. `dashboard` keeps what

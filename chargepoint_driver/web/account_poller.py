@@ -33,7 +33,7 @@ _AGAIN_S = 30.0
 # In how many parts a long list of chargers is read, and how long a part is at least.
 _PARTS = 20
 _MIN_PART = 50
-# Ages are measured again with each reading; this much of a difference is none.
+# Ages are measured again with each reading; up to this difference they are the same.
 _SAME_S = 1.5
 
 _SHOWN_OF_STATION = ("stationManufacturer", "stationModel", "Address", "Power")
@@ -55,7 +55,7 @@ class AccountSnapshot:
 
 
 class AccountPoller:
-    """Keeps the picture of one account. `refresh` is called by one thread at a time."""
+    """Keeps the snapshot of one account. `refresh` is called by one thread at a time."""
 
     def __init__(
         self,
@@ -85,23 +85,23 @@ class AccountPoller:
         self._known: dict[tuple[str, ...], dict[str, tuple[Any, float]]] = {}
         self.name = name
         self.direct = bool(catalogue.named("remoteStart"))
-        self.picture = AccountSnapshot()
+        self.snapshot = AccountSnapshot()
 
     def refresh(self, *, sessions: bool = False) -> None:
-        """Read everything that is shown. What fails is part of the picture; nothing is raised.
+        """Read everything that is shown. Failures are part of the snapshot; nothing is raised.
         `sessions` asks for them also before they are due."""
-        problem_found = self.picture.problem
+        problem_found = self.snapshot.problem
         self._heard = set()  # before the reading: what comes meanwhile is read after it
         if self._clock() >= self._list_due_s:
             problem_found = self._list()
         stations, groups = self._read()
-        found = self.picture.sessions
+        found = self.snapshot.sessions
         if sessions or self._clock() >= self._sessions_due_s:
             found = self._sessions()
-        self.picture = AccountSnapshot(stations, groups, found, problem_found, self._is_listed)
+        self.snapshot = AccountSnapshot(stations, groups, found, problem_found, self._is_listed)
 
     def listed(self, station: str) -> dict[str, Any] | None:
-        """Return what the list of stations says of one, None where it is not in the list."""
+        """Return a station's entry in the list of stations; None if it is not in the list."""
         return next((each for each in self._listed if each["station"] == station), None)
 
     def heard(self, station: str) -> None:
@@ -123,20 +123,20 @@ class AccountPoller:
                 self.refresh()
                 return True
             problem_found = self._list()
-            self.picture = replace(self.picture, problem=problem_found, is_listed=self._is_listed)
+            self.snapshot = replace(self.snapshot, problem=problem_found, is_listed=self._is_listed)
         heard, self._heard = self._heard, set()
-        known, wanted = self.picture.stations, heard | part
+        known, wanted = self.snapshot.stations, heard | part
         listed = [
             each
             for each in self._listed
             if each["station"] in wanted or each["station"] not in known
         ]
         stations, groups = self._read(listed)
-        found = self.picture.sessions
+        found = self.snapshot.sessions
         if self._clock() >= self._sessions_due_s:
             found = self._sessions()
-        self.picture = replace(
-            self.picture,
+        self.snapshot = replace(
+            self.snapshot,
             stations={
                 name: stations.get(name) or known[name]
                 for name in (each["station"] for each in self._listed)
@@ -206,7 +206,7 @@ class AccountPoller:
             ids = _groups_of(station)
             name = station["values"].get("sgName")
             for group in ids:
-                # The name is told of stations that are in one group only.
+                # The service reports the name for stations that are in one group only.
                 names[group] = name if len(ids) == 1 else names.get(group)
         return names
 
@@ -253,8 +253,8 @@ class AccountPoller:
         try:
             reading = self._accounts.read(plan, self.name)
         except ChargePointError as error:
-            told = error.to_dict()
-            reading = {"values": {}, "errors": dict.fromkeys(plan, told), "ages_s": {}}
+            problem = error.to_dict()
+            reading = {"values": {}, "errors": dict.fromkeys(plan, problem), "ages_s": {}}
         for name, point in plan.items():
             cell = cells[self._places[name]]
             row = self._catalogue.find(point["register"], point["attribute"])
@@ -299,7 +299,7 @@ class AccountPoller:
         call = self._catalogue.call(Data.SESSIONS)
         self._sessions_due_s = self._clock() + min(call.currency_s, _SESSIONS_S)
         since = datetime.fromtimestamp(self._now(), timezone.utc) - _SESSIONS_OF
-        before = self.picture.sessions
+        before = self.snapshot.sessions
         try:
             found = self._accounts.sessions(None, since.isoformat(), None, self.name)
         except ChargePointError as error:

@@ -18,7 +18,7 @@ __all__ = [
     "unknown",
 ]
 
-# Told as alarms by the service, and the end of one.
+# Reported as alarms by the service, but the end of one.
 _ALL_WELL = {"Reachable"}
 _NO_FAULT = {None, "", "NONE", "NoError"}
 
@@ -99,8 +99,8 @@ def _allowed(stations: Iterable[Station], groups: Iterable[Group]) -> float | No
 
 
 def _held_kw(values: dict[str, Any]) -> float | None:
-    """Return what a command that is in force comes to, in kW, also one in per cent; None where
-    there is none of ours."""
+    """Return the kW of a command in force, also of one in per cent; None if there is none of
+    ours."""
     headroom_kw, load_kw = values.get("siteHeadroom"), values.get("siteLoad")
     if values.get("shedStatus") != "in force" or headroom_kw is None or load_kw is None:
         return None
@@ -126,7 +126,7 @@ def alarms(stations: Iterable[Station]) -> list[Alarm]:
     of a station have is the station's. Of a port that cannot be asked, the one known last."""
     found: dict[tuple[Any, ...], Alarm] = {}
     for station in stations:
-        each = [told for port in station.ports if (told := _alarm_of(port)) is not None]
+        each = [alarm for port in station.ports if (alarm := _alarm_of(port)) is not None]
         for kind, time, as_of, number in each:
             shared = len(each) > 1 and len({alarm[:2] for alarm in each}) == 1
             where = None if shared else number
@@ -206,11 +206,11 @@ def _reason(values: dict[str, Any]) -> str | None:
         return str(fault)
     if values.get("requiresMaintenance") != 1:
         return None
-    told = [
+    codes = [
         values.get(name)
         for name in ("errorCode", "vendorErrorCode", "errorInfo")
         if values.get(name) not in _NO_FAULT
     ]
-    if told:
-        return ", ".join(map(str, told))
+    if codes:
+        return ", ".join(map(str, codes))
     return "faulted" if values.get("ocppStatus") == "Faulted" else "errors in the last hour"

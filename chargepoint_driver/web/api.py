@@ -1,4 +1,4 @@
-"""The handlers of the API; which there are says `routes`."""
+"""Handlers of the API; `routes` lists them."""
 
 from __future__ import annotations
 
@@ -93,9 +93,9 @@ class Api:
 
     async def health(self, request: web.Request) -> web.Response:
         del request
-        told = self._board.health_with_counters()
-        told.refused = self._refused()
-        return json_answer(told)
+        health = self._board.health_with_counters()
+        health.refused = self._refused()
+        return json_answer(health)
 
     async def stations(self, request: web.Request) -> web.Response:
         del request
@@ -201,7 +201,7 @@ class Api:
                 note=asked.note.strip(),
             )
         )
-        self._board.tell()
+        self._board.publish()
         return json_answer(Answer("Accepted"))
 
     async def charger(self, request: web.Request) -> web.Response:
@@ -315,7 +315,7 @@ def _moment(name: str, text: str | None, otherwise_s: float) -> float:
         moment = datetime.fromisoformat(text.replace("Z", "+00:00").replace(" ", "+"))
         return moment.replace(tzinfo=moment.tzinfo or timezone.utc).timestamp()
     except (ValueError, OverflowError, OSError):
-        raise InvalidValueError(f"{name}: {text[:40]!r} is no ISO 8601 time") from None
+        raise InvalidValueError(f"{name}: {text[:40]!r} is not an ISO 8601 time") from None
 
 
 def _number(query: Mapping[str, str], name: str, otherwise: int | None) -> int | None:

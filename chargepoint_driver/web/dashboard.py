@@ -68,7 +68,7 @@ class Dashboard:
             name: AccountPoller(accounts, name, table, now, expected.get(name, frozenset()))
             for name, table in accounts.tables().items()
         }
-        self._turns = {name: asyncio.Lock() for name in self._watches}
+        self._locks = {name: asyncio.Lock() for name in self._watches}
         self._tasks: list[asyncio.Task[Any]] = []
         self._changed = asyncio.Event()
         self._alerts: deque[Alert] = deque(maxlen=_MAX_ALERTS)
@@ -109,7 +109,7 @@ class Dashboard:
         while True:
             cost_s = await self.refresh(name)
             while self._watches[name].direct:
-                # Chargers that connect tell of changes: what is new is read, and the rest in parts.
+                # Chargers that connect report changes: new values are read, and the rest in parts.
                 await asyncio.sleep(self._every_s)
                 await self._refresh_next(name)
             await asyncio.sleep(max(self._every_s, min(_REST * cost_s, _MAX_REST_S)))
@@ -117,14 +117,14 @@ class Dashboard:
     async def _refresh_next(self, name: str) -> None:
         """Read the chargers of an account that sent something, and some of the others."""
         watch, loop = self._watches[name], asyncio.get_running_loop()
-        async with self._turns[name]:
+        async with self._locks[name]:
             try:
                 news = await loop.run_in_executor(self._executor, watch.refresh_next)
             except Exception:  # noqa: BLE001 - logged; the next reading may do
                 _log.exception("account %s could not be shown", name)
                 return
         if news:
-            self.tell()
+            self.publish()
 
     async def refresh(self, name: str, *, sessions: bool = False) -> float:
         """Read an account now. Return the processor time of it in seconds."""
@@ -138,12 +138,12 @@ class Dashboard:
             return time.thread_time() - begun_s
 
         cost_s = 0.0
-        async with self._turns[name]:
+        async with self._locks[name]:
             try:
                 cost_s = await loop.run_in_executor(self._executor, read)
             except Exception:  # noqa: BLE001 - logged; the next reading may do
                 _log.exception("account %s could not be shown", name)
-        self.tell()
+        self.publish()
         return cost_s
 
     async def refresh_now(self, name: str) -> None:
@@ -160,7 +160,7 @@ class Dashboard:
     def alert(self, about: str, what: str) -> None:
         """A shed is not as it was commanded."""
         self._alerts.appendleft(Alert(iso(self._now()), about, what))
-        self.tell()
+        self.publish()
 
     def alert_over(self, about: str, what: str) -> None:
         """Mark the newest alert of that text as over."""
@@ -168,10 +168,10 @@ class Dashboard:
             if (alert.about, alert.what, alert.over) == (about, what, None):
                 alert.over = iso(self._now())
                 break
-        self.tell()
+        self.publish()
 
-    def tell(self) -> None:
-        """Make the picture again and wake whoever waits for it."""
+    def publish(self) -> None:
+        """Make the state again and wake all that wait for it."""
         self._state = None
         self.record.add(self._now(), self.state().site)
         self._keep()
@@ -187,15 +187,15 @@ class Dashboard:
             return
         shown = self.stations(), self.groups(), self._unlisted()
 
-        def look() -> None:
+        def record_samples() -> None:
             try:
-                recorder.look(*shown)
+                recorder.record(*shown)
                 if self._incidents is not None:
                     self._incidents.save()
             except Exception:  # noqa: BLE001 - logged; the page goes on
                 _log.exception("what is shown could not be kept")
 
-        self._recording = asyncio.get_running_loop().run_in_executor(self._executor, look)
+        self._recording = asyncio.get_running_loop().run_in_executor(self._executor, record_samples)
 
     async def newer(self, version: int, timeout_s: float) -> bool:
         """Wait until there is something newer; False when there was nothing in that time."""
@@ -212,21 +212,21 @@ class Dashboard:
     def stations(self) -> list[Station]:
         """Every station, in the order of the accounts and of their lists."""
         return list(
-            chain.from_iterable(w.picture.stations.values() for w in self._watches.values())
+            chain.from_iterable(w.snapshot.stations.values() for w in self._watches.values())
         )
 
     def groups(self) -> list[Group]:
-        return list(chain.from_iterable(w.picture.groups.values() for w in self._watches.values()))
+        return list(chain.from_iterable(w.snapshot.groups.values() for w in self._watches.values()))
 
     def members(self, account: str, group: str) -> list[str]:
         """The stations of a group of an account; [] where there is no such group."""
         watch = self._watches.get(account)
-        found = None if watch is None else watch.picture.groups.get(group)
+        found = None if watch is None else watch.snapshot.groups.get(group)
         return [] if found is None else found.stations
 
     def sessions(self) -> Sessions:
         """The sessions of the last day. `readAt` is the oldest of the accounts'."""
-        each = [watch.picture.sessions for watch in self._watches.values()]
+        each = [watch.snapshot.sessions for watch in self._watches.values()]
         times = [found.readAt for found in each if found.readAt]
         return Sessions(
             sorted(
@@ -239,25 +239,25 @@ class Dashboard:
 
     def health(self) -> Health:
         """Return what does not work at present."""
-        told = self._accounts.health()
+        reported = self._accounts.health()
         accounts = []
         for name, watch in self._watches.items():
             errors = {
-                call: Problem(**error) for call, error in told["accounts"].get(name, {}).items()
+                call: Problem(**error) for call, error in reported["accounts"].get(name, {}).items()
             }
-            if watch.picture.problem is not None:
-                errors.setdefault(CHARGEPOINT.name(Data.STATIONS), watch.picture.problem)
+            if watch.snapshot.problem is not None:
+                errors.setdefault(CHARGEPOINT.name(Data.STATIONS), watch.snapshot.problem)
             kind = "ocpp" if watch.direct else "chargepoint"
             accounts.append(AccountHealth(name, kind, watch.direct, errors))
-        good = bool(told["good"]) and not any(account.errors for account in accounts)
-        return Health(good, told["faults"], accounts)
+        good = bool(reported["good"]) and not any(account.errors for account in accounts)
+        return Health(good, reported["faults"], accounts)
 
     def health_with_counters(self) -> Health:
         """The same, with what each account's port has refused."""
-        told, counters = self.health(), self._accounts.counters()
-        for account in told.accounts:
+        health, counters = self.health(), self._accounts.counters()
+        for account in health.accounts:
             account.counters = counters.get(account.account, {})
-        return told
+        return health
 
     def state(self) -> State:
         """All but the stations."""
@@ -285,10 +285,10 @@ class Dashboard:
 
     def _unlisted(self) -> int:
         """The number of accounts of whose stations not all are known."""
-        return sum(not watch.picture.is_listed for watch in self._watches.values())
+        return sum(not watch.snapshot.is_listed for watch in self._watches.values())
 
     def listed(self, account: str, cpid: str) -> dict[str, Any]:
-        """Return what the list of stations says of one. Raises NotFoundError."""
+        """Return a station's entry in the list of stations. Raises NotFoundError."""
         found = self._watches[account].listed(cpid)
         if found is None:
             raise NotFoundError(f"account {account} has no station {cpid}")
@@ -311,7 +311,7 @@ class Dashboard:
         found = [
             name
             for name, watch in self._watches.items()
-            if cpid in watch.picture.stations or group in watch.picture.groups
+            if cpid in watch.snapshot.stations or group in watch.snapshot.groups
         ]
         what = f"station group {group}" if group else f"station {cpid}"
         if len(found) > 1:

@@ -24,7 +24,7 @@ class LoadHistory:
         return self._samples[-1] if self._samples else None
 
     def add(self, now_s: float, site: Site) -> None:
-        """Keep this, unless another is hardly older and says the same of what is allowed."""
+        """Keep this, unless another is hardly older and allows the same."""
         newest = self.newest
         if newest is not None and now_s - newest.time < _SPACING_S:
             before = newest.allowed, newest.portsUnknown, newest.accountsUnknown
@@ -36,8 +36,8 @@ class LoadHistory:
             self._samples.popleft()
 
     def since(self, start_s: float, most: int) -> list[Sample]:
-        """The samples from then on, at most about so many: of each stretch the one with the
-        highest load, and every one where what is allowed changes."""
+        """Return the samples from then on, about `most` of them: of each stretch the one with the
+        highest load, and every one where the allowed load changes."""
         found = [sample for sample in self._samples if sample.time >= start_s]
         if len(found) <= most:
             return found

@@ -159,8 +159,8 @@ class Login:
 
 def _is_own(request: web.Request) -> bool:
     """Return True if the request was made by a page of ours. Another port of the same host is
-    another page, although cookies go there too. A browser says it itself, also where a proxy
-    changes the host."""
+    another page, although cookies go there too. The browser's own header shows it, also where a
+    proxy changes the host."""
     if request.headers.get("Sec-Fetch-Site") == "same-origin":
         return True
     origin = request.headers.get("Origin")

@@ -1,4 +1,4 @@
-"""The API as a table: what is served, and what the OpenAPI document says of it."""
+"""Table of the API: what is served, with its entries of the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STREAM = "text/event-stream"
 
 @dataclass(frozen=True)
 class Query:
-    """A parameter of a request's query; `schema` as JSON Schema says it."""
+    """A parameter of a request's query; `schema` is its JSON Schema."""
 
     name: str
     description: str
@@ -147,7 +147,11 @@ ROUTES = (
             _text("cpid", "id of the station"),
             _text("action", "only of this action, like StatusNotification"),
             Query("before", "only with a smaller id", {"type": "integer", "minimum": 1}),
-            Query("limit", "at most so many", {"type": "integer", "minimum": 1, "maximum": 1000}),
+            Query(
+                "limit",
+                "the greatest number of them",
+                {"type": "integer", "minimum": 1, "maximum": 1000},
+            ),
         ),
         role="operator",
     ),
@@ -197,7 +201,7 @@ ROUTES = (
         "POST",
         "/acknowledge",
         "acknowledge",
-        "Take note of an alarm or of a need of maintenance",
+        "Acknowledge an alarm or a need of maintenance",
         schemas.Answer,
         schemas.AcknowledgeRequest,
     ),

@@ -149,7 +149,7 @@ class ClearAlarmsRequest(_Request, kw_only=True):
 
 
 class AcknowledgeRequest(_Request, kw_only=True):
-    """Take note of an alarm or of a need of maintenance."""
+    """Acknowledge an alarm or a need of maintenance."""
 
     cpid: Cpid
     connectorId: Connector | None = None  # noqa: N815
@@ -397,7 +397,7 @@ class AccountHealth(msgspec.Struct):
 class Health(msgspec.Struct):
     """Health of the process; `faults` are those of the configuration. `refused`, and `counters` of
     an account, count since the start what was refused, by kind: at this page, and at the port of
-    the account. They are told by /health only."""
+    the account. Only /health has them."""
 
     good: bool
     faults: list[str]

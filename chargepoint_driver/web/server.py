@@ -190,7 +190,7 @@ class WebServer:
                 incidents.save()
                 await stream.stop()
                 await self._listener.stop()
-                # Whoever waits for an answer is told that there is none.
+                # Requests that still wait get an error.
                 self._accounts.close()
                 executor.shutdown(wait=False, cancel_futures=True)
 

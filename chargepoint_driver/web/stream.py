@@ -21,7 +21,7 @@ __all__ = ["Stream"]
 # The page takes a stream that was silent for three of these for broken.
 BEAT_S = 5.0
 _RETRY_MS = 2_000
-# A reader that takes nothing for so long is let go; it comes back for all of it.
+# A reader that takes nothing for so long is closed; it comes back and reads everything.
 _STALLED_S = 30.0
 # Stations of a first screen.
 _FIRST = 40
@@ -39,7 +39,7 @@ class Stream:
     """Readers of the board's changes; none can make another wait."""
 
     def __init__(self, board: Dashboard, is_let_in: Callable[[web.Request], bool]) -> None:
-        """`is_let_in` is asked again before each event: who logged out is told no more."""
+        """`is_let_in` is asked again before each event: it ends the stream after a logout."""
         self._board = board
         self._is_let_in = is_let_in
         self._readers: set[asyncio.Task[Any]] = set()
@@ -82,7 +82,7 @@ class Stream:
             await response.prepare(request)
             retry = f"retry: {_RETRY_MS}\n\n".encode()
             await write(_GZIP_HEAD + _deflate(retry) if is_packed else retry)
-            await self._tell(request, send)
+            await self._send_events(request, send)
         except (ConnectionResetError, asyncio.TimeoutError):
             # The page was closed, or takes nothing any more.
             response.force_close()
@@ -90,12 +90,14 @@ class Stream:
             self._readers.discard(task)
         return response
 
-    async def _tell(self, request: web.Request, send: Callable[[_Event], Awaitable[None]]) -> None:
+    async def _send_events(
+        self, request: web.Request, send: Callable[[_Event], Awaitable[None]]
+    ) -> None:
         version, known = -1, _NOTHING
         sent: dict[str, bytes] = {}
         is_parted = "parts" in request.query
         if is_parted and len(self._board.stations()) > _FIRST:
-            # So many that fill a screen come first; the rest follows when they are on their way.
+            # Stations that fill a screen come first; the rest follows when they are on their way.
             for event in self._first():
                 await send(event)
         while self._is_let_in(request) and not self._is_ending:

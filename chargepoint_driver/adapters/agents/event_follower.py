@@ -59,29 +59,31 @@ class EventFollowerAgent(ThrottlingAgent):
     def work(self, settings: dict[str, Any], throttle: Throttle) -> None:
         """Follow the events until the agent stops."""
         self._kept = self._read()
-        held, said = self._kept["held"], None
+        is_held, said = self._kept["held"], None
         events = Events(settings, self._kept["messages"], _now())
-        if held:
+        if is_held:
             throttle.adopt(self.stopping)
 
         def take(_p: str, _s: str, _b: str, _topic: str, _headers: Any, message: Any) -> None:
-            self.tell(settings, event_id=name_of(message), outcome=events.take(message, _now()))
+            self.publish_status(
+                settings, event_id=name_of(message), outcome=events.take(message, _now())
+            )
             self.woken.set()
 
         self.vip.pubsub.subscribe("pubsub", settings["events_topic"], take).get(timeout=60)
         try:
             while not self.stopping.is_set():
                 kw = events.allowed_kw(_now())
-                held = held or kw is not None
-                self._keep(events, held)  # Before anything is written.
+                is_held = is_held or kw is not None
+                self._keep(events, is_held)  # Before anything is written.
                 done = throttle.release() if kw is None else throttle.hold(kw)
-                held = held and not (done and kw is None)
+                is_held = is_held and not (done and kw is None)
                 if said != (kw, done):
                     said = kw, done
-                    self.tell(settings, allowed_kw=kw, done=done)
+                    self.publish_status(settings, allowed_kw=kw, done=done)
                 self.woken.wait(settings["look_seconds"])
                 self.woken.clear()
-            self._keep(events, held and not throttle.release())
+            self._keep(events, is_held and not throttle.release())
         finally:
             self.vip.pubsub.unsubscribe("pubsub", settings["events_topic"], take)
 
@@ -92,8 +94,8 @@ class EventFollowerAgent(ThrottlingAgent):
         except KeyError:
             return {"held": False, "messages": []}
 
-    def _keep(self, events: Events, held: bool) -> None:
-        kept = {"held": held, "messages": list(events.messages.values())}
+    def _keep(self, events: Events, is_held: bool) -> None:
+        kept = {"held": is_held, "messages": list(events.messages.values())}
         if kept == self._kept:
             return
         try:

@@ -124,7 +124,7 @@ class OpenAdrVenAgent(Agent):  # type: ignore[misc]  # the host has no types
         else:
             self._holds = True
             done = throttle.hold(kw)
-        return [] if done else ["not every device took it; the agent's log says which"]
+        return [] if done else ["not every device took it; see the agent's log"]
 
     def _measure(self, devices: tuple[str, ...]) -> dict[str, Any]:
         """One look at the devices; a point that cannot be read is not known."""

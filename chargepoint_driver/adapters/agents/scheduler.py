@@ -66,7 +66,7 @@ class PlatformDevices:
         self._lease(device, lease_s)
         if self._is_held(device, kw):
             return
-        # `limit` releases at the rated power. A port under a circuit is always told its limit.
+        # `limit` releases at the rated power. A port under a circuit always gets its limit.
         if lease_s and self._has(device, "set_point", "limit", kw):
             return
         # Sent at once while a shed is in force, else kept for shedState.

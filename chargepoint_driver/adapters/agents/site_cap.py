@@ -63,7 +63,7 @@ class SiteCapAgent(ThrottlingAgent):
                 done = throttle.release() if kw is None else throttle.hold(kw)
                 if said != (kw, done):
                     said = kw, done
-                    self.tell(settings, allowed_kw=kw, done=done, reason=cap.reason)
+                    self.publish_status(settings, allowed_kw=kw, done=done, reason=cap.reason)
                 self.woken.wait(settings["look_seconds"])
                 self.woken.clear()
             throttle.leave(cap.fall_back())

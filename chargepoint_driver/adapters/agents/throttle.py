@@ -26,7 +26,7 @@ __all__ = ["RPC_ERRORS", "Throttle", "ThrottlingAgent", "check", "driver_is_ther
 _log = get_logger(__name__)
 
 RPC_LIMIT_S = 60
-# What a call may end in; gevent.Timeout is no Exception.
+# What a call may raise; gevent.Timeout does not derive from Exception.
 RPC_ERRORS = (jsonrpc.Error, jsonrpc.RemoteError, VIPError, gevent.Timeout)
 RETRY_S = 5.0
 # A stopping agent has so long for its last writes; the host does not wait for half a minute.
@@ -76,7 +76,7 @@ class Throttle:
             try:
                 parts = {device: self._held_kw(device) for device in self.devices}
             except RPC_ERRORS as error:
-                _log.warning("what is in force cannot be told yet: %s", error)
+                _log.warning("the limit in force is not yet known: %s", error)
                 stopping.wait(RETRY_S)
             else:
                 known = {device: kw for device, kw in parts.items() if kw is not None}
@@ -96,8 +96,8 @@ class Throttle:
         return self.hold(total_kw)
 
     def release(self) -> bool:
-        """Give back to each device what was in force before; True when each of them was told.
-        Devices that were not held through here are left alone."""
+        """Restore each device's limit before; return True when all of them were written. Devices
+        that were not limited here are left alone."""
         return self._each(sorted(self._ours), self._release_one)
 
     def _hold_one(self, device: str, kw: float) -> None:
@@ -224,14 +224,14 @@ class ThrottlingAgent(Agent):  # type: ignore[misc]  # the host has no types
         assert self._throttle is not None
         self.work(settings, self._throttle)
 
-    def tell(self, settings: Mapping[str, Any], **facts: Any) -> None:
+    def publish_status(self, settings: Mapping[str, Any], **facts: Any) -> None:
         """Publish what was done."""
         _log.info("%s", facts)
         self.vip.pubsub.publish("pubsub", settings["results_topic"], {}, facts)
 
     @Core.receiver("onstop")  # type: ignore[untyped-decorator]
     def end(self, _sender: Any, **_kwargs: Any) -> None:
-        """Let `work` come to its end."""
+        """Let `work` end."""
         self.stopping.set()
         self.woken.set()
         if not self._working:  # False before it is started, and at its end.
@@ -242,15 +242,15 @@ class ThrottlingAgent(Agent):  # type: ignore[misc]  # the host has no types
 
 
 def check(settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[str]:
-    """A sentence for each setting that is of no use: unknown, no number above 0 where the
-    default is one, a list of devices that is none."""
+    """Return a sentence for each invalid setting: unknown, not a number above 0 where the default
+    is one, or not a list of devices."""
     faults = [f"{name}: unknown; remove it" for name in settings.keys() - defaults.keys()]
     for name in defaults:
         value = settings[name]
         if isinstance(defaults[name], (int, float)) and not (
             isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf
         ):
-            faults.append(f"{name}: {value!r} is no number above 0")
+            faults.append(f"{name}: {value!r} is not a number above 0")
     devices = settings["devices"]
     if not isinstance(devices, list) or not devices or not all(isinstance(d, str) for d in devices):
         faults.append("devices: must be a list of device topics, like campus/garage/group")

@@ -1,4 +1,4 @@
-// The page: takes what the stream says, and shows the view that the address names.
+// The page: takes the events of the stream, and shows the view that the address names.
 
 import { onDone } from "./ask.js";
 import { keep, make, part, say } from "./dom.js";
@@ -94,7 +94,7 @@ function drawNotices() {
       found.push(t("notice.account", { account: account.account, calls, message: model.named(errors[0][1].message), code: errors[0][1].code }));
     }
   }
-  // What is over is no present trouble.
+  // An alert that is over is not a present trouble.
   for (const alert of alerts.filter((each) => !each.over).slice(0, 5)) found.push(`${clock(alert.time)}, ${model.named(alert.about)}: ${model.named(alert.what)}`);
   keep(part("notices"), [...new Set(found)], (words) => words, (words) => make("li", {}, words));
 }

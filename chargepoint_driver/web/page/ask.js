@@ -1,4 +1,4 @@
-// Commands: asked about in a dialog first; what goes wrong is said in the driver's own words.
+// Commands: asked about in a dialog first; a failure shows the driver's own message.
 
 import { make, part, say } from "./dom.js";
 import { place } from "./format.js";
@@ -10,7 +10,7 @@ import { t } from "./texts.js";
 const dialog = part("ask");
 const inner = (name) => part(`ask-${name}`);
 let pending = null;
-let tell = () => {};
+let report = () => {};
 
 function field(words, attributes) {
   return make("label", {}, `${words} `, make("input", attributes));
@@ -45,7 +45,7 @@ const COMMANDS = {
 
 // `callback` gets a sentence, and for how many milliseconds it is to be seen, after each command.
 export function onDone(callback) {
-  tell = callback;
+  report = callback;
 }
 
 // Ask about a command for a port, a station or a group.
@@ -91,7 +91,7 @@ dialog.querySelector("form").addEventListener("submit", async (event) => {
   }
   dialog.close();
   const done = t("ask.done", { command: t(`command.${asked.name}.done`), place: asked.where });
-  tell([done, ...warnings.map((each) => t("ask.warning", { text: each }).replace("..", "."))].join(" "), warnings.length ? 60000 : 8000);
+  report([done, ...warnings.map((each) => t("ask.warning", { text: each }).replace("..", "."))].join(" "), warnings.length ? 60000 : 8000);
 });
 
 inner("no").addEventListener("click", () => dialog.close());

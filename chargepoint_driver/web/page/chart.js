@@ -98,7 +98,7 @@ export function loadChart(box, { thing = null, fixed = null, names = ["range", "
         source = content.source;
       }
     } catch {
-      // The stream says that the server is away; the chart goes on with what it has.
+      // The stream shows that the server is away; the chart goes on with what it has.
       return;
     }
     draw();

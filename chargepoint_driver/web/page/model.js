@@ -14,7 +14,7 @@ class Model {
     // When something came last, in this browser's time; 0 for never.
     this.heard = 0;
     this.running = new Map();
-    this.told = new Map();
+    this.problems = new Map();
     this.cached = null;
   }
 
@@ -28,7 +28,7 @@ class Model {
 
   takeState(state) {
     this.state = { ...state, sessions: this.sessions, time: this.time };
-    this.told = told(state);
+    this.problems = problems(state);
     this.cached = null;
   }
 
@@ -67,8 +67,8 @@ class Model {
   }
 
   // Alarms and maintenance of a port or its station.
-  toldOf(port) {
-    return [...(this.told.get(keyOf(port)) ?? []), ...(this.told.get(`${port.account} ${port.cpid} null`) ?? [])];
+  problemsOf(port) {
+    return [...(this.problems.get(keyOf(port)) ?? []), ...(this.problems.get(`${port.account} ${port.cpid} null`) ?? [])];
   }
 
   get groups() {
@@ -110,7 +110,7 @@ class Model {
 
 export const model = new Model();
 
-function told({ alarms, maintenance }) {
+function problems({ alarms, maintenance }) {
   const found = new Map();
   const add = (each, trouble) => {
     const key = keyOf(each);

@@ -3,7 +3,7 @@
 import { model } from "./model.js";
 import { t } from "./texts.js";
 
-// `content` is null when it went wrong; `words` says what.
+// `content` is null after a failure; `words` is its message.
 export async function get(path, values = {}) {
   const query = new URLSearchParams(Object.entries(values).filter(([, value]) => value !== "" && value !== null && value !== undefined));
   let answer;

@@ -1,4 +1,4 @@
-// What the shed dialog says and asks: whom it concerns, how far, how long.
+// The shed dialog: its targets, the limit, and its duration.
 
 import { button, make, say } from "./dom.js";
 import { kw, kwh, lasting, since } from "./format.js";

@@ -1,4 +1,4 @@
-// What the server sends without being asked for; comes back by itself, and says when it is away.
+// The server's event stream: connects again automatically, and reports when the server is away.
 
 // The server sends every 5 s also when nothing changes.
 const SILENT_MS = 15000;
@@ -11,7 +11,7 @@ export class Stream {
     this.tries = 0;
     this.heard = Date.now();
     this.open();
-    setInterval(() => this.look(), 1000);
+    setInterval(() => this.check(), 1000);
   }
 
   get isAway() {
@@ -34,11 +34,11 @@ export class Stream {
   lost() {
     this.away = true;
     this.onAway();
-    // While it is CONNECTING the browser tries by itself; CLOSED is for good.
+    // While it is CONNECTING the browser retries; CLOSED is final.
     if (this.source.readyState === EventSource.CLOSED) this.again();
   }
 
-  look() {
+  check() {
     if (Date.now() - this.heard < SILENT_MS || this.waiting) return;
     this.away = true;
     this.onAway();

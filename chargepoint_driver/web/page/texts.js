@@ -17,7 +17,7 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
 
-// The text of a word that a charger or the service says, else the word itself.
+// The text of a word that a charger or the service reports, else the word itself.
 export function word(family, value) {
   const key = `${family}.${value}`;
   return key in texts ? t(key) : String(value);

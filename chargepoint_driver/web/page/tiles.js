@@ -1,5 +1,5 @@
 // A tile for each port and for each station group. What cannot be read now is shown as it was, and
-// says so.
+// marked.
 
 import { ask } from "./ask.js";
 import { button, make, say } from "./dom.js";

@@ -5,10 +5,10 @@ const followers = new Set();
 
 addEventListener("popstate", () => {
   values = new URLSearchParams(location.search);
-  tell();
+  notify();
 });
 
-function tell() {
+function notify() {
   for (const follower of [...followers]) follower();
 }
 
@@ -27,7 +27,7 @@ export const url = {
     if (next.toString() === values.toString()) return;
     values = next;
     history[push ? "pushState" : "replaceState"](null, "", this.link({}));
-    tell();
+    notify();
   },
 
   // The address with other values of some names; `only` drops all others.
@@ -45,7 +45,7 @@ export const url = {
   go(address) {
     history.pushState(null, "", address);
     values = new URLSearchParams(location.search);
-    tell();
+    notify();
   },
 
   // Call back after each change; returns how to end it.

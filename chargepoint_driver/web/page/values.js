@@ -44,10 +44,10 @@ export function asOf(...each) {
   return times.length ? t("not_current", { ago: ago(times[0]) }) : "";
 }
 
-// What is wrong with a thing, as {kind, words, name}; [] when nothing is. `told` are the alarms and
-// the maintenance of it.
-export function troublesOf(thing, told = []) {
-  const found = [...told];
+// What is wrong with a thing, as {kind, words, name}; [] when nothing is. `problems` are its alarms
+// and its maintenance.
+export function troublesOf(thing, problems = []) {
+  const found = [...problems];
   const status = thing.values.shedStatus;
   if (SHED_TROUBLE.has(status)) found.push({ kind: `shed:${status}`, name: t("trouble.shed", { status: word("shed", status) }), words: t("trouble.shed.words", { status: word("shed", status) }) });
   const errors = Object.values(thing.errors).sort((one, other) => OF_ACCOUNT.has(one.code) - OF_ACCOUNT.has(other.code));
@@ -65,7 +65,7 @@ export function rowOf(port, station, model) {
   const load = known(port, "portLoad", away, "getLoad");
   const status = statusOf(port, load, away);
   const isAway = port.values.Status === "UNREACHABLE";
-  // Of a station out of reach the service repeats what it was told last.
+  // Of a station out of reach the service repeats the last report.
   if (isAway && load.value !== null) load.old ??= port.values.TimeStamp ?? port.readAt.getLoad;
   const state = known(port, "shedState", away, "getLoad");
   const share = known(port, "percentShed", away, "getLoad").value;
@@ -86,7 +86,7 @@ export function rowOf(port, station, model) {
     share: state.value === 1 ? share : null,
     shed: known(port, "shedStatus", away, "getLoad"),
     battery: known(port, "SoC" in port.values || "SoC" in port.lastKnown ? "SoC" : "lastBatteryPercent", away, "getLoad"),
-    troubles: troublesOf(port, model.toldOf(port)),
+    troubles: troublesOf(port, model.problemsOf(port)),
   };
 }
 

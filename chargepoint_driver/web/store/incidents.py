@@ -1,4 +1,4 @@
-"""Alarms and maintenance over time: first and last seen, and who has taken note of them."""
+"""Alarms and maintenance over time: first and last seen, and who has acknowledged them."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class Incidents:
     @staticmethod
     def _fill(shown: Alarm | Maintenance, found: _Open) -> None:
         shown.firstSeen = iso(found.first_seen)
-        # By the minute: a page is not told of a change where there is none.
+        # By the minute: else a page would get a change where there is none.
         shown.lastSeen = iso(max(found.first_seen, found.last_seen // 60 * 60))
         shown.acknowledged = iso_or_none(found.acknowledged)
         shown.acknowledgedBy, shown.note = found.acknowledged_by, found.note
@@ -145,7 +145,7 @@ class Incidents:
         by: str,
         note: str,
     ) -> None:
-        """Take note of what is open, with a note and who wrote it. Raises NotFoundError."""
+        """Acknowledge what is open, with a note and its writer. Raises NotFoundError."""
         with self._lock:
             found = [
                 each

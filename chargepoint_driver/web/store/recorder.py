@@ -19,7 +19,7 @@ __all__ = ["Recorder"]
 _log = get_logger(__name__)
 _STEP_S = 60
 _BORDER_S = 900
-# A look that is followed by none for so long says nothing of the time after it.
+# After a longer pause a reading does not count for the time after it.
 _MAX_LOOK_S = 120.0
 _SPACING_S = 10.0
 _ROLL_S = 900.0
@@ -62,7 +62,7 @@ class _Minute:
 
 
 class Recorder:
-    """Takes what is shown every ten seconds or so, and keeps it once a minute. `look` and `read`
+    """Takes what is shown about every ten seconds, and keeps it once a minute. `record` and `read`
     wait for the disk: they are called on threads."""
 
     name = "page"
@@ -73,17 +73,17 @@ class Recorder:
         self._lock = threading.Lock()
         self._minutes: dict[Series, _Minute] = {}
         self._minute_s = 0.0
-        self._looked_s = 0.0
+        self._recorded_s = 0.0
         self._is_continued = False
         self._rolled_s = 0.0
 
     @property
     def is_due(self) -> bool:
-        """Return True if the last look is long enough ago."""
+        """Return True if the last reading is long enough ago."""
         now_s = self._now()
-        return abs(now_s - self._looked_s) >= _SPACING_S
+        return abs(now_s - self._recorded_s) >= _SPACING_S
 
-    def look(
+    def record(
         self, stations: Sequence[Station], groups: Sequence[Group], accounts_unknown: int
     ) -> None:
         """Take what is shown now."""
@@ -94,7 +94,7 @@ class Recorder:
             if minute_s != self._minute_s:
                 done = self._end(minute_s, now_s)
                 self._minute_s = minute_s
-            self._looked_s = now_s
+            self._recorded_s = now_s
             for series, reading in _readings(stations, groups, accounts_unknown):
                 minute = self._minutes.get(series)
                 if minute is None:
@@ -109,7 +109,7 @@ class Recorder:
 
     def _end(self, minute_s: float, now_s: float) -> list[tuple[Series, SeriesSample]]:
         """End the minute. What was seen last holds until the next look, when that is soon."""
-        is_soon = 0 <= now_s - self._looked_s <= _MAX_LOOK_S
+        is_soon = 0 <= now_s - self._recorded_s <= _MAX_LOOK_S
         border_s = (self._minute_s // _BORDER_S + 1) * _BORDER_S
         done = []
         for series, minute in self._minutes.items():

@@ -79,8 +79,8 @@ class Samples:
         self._ids: dict[Series, int] = {}
 
     def add(self, found: Iterable[tuple[Series, SeriesSample]]) -> None:
-        """Keep samples of the finest step. One that says the same as the sample right before it
-        makes that one longer."""
+        """Keep samples of the finest step. One that equals the sample right before it makes that
+        one longer."""
         with self._database.transaction() as db:
             for series, sample in found:
                 number = self._id(db, series)

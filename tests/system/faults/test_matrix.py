@@ -72,7 +72,7 @@ def test_one_failed_call_that_takes_the_others_along(
         "failed",
         lambda self, call, error, now, stations, secret: failed(self, "*", error, now, (), secret),
     )
-    monkeypatch.setattr(Backoff, "worked", lambda *_: None)
+    monkeypatch.setattr(Backoff, "succeeded", lambda *_: None)
     assert "try_later" in found(rig, UNAVAILABLE)
 
 

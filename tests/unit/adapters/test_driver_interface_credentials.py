@@ -272,8 +272,8 @@ class TestAPasswordThatIsCorrectedAfterARefusal:
         file.write_text(f"{CORRECTED}\n", encoding="utf-8")
         assert refused.poll()[0] == {}
         (remote,) = refused.remotes
-        gate = remote.interface._stations.cache._gate
-        kept = repr([vars(gate), vars(gate._backoff), gate.down()])
+        breaker = remote.interface._stations.cache._breaker
+        kept = repr([vars(breaker), vars(breaker._backoff), breaker.down()])
         assert "secret=b" in kept
         for text in (kept, *logged.lines):
             assert CORRECTED not in text

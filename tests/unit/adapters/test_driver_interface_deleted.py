@@ -50,17 +50,17 @@ def is_shed(sim: Simulator, station: str = "1:34001") -> bool:
     return any(port["shedState"] for port in found["ports"])
 
 
-def look(driver: Driver, times: int = 3) -> None:
+def check(driver: Driver, times: int = 3) -> None:
     """What the driver's greenlet does every few seconds."""
     for _ in range(times):
-        driver.interface._ownership.look()
+        driver.interface._ownership.check()
 
 
 @pytest.fixture
 def two(driver: Driver, make_device: Callable[..., dict[str, Any]], sim: Simulator) -> Driver:
     sim.world.shed_delay_s = sim.world.clear_delay_s = 0.0
     driver.start({ONE: make_device(), TWO: make_device("1:34004")})
-    look(driver)
+    check(driver)
     driver.set(ONE, "allowedLoad", 2.0)
     driver.set(ONE, "shedState", 1)
     assert is_shed(sim)
@@ -69,7 +69,7 @@ def two(driver: Driver, make_device: Callable[..., dict[str, Any]], sim: Simulat
 
 def test_deleted(two: Driver, sim: Simulator) -> None:
     two.agent._remove_equipment(f"devices/{ONE}", "DELETE", None)
-    look(two)
+    check(two)
     assert not is_shed(sim)
 
 
@@ -78,7 +78,7 @@ def test_all_deleted(two: Driver, sim: Simulator) -> None:
     for each in (ONE, TWO):
         two.agent._remove_equipment(f"devices/{each}", "DELETE", None)
     for _ in range(3):
-        interface._ownership.look()
+        interface._ownership.check()
     assert not is_shed(sim)
 
 
@@ -86,9 +86,9 @@ def test_stored_again_as_it_was(
     two: Driver, sim: Simulator, make_device: Callable[..., dict[str, Any]]
 ) -> None:
     two.agent._remove_equipment(f"devices/{ONE}", "DELETE", None)
-    look(two, 1)
+    check(two, 1)
     two.add(ONE, make_device())
-    look(two)
+    check(two)
     assert is_shed(sim)
     assert two.get(ONE, "shedState") == {"shedState": 1}
 
@@ -98,7 +98,7 @@ def test_stored_again_without_the_points_that_limit(
 ) -> None:
     reading = [row for row in rows() if row["Volttron Point Name"] in {"portLoad", "status"}]
     two.update(ONE, make_device(registry=reading))
-    look(two)
+    check(two)
     assert not is_shed(sim)
 
 
@@ -107,11 +107,11 @@ def test_it_may_lapse_instead(
 ) -> None:
     sim.world.shed_delay_s = sim.world.clear_delay_s = 0.0
     driver.start({ONE: make_device(on_delete="lapse"), TWO: make_device("1:34004")})
-    look(driver)
+    check(driver)
     driver.set(ONE, "allowedLoad", 2.0)
     driver.set(ONE, "shedState", 1)
     driver.agent._remove_equipment(f"devices/{ONE}", "DELETE", None)
-    look(driver)
+    check(driver)
     assert is_shed(sim)
     sim.clock.advance(61 * 60)
     assert not is_shed(sim)
@@ -127,9 +127,9 @@ def test_what_an_earlier_run_left_and_no_device_owns(
     ownership = driver.interface._ownership
     driver.agent._remove_equipment(f"devices/{ONE}", "DELETE", None)
     ownership._known.clear()  # as after a restart: it knows of the limit, and of no device
-    look(driver, 5)
+    check(driver, 5)
     assert is_shed(sim)  # devices may still come
-    look(driver, 15)
+    check(driver, 15)
     assert not is_shed(sim)
 
 

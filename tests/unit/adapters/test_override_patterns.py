@@ -136,16 +136,16 @@ def test_an_override_that_guards_nothing_is_warned_about(
     two.agent.set_override_on("devices/a/*", 0.0, False, False)
     two.wait_for(lambda: len(two.agent.override_manager.patterns) == 3)
     for _ in range(3):
-        override_patterns.look(tree)
+        override_patterns.check(tree)
     said = [r.getMessage() for r in caplog.records if "matches no device" in r.getMessage()]
     assert len(said) == 2
     assert f"write 'devices/{ONE}'" in said[0]
     assert "'devices/b/*'" in said[1]
     assert f"devices/{ONE}, devices/{OTHER}" in said[1]
     two.agent.override_manager.clear()
-    override_patterns.look(tree)
+    override_patterns.check(tree)
     two.agent.set_override_on(ONE, 0.0, False, False)
     two.wait_for(lambda: ONE in two.agent.override_manager.patterns)
-    override_patterns.look(tree)
+    override_patterns.check(tree)
     said = [r.getMessage() for r in caplog.records if "matches no device" in r.getMessage()]
     assert len(said) == 3

@@ -84,15 +84,15 @@ def test_from_the_agent_to_the_driver(
     accounts.write(POINT, 2.0, shed_on_write=True)
     driver.start({ONE: device(sim, "1:34001")})
     commanded = driver.interface._stations.control
-    driver.interface._ownership.look()
+    driver.interface._ownership.check()
     point = driver.interface.get_register_by_name(f"devices/{ONE}/allowedLoad").point
     assert commanded._command_log.state_of(point.target) is None
 
     accounts.configure({"accounts": {}})  # the agent gives the account up
-    driver.interface._ownership.look()
+    driver.interface._ownership.check()
     assert commanded._command_log.state_of(point.target) is None  # it may only restart
     for _ in range(_PATIENCE):
-        driver.interface._ownership.look()
+        driver.interface._ownership.check()
     assert commanded._command_log.state_of(point.target).limit.allowed_load_kw == 2.0
     driver.agent.revert_point(ONE, "allowedLoad")
     assert not is_shed(sim)

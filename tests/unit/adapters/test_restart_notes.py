@@ -24,7 +24,7 @@ ALL = {"publish_depth_first_all": True, "all_publish_interval": 30}
 def said(driver: Driver, caplog: pytest.LogCaptureFixture) -> list[str]:
     """The warnings that name a restart, when everything is stored."""
     for remote in driver.remotes:
-        remote.interface._restart_notes.look()
+        remote.interface._restart_notes.check()
     found = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     caplog.clear()
     return [text for text in found if "estart" in text]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from chargepoint_driver.cache import Key, Outcome, SharedCache
-from chargepoint_driver.cache.single_flight import Flight
+from chargepoint_driver.cache.single_flight import SharedFetch
 
 from .fake import LIMIT_S, FakeBackend, Time, ids
 
@@ -88,15 +88,15 @@ _waiting_here = threading.local()
 
 @pytest.fixture(autouse=True)
 def _waiting_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    wait = Flight.wait
+    wait = SharedFetch.wait
 
-    def seen(flight: Flight, limit_s: float) -> bool:
+    def seen(fetch: SharedFetch, limit_s: float) -> bool:
         settled = getattr(_waiting_here, "settled", None)
         if settled is not None:
             settled.set()
-        return wait(flight, limit_s)
+        return wait(fetch, limit_s)
 
-    monkeypatch.setattr(Flight, "wait", seen)
+    monkeypatch.setattr(SharedFetch, "wait", seen)
 
 
 @pytest.fixture

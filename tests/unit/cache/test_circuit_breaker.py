@@ -80,7 +80,7 @@ def test_an_answer_ends_it_and_the_next_failure_begins_anew() -> None:
     backoff = Backoff(lambda: 1.0)
     for _ in range(5):
         backoff.failed(CALL, TransientError("down"), 0.0)
-    backoff.worked(CALL)
+    backoff.succeeded(CALL)
     assert backoff.error(CALL, 0.0) is None
     assert backoff.down() == {}
     backoff.failed(CALL, TransientError("down"), 0.0)
@@ -99,7 +99,7 @@ def test_wrong_credentials_hold_every_call() -> None:
     backoff, error = Backoff(lambda: 1.0), AuthenticationError("who are you")
     backoff.failed(CALL, error, 0.0)
     assert backoff.error(OTHER, 1.0) is error
-    backoff.worked(OTHER)
+    backoff.succeeded(OTHER)
     assert backoff.error(CALL, 1.0) is None
 
 
@@ -151,8 +151,8 @@ def test_one_line_when_down_and_one_when_back(caplog: pytest.LogCaptureFixture) 
     ]
     assert "no connection" in caplog.text
     caplog.clear()
-    backoff.worked(CALL)
-    backoff.worked(CALL)
+    backoff.succeeded(CALL)
+    backoff.succeeded(CALL)
     assert [(record.levelname, CALL in record.message) for record in caplog.records] == [
         ("WARNING", True)
     ]

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from chargepoint_driver.cache.single_flight import Flight, within
+from chargepoint_driver.cache.single_flight import SharedFetch, within
 from chargepoint_driver.errors import (
     InvalidReplyError,
     NotFoundError,
@@ -52,21 +52,21 @@ def test_work_that_does_not_end(late: type[TransientError]) -> None:
 
 
 def test_a_flight_tells_why_a_station_has_no_record() -> None:
-    flight = Flight("getLoad", ["1:1", "1:2", "1:3"], 0.0)
-    flight.landed({"1:1": StationRecord("1:1")}, 5.0)
+    fetch = SharedFetch("getLoad", ["1:1", "1:2", "1:3"], 0.0)
+    fetch.received({"1:1": StationRecord("1:1")}, 5.0)
     error = TransientError("down")
-    flight.fail(["1:1", "1:2"], error)
-    assert flight.errors == {"1:2": error}
-    assert flight.error_of("1:2") is error
-    assert isinstance(flight.error_of("1:3"), NotFoundError)
-    assert not flight.wait(0.0)
-    flight.finish()
-    assert flight.wait(0.0)
+    fetch.fail(["1:1", "1:2"], error)
+    assert fetch.errors == {"1:2": error}
+    assert fetch.error_of("1:2") is error
+    assert isinstance(fetch.error_of("1:3"), NotFoundError)
+    assert not fetch.wait(0.0)
+    fetch.finish()
+    assert fetch.wait(0.0)
 
 
 def test_the_first_error_of_a_station_stands() -> None:
-    flight = Flight("getLoad", ["1:1"], 0.0)
+    fetch = SharedFetch("getLoad", ["1:1"], 0.0)
     first = TransientError("first")
-    flight.fail(["1:1"], first)
-    flight.fail(["1:1"], TransientError("second"))
-    assert flight.error_of("1:1") is first
+    fetch.fail(["1:1"], first)
+    fetch.fail(["1:1"], TransientError("second"))
+    assert fetch.error_of("1:1") is first

@@ -65,20 +65,20 @@ def names(*numbers: int) -> set[str]:
 
 
 def test_what_was_heard_and_a_part_of_the_others_is_read(watch_of_many, chargers):
-    watch, before = watch_of_many, watch_of_many.picture
+    watch, before = watch_of_many, watch_of_many.snapshot
     for heard in ("CP13", "CP17", "stranger"):
         watch.heard(heard)
     chargers.load_kw = 2.0
     assert watch.refresh_next()
     assert chargers.read_of == [names(0, 1, 2, 3, 4, 13, 17)]
     loads = {
-        cpid: each.ports[0].values["portLoad"] for cpid, each in watch.picture.stations.items()
+        cpid: each.ports[0].values["portLoad"] for cpid, each in watch.snapshot.stations.items()
     }
     assert names(*(int(cpid[2:]) for cpid in loads if loads[cpid] == 2.0)) == chargers.read_of[0]
-    assert list(watch.picture.stations) == list(before.stations)
-    assert watch.picture.stations["CP9"] is before.stations["CP9"]
-    assert set(watch.picture.groups["north"].values.values()) == {2.0}
-    assert watch.picture.is_listed
+    assert list(watch.snapshot.stations) == list(before.stations)
+    assert watch.snapshot.stations["CP9"] is before.stations["CP9"]
+    assert set(watch.snapshot.groups["north"].values.values()) == {2.0}
+    assert watch.snapshot.is_listed
 
 
 def test_all_are_read_within_so_many_parts(watch_of_many, chargers):
@@ -93,11 +93,11 @@ def test_a_charger_that_is_new_is_shown_with_the_next_list(watch_of_many, charge
     watch_of_many.heard("CP20")
     for _ in range(5):
         watch_of_many.refresh_next()
-    assert "CP20" in watch_of_many.picture.stations
+    assert "CP20" in watch_of_many.snapshot.stations
     chargers.count = 19
     for _ in range(5):
         watch_of_many.refresh_next()
-    assert len(watch_of_many.picture.stations) == 19
+    assert len(watch_of_many.snapshot.stations) == 19
 
 
 def test_few_chargers_are_read_each_time(watch, chargers):

@@ -145,7 +145,7 @@ def test_an_agent_that_stops_waits_no_longer(driver: Driver, three: Throttle) ->
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"limit_kw": 0}, "limit_kw: 0 is no number above 0"),
+        ({"limit_kw": 0}, "limit_kw: 0 is not a number above 0"),
         ({"limit_kw": "100"}, "no number above 0"),
         ({"limit_kw": True}, "no number above 0"),
         ({"limit_kw": float("inf")}, "no number above 0"),

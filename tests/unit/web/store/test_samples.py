@@ -160,18 +160,18 @@ def station(load, shed=0, status="INUSE"):
     )  # fmt: skip
 
 
-def look(recorder, clock, load, seconds=0.0, **more):
+def record(recorder, clock, load, seconds=0.0, **more):
     clock.now_s += seconds
     group = Group("a", "7", "Garage", ["S"], {}, {}, {}, {})
-    recorder.look([station(load, **more)], [group], 0)
+    recorder.record([station(load, **more)], [group], 0)
 
 
 def test_the_recorder_keeps_means_and_peaks_of_site_group_and_port(samples, clock):
     recorder = Recorder(samples, clock)
     clock.now_s = START // 60 * 60 + 1
     for load in (2.0, 4.0, 6.0):
-        look(recorder, clock, load, 15)
-    look(recorder, clock, 6.0, 20)
+        record(recorder, clock, load, 15)
+    record(recorder, clock, 6.0, 20)
     for series in (SITE, PORT, Series("group", "a", "7")):
         found = samples.read(series, START - 60, clock.now_s)[1]
         assert [(s.load, s.peak, s.capacity) for s in found] == [(4.0, 6.0, 7.2)]
@@ -184,9 +184,9 @@ def test_the_recorder_keeps_means_and_peaks_of_site_group_and_port(samples, cloc
 def test_the_recorder_says_nothing_of_a_time_that_it_did_not_see(samples, clock):
     recorder = Recorder(samples, clock)
     clock.now_s = START // 60 * 60 + 5
-    look(recorder, clock, 2.0)
-    look(recorder, clock, 2.0, 3_600)
-    look(recorder, clock, 2.0, 60)
+    record(recorder, clock, 2.0)
+    record(recorder, clock, 2.0, 3_600)
+    record(recorder, clock, 2.0, 60)
     found = samples.read(PORT, START - 60, clock.now_s)[1]
     assert max(s.until - s.start for s in found) <= 120
     assert sum(s.until - s.start for s in found) < 300
@@ -194,7 +194,7 @@ def test_the_recorder_says_nothing_of_a_time_that_it_did_not_see(samples, clock)
 
 def test_a_port_out_of_reach_has_no_load(samples, clock):
     recorder = Recorder(samples, clock)
-    look(recorder, clock, 5.0, status="UNREACHABLE")
+    record(recorder, clock, 5.0, status="UNREACHABLE")
     recorder.flush()
     (found,) = samples.read(PORT, START - 60, START + 60)[1]
     assert (found.load, found.peak, found.unknown) == (None, None, 1)
@@ -206,7 +206,7 @@ def test_looks_that_follow_each_other_leave_no_gap(samples, clock, every_s):
     recorder = Recorder(samples, clock)
     clock.now_s = begin_s = START + 7
     for index in range(3_600 // every_s):
-        look(recorder, clock, float(index % 5), every_s)
+        record(recorder, clock, float(index % 5), every_s)
     found = recorder.read(PORT, begin_s, clock.now_s)[1]
     assert found[0].start == begin_s + every_s
     for before, after in pairwise(found):
@@ -218,10 +218,10 @@ def test_looks_that_follow_each_other_leave_no_gap(samples, clock, every_s):
 def test_a_service_that_is_away_leaves_a_gap(samples, clock):
     recorder = Recorder(samples, clock)
     clock.now_s = START + 7
-    look(recorder, clock, 2.0)
-    look(recorder, clock, 2.0, 30)
-    look(recorder, clock, 2.0, 600)
-    look(recorder, clock, 2.0, 60)
+    record(recorder, clock, 2.0)
+    record(recorder, clock, 2.0, 30)
+    record(recorder, clock, 2.0, 600)
+    record(recorder, clock, 2.0, 60)
     found = samples.read(PORT, START, clock.now_s)[1]
     assert len(found) == 2
     assert found[1].start - found[0].until > 500
