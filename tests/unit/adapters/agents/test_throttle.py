@@ -146,9 +146,9 @@ def test_an_agent_that_stops_waits_no_longer(driver: Driver, three: Throttle) ->
     ("change", "words"),
     [
         ({"limit_kw": 0}, "limit_kw: 0 is not a number above 0"),
-        ({"limit_kw": "100"}, "no number above 0"),
-        ({"limit_kw": True}, "no number above 0"),
-        ({"limit_kw": float("inf")}, "no number above 0"),
+        ({"limit_kw": "100"}, "not a number above 0"),
+        ({"limit_kw": True}, "not a number above 0"),
+        ({"limit_kw": float("inf")}, "not a number above 0"),
         ({"limits_kw": 5}, "limits_kw: unknown; remove it"),
         ({"devices": []}, "must be a list of device topics"),
         ({"devices": "campus"}, "must be a list of device topics"),
