@@ -52,7 +52,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """Station id to what the reply says of it. Stations that it leaves out are missing."""
+    """Records of a reply by station id. Stations that it leaves out are missing."""
 
     records: Mapping[str, StationRecord]
 
@@ -155,7 +155,7 @@ class Backend(Protocol):
         """One charging session by its `sessionID`, however old. Raises NotFoundError."""
 
     def shed(self, target: Target, limit: Limit, minutes: float) -> None:
-        """Limit the load of the target for so many minutes (0 = no end). Sent once. The limit of
+        """Limit the load of the target for `minutes` (0 = no end). Sent once. The limit of
         a group is that of each of its stations."""
 
     def clear(self, target: Target) -> None:
@@ -175,7 +175,7 @@ class Backend(Protocol):
         """Go on with other settings (a corrected password, another time limit)."""
 
     def close(self) -> None:
-        """Let go of connections. A closed backend is not used again."""
+        """Close all connections. A closed backend is not used again."""
 
 
 @runtime_checkable
@@ -233,7 +233,7 @@ class DirectBackend(Protocol):
         "connector", "time", "received", "data"}. Returns how to end it."""
 
     def fetch(self, request: Request) -> Reply:
-        """Carry out one planned read, as `Backend` says."""
+        """Carry out one planned read (see `Backend`)."""
 
 
 OPERATIONS = (

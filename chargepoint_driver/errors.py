@@ -45,7 +45,7 @@ __all__ = [
 class ChargePointError(Exception):
     """Root of the tree.
 
-    `message` says what happened, where, and what to do. `service_code` is the reply code or
+    `message`: what happened, where, and what to do. `service_code` is the reply code or
     fault code of the service, None when there was none. `retry_after_s` is the wait that the
     service asked for, None when it named none.
     """

@@ -30,7 +30,7 @@ Value: TypeAlias = str | int | float | bool | dict[str, Any] | None
 class Unreadable:
     """Stands where a reply holds text that is not of the attribute's kind.
 
-    `is_damaged`: characters of the text are lost, so that it is no value of any kind.
+    `is_damaged`: characters of the text are lost, so that it is not a value of any kind.
     """
 
     text: str

@@ -2,7 +2,7 @@
 
 Names, ids, vendor texts and errors of peers may hold anything. Here control characters (C0, C1),
 line separators, marks of direction and invisible characters become escapes, and a cell of a CSV
-is no formula. Every logger of this package is from `get_logger`, every terminal from
+is not a formula. Every logger of this package is from `get_logger`, every terminal from
 `cli.support.console`, every CSV from `csv_text`.
 """
 

@@ -1,6 +1,6 @@
-"""THE table: what can be read and written, where it stands in a reply, and what it means.
+"""Table of all points: what can be read and written, its place in a reply, and its meaning.
 
-`model` says what a row and a call are, `chargepoint` holds the rows of ChargePoint's web
+`model` defines rows and calls, `chargepoint` holds the rows of ChargePoint's web
 services, `ocpp` those of chargers that connect directly, `page` makes the reader's copy in
 docs/reference/points.md. No network, no registry, no cache.
 """

@@ -25,9 +25,8 @@ STATION, PORT, SESSION, ALARM = Scope.STATION, Scope.PORT, Scope.SESSION, Scope.
 
 _DAY_S = 86_400
 
-# The currency of live data is half of the usual poll of 60 s: were it as long as the poll,
-# the reply of one poll would still be current at the next, and every second poll would
-# repeat it.
+# The currency of live data is half of the default poll of 60 s. If both were equal, the reply of
+# one poll would still be current at the next, and every second poll would repeat it.
 CALLS = (
     Call("getStationStatus", (Data.STATUS,), "stationData", Batch.LIST, currency_s=30),
     Call("getLoad", (Data.LOAD,), "stationData", Batch.GROUP, currency_s=30),

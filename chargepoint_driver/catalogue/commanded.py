@@ -1,5 +1,5 @@
-"""The rows that this driver answers itself, whatever the backend: what was commanded, and what
-that and the report of the load come to. Part of LoadRegister."""
+"""Rows that this driver answers itself, whatever the backend: what was commanded, and the status
+by that and the report of the load. Part of LoadRegister."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finding rows of the catalogue by what a registry CSV says."""
+"""Lookup of catalogue rows by the cells of a registry CSV."""
 
 from __future__ import annotations
 

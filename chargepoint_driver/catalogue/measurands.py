@@ -64,7 +64,7 @@ class Measurand:
 
     `field` is its name in samples and views, in its base unit divided by `divisor`. `keeps`: a
     register, known however old it is; anything else is not reported once it is stale.
-    `restarts`: says nothing of the next transaction. `anywhere`: counts from every location.
+    `restarts`: does not count for the next transaction. `anywhere`: counts from every location.
     `point`, `shown` and `unit` are its point, the field of the registers and its unit there
     (base unit divided by `shown_divisor`); '' for no point. `of_lines` is the field of a single
     phase, `line_point` the begin of its points' names.

@@ -1,9 +1,9 @@
 """The rows of chargers that connect directly over OCPP.
 
 Sources: the driver specification (names and registers that are shared with ChargePoint's table),
-its live status (`composite_status` and its neighbours). A path is a place in what
-`backends/ocpp/registers.py` says of a charge point, `Port/…` of a connector. To add a point, add
-a row.
+its live status (`composite_status` and its neighbours). A path is a place in the
+facts that `backends/ocpp/registers.py` makes of a charger, `Port/…` of a connector. To add a
+point, add a row.
 """
 
 from __future__ import annotations

@@ -39,8 +39,8 @@ class AgentConfig(BaseModel):
     ) -> tuple[AgentConfig, list[str]]:
         """(the accounts that are good, what is wrong with the others and the rest)."""
         faults = [f"{source}: unknown key {key!r}; remove it" for key in fields if key not in _KEYS]
-        # Settings of the page and of reports. The agent does not use them, and says where they are
-        # wrong.
+        # Settings of the page and of reports. The agent does not use them, but reports what
+        # is wrong.
         for section in (WebConfig, BillingConfig):
             try:
                 section.from_dict(fields)
@@ -92,7 +92,7 @@ def _read(account: Mapping[str, Any]) -> tuple[AgentAccountConfig | None, list[s
 
 
 def _clash(account: AgentAccountConfig, others: Mapping[str, AgentAccountConfig]) -> str | None:
-    """Return why an account cannot stand beside the others."""
+    """Return why an account conflicts with the others; None if it does not."""
     for name, other in others.items():
         if other.key == account.key:
             # Its calls would be made twice, and the limit of calls per minute not be held; of a

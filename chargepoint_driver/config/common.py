@@ -28,7 +28,7 @@ __all__ = [
     "unknown_key",
 ]
 
-# Keys of the platform driver's own that stand beside ours in a driver config.
+# Keys of a driver config that are the platform driver's own.
 HOST_KEYS = frozenset({"debug", "driver_type", "heart_beat_point", "module", "plugins"})
 
 UNREACHABLE_MINUTES: Any = Field(

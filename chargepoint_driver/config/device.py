@@ -29,5 +29,5 @@ def read_device(fields: Mapping[str, Any], source: str = "driver_config") -> Dev
 
 
 def unknown_backend(backend: object) -> str:
-    """That there is no such backend."""
-    return f"backend: {backend!r} is none; write {' or '.join(BACKENDS)}"
+    """Return the message for an unknown backend."""
+    return f"backend: unknown backend {backend!r}; write {' or '.join(BACKENDS)}"

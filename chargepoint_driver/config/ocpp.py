@@ -1,4 +1,4 @@
-"""OCPP: what the central system may be told. No secrets in faults."""
+"""Configuration of the central system for OCPP. No secrets in faults."""
 
 from __future__ import annotations
 
@@ -250,7 +250,7 @@ class OcppConfig(StreamKeys):
             if not 0 < len(station_id) <= MAX_ID or not station_id.isprintable():
                 raise ValueError(
                     f"a charge point id has 1 to {MAX_ID} printable characters;"
-                    f" {station_id[:40]!r} is none"
+                    f" got {station_id[:40]!r}"
                 )
         return value
 

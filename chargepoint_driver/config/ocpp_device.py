@@ -176,7 +176,7 @@ class OcppDevice(ShedSettings, DeviceKeys):
         else:
             lines += faults_of(OcppAccount, rest, known)
             if own.get("account"):
-                lines.append("account: is of use beside cache_agent only; remove it")
+                lines.append("account: is of use with cache_agent only; remove it")
         if lines:
             raise ConfigurationError("\n".join(f"{source}: {line}" for line in lines))
         device = cls(**own)

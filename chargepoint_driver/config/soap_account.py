@@ -1,7 +1,7 @@
 """ChargePoint's web services: accounts and devices.
 
 `AccountConfig` is what devices share, `DeviceConfig` adds what is a device's own. Secrets are
-read when needed, from where the config says they are, and never shown.
+read when needed, from the place that the config names, and never shown.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class _Account(StreamKeys):
             try:
                 _ = parts.port
             except ValueError:
-                raise ValueError("endpoint names a port that is none") from None
+                raise ValueError("invalid port number") from None
         return value
 
     @field_validator("username")
@@ -187,7 +187,7 @@ class DeviceConfig(ShedSettings, DeviceKeys, _Account):
         if self.cache_agent is None:
             self._check_account()
             if self.account_name is not None:
-                raise ValueError("account: is of use beside cache_agent only; remove it")
+                raise ValueError("account: is of use with cache_agent only; remove it")
         return self
 
     @model_validator(mode="after")
@@ -281,9 +281,9 @@ class AgentAccount(AccountConfig):
         for call, currency_s in value.items():
             if call not in CHARGEPOINT.calls:
                 known = ", ".join(CHARGEPOINT.calls)
-                raise ValueError(f"{call!r} is no call that is read; write one of {known}")
+                raise ValueError(f"unknown call {call!r}; write one of {known}")
             if not 0 <= currency_s < float("inf"):
-                raise ValueError(f"{call}: {currency_s:g} s is no currency; write 0 or more")
+                raise ValueError(f"{call}: the currency must be 0 s or more, got {currency_s:g} s")
         return value
 
 

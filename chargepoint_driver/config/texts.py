@@ -177,7 +177,7 @@ def _of_text(plain: str, at: int) -> tuple[str, str] | None:
 
 
 def _of_message(why: str) -> str:
-    """Return what to do by what the JSON library says."""
+    """Return what to do for a message of the JSON library."""
     return next(
         (cure for part, cure in _CURES if part in why),
         "correct it there; keys and texts stand in double quotes",

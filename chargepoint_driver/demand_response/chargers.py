@@ -50,7 +50,7 @@ class Chargers(Protocol):
         """Give back what was in force before; what failed, by device."""
 
     def close(self) -> None:
-        """Let go of connections. What is held stays until its lease ends."""
+        """Close all connections. Limits stay until their lease ends."""
 
 
 def kept_accounts(command_file: Path) -> Accounts:
@@ -144,14 +144,14 @@ class AccountChargers:
 def measured_of(
     loads: Sequence[float | None], limits: Sequence[tuple[bool, float | None]]
 ) -> Measured:
-    """One look from those at each device: load, and (whether the limit was told, the limit)."""
+    """Sum the readings of all devices: load, and (whether the limit was reported, the limit)."""
     known = [load for load in loads if load is not None]
     held = [kw for _, kw in limits if kw is not None]
-    told = all(is_told for is_told, _ in limits)
+    is_known = all(is_reported for is_reported, _ in limits)
     return Measured(
         load_kw=sum(known) if len(known) == len(loads) else None,
         limit_kw=sum(held) if len(held) == len(limits) else None,
-        is_limited=bool(held) if told else None,
+        is_limited=bool(held) if is_known else None,
         ports=len(loads),
         reporting=len(known),
     )

@@ -58,7 +58,7 @@ class Events:
             self.take(message, now)
 
     def take(self, message: Any, now: datetime) -> str:
-        """Return what becomes of a message: accepted, late, over, cancelled, known (nothing new),
+        """Take a message; return its result: accepted, late, over, cancelled, known (nothing new),
         test (nothing is done), or malformed and why."""
         try:
             if ven_messages.is_of_ven(message) and ven_messages.is_test(message):

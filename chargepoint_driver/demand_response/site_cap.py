@@ -21,7 +21,7 @@ class Cap:
         self._metered_s = self._changed_s = now_s
 
     def meter(self, kw: object, now_s: float) -> bool:
-        """Take a reading in kW; False for what is none."""
+        """Take a reading in kW; return False for an invalid one."""
         if isinstance(kw, bool) or not isinstance(kw, (int, float)) or not math.isfinite(kw):
             return False
         self._building_kw, self._metered_s = float(kw), now_s

@@ -29,7 +29,7 @@ DEFAULTS: dict[str, Any] = {
     "share": 0.5,  # of the load before, allowed while the event lasts
     "hold_seconds": 900,
     "minimum_load_kw": 1.0,  # a port below this is not worth an event
-    "maximum_age_seconds": 120,  # an older reading says nothing about now
+    "maximum_age_seconds": 120,  # an older reading is not used
     "wait_seconds": 600,  # for a busy port
     "lease_seconds": 60,  # an agent that is killed leaves its limit for so long; 0: no lease
     "results_topic": "demand_response/event",
@@ -112,7 +112,7 @@ class DemandResponseAgent(Agent):  # type: ignore[misc]  # the host has no types
         }
 
     def lease(self, device: str, seconds: float) -> None:
-        """Have a limit reverted that is not written again within so many seconds; 0 ends that."""
+        """Have a limit reverted that is not written again within `seconds`; 0 ends that."""
         with suppress(*RPC_ERRORS):  # a device without the point has none
             if self.settings["lease_seconds"]:
                 self.driver("set_point", device, "commandLease", seconds)

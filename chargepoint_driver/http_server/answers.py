@@ -49,7 +49,7 @@ def shown(error: ChargePointError) -> dict[str, Any]:
 
 
 def json_answer(content: object, status: int = 200) -> web.Response:
-    """An answer with this content as JSON. None becomes null; so does a number that is none."""
+    """Return an answer with this content as JSON. None becomes null, and so do NaN and infinity."""
     return web.Response(
         body=msgspec.json.encode(content), status=status, content_type="application/json"
     )
@@ -72,8 +72,8 @@ def refusal(code: str, message: str, status: int, **more: object) -> web.Respons
 
 
 async def read_json(request: web.Request, kind: Any, what: str) -> Any:
-    """The body as that type (see msgspec); nothing counts as {}. Raises InvalidValueError that says
-    where it is wrong."""
+    """Return the body as that type (see msgspec); an empty body counts as {}. Raises
+    InvalidValueError that names what is wrong."""
     text = await request.read()
     try:
         return msgspec.json.decode(text if text.strip() else b"{}", type=kind)
@@ -109,7 +109,7 @@ def answering(
         except Exception as error:  # noqa: BLE001 - logged; the others go on
             if _failures.error("failed_requests", name=request.path, reason=type(error).__name__):
                 _log.exception("%s failed", request.path)
-            return refusal("error", "failed here; the log says why", 500)
+            return refusal("error", "failed here; see the log", 500)
 
     return answer
 

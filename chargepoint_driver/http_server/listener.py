@@ -99,7 +99,7 @@ class Listener:
         self.url = f"{scheme}://{shown}:{self._acceptor.port}"
 
     def _within(self, descriptors_allowed: int) -> ConnectionLimits:
-        """The limits that so many open files allow."""
+        """Return the limits for this number of open files."""
         wanted, share = self._limits, max(8, descriptors_allowed // 4)
         if wanted.max_connections > share:
             _log.warning(

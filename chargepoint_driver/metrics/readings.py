@@ -69,7 +69,7 @@ class AccountReading:
             self.load_w = (self.load_w or 0.0) + load_kw * 1000
 
     def add_limit(self, limit_kw: float | None, ports: int = 1) -> None:
-        """Count a limit in force, of so many ports together; None: it is not known in kW."""
+        """Count a limit in force, of `ports` together; None: it is not known in kW."""
         self.limited += ports
         if limit_kw is not None:
             self.limit_w = (self.limit_w or 0.0) + limit_kw * 1000
@@ -135,7 +135,7 @@ def _unreadable(found: AccountReading) -> AccountReading:
 
 
 def _read_records(found: AccountReading, service: Service, pause: Pause) -> None:
-    """Take the records that the cache holds. What an old one says is not known any more."""
+    """Take the records that the cache holds. The values of an old one are no longer known."""
     statuses, loads = (service.cache.known(data) for data in (Data.STATUS, Data.LOAD))
     found.add_ages("status", (age_s for _, age_s in statuses.values()))
     found.add_ages("load", (age_s for _, age_s in loads.values()))
@@ -151,7 +151,7 @@ def _current(known: tuple[StationRecord, float] | None) -> StationRecord | None:
 
 
 def _gently(rows: Iterable[_Row], pause: Pause) -> Iterator[_Row]:
-    """Yield the rows, with a pause after each 100: whoever serves chargers goes first."""
+    """Yield the rows, with a pause after each 100: serving chargers goes first."""
     for number, row in enumerate(rows, start=1):
         yield row
         if not number % _AT_ONCE:
@@ -163,9 +163,9 @@ def _add_station(
 ) -> None:
     of_status: Mapping[int, Values] = {} if status is None else status.ports
     of_load: Mapping[int, Values] = {} if load is None else load.ports
-    told = [text for values in of_status.values() if (text := values.get("Status"))]
-    if told:
-        found.add_station(any(text != _UNREACHABLE for text in told))
+    statuses = [text for values in of_status.values() if (text := values.get("Status"))]
+    if statuses:
+        found.add_station(any(text != _UNREACHABLE for text in statuses))
     for port in sorted(of_status.keys() | of_load.keys()):
         said, measured = of_status.get(port, {}), of_load.get(port, {})
         # Without a reply the status is not known.

@@ -9,7 +9,7 @@ __all__ = ["RESERVED", "max_accepted", "raise_soft_limit"]
 
 # Kept for the service's calls, the database, command files and logs.
 RESERVED = 64
-# A descriptor above this is of no use to a process, whatever the hard limit says.
+# A descriptor above this is of no use to a process, whatever the hard limit.
 _MAX_WANTED = 1 << 17
 
 

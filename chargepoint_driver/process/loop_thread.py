@@ -1,8 +1,8 @@
 """An asyncio loop on a thread of its own, also where gevent has replaced threads by greenlets.
 
 gevent is never imported here; it is used when it is there and has patched this process. Then
-the thread is a real one, the loop gets the selector that gevent took away, and whoever waits
-for the loop lets other greenlets run meanwhile.
+the thread is a real one, the loop gets the selector that gevent took away, and a greenlet that
+waits for the loop lets others run meanwhile.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class Signal:
 
 
 class _Job:
-    """A coroutine on the loop, and whoever waits for it."""
+    """A coroutine on the loop, and the callers that wait for it."""
 
     def __init__(self, make: Callable[[], Coroutine[Any, Any, Any]], done: Signal) -> None:
         self.make = make

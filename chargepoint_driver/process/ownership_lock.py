@@ -55,7 +55,7 @@ class OwnershipLock:
         return text if text.isdecimal() else ""
 
     def release(self) -> None:
-        """Let go. Safe to call more than once."""
+        """Release the lock. Safe to call more than once."""
         handle, self._handle = self._handle, None
         if handle is not None:
             os.close(handle)

@@ -25,7 +25,7 @@ def _own_errors() -> Iterator[None]:
 
 
 class Cursor(sqlite3.Cursor):
-    """Rows of one statement. Every method raises StoreError, and then has let go of the file."""
+    """Rows of one statement. Every method raises StoreError, and then has released the file."""
 
     def execute(self, sql: str, parameters: Any = (), /) -> Cursor:
         try:

@@ -35,7 +35,7 @@ class _Record(NamedTuple):
 def read_csv(path: Path) -> list[tuple[int, dict[str, Any]]]:
     """Return (line number, row) of each row that is not blank.
 
-    Raises ConfigurationError when the file cannot be read or is no registry.
+    Raises ConfigurationError when the file cannot be read or is not a registry.
     """
     return read_file(path).rows
 
@@ -43,7 +43,7 @@ def read_csv(path: Path) -> list[tuple[int, dict[str, Any]]]:
 def read_file(path: Path) -> RegistryFile:
     """Return the rows of a registry file and what is odd about it.
 
-    Raises ConfigurationError when the file cannot be read or is no registry.
+    Raises ConfigurationError when the file cannot be read or is not a registry.
     """
     text = read_text(path)
     warnings = []

@@ -25,7 +25,7 @@ _KINDS = {
     "dictionary": Kind.DICTIONARY,
 }
 
-# Declared kinds, beside its own, that hold every value of a kind.
+# Other declared kinds that hold every value of a kind.
 _FITS: dict[Kind, frozenset[Kind]] = {
     Kind.STRING: frozenset(),
     Kind.INTEGER: frozenset({Kind.STRING, Kind.FLOAT, Kind.BOOLEAN}),
@@ -233,7 +233,7 @@ class RowChecks:
         if text not in _TRUE | _FALSE:
             self._fault(
                 col.WRITABLE,
-                f"{self._text(col.WRITABLE)!r} is no truth value",
+                f"{self._text(col.WRITABLE)!r} is not a boolean",
                 "write TRUE or FALSE",
             )
             return False
@@ -247,7 +247,7 @@ class RowChecks:
         if text:
             number = _number(text)
             if number is None or not number.is_integer() or number < 1:
-                self._fault(col.PORT, f"{text!r} is no port number", "write 1, 2, … or nothing")
+                self._fault(col.PORT, f"{text!r} is not a port number", "write 1, 2, … or nothing")
                 return None
             port = int(number)
         if attribute is None:
@@ -288,7 +288,7 @@ class RowChecks:
             if given is None or not given.is_integer():
                 self._fault(
                     column,
-                    f"{self._text(column)!r} is no interval",
+                    f"{self._text(column)!r} is not an interval",
                     f"write whole seconds, or use {col.SCRAPE_INTERVAL}",
                 )
         text = self._text(col.SCRAPE_INTERVAL)
@@ -298,7 +298,7 @@ class RowChecks:
         if number is None or number < 1 or not number.is_integer():
             self._fault(
                 col.SCRAPE_INTERVAL,
-                f"{text!r} is no interval",
+                f"{text!r} is not an interval",
                 "write whole seconds, 1 or more, or nothing for the default",
             )
             return None
@@ -312,7 +312,7 @@ class RowChecks:
         if number is None or number < 0:
             self._fault(
                 col.CURRENCY,
-                f"{text!r} is no number of seconds",
+                f"{text!r} is not a number of seconds",
                 "write seconds, 0 or more, or nothing for the default",
             )
             return None

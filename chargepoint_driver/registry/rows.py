@@ -166,7 +166,7 @@ def _check_columns(registry: Registry, source: str, rows: list[Mapping[str, Any]
         return
     for given, meant in col.misspelt(names).items():
         registry.warnings.append(
-            Finding(source, 1, given, "is no column of a registry", f"did you mean {meant!r}?")
+            Finding(source, 1, given, "is not a column of a registry", f"did you mean {meant!r}?")
         )
     if col.POINT_NAME not in names:
         registry.warnings.append(

@@ -21,7 +21,7 @@ _TINY = 1e-6
 # A current from which a phase counts as used, and one below which it does not, A.
 _USED_A = 2.0
 _UNUSED_A = 0.5
-# A load beside ours counts for so long after it was measured: meters do not measure at one time.
+# Another load counts for this time after it was measured: meters do not measure at one time.
 _MEMORY_S = 30.0
 # A raise below this, or within this time of the last limit, is not worth a write to a charger.
 _MIN_RAISE_A = 1.0

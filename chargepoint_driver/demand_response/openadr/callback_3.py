@@ -19,8 +19,8 @@ PATH = "/openadr3/notifications"
 
 
 class Callback:
-    """The listener for a VTN's notifications. One of them wakes the poll, and is believed no
-    further: what it says is read from the VTN."""
+    """The listener for a VTN's notifications. One of them only wakes the poll: its
+    content is read from the VTN."""
 
     def __init__(self, config: VtnConfig, token: str, woken: asyncio.Event) -> None:
         host, _, port = str(config.callback_listen).rpartition(":")

@@ -123,7 +123,7 @@ class Client3:
         self._problem = problem
 
     async def opted(self, event_id: str) -> None:
-        """OpenADR 3 has no opt message: the reports' OPERATING_STATE says it."""
+        """Do nothing: OpenADR 3 has no opt message, the reports' OPERATING_STATE has the opt."""
 
     # ---- events --------------------------------------------------------------------------
 

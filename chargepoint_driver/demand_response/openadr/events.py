@@ -1,4 +1,4 @@
-"""Events of every VTN, and the limit that they come to at a time. Pure: time is passed in."""
+"""Events of every VTN, and the limit that follows from them at a time. Pure: time is passed in."""
 
 from __future__ import annotations
 

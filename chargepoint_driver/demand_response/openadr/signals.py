@@ -146,7 +146,7 @@ def to_ask(
 
 
 def resolve(ask: Ask, facts: Facts) -> float | None:
-    """The limit in kW that an ask comes to; None: no limit. Raises UnresolvableSignalError."""
+    """Return the limit of a signal in kW; None: no limit. Raises UnresolvableSignalError."""
     limit = _limit(ask, facts)
     if limit is None:
         return None

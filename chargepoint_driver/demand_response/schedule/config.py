@@ -101,7 +101,7 @@ class _Span(_Model):
     def _is_some_time(self) -> _Span:
         if self.from_ in (self.until, "24:00"):
             raise ValueError(
-                f"from {self.from_} until {self.until} is no time at all; a whole day is "
+                f"from {self.from_} until {self.until} is an empty time; a whole day is "
                 "from 00:00 until 24:00"
             )
         return self

@@ -125,7 +125,7 @@ class AccountDevices:
 
     def hold(self, device: Any, kw: float, *, lease_s: float) -> None:
         account, where = _split(device)
-        # `limit` releases at the rated power. A port under a circuit is always told its limit.
+        # `limit` releases at the rated power. A port under a circuit always gets its limit.
         point = {"attribute": "limit" if lease_s else "allowedLoad", **where}
         options: dict[str, Any] = (
             {"command_lease": lease_s} if lease_s else {"shed_on_write": True, "shed_duration": 0}

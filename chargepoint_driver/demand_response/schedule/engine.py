@@ -26,7 +26,7 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Period:
-    """A time with one limit. `kw` None: no limit. `reason` says what asks for it."""
+    """A time with one limit. `kw` None: no limit. `reason`: what asks for it."""
 
     start: datetime
     end: datetime

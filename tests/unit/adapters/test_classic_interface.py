@@ -207,7 +207,7 @@ def test_classic_configuration_faults_come_all_at_once(
     content = device(sim, "1:34001", [row(Attribute_Name="portLaod"), row(Port="x")])
     with pytest.raises(ValueError, match="portLaod") as caught:
         classic.Interface(vip=None).configure(content["driver_config"], content["registry_config"])
-    assert "'x' is no port number" in str(caught.value)
+    assert "'x' is not a port number" in str(caught.value)
     with pytest.raises(ValueError, match="cache_agent"):
         classic.Interface(vip=None).configure(
             {**content["driver_config"], "cache_agent": "x"}, content["registry_config"]

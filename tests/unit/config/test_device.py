@@ -94,7 +94,7 @@ BAD = [
     ({"endpoint": "webservices.chargepoint.com"}, "endpoint: endpoint must be a full URL"),
     ({"endpoint": "ftp://host/"}, "endpoint: "),
     ({"endpoint": "http://["}, "endpoint: "),
-    ({"endpoint": "http://host:99999/"}, "endpoint: endpoint names a port that is none"),
+    ({"endpoint": "http://host:99999/"}, "endpoint: invalid port number"),
     ({"endpoint": "https://me:s3cr3t@host/"}, "endpoint must not hold credentials"),
     ({"username": ""}, "username"),
     ({"username": " "}, "username: must be printable text"),

@@ -22,7 +22,7 @@ def test_the_backend_decides_what_a_device_is():
     assert isinstance(
         read_device({"stationID": "1:1", "username": "u", "password_env": "P"}), DeviceConfig
     )
-    with pytest.raises(ConfigurationError, match="'occp' is none; write chargepoint or ocpp"):
+    with pytest.raises(ConfigurationError, match="unknown backend 'occp'; write chargepoint or ocpp"):
         read_device({**GOOD, "backend": "occp"})
 
 
@@ -58,7 +58,7 @@ def test_every_fault_at_once_with_its_cure():
         "unknown key 'charge_points.CP1.password_en'; did you mean 'password_env'?",
         "listen: must be address:port",
         "shed_duration:",
-        "account: is of use beside cache_agent only",
+        "account: is of use with cache_agent only",
     ):
         assert any(words in line for line in lines), words
     assert "SECRET" not in str(caught.value)

@@ -79,7 +79,7 @@ CSVS: dict[str, tuple[str | bytes, int | None, tuple[str, ...]]] = {
     ),
     "a misspelt column": (
         csv(head=HEAD.replace("Writable", "Writeable")),
-        3, ("Writeable: is no column of a registry", "did you mean 'Writable'?"),
+        3, ("Writeable: is not a column of a registry", "did you mean 'Writable'?"),
     ),
     "no rows": (csv("", head=HEAD), None, ("no row", "add rows")),
     "a slash": (renamed("Bay 2/Load"), None, ("row 2", "slash", "use a dot")),
@@ -91,7 +91,7 @@ CSVS: dict[str, tuple[str | bytes, int | None, tuple[str, ...]]] = {
     "twice": (csv(*ROWS, ROWS[0]), 3, ("used by row 2 too", "another name")),
     "the host's interval in words": (
         csv(*(row + ",1 min" for row in ROWS), head=HEAD + ",interval"),
-        None, ("row 2: interval: '1 min' is no interval", "Scrape Interval"),
+        None, ("row 2: interval: '1 min' is not an interval", "Scrape Interval"),
     ),
     "the host's interval as text": (
         csv(*(row + ",60.0" for row in ROWS), head=HEAD + ",interval"), 3, ()

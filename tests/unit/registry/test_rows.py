@@ -164,7 +164,7 @@ def test_an_attribute_of_the_station_is_the_same_for_all_ports(device_port):
 @pytest.mark.parametrize("text", ["x", "0", "-1", "1.5"])
 def test_what_is_no_port_is_a_fault_of_any_attribute(text):
     (fault,) = of(row("orgID", STATION, port=text)).faults
-    assert "is no port number" in fault.problem
+    assert "is not a port number" in fault.problem
 
 
 def test_devices_that_share_a_registry_share_no_station_or_source():

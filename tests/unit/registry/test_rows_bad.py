@@ -36,7 +36,7 @@ BAD = {
     "no port for a load": (row(port=""), "port", "belongs to a port", "or use stationLoad"),
     "writable": (row(writable="TRUE"), "writable", "portLoad can only be read", "write FALSE"),
     "no truth value": (
-        row(writable="maybe"), "writable", "'maybe' is no truth value", "write TRUE or FALSE"),
+        row(writable="maybe"), "writable", "'maybe' is not a boolean", "write TRUE or FALSE"),
     "unknown type": (
         row(type="double"), "type", "unknown type 'double'",
         "write one of string, str, int, integer, float, bool, boolean, datetime, dictionary"),
@@ -45,15 +45,15 @@ BAD = {
 }  # fmt: skip
 for text in ("one", "0", "-1", "1.5", "１", "²", "1_0", "nan", "inf", "1e999", "1,2"):
     BAD[f"port {text}"] = (
-        row(port=text), "port", f"{text!r} is no port number", "write 1, 2, … or nothing",
+        row(port=text), "port", f"{text!r} is not a port number", "write 1, 2, … or nothing",
     )  # fmt: skip
 for text in ("fast", "0", "-5", "0.5", "６０", "inf", "nan", "60s", "1_000"):
     BAD[f"interval {text}"] = (
-        row(interval=text), "interval", f"{text!r} is no interval", "write whole seconds",
+        row(interval=text), "interval", f"{text!r} is not an interval", "write whole seconds",
     )  # fmt: skip
 for text in ("old", "-1", "inf", "nan", "３０", "30 s"):
     BAD[f"currency {text}"] = (
-        row(currency=text), "currency", f"{text!r} is no number of seconds", "write seconds",
+        row(currency=text), "currency", f"{text!r} is not a number of seconds", "write seconds",
     )  # fmt: skip
 
 

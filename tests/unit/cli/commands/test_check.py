@@ -32,7 +32,7 @@ def test_every_fault_of_every_file_is_listed_at_once(run, registry, device, tmp_
         f"{bad}: row 2: Attribute Name: unknown attribute 'portLaod'; did you mean 'portLoad'?",
         f"{bad}: row 3: Register Name: ",
         f"{bad}: row 3: Type: unknown type 'text'",
-        f"{bad}: row 3: Port #: 'x' is no port number",
+        f"{bad}: row 3: Port #: 'x' is not a port number",
         f"{bad}: row 3: Scrape Interval: '0'",
         f"{bad}: row 3: Currency: '-1'",
         "station.config: driver_config: region: ",
