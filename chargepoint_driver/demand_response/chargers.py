@@ -23,7 +23,7 @@ _STEPS = 10
 
 @dataclass(frozen=True)
 class Measured:
-    """One look at the devices together, in kW. None: not every device reported it.
+    """One reading of the devices together, in kW. None: not every device reported it.
 
     `limit_kw`: what they are held to, None also where nothing holds one of them, which
     `is_limited` tells apart (None: not known). `ports`, `reporting`: devices in all, and those

@@ -48,7 +48,7 @@ _SEPARATORS = {";": ";", "\t": "tabs", "|": "|"}
 
 
 def stripped(value: Any) -> Any:
-    """Return a cell without blanks and invisible marks around its text; any other value as it is."""
+    """Return a cell without blanks and marks around its text; any other value as it is."""
     if not isinstance(value, str):
         return value
     value = value.strip()

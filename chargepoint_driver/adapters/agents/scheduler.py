@@ -27,7 +27,7 @@ from chargepoint_driver.adapters.agents.throttle import (
     lacks_point,
 )
 from chargepoint_driver.demand_response.schedule import ScheduleConfig
-from chargepoint_driver.demand_response.schedule.devices import LOOK_POINTS, Look
+from chargepoint_driver.demand_response.schedule.devices import READING_POINTS, PortReading
 from chargepoint_driver.demand_response.schedule.runner import Scheduler
 from chargepoint_driver.errors import (
     ChargePointError,
@@ -53,14 +53,14 @@ class PlatformDevices:
         self._leased: dict[str, bool] = {}
         self._has_limit: dict[str, bool] = {}
 
-    def look(self, device: Any) -> Look:
-        topics = [f"{device}/{name}" for name in LOOK_POINTS]
+    def read(self, device: Any) -> PortReading:
+        topics = [f"{device}/{name}" for name in READING_POINTS]
         values, errors = self._call("get_multiple_points", topics)
         # Some hosts name them with `devices/` in front.
         found = {topic.rpartition("/")[2]: value for topic, value in values.items()}
         if "Status" not in found:
             raise TransientError(f"{device}: Status is not reported: {str(errors)[:200]}")
-        return Look.of(found)
+        return PortReading.of(found)
 
     def hold(self, device: Any, kw: float, *, lease_s: float) -> None:
         self._lease(device, lease_s)
@@ -176,7 +176,7 @@ class SchedulerAgent(Agent):  # type: ignore[misc]  # the host has no types
             self._subscribe(topic, take)
         while not self._stopping.is_set():
             try:
-                scheduler.look()
+                scheduler.run_due()
             except ChargePointError as error:
                 _log.error("%s; tried again", error)
             self._woken.wait(config.look_seconds)

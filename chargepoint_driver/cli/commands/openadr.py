@@ -159,7 +159,7 @@ async def _serve(config: Any, chargers: Any, signals: Any, ready: dict[str, Any]
 
     loop = asyncio.get_running_loop()
     bridged = ready is None
-    agent = OpenAdrAgent(config, chargers, chargers.tell if bridged else lambda _status: None)
+    agent = OpenAdrAgent(config, chargers, chargers.publish if bridged else lambda _status: None)
     if bridged:
         chargers.listen(lambda: loop.call_soon_threadsafe(agent.stop))
     else:

@@ -124,7 +124,7 @@ def _run(scheduler: Scheduler, look_s: float, signals: EndSignals) -> None:
     def work() -> None:
         try:
             while True:
-                scheduler.look()
+                scheduler.run_due()
                 if stop.wait(look_s):
                     return
         except BaseException as error:  # noqa: BLE001 - raised on the main thread
@@ -151,7 +151,7 @@ def _words(period: dict[str, Any]) -> str:
 class _NoDevices:
     """Devices of a schedule that is only shown."""
 
-    def look(self, device: Any) -> Any:
+    def read(self, device: Any) -> Any:
         raise NotImplementedError
 
     def hold(self, device: Any, kw: float, *, lease_s: float) -> None:

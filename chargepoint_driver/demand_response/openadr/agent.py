@@ -34,19 +34,19 @@ class Client(Protocol):
 
 
 class OpenAdrAgent:
-    """Runs until `stop` is called. `tell` takes the status whenever it changes."""
+    """Runs until `stop` is called. `publish` takes the status whenever it changes."""
 
     def __init__(
         self,
         config: OpenAdrConfig,
         chargers: Chargers,
-        tell: Callable[[dict[str, Any]], None] = lambda _status: None,
+        publish: Callable[[dict[str, Any]], None] = lambda _status: None,
     ) -> None:
         self.config = config
         self.ven = Ven(config)
         self._chargers = chargers
-        self._tell = tell
-        self._told: dict[str, Any] | None = None
+        self._publish = publish
+        self._published: dict[str, Any] | None = None
         self._stopping = asyncio.Event()
         self._is_open = True
         self._written: tuple[float | None, float] | None = None
@@ -65,10 +65,10 @@ class OpenAdrAgent:
             asyncio.create_task(client.run(), name=name) for name, client in self.clients.items()
         ]
         try:
-            if self.ven.held and self.config.on_start == "release":
+            if self.ven.is_limiting and self.config.on_start == "release":
                 await self._write(None)
             while not self._stopping.is_set():
-                await self._look()
+                await self._run_once()
                 await _wait(self._stopping, self.config.look_seconds)
             if self.config.on_stop == "release":
                 await self._give_back()
@@ -82,7 +82,7 @@ class OpenAdrAgent:
                     _log.error("a VTN's client failed: %r", error)
             self.ven.close()
 
-    async def _look(self) -> None:
+    async def _run_once(self) -> None:
         for vtn, event_id in self.ven.reread_opts():
             client = self.clients.get(vtn)
             if client is not None:
@@ -93,20 +93,20 @@ class OpenAdrAgent:
         try:
             measured = await self._measure()
             if measured is not None:
-                self.ven.look(measured)
-        # A look that fails must not end what renews the lease.
+                self.ven.add_reading(measured)
+        # A reading that fails must not end what renews the lease.
         except Exception:  # noqa: BLE001 - whatever it is
             _log.exception("the chargers cannot be looked at")
         if self._stopping.is_set():
             return
         decision = self.ven.decide()
-        if decision.kw is not None or self.ven.held:
+        if decision.kw is not None or self.ven.is_limiting:
             await self._write(decision.kw)
         status = self.ven.status()
-        if status != self._told:
-            self._told = status
-            self.ven.note("status", {"at": self.ven.now().isoformat(), **status})
-            self._tell(status)
+        if status != self._published:
+            self._published = status
+            self.ven.set_fact("status", {"at": self.ven.now().isoformat(), **status})
+            self._publish(status)
 
     async def _measure(self) -> Measured | None:
         """Look at the chargers. None where the agent stops meanwhile: the release does not wait
@@ -125,12 +125,12 @@ class OpenAdrAgent:
         """Release what is held, and try again until it is done or the limit is over."""
         loop = asyncio.get_running_loop()
         end = loop.time() + _STOP_LIMIT_S
-        while self.ven.held and loop.time() < end:
+        while self.ven.is_limiting and loop.time() < end:
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._write(None), end - loop.time())
-            if self.ven.held:
+            if self.ven.is_limiting:
                 await asyncio.sleep(_RETRY_S)
-        if self.ven.held:
+        if self.ven.is_limiting:
             lease_s = self.config.lease_seconds
             until = f"its lease of {lease_s:g} seconds ends" if lease_s else "the next start"
             _log.error("the chargers did not take the release: the limit stays until %s", until)
@@ -144,7 +144,7 @@ class OpenAdrAgent:
             if written_kw == kw and now - written_s < renew_s:
                 return
         if kw is not None:
-            self.ven.held = True  # Noted first: a killed agent has to give it back.
+            self.ven.is_limiting = True  # Noted first: a killed agent has to give it back.
         try:
             if kw is None:
                 failed = await _on_thread(self._chargers.release)
@@ -158,7 +158,7 @@ class OpenAdrAgent:
         self.ven.failed = failed
         self._written = (kw, now)
         if kw is None and not failed:
-            self.ven.held = False
+            self.ven.is_limiting = False
             self._written = None
 
 

@@ -77,7 +77,7 @@ class BridgeChargers:
     def close(self) -> None:
         """Nothing to close: the pipes are the process's own."""
 
-    def tell(self, status: dict[str, Any]) -> None:
+    def publish(self, status: dict[str, Any]) -> None:
         """Hand the status to the parent."""
         self._write({"status": status})
 

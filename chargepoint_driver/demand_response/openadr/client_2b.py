@@ -121,7 +121,7 @@ class Client2b:
         if not client.registration_id or not client.ven_id:
             client.registration_id = None
             raise RequestFailedError("the registration is refused")
-        self._ven.note(f"ven_id/{self._name}", client.ven_id)
+        self._ven.set_fact(f"ven_id/{self._name}", client.ven_id)
         self._offer_at = self._ven.now()
         kind, payload = await client.request_event()
         self._is_registered = True
@@ -236,11 +236,11 @@ class Client2b:
 
     async def opted(self, event_id: str) -> None:
         """Tell the VTN what the operator decided about an event."""
-        event = self._ven.book.events.get((self._name, event_id))
+        event = self._ven.event_list.events.get((self._name, event_id))
         if event is None or self._client is None or not self._client.registration_id:
             return
         descriptor = {"event_id": event_id, "modification_number": int(event.modification or 0)}
-        opts_in = self._ven.book.takes_part(event)
+        opts_in = self._ven.event_list.takes_part(event)
         try:
             await self._answer("0", [_answer(descriptor, "0", opts_in, 200)])
         except RequestFailedError as error:

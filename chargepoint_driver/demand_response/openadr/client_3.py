@@ -182,7 +182,7 @@ class Client3:
         """Report each interval that is over of each event that lasts, or did until now."""
         now = self._ven.now()
         every = timedelta(seconds=self._ven.config.report_seconds)
-        for event in list(self._ven.book.events.values()):
+        for event in list(self._ven.event_list.events.values()):
             if event.vtn != self._name or not event.intervals or event.refused:
                 continue
             key = f"reported/{self._name}/{event.id}"
@@ -198,13 +198,13 @@ class Client3:
                     event,
                     self._ven.performance(since, until),
                     self._ven.config.ven_name,
-                    self._ven.book.takes_part(event),
+                    self._ven.event_list.takes_part(event),
                 )
                 if body is not None:
                     await self._ask(session, "POST", "reports", json=body)
                 since = until
                 self._reported[key] = since
-                self._ven.note(key, since.isoformat())
+                self._ven.set_fact(key, since.isoformat())
             if event.cancelled:
                 self._reported[key] = now
 

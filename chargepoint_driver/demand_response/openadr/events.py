@@ -16,7 +16,7 @@ from chargepoint_driver.demand_response.openadr.signals import (
     resolve,
 )
 
-__all__ = ["LOWEST_RANK", "Decision", "Event", "EventBook", "Interval", "Key", "Taken"]
+__all__ = ["LOWEST_RANK", "Decision", "Event", "EventList", "Interval", "Key", "Taken"]
 
 LOWEST_RANK = 1_000_000
 MAX_EVENTS = 1_000
@@ -110,7 +110,7 @@ class Decision:
     problems: Mapping[Key, str] = field(default_factory=dict)
 
 
-class EventBook:
+class EventList:
     """The events that are known. `opts`: what the operator decided about single events."""
 
     def __init__(self, ven: str, *, act_on_tests: bool = False, opts_in: bool = True) -> None:

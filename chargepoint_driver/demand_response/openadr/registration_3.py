@@ -43,7 +43,7 @@ class Registration:
         known = self._ven.fact(fact)
         if known is None:
             known = secrets.token_urlsafe(32)
-            self._ven.note(fact, known)
+            self._ven.set_fact(fact, known)
         return str(known)
 
     async def register(self) -> None:
@@ -55,7 +55,7 @@ class Registration:
         ours = [each for each in _objects(found, "vens") if each.get("venName") == name]
         ven = ours[0] if ours else await self._make("vens", {"venName": name}, "VEN_VEN_REQUEST")
         ven_id = str(ven["id"])
-        self._ven.note(f"ven_id/{self._name}", ven_id)
+        self._ven.set_fact(f"ven_id/{self._name}", ven_id)
         known = {each.get("resourceName") for each in ven.get("resources") or []}
         if name not in known:
             await self._make_resource(ven_id, name)

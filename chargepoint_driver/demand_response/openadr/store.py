@@ -79,7 +79,7 @@ class Store:
         row = self._base.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
         return default if row is None else json.loads(row[0])
 
-    def note(self, name: str, value: Any) -> None:
+    def set_fact(self, name: str, value: Any) -> None:
         with self._base:
             self._base.execute(
                 "INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, json.dumps(value))

@@ -35,26 +35,26 @@ class Telemetry:
 
     def __init__(self, max_gap_s: float) -> None:
         self._max_gap = timedelta(seconds=max_gap_s)
-        self._looks: deque[tuple[datetime, Measured]] = deque()
+        self._readings: deque[tuple[datetime, Measured]] = deque()
 
-    def add(self, at: datetime, look: Measured) -> tuple[float, float] | None:
+    def add(self, at: datetime, reading: Measured) -> tuple[float, float] | None:
         """Take a look; (load in kW, seconds) that the one before has counted for, None where
         that is not known."""
         done = None
-        if self._looks:
-            before_at, before = self._looks[-1]
+        if self._readings:
+            before_at, before = self._readings[-1]
             if at <= before_at:
                 return None
             if before.load_kw is not None:
                 done = before.load_kw, min(at - before_at, self._max_gap).total_seconds()
-        self._looks.append((at, look))
-        while self._looks[0][0] < at - _KEPT:
-            self._looks.popleft()
+        self._readings.append((at, reading))
+        while self._readings[0][0] < at - _KEPT:
+            self._readings.popleft()
         return done
 
     @property
     def latest(self) -> tuple[datetime, Measured] | None:
-        return self._looks[-1] if self._looks else None
+        return self._readings[-1] if self._readings else None
 
     def mean_load_kw(self, start: datetime, end: datetime) -> float | None:
         return self.window(start, end).load_kw
@@ -65,21 +65,21 @@ class Telemetry:
         load = limit = headroom = 0.0
         covered = limited = 0.0
         last: Measured | None = None
-        looks = list(self._looks)
-        for index, (at, look) in enumerate(looks):
-            until = looks[index + 1][0] if index + 1 < len(looks) else end
+        readings = list(self._readings)
+        for index, (at, reading) in enumerate(readings):
+            until = readings[index + 1][0] if index + 1 < len(readings) else end
             until = min(until, at + self._max_gap, end)
             seconds = (until - max(at, start)).total_seconds()
             if seconds <= 0:
                 continue
-            last = look
-            if look.load_kw is not None:
+            last = reading
+            if reading.load_kw is not None:
                 covered += seconds
-                load += look.load_kw * seconds
-                if look.limit_kw is not None:
+                load += reading.load_kw * seconds
+                if reading.limit_kw is not None:
                     limited += seconds
-                    limit += look.limit_kw * seconds
-                    headroom += (look.limit_kw - look.load_kw) * seconds
+                    limit += reading.limit_kw * seconds
+                    headroom += (reading.limit_kw - reading.load_kw) * seconds
         is_known = length > 0 and covered >= _MIN_COVERED * length
         is_held = length > 0 and limited >= _MIN_COVERED * length
         mean = load / covered if is_known else None

@@ -10,7 +10,7 @@ from typing import Any
 from chargepoint_driver.demand_response.chargers import Measured
 from chargepoint_driver.demand_response.openadr.baseline import LOOK_BACK_DAYS, baseline_kw
 from chargepoint_driver.demand_response.openadr.config import OpenAdrConfig
-from chargepoint_driver.demand_response.openadr.events import Decision, Event, EventBook, Key, Taken
+from chargepoint_driver.demand_response.openadr.events import Decision, Event, EventList, Key, Taken
 from chargepoint_driver.demand_response.openadr.signals import Facts
 from chargepoint_driver.demand_response.openadr.store import Store
 from chargepoint_driver.demand_response.openadr.telemetry import Telemetry, Window
@@ -47,12 +47,12 @@ class Ven:
         self.config = config
         self.now = now
         self._store = Store(config.state_file)
-        self.book = EventBook(
+        self.event_list = EventList(
             config.ven_name, act_on_tests=config.test_events == "act", opts_in=config.opt == "in"
         )
         for event in self._store.events():
-            self.book.events[event.key] = event
-        self.book.opts.update(self._store.opts())
+            self.event_list.events[event.key] = event
+        self.event_list.opts.update(self._store.opts())
         self.telemetry = Telemetry(max_gap_s=3 * config.look_seconds)
         self.decision = Decision()
         self.failed: list[str] = []
@@ -70,41 +70,41 @@ class Ven:
 
     def take(self, event: Event) -> Taken:
         """An event came from its VTN. It is in the file before it counts."""
-        taken = self.book.take(event, self.now())
-        known = self.book.events.get(event.key)
+        taken = self.event_list.take(event, self.now())
+        known = self.event_list.events.get(event.key)
         if known is not None and taken.outcome != "known":
             self._store.keep(known)
             self._say(known, taken)
         return taken
 
     def keep_only(self, vtn: str, ids: Iterable[str]) -> None:
-        for event in self.book.keep_only(vtn, ids, self.now()):
-            cancelled = self.book.events[event.key]
+        for event in self.event_list.keep_only(vtn, ids, self.now()):
+            cancelled = self.event_list.events[event.key]
             self._store.keep(cancelled)
             self._say(cancelled, Taken("cancelled", True))
 
     def opt(self, key: Key, opts_in: bool) -> None:
         """The operator's decision about one event."""
-        self.book.opts[key] = opts_in
+        self.event_list.opts[key] = opts_in
         self._store.opt(key, opts_in)
 
     def reread_opts(self) -> list[Key]:
         """Take over what another process wrote into the file; the events that changed."""
         opts = self._store.opts()
-        changed = [key for key, opts_in in opts.items() if self.book.opts.get(key) != opts_in]
-        self.book.opts.update(opts)
+        changed = [key for key, opts_in in opts.items() if self.event_list.opts.get(key) != opts_in]
+        self.event_list.opts.update(opts)
         return changed
 
     def decide(self) -> Decision:
         """The limit that applies now."""
         now = self.now()
         self._note_expected(now)
-        self.decision = self.book.decide(now, self._facts_of)
+        self.decision = self.event_list.decide(now, self._facts_of)
         for key, problem in self.decision.problems.items():
             if self._logged.get(key) != problem:
                 self._logged[key] = problem
                 _log.error("event %s cannot be carried out: %s", key[1], problem)
-        old = self.book.forget(now)
+        old = self.event_list.forget(now)
         if old:
             self._store.drop(old)
         return self.decision
@@ -122,18 +122,18 @@ class Ven:
 
     def _note_expected(self, now: datetime) -> None:
         """Keep the load before an event that begins, for signals that are relative to it."""
-        for event, _ in self.book.lasting(now):
+        for event, _ in self.event_list.lasting(now):
             name = _name(event)
             if name not in self._expected:
                 load = self.telemetry.mean_load_kw(event.start - _BEFORE, event.start)
                 latest = self.telemetry.latest
-                if load is None and latest is not None and not self.held:
+                if load is None and latest is not None and not self.is_limiting:
                     load = latest[1].load_kw
-                if load is None and self.held:
+                if load is None and self.is_limiting:
                     continue
                 self._expected[name] = load
-                self._store.note("expected_kw", self._expected)
-        gone = self._expected.keys() - {_name(event) for event in self.book.events.values()}
+                self._store.set_fact("expected_kw", self._expected)
+        gone = self._expected.keys() - {_name(event) for event in self.event_list.events.values()}
         for name in gone:
             del self._expected[name]
 
@@ -144,37 +144,37 @@ class Ven:
             "event %s of %s: %s, opted %s%s", event.id, event.vtn, taken.outcome, opted, why
         )
 
-    # ---- what is held ----------------------------------------------------------------------
+    # ---- the limit -------------------------------------------------------------------------
 
     @property
-    def held(self) -> bool:
+    def is_limiting(self) -> bool:
         """Return True if a limit of ours may be in force, also of an earlier run."""
         return bool(self._store.fact("held", False))
 
-    @held.setter
-    def held(self, is_held: bool) -> None:
-        if self.held != is_held:
-            self._store.note("held", is_held)
+    @is_limiting.setter
+    def is_limiting(self, is_limiting: bool) -> None:
+        if self.is_limiting != is_limiting:
+            self._store.set_fact("held", is_limiting)
 
-    def look(self, measured: Measured) -> None:
-        """Take one look at the chargers."""
+    def add_reading(self, measured: Measured) -> None:
+        """Add one reading of the chargers."""
         now = self.now()
         done = self.telemetry.add(now, measured)
         if done is not None:
             is_event = any(
                 event.start <= now and (event.end is None or now < event.end)
-                for event in self.book.events.values()
+                for event in self.event_list.events.values()
                 if not event.cancelled and event.intervals and not event.test
             )
-            self._store.add_load(now, done[0], done[1], is_event or self.held)
+            self._store.add_load(now, done[0], done[1], is_event or self.is_limiting)
 
     # ---- VTNs ------------------------------------------------------------------------------
 
     def fact(self, name: str, default: Any = None) -> Any:
         return self._store.fact(name, default)
 
-    def note(self, name: str, value: Any) -> None:
-        self._store.note(name, value)
+    def set_fact(self, name: str, value: Any) -> None:
+        self._store.set_fact(name, value)
 
     def reached(self, vtn: str) -> None:
         lost = self.unreachable.pop(vtn, None)
@@ -203,7 +203,7 @@ class Ven:
         event = next(
             (
                 event
-                for event in self.book.events.values()
+                for event in self.event_list.events.values()
                 if event.intervals
                 and event.start < end
                 and (event.end is None or event.end > start)
@@ -226,7 +226,7 @@ class Ven:
         return {
             "limit_kw": self.decision.kw,
             "reason": self.decision.reason,
-            "held": self.held,
+            "held": self.is_limiting,
             "failed": list(self.failed),
             "problems": {key[1]: text for key, text in self.decision.problems.items()},
             "load_kw": None if latest is None else latest[1].load_kw,
@@ -246,14 +246,16 @@ class Ven:
                 {
                     "vtn": event.vtn,
                     "id": event.id,
-                    "status": self.book.status(event, now) if event.intervals else "cancelled",
+                    "status": self.event_list.status(event, now)
+                    if event.intervals
+                    else "cancelled",
                     "start": event.start.isoformat() if event.intervals else None,
                     "end": event.end.isoformat() if event.intervals and event.end else None,
-                    "opt": "in" if self.book.takes_part(event) else "out",
+                    "opt": "in" if self.event_list.takes_part(event) else "out",
                     "test": event.test,
                     "refused": event.refused or None,
                 }
-                for event in self.book.events.values()
+                for event in self.event_list.events.values()
             ],
         }
 

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.service import Accounts
 
-__all__ = ["LOOK_POINTS", "AccountDevices", "Devices", "Look", "key_of"]
+__all__ = ["READING_POINTS", "AccountDevices", "Devices", "PortReading", "key_of"]
 
-LOOK_POINTS = (
+READING_POINTS = (
     "Status",
     "portLoad",
     "shedState",
@@ -32,7 +32,7 @@ _PORT_STATUS = "StationStatusRegister"
 
 
 @dataclass(frozen=True)
-class Look:
+class PortReading:
     """Reported state of a port. None: not reported; `is_active` None: out of reach.
 
     `currents`: A of the port's own lines 1 to 3. `session`: the one that runs. `booted`: changes
@@ -49,8 +49,8 @@ class Look:
     limit_kw: float | None = None
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Look:
-        """Return the look of a port's points by attribute."""
+    def of(cls, values: Mapping[str, Any]) -> PortReading:
+        """Return the reading of a port's points by attribute."""
         status = values.get("Status")
         is_active = {"INUSE": True, "AVAILABLE": False}.get(str(status))
         lines = {n: _number(values.get(f"currentL{n}")) for n in (1, 2, 3)}
@@ -72,7 +72,7 @@ class Look:
 class Devices(Protocol):
     """Ports, stations and groups. Every method may wait, and raises ChargePointError."""
 
-    def look(self, device: Any) -> Look:
+    def read(self, device: Any) -> PortReading:
         """Return what a port reports."""
 
     def hold(self, device: Any, kw: float, *, lease_s: float) -> None:
@@ -113,15 +113,15 @@ class AccountDevices:
                 '"port": 1}} or {{"group": "garage"}}'
             )
 
-    def look(self, device: Any) -> Look:
+    def read(self, device: Any) -> PortReading:
         account, where = _split(device)
         table = self._accounts.tables()
         rows = table[account] if account in table else next(iter(table.values()))
-        points = {name: {"attribute": name, **where} for name in LOOK_POINTS if rows.named(name)}
+        points = {name: {"attribute": name, **where} for name in READING_POINTS if rows.named(name)}
         # At ChargePoint's service a station has a Status too, in another register.
         if rows.find(_PORT_STATUS, "Status") is not None:
             points["Status"]["register"] = _PORT_STATUS
-        return Look.of(self._accounts.read(points, account)["values"])
+        return PortReading.of(self._accounts.read(points, account)["values"])
 
     def hold(self, device: Any, kw: float, *, lease_s: float) -> None:
         account, where = _split(device)

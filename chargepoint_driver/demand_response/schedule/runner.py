@@ -1,4 +1,4 @@
-"""The scheduler at work: it looks, decides and writes, and records what it did."""
+"""Runner of the scheduler: it reads, decides and writes, and records what it did."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chargepoint_driver.config.texts import read_json
 from chargepoint_driver.demand_response.circuits import Circuits
 from chargepoint_driver.demand_response.schedule.cheapest import Need
 from chargepoint_driver.demand_response.schedule.config import GroupConfig, ScheduleConfig
-from chargepoint_driver.demand_response.schedule.devices import Devices, Look, key_of
+from chargepoint_driver.demand_response.schedule.devices import Devices, PortReading, key_of
 from chargepoint_driver.demand_response.schedule.engine import Period, Schedule
 from chargepoint_driver.demand_response.schedule.prices import Prices, parse_time
 from chargepoint_driver.errors import ChargePointError, InvalidValueError
@@ -56,7 +56,7 @@ class Scheduler:
         now: Callable[[], datetime],
         record: Callable[[dict[str, Any]], None] = lambda _: None,
     ) -> None:
-        """`now` is the time with its zone. `record` takes each change: see `look`."""
+        """`now` is the time with its zone. `record` takes each change: see `run_due`."""
         self.config = config
         self._devices = devices
         self._now = now
@@ -69,7 +69,7 @@ class Scheduler:
         self._visits: dict[str, str] = {}
         self._deadlines: dict[str, tuple[str, datetime]] = {}
         self._applied: dict[str, _Applied] = {}
-        self._held: dict[str, Any] = {}
+        self._limited: dict[str, Any] = {}
         self._plans: dict[str, tuple[str, datetime]] = {}
         self._planless: dict[str, datetime] = {}
         self._circuits: Circuits | None = None
@@ -90,10 +90,10 @@ class Scheduler:
         try:
             newer = Prices.parse(message)
         except InvalidValueError as error:
-            self._tell(prices=f"malformed: {error}")
+            self._publish(prices=f"malformed: {error}")
             return f"malformed: {error}"
         self._prices = self._prices.merged(newer, self._now() - 2 * _DAY)
-        self._tell(prices="accepted", count=len(newer))
+        self._publish(prices="accepted", count=len(newer))
         return "accepted"
 
     def take_meter(self, circuit: str, values: Mapping[str, Any]) -> bool:
@@ -129,7 +129,7 @@ class Scheduler:
 
     # ---- work ----------------------------------------------------------------------------
 
-    def look(self) -> None:
+    def run_due(self) -> None:
         """Do what is due now. Changes are recorded:
 
         `{"time", "group", "kw", "reason", "until", "done"}`, kw None: no limit; done False: a
@@ -138,11 +138,11 @@ class Scheduler:
         more. `{"time", "silent": [circuits]}`.
         """
         self.read_prices()
-        looks = self._looks()
+        readings = self._readings()
         now = self._now()
         limits_kw: dict[str, float] = {}
         for name, group in self.config.groups.items():
-            self._note_needs(name, group, looks, now)
+            self._record_needs(name, group, readings, now)
             periods = self._schedule.now(name, now, self._prices, self._needs[name].values())
             for circuit, config in self.config.circuits.items():
                 if config.group == name and periods[0].kw is not None:
@@ -151,9 +151,9 @@ class Scheduler:
             applied = _Applied(periods[0].kw, periods[0].reason, done)
             if self._applied.get(name) != applied:
                 self._applied[name] = applied
-                self._tell(group=name, **_shown(periods[0]), done=done)
+                self._publish(group=name, **_shown(periods[0]), done=done)
         if self._circuits is not None:
-            self._step(self._circuits, looks, limits_kw)
+            self._step(self._circuits, readings, limits_kw)
 
     def show(self) -> dict[str, Any]:
         """Return what applies now and next: group to `describe`; `at` is the time of it."""
@@ -166,9 +166,9 @@ class Scheduler:
 
     def stop(self) -> None:
         """Give back what is held. Plans and limits of circuits stay: they protect the site."""
-        for key, device in list(self._held.items()):
+        for key, device in list(self._limited.items()):
             self._try(key, partial(self._devices.release, device))
-        self._held.clear()
+        self._limited.clear()
 
     # ---- groups --------------------------------------------------------------------------
 
@@ -184,20 +184,20 @@ class Scheduler:
                 if key not in self._planless:
                     good &= is_planned
                     release = partial(self._devices.release, device)
-                    if is_planned and key in self._held and self._try(key, release):
-                        del self._held[key]
+                    if is_planned and key in self._limited and self._try(key, release):
+                        del self._limited[key]
                     continue
             kw = periods[0].kw
             if kw is not None:
                 part_kw = math.floor(kw / count * _STEPS + 1e-6) / _STEPS
-                self._held[key] = device
+                self._limited[key] = device
                 good &= self._try(
                     key,
                     partial(self._devices.hold, device, part_kw, lease_s=lease_s),
                 )
-            elif key in self._held:
+            elif key in self._limited:
                 if self._try(key, partial(self._devices.release, device)):
-                    del self._held[key]
+                    del self._limited[key]
                 else:
                     good = False
         return good
@@ -227,17 +227,17 @@ class Scheduler:
         except ChargePointError as error:
             if error.code in _NO_PLANS:
                 self._planless[key] = now
-                self._tell(device=key, plan=f"not taken, limits are written: {error}")
+                self._publish(device=key, plan=f"not taken, limits are written: {error}")
             else:
                 _log.warning("%s: %s; tried again", key, error)
             return False
         if is_new:
-            self._tell(device=key, plan="sent" if plan_text else "removed", periods=len(periods))
+            self._publish(device=key, plan="sent" if plan_text else "removed", periods=len(periods))
         self._plans[key] = str(said), now
         return True
 
-    def _note_needs(
-        self, name: str, group: GroupConfig, looks: Mapping[str, Look], now: datetime
+    def _record_needs(
+        self, name: str, group: GroupConfig, readings: Mapping[str, PortReading], now: datetime
     ) -> None:
         """Learn what vehicles need, and forget what is over."""
         needs = self._needs[name]
@@ -245,42 +245,44 @@ class Scheduler:
             del needs[each]
         for port in group.ports:
             key = key_of(port)
-            look = looks.get(key)
-            if look is None or look.is_active is None:
+            reading = readings.get(key)
+            if reading is None or reading.is_active is None:
                 continue
-            need = self._need_of(name, key, look, now)
+            need = self._need_of(name, key, reading, now)
             before = self._visits.get(f"{name} {key}")
             if need is None:
                 if before is not None:
                     needs.pop(key, None)
                     del self._visits[f"{name} {key}"]
                 continue
-            visit = f"{look.session} {need.energy_kwh:g} {need.deadline.isoformat()}"
+            visit = f"{reading.session} {need.energy_kwh:g} {need.deadline.isoformat()}"
             if visit != before:
                 self._visits[f"{name} {key}"] = visit
                 needs[key] = replace(need, name=key)
-                self._tell(
+                self._publish(
                     group=name,
                     need=key,
                     energy_kwh=need.energy_kwh,
                     deadline=need.deadline.isoformat(),
                 )
 
-    def _need_of(self, name: str, key: str, look: Look, now: datetime) -> Need | None:
-        if not look.is_active:
+    def _need_of(self, name: str, key: str, reading: PortReading, now: datetime) -> Need | None:
+        if not reading.is_active:
             return None
-        vehicle = self.config.vehicles.get(look.id_tag or "")
-        energy_kwh, deadline = look.energy_kwh, look.departure
+        vehicle = self.config.vehicles.get(reading.id_tag or "")
+        energy_kwh, deadline = reading.energy_kwh, reading.departure
         if vehicle is not None:
             energy_kwh = energy_kwh or vehicle.energy_kwh
-            deadline = deadline or self._deadline(name, key, look, vehicle.deadline, now)
+            deadline = deadline or self._deadline(name, key, reading, vehicle.deadline, now)
         if not energy_kwh or deadline is None or deadline <= now:
             return None
         return Need(energy_kwh, now, deadline, self._vehicle_kw(name))
 
-    def _deadline(self, name: str, key: str, look: Look, clock: str, now: datetime) -> datetime:
+    def _deadline(
+        self, name: str, key: str, reading: PortReading, clock: str, now: datetime
+    ) -> datetime:
         """The deadline of a visit: that which was found when it began."""
-        place, session = f"{name} {key}", look.session or ""
+        place, session = f"{name} {key}", reading.session or ""
         known = self._deadlines.get(place)
         if known is None or known[0] != session:
             known = session, self._schedule.need(1.0, clock, now, name).deadline
@@ -296,30 +298,40 @@ class Scheduler:
     # ---- circuits ------------------------------------------------------------------------
 
     def _step(
-        self, circuits: Circuits, looks: Mapping[str, Look], limits_kw: Mapping[str, float]
+        self,
+        circuits: Circuits,
+        readings: Mapping[str, PortReading],
+        limits_kw: Mapping[str, float],
     ) -> None:
         now_s = self._now().timestamp()
         for name, port in self._ports.items():
-            look = looks.get(key_of(port.device))
-            if look is None or look.is_active is None:
+            reading = readings.get(key_of(port.device))
+            if reading is None or reading.is_active is None:
                 continue
-            if look.booted is not None and self._booted.get(name, look.booted) != look.booted:
+            if (
+                reading.booted is not None
+                and self._booted.get(name, reading.booted) != reading.booted
+            ):
                 circuits.forget(name)
-            self._booted[name] = look.booted or self._booted.get(name, "")
-            if look.limit_kw is not None and not circuits.reported(name, look.limit_kw, now_s):
-                self._tell(port=name, lost=True)
-            currents = look.currents
+            self._booted[name] = reading.booted or self._booted.get(name, "")
+            if reading.limit_kw is not None and not circuits.reported(
+                name, reading.limit_kw, now_s
+            ):
+                self._publish(port=name, lost=True)
+            currents = reading.currents
             if currents is not None:
                 currents = {
                     phase: currents[line]
                     for line, phase in enumerate(port.phases, 1)
                     if line in currents
                 }
-            circuits.seen(name, is_active=look.is_active, currents=currents, load_kw=look.load_kw)
+            circuits.seen(
+                name, is_active=reading.is_active, currents=currents, load_kw=reading.load_kw
+            )
         silent = circuits.silent(now_s)
         if self._applied.get("") != (applied := _Applied(None, ", ".join(silent), True)):
             if silent or "" in self._applied:
-                self._tell(silent=silent)
+                self._publish(silent=silent)
             self._applied[""] = applied
         for command in circuits.step(now_s, limits_kw):
             device = self._ports[command.port].device
@@ -331,18 +343,18 @@ class Scheduler:
                 circuits.confirmed(command.port, command.amps)
             else:
                 circuits.failed(command.port, now_s)
-            self._tell(port=command.port, amps=command.amps, kw=command.kw, done=done)
+            self._publish(port=command.port, amps=command.amps, kw=command.kw, done=done)
 
     # ---- inside --------------------------------------------------------------------------
 
-    def _looks(self) -> dict[str, Look]:
-        """Look at every port that a group or a circuit asks for, once."""
+    def _readings(self) -> dict[str, PortReading]:
+        """Read every port that a group or a circuit asks for, once."""
         wanted = {key_of(port): port for g in self.config.groups.values() for port in g.ports}
         wanted |= {key_of(port.device): port.device for port in self._ports.values()}
         found = {}
         for key, device in wanted.items():
             try:
-                found[key] = self._devices.look(device)
+                found[key] = self._devices.read(device)
             except ChargePointError as error:
                 _log.warning("%s: %s", key, error)
         return found
@@ -360,7 +372,7 @@ class Scheduler:
         except (OSError, ChargePointError) as error:
             if self._file_s != -1.0:
                 self._file_s = -1.0
-                self._tell(prices=f"cannot be read: {error}")
+                self._publish(prices=f"cannot be read: {error}")
             return f"cannot be read: {error}"
         self._file_s = changed_s
         return self.take_prices(content)
@@ -373,7 +385,7 @@ class Scheduler:
             return False
         return True
 
-    def _tell(self, **facts: Any) -> None:
+    def _publish(self, **facts: Any) -> None:
         entry = {"time": self._now().isoformat(), **facts}
         self.records.append(entry)
         self._record(entry)

@@ -22,7 +22,9 @@ def test_the_backend_decides_what_a_device_is():
     assert isinstance(
         read_device({"stationID": "1:1", "username": "u", "password_env": "P"}), DeviceConfig
     )
-    with pytest.raises(ConfigurationError, match="unknown backend 'occp'; write chargepoint or ocpp"):
+    with pytest.raises(
+        ConfigurationError, match="unknown backend 'occp'; write chargepoint or ocpp"
+    ):
         read_device({**GOOD, "backend": "occp"})
 
 

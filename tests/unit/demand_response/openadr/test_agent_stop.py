@@ -58,7 +58,7 @@ def stopped_in_a_look(chargers: SlowChargers, settings: OpenAdrConfig) -> agents
 
     async def life() -> agents.OpenAdrAgent:
         agent = agents.OpenAdrAgent(settings, chargers)
-        agent.ven.held = True
+        agent.ven.is_limiting = True
         running = asyncio.create_task(agent.run())
         await asyncio.to_thread(chargers.looked.wait, PATIENCE_S)
         agent.stop()

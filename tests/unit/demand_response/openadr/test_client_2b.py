@@ -227,10 +227,10 @@ def test_reports_have_the_energy_of_the_simulator(
         running = start(vtns={"utility": {"version": "2.0b", "url": vtn.url, "poll_seconds": 0.2}})
         vtn.event("LOAD_DISPATCH", "setpoint", 4.0, event_id="dispatch")
         eventually(lambda: running.status["load_kw"] == pytest.approx(4.0, rel=0.01))
-        held = datetime.now(timezone.utc) + timedelta(seconds=1)
+        is_limiting = datetime.now(timezone.utc) + timedelta(seconds=1)
 
         def settled(rid: str) -> list[float]:
-            return [value for at, value in vtn.reports.get(rid, []) if at > held]
+            return [value for at, value in vtn.reports.get(rid, []) if at > is_limiting]
 
         eventually(lambda: len(settled("limit")) >= 3)
         before, since = garage.energy_kwh(), garage.sim.world.now_s()

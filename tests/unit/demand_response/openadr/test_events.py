@@ -1,4 +1,4 @@
-"""The book of events and the table of signals, without a server."""
+"""The list of events and the table of signals, without a server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from chargepoint_driver.demand_response.chargers import Measured
 from chargepoint_driver.demand_response.openadr.baseline import baseline_kw
 from chargepoint_driver.demand_response.openadr.config import OpenAdrConfig
-from chargepoint_driver.demand_response.openadr.events import Event, EventBook, Interval
+from chargepoint_driver.demand_response.openadr.events import Event, EventList, Interval
 from chargepoint_driver.demand_response.openadr.signals import (
     Ask,
     Facts,
@@ -97,55 +97,57 @@ def test_what_is_not_in_the_table_is_refused(
     ],
 )
 def test_what_is_not_configured_or_known_is_no_limit_and_said(asked: Ask) -> None:
-    book = EventBook("ven")
-    book.take(event("e", asked), NOW)
-    decision = book.decide(NOW, lambda _: Facts({}, {}))
+    event_list = EventList("ven")
+    event_list.take(event("e", asked), NOW)
+    decision = event_list.decide(NOW, lambda _: Facts({}, {}))
     assert decision.kw is None
     assert ("v", "e") in decision.problems
 
 
 def test_simple_counts_only_where_nothing_else_does() -> None:
-    book = EventBook("ven")
-    book.take(event("e", ask("SIMPLE", 2, "level"), ask("LOAD_DISPATCH", 30, "setpoint")), NOW)
-    assert book.decide(NOW, lambda _: FACTS).kw == 30.0
-    book.take(event("e", ask("SIMPLE", 2, "level"), ask("LOAD_DISPATCH", -1, "delta")), NOW)
-    assert book.decide(NOW, lambda _: replace(FACTS, expected_kw=None)).kw == 20.0
+    event_list = EventList("ven")
+    event_list.take(
+        event("e", ask("SIMPLE", 2, "level"), ask("LOAD_DISPATCH", 30, "setpoint")), NOW
+    )
+    assert event_list.decide(NOW, lambda _: FACTS).kw == 30.0
+    event_list.take(event("e", ask("SIMPLE", 2, "level"), ask("LOAD_DISPATCH", -1, "delta")), NOW)
+    assert event_list.decide(NOW, lambda _: replace(FACTS, expected_kw=None)).kw == 20.0
 
 
 def test_priorities_count_within_a_programme_and_the_lowest_limit_across() -> None:
-    book = EventBook("ven")
-    book.take(event("low", ask("DISPATCH_SETPOINT", 10)), NOW)
-    book.take(event("high", ask("DISPATCH_SETPOINT", 30), rank=1), NOW)
-    assert book.decide(NOW, lambda _: FACTS).kw == 30.0
-    book.take(event("other", ask("DISPATCH_SETPOINT", 25), program="q"), NOW)
-    assert book.decide(NOW, lambda _: FACTS).kw == 25.0
-    book.take(event("free", ask("SIMPLE", 0), rank=0), NOW)
-    assert book.decide(NOW, lambda _: FACTS).kw == 25.0
-    book.take(event("other", cancelled=True, program="q"), NOW)
-    assert book.decide(NOW, lambda _: FACTS).kw is None
+    event_list = EventList("ven")
+    event_list.take(event("low", ask("DISPATCH_SETPOINT", 10)), NOW)
+    event_list.take(event("high", ask("DISPATCH_SETPOINT", 30), rank=1), NOW)
+    assert event_list.decide(NOW, lambda _: FACTS).kw == 30.0
+    event_list.take(event("other", ask("DISPATCH_SETPOINT", 25), program="q"), NOW)
+    assert event_list.decide(NOW, lambda _: FACTS).kw == 25.0
+    event_list.take(event("free", ask("SIMPLE", 0), rank=0), NOW)
+    assert event_list.decide(NOW, lambda _: FACTS).kw == 25.0
+    event_list.take(event("other", cancelled=True, program="q"), NOW)
+    assert event_list.decide(NOW, lambda _: FACTS).kw is None
 
 
 def test_an_event_lasts_from_its_start_to_its_end() -> None:
-    book = EventBook("ven")
-    book.take(event("e", ask("DISPATCH_SETPOINT", 10)), NOW)
+    event_list = EventList("ven")
+    event_list.take(event("e", ask("DISPATCH_SETPOINT", 10)), NOW)
     at = [NOW - timedelta(seconds=1), NOW, NOW + HOUR - timedelta(seconds=1), NOW + HOUR]
-    assert [book.decide(when, lambda _: FACTS).kw for when in at] == [None, 10.0, 10.0, None]
+    assert [event_list.decide(when, lambda _: FACTS).kw for when in at] == [None, 10.0, 10.0, None]
 
 
 def test_a_random_start_is_the_same_after_an_update_and_a_restart() -> None:
     made = event("e", ask("DISPATCH_SETPOINT", 10), randomize_s=600.0)
     starts = set()
-    for book in (EventBook("ven"), EventBook("ven")):
+    for event_list in (EventList("ven"), EventList("ven")):
         for modification in ("0", "1"):
-            book.take(replace(made, modification=modification), NOW)
-            starts.add(book.events[made.key].start)
+            event_list.take(replace(made, modification=modification), NOW)
+            starts.add(event_list.events[made.key].start)
     (start,) = starts
     assert NOW <= start <= NOW + timedelta(seconds=600)
-    others = {EventBook(f"ven-{index}").take(made, NOW) and index for index in range(3)}
+    others = {EventList(f"ven-{index}").take(made, NOW) and index for index in range(3)}
     assert len(others) == 3
     drawn = []
     for index in range(20):
-        other = EventBook(f"ven-{index}")
+        other = EventList(f"ven-{index}")
         other.take(made, NOW)
         drawn.append(other.events[made.key].start)
     assert len(set(drawn)) > 10
@@ -153,26 +155,26 @@ def test_a_random_start_is_the_same_after_an_update_and_a_restart() -> None:
 
 def test_a_test_event_is_answered_and_not_carried_out_by_default() -> None:
     made = event("e", ask("DISPATCH_SETPOINT", 10), test=True)
-    book = EventBook("ven")
-    assert book.take(made, NOW).outcome == "test"
-    assert book.take(made, NOW).opts_in
-    assert book.decide(NOW, lambda _: FACTS).kw is None
-    acting = EventBook("ven", act_on_tests=True)
+    event_list = EventList("ven")
+    assert event_list.take(made, NOW).outcome == "test"
+    assert event_list.take(made, NOW).opts_in
+    assert event_list.decide(NOW, lambda _: FACTS).kw is None
+    acting = EventList("ven", act_on_tests=True)
     acting.take(made, NOW)
     assert acting.decide(NOW, lambda _: FACTS).kw == 10.0
 
 
 def test_opting_out_ends_it_and_what_is_not_listed_is_cancelled() -> None:
-    book = EventBook("ven")
+    event_list = EventList("ven")
     made = event("e", ask("DISPATCH_SETPOINT", 10))
-    book.take(made, NOW)
-    book.opts[made.key] = False
-    assert book.decide(NOW, lambda _: FACTS).kw is None
-    del book.opts[made.key]
-    assert [gone.id for gone in book.keep_only("v", [], NOW)] == ["e"]
-    assert book.keep_only("v", [], NOW) == []
-    assert book.decide(NOW, lambda _: FACTS).kw is None
-    assert book.keep_only("another", ["e"], NOW) == []
+    event_list.take(made, NOW)
+    event_list.opts[made.key] = False
+    assert event_list.decide(NOW, lambda _: FACTS).kw is None
+    del event_list.opts[made.key]
+    assert [gone.id for gone in event_list.keep_only("v", [], NOW)] == ["e"]
+    assert event_list.keep_only("v", [], NOW) == []
+    assert event_list.decide(NOW, lambda _: FACTS).kw is None
+    assert event_list.keep_only("another", ["e"], NOW) == []
 
 
 def test_events_and_decisions_survive_a_restart(tmp_path: Path) -> None:
@@ -181,7 +183,7 @@ def test_events_and_decisions_survive_a_restart(tmp_path: Path) -> None:
     store = Store(path)
     store.keep(made)
     store.opt(made.key, False)
-    store.note("held", True)
+    store.set_fact("held", True)
     store.close()
     again = Store(path)
     assert again.events() == [made]

@@ -104,7 +104,7 @@ def test_no_circuit_is_above_its_limit_once_the_first_limits_are_in_force(site: 
                     site.sim.world.plug_in(station, port, stay_s=chance.randrange(1_200, 9_000))
                 except ValueError:
                     site.sim.world.unplug(station, port)
-        site.scheduler.look()
+        site.scheduler.run_due()
         for _ in range(2):
             site.clock.advance(LOOK_S / 2)
             loads = site.loads_kw()
