@@ -122,7 +122,7 @@ class Attribute:
         return self.register == COMMANDS
 
     @property
-    def truth(self) -> bool:
+    def is_boolean(self) -> bool:
         """Return True if an integer is a truth value, not a count or a percentage."""
         return self.unit == "0 or 1"
 

@@ -216,7 +216,7 @@ class RowChecks:
         if declared is None or declared is attribute.kind:
             return attribute.kind
         fits = declared in _FITS[attribute.kind]
-        if declared is Kind.BOOLEAN and attribute.kind is Kind.INTEGER and not attribute.truth:
+        if declared is Kind.BOOLEAN and attribute.kind is Kind.INTEGER and not attribute.is_boolean:
             fits = False
         if fits:
             return declared

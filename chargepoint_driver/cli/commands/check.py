@@ -12,11 +12,11 @@ from chargepoint_driver.cli.support import classic
 from chargepoint_driver.cli.support.bus_rules import BusRules, read_rules
 from chargepoint_driver.cli.support.config_files import (
     DeviceFile,
+    as_boolean,
     as_object,
     is_agents,
     load_device,
     load_registry,
-    truth,
 )
 from chargepoint_driver.cli.support.console import as_json as json_option
 from chargepoint_driver.cli.support.console import console, emit, progress
@@ -174,7 +174,8 @@ class _Report:
                 f"and shown nowhere; write a full topic (devices/…/{heart_beat}) or leave it out"
             )
         if not (
-            truth(content.get("publish_depth_first_all")) and content.get("all_publish_interval")
+            as_boolean(content.get("publish_depth_first_all"))
+            and content.get("all_publish_interval")
         ):
             self._warn(
                 f"{path}: publish_depth_first_all and all_publish_interval: not set, so that SQL "

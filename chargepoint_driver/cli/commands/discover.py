@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from chargepoint_driver.cli.discovery import topics
-from chargepoint_driver.cli.discovery.available import Available, look
-from chargepoint_driver.cli.discovery.bundle import AGENT, Wishes, bundle
+from chargepoint_driver.cli.discovery.available import Available, read_available
+from chargepoint_driver.cli.discovery.bundle import AGENT, BundleOptions, bundle
 from chargepoint_driver.cli.discovery.central import TOKEN_ENV, charge_points, of_record, settings
 from chargepoint_driver.cli.discovery.direct import ACCOUNT, bundle_of_charge_points
 from chargepoint_driver.cli.discovery.platform import check_client
@@ -148,18 +148,20 @@ def discover(
     else:
         default = topics.PER_PORT if per_port else topics.PER_STATION
     topics.check(template or default, per_port, topics.DIRECT if access is None else topics.FIELDS)
-    wishes = Wishes(per_port, template or default, interval_s, all_points, cache_agent)
+    bundle_options = BundleOptions(
+        per_port, template or default, interval_s, all_points, cache_agent
+    )
     storing = Storing(
         folder, volttron_home.expanduser() if deploy else None, dry_run, force, as_json
     )
     refused = False
     if access is not None:
-        answer, refused = _of_account(access, groups, with_groups, storing, wishes)
+        answer, refused = _of_account(access, groups, with_groups, storing, bundle_options)
     elif direct is not None:
-        answer = _of_record(direct, storing, wishes)
+        answer = _of_record(direct, storing, bundle_options)
     else:
         assert central_system is not None
-        answer = _of_central_system(central_system, storing, wishes)
+        answer = _of_central_system(central_system, storing, bundle_options)
     if as_json:
         emit(answer)
     if refused:
@@ -197,7 +199,7 @@ def _of_account(
     groups: tuple[str, ...],
     with_groups: bool,
     storing: Storing,
-    wishes: Wishes,
+    bundle_options: BundleOptions,
 ) -> tuple[dict[str, object], bool]:
     """(the answer, whether the account was refused any of it)."""
     place = access.account.place
@@ -209,7 +211,7 @@ def _of_account(
         available = Available()
         if storing.is_wanted:
             with asking(f"asking {place} …"):
-                available = look(service, stations)
+                available = read_available(service, stations)
     answer: dict[str, object] = {"stations": [station.to_dict() for station in stations]}
     if not storing.as_json:
         show_stations(stations)
@@ -217,14 +219,16 @@ def _of_account(
         if available.unclear:
             raise next(iter(available.unclear.values()))
         devices = groups_of(stations, groups) if with_groups else []
-        made = bundle(stations, available, access.reference(), wishes, devices)
+        made = bundle(stations, available, access.reference(), bundle_options, devices)
         made = replace(made, left_out=(*made.left_out, *available.notes()))
-        answer |= storing.store(made, with_agent=wishes.cache_agent is not None)
+        answer |= storing.store(made, with_agent=bundle_options.cache_agent is not None)
         _say_password(access)
     return answer, bool(available.refused)
 
 
-def _of_central_system(url: str, storing: Storing, wishes: Wishes) -> dict[str, object]:
+def _of_central_system(
+    url: str, storing: Storing, bundle_options: BundleOptions
+) -> dict[str, object]:
     with asking(f"asking {url} …"):
         found = charge_points(url)
         account = settings(url) if storing.is_wanted else {}
@@ -232,7 +236,9 @@ def _of_central_system(url: str, storing: Storing, wishes: Wishes) -> dict[str, 
     if not storing.as_json:
         show_charge_points(found)
     if storing.is_wanted:
-        answer |= storing.store(bundle_of_charge_points(found, account, wishes), with_agent=True)
+        answer |= storing.store(
+            bundle_of_charge_points(found, account, bundle_options), with_agent=True
+        )
         note(
             f"the caching agent listens at {account['listen']} in the place of this central "
             "system, with its database: end the one before the other starts"
@@ -241,7 +247,7 @@ def _of_central_system(url: str, storing: Storing, wishes: Wishes) -> dict[str, 
 
 
 def _of_record(
-    config: ConnectsDirectlyError, storing: Storing, wishes: Wishes
+    config: ConnectsDirectlyError, storing: Storing, bundle_options: BundleOptions
 ) -> dict[str, object]:
     """Of the central system in a platform, which has no control API, by what it recorded."""
     if config.account is None:
@@ -251,7 +257,7 @@ def _of_record(
     if not storing.as_json:
         show_charge_points(found)
     if storing.is_wanted:
-        made = bundle_of_charge_points(found, config.fields, wishes, config.name or ACCOUNT)
+        made = bundle_of_charge_points(found, config.fields, bundle_options, config.name or ACCOUNT)
         answer |= storing.store(made, with_agent=True)
         if config.name is None:
             note(

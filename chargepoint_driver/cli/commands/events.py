@@ -144,9 +144,9 @@ def _settings(path: Path, account: str | None) -> dict[str, Any]:
     name = account or next(iter(agents.accounts))
     if name not in agents.accounts:
         raise ConfigurationError(f"--account: {name!r} is not in {path}")
-    held = agents.accounts[name]
+    settings = agents.accounts[name]
     return {
-        "name": held.stream_name or held.backend,
-        "sinks": held.sinks,
-        "file": held.database if isinstance(held, OcppConfig) else held.events_file,
+        "name": settings.stream_name or settings.backend,
+        "sinks": settings.sinks,
+        "file": settings.database if isinstance(settings, OcppConfig) else settings.events_file,
     }

@@ -62,15 +62,15 @@ def plot(
     assert shown is not None
     path = output or Path(f"load-{chosen}.png")
     with progress(f"reading {historian} …"):
-        courses = read(historian, start, end, topic)
+        histories = read(historian, start, end, topic)
     name = zone or f"{start:%Z}"
     with progress("drawing …"):
-        draw(courses, path, f"{topic or 'All ports'}, {chosen}, {name}", shown)
-    values = sum(len(course.load_kw.times) for course in courses)
+        draw(histories, path, f"{topic or 'All ports'}, {chosen}, {name}", shown)
+    values = sum(len(port_history.load_kw.times) for port_history in histories)
     if as_json:
-        emit({"file": str(path), "ports": [one.name for one in courses], "values": values})
+        emit({"file": str(path), "ports": [one.name for one in histories], "values": values})
     else:
-        note(f"{path}: {len(courses)} ports, {values} values of load")
+        note(f"{path}: {len(histories)} ports, {values} values of load")
 
 
 def _zone(name: str | None) -> tzinfo | None:

@@ -105,9 +105,9 @@ def _show(config_file: Path, at: str | None, as_json: bool) -> None:
         click.echo(json.dumps(found))
         return
     for name, each in found["groups"].items():
-        click.echo(f"{name}: {_words(each['now'])}")
+        click.echo(f"{name}: {_describe(each['now'])}")
         if each["next"] is not None:
-            click.echo(f"    then {_words(each['next'])}")
+            click.echo(f"    then {_describe(each['next'])}")
 
 
 def _serve(account: Account) -> Service:
@@ -142,7 +142,7 @@ def _run(scheduler: Scheduler, look_s: float, signals: EndSignals) -> None:
         raise failures[0]
 
 
-def _words(period: dict[str, Any]) -> str:
+def _describe(period: dict[str, Any]) -> str:
     kw, reason = period["kw"], period["reason"]
     limit = "no limit" if kw is None else f"{kw:g} kW"
     return f"{limit} until {period['until']}" + (f" ({reason})" if reason else "")

@@ -40,7 +40,7 @@ from chargepoint_driver.cli.support.status_board import (
     LIVE,
     PortState,
     StatusBoard,
-    look,
+    read_board,
     selection,
 )
 from chargepoint_driver.errors import TransientError
@@ -106,7 +106,7 @@ def watch(
                 chosen = in_groups(stations, groups) if groups else stations
                 # A value that was fetched for the look before must not be taken for this one.
                 site.append((chosen, selection(chosen, interval_s / 2)))
-            return look(service, *site[0])
+            return read_board(service, *site[0])
 
         def see_or_wait() -> StatusBoard:
             """Stations that cannot be listed yet are unknown; the next look may do."""
@@ -117,12 +117,12 @@ def watch(
 
         if once:
             with asking(f"asking {access.account.place} …"):
-                picture = see()
+                board = see()
             if as_json:
-                emit(picture.to_dict())
+                emit(board.to_dict())
             else:
-                screen.print(render(picture, screen.width))
-            if picture.messages:
+                screen.print(render(board, screen.width))
+            if board.messages:
                 raise SystemExit(SOME_FAILED)
         elif as_json:
             _lines(see_or_wait, interval_s)
@@ -131,7 +131,7 @@ def watch(
 
 
 def render(
-    picture: StatusBoard,
+    board: StatusBoard,
     width: int,
     height: int | None = None,
     first: int = 0,
@@ -139,19 +139,19 @@ def render(
 ) -> Group:
     """The picture for a screen of that size, `since_s` after it was taken; `first` is the row
     to begin with, `height` None shows all rows."""
-    messages = picture.problems or picture.messages
+    messages = board.problems or board.messages
     if height is not None:
         messages = messages[:_MAX_MESSAGES]
-    if picture.ports is None:
-        head = Text(f"{clock_time(picture.at)}   load unknown   stations and ports unknown")
+    if board.ports is None:
+        head = Text(f"{clock_time(board.at)}   load unknown   stations and ports unknown")
         return Group(head, *_errors(messages))
-    ports = picture.ports
+    ports = board.ports
     if height is not None:
         taken = sum(-(-(len("error ") + len(message)) // width) for message in messages)
         rows = max(1, height - _AROUND - taken)
         first = max(0, min(first, len(ports) - rows))
         ports = ports[first : first + rows]
-    with_errors = any(port.errors for port in picture.ports)
+    with_errors = any(port.errors for port in board.ports)
     spare = max(0, width - _NARROW - (_ERROR if with_errors else 0))
     wide = 4 + min(16, spare // 2)
     names = 14 + min(26, spare - spare // 2)
@@ -172,13 +172,11 @@ def render(
         shown = name if len(name) <= names else f"{_cut()}{name[1 - names :]}"
         table.add_row(escape(shown), *cells[: len(table.columns) - 1])
         station = port.station_id
-    head = Text(
-        f"{clock_time(picture.at)}   {_sum(picture.ports)}", overflow="ellipsis", no_wrap=True
-    )
+    head = Text(f"{clock_time(board.at)}   {_sum(board.ports)}", overflow="ellipsis", no_wrap=True)
     body: list[Text | Table] = [head, table]
-    if len(ports) < len(picture.ports):
-        body.append(Text(f"ports {first + 1} to {first + len(ports)} of {len(picture.ports)}"))
-    if any(_is_unknown(port) for port in picture.ports):
+    if len(ports) < len(board.ports):
+        body.append(Text(f"ports {first + 1} to {first + len(ports)} of {len(board.ports)}"))
+    if any(_is_unknown(port) for port in board.ports):
         body.append(Text("? unknown, – not reported", style="dim"))
     return Group(*body, *_errors(messages))
 

@@ -110,7 +110,7 @@ def write(
         releases = point == "limit" and service.control.limit_point.is_release(
             target, check_kw(point, value)
         )
-        words = f"Release {target}" if releases else _words(point, value, target, minutes)
+        words = f"Release {target}" if releases else _describe(point, value, target, minutes)
         sends = not (point == "clearAlarms" and value.strip().lower() in {"0", "false"})
         if sends and not yes and not click.confirm(f"{words}?", err=True):
             note("nothing was sent")
@@ -179,7 +179,7 @@ def _options(access: Access, station: str | None, minutes: int) -> ShedOptions:
     return replace(default, minutes=minutes, on_write=True, lease_s=0.0, writer="cli")
 
 
-def _words(point: str, value: str, target: Target, minutes: int) -> str:
+def _describe(point: str, value: str, target: Target, minutes: int) -> str:
     time = f"for {minutes} minutes" if minutes else "with no end"
     return {
         "limit": f"Limit {target} to {value} kW {'in all ' if target.group else ''}{time}",

@@ -12,7 +12,7 @@ from chargepoint_driver.registry import Selection, build
 from chargepoint_driver.registry import columns as col
 from chargepoint_driver.service import Reading, Service
 
-__all__ = ["DEFAULT_POINTS", "Available", "is_personal", "look", "ports_of"]
+__all__ = ["DEFAULT_POINTS", "Available", "is_personal", "ports_of", "read_available"]
 
 DEFAULT_POINTS = frozenset(
     {
@@ -109,7 +109,7 @@ def ports_of(row: Attribute, numbers: Sequence[int]) -> list[int | None]:
     return list(numbers)
 
 
-def look(service: Service, stations: Iterable[Station]) -> Available:
+def read_available(service: Service, stations: Iterable[Station]) -> Available:
     """Read every attribute of every port once, with the fewest calls."""
     wanted = Selection()
     for station in stations:

@@ -20,9 +20,9 @@ __all__ = [
     "AGENT",
     "DRIVER",
     "Bundle",
+    "BundleOptions",
     "Device",
     "Entry",
-    "Wishes",
     "assemble",
     "bundle",
     "registry",
@@ -37,7 +37,7 @@ _NAMES = {("StationStatusRegister", "TimeStamp"): "Status.TimeStamp"}
 
 
 @dataclass(frozen=True)
-class Wishes:
+class BundleOptions:
     """Options of `discover` for the configs."""
 
     per_port: bool
@@ -111,7 +111,7 @@ def bundle(
     stations: Sequence[Station],
     available: Available,
     account: Mapping[str, Any],
-    wishes: Wishes,
+    bundle_options: BundleOptions,
     groups: Sequence[Group] = (),
 ) -> Bundle:
     """The configs of the stations, and of these groups of theirs. `account` names the account;
@@ -121,13 +121,17 @@ def bundle(
     for station in stations:
         if not station.ports:
             left_out.append(f"{station.station_id} ({station.name}): has no ports, like a gateway")
-        elif wishes.per_port:
+        elif bundle_options.per_port:
             devices += [(station, port.number) for port in station.ports]
         else:
             devices.append((station, None))
-    named = topics(wishes.template, devices)
+    named = topics(bundle_options.template, devices)
     name = str(account["username"])
-    access = {"cache_agent": wishes.cache_agent, "account": name} if wishes.cache_agent else account
+    access = (
+        {"cache_agent": bundle_options.cache_agent, "account": name}
+        if bundle_options.cache_agent
+        else account
+    )
     made = []
     for station, port in devices:
         numbers = [one.number for one in station.ports]
@@ -138,7 +142,7 @@ def bundle(
                 {"stationID": station.station_id} | ({} if port is None else {"portNumber": port}),
                 f"chargepoint-{kind}",
                 registry(
-                    available.attributes(station, wishes.everything),
+                    available.attributes(station, bundle_options.everything),
                     None if port is not None else numbers,
                 ),
             )
@@ -150,29 +154,29 @@ def bundle(
         if not rows:
             left_out.append(f"station group {group.group_id} ({group.name}): no load is permitted")
             continue
-        topic = group_topic(wishes.template, members[0], group)
+        topic = group_topic(bundle_options.template, members[0], group)
         if topic.lower() in taken:
             raise ConfigurationError(
-                f"--topic: {wishes.template!r} gives a station the name {topic} of its group; add "
-                "something before {station}"
+                f"--topic: {bundle_options.template!r} gives a station the name {topic} "
+                "of its group; add something before {station}"
             )
         text = registry(rows, None)
         made.append(Device(topic, {"stationGroup": group.group_id}, "chargepoint-group", text))
-    return assemble(made, access, {name: dict(account)}, wishes, left_out)
+    return assemble(made, access, {name: dict(account)}, bundle_options, left_out)
 
 
 def assemble(
     devices: Sequence[Device],
     access: Mapping[str, Any],
     accounts: Mapping[str, Any],
-    wishes: Wishes,
+    bundle_options: BundleOptions,
     left_out: Sequence[str] = (),
 ) -> Bundle:
     """The entries of devices. `access` are the keys by which each of them finds its account,
     `accounts` the caching agent's; equal registries are one."""
     registries: dict[str, str] = {}
     configs = [
-        _device(each, _name_of(registries, each.stem, each.registry), access, wishes)
+        _device(each, _name_of(registries, each.stem, each.registry), access, bundle_options)
         for each in devices
     ]
     return Bundle(
@@ -181,22 +185,24 @@ def assemble(
                 Entry(DRIVER, csv_name, text, f"registry_configs/{csv_name}")
                 for text, csv_name in registries.items()
             ),
-            _agent(accounts, wishes.cache_agent or AGENT),
+            _agent(accounts, bundle_options.cache_agent or AGENT),
             *configs,
         ),
         tuple(left_out),
     )
 
 
-def _device(device: Device, csv_name: str, access: Mapping[str, Any], wishes: Wishes) -> Entry:
+def _device(
+    device: Device, csv_name: str, access: Mapping[str, Any], bundle_options: BundleOptions
+) -> Entry:
     content = {
         "driver_config": {**access, **device.own},
         "driver_type": "chargepoint",
         "registry_config": f"config://{csv_name}",
-        "interval": wishes.interval_s,
+        "interval": bundle_options.interval_s,
         # SQL historians store messages on /all, and /all is off by default.
         "publish_depth_first_all": True,
-        "all_publish_interval": wishes.interval_s,
+        "all_publish_interval": bundle_options.interval_s,
     }
     file = device.topic.removeprefix("devices/").replace("/", ".")
     return Entry(DRIVER, device.topic, _json(content), f"driver_configs/{file}.config")

@@ -11,8 +11,8 @@ from chargepoint_driver.cli.discovery.available import is_personal
 from chargepoint_driver.cli.discovery.bundle import (
     AGENT,
     Bundle,
+    BundleOptions,
     Device,
-    Wishes,
     assemble,
     registry,
 )
@@ -80,7 +80,7 @@ _REPORTED = frozenset(
 def bundle_of_charge_points(
     found: Sequence[Charger],
     settings: Mapping[str, Any],
-    wishes: Wishes,
+    bundle_options: BundleOptions,
     name: str = ACCOUNT,
 ) -> Bundle:
     """The configs of charge points, or of their connectors, behind the caching agent, which
@@ -93,20 +93,20 @@ def bundle_of_charge_points(
     ]
     known = [(one, _station(one)) for one in found if one.connectors]
     named = topics(
-        wishes.template,
+        bundle_options.template,
         [
             (station, number)
             for one, station in known
-            for number in (one.connectors if wishes.per_port else [None])
+            for number in (one.connectors if bundle_options.per_port else [None])
         ],
         DIRECT,
     )
     devices = []
     for one, _ in known:
-        rows = _attributes(one, wishes.everything)
+        rows = _attributes(one, bundle_options.everything)
         # In the words of the version that it speaks.
         word = "connectorId" if one.ocpp_version in (None, "1.6") else "evseId"
-        for number in one.connectors if wishes.per_port else [None]:
+        for number in one.connectors if bundle_options.per_port else [None]:
             own = {"chargePointID": one.charge_point_id}
             devices.append(
                 Device(
@@ -116,12 +116,12 @@ def bundle_of_charge_points(
                     registry(rows, None if number is not None else list(one.connectors)),
                 )
             )
-    agent = wishes.cache_agent or AGENT
+    agent = bundle_options.cache_agent or AGENT
     return assemble(
         devices,
         {"backend": "ocpp", "cache_agent": agent, "account": name},
         {name: {"backend": "ocpp", **settings}},
-        wishes,
+        bundle_options,
         left_out,
     )
 

@@ -18,12 +18,12 @@ from chargepoint_driver.registry import columns as col
 
 __all__ = [
     "DeviceFile",
+    "as_boolean",
     "as_object",
     "is_agents",
     "load_device",
     "load_object",
     "load_registry",
-    "truth",
 ]
 
 _CONFIG = "config://"
@@ -134,7 +134,7 @@ def _host_faults(content: Mapping[str, Any]) -> list[str]:
     faults += [
         f"{key}: {value!r} is not true or false; write true or false"
         for key, value in content.items()
-        if key.startswith("publish_") and truth(value) is None
+        if key.startswith("publish_") and as_boolean(value) is None
     ]
     return faults
 
@@ -150,7 +150,7 @@ def _number(value: object) -> float:
     return number if math.isfinite(number) else math.nan
 
 
-def truth(value: object) -> bool | None:
+def as_boolean(value: object) -> bool | None:
     """The truth value that the platform driver takes a value for; None for what it refuses."""
     if value is None or value == "":
         return False

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
-from chargepoint_driver.cli.support.history import Course, Series, merged, total
+from chargepoint_driver.cli.support.history import PortHistory, Series, merged, total
 from chargepoint_driver.errors import ConfigurationError
 
 __all__ = ["draw"]
@@ -19,7 +19,7 @@ _PANEL_IN = 1.7
 _SHORT = timedelta(minutes=20)
 
 
-def draw(courses: Sequence[Course], path: Path, title: str, zone: tzinfo) -> None:
+def draw(histories: Sequence[PortHistory], path: Path, title: str, zone: tzinfo) -> None:
     """Draw to a PNG or SVG file. Raises ConfigurationError where matplotlib is missing or the
     file cannot be written."""
     try:
@@ -29,9 +29,9 @@ def draw(courses: Sequence[Course], path: Path, title: str, zone: tzinfo) -> Non
         raise ConfigurationError(
             f"{error.name} is not installed: pip install 'volttron-lib-chargepoint-driver[plot]'"
         ) from None
-    columns = 2 if len(courses) >= _COLUMNS_FROM else 1
-    lines = math.ceil(len(courses) / columns)
-    with_sum = len(courses) > 1
+    columns = 2 if len(histories) >= _COLUMNS_FROM else 1
+    lines = math.ceil(len(histories) / columns)
+    with_sum = len(histories) > 1
     height = _PANEL_IN * lines + (2.4 if with_sum else 0) + 1.4
     figure = Figure(figsize=(11, height), layout="constrained")
     grid = figure.add_gridspec(
@@ -40,23 +40,23 @@ def draw(courses: Sequence[Course], path: Path, title: str, zone: tzinfo) -> Non
     first = None
     if with_sum:
         first = figure.add_subplot(grid[0, :])
-        site = total(courses)
+        site = total(histories)
         times, values = site.with_gaps()
         _area(first, times, values)
         _mark_gaps(first, site)
-        first.set_title(f"All {len(courses)} ports", loc="left", fontsize=10)
-        _mark(first, merged(span for course in courses for span in course.sheds()))
+        first.set_title(f"All {len(histories)} ports", loc="left", fontsize=10)
+        _mark(first, merged(span for port_history in histories for span in port_history.sheds()))
         _scale(first, values)
     panels = []
-    top = max((value for one in courses for value in one.load_kw.values if value), default=1.0)
-    for number, course in enumerate(courses):
+    top = max((value for one in histories for value in one.load_kw.values if value), default=1.0)
+    for number, port_history in enumerate(histories):
         line, column = divmod(number, columns)
         panel = figure.add_subplot(grid[line + with_sum, column], sharex=first)
         first = first or panel
-        _port(panel, course, top)
+        _port(panel, port_history, top)
         panels.append(panel)
     last = {len(panels) - 1 - column for column in range(columns)}
-    moments = [moment for course in courses for moment in course.load_kw.times]
+    moments = [moment for port_history in histories for moment in port_history.load_kw.times]
     words = "%H:%M" if max(moments) - min(moments) > _SHORT else "%H:%M:%S"
     for number, panel in enumerate(figure.axes):
         panel.xaxis.set_major_locator(AutoDateLocator(tz=zone, maxticks=8))  # type: ignore[no-untyped-call]
@@ -76,19 +76,19 @@ def draw(courses: Sequence[Course], path: Path, title: str, zone: tzinfo) -> Non
         raise ConfigurationError(f"{path}: cannot be written ({error})") from None
 
 
-def _port(panel: Any, course: Course, top: float) -> None:
-    _area(panel, *course.load_kw.with_gaps())
-    _mark(panel, course.sheds())
-    _mark_gaps(panel, course.load_kw)
-    for begin, _ in course.sheds():
-        percent = course.percent.at(begin)
+def _port(panel: Any, port_history: PortHistory, top: float) -> None:
+    _area(panel, *port_history.load_kw.with_gaps())
+    _mark(panel, port_history.sheds())
+    _mark_gaps(panel, port_history.load_kw)
+    for begin, _ in port_history.sheds():
+        percent = port_history.percent.at(begin)
         if percent:
             where = {"xy": (begin, 1.0), "xycoords": ("data", "axes fraction")}
             words = {"xytext": (3, -11), "textcoords": "offset points", "fontsize": 8}
             panel.annotate(f"-{percent:g} %", color=_LIMIT, **where, **words)
-    times, values = course.limit_kw().with_gaps()
+    times, values = port_history.limit_kw().with_gaps()
     panel.plot(times, values, color=_LIMIT, linewidth=1.6, linestyle="--", marker="_", markersize=3)
-    panel.set_title(course.name, loc="left", fontsize=9)
+    panel.set_title(port_history.name, loc="left", fontsize=9)
     panel.set_ylim(0, top * 1.12)
 
 

@@ -15,7 +15,7 @@ from statistics import median
 from chargepoint_driver.errors import ConfigurationError, NotFoundError, StoreError
 from chargepoint_driver.process import sqlite
 
-__all__ = ["Course", "Series", "day_of", "last_day", "merged", "read", "total"]
+__all__ = ["PortHistory", "Series", "day_of", "last_day", "merged", "read", "total"]
 
 # The points that are drawn, with the port's number behind them in the registry of a station.
 _POINT = re.compile(r"(.+)/(portLoad|allowedLoad|percentShed|shedState)(?:\.(\d+))?")
@@ -75,7 +75,7 @@ class Series:
 
 
 @dataclass
-class Course:
+class PortHistory:
     """Recorded values of one port."""
 
     name: str
@@ -132,8 +132,8 @@ def last_day(path: Path, zone: tzinfo | None) -> str:
     return f"{_moment(last).astimezone(zone):%Y-%m-%d}"
 
 
-def read(path: Path, start: datetime, end: datetime, prefix: str = "") -> list[Course]:
-    """The courses of the ports below the topic `prefix`, sorted by name. Raises NotFoundError
+def read(path: Path, start: datetime, end: datetime, prefix: str = "") -> list[PortHistory]:
+    """The histories of the ports below the topic `prefix`, sorted by name. Raises NotFoundError
     when nothing was recorded then, ConfigurationError for a file that is not a historian's."""
     rows = _rows(
         path,
@@ -142,7 +142,7 @@ def read(path: Path, start: datetime, end: datetime, prefix: str = "") -> list[C
         # Stored as text in UTC: text compares as time does.
         (_text(start), _text(end)),
     )
-    courses: dict[str, Course] = {}
+    ports: dict[str, PortHistory] = {}
     prefix = prefix.removeprefix("devices/").strip("/")
     for ts, topic, value in rows:
         found = _POINT.fullmatch(str(topic))
@@ -150,29 +150,29 @@ def read(path: Path, start: datetime, end: datetime, prefix: str = "") -> list[C
             continue
         device, point, port = found.groups()
         name = device if port is None else f"{device} port {port}"
-        course = courses.setdefault(name, Course(name))
+        port_history = ports.setdefault(name, PortHistory(name))
         series = {
-            "portLoad": course.load_kw,
-            "allowedLoad": course.allowed_kw,
-            "percentShed": course.percent,
-            "shedState": course.shed,
+            "portLoad": port_history.load_kw,
+            "allowedLoad": port_history.allowed_kw,
+            "percentShed": port_history.percent,
+            "shedState": port_history.shed,
         }[point]
         series.times.append(_moment(ts))
         series.values.append(_number(value))
-    recorded = [course for course in courses.values() if course.load_kw.times]
+    recorded = [port_history for port_history in ports.values() if port_history.load_kw.times]
     if not recorded:
         below = f" below {prefix}" if prefix else ""
         raise NotFoundError(
             f"{path}: no load{below} was recorded from {_text(start)} to {_text(end)}; choose "
             "another --day or --topic"
         )
-    return sorted(recorded, key=lambda course: course.name)
+    return sorted(recorded, key=lambda port_history: port_history.name)
 
 
-def total(courses: Sequence[Course]) -> Series:
+def total(ports: Sequence[PortHistory]) -> Series:
     """The load of all ports together; None where any of them is not known."""
-    steps = [step for one in courses if math.isfinite(step := one.load_kw.typical_s())]
-    moments = sorted({moment for course in courses for moment in course.load_kw.times})
+    steps = [step for one in ports if math.isfinite(step := one.load_kw.typical_s())]
+    moments = sorted({moment for port_history in ports for moment in port_history.load_kw.times})
     if not steps:
         return Series()
     pace = timedelta(seconds=max(steps))
@@ -180,7 +180,7 @@ def total(courses: Sequence[Course]) -> Series:
     moment = moments[0]
     while moment <= moments[-1]:
         # Ports are polled together, and stored some milliseconds apart.
-        loads = [course.load_kw.at(moment + pace / 2) for course in courses]
+        loads = [port_history.load_kw.at(moment + pace / 2) for port_history in ports]
         known = [load for load in loads if load is not None]
         sums.times.append(moment)
         sums.values.append(sum(known) if len(known) == len(loads) else None)

@@ -73,8 +73,8 @@ def plain(content: Any) -> Any:
 def scrub(text: str, secrets: Iterable[str]) -> str:
     """A text without these secrets, however they are written, and without what stands where
     secrets stand."""
-    forms = {form for secret in secrets for form in _forms(secret)}
-    for form in sorted(forms, key=len, reverse=True):
+    encodings = {form for secret in secrets for form in _encodings(secret)}
+    for form in sorted(encodings, key=len, reverse=True):
         text = text.replace(form, REMOVED)
     text = _IN_URL.sub(f"{REMOVED}@", text)
     text = _IN_XML.sub(rf"\1{REMOVED}", text)
@@ -88,11 +88,16 @@ def _without_value(match: re.Match[str]) -> str:
     return f"{match[1]}{mark}{REMOVED}{mark}"
 
 
-def _forms(secret: str) -> set[str]:
+def _encodings(secret: str) -> set[str]:
     """A secret as XML, JSON, Python, URLs and base64 write it."""
-    forms = {secret, escape(secret), quoteattr(secret)[1:-1], repr(secret)[1:-1]}
-    forms |= {json.dumps(secret)[1:-1], quote(secret), quote(secret, safe=""), quote_plus(secret)}
-    forms.add(secret.encode("ascii", "xmlcharrefreplace").decode())
-    forms.add(escape(secret).encode("ascii", "xmlcharrefreplace").decode())
-    forms.add(base64.b64encode(secret.encode()).decode().rstrip("="))
-    return forms - {""}
+    encodings = {secret, escape(secret), quoteattr(secret)[1:-1], repr(secret)[1:-1]}
+    encodings |= {
+        json.dumps(secret)[1:-1],
+        quote(secret),
+        quote(secret, safe=""),
+        quote_plus(secret),
+    }
+    encodings.add(secret.encode("ascii", "xmlcharrefreplace").decode())
+    encodings.add(escape(secret).encode("ascii", "xmlcharrefreplace").decode())
+    encodings.add(base64.b64encode(secret.encode()).decode().rstrip("="))
+    return encodings - {""}

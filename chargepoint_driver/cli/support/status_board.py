@@ -14,7 +14,7 @@ from chargepoint_driver.registry import Selection, build
 from chargepoint_driver.registry import columns as col
 from chargepoint_driver.service import Reading, Service
 
-__all__ = ["LIVE", "PortState", "StatusBoard", "look", "selection"]
+__all__ = ["LIVE", "PortState", "StatusBoard", "read_board", "selection"]
 
 _SESSION = "ChargingSessionRegister"
 _POINTS = (
@@ -107,7 +107,7 @@ def selection(stations: Iterable[Station], currency_s: float) -> Selection:
     return wanted
 
 
-def look(service: Service, stations: Sequence[Station], wanted: Selection) -> StatusBoard:
+def read_board(service: Service, stations: Sequence[Station], wanted: Selection) -> StatusBoard:
     """Every port now."""
     reading = service.read(wanted)
     return StatusBoard(

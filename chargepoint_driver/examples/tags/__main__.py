@@ -83,7 +83,7 @@ def _of_point(name: str, point: Point) -> Tags:
         "tz": "UTC",
     }
     if point.attribute.writable:
-        tags["cmd" if point.attribute.truth else "sp"] = True
+        tags["cmd" if point.attribute.is_boolean else "sp"] = True
     else:
         tags["sensor"] = True
     if point.writable:

@@ -315,7 +315,7 @@ _WRITES: dict[str, Callable[[Rig, Door], Callable[[], Any]]] = {
 }
 
 
-def _truth(rig: Rig) -> dict[tuple[str, int], dict[str, Any]]:
+def _actual(rig: Rig) -> dict[tuple[str, int], dict[str, Any]]:
     return {
         (station["stationID"], number): port
         for station in picture(rig.sim.world)["stations"]
@@ -325,33 +325,33 @@ def _truth(rig: Rig) -> dict[tuple[str, int], dict[str, Any]]:
 
 def _as_in_the_world(rig: Rig, values: dict[str, Any]) -> None:
     """Load and shed are what is so at the service, never what was wished."""
-    ports = _truth(rig)
-    for (station, port), truth in ports.items():
-        assert values[f"shedState of {station} {port}"] == truth["shedState"]
-        assert abs(values[f"portLoad of {station} {port}"] - truth["load_kw"]) < 0.001
-    total_kw = sum(truth["load_kw"] for truth in ports.values())
+    ports = _actual(rig)
+    for (station, port), actual in ports.items():
+        assert values[f"shedState of {station} {port}"] == actual["shedState"]
+        assert abs(values[f"portLoad of {station} {port}"] - actual["load_kw"]) < 0.001
+    total_kw = sum(actual["load_kw"] for actual in ports.values())
     assert abs(values[f"siteLoad of {GROUP}"] - total_kw) < 0.01
-    assert values[f"shedState of {GROUP}"] == max(truth["shedState"] for truth in ports.values())
+    assert values[f"shedState of {GROUP}"] == max(actual["shedState"] for actual in ports.values())
 
 
 def _is_shed(rig: Rig) -> None:
-    assert _truth(rig)[TARGET, 1]["shedState"] == 1, "no shed in force"
+    assert _actual(rig)[TARGET, 1]["shedState"] == 1, "no shed in force"
 
 
 def _is_clear(rig: Rig) -> None:
-    assert _truth(rig)[TARGET, 1]["shedState"] == 0, "the shed is still in force"
+    assert _actual(rig)[TARGET, 1]["shedState"] == 0, "the shed is still in force"
 
 
 def _is_group_shed(rig: Rig) -> None:
-    ports = _truth(rig)
-    assert {truth["shedState"] for truth in ports.values()} == {1}, "not all are shed"
+    ports = _actual(rig)
+    assert {actual["shedState"] for actual in ports.values()} == {1}, "not all are shed"
     for station in STATIONS:
         kw = sum(ports[station, port]["allowed_kw"] for port in PORTS)
         assert abs(kw - 12.0 / len(STATIONS)) < 0.01, f"{station} is held to {kw} kW"
 
 
 def _is_group_clear(rig: Rig) -> None:
-    assert {truth["shedState"] for truth in _truth(rig).values()} == {0}, "some are still shed"
+    assert {actual["shedState"] for actual in _actual(rig).values()} == {0}, "some are still shed"
 
 
 def _no_alarms(rig: Rig) -> None:

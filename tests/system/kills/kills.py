@@ -75,7 +75,7 @@ def kill(site: Site, count: int, seed: int, outcome: Outcome) -> None:
         judge(site, where, outcome)
         if written == [None]:
             outcome.acknowledged += 1
-            said, true = site.answers()[topic], site.truth()[topic]
+            said, true = site.answers()[topic], site.actual()[topic]
             wanted = (0, None) if limit_kw is None else (1, limit_kw)
             if (true["shedState"], true["allowed_kw"]) != wanted or (
                 limit_kw is not None and said["commandedLoad"] != limit_kw
@@ -85,9 +85,9 @@ def kill(site: Site, count: int, seed: int, outcome: Outcome) -> None:
 
 def judge(site: Site, where: str, outcome: Outcome) -> None:
     """Compare what each port is said to be held to with what is so."""
-    truth = site.truth()
+    actual = site.actual()
     for topic, said in site.answers().items():
-        true = truth[topic]
+        true = actual[topic]
         status, kw = said["shedStatus"], said["commandedLoad"]
         is_shed = bool(true["shedState"])
         words = f"{where}: {topic} says {said}; truth {true}"

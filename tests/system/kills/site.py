@@ -147,7 +147,7 @@ class Site:
         self._processes.wait_for("Every port is read", probe, 60.0)
         return found
 
-    def truth(self) -> dict[str, dict[str, Any]]:
+    def actual(self) -> dict[str, dict[str, Any]]:
         """Device to what the simulated port is held to."""
         with OPENER.open(self._url("/world"), timeout=10) as reply:
             stations = {each["stationID"]: each for each in json.load(reply)["stations"]}

@@ -32,21 +32,21 @@ def test_kills_around_sheds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, age
 class Told:
     """A site that says and is what a test wants."""
 
-    def __init__(self, status: str, commanded: float | None, truth: float | None) -> None:
-        state = {"shedState": int(truth is not None), "allowed_kw": truth}
-        reported = {"shedState": state["shedState"], "allowedLoad": truth or 0.0}
+    def __init__(self, status: str, commanded: float | None, actual: float | None) -> None:
+        state = {"shedState": int(actual is not None), "allowed_kw": actual}
+        reported = {"shedState": state["shedState"], "allowedLoad": actual or 0.0}
         self._said = {**reported, "commandedLoad": commanded, "shedStatus": status}
         self._state = state
 
     def answers(self) -> dict[str, object]:
         return {"a": self._said}
 
-    def truth(self) -> dict[str, object]:
+    def actual(self) -> dict[str, object]:
         return {"a": self._state}
 
 
 @pytest.mark.parametrize(
-    ("status", "commanded", "truth", "wrong"),
+    ("status", "commanded", "actual", "wrong"),
     [
         ("in force", 2.0, 2.0, None),
         ("adopted", None, 2.0, None),
@@ -59,9 +59,9 @@ class Told:
     ],
 )
 def test_the_judge_sees_what_is_wrong(
-    status: str, commanded: float | None, truth: float | None, wrong: str | None
+    status: str, commanded: float | None, actual: float | None, wrong: str | None
 ) -> None:
     outcome = Outcome(kills=1)
-    judge(Told(status, commanded, truth), "here", outcome)  # type: ignore[arg-type]
+    judge(Told(status, commanded, actual), "here", outcome)  # type: ignore[arg-type]
     assert outcome.is_good == (wrong is None)
     assert wrong is None or len(getattr(outcome, wrong)) == 1

@@ -43,7 +43,7 @@ def test_a_shed_moves_with_its_device(tmp_path: Path, monkeypatch: pytest.Monkey
         site.wait_for("The move", lambda: says(CACHE, "took over 1 limits that platform.driver"))
         found = site.answers()[topic]
         assert (found["shedStatus"], found["commandedLoad"]) == ("adopted", 2.0)
-        assert site.truth()[topic]["allowed_kw"] == 2.0
+        assert site.actual()[topic]["allowed_kw"] == 2.0
         assert site.write(topic, "shedState", 0) is None
-        assert site.truth()[topic]["shedState"] == 0
+        assert site.actual()[topic]["shedState"] == 0
     assert mark.alive() == []

@@ -96,7 +96,7 @@ class Site:
     def ask(self, method: str, *arguments: Any) -> Any:
         return self.platform.link.call(SCHEDULER, method, *arguments)
 
-    def truth(self, number: int) -> dict[str, Any]:
+    def actual(self, number: int) -> dict[str, Any]:
         return self.chargers._ask(f"/charge-points/CP{number:04}")["connectors"][0]
 
     def hears(self, **facts: Any) -> bool:
@@ -116,14 +116,14 @@ def test_prices_plans_circuits_and_the_death_of_the_scheduler(
         site.start_scheduler()
 
         # A plan is in the charger, and no limit is written beside it.
-        site.wait_for("The plan", lambda: site.truth(2)["limit_kw"] <= 6.0)
+        site.wait_for("The plan", lambda: site.actual(2)["limit_kw"] <= 6.0)
         plan = json.loads(site.get(PLANNED, "chargingPlan"))
         assert plan["periods"][0]["kw"] == 6.0
         assert site.get(PLANNED, "shedState") == 0
 
         # The meter is silent: the failsafe counts for both ports together.
         site.wait_for("Silence", lambda: site.hears(silent=["garage"]))
-        both = lambda: [site.truth(n)["limit_kw"] for n in (3, 4)]  # noqa: E731
+        both = lambda: [site.actual(n)["limit_kw"] for n in (3, 4)]  # noqa: E731
         site.wait_for("The failsafe", lambda: sum(both()) <= 12 * 0.69 + 0.01)
 
         # A meter that speaks: 2 A of others leave 18 A.
@@ -140,20 +140,20 @@ def test_prices_plans_circuits_and_the_death_of_the_scheduler(
         rows = [{"start": start.isoformat(), "end": (start + timedelta(hours=5)).isoformat()}]
         site.platform.link.publish(PRICES, [{**rows[0], "price": 0.7}])
         site.wait_for("5 kW", lambda: site.hears(group="live", kw=5.0, done=True))
-        assert site.truth(1)["limit_kw"] <= 5.0
+        assert site.actual(1)["limit_kw"] <= 5.0
         assert site.ask("show")["groups"]["live"]["now"]["reason"] == "price 0.7 per kWh"
         assert site.ask("set_prices", [{**rows[0], "price": 0.1}]) == "accepted"
-        site.wait_for("Free", lambda: site.truth(1)["limit_kw"] > 10)
+        site.wait_for("Free", lambda: site.actual(1)["limit_kw"] > 10)
         assert site.ask("set_prices", "cheap").startswith("malformed")
         assert any(each.get("kw") == 5.0 for each in site.ask("records"))
 
         # It is killed: what was held under a lease ends, the plan and the circuit's limits stay.
         site.ask("set_prices", [{**rows[0], "price": 0.9}])
-        site.wait_for("5 kW again", lambda: site.truth(1)["limit_kw"] <= 5.0)
+        site.wait_for("5 kW again", lambda: site.actual(1)["limit_kw"] <= 5.0)
         process = processes._running[SCHEDULER]
         process.send_signal(signal.SIGKILL)
         process.wait(timeout=20)
         processes.stop(SCHEDULER)
-        site.wait_for("The end of the lease", lambda: site.truth(1)["limit_kw"] > 10, limit_s=90)
-        assert site.truth(2)["limit_kw"] <= 6.0
+        site.wait_for("The end of the lease", lambda: site.actual(1)["limit_kw"] > 10, limit_s=90)
+        assert site.actual(2)["limit_kw"] <= 6.0
         assert sum(both()) <= 20 * 0.69 + 0.01

@@ -15,7 +15,7 @@ import pytest
 
 from chargepoint_driver.adapters.bus_events import Announcer
 from chargepoint_driver.cli.discovery.available import look
-from chargepoint_driver.cli.discovery.bundle import Bundle, Wishes, bundle
+from chargepoint_driver.cli.discovery.bundle import Bundle, BundleOptions, bundle
 from chargepoint_driver.cli.discovery.central import TOKEN_ENV, charge_points, settings
 from chargepoint_driver.cli.discovery.direct import bundle_of_charge_points
 from chargepoint_driver.cli.discovery.site import groups_of, stations_of
@@ -81,8 +81,8 @@ def test_the_driver_takes_it(
         available = look(service, stations)
     finally:
         service.close()
-    wishes = Wishes(template == PER_PORT, template, 60, everything, None)
-    made = bundle(stations, available, account, wishes, groups_of(stations, ()))
+    bundle_options = BundleOptions(template == PER_PORT, template, 60, everything, None)
+    made = bundle(stations, available, account, bundle_options, groups_of(stations, ()))
     assert any("stationGroup" in entry.text for entry in made.devices)
     devices = devices_of(made)
     driver.start(devices)
@@ -135,8 +135,8 @@ def test_the_driver_takes_charge_points(
     announcer = Announcer(driver.agent.vip, AGENT, accounts)
     try:
         driver.wait_for(lambda: [len(one.connectors) for one in charge_points(csms.url)] == [2, 2])
-        wishes = Wishes(template == PER_CONNECTOR, template, 60, False, None)
-        made = bundle_of_charge_points(charge_points(csms.url), settings(csms.url), wishes)
+        bundle_options = BundleOptions(template == PER_CONNECTOR, template, 60, False, None)
+        made = bundle_of_charge_points(charge_points(csms.url), settings(csms.url), bundle_options)
         csms.close()
 
         (agent,) = (entry for entry in made.entries if entry.identity == AGENT)

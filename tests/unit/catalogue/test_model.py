@@ -38,7 +38,7 @@ def test_a_row_is_whole(row):
     assert by_port == (row.scope is Scope.PORT and not row.own)
     assert not (row.own and any(row.path))
     assert not (row.own and row.writable) or row.name in {"commandLease", "limit"}
-    assert row.truth <= (row.kind is Kind.INTEGER)
+    assert row.is_boolean <= (row.kind is Kind.INTEGER)
 
 
 def test_a_register_is_read_by_one_call():

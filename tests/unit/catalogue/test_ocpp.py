@@ -20,7 +20,7 @@ def test_a_row_is_whole(row):
     assert row.call in OCPP.calls
     assert len(row.path) == 1
     assert "|" not in row.notes + row.unit
-    assert row.truth <= (row.kind is Kind.INTEGER)
+    assert row.is_boolean <= (row.kind is Kind.INTEGER)
     if row.path[0]:
         assert row.path[0].startswith("Port/") == (row.scope is Scope.PORT)
     # What is only written says nothing that could be pushed.

@@ -105,7 +105,7 @@ class Rig:
         """What the service was told, oldest first."""
         return [(c.operation, c.arguments) for c in self.sim.world.commands]
 
-    def truth(self, port: int, station: str = STATION) -> dict[str, Any]:
+    def actual(self, port: int, station: str = STATION) -> dict[str, Any]:
         """What is so at a port."""
         (found,) = (s for s in picture(self.sim.world)["stations"] if s["stationID"] == station)
         return dict(found["ports"][port - 1])

@@ -38,7 +38,7 @@ def test_shed_state_sends_the_limit_written_last(rig: Rig) -> None:
     rig.write("allowedLoad", 3.0)
     assert rig.write("shedState", 1) == 1
     assert rig.commands == [("shedLoad", PORT_1_AT_3_KW)]
-    assert rig.truth(1)["load_kw"] == pytest.approx(3.0)
+    assert rig.actual(1)["load_kw"] == pytest.approx(3.0)
 
 
 def test_allowed_load_empties_percent_shed(rig: Rig) -> None:
@@ -50,7 +50,7 @@ def test_allowed_load_empties_percent_shed(rig: Rig) -> None:
 
 
 def test_percent_shed_empties_allowed_load(rig: Rig) -> None:
-    before_kw = rig.truth(1)["load_kw"]
+    before_kw = rig.actual(1)["load_kw"]
     rig.write("allowedLoad", 3.0)
     assert rig.write("percentShed", 40) == 40
     rig.write("shedState", True)
@@ -59,7 +59,7 @@ def test_percent_shed_empties_allowed_load(rig: Rig) -> None:
     assert arguments["ports"] == [{"portNumber": 1, "percentShedPerPort": 40}]
     assert rig.read("percentShed") == 40
     assert rig.read("allowedLoad") == 0.0
-    assert rig.truth(1)["load_kw"] == pytest.approx(0.6 * before_kw, abs=0.01)
+    assert rig.actual(1)["load_kw"] == pytest.approx(0.6 * before_kw, abs=0.01)
 
 
 def test_a_new_limit_during_a_shed_is_sent_at_once(rig: Rig) -> None:
@@ -67,14 +67,14 @@ def test_a_new_limit_during_a_shed_is_sent_at_once(rig: Rig) -> None:
     rig.write("shedState", 1)
     assert rig.write("allowedLoad", 2.0) == 2.0
     assert rig.sent("shedLoad") == 2
-    assert rig.truth(1)["allowed_kw"] == 2.0
+    assert rig.actual(1)["allowed_kw"] == 2.0
 
 
 def test_a_limit_of_the_other_kind_during_a_shed_is_sent_at_once(rig: Rig) -> None:
     rig.write("allowedLoad", 3.0)
     rig.write("shedState", 1)
     assert rig.write("percentShed", 50) == 50
-    assert rig.truth(1)["load_kw"] == pytest.approx(1.5)
+    assert rig.actual(1)["load_kw"] == pytest.approx(1.5)
     assert rig.staged() == "percentShed 50 %"
 
 
@@ -90,7 +90,7 @@ def test_after_the_clear_a_limit_is_only_staged_again(rig: Rig) -> None:
     assert rig.write("shedState", 0) == 0
     rig.write("allowedLoad", 2.0)
     assert [operation for operation, _ in rig.commands] == ["shedLoad", "clearShedState"]
-    assert rig.truth(1)["shedState"] == 0
+    assert rig.actual(1)["shedState"] == 0
 
 
 def test_after_its_end_a_limit_is_only_staged_again(rig: Rig) -> None:
@@ -104,7 +104,7 @@ def test_after_its_end_a_limit_is_only_staged_again(rig: Rig) -> None:
     rig.pass_(31 * 60)
     rig.write("allowedLoad", 1.0, options=options)
     assert rig.sent("shedLoad") == 2
-    assert rig.truth(1)["shedState"] == 0
+    assert rig.actual(1)["shedState"] == 0
 
 
 def test_a_shed_without_end(rig: Rig) -> None:
@@ -122,7 +122,7 @@ def test_shed_on_write_sends_every_limit(rig: Rig) -> None:
     assert rig.write("allowedLoad", 3.0, options=options) == 3.0
     assert rig.write("percentShed", 50, options=options) == 50
     assert rig.sent("shedLoad") == 2
-    assert rig.truth(1)["shedState"] == 1
+    assert rig.actual(1)["shedState"] == 1
     assert rig.write("shedState", 1, options=options) == 1  # the limit written last
     assert rig.commands[-1][1]["ports"] == [{"portNumber": 1, "percentShedPerPort": 50}]
 
@@ -131,7 +131,7 @@ def test_shed_on_write_sends_every_limit(rig: Rig) -> None:
 def test_a_limit_of_zero_is_a_limit(rig: Rig, value: object) -> None:
     assert rig.write("allowedLoad", value) == 0.0
     assert rig.write("shedState", 1) == 1
-    assert rig.truth(1)["load_kw"] == 0.0
+    assert rig.actual(1)["load_kw"] == 0.0
 
 
 @pytest.mark.parametrize("percent", [0, 100, "100", 37.0])
@@ -186,15 +186,15 @@ class TestTargets:
                 {"stationID": STATION, "allowedLoadPerStation": 6.0, "timeInterval": 60},
             )
         ]
-        assert rig.truth(1)["shedState"] == rig.truth(2)["shedState"] == 1
-        assert rig.truth(1)["load_kw"] + rig.truth(2)["load_kw"] == pytest.approx(6.0, abs=0.01)
+        assert rig.actual(1)["shedState"] == rig.actual(2)["shedState"] == 1
+        assert rig.actual(1)["load_kw"] + rig.actual(2)["load_kw"] == pytest.approx(6.0, abs=0.01)
 
     def test_a_port_row_acts_on_the_port(self, rig: Rig) -> None:
-        before_kw = rig.truth(2)["load_kw"]
+        before_kw = rig.actual(2)["load_kw"]
         rig.write("allowedLoad", 3.0)
         rig.write("shedState", 1)
-        assert rig.truth(2) | {"load_kw": before_kw} == rig.truth(2)
-        assert rig.truth(2)["shedState"] == 0
+        assert rig.actual(2) | {"load_kw": before_kw} == rig.actual(2)
+        assert rig.actual(2)["shedState"] == 0
 
     def test_what_is_staged_belongs_to_its_target(self, rig: Rig) -> None:
         rig.write("allowedLoad", 3.0, port=1)
@@ -220,7 +220,7 @@ class TestTargets:
         rig.write("shedState", 1, port=1)
         rig.write("allowedLoad", 2.0, port=2)
         assert rig.sent("shedLoad") == 1
-        assert rig.truth(2)["shedState"] == 0
+        assert rig.actual(2)["shedState"] == 0
 
 
 def test_a_shed_that_takes_effect_late_is_in_force_from_the_command_on(
@@ -232,7 +232,7 @@ def test_a_shed_that_takes_effect_late_is_in_force_from_the_command_on(
     rig.write("allowedLoad", 2.0)
     assert rig.sent("shedLoad") == 2
     rig.pass_(301)
-    assert rig.truth(1)["allowed_kw"] == 2.0
+    assert rig.actual(1)["allowed_kw"] == 2.0
 
 
 def test_a_station_s_shed_that_takes_effect_late_is_in_force_for_its_ports(

@@ -25,7 +25,7 @@ def test_true_sheds_and_false_clears(rig: Rig) -> None:
         assert rig.write("shedState", true) == 1
         assert rig.write("shedState", false) == 0
         assert rig.commands[-1] == ("clearShedState", {"stationID": STATION, "ports": [1]})
-        assert rig.truth(1)["shedState"] == 0
+        assert rig.actual(1)["shedState"] == 0
 
 
 def test_what_is_no_truth_value_is_refused(rig: Rig) -> None:
@@ -53,10 +53,10 @@ def test_clearing_one_port_leaves_the_other_shed(rig: Rig) -> None:
     shed(rig, port=1)
     shed(rig, port=2)
     rig.write("shedState", 0, port=1)
-    assert (rig.truth(1)["shedState"], rig.truth(2)["shedState"]) == (0, 1)
+    assert (rig.actual(1)["shedState"], rig.actual(2)["shedState"]) == (0, 1)
     # And it is still known to be ours.
     assert rig.revert("shedState", port=2)
-    assert rig.truth(2)["shedState"] == 0
+    assert rig.actual(2)["shedState"] == 0
 
 
 def test_clearing_the_station_clears_its_ports(rig: Rig) -> None:
@@ -64,7 +64,7 @@ def test_clearing_the_station_clears_its_ports(rig: Rig) -> None:
     shed(rig, port=2)
     assert rig.write("shedState", 0, port=None) == 0
     assert rig.commands[-1] == ("clearShedState", {"stationID": STATION})
-    assert (rig.truth(1)["shedState"], rig.truth(2)["shedState"]) == (0, 0)
+    assert (rig.actual(1)["shedState"], rig.actual(2)["shedState"]) == (0, 0)
     assert not rig.revert("shedState", port=1)
 
 
@@ -113,11 +113,11 @@ class TestRevert:
     def test_clears_a_shed_that_this_driver_made(
         self, rig: Rig, name: str, port: int | None
     ) -> None:
-        before_kw = rig.truth(1)["load_kw"]
+        before_kw = rig.actual(1)["load_kw"]
         shed(rig, port)
         assert rig.revert(name, port)
         assert [operation for operation, _ in rig.commands] == ["shedLoad", "clearShedState"]
-        assert rig.truth(1)["load_kw"] == pytest.approx(before_kw)
+        assert rig.actual(1)["load_kw"] == pytest.approx(before_kw)
 
     @pytest.mark.parametrize("name", ["allowedLoad", "percentShed", "shedState", "clearAlarms"])
     def test_sends_nothing_otherwise(self, rig: Rig, name: str) -> None:
@@ -131,7 +131,7 @@ class TestRevert:
         rig.sim.world.shed([rig.sim.world.stations[0]], limit=Limit(allowed_kw=4.0))
         assert not rig.revert("shedState")
         assert rig.sent() == 0
-        assert rig.truth(1)["shedState"] == 1
+        assert rig.actual(1)["shedState"] == 1
 
     def test_once(self, rig: Rig) -> None:
         shed(rig)
@@ -146,7 +146,7 @@ class TestRevert:
         shed(rig, port=1)
         shed(rig, port=2)
         rig.revert("allowedLoad", port=1)
-        assert (rig.truth(1)["shedState"], rig.truth(2)["shedState"]) == (0, 1)
+        assert (rig.actual(1)["shedState"], rig.actual(2)["shedState"]) == (0, 1)
 
     def test_a_shed_sent_by_the_write_of_a_limit_is_ours_too(self, rig: Rig) -> None:
         rig.write("allowedLoad", 3.0, options=ShedOptions(on_write=True))
@@ -169,9 +169,9 @@ class TestRevert:
         rig.sim.faults.set("clearShedState", "http", status=503, times=1)
         with pytest.raises(ChargePointError):
             rig.revert("shedState")
-        assert rig.truth(1)["shedState"] == 1
+        assert rig.actual(1)["shedState"] == 1
         assert rig.revert("shedState")
-        assert rig.truth(1)["shedState"] == 0
+        assert rig.actual(1)["shedState"] == 0
 
     def test_a_shed_whose_answer_was_lost_is_cleared_as_well(self, rig: Rig) -> None:
         """It is in force, and this driver made it."""
@@ -179,9 +179,9 @@ class TestRevert:
         rig.sim.faults.set("shedLoad", "drop_reply", times=1)
         with pytest.raises(ChargePointError):
             rig.write("shedState", 1)
-        assert rig.truth(1)["shedState"] == 1
+        assert rig.actual(1)["shedState"] == 1
         assert rig.revert("shedState")
-        assert rig.truth(1)["shedState"] == 0
+        assert rig.actual(1)["shedState"] == 0
 
     def test_a_clear_whose_answer_was_lost_may_be_repeated(self, rig: Rig) -> None:
         shed(rig)
@@ -189,17 +189,17 @@ class TestRevert:
         with pytest.raises(ChargePointError):
             rig.revert("shedState")
         rig.revert("shedState")
-        assert rig.truth(1)["shedState"] == 0
+        assert rig.actual(1)["shedState"] == 0
 
     def test_a_shed_of_the_station_over_one_of_a_port(self, rig: Rig) -> None:
         shed(rig, port=1)
         shed(rig, port=None, kw=6.0)
         assert rig.revert("shedState", port=None)
-        assert (rig.truth(1)["shedState"], rig.truth(2)["shedState"]) == (0, 0)
+        assert (rig.actual(1)["shedState"], rig.actual(2)["shedState"]) == (0, 0)
 
     def test_while_the_shed_has_not_yet_taken_effect(self, make_rig: Callable[..., Rig]) -> None:
         rig = make_rig(shed_delay_s=300.0)
         shed(rig)
         assert rig.revert("shedState")
         rig.pass_(301)
-        assert rig.truth(1)["shedState"] == 0
+        assert rig.actual(1)["shedState"] == 0

@@ -85,7 +85,7 @@ def test_a_failed_write_is_not_held_back_by_failing_reads(rig: Rig) -> None:
     with pytest.raises(AssertionError, match="503"):
         rig.read("portLoad")
     assert rig.write("shedState", 1) is None  # it went out and cannot be read back
-    assert rig.truth(1)["shedState"] == 1
+    assert rig.actual(1)["shedState"] == 1
 
 
 def test_a_failed_write_does_not_hold_the_next_one_back(rig: Rig) -> None:
@@ -183,7 +183,7 @@ class TestOrder:
         assert rig.sent("shedLoad") == 8
         assert most.seen == 1
         last = rig.commands[-1][1]["ports"][0]
-        assert rig.truth(last["portNumber"])["allowed_kw"] == last["allowedLoadPerPort"]
+        assert rig.actual(last["portNumber"])["allowed_kw"] == last["allowedLoadPerPort"]
 
     def test_what_is_staged_is_what_was_sent_last(self, rig: Rig) -> None:
         threads = [

@@ -111,7 +111,7 @@ def _start(row: QuirkRow, rig: Rig, twins: Twins, identity: str) -> None:
     if row.remote:
         twins.act(identity, "plug_on_remote_start", vehicle=VEHICLE)
         rig.door.write(commands_of(identity)["remoteStart 1"], "TAG")
-        twins.wait(identity, lambda truth: truth["connectors"][0]["transaction_id"] is not None)
+        twins.wait(identity, lambda actual: actual["connectors"][0]["transaction_id"] is not None)
     else:
         twins.start_charging(identity, id_tag="TAG", **VEHICLE)
     _all_told(twins, identity)
@@ -145,15 +145,15 @@ def _settle(max_boots: int, twins: Twins, identity: str) -> None:
     boots, quiet_since = 0, time.monotonic()
     while time.monotonic() - quiet_since < QUIET_S:
         assert time.monotonic() < end, "never left alone"
-        truth = twins.state(identity)
-        if truth["connections"] != boots or not truth["accepted"]:
-            boots, quiet_since = truth["connections"], time.monotonic()
+        actual = twins.state(identity)
+        if actual["connections"] != boots or not actual["accepted"]:
+            boots, quiet_since = actual["connections"], time.monotonic()
         assert boots <= max_boots, f"made to restart {boots - 1} times"
         time.sleep(0.02)  # what is waited for is that nothing happens
 
 
 def _all_told(twins: Twins, identity: str) -> None:
-    twins.wait(identity, lambda truth: not truth["queued"] and truth["accepted"])
+    twins.wait(identity, lambda actual: not actual["queued"] and actual["accepted"])
 
 
 def _read(rig: Rig, station: str) -> dict[str, Any]:
@@ -206,10 +206,10 @@ def _judge_records(row: QuirkRow, rig: Rig, twins: Twins, identity: str) -> None
     assert len(told) == row.sessions
     found = eventually(lambda: rig.sessions(identity), f"no session of {identity}")
     assert len(found) == len(told), f"{len(found)} sessions, not {len(told)}: {found}"
-    for record, truth in zip(found, told, strict=True):
+    for record, actual in zip(found, told, strict=True):
         assert record["energy_wh"] is None or record["energy_wh"] >= 0, record
         if row.energy:
-            flowed_wh = truth["meter_stop_wh"] - truth["meter_start_wh"]
+            flowed_wh = actual["meter_stop_wh"] - actual["meter_start_wh"]
             assert record["state"] == "completed", record
             assert record["energy_wh"] is not None, record
             assert abs(record["energy_wh"] - flowed_wh) <= 1, f"{flowed_wh} Wh flowed: {record}"

@@ -16,7 +16,7 @@ from chargepoint_driver.backends.ocpp import CentralSystem, OcppConfig
 from chargepoint_driver.catalogue import CHARGEPOINT
 from chargepoint_driver.cli.discovery import central, topics
 from chargepoint_driver.cli.discovery.available import DEFAULT_POINTS, Available, is_personal
-from chargepoint_driver.cli.discovery.bundle import Wishes, bundle
+from chargepoint_driver.cli.discovery.bundle import BundleOptions, bundle
 from chargepoint_driver.cli.discovery.central import charge_points
 from chargepoint_driver.cli.discovery.direct import bundle_of_charge_points
 from chargepoint_driver.cli.discovery.site import Group, Port, Station, stations_of
@@ -347,13 +347,13 @@ def stations_in(run) -> list[Station]:
 def test_groups_of_what_is_refused_or_named_like_a_station():
     group = Group("7", "Block A")
     account = {"username": "x", "password_env": "Y"}
-    wishes = Wishes(True, topics.PER_PORT, 60, False, None)
+    bundle_options = BundleOptions(True, topics.PER_PORT, 60, False, None)
     refused = Available(refused={("getLoad", "1:2"): PermissionDeniedError("no getLoad")})
-    made = bundle([station(1), station(2)], refused, account, wishes, [group])
+    made = bundle([station(1), station(2)], refused, account, bundle_options, [group])
     assert made.left_out == ("station group 7 (Block A): no load is permitted",)
     assert not any("stationGroup" in entry.text for entry in made.devices)
     named = station(1, name="group_7")
-    flat = Wishes(False, "devices/x/{station}", 60, False, None)
+    flat = BundleOptions(False, "devices/x/{station}", 60, False, None)
     with pytest.raises(ConfigurationError, match="gives a station the name devices/x/group_7"):
         bundle([named], Available(), account, flat, [group])
 
@@ -605,8 +605,8 @@ def test_what_a_charge_point_measures_is_in_its_registry():
     )
     assert not {"currentL1", "Temperature", "powerOffered", "portLoad"} & set(one.reported)
     never = dataclasses.replace(one, charge_point_id="CP2", connectors={})
-    wishes = Wishes(True, topics.PER_CONNECTOR, 60, False, "platform.other")
-    made = bundle_of_charge_points([one, never], {"listen": "127.0.0.1:9000"}, wishes)
+    bundle_options = BundleOptions(True, topics.PER_CONNECTOR, 60, False, "platform.other")
+    made = bundle_of_charge_points([one, never], {"listen": "127.0.0.1:9000"}, bundle_options)
     assert [entry.name for entry in made.devices] == ["devices/ocpp/CP1/connector1"]
     assert made.left_out == ("CP2: never reported a connector; let it connect once",)
     (registry,) = (entry.text for entry in made.entries if entry.kind == "csv")

@@ -57,37 +57,39 @@ def store(tmp_path) -> Store:
 
 
 def test_nothing_is_drawn_over_what_was_not_reported(store):
-    (course,) = read(store(port1__portLoad=[7.0, None, 7.0, 0.0, 7.0]), *DAY)
-    times, values = course.load_kw.with_gaps()
+    (port_history,) = read(store(port1__portLoad=[7.0, None, 7.0, 0.0, 7.0]), *DAY)
+    times, values = port_history.load_kw.with_gaps()
     assert len(times) == 5
     assert [math.isnan(value) for value in values] == [False, True, False, False, False]
     assert values[3] == 0.0
-    assert course.load_kw.gaps() == [(BEGIN, BEGIN + timedelta(minutes=2))]
+    assert port_history.load_kw.gaps() == [(BEGIN, BEGIN + timedelta(minutes=2))]
 
 
 def test_a_gap_in_the_record_is_a_gap_in_the_line(store):
     loads = [7.0, 7.0, 7.0, ..., ..., ..., 3.0, 3.0]
-    (course,) = read(store(port1__portLoad=loads), *DAY)
-    times, values = course.load_kw.with_gaps()
+    (port_history,) = read(store(port1__portLoad=loads), *DAY)
+    times, values = port_history.load_kw.with_gaps()
     assert [value for value in values if not math.isnan(value)] == [7.0, 7.0, 7.0, 3.0, 3.0]
     assert math.isnan(values[3])
     # One missing value is not worth a gap.
     assert len(times) == 6
-    assert course.load_kw.gaps() == [(BEGIN + timedelta(minutes=2), BEGIN + timedelta(minutes=6))]
-    assert course.load_kw.at(BEGIN + timedelta(minutes=2)) == 7.0
-    assert course.load_kw.at(BEGIN + timedelta(minutes=5)) is None
-    assert course.load_kw.at(BEGIN - timedelta(minutes=1)) is None
+    assert port_history.load_kw.gaps() == [
+        (BEGIN + timedelta(minutes=2), BEGIN + timedelta(minutes=6))
+    ]
+    assert port_history.load_kw.at(BEGIN + timedelta(minutes=2)) == 7.0
+    assert port_history.load_kw.at(BEGIN + timedelta(minutes=5)) is None
+    assert port_history.load_kw.at(BEGIN - timedelta(minutes=1)) is None
 
 
 def test_the_sum_is_of_all_ports_or_none(store):
-    courses = read(
+    histories = read(
         store(port1__portLoad=[1.0, 2.0, None, 4.0], port2__portLoad=[10.0, 20.0, 30.0, 40.0]), *DAY
     )
-    assert total(courses).values == [11.0, 22.0, None, 44.0]
+    assert total(histories).values == [11.0, 22.0, None, 44.0]
 
 
 def test_limits_and_sheds(store):
-    (course,) = read(
+    (port_history,) = read(
         store(
             port1__portLoad=[7.0] * 6,
             port1__allowedLoad=[0.0, 3.0, 3.0, 0.0, 0.0, 0.0],
@@ -97,25 +99,25 @@ def test_limits_and_sheds(store):
         *DAY,
     )
     # An allowed load of 0 with a shed by per cent is no limit of 0 kW; without one it is.
-    assert course.limit_kw().values == [None, 3.0, 3.0, None, 0.0, None]
-    assert course.sheds() == [(BEGIN + timedelta(minutes=1), BEGIN + timedelta(minutes=5))]
+    assert port_history.limit_kw().values == [None, 3.0, 3.0, None, 0.0, None]
+    assert port_history.sheds() == [(BEGIN + timedelta(minutes=1), BEGIN + timedelta(minutes=5))]
 
 
 def test_a_shed_that_lasts_ends_with_the_record(store):
-    (course,) = read(store(port1__portLoad=[7.0] * 3, port1__shedState=[0, 1, 1]), *DAY)
-    assert course.sheds() == [(BEGIN + timedelta(minutes=1), BEGIN + timedelta(minutes=2))]
+    (port_history,) = read(store(port1__portLoad=[7.0] * 3, port1__shedState=[0, 1, 1]), *DAY)
+    assert port_history.sheds() == [(BEGIN + timedelta(minutes=1), BEGIN + timedelta(minutes=2))]
 
 
 def test_ports_of_a_station_device(store):
-    courses = read(store(**{"a__portLoad.1": [1.0], "a__portLoad.2": [2.0]}), *DAY)
-    assert [one.name for one in courses] == ["campus/garage/a port 1", "campus/garage/a port 2"]
+    histories = read(store(**{"a__portLoad.1": [1.0], "a__portLoad.2": [2.0]}), *DAY)
+    assert [one.name for one in histories] == ["campus/garage/a port 1", "campus/garage/a port 2"]
 
 
 def test_only_what_is_below_a_topic(store):
     path = store(station1__port1__portLoad=[1.0], station10__port1__portLoad=[2.0])
     for prefix in ("campus/garage/station1", "devices/campus/garage/station1/"):
-        (course,) = read(path, *DAY, prefix)
-        assert course.name == "campus/garage/station1/port1"
+        (port_history,) = read(path, *DAY, prefix)
+        assert port_history.name == "campus/garage/station1/port1"
     with pytest.raises(NotFoundError, match="no load below campus/other was recorded"):
         read(path, *DAY, "campus/other")
 

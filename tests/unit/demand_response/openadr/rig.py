@@ -56,17 +56,17 @@ class Garage:
 
     def ceiling(self, station: str = STATION, port: int = 1) -> float | None:
         """What a port is held to in kW; None: nothing."""
-        truth = self.truth(station, port)
-        return truth["allowed_kw"] if truth["shedState"] else None
+        actual = self.actual(station, port)
+        return actual["allowed_kw"] if actual["shedState"] else None
 
-    def truth(self, station: str = STATION, port: int = 1) -> dict[str, Any]:
+    def actual(self, station: str = STATION, port: int = 1) -> dict[str, Any]:
         """What is so at a port."""
         (found,) = (s for s in picture(self.sim.world)["stations"] if s["stationID"] == station)
         return dict(found["ports"][port - 1])
 
     def energy_kwh(self, station: str = STATION, port: int = 1) -> float:
         """What the session at a port has charged until now."""
-        session = self.truth(station, port)["session"]
+        session = self.actual(station, port)["session"]
         return float(session["energy_kwh"])
 
     def close(self) -> None:

@@ -236,11 +236,11 @@ def test_reports_have_the_energy_of_the_simulator(
         before, since = garage.energy_kwh(), garage.sim.world.now_s()
         eventually(lambda: len(settled("energy")) >= 6)
         after, until = garage.energy_kwh(), garage.sim.world.now_s()
-        truth_kw = (after - before) / (until - since) * 3600
-        assert truth_kw == pytest.approx(4.0, rel=0.01)
+        actual_kw = (after - before) / (until - since) * 3600
+        assert actual_kw == pytest.approx(4.0, rel=0.01)
         for kwh in settled("energy"):
-            assert kwh * 3600 == pytest.approx(truth_kw, rel=0.01)
-        assert settled("load") == pytest.approx([truth_kw] * len(settled("load")), rel=0.01)
+            assert kwh * 3600 == pytest.approx(actual_kw, rel=0.01)
+        assert settled("load") == pytest.approx([actual_kw] * len(settled("load")), rel=0.01)
         assert set(settled("limit")) == {4.0}
         assert settled("headroom") == pytest.approx([0.0] * len(settled("headroom")), abs=0.04)
         assert set(settled("ports")) == set(settled("reporting")) == {1.0}

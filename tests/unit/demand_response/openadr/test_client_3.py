@@ -131,14 +131,14 @@ def test_reports_have_the_energy_of_the_simulator(
     before, since = garage.energy_kwh(), garage.sim.world.now_s()
     eventually(lambda: len(vtn.reports) >= seen + 6)
     after, until = garage.energy_kwh(), garage.sim.world.now_s()
-    truth_kw = (after - before) / (until - since) * 3600
+    actual_kw = (after - before) / (until - since) * 3600
     for report in vtn.reports:
         jsonschema.validate(report, SCHEMAS["report"])
     settled = [_values(report) for report in vtn.reports[seen + 2 :]]
     for values in settled:
-        assert values["USAGE"] * 3600 == pytest.approx(truth_kw, rel=0.01)
+        assert values["USAGE"] * 3600 == pytest.approx(actual_kw, rel=0.01)
         assert values["SETPOINT"] == 4.0
-        assert values["DEMAND"] == pytest.approx(truth_kw, rel=0.01)
+        assert values["DEMAND"] == pytest.approx(actual_kw, rel=0.01)
         assert values["DELTA_USAGE"] * 3600 == pytest.approx(-2.4, abs=0.5)
         assert values["OPERATING_STATE"] == "NORMAL"
     assert running.status["failed"] == []

@@ -133,15 +133,15 @@ class Rig:
 
     # ---- the truth -----------------------------------------------------------------------
 
-    def truth(self, port: int = 1, station: str = STATION) -> dict[str, Any]:
+    def actual(self, port: int = 1, station: str = STATION) -> dict[str, Any]:
         """What is so at a port."""
         (found,) = (s for s in picture(self.sim.world)["stations"] if s["stationID"] == station)
         return dict(found["ports"][port - 1])
 
     def ceiling(self, port: int = 1, station: str = STATION) -> float | None:
         """What a port is held to in kW; None for nothing."""
-        truth = self.truth(port, station)
-        return truth["allowed_kw"] if truth["shedState"] else None
+        actual = self.actual(port, station)
+        return actual["allowed_kw"] if actual["shedState"] else None
 
     def sent(self, operation: str | None = None) -> int:
         """How many writes (None: of any sort) have arrived at the service."""

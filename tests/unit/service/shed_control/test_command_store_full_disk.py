@@ -53,7 +53,7 @@ def test_a_shed_does_not_fail_for_want_of_disk_space(
     assert "make room" in caplog.text
     rig.live(6)
     assert rig.read("shedStatus") == "in force"
-    assert rig.truth(1)["allowed_kw"] == 3.0
+    assert rig.actual(1)["allowed_kw"] == 3.0
     make_room(rig)
     caplog.clear()
     rig.write("allowedLoad", 2.0)
@@ -112,5 +112,5 @@ def test_a_clock_set_forwards_or_back_ends_no_shed(rig: Rig) -> None:
         rig.live(1)
         assert rig.read("shedStatus") == "in force"
         assert rig.read("commandedLoad") == 3.0
-        assert rig.truth(1)["shedState"] == 1
+        assert rig.actual(1)["shedState"] == 1
     assert rig.alerts == []

@@ -223,7 +223,7 @@ def arm(rig: Rig, fault: str | None) -> None:
 
 def check(rig: Rig, model: Model) -> None:
     for port in PORTS:
-        ceiling = rig.truth(port)["ceiling_kw"]
+        ceiling = rig.actual(port)["ceiling_kw"]
         assert model.allows(port, ceiling), (port, ceiling, model.may[port])
         status, why = rig.status(port), rig.read("shedReason", port)
         kw, percent = rig.read("commandedLoad", port), rig.read("commandedPercent", port)
@@ -265,7 +265,7 @@ def test_what_is_in_force_at_the_end(
         rig = Rig(Path(folder), stations=1, shed_delay_s=delays[0], clear_delay_s=delays[1])
         try:
             for number in PORTS:
-                if not rig.truth(number)["plugged_in"]:
+                if not rig.actual(number)["plugged_in"]:
                     rig.sim.world.plug_in(STATION, number, stay_s=24 * 3_600, full_kwh=200)
             if foreign:
                 rig.sim.world.shed(rig.sim.world.stations, Limit(allowed_kw=2 * FOREIGN_KW))

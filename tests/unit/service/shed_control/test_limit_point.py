@@ -30,7 +30,7 @@ def _may_write_limits() -> Iterator[None]:
 
 
 def rated(rig: Rig, port: int = 1) -> float:
-    return float(rig.truth(port)["rated_kw"])
+    return float(rig.actual(port)["rated_kw"])
 
 
 @pytest.mark.parametrize("port", [1, None])
@@ -41,7 +41,7 @@ def test_save_write_and_write_back_charges_afterwards(
     saved = rig.read("limit", port)
     assert saved == (rated(rig) if port else rated(rig, 1) + rated(rig, 2))
     assert rig.write("limit", 2.0, port, options=options) == 2.0
-    assert rig.truth()["shedState"]
+    assert rig.actual()["shedState"]
     assert rig.read("limit", port) == 2.0
     assert rig.write("limit", saved, port, options=options) == saved
     assert rig.ceiling() is None

@@ -38,7 +38,7 @@ def test_violated_within_the_time_of_effect_and_two_polls(rig: Rig, port: int | 
     within = poll(rig, 3 * POLL_S, port=port)
     assert within[-1] == "violated"
     reason = rig.read("shedReason", port)
-    load = sum(rig.truth(each)["load_kw"] for each in ((port,) if port else (1, 2)))
+    load = sum(rig.actual(each)["load_kw"] for each in ((port,) if port else (1, 2)))
     assert f"{load:g} kW" in reason
     assert "3 kW" in reason
     (alert,) = rig.alerts
@@ -153,7 +153,7 @@ def test_what_was_staged_and_the_measured_reduction(rig: Rig) -> None:
     assert rig.read("stagedLoad") is rig.read("measuredReduction") is None
     rig.write("allowedLoad", 3.0, options=classic)
     assert rig.read("stagedLoad") == 3.0
-    before = rig.truth()["load_kw"]
+    before = rig.actual()["load_kw"]
     rig.write("shedState", 1, options=classic)
     assert rig.read("stagedLoad") is None
     rig.live(6)

@@ -66,7 +66,7 @@ def test_a_percentage_of_somebody_else_comes_back_as_what_it_came_to(rig: Rig) -
 
 
 def both_loads(rig: Rig) -> list[float]:
-    return [rig.truth(port)["load_kw"] for port in (1, 2)]
+    return [rig.actual(port)["load_kw"] for port in (1, 2)]
 
 
 def test_the_period_survives_a_restart(rig: Rig) -> None:

@@ -30,7 +30,7 @@ def zeros(rig: Rig) -> int:
 def test_an_explicit_zero_stops_charging(rig: Rig) -> None:
     rig.write("allowedLoad", 0)
     rig.live(100)
-    assert (rig.ceiling(), rig.truth()["load_kw"], rig.status()) == (0.0, 0.0, "in force")
+    assert (rig.ceiling(), rig.actual()["load_kw"], rig.status()) == (0.0, 0.0, "in force")
     assert rig.read("commandedLoad") == 0.0
 
 
@@ -65,10 +65,10 @@ def test_a_percentage_of_a_load_that_is_not_known_is_not_sent(rig: Rig) -> None:
 
 def test_a_station_of_which_one_port_is_idle(rig: Rig) -> None:
     idle(rig, 2)
-    before_kw = rig.truth(1)["load_kw"]
+    before_kw = rig.actual(1)["load_kw"]
     rig.write("percentShed", 50, None)
     rig.live(100)
-    held_kw = sum(rig.truth(port)["ceiling_kw"] for port in (1, 2))
+    held_kw = sum(rig.actual(port)["ceiling_kw"] for port in (1, 2))
     assert held_kw == pytest.approx(before_kw / 2, abs=0.01)
     assert rig.status(None) == "in force"
     assert zeros(rig) == 0
@@ -77,7 +77,7 @@ def test_a_station_of_which_one_port_is_idle(rig: Rig) -> None:
 def test_100_percent_is_an_explicit_stop(rig: Rig) -> None:
     rig.write("percentShed", 100, options=FLOOR)
     rig.live(6)
-    assert (rig.truth()["load_kw"], rig.status()) == (0.0, "in force")
+    assert (rig.actual()["load_kw"], rig.status()) == (0.0, "in force")
 
 
 def test_a_restored_percentage_never_becomes_zero(rig: Rig) -> None:
@@ -89,7 +89,7 @@ def test_a_restored_percentage_never_becomes_zero(rig: Rig) -> None:
     rig.live(6)
     assert rig.revert()
     rig.live(60)
-    assert rig.truth()["percent_shed"] == 30
+    assert rig.actual()["percent_shed"] == 30
     assert zeros(rig) == 0
 
 

@@ -18,7 +18,7 @@ CP = "CP0001"
 def test_what_happens_offline_is_sent_later_as_it_was(central, twins_of):
     twins = twins_of()
     twins.start_charging(CP, battery_kwh=80)
-    twins.wait(CP, lambda truth: truth["connectors"][0]["transaction_id"] == 100)
+    twins.wait(CP, lambda actual: actual["connectors"][0]["transaction_id"] == 100)
     twins.act(CP, "offline")
     central.wait(lambda: central.closed == [CP])
     twins.advance(120)
@@ -64,7 +64,7 @@ def test_an_unanswered_start_is_sent_again_after_the_connection_was_lost(central
     central.wait_for("StartTransaction", 2)
     first, second = central.payloads("StartTransaction")
     assert first == second
-    twins.wait(CP, lambda truth: truth["connectors"][0]["transaction_id"] == 100)
+    twins.wait(CP, lambda actual: actual["connectors"][0]["transaction_id"] == 100)
 
 
 def wait_until_it_rests(twins: Twins) -> None:
@@ -91,7 +91,7 @@ def test_a_refused_transaction_message_is_tried_so_often_and_given_up(central, t
         assert len(central.payloads("StopTransaction")) == number - 1
         twins.advance(1)
         central.wait_for("StopTransaction", number)
-    twins.wait(CP, lambda truth: truth["queued"] == [])
+    twins.wait(CP, lambda actual: actual["queued"] == [])
 
 
 def test_no_answer_in_time_is_no_refusal_and_does_not_count(central, twins_of):
@@ -110,7 +110,7 @@ def test_no_answer_in_time_is_no_refusal_and_does_not_count(central, twins_of):
         twins.advance(1)
         with central.changed:
             central.changed.wait(0.01)
-    twins.wait(CP, lambda truth: truth["queued"] == [])
+    twins.wait(CP, lambda actual: actual["queued"] == [])
 
 
 def test_the_link_comes_back_whenever_it_is_lost(central, twins_of):

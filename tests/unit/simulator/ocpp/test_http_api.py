@@ -58,9 +58,9 @@ def test_a_charge_by_http(central, http):
     status, done = ask("POST", f"{path}/start", {"connector": 2, "id_tag": "ME"})
     assert (status, done["status"]) == (200, "Accepted")
     assert ask("POST", "/clock", {"advance_s": 600})[0] == 200
-    status, truth = ask("GET", path)
-    assert truth["connectors"][1]["power_kw"] == pytest.approx(11)
-    assert truth["connectors"][1]["energy_kwh"] == pytest.approx(11 / 6, abs=0.001)
+    status, actual = ask("GET", path)
+    assert actual["connectors"][1]["power_kw"] == pytest.approx(11)
+    assert actual["connectors"][1]["energy_kwh"] == pytest.approx(11 / 6, abs=0.001)
     assert ask("POST", f"{path}/stop", {"connector": 2})[0] == 200
     assert ask("POST", f"{path}/unplug", {"connector": 2})[0] == 200
     assert central.wait_for("StopTransaction")["reason"] == "Local"
@@ -283,9 +283,9 @@ def test_the_command_prints_one_line_and_ends_on_a_signal(central):
         assert line["charge_points"] == ["CP0001", "CP0002", "CP0003"]
         assert line["soap_url"].startswith("http://127.0.0.1:")
         central.wait_for("BootNotification", 3)
-        truth = requests.get(f"{line['control_url']}/charge-points/CP0002", timeout=10).json()
-        assert truth["quirks"] == {"limit_unit": {"unit": "W"}}
-        assert [one["kind"] for one in truth["connectors"]] == ["DC", "DC"]
+        actual = requests.get(f"{line['control_url']}/charge-points/CP0002", timeout=10).json()
+        assert actual["quirks"] == {"limit_unit": {"unit": "W"}}
+        assert [one["kind"] for one in actual["connectors"]] == ["DC", "DC"]
         process.terminate()
         assert process.wait(20) == 0
 

@@ -295,11 +295,11 @@ def test_profiles_that_make_no_sense_are_refused(central, twins_of):
 def test_a_transaction_profile_ends_with_its_transaction(central, twins_of):
     twins = twins_of()
     twins.start_charging(CP, max_ac_kw=11)
-    twins.wait(CP, lambda truth: truth["connectors"][0]["transaction_id"] == 100)
+    twins.wait(CP, lambda actual: actual["connectors"][0]["transaction_id"] == 100)
     wish = {"purpose": "TxProfile", "unit": "W"}
     assert set_profile(central, 5000, transactionId=99, **wish) == "Rejected"
     assert set_profile(central, 5000, transactionId=100, **wish) == "Accepted"
-    twins.wait(CP, lambda truth: truth["power_kw"] == pytest.approx(5))
+    twins.wait(CP, lambda actual: actual["power_kw"] == pytest.approx(5))
     assert set_profile(central, 6000, chargingProfileId=2) == "Accepted"
     twins.stop_charging(CP)
     assert [one["id"] for one in twins.state(CP)["profiles"]] == [2]
@@ -322,7 +322,7 @@ def test_a_remote_start_may_bring_its_profile(central, twins_of):
     }
     reply = central.call(CP, "RemoteStartTransaction", idTag="R", chargingProfile=brought)
     assert reply == {"status": "Accepted"}
-    twins.wait(CP, lambda truth: truth["power_kw"] == pytest.approx(6))
+    twins.wait(CP, lambda actual: actual["power_kw"] == pytest.approx(6))
 
 
 def test_real_times_are_moved_to_the_simulated_present(central, twins_of):
@@ -334,7 +334,7 @@ def test_real_times_are_moved_to_the_simulated_present(central, twins_of):
     began = (datetime.now(timezone.utc) - timedelta(seconds=60)).isoformat()
     schedule = {"startSchedule": began, "duration": 600}
     assert set_profile(central, 6000, unit="W", schedule=schedule) == "Accepted"
-    twins.wait(CP, lambda truth: truth["power_kw"] == pytest.approx(6))
+    twins.wait(CP, lambda actual: actual["power_kw"] == pytest.approx(6))
     twins.advance(530)
     assert twins.state(CP)["power_kw"] == pytest.approx(6)
     twins.advance(15)

@@ -19,7 +19,7 @@ CP = "CP0001"
 def charging(twins, central, **vehicle):
     assert twins.start_charging(CP, **{"battery_kwh": 80, "max_ac_kw": 11, **vehicle}) == "Accepted"
     central.wait_for("StartTransaction")
-    twins.wait(CP, lambda truth: truth["connectors"][0]["transaction_id"] is not None)
+    twins.wait(CP, lambda actual: actual["connectors"][0]["transaction_id"] is not None)
 
 
 def sample(twins, central):

@@ -19,17 +19,17 @@ VERSIONS = ("1.6", "2.0.1")
 def started(twins, central, ocpp="1.6", id_tag="ME", **vehicle) -> dict[str, Any]:
     """Begin to charge; what the central system was told of it."""
     action = "StartTransaction" if ocpp == "1.6" else "TransactionEvent"
-    twins.wait(CP, lambda truth: not truth["queued"])
+    twins.wait(CP, lambda actual: not actual["queued"])
     before = len(central.payloads(action))
     twins.start_charging(CP, id_tag=id_tag, **{"battery_kwh": 80, "max_ac_kw": 11, **vehicle})
-    twins.wait(CP, lambda truth: truth["connectors"][0]["transaction_id"] is not None)
+    twins.wait(CP, lambda actual: actual["connectors"][0]["transaction_id"] is not None)
     return central.wait_for(action, before + 1)
 
 
 def sampled(twins, central, ocpp="1.6") -> dict[str, Any]:
     """The next message with values."""
     action = "MeterValues" if ocpp == "1.6" else "TransactionEvent"
-    twins.wait(CP, lambda truth: not truth["queued"])
+    twins.wait(CP, lambda actual: not actual["queued"])
     before = len(central.payloads(action))
     twins.act(CP, "sample")
     central.wait(lambda: any("meterValue" in one for one in central.payloads(action)[before:]))
@@ -164,7 +164,7 @@ def test_a_register_that_falls(central, twins_of, ocpp):
     started(twins, central, ocpp)
     twins.advance(180)
     action = "MeterValues" if ocpp == "1.6" else "TransactionEvent"
-    twins.wait(CP, lambda truth: not truth["queued"])
+    twins.wait(CP, lambda actual: not actual["queued"])
     first, second, third = registers(central, action)[-3:]
     assert (second, third) == (0, pytest.approx(183, abs=1))
     assert first > 10_000

@@ -44,23 +44,23 @@ def test_remote_starts_alone_drive_a_twin(central, twins_of, ocpp):
     twins = twins_of(ocpp=ocpp, plug_on_remote_start=True)
     for _ in range(2):
         assert remote_start(central, ocpp) == "Accepted"
-        twins.wait(CP, lambda truth: truth["power_kw"] > 0)
-        twins.wait(CP, lambda truth: truth["connectors"][0]["transaction_id"] is not None)
+        twins.wait(CP, lambda actual: actual["power_kw"] > 0)
+        twins.wait(CP, lambda actual: actual["connectors"][0]["transaction_id"] is not None)
         assert remote_stop(central, ocpp, twins) == "Accepted"
-        twins.wait(CP, lambda truth: truth["connectors"][0]["status"] == "Finishing")
+        twins.wait(CP, lambda actual: actual["connectors"][0]["status"] == "Finishing")
         twins.advance(31)
-        twins.wait(CP, lambda truth: truth["connectors"][0]["status"] == "Available")
+        twins.wait(CP, lambda actual: actual["connectors"][0]["status"] == "Available")
 
 
 def test_a_second_start_keeps_the_vehicle(central, twins_of):
     twins = twins_of(plug_on_remote_start=True)
     for seconds in (20, 20):
         assert remote_start(central, "1.6") == "Accepted"
-        twins.wait(CP, lambda truth: truth["connectors"][0]["transaction_id"] is not None)
+        twins.wait(CP, lambda actual: actual["connectors"][0]["transaction_id"] is not None)
         twins.advance(seconds)
         assert twins.state(CP)["power_kw"] > 0
         assert remote_stop(central, "1.6", twins) == "Accepted"
-        twins.wait(CP, lambda truth: truth["connectors"][0]["status"] == "Finishing")
+        twins.wait(CP, lambda actual: actual["connectors"][0]["status"] == "Finishing")
     twins.advance(31)
     assert not twins.state(CP)["connectors"][0]["plugged"]
 
@@ -68,14 +68,14 @@ def test_a_second_start_keeps_the_vehicle(central, twins_of):
 def test_it_is_switched_by_the_control_api(central, twins_of):
     twins = twins_of(ocpp="1.6")
     assert remote_start(central, "1.6") == "Accepted"
-    twins.wait(CP, lambda truth: truth["connectors"][0]["status"] == "Preparing")
+    twins.wait(CP, lambda actual: actual["connectors"][0]["status"] == "Preparing")
     twins.advance(121)
     vehicle = {"max_ac_kw": 3.7, "ac_phases": 1}
     path = f"/charge-points/{CP}/plug_on_remote_start"
     status, found = ask(twins, "POST", path, {"vehicle": vehicle})
     assert (status, found["state"]["plug_on_remote_start"]) == (HTTPStatus.OK, True)
     assert remote_start(central, "1.6") == "Accepted"
-    twins.wait(CP, lambda truth: truth["power_kw"] == pytest.approx(3.7))
+    twins.wait(CP, lambda actual: actual["power_kw"] == pytest.approx(3.7))
     # A vehicle that somebody else brought stays.
     twins.act(CP, "plug_on_remote_start", on=False)
     assert not twins.state(CP)["plug_on_remote_start"]
@@ -96,7 +96,7 @@ def test_ids_are_unique_over_restarts(central):
             twins.wait_connected()
             twins.start_charging(CP)
             twins.stop_charging(CP)
-            twins.wait(CP, lambda truth: not truth["queued"])
+            twins.wait(CP, lambda actual: not actual["queued"])
     started = [one for one in central.payloads("TransactionEvent") if one["eventType"] == "Started"]
     assert len({one["transactionInfo"]["transactionId"] for one in started}) == 2
     assert len(set(central.ids)) == len(central.ids) > 6
@@ -139,7 +139,7 @@ def test_what_a_dc_twin_offers_and_measures(central, twins_of, ocpp):
     twins = twins_of(ocpp=ocpp, connectors=connectors, configuration={name: measurands})
     twins.start_charging(CP, battery_kwh=80, soc_percent=50, max_dc_kw=40)
     twins.advance(1)
-    twins.wait(CP, lambda truth: not truth["queued"])
+    twins.wait(CP, lambda actual: not actual["queued"])
     action = "MeterValues" if ocpp == "1.6" else "TransactionEvent"
     before = len(central.payloads(action))
     twins.act(CP, "sample")

@@ -99,9 +99,9 @@ def test_unreachable_station_keeps_its_last_time(client: Client, clock: ManualCl
 
 def test_wire_agrees_with_the_world(client: Client, clock: ManualClock) -> None:
     clock.advance(1234.5)
-    _, truth = client.control("GET", "/world")
+    _, actual = client.control("GET", "/world")
     loads = client.loads(sgID=GROUP)
-    for station in truth["stations"]:
+    for station in actual["stations"]:
         for port in station["ports"]:
             wire = loads[station["stationID"], str(port["portNumber"])]
             assert wire["portLoad"] == f"{port['load_kw']:.3f}"

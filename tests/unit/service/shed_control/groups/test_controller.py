@@ -32,7 +32,7 @@ def many(make_rig: Callable[..., Rig]) -> Rig:
     rig = make_rig()
     for station in STATIONS:
         for port in (1, 2):
-            if not rig.truth(port, station)["plugged_in"]:
+            if not rig.actual(port, station)["plugged_in"]:
                 rig.sim.world.plug_in(station, port, stay_s=24 * 3_600, full_kwh=200)
     assert rig.sim.world.members(rig.sim.world.groups[0])[0].station_id == STATION
     return rig
@@ -131,7 +131,7 @@ class TestOneCall:
         assert counts["getLoad"] <= 20
 
     def test_a_percentage_is_one_call_and_is_renewed_as_what_it_came_to(self, many: Rig) -> None:
-        before_kw = sum(many.truth(p, s)["load_kw"] for s in STATIONS for p in (1, 2))
+        before_kw = sum(many.actual(p, s)["load_kw"] for s in STATIONS for p in (1, 2))
         many.write("percentShed", 50, group=GROUP)
         assert many.sent("shedLoad") == 1
         many.live(6)
@@ -242,9 +242,9 @@ class TestTheTotal:
         assert many.read("siteHeadroom", group=GROUP) is None
         hold(many, 16.0)
         many.live(6)
-        truth_kw = sum(many.truth(p, s)["load_kw"] for s in STATIONS for p in (1, 2))
-        assert many.read("siteLoad", group=GROUP) == pytest.approx(truth_kw, abs=0.05)
-        assert many.read("siteHeadroom", group=GROUP) == pytest.approx(16.0 - truth_kw, abs=0.05)
+        actual_kw = sum(many.actual(p, s)["load_kw"] for s in STATIONS for p in (1, 2))
+        assert many.read("siteLoad", group=GROUP) == pytest.approx(actual_kw, abs=0.05)
+        assert many.read("siteHeadroom", group=GROUP) == pytest.approx(16.0 - actual_kw, abs=0.05)
 
 
 class TestMembers:

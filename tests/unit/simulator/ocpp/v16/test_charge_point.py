@@ -31,7 +31,7 @@ def test_a_boot_that_is_not_accepted_is_tried_again_and_holds_everything_else(ce
     central.answers["BootNotification"] = {**accepted, "status": "Pending", "interval": 30}
     twins = twins_of(connects=False)
     central.wait_for("BootNotification")
-    twins.wait(CP, lambda truth: truth["boot_status"] == "Pending")
+    twins.wait(CP, lambda actual: actual["boot_status"] == "Pending")
     twins.start_charging(CP)
     central.answers["BootNotification"] = accepted
     twins.advance(31)
@@ -43,8 +43,8 @@ def test_a_boot_that_is_not_accepted_is_tried_again_and_holds_everything_else(ce
 def test_a_charge_from_plug_to_unplug(central, twins_of):
     twins = twins_of()
     assert twins.start_charging(CP, battery_kwh=60, soc_percent=20, max_ac_kw=11) == "Accepted"
-    truth = twins.wait(CP, lambda truth: truth["connectors"][0]["transaction_id"] == 100)
-    assert truth["connectors"][0]["power_kw"] == pytest.approx(11)
+    actual = twins.wait(CP, lambda actual: actual["connectors"][0]["transaction_id"] == 100)
+    assert actual["connectors"][0]["power_kw"] == pytest.approx(11)
     twins.advance(600)
     central.wait_for("MeterValues", 10)
     twins.stop_charging(CP)
@@ -91,7 +91,7 @@ def test_remote_start_and_stop(central, twins_of):
     assert central.call(CP, "RemoteStartTransaction", idTag="REMOTE") == {"status": "Accepted"}
     start = central.wait_for("StartTransaction")
     assert (start["connectorId"], start["idTag"]) == (2, "REMOTE")
-    twins.wait(CP, lambda truth: truth["connectors"][1]["transaction_id"] == 100)
+    twins.wait(CP, lambda actual: actual["connectors"][1]["transaction_id"] == 100)
     assert central.call(CP, "RemoteStopTransaction", transactionId=99) == {"status": "Rejected"}
     assert central.call(CP, "RemoteStopTransaction", transactionId=100) == {"status": "Accepted"}
     assert central.wait_for("StopTransaction")["reason"] == "Remote"
@@ -113,7 +113,7 @@ def test_a_remote_start_waits_for_the_vehicle_but_not_for_ever(central, twins_of
 def test_reset_ends_transactions_and_really_reconnects(central, twins_of, kind, reason):
     twins = twins_of()
     twins.start_charging(CP)
-    twins.wait(CP, lambda truth: truth["connectors"][0]["transaction_id"] is not None)
+    twins.wait(CP, lambda actual: actual["connectors"][0]["transaction_id"] is not None)
     assert central.call(CP, "Reset", type=kind) == {"status": "Accepted"}
     central.wait_for("BootNotification", 2)
     stop = central.wait_for("StopTransaction")

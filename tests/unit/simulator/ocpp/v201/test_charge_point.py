@@ -98,8 +98,8 @@ def test_profiles_are_set_reported_and_cleared(central, twins):
     transaction = twins.state(CP)["connectors"][0]["transaction_id"]
     wish = {"purpose": "TxProfile", "profile_id": 5, "transactionId": transaction}
     assert set_limit(central, 5000, **wish)["status"] == "Accepted"
-    truth = twins.wait(CP, lambda truth: truth["power_kw"] == pytest.approx(5))
-    assert truth["connectors"][0]["limit_kw"] == pytest.approx(5)
+    actual = twins.wait(CP, lambda actual: actual["power_kw"] == pytest.approx(5))
+    assert actual["connectors"][0]["limit_kw"] == pytest.approx(5)
     composite = central.call(CP, "GetCompositeSchedule", duration=60, evseId=1)
     assert composite["schedule"]["chargingSchedulePeriod"] == [
         {"startPeriod": 0, "limit": 5000.0, "numberPhases": 3}
