@@ -94,4 +94,4 @@ def test_the_agent_holds_accounts_of_both_kinds():
     text = "\n".join(faults)
     assert "accounts.again: is the same account as direct" in text
     assert "accounts.wrong: unknown key 'databas'; did you mean 'database'?" in text
-    assert "accounts.none: backend: 'x' is none" in text
+    assert "accounts.none: backend: unknown backend 'x'" in text
