@@ -101,7 +101,7 @@ class OwnCalls:
             wait_s = self._free_s - asyncio.get_running_loop().time()
             if wait_s > 0:
                 await asyncio.sleep(wait_s)
-            refusal = self._desk.store.refusal_to_send(station_id)
+            refusal = self._context.store.refusal_to_send(station_id)
             if refusal is not None:
                 raise TransientError(f"{station_id}: {refusal}; {action} was not sent")
             message_id = f"{id(self) & 0xFFFFFF:x}-{next(self._ids)}"

@@ -30,7 +30,9 @@ def test_a_file_that_is_no_database_is_a_clear_error(tmp_path: Path) -> None:
     path = tmp_path / "commands.sqlite"
     content = b"no database at all, but longer than a header" * 9
     path.write_bytes(content)
-    with pytest.raises(ConfigurationError, match=r"command_file: .* cannot be used .* move away a file"):
+    with pytest.raises(
+        ConfigurationError, match=r"command_file: .* cannot be used .* move away a file"
+    ):
         Service.of_account(account(command_file=path))
     assert path.read_bytes() == content
 
