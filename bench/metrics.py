@@ -47,7 +47,7 @@ def _scrape(chargers: int) -> tuple[float, int]:
             csms = system._running
             now_s = csms.now()
             for number in range(chargers):
-                point = csms._new_point(f"CP{number:05d}")
+                point = csms._registry.add(f"CP{number:05d}")
                 point.last_seen_s = now_s
                 connector = point.connector(1)
                 connector.status, connector.status_s = "Charging", now_s

@@ -1,6 +1,6 @@
 """The central system: what is known of all charge points, on one asyncio loop.
 
-Everything here runs on the loop's thread, but for reading views. `facade.py` is the way in from
+Everything here runs on the loop's thread, but for reading views. `central_system.py` is the way in from
 other threads.
 """
 
@@ -10,24 +10,18 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 from chargepoint_driver.backends.ocpp.charger_events import ChargerEvents
+from chargepoint_driver.backends.ocpp.charger_registry import ChargerRegistry, look_up_quirks
+from chargepoint_driver.backends.ocpp.charger_requests import VERSIONS, ChargerRequests
 from chargepoint_driver.backends.ocpp.housekeeping import Housekeeping
 from chargepoint_driver.backends.ocpp.live_status import LiveStatuses
 from chargepoint_driver.backends.ocpp.model.authorization import IdTags
 from chargepoint_driver.backends.ocpp.model.charger import Charger
-from chargepoint_driver.backends.ocpp.model.electrical import Electrical
 from chargepoint_driver.backends.ocpp.model.live_clock import LiveClock, moved
 from chargepoint_driver.backends.ocpp.model.plan import PLANS
-from chargepoint_driver.backends.ocpp.model.quirks import quirks_of
-from chargepoint_driver.backends.ocpp.protocol import v16, v201
-from chargepoint_driver.backends.ocpp.protocol.own_requests import record_answer, record_request
-from chargepoint_driver.backends.ocpp.protocol.requests import RequestBuilder, RequestPayload
 from chargepoint_driver.backends.ocpp.protocol.set_up import SetUp
-from chargepoint_driver.backends.ocpp.protocol.v16.outbound import RequestBuilder16
-from chargepoint_driver.backends.ocpp.protocol.v201.outbound import RequestBuilder201
 from chargepoint_driver.backends.ocpp.smart_charging.limiter import Limiter
 from chargepoint_driver.backends.ocpp.smart_charging.plans import Plans
 from chargepoint_driver.backends.ocpp.smart_charging.profiles import Profiles
@@ -36,24 +30,16 @@ from chargepoint_driver.backends.ocpp.storage.file_queries import FileQueries
 from chargepoint_driver.backends.ocpp.storage.interfaces import Queries
 from chargepoint_driver.backends.ocpp.storage.restore import restore
 from chargepoint_driver.backends.ocpp.storage.store import Store
+from chargepoint_driver.backends.ocpp.stored_state import StoredState
 from chargepoint_driver.backends.ocpp.transport.connection import Connection, ConnectionLimits
-from chargepoint_driver.backends.ocpp.transport.own_calls import CallRefusedError
 from chargepoint_driver.backends.ocpp.transport.throttle import Allowance, ThrottledConnection
 from chargepoint_driver.backends.ocpp.transport.websocket_server import (
     WebSocketServer,
     every,
     peer_of,
 )
-from chargepoint_driver.backends.ocpp.wire.schemas import named
 from chargepoint_driver.config.ocpp import OcppConfig
-from chargepoint_driver.errors import (
-    ChargePointError,
-    InvalidValueError,
-    NotFoundError,
-    OutcomeUnknownError,
-    StoreError,
-    TransientError,
-)
+from chargepoint_driver.errors import StoreError
 from chargepoint_driver.events import SinkState
 from chargepoint_driver.process.loop_delay import LoopDelay
 from chargepoint_driver.process.loop_thread import native_lock, off_loop
@@ -66,12 +52,6 @@ ALARMS_CLEARED = "alarms_cleared_s"
 """Key of a charger's record: when its alarms were last cleared."""
 
 _log = get_logger(__name__)
-_DIALECTS = {"1.6": v16.DIALECT, "2.0.1": v201.DIALECT, "2.1": v201.DIALECT_21}
-_OUTBOUND: dict[str, RequestBuilder] = {
-    "1.6": RequestBuilder16(), "2.0.1": RequestBuilder201(), "2.1": RequestBuilder201()
-}  # fmt: skip
-
-_T = TypeVar("_T")
 
 
 class Csms:
@@ -110,9 +90,14 @@ class Csms:
         self._housekeeping = Housekeeping(self, self._lines)
         self.store.on_lock = lambda text: self.log.count_outside("database_locked", text)
         self._listed_revision = self.tags.revision
-        self.points: dict[str, Charger] = {}
-        # For metrics: our requests by action and outcome.
-        self.requests: Counter[tuple[str, str]] = Counter()
+        self._registry = ChargerRegistry(config)
+        self.point = self._registry.find
+        stored_state = StoredState(self.store, self.count)
+        self.writable, self.stored = stored_state.writable, stored_state.stored
+        self.read, self.save_point = stored_state.read, stored_state.save_point
+        requests = ChargerRequests(self.store, stored_state, self.now, config.call_timeout_s)
+        self.call, self.ask, self.outbound = requests.call, requests.ask, requests.builder
+        self.requests = requests.outcomes
         self.loop_delay: LoopDelay | None = None
         self.statuses = LiveStatuses(self)
         self.sinks: Callable[[], list[SinkState]] = list
@@ -129,15 +114,15 @@ class Csms:
         )
         self.log.observe = self.limiter.observe
         self._set_up = SetUp(self)
+        requests.on_answer = self._set_up.answered
         self._is_stopping = False
-        self._readers = asyncio.Semaphore(2)
         self._boots_to_come: set[str] = set()
         self._front = WebSocketServer(config, self._take, self.log.count_outside)
         self._tasks: set[asyncio.Future[Any]] = set()
         self._link_limits = ConnectionLimits(
             config.call_timeout_s, config.messages_per_second, config.bytes_per_second
         )
-        restore(self.store, self._new_point, self.limiter.restore, self.now())
+        restore(self.store, self._registry.add, self.limiter.restore, self.now())
 
     # ---- life ----------------------------------------------------------------------------
 
@@ -199,54 +184,19 @@ class Csms:
 
     # ---- charge points -------------------------------------------------------------------
 
-    def point(self, station_id: str) -> Charger:
-        """A known charge point. Raises NotFoundError."""
-        found = self.points.get(station_id)
-        if found is None:
-            raise NotFoundError(f"no charge point {station_id[:128]!r} was ever connected here")
-        return found
+    @property
+    def points(self) -> dict[str, Charger]:
+        """Return the known chargers by id; not to be changed."""
+        return self._registry.chargers
 
     def view(self, point: Charger) -> ChargerView:
         """As it stands; may be called from any thread."""
         with self._clock_lock:
             return view_of(point, self.now(), self.config.heartbeat_s)
 
-    def _new_point(self, station_id: str) -> Charger:
-        config = self.config.of(station_id)
-        voltage, phases, is_dc, rated_kw, quirks = (
-            (None, None, False, None, None)
-            if config is None
-            else (
-                config.voltage,
-                config.phases,
-                config.current == "DC",
-                config.rated_kw,
-                config.quirks,
-            )
-        )
-        point = Charger(
-            station_id,
-            Electrical(
-                voltage or self.config.voltage, phases or self.config.phases, is_dc, rated_kw
-            ),
-            model=None if config is None else config.model,
-            interval_s=self.config.meter_interval_s,
-        )
-        if quirks is not None:
-            point.own_quirks = quirks
-        self._look_up_quirks(point)
-        self.points[station_id] = point
-        return point
-
-    @staticmethod
-    def _look_up_quirks(point: Charger) -> None:
-        model = point.boot.get("model") or point.model
-        point.quirks = quirks_of(point.boot.get("vendor"), model, point.own_quirks)
-        point.electrical = replace(point.electrical, location=point.quirks.location)
-
     async def _take(self, connection: ThrottledConnection, station_id: str, version: str) -> None:
         """One socket, from its handshake to its end. The newest one of a charge point counts."""
-        if station_id not in self.points and len(self.points) >= self.config.max_charge_points:
+        if station_id not in self.points and self._registry.is_full:
             self.count(None, "too_many_charge_points", "raise max_charge_points, or forget some")
             return
         try:
@@ -258,9 +208,9 @@ class Csms:
             return
         point = self.points.get(station_id)
         if point is None:
-            point = self._new_point(station_id)
+            point = self._registry.add(station_id)
         link = Connection(
-            connection, point, _DIALECTS[version], self, self._link_limits, self.now, self.spawn
+            connection, point, VERSIONS[version], self, self._link_limits, self.now, self.spawn
         )
         before, point.link = point.link, link
         point.version = version
@@ -304,7 +254,7 @@ class Csms:
     async def _read_again(self, station_id: str) -> None:
         """Another process had the charger: what it stored counts."""
         await self.lose([station_id], "replaced by a newer connection")
-        restore(self.store, self._new_point, self.limiter.restore, self.now(), station_id)
+        restore(self.store, self._registry.add, self.limiter.restore, self.now(), station_id)
 
     async def lose(self, station_ids: Iterable[str], reason: str) -> None:
         """Drop chargers that are another process's now: their sockets are closed, and nothing of
@@ -312,8 +262,7 @@ class Csms:
         lost = [self.points[each] for each in station_ids if each in self.points]
         if not lost:
             return
-        # Replaced, not changed: other threads read it meanwhile.
-        self.points = {name: each for name, each in self.points.items() if each not in lost}
+        self._registry.remove(*lost)
         for point in lost:
             self.touched.add(point.station_id)
             link, point.link = point.link, None
@@ -342,7 +291,7 @@ class Csms:
             return
         point.booted_s, point.booted_on = self.now(), link
         point.lag_s, point.clock_behind_s = None, 0.0
-        self._look_up_quirks(point)
+        look_up_quirks(point)
         self.save_point(point, boot=point.boot)
         # Whether it still has its plans is not known; the next write of one is sent.
         if point.learned.pop(PLANS, None):
@@ -365,62 +314,6 @@ class Csms:
         """Put the limits back."""
         await self.limiter.put_back(point)
 
-    # ---- calls ---------------------------------------------------------------------------
-
-    def outbound(self, point: Charger) -> RequestBuilder:
-        """The requests of the version that it speaks (or spoke last)."""
-        return _OUTBOUND[point.version or "1.6"]
-
-    async def call(
-        self,
-        point: Charger,
-        action: str,
-        payload: dict[str, Any],
-        timeout_s: float,
-        *,
-        drop: bool = True,
-    ) -> dict[str, Any]:
-        """Send any request; the errors are those of `Link.call`. Raises InvalidValueError for one
-        that is not a central system's."""
-        version = point.version or "1.6"
-        if action != "DataTransfer" and action in _DIALECTS[version].handlers:
-            raise InvalidValueError(
-                f"{action}: charge points send this request, not a central system (OCPP {version});"
-                " nothing was sent"
-            )
-        link = point.link
-        if link is None:
-            raise TransientError(f"{point.station_id} is not connected; {action} was not sent")
-        station_id, now_s = point.station_id, self.now()
-        self._keep(point, lambda: record_request(self.store, station_id, action, payload, now_s))
-        try:
-            answer = await link.call(action, payload, timeout_s, drop=drop)
-        except ChargePointError as error:
-            self.requests[named(version, action), error.code] += 1
-            if not isinstance(error, (CallRefusedError, OutcomeUnknownError)):
-                raise
-            status = "Rejected" if isinstance(error, CallRefusedError) else None
-            self._record_answer(point, action, payload, status)
-            raise
-        self.requests[named(version, action), "ok"] += 1
-        self._record_answer(point, action, payload, str(answer.get("status")))
-        self._set_up.answered(point, action, payload, answer)
-        return answer
-
-    def _record_answer(
-        self, point: Charger, action: str, payload: dict[str, Any], status: str | None
-    ) -> None:
-        args = self.store, point.station_id, action, payload, status, self.now()
-        self._keep(point, lambda: record_answer(*args))
-
-    def _keep(self, point: Charger, write: Callable[[], None]) -> None:
-        """Write something down. Where that cannot be, the request goes on all the same."""
-        try:
-            write()
-        except StoreError as error:
-            self.count(point, "not_stored", type(error).__name__)
-        self.store.committed()
-
     # ---- idTags --------------------------------------------------------------------------
 
     async def _watch_tags(self) -> None:
@@ -436,49 +329,12 @@ class Csms:
             if point.connected and point.settings_read:
                 self.spawn(self._set_up.keep_local_list(point))
 
-    async def ask(self, point: Charger, ask: RequestPayload) -> dict[str, Any]:
-        timeout_s = point.quirks.call_timeout_s or self.config.call_timeout_s
-        return await self.call(point, *ask, timeout_s + 5)
-
     async def clear_alarms(self, point: Charger) -> None:
         """Put the errors received until now away, for good."""
         point.learned[ALARMS_CLEARED] = self.now()
         await self.writable()
         self.store.save_point(point.station_id, worked=point.learned)
         await self.stored()
-
-    async def writable(self) -> None:
-        """Wait until the database can be written. Raises TransientError."""
-        try:
-            await self.store.writable()
-        except (StoreError, OSError) as error:
-            raise self._not_stored(error) from None
-
-    async def read(self, work: Callable[[], _T]) -> _T:
-        """Read what is stored, all messages until now counted: on a thread, two at a time.
-        Raises TransientError, and what `work` raises."""
-        async with self._readers:
-            await self.stored()
-            return await off_loop(work)
-
-    async def stored(self) -> None:
-        """Wait until everything until now is stored. Raises TransientError."""
-        try:
-            # The future is that of all who wait.
-            await asyncio.shield(self.store.durable())
-        except (StoreError, OSError) as error:
-            raise self._not_stored(error) from None
-
-    def _not_stored(self, error: Exception) -> TransientError:
-        return TransientError(f"the database cannot be written now ({error}); nothing was changed")
-
-    def save_point(self, point: Charger, **columns: Any) -> None:
-        """Keep what is known of a charge point. Where that cannot be, it goes on all the same."""
-        try:
-            self.store.save_point(point.station_id, **columns)
-        except StoreError as error:
-            self.count(point, "not_stored", type(error).__name__)
-        self.store.committed()
 
     # ---- events and regular work ---------------------------------------------------------
 
@@ -516,9 +372,7 @@ class Csms:
         await self.writable()
         self.store.forget(point.station_id, self.now())
         await self.stored()
-        if self.points.get(point.station_id) is point:
-            # Replaced, not changed: other threads read it meanwhile.
-            self.points = {name: each for name, each in self.points.items() if each is not point}
+        self._registry.remove(point)
         self.touched.add(point.station_id)
         link, point.link = point.link, None
         if link is not None:

@@ -23,10 +23,13 @@ class _System(Protocol):
 
     config: OcppConfig
     store: Store
-    points: dict[str, Charger]
+
     counters: Counter[str]
     now: Callable[[], float]
     count: Callable[..., None]
+
+    @property
+    def points(self) -> dict[str, Charger]: ...
 
     async def writable(self) -> None:
         """Wait until the database can be written."""

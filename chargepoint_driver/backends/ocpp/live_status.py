@@ -20,8 +20,11 @@ class _System(Protocol):
     """The central system's methods used here, each safe from any thread."""
 
     config: OcppConfig
-    points: dict[str, Charger]
+
     touched: set[str]
+
+    @property
+    def points(self) -> dict[str, Charger]: ...
 
     def view(self, point: Charger) -> ChargerView:
         """Return the charge point as it stands."""

@@ -119,7 +119,7 @@ class _Door:
             raise AssertionError("neither an answer nor a counted drop")
         before = _known(system)
         system.points.clear()
-        restore(system.store, system._new_point, system.limiter.restore, system.now())
+        restore(system.store, system._registry.add, system.limiter.restore, system.now())
         after = _known(system)
         if before != after:
             raise AssertionError(f"a restart makes {after} of {before}")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from chargepoint_driver.backends.ocpp.csms import _OUTBOUND
+from chargepoint_driver.backends.ocpp.charger_requests import BUILDERS
 from chargepoint_driver.backends.ocpp.model.authorization import IdTag
 from chargepoint_driver.backends.ocpp.model.charger import Charger
 from chargepoint_driver.backends.ocpp.model.electrical import Electrical
@@ -230,7 +230,7 @@ class Peer:
     """A charge point of the local list: what it is asked, and its answers."""
 
     def __init__(self, version: str, settings: dict[str, str], there: int = 0) -> None:
-        self.out = _OUTBOUND[version]
+        self.out = BUILDERS[version]
         self.point = Charger("CP1", Electrical(230, 3), configuration=settings)
         self.there = there
         self.status = "Accepted"

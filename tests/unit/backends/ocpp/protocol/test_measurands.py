@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from chargepoint_driver.backends.ocpp.csms import _OUTBOUND
+from chargepoint_driver.backends.ocpp.charger_requests import BUILDERS
 from chargepoint_driver.backends.ocpp.model.charger import Charger
 from chargepoint_driver.backends.ocpp.model.electrical import Electrical
 from chargepoint_driver.backends.ocpp.protocol.measurands import set_meter_values
@@ -27,7 +27,7 @@ class Seen:
 
     def __init__(self, site, twins, ocpp) -> None:
         self.site, self.twins = site, twins
-        self.out: RequestBuilder = _OUTBOUND[ocpp]
+        self.out: RequestBuilder = BUILDERS[ocpp]
         self.names, self.interval = KEYS[ocpp]
         self.change = "ChangeConfiguration" if ocpp == "1.6" else "SetVariables"
 
@@ -93,7 +93,7 @@ def test_the_whole_list_and_the_interval_at_once(meet, ocpp) -> None:
 
 @pytest.mark.parametrize("ocpp", ["1.6", "2.0.1"])
 def test_what_is_well_is_left(meet, ocpp) -> None:
-    wanted = [name for name in MEASURANDS if name not in _OUTBOUND[ocpp].lacks]
+    wanted = [name for name in MEASURANDS if name not in BUILDERS[ocpp].lacks]
     it = meet(ocpp, configuration={KEYS[ocpp][0]: ",".join(wanted), KEYS[ocpp][1]: "15"})
     eventually(lambda: it.settings().get(it.interval) == "15")
     it.until_set_up()
@@ -158,7 +158,7 @@ class Settings:
     """A charging station that takes some values of some settings."""
 
     def __init__(self, takes, **told) -> None:
-        self.out = _OUTBOUND["2.0.1"]
+        self.out = BUILDERS["2.0.1"]
         self.point = Charger("CP1", Electrical(230, 3), configuration=told)
         self.takes = takes
         self.sent: list[tuple[str, str]] = []
