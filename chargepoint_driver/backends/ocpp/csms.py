@@ -1,7 +1,7 @@
 """The central system: what is known of all charge points, on one asyncio loop.
 
-Everything here runs on the loop's thread, but for reading views. `central_system.py` is the way in from
-other threads.
+All runs on the loop's thread, except the reading of views. Other threads go through
+`central_system.py`.
 """
 
 from __future__ import annotations
