@@ -13,7 +13,7 @@
 # make lowest          run the core tests on the lowest permitted versions
 # make pythons         run the tests under each installed Python of PYTHONS
 # make audit           list known vulnerabilities of installed and lowest versions
-# make release-check   build sdist and wheel, and try each in an empty environment
+# make release-check   build sdist and wheel, and follow the quick start from an empty environment
 # make beside          check that the wheel changes no package of an installed volttron-core
 # make live-status     run the live-status example: chargers, broker, store, API, page
 # make chromium        install a browser for the tests of the page (apt-get)
@@ -195,9 +195,10 @@ audit: $(READY)
 	$(BIN)/python -m tests.packaging.audit installed $(AUDIT)/bin/pip-audit; first=$$?; \
 	$(BIN)/python -m tests.packaging.audit lowest $(AUDIT)/bin/pip-audit && exit $$first
 
-# What is in dist afterwards can be published.
+# What is in dist afterwards can be published. Prints the time of each step of the quick start.
 release-check: $(READY)
 	$(BIN)/python -m tests.packaging.release dist $(RELEASE)
+	$(BIN)/python -m tests.packaging.newcomer dist $(RELEASE)
 
 beside: $(READY)
 	$(BIN)/python -m tests.packaging.beside $(or $(TMPDIR),/tmp)/chargepoint-beside

@@ -34,14 +34,17 @@ class Shell:
     """Runs blocks of commands in one folder. Ends everything it started, by a mark in the
     environment that all of it inherits."""
 
-    def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, env: Mapping[str, str], programs: Path = Path(sys.executable).parent
+    ) -> None:
+        """Start bash in `folder`; the commands in `programs` are found first."""
         self.folder = folder
         self._mark = str(uuid.uuid4())
         foreign = ("VOLTTRON_", "AGENT_", "CHARGEPOINT_", "PYTHONWARNINGS", "_LAUNCHED_BY")
         mine = {name: text for name, text in os.environ.items() if not name.startswith(foreign)}
         self._env = {
             **mine,
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{mine.get('PATH', os.defpath)}",
+            "PATH": f"{programs}{os.pathsep}{mine.get('PATH', os.defpath)}",
             "HOME": str(folder),
             "COLUMNS": "120",
             "NO_PROXY": "127.0.0.1,localhost",

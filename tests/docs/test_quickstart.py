@@ -66,7 +66,7 @@ def test_the_quick_start(shell: Callable[..., Shell]):
         (home / "config").write_text(f"[volttron]\naddress = tcp://127.0.0.1:{port}\n")
 
         def before(block: Block) -> None:
-            if "sqlite3" in block.text:  # "after a minute"
+            if "sqlite3" in block.text:  # "wait for two minutes"
                 _wait_for_rows(here)
             if "kill" in block.text:
                 _look(here)
