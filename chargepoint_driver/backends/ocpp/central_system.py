@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from chargepoint_driver.backend import Limit, Target
-from chargepoint_driver.backends.ocpp import commands
+from chargepoint_driver.backends.ocpp.central_authorization import IdTagsAndReservations
+from chargepoint_driver.backends.ocpp.central_commands import ChargerCommands
 from chargepoint_driver.backends.ocpp.central_operations import NamedOperations
 from chargepoint_driver.backends.ocpp.central_records import StoredRecords
-from chargepoint_driver.backends.ocpp.csms import ALARMS_CLEARED, Csms
+from chargepoint_driver.backends.ocpp.csms import Csms
 from chargepoint_driver.backends.ocpp.event_follower import EventFollower
-from chargepoint_driver.backends.ocpp.model.authorization import tag_of
-from chargepoint_driver.backends.ocpp.model.plan import read_plan
-from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.operations import operate
 from chargepoint_driver.backends.ocpp.status import ChargerView
 from chargepoint_driver.backends.ocpp.storage.interfaces import Queries
@@ -32,7 +28,7 @@ _log = get_logger(__name__)
 _TOO_SLOW = "a subscriber is too slow; it gets a reset and reads everything again"
 
 
-class CentralSystem(NamedOperations, StoredRecords):
+class CentralSystem(ChargerCommands, IdTagsAndReservations, NamedOperations, StoredRecords):
     """OCPP chargers that connect to us. Thread-safe; `start` first, `stop` at the end."""
 
     name = "ocpp"
@@ -286,16 +282,6 @@ class CentralSystem(NamedOperations, StoredRecords):
     async def _flush(self) -> None:
         await self._running.stored()
 
-    def clear_alarms(self, station_id: str) -> None:
-        """Put the errors received until now away; the live status counts them all the same."""
-        csms = self._running
-        point = csms.point(station_id)
-        self._loop.run(lambda: csms.clear_alarms(point), 30)
-
-    def alarms_cleared(self, station_id: str) -> str | None:
-        """Return when `clear_alarms` was last done, ISO 8601. Raises NotFoundError."""
-        return iso(self._running.point(station_id).learned.get(ALARMS_CLEARED))
-
     # ---- calls ---------------------------------------------------------------------------
 
     def call(
@@ -319,150 +305,3 @@ class CentralSystem(NamedOperations, StoredRecords):
             station_id, lambda csms, point: operate(csms, point, name, arguments)
         )
         return answer
-
-    def shed(self, target: Target, limit: Limit, minutes: float) -> None:
-        """Limit the load of a charge point or connector for `minutes` (0 = no end).
-        WriteRejectedError when it does not take the limit."""
-        csms = self._running
-        point = csms.point(target.station_id)
-        self._loop.run(
-            lambda: csms.limiter.shed(point, target.port or 0, limit, minutes), self._patience
-        )
-
-    def contradict(self, target: Target) -> bool:
-        """The load does not obey the limit there: try the next form of it. False where every
-        form was tried."""
-        csms = self._running
-        point = csms.point(target.station_id)
-        return bool(
-            self._loop.run(lambda: csms.limiter.contradict(point, target.port or 0), self._patience)
-        )
-
-    def clear(self, target: Target) -> None:
-        """End our limits there; of a charge point those of its connectors too."""
-        csms = self._running
-        point = csms.point(target.station_id)
-        self._loop.run(lambda: csms.limiter.clear(point, target.port or 0), self._patience)
-
-    def remote_start(self, station_id: str, connector_id: int | None, id_tag: str) -> None:
-        """Begin a transaction. Raises WriteRejectedError."""
-        start_id = random.SystemRandom().randrange(1, 1 << 31)
-        self._command(
-            station_id,
-            lambda csms, point: commands.remote_start(csms, point, connector_id, id_tag, start_id),
-        )
-
-    def remote_stop(self, station_id: str, connector_id: int | None = None) -> None:
-        """End the transaction that runs there. Raises NotFoundError, WriteRejectedError."""
-        self._command(
-            station_id, lambda csms, point: commands.remote_stop(csms, point, connector_id)
-        )
-
-    def availability(self, station_id: str, connector_id: int, operative: bool) -> str:
-        """Take a connector (0: all) in or out of service: Accepted or Scheduled."""
-        return str(
-            self._command(
-                station_id,
-                lambda csms, point: commands.availability(csms, point, connector_id, operative),
-            )
-        )
-
-    def reset(self, station_id: str, hard: bool = False) -> None:
-        """Restart the charge point. Raises WriteRejectedError."""
-        self._command(station_id, lambda csms, point: commands.reset(csms, point, hard))
-
-    def unlock(self, station_id: str, connector_id: int) -> None:
-        """Release the plug. Raises WriteRejectedError."""
-        self._command(station_id, lambda csms, point: commands.unlock(csms, point, connector_id))
-
-    def reserve(
-        self, station_id: str, connector_id: int | None, id_tag: str, expires_s: float
-    ) -> dict[str, Any]:
-        """Reserve a connector (None: any) for an idTag until a time, s since 1970.
-
-        Returns {id, charge_point, connector, id_tag, made, expires, state, transaction_id}.
-        Raises InvalidValueError, WriteRejectedError."""
-        row: dict[str, Any] = self._command(
-            station_id,
-            lambda csms, point: commands.reserve(csms, point, connector_id, id_tag, expires_s),
-        )
-        return row
-
-    def cancel_reservation(self, station_id: str, reservation_id: int) -> dict[str, Any]:
-        """End a reservation. Returns it. Raises NotFoundError, WriteRejectedError."""
-        row: dict[str, Any] = self._command(
-            station_id,
-            lambda csms, point: commands.cancel_reservation(csms, point, reservation_id),
-        )
-        return row
-
-    def reservations(self, station_id: str | None = None) -> list[dict[str, Any]]:
-        """All reservations, or those of a charge point. `state` is active, unconfirmed (no answer
-        came), refused, cancelled, expired or used."""
-        csms = self._running
-
-        async def rows() -> list[dict[str, Any]]:
-            return csms.store.reservations(self._now(), station_id)
-
-        found: list[dict[str, Any]] = self._loop.run(rows, 30)
-        return found
-
-    def id_tags(self) -> list[dict[str, Any]]:
-        """Every known idTag: {id_tag, status, expires, max_concurrent, source, running, current}.
-        `current` is what Authorize is answered."""
-        csms = self._running
-
-        async def rows() -> list[dict[str, Any]]:
-            return commands.id_tags(csms)
-
-        found: list[dict[str, Any]] = self._loop.run(rows, 30)
-        return found
-
-    def put_id_tag(
-        self,
-        id_tag: str,
-        *,
-        status: str = "Accepted",
-        expires: str | None = None,
-        max_concurrent: int | None = None,
-    ) -> dict[str, Any]:
-        """Add an idTag, or change it. Returns it as `id_tags` does. Raises InvalidValueError."""
-        csms = self._running
-        tag = tag_of(
-            id_tag, {"status": status, "expires": expires, "max_concurrent": max_concurrent}
-        )
-        row: dict[str, Any] = self._loop.run(lambda: commands.put_tag(csms, tag), 30)
-        return row
-
-    def forget(self, station_id: str) -> None:
-        """Forget a charge point: settings, statuses, limits and reservations. Its records stay.
-        Connected, it comes back as a new one: block it first. Raises NotFoundError,
-        TransientError."""
-        csms = self._running
-        point = csms.point(station_id)
-        self._loop.run(lambda: csms.forget(point), 30)
-
-    def remove_id_tag(self, id_tag: str) -> None:
-        """Remove an idTag that was added here. Raises NotFoundError; InvalidValueError for one of
-        the file."""
-        csms = self._running
-        self._loop.run(lambda: commands.remove_tag(csms, id_tag), 30)
-
-    def put_plan(self, station_id: str, connector_id: int, value: object) -> str:
-        """Install a charging plan (`plans.read_plan`), or remove it. Returns Accepted, or ''
-        where the charger has the same plan already. Raises InvalidValueError,
-        WriteRejectedError."""
-        plan = read_plan(value, self._now())
-        return str(
-            self._command(station_id, lambda csms, point: csms.plans.put(point, connector_id, plan))
-        )
-
-    def _command(self, station_id: str, make: Callable[[Csms, Any], Any]) -> Any:
-        csms = self._running
-        point = csms.point(station_id)
-        return self._loop.run(lambda: make(csms, point), self._patience)
-
-    @property
-    def _patience(self) -> float:
-        """Several calls in a row, each within its own limit."""
-        return 4 * self.config.call_timeout_s + 10
