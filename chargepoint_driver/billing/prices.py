@@ -127,8 +127,8 @@ def of_tariff(tariff: TariffConfig) -> Prices:
 
 
 def of_chargepoint(values: Mapping[str, Any]) -> Prices | None:
-    """Return the prices that ChargePoint reports of a station (getStations, Pricing), None where it
-    reports none. Raises PricingError where they do not say what a session costs.
+    """Return the prices that ChargePoint reports of a station (its attribute Pricing), None
+    where it reports none. Raises PricingError where they do not say what a session costs.
 
     Only the first pricing specification of a station is read. Outside its time of day no price is
     known.

@@ -75,7 +75,7 @@ class Calls:
             self._records.clear()
 
     @contextmanager
-    def flight(self) -> Iterator[None]:
+    def counted(self) -> Iterator[None]:
         """Count a request as in flight for the duration."""
         with self._lock:
             self._in_flight += 1

@@ -14,7 +14,7 @@ from typing import Any
 
 from .calls import Calls
 from .faults import Faults
-from .world.state_json import iso, picture
+from .world.state_json import iso, world_json
 from .world.world import World
 
 MAX_ADVANCE_S = 31 * 86_400
@@ -39,7 +39,7 @@ class Control:
             "/stats/reset": {"POST": self._reset},
             "/faults": {"GET": self._faults, "POST": self._set_fault, "DELETE": self._clear},
             "/clock": {"POST": self._advance},
-            "/world": {"GET": lambda _: picture(self.world)},
+            "/world": {"GET": lambda _: world_json(self.world)},
         }
         if path not in routes:
             return 404, {"error": f"nothing at {path}: use one of {', '.join(sorted(routes))}"}

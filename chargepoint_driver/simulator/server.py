@@ -158,7 +158,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send_json(405, {"error": "SOAP requests are POSTed"})
         else:
             # Landed before it is sent: who has a reply in hand finds none in flight.
-            with self.server.service.calls.flight():
+            with self.server.service.calls.counted():
                 answer = self.server.service.answer(body, version)
             self._send(answer)
         self.server.waits(self.connection, time.monotonic())

@@ -42,9 +42,14 @@ class Charger(MeteredStation):
     ignored_fields: tuple[str, ...] = ()
 
     def __init__(
-        self, spec: TwinSpec, agenda: Scheduler, seed: int, gate: asyncio.Semaphore, news: News
+        self,
+        spec: TwinSpec,
+        scheduler: Scheduler,
+        seed: int,
+        handshakes: asyncio.Semaphore,
+        news: News,
     ) -> None:
-        super().__init__(spec, agenda, Random(f"{seed}/{spec.identity}"), news)
+        super().__init__(spec, scheduler, Random(f"{seed}/{spec.identity}"), news)
         self.boot_status = ""
         self.boot_reason = "PowerUp"
         self.rebooting = False
@@ -64,8 +69,8 @@ class Charger(MeteredStation):
             self.quirks,
             Random(f"{seed}/{spec.identity}/link"),
             owner,
-            MessageLog(lambda: iso(agenda.now_s()), spec.journal, news),
-            gate,
+            MessageLog(lambda: iso(scheduler.now_s()), spec.journal, news),
+            handshakes,
             spec.pace,
         )
         self.handlers: dict[str, Handler] = {}
@@ -82,7 +87,7 @@ class Charger(MeteredStation):
 
     def is_connected(self) -> bool:
         """Return True if there is a socket and the central system has accepted the boot."""
-        return self.link.is_open and not self.link.held
+        return self.link.is_open and not self.link.awaits_boot
 
     # -- connection ---------------------------------------------------------------------
 
@@ -115,18 +120,20 @@ class Charger(MeteredStation):
             self.rebooting = False
             self._ready()
         else:
-            self.agenda.after(max(interval_s, MIN_RETRY_S), self._boot_again)
+            self.scheduler.after(max(interval_s, MIN_RETRY_S), self._boot_again)
 
     def _boot_again(self) -> None:
-        if self.link.is_open and self.link.held:
+        if self.link.is_open and self.link.awaits_boot:
             self.boot()
 
     def _ready(self) -> None:
         self.begin()
         self.say_all_statuses()
-        self.link.held = False
+        self.link.awaits_boot = False
         if self.quirks.has("sends_data_transfer"):
-            self.tell("DataTransfer", dict(self.quirks.get("sends_data_transfer", "payload")))
+            self.send_message(
+                "DataTransfer", dict(self.quirks.get("sends_data_transfer", "payload"))
+            )
         self.link.kick()
         self._beat_later()
 
@@ -158,7 +165,7 @@ class Charger(MeteredStation):
 
     def _beat_later(self) -> None:
         if self.heartbeat_s > 0 and self.is_connected():
-            self._heart = self.agenda.after(self.heartbeat_s, self._beat)
+            self._heart = self.scheduler.after(self.heartbeat_s, self._beat)
 
     def _beat(self) -> None:
         # One waiting message is enough.
@@ -186,9 +193,9 @@ class Charger(MeteredStation):
         self.link.go_online()
 
     def _rest(self, attempts: int, then: Callable[[], None]) -> None:
-        self.agenda.after(attempts * self.retry_interval_s(), then)
+        self.scheduler.after(attempts * self.retry_interval_s(), then)
 
-    def tell(
+    def send_message(
         self,
         action: str,
         payload: dict[str, Any],
@@ -355,7 +362,7 @@ class Charger(MeteredStation):
         self.link.go_offline()
         self.boot_status = ""
         if self.quirks.has("forgets_profiles"):
-            self.book.remove(lambda _: True)
+            self.profile_store.remove(lambda _: True)
         asyncio.get_running_loop().call_later(self.spec.reboot_s, self._power_up)
 
     def _power_up(self) -> None:

@@ -19,7 +19,7 @@ def composite(
     It is what is really in force, unless the twin only pretends to follow its profiles.
     """
     if station.quirks.get("ignores_profiles", "composite") == "echo":
-        with station.book.obeyed():
+        with station.profile_store.obeyed():
             return _periods(station, connector_id, duration_s, unit)
     return _periods(station, connector_id, duration_s, unit)
 
@@ -47,10 +47,10 @@ def _limit(
     station: Station, connector_id: int, now_s: float, at_s: float, unit: str
 ) -> tuple[float, int]:
     mains = station.flow.station
-    total = station.book.cap(0, at_s, None)
+    total = station.profile_store.cap(0, at_s, None)
 
     def cap(one: int) -> Cap:
-        return station.book.cap(one, at_s, _started_s(station, one, now_s))
+        return station.profile_store.cap(one, at_s, _started_s(station, one, now_s))
 
     if connector_id == 0:
         phases, voltage_v = mains.used_phases(total), mains.voltage_v
@@ -68,8 +68,11 @@ def _limit(
 def _next_s(station: Station, connector_id: int, now_s: float, at_s: float) -> float:
     chosen = [connector_id] if connector_id else [one.connector_id for one in station.connectors]
     return min(
-        station.book.next_change_s(0, at_s, None),
-        *(station.book.next_change_s(one, at_s, _started_s(station, one, now_s)) for one in chosen),
+        station.profile_store.next_change_s(0, at_s, None),
+        *(
+            station.profile_store.next_change_s(one, at_s, _started_s(station, one, now_s))
+            for one in chosen
+        ),
     )
 
 

@@ -67,14 +67,14 @@ class Connection:
     quirks: Quirks
     random: Random
     owner: Owner
-    journal: MessageLog
-    gate: asyncio.Semaphore
+    message_log: MessageLog
+    handshakes: asyncio.Semaphore
     pace: Pace = field(default_factory=Pace)
     sent: Counter[str] = field(default_factory=Counter)
     received: Counter[str] = field(default_factory=Counter)
     connections: int = 0
     # Nothing but urgent messages leaves before the boot is accepted.
-    held: bool = True
+    awaits_boot: bool = True
     errors: list[BaseException] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -116,7 +116,7 @@ class Connection:
         """A frame as it is, right or wrong. ConnectionError without a connection."""
         if self.socket is None:
             raise ConnectionError(f"{self.identity} is not connected")
-        self.journal.note("out", text)
+        self.message_log.record("out", text)
         self._spawn(_quietly(self.socket.send(text)))
 
     def go_offline(self) -> None:
@@ -151,11 +151,11 @@ class Connection:
                 await self._wanted.wait()
                 self._hurry.clear()
                 try:
-                    async with self.gate:
+                    async with self.handshakes:
                         socket = await self._connect(self._offered())
                 except (OSError, WebSocketException, asyncio.TimeoutError) as error:
                     failures += 1
-                    self.journal.remark(f"no connection: {type(error).__name__}")
+                    self.message_log.remark(f"no connection: {type(error).__name__}")
                     log.debug("%s: no connection: %s", self.identity, error)
                 else:
                     failures = 0
@@ -194,7 +194,7 @@ class Connection:
         self._leave.clear()
         self.socket = socket
         self.connections += 1
-        self.journal.remark("connected")
+        self.message_log.remark("connected")
         self.owner.on_open()
         try:
             if self.quirks.has("keeps_old_socket"):
@@ -224,8 +224,8 @@ class Connection:
 
     def _lost(self) -> None:
         self.socket = None
-        self.held = True
-        self.journal.remark("connection lost")
+        self.awaits_boot = True
+        self.message_log.remark("connection lost")
         refusal = wire.CallErrorReply("", NO_ANSWER, "connection lost")
         if self._waiting is not None and not self._waiting[1].done():
             self._waiting[1].set_result(refusal)
@@ -254,7 +254,7 @@ class Connection:
     # -- frames -------------------------------------------------------------------
 
     async def _received(self, socket: ClientConnection, text: str | bytes) -> None:
-        self.journal.note("in", text)
+        self.message_log.record("in", text)
         try:
             frame = wire.parse(text)
         except wire.InvalidFrameError as bad:
@@ -303,7 +303,7 @@ class Connection:
     async def _send_answer(
         self, socket: ClientConnection, text: str, then: list[Callable[[], None]]
     ) -> None:
-        self.journal.note("out", text)
+        self.message_log.record("out", text)
         try:
             await socket.send(text)
         finally:
@@ -313,7 +313,7 @@ class Connection:
     def _next(self) -> Message | None:
         if self.urgent:
             return self.urgent[0]
-        return self.queue[0] if self.queue and not self.held and not self._resting else None
+        return self.queue[0] if self.queue and not self.awaits_boot and not self._resting else None
 
     async def _pump(self, socket: ClientConnection) -> None:
         while self.socket is socket and (message := self._next()) is not None:
@@ -338,7 +338,7 @@ class Connection:
         payload = shaped(self.quirks.active, message.action, message.payload())
         text = wire.call(unique_id, message.action, payload)
         self.sent[message.action] += 1
-        self.journal.note("out", text)
+        self.message_log.record("out", text)
         try:
             await socket.send(text)
             return await asyncio.wait_for(future, self.pace.call_timeout_s)
@@ -363,7 +363,7 @@ class Connection:
         on_answer, message.on_answer = message.on_answer, None
         if on_answer is not None:
             on_answer(reply)
-        self.journal.news()
+        self.message_log.news()
 
     def _spawn(self, work: Any) -> asyncio.Task[None]:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)

@@ -12,8 +12,8 @@ from .charge_point import Charger
 STEP_S = 20.0
 
 
-def update(point: Charger, location: str, retrieve_s: float, tell: Callable[[str], None]) -> None:
-    """Download at `retrieve_s`, install, restart; `tell` each status."""
+def update(point: Charger, location: str, retrieve_s: float, report: Callable[[str], None]) -> None:
+    """Download at `retrieve_s`, install, restart; `report` each status."""
     steps = ["Downloading", "Downloaded", "Installing", "Installed"]
     if "missing" in location:
         steps = ["Downloading", "DownloadFailed"]
@@ -24,27 +24,27 @@ def update(point: Charger, location: str, retrieve_s: float, tell: Callable[[str
         if steps[-1] == "Installed":
             point.reboot("Reboot", gently=True)
 
-    point.then(lambda: _play(point, retrieve_s, steps, tell, finished))
+    point.then(lambda: _play(point, retrieve_s, steps, report, finished))
 
 
-def upload(point: Charger, location: str, failed: str, tell: Callable[[str], None]) -> None:
-    """Upload now; `tell` each status, with the version's word `failed`."""
+def upload(point: Charger, location: str, failed: str, report: Callable[[str], None]) -> None:
+    """Upload now; `report` each status, with the version's word `failed`."""
     steps = ["Uploading", failed if "missing" in location else "Uploaded"]
-    point.then(lambda: _play(point, point.begin(), steps, tell))
+    point.then(lambda: _play(point, point.begin(), steps, report))
 
 
 def _play(
     point: Charger,
     start_s: float,
     steps: Sequence[str],
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
     finished: Callable[[], None] | None = None,
 ) -> None:
     def one(index: int) -> None:
-        tell(steps[index])
+        report(steps[index])
         if index + 1 < len(steps):
-            point.agenda.after(STEP_S, lambda: one(index + 1))
+            point.scheduler.after(STEP_S, lambda: one(index + 1))
         elif finished is not None:
             finished()
 
-    point.agenda.at(start_s, lambda: one(0))
+    point.scheduler.at(start_s, lambda: one(0))

@@ -1,4 +1,4 @@
-"""All twins of one process, on one event loop: one task for each, one agenda for all."""
+"""All twins of one process, on one event loop: one task for each, one scheduler for all."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ class Fleet:
         self.clock = clock
         self.seed = seed
         self.defaults = dict(defaults)
-        self.agenda = Scheduler(clock)
+        self.scheduler = Scheduler(clock)
         self.points: dict[str, Charger] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._gate = asyncio.Semaphore(MAX_HANDSHAKES)
+        self._handshakes = asyncio.Semaphore(MAX_HANDSHAKES)
         self._next_number = 1
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self._checking = False
 
     def start(self) -> None:
         """Let time pass."""
-        self.agenda.start()
+        self.scheduler.start()
 
     async def stop(self) -> None:
         """End every twin."""
@@ -57,7 +57,7 @@ class Fleet:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         self._tasks.clear()
-        self.agenda.stop()
+        self.scheduler.stop()
 
     def create(self, given: Mapping[str, Any]) -> str:
         """A new twin, connecting at once; without an id it gets the next one. Raises
@@ -76,7 +76,7 @@ class Fleet:
 
     def add(self, spec: TwinSpec) -> str:
         """The same from a checked description."""
-        point = VERSIONS[spec.ocpp](spec, self.agenda, self.seed, self._gate, self.news)
+        point = VERSIONS[spec.ocpp](spec, self.scheduler, self.seed, self._handshakes, self.news)
         self.points[spec.identity] = point
         if spec.visits_per_day > 0:
             Visits(point, self.seed, spec.visits_per_day).start()
@@ -107,7 +107,7 @@ class Fleet:
     def advance(self, seconds: float) -> None:
         """Jump ahead; all that is due in between happens."""
         self.clock.advance(seconds)
-        self.agenda.catch_up()
+        self.scheduler.catch_up()
 
     def stats(self) -> dict[str, Any]:
         """Counts over all twins."""
@@ -123,14 +123,14 @@ class Fleet:
             "accepted": sum(point.is_connected() for point in self.points.values()),
             "sent": sent,
             "received": received,
-            "simulated_time": iso(self.agenda.now_s()),
+            "simulated_time": iso(self.scheduler.now_s()),
             "errors": len(self.errors()),
         }
 
     def errors(self) -> list[BaseException]:
         """Return what went wrong inside the twins: must be nothing."""
         inside = [error for point in self.points.values() for error in point.link.errors]
-        return [*self.agenda.errors, *inside]
+        return [*self.scheduler.errors, *inside]
 
     async def until(self, true: Callable[[], bool], timeout_s: float) -> None:
         """Wait until that is so; looked at whenever anything has changed. Raises
@@ -162,7 +162,7 @@ class Fleet:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
-            self.agenda.errors.append(error)
+            self.scheduler.errors.append(error)
 
     def _free_number(self) -> int:
         numbers = itertools.count(self._next_number)

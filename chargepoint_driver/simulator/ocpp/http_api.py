@@ -20,7 +20,7 @@ from .fleet import Fleet, UnknownTwinError
 from .moments import iso
 from .quirks import QUIRKS
 from .scenario import play, read_scenario
-from .state_json import truth
+from .state_json import state_of
 from .station import NotNowError
 
 MAX_ADVANCE_S = 31 * 86_400
@@ -55,7 +55,7 @@ class HttpApi:
         if len(parts) != 1 or parts[0] not in ("actions", "quirks", "stats", "clock", "scenario"):
             return 404, {"error": f"nothing at /{'/'.join(parts)}; see docs/reference/twins.md"}
         if method == "GET" and parts[0] != "scenario":
-            return 200, self._look(parts[0])
+            return 200, self._show(parts[0])
         if method == "POST" and parts[0] == "clock":
             return 200, self._advance(body)
         if method == "POST" and parts[0] == "scenario":
@@ -70,17 +70,17 @@ class HttpApi:
         fleet = self.fleet
         if not parts:
             if method == "GET":
-                return 200, {"charge_points": [truth(one) for one in fleet.points.values()]}
+                return 200, {"charge_points": [state_of(one) for one in fleet.points.values()]}
             if method == "POST":
                 return 201, {"id": fleet.create(body)}
         elif len(parts) == 1:
             if method == "GET":
-                return 200, truth(fleet.point(parts[0]))
+                return 200, state_of(fleet.point(parts[0]))
             if method == "DELETE":
                 await fleet.remove(parts[0])
                 return 200, {}
         elif method == "GET" and parts[1] == "messages":
-            return 200, {"messages": fleet.point(parts[0]).link.journal.as_json()}
+            return 200, {"messages": fleet.point(parts[0]).link.message_log.as_json()}
         elif method == "POST":
             return await self._act(parts[0], parts[1], body)
         return 405, {"error": f"{method} does not go here; see docs/reference/twins.md"}
@@ -103,13 +103,13 @@ class HttpApi:
         if action not in ACTIONS:
             return 404, {"error": f"no action {action!r}: use one of {', '.join(sorted(ACTIONS))}"}
         result = await self.fleet.act(identity, action, body)
-        return 200, {**result, "state": truth(point)}
+        return 200, {**result, "state": state_of(point)}
 
-    def _look(self, name: str) -> dict[str, Any]:
+    def _show(self, name: str) -> dict[str, Any]:
         if name == "stats":
             return self.fleet.stats()
         if name == "clock":
-            return {"simulated_time": iso(self.fleet.agenda.now_s())}
+            return {"simulated_time": iso(self.fleet.scheduler.now_s())}
         rows: Mapping[str, Any] = ACTIONS if name == "actions" else QUIRKS
         return {
             name: {
@@ -126,7 +126,7 @@ class HttpApi:
         if body or type(seconds) not in (int, float) or not 0 <= seconds <= MAX_ADVANCE_S:
             raise ValueError(f'give {{"advance_s": seconds}}, from 0 to {MAX_ADVANCE_S}')
         self.fleet.advance(seconds)
-        return {"simulated_time": iso(self.fleet.agenda.now_s())}
+        return {"simulated_time": iso(self.fleet.scheduler.now_s())}
 
 
 def _object(body: bytes) -> dict[str, Any]:

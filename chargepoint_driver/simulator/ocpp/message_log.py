@@ -23,7 +23,7 @@ class MessageLog:
         self._now = now
         self._entries: deque[tuple[str, str, str]] = deque(maxlen=most)
 
-    def note(self, direction: str, text: str | bytes) -> None:
+    def record(self, direction: str, text: str | bytes) -> None:
         """A frame, `out` or `in`."""
         if isinstance(text, bytes):
             text = text.decode(errors="replace")

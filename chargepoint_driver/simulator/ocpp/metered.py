@@ -21,8 +21,8 @@ class MeteredStation(Station):
     rows: Callable[[int], Mapping[str, Row]]
     written: Callable[[Sample, str], dict[str, Any]]
 
-    def __init__(self, spec: TwinSpec, agenda: Scheduler, random: Random, news: News) -> None:
-        super().__init__(spec, agenda, random, news)
+    def __init__(self, spec: TwinSpec, scheduler: Scheduler, random: Random, news: News) -> None:
+        super().__init__(spec, scheduler, random, news)
         self.settings = Settings(type(self).rows(len(self.connectors)), dict(spec.configuration))
         self.heartbeat_s = float(self.settings.count(self.names.heartbeat))
         self._aligned: Entry | None = None
@@ -84,7 +84,7 @@ class MeteredStation(Station):
         number = connector.connector_id
         claimed_w = None
         if connector.wants_power and self.quirks.get("ignores_profiles", "offered") == "echo":
-            with self.book.obeyed():
+            with self.profile_store.obeyed():
                 told_w = connector.supply.deliverable_w(self.flow.cap(number))
                 claimed_w = min(told_w, self.flow.station.bound_w(self.flow.cap(0)))
         return connector.reading(self.flow.cap(number), claimed_w)
@@ -110,7 +110,9 @@ class MeteredStation(Station):
     def sample_later(self, connector: Connector, from_s: float) -> None:
         interval_s = self.sample_interval_s()
         if interval_s > 0:
-            self.timer("sample", connector, from_s + interval_s - self.agenda.now_s(), self._sample)
+            self.timer(
+                "sample", connector, from_s + interval_s - self.scheduler.now_s(), self._sample
+            )
 
     def sample_anew(self) -> None:
         """The interval has changed."""
@@ -135,8 +137,8 @@ class MeteredStation(Station):
             self._aligned = None
         interval_s = self.settings.count(self.names.aligned_interval)
         if interval_s:
-            next_s = (self.agenda.now_s() // interval_s + 1) * interval_s
-            self._aligned = self.agenda.at(next_s, self._on_the_clock)
+            next_s = (self.scheduler.now_s() // interval_s + 1) * interval_s
+            self._aligned = self.scheduler.at(next_s, self._on_the_clock)
 
     def _on_the_clock(self) -> None:
         for connector in self.connectors:

@@ -18,10 +18,14 @@ class PowerSharing:
     """Moves the meters of all connectors from one time to the next."""
 
     def __init__(
-        self, connectors: Sequence[Connector], book: ProfileBook, station: Supply, now_s: float
+        self,
+        connectors: Sequence[Connector],
+        profile_store: ProfileBook,
+        station: Supply,
+        now_s: float,
     ) -> None:
         self._connectors = connectors
-        self._book = book
+        self._profile_store = profile_store
         self.station = station
         self._at_s = now_s
 
@@ -39,13 +43,15 @@ class PowerSharing:
 
     def next_change_s(self) -> float:
         """Return when a ceiling or a demand expires next; infinite when never."""
-        at_s, soonest_s = self._at_s, self._book.next_change_s(0, self._at_s, None)
+        at_s, soonest_s = self._at_s, self._profile_store.next_change_s(0, self._at_s, None)
         for connector in self._connectors:
             if connector.transaction is None:
                 continue
             soonest_s = min(
                 soonest_s,
-                self._book.next_change_s(connector.connector_id, at_s, _started_s(connector)),
+                self._profile_store.next_change_s(
+                    connector.connector_id, at_s, _started_s(connector)
+                ),
             )
             soonest_s = min(soonest_s, at_s + connector.next_change_s())
         return soonest_s
@@ -53,9 +59,9 @@ class PowerSharing:
     def cap(self, connector_id: int) -> Cap:
         """The bound in force on a connector (0: the charge point) by all profiles."""
         if connector_id == 0:
-            return self._book.cap(0, self._at_s, None)
+            return self._profile_store.cap(0, self._at_s, None)
         connector = self._connectors[connector_id - 1]
-        return self._book.cap(connector_id, self._at_s, _started_s(connector))
+        return self._profile_store.cap(connector_id, self._at_s, _started_s(connector))
 
     def set_ceilings(self) -> None:
         """Give every connector its share."""
@@ -74,7 +80,7 @@ class PowerSharing:
                 least[connector.connector_id] = supply.least_w(supply.used_phases(cap, phases))
             connector.ceiling_w = ceiling_w
         drawing = {key: power_w for key, power_w in wanted.items() if power_w > 0}
-        total_w = self.station.bound_w(self._book.cap(0, self._at_s, None))
+        total_w = self.station.bound_w(self._profile_store.cap(0, self._at_s, None))
         for key, share_w in _divide(drawing, least, total_w).items():
             self._connectors[key - 1].ceiling_w = share_w
 

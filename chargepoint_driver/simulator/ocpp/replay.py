@@ -149,7 +149,7 @@ async def replay(fleet: Fleet, recording: Scenario) -> int:
         )
     except asyncio.TimeoutError:
         log.warning("replay: not every charger is connected; it begins all the same")
-    began_s = fleet.agenda.now_s()
+    began_s = fleet.scheduler.now_s()
     done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     tasks: set[asyncio.Future[Any]] = set()
     left, missed = len(recording.steps), 0
@@ -173,7 +173,7 @@ async def replay(fleet: Fleet, recording: Scenario) -> int:
         task.add_done_callback(tasks.discard)
 
     for step in recording.steps:
-        fleet.agenda.at(began_s + step.at_s, partial(begin, step))
+        fleet.scheduler.at(began_s + step.at_s, partial(begin, step))
     if recording.steps:
         await done
     if missed:

@@ -88,7 +88,7 @@ def remote_start(
         return StartRefusal.OCCUPIED
     connector = free[0]
     if found is not None:
-        point.book.put(found)
+        point.profile_store.put(found)
     point.then(lambda: point.start_remotely(connector, id_tag, remote_start_id))
     return None
 

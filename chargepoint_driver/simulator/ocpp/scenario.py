@@ -101,10 +101,10 @@ async def play(fleet: Fleet, scenario: Scenario) -> None:
     for point in scenario.charge_points:
         fleet.create(point)
     loop = asyncio.get_running_loop()
-    began_s = fleet.agenda.now_s()
+    began_s = fleet.scheduler.now_s()
     for number, step in enumerate(scenario.steps):
         due: asyncio.Future[None] = loop.create_future()
-        fleet.agenda.at(began_s + step.at_s, partial(_settle, due))
+        fleet.scheduler.at(began_s + step.at_s, partial(_settle, due))
         await due
         chosen = list(fleet.points) if step.charge_point == EVERY else [step.charge_point]
         for identity in chosen:

@@ -104,7 +104,7 @@ def refused_because(point: Charger, profile: Profile, purpose: str) -> str | Non
     quirks, count, names = point.quirks, point.settings.count, point.names
     if purpose in quirks.get("refuses_purpose", "purposes", ()):
         return str(quirks.get("refuses_purpose", "status"))
-    known = {one.profile_id for one in point.book.profiles} | {profile.profile_id}
+    known = {one.profile_id for one in point.profile_store.profiles} | {profile.profile_id}
     cannot = (
         profile.unit != quirks.get("limit_unit", "unit", profile.unit)
         or profile.kind not in quirks.get("profile_kinds", "kinds", KINDS)
@@ -138,13 +138,13 @@ def selects(
 
 def keep(point: Charger, profile: Profile) -> None:
     """Take a profile; it works once the answer is sent."""
-    point.book.put(profile)
+    point.profile_store.put(profile)
     point.then(lambda: point.refresh(point.begin()))
 
 
 def clear(point: Charger, unwanted: Callable[[Profile], bool]) -> str:
     """Drop profiles; return the status: Accepted, or Unknown where none fits."""
-    dropped = point.book.remove(unwanted)
+    dropped = point.profile_store.remove(unwanted)
     point.then(lambda: point.refresh(point.begin()))
     return "Accepted" if dropped else "Unknown"
 

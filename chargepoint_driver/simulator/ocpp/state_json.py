@@ -1,4 +1,4 @@
-"""The truth about a twin, as JSON: what is really going on, whatever it tells."""
+"""Actual (not reported) state of a simulated charger, as JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .vehicle import Charge
 MAX_TRANSACTIONS = 100
 
 
-def truth(point: Charger) -> dict[str, Any]:
+def state_of(point: Charger) -> dict[str, Any]:
     """Everything about a charge point; quantities carry their units."""
     now_s = point.begin()
     link = point.link
@@ -36,7 +36,7 @@ def truth(point: Charger) -> dict[str, Any]:
                 "purpose": one.purpose.value,
                 "stack_level": one.stack_level,
             }
-            for one in point.book.profiles
+            for one in point.profile_store.profiles
         ],
         "transactions": [vars(one).copy() for one in point.transactions[-MAX_TRANSACTIONS:]],
         "sent": dict(link.sent),

@@ -43,22 +43,22 @@ class NotNowError(RuntimeError):
 class Station:
     """Connectors and their transactions over simulated time."""
 
-    def __init__(self, spec: TwinSpec, agenda: Scheduler, random: Random, news: News) -> None:
+    def __init__(self, spec: TwinSpec, scheduler: Scheduler, random: Random, news: News) -> None:
         self._news = news
         self.spec = spec
-        self.agenda = agenda
+        self.scheduler = scheduler
         self.random = random
         self.quirks = Quirks(spec.quirks)
-        now_s = agenda.now_s()
+        now_s = scheduler.now_s()
         self.booted_s = now_s
-        self.book = ProfileBook()
+        self.profile_store = ProfileBook()
         self.connectors = [
             Connector(number, supply, register_wh=float(random.randrange(50_000, 5_000_000)))
             for number, supply in enumerate(spec.supplies, start=1)
         ]
         self.station_fault: Fault | None = None
         self.operative = True
-        self.flow = PowerSharing(self.connectors, self.book, _mains(spec.supplies), now_s)
+        self.flow = PowerSharing(self.connectors, self.profile_store, _mains(spec.supplies), now_s)
         self.transactions: list[Transaction] = []
         self._change: Entry | None = None
         self._timers: dict[tuple[str, int], Entry] = {}
@@ -155,7 +155,7 @@ class Station:
 
     def begin_transaction(self, connector: Connector) -> Transaction:
         """Start charging for the token at a connector."""
-        with self.agenda.standing_still():
+        with self.scheduler.standing_still():
             return self._begin_transaction(connector, self.begin())
 
     def _begin_transaction(self, connector: Connector, now_s: float) -> Transaction:
@@ -191,7 +191,7 @@ class Station:
     def end_transaction(self, connector: Connector, reason: str, *, quietly: bool = False) -> None:
         """Stop charging. Raises NotNowError without a transaction. `quietly` leaves it to the
         caller to refresh."""
-        with self.agenda.standing_still():
+        with self.scheduler.standing_still():
             self._end_transaction(connector, reason, self.begin())
             if not quietly:
                 self.refresh(self.begin())
@@ -270,8 +270,8 @@ class Station:
 
     def _obey_quirks(self) -> None:
         after_s = self.quirks.get("ignores_profiles", "obeys_after_s", 0.0)
-        self.book.obeys_after_s = math.inf if after_s is None else after_s
-        self.book.minimum_of_purposes = self.quirks.has("min_of_purposes")
+        self.profile_store.obeys_after_s = math.inf if after_s is None else after_s
+        self.profile_store.minimum_of_purposes = self.quirks.has("min_of_purposes")
         dead_phase = self.quirks.get("dead_phase", "phase")
         for connector in self.connectors:
             connector.feeds_back_w = 1000 * self.quirks.get("feeds_back", "kw", 0.0)
@@ -282,7 +282,7 @@ class Station:
 
     def begin(self) -> float:
         """Bring meters to the present; returns it."""
-        now_s = self.agenda.now_s()
+        now_s = self.scheduler.now_s()
         self.flow.advance(now_s)
         return now_s
 
@@ -296,7 +296,7 @@ class Station:
             self._change = None
         change_s = self.flow.next_change_s()
         if change_s < math.inf:
-            self._change = self.agenda.at(max(change_s, now_s), self._changed)
+            self._change = self.scheduler.at(max(change_s, now_s), self._changed)
         self._news()
 
     def timer(
@@ -304,7 +304,7 @@ class Station:
     ) -> None:
         """Call back after simulated seconds, in place of the timer of that name."""
         self.drop_timer(name, connector)
-        self._timers[name, connector.connector_id] = self.agenda.after(
+        self._timers[name, connector.connector_id] = self.scheduler.after(
             max(0.0, seconds), lambda: then(connector)
         )
 
@@ -342,7 +342,7 @@ class Station:
         self.refresh(self.begin())
 
     def _forget_transaction_profiles(self, connector: Connector) -> None:
-        self.book.remove(
+        self.profile_store.remove(
             lambda one: one.purpose is Purpose.TX and one.connector_id == connector.connector_id
         )
 
@@ -387,10 +387,6 @@ class Station:
 
     def say_sample(self, connector: Connector, transaction: Transaction) -> None:
         """Tell what the meter shows."""
-        raise NotImplementedError
-
-    def truth(self) -> dict[str, Any]:
-        """Return what is really going on."""
         raise NotImplementedError
 
 

@@ -16,7 +16,7 @@ from .replay import replay
 from .scenario import Scenario, play
 from .server import Server
 from .spec import read_spec
-from .state_json import truth
+from .state_json import state_of
 
 T = TypeVar("T")
 READY_S = 30.0
@@ -143,15 +143,15 @@ class Twins:
     def state(self, identity: str) -> dict[str, Any]:
         """Return what is really going on at a twin (see docs/reference/twins.md). Raises
         KeyError."""
-        return self._sync(lambda: truth(self._running.point(identity)))
+        return self._sync(lambda: state_of(self._running.point(identity)))
 
     def messages(self, identity: str) -> list[dict[str, Any]]:
         """Its last frames and remarks, oldest first. Raises KeyError."""
 
-        def look() -> list[dict[str, Any]]:
-            return self._running.point(identity).link.journal.as_json()
+        def read() -> list[dict[str, Any]]:
+            return self._running.point(identity).link.message_log.as_json()
 
-        return self._sync(look)
+        return self._sync(read)
 
     def stats(self) -> dict[str, Any]:
         """Counts over all twins."""
@@ -167,7 +167,7 @@ class Twins:
     ) -> dict[str, Any]:
         """Wait until that holds of a twin's state; returns the state. Raises TimeoutError."""
         try:
-            self._wait(lambda: true(truth(self._running.point(identity))), timeout_s)
+            self._wait(lambda: true(state_of(self._running.point(identity))), timeout_s)
         except TimeoutError:
             raise TimeoutError(f"{identity} is still {self.state(identity)}") from None
         return self.state(identity)

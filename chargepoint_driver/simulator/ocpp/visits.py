@@ -1,4 +1,4 @@
-"""Vehicles that come and go: a seeded course, the same for the same seed."""
+"""Vehicles that come and go, the same for the same seed."""
 
 from __future__ import annotations
 

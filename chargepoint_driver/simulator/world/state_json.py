@@ -1,4 +1,4 @@
-"""The world as plain JSON values: the truth that a client's reading is held against."""
+"""Actual state of the simulated world, as plain JSON values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .site import Station
 from .world import World
 
 
-def picture(world: World) -> dict[str, Any]:
+def world_json(world: World) -> dict[str, Any]:
     """Time, stations with ports and loads, groups, open alarms, received commands.
 
     Loads in kW, energies in kWh, times as ISO 8601 in UTC. `session` is None for a

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from chargepoint_driver.errors import ChargePointError
 from chargepoint_driver.registry import Point
-from chargepoint_driver.simulator.world.state_json import picture
+from chargepoint_driver.simulator.world.state_json import world_json
 
 from .rig import (
     FIRST,
@@ -318,7 +318,7 @@ _WRITES: dict[str, Callable[[Rig, Door], Callable[[], Any]]] = {
 def _actual(rig: Rig) -> dict[tuple[str, int], dict[str, Any]]:
     return {
         (station["stationID"], number): port
-        for station in picture(rig.sim.world)["stations"]
+        for station in world_json(rig.sim.world)["stations"]
         for number, port in enumerate(station["ports"], 1)
     }
 

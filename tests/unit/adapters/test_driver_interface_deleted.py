@@ -9,7 +9,7 @@ import pytest
 
 from chargepoint_driver.service import Accounts
 from chargepoint_driver.simulator import Simulator
-from chargepoint_driver.simulator.world.state_json import picture
+from chargepoint_driver.simulator.world.state_json import world_json
 
 from .bus import AGENT, Bus, behind
 from .conftest import Driver, Time
@@ -46,7 +46,7 @@ def make_device(
 
 
 def is_shed(sim: Simulator, station: str = "1:34001") -> bool:
-    (found,) = (s for s in picture(sim.world)["stations"] if s["stationID"] == station)
+    (found,) = (s for s in world_json(sim.world)["stations"] if s["stationID"] == station)
     return any(port["shedState"] for port in found["ports"])
 
 

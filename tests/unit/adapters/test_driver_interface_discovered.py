@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from chargepoint_driver.adapters.bus_events import Announcer
-from chargepoint_driver.cli.discovery.available import look
+from chargepoint_driver.cli.discovery.available import read_available
 from chargepoint_driver.cli.discovery.bundle import Bundle, BundleOptions, bundle
 from chargepoint_driver.cli.discovery.central import TOKEN_ENV, charge_points, settings
 from chargepoint_driver.cli.discovery.direct import bundle_of_charge_points
@@ -78,7 +78,7 @@ def test_the_driver_takes_it(
     service = Service.of_account(AccountConfig(**account))
     try:
         stations = stations_of(service.stations())
-        available = look(service, stations)
+        available = read_available(service, stations)
     finally:
         service.close()
     bundle_options = BundleOptions(template == PER_PORT, template, 60, everything, None)

@@ -12,7 +12,7 @@ from volttron.utils import format_timestamp, get_aware_utc_now
 from chargepoint_driver.adapters import override_patterns
 from chargepoint_driver.simulator import Simulator
 from chargepoint_driver.simulator.world.ceilings import Limit
-from chargepoint_driver.simulator.world.state_json import picture
+from chargepoint_driver.simulator.world.state_json import world_json
 
 from .conftest import Driver, writes
 from .devices import device, row, rows
@@ -42,7 +42,7 @@ def _kept(driver: Driver, greenlet: gevent.Greenlet) -> gevent.Greenlet:
 
 def held(sim: Simulator, station: str = "1:34001", port: int = 1) -> float | None:
     """What a port is held to in kW, None for nothing."""
-    (found,) = (s for s in picture(sim.world)["stations"] if s["stationID"] == station)
+    (found,) = (s for s in world_json(sim.world)["stations"] if s["stationID"] == station)
     return found["ports"][port - 1]["ceiling_kw"]
 
 

@@ -12,7 +12,7 @@ from chargepoint_driver.adapters.ownership import _PATIENCE
 from chargepoint_driver.adapters.platform import file_of
 from chargepoint_driver.service import Accounts, Service
 from chargepoint_driver.simulator import Simulator
-from chargepoint_driver.simulator.world.state_json import picture
+from chargepoint_driver.simulator.world.state_json import world_json
 
 from .conftest import Driver
 from .devices import device
@@ -41,7 +41,7 @@ def agent(sim: Simulator, tmp_path: Path) -> Iterator[Callable[[], Accounts]]:
 
 
 def is_shed(sim: Simulator) -> bool:
-    (found,) = (s for s in picture(sim.world)["stations"] if s["stationID"] == "1:34001")
+    (found,) = (s for s in world_json(sim.world)["stations"] if s["stationID"] == "1:34001")
     return bool(found["ports"][0]["shedState"])
 
 

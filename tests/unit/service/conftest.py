@@ -14,7 +14,7 @@ from chargepoint_driver.records import Value
 from chargepoint_driver.registry import Point, build
 from chargepoint_driver.service import Service, ShedOptions
 from chargepoint_driver.simulator import ManualClock, Simulator
-from chargepoint_driver.simulator.world.state_json import picture
+from chargepoint_driver.simulator.world.state_json import world_json
 
 STATION = "1:34001"  # both ports charge with about 6.4 kW
 OTHER = "1:34004"  # so do these
@@ -107,7 +107,7 @@ class Rig:
 
     def actual(self, port: int, station: str = STATION) -> dict[str, Any]:
         """What is so at a port."""
-        (found,) = (s for s in picture(self.sim.world)["stations"] if s["stationID"] == station)
+        (found,) = (s for s in world_json(self.sim.world)["stations"] if s["stationID"] == station)
         return dict(found["ports"][port - 1])
 
 

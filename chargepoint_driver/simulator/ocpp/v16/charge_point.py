@@ -48,9 +48,14 @@ class Charger16(Charger):
     written = staticmethod(written)
 
     def __init__(
-        self, spec: TwinSpec, agenda: Scheduler, seed: int, gate: asyncio.Semaphore, news: News
+        self,
+        spec: TwinSpec,
+        scheduler: Scheduler,
+        seed: int,
+        handshakes: asyncio.Semaphore,
+        news: News,
     ) -> None:
-        super().__init__(spec, agenda, seed, gate, news)
+        super().__init__(spec, scheduler, seed, handshakes, news)
         self.firmware_status = "Idle"
         self.diagnostics_status = "Idle"
         self.announced_station: object = None
@@ -150,9 +155,9 @@ class Charger16(Charger):
                 transaction.wire_id = named
             self.end_if_refused(connector, transaction, reply)
 
-        self.tell("StartTransaction", payload, answered, lasting=True)
+        self.send_message("StartTransaction", payload, answered, lasting=True)
         if self.quirks.has("repeats_start"):
-            self.tell("StartTransaction", payload, lasting=True)
+            self.send_message("StartTransaction", payload, lasting=True)
 
     def say_stopped(self, connector: Connector, transaction: Transaction) -> None:
         """StopTransaction, with the readings at begin and end where configured."""
@@ -200,4 +205,4 @@ class Charger16(Charger):
         if connector.transaction is not None:
             self._about(connector.transaction, "MeterValues", payload)
         else:
-            self.tell("MeterValues", payload)
+            self.send_message("MeterValues", payload)

@@ -177,9 +177,9 @@ def trigger(point: Charger16, fields: Fields) -> dict[str, Any]:
                     fault = connector.fault or point.station_fault
                     point.notify_status(connector.connector_id, point.phase(connector), fault)
         elif wanted == "FirmwareStatusNotification":
-            point.tell(wanted, {"status": point.firmware_status})
+            point.send_message(wanted, {"status": point.firmware_status})
         elif wanted == "DiagnosticsStatusNotification":
-            point.tell(wanted, {"status": point.diagnostics_status})
+            point.send_message(wanted, {"status": point.diagnostics_status})
 
     point.then(send)
     return {"status": "Accepted"}

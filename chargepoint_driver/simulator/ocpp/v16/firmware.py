@@ -26,13 +26,13 @@ def update_firmware(point: Charger16, fields: Fields) -> dict[str, Any]:
     fields.maybe_integer("retries", least=0)
     fields.maybe_integer("retryInterval", least=0)
 
-    def tell(status: str) -> None:
+    def report_status(status: str) -> None:
         point.firmware_status = status
         if status == "Installed":
             point.firmware_status = "Idle"
-        point.tell("FirmwareStatusNotification", {"status": status}, lasting=True)
+        point.send_message("FirmwareStatusNotification", {"status": status}, lasting=True)
 
-    firmware.update(point, location, retrieve_s, tell)
+    firmware.update(point, location, retrieve_s, report_status)
     return {}
 
 
@@ -44,9 +44,9 @@ def get_diagnostics(point: Charger16, fields: Fields) -> dict[str, Any]:
     fields.maybe_moment("startTime")
     fields.maybe_moment("stopTime")
 
-    def tell(status: str) -> None:
+    def report_status(status: str) -> None:
         point.diagnostics_status = status if status == "Uploading" else "Idle"
-        point.tell("DiagnosticsStatusNotification", {"status": status})
+        point.send_message("DiagnosticsStatusNotification", {"status": status})
 
-    firmware.upload(point, location, "UploadFailed", tell)
+    firmware.upload(point, location, "UploadFailed", report_status)
     return {"fileName": f"diagnostics-{point.spec.identity}.log"[:255]}

@@ -31,9 +31,14 @@ class Charger201(Charger):
     written = staticmethod(written)
 
     def __init__(
-        self, spec: TwinSpec, agenda: Scheduler, seed: int, gate: asyncio.Semaphore, news: News
+        self,
+        spec: TwinSpec,
+        scheduler: Scheduler,
+        seed: int,
+        handshakes: asyncio.Semaphore,
+        news: News,
     ) -> None:
-        super().__init__(spec, agenda, seed, gate, news)
+        super().__init__(spec, scheduler, seed, handshakes, news)
         self.firmware_status: dict[str, Any] = {"status": "Idle"}
         self.log_status: dict[str, Any] = {"status": "Idle"}
         self.raw_profiles: dict[int, dict[str, Any]] = {}
@@ -141,7 +146,7 @@ class Charger201(Charger):
             "component": component,
             "variable": {"name": "Problem"},
         }
-        self.tell("NotifyEvent", {"generatedAt": now, "seqNo": 0, "eventData": [event]})
+        self.send_message("NotifyEvent", {"generatedAt": now, "seqNo": 0, "eventData": [event]})
 
     # -- transactions -------------------------------------------------------------------
 
@@ -256,18 +261,18 @@ class Charger201(Charger):
             if not isinstance(reply, wire.CallErrorReply) and "idTokenInfo" in reply:
                 self.end_if_refused(connector, transaction, reply)
 
-        self.tell("TransactionEvent", payload, answered, lasting=True)
+        self.send_message("TransactionEvent", payload, answered, lasting=True)
 
     def say_expired(self, reservation: Reservation) -> None:
         """ReservationStatusUpdate."""
-        self.tell(
+        self.send_message(
             "ReservationStatusUpdate",
             {"reservationId": reservation.reservation_id, "reservationUpdateStatus": "Expired"},
         )
 
     def say_meter_value(self, connector: Connector, value: dict[str, Any]) -> None:
         """MeterValues outside a transaction's events."""
-        self.tell("MeterValues", {"evseId": connector.connector_id, "meterValue": [value]})
+        self.send_message("MeterValues", {"evseId": connector.connector_id, "meterValue": [value]})
 
     def say_aligned(self, connector: Connector) -> None:
         """TransactionEvent in a transaction, else MeterValues."""

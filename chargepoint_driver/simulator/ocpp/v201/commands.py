@@ -164,7 +164,7 @@ def trigger(point: Charger201, fields: Fields) -> dict[str, Any]:
     if evse_id > len(point.connectors):
         return {"status": "Rejected"}
     chosen = [one for one in point.connectors if evse_id in (0, one.connector_id)]
-    booted = point.boot_status == "Accepted" and not point.link.held
+    booted = point.boot_status == "Accepted" and not point.link.awaits_boot
     if wanted == "BootNotification" and booted and not point.quirks.has("no_boot_on_reconnect"):
         return {"status": "Rejected"}
     if wanted == "TransactionEvent" and all(one.transaction is None for one in chosen):
@@ -182,9 +182,9 @@ def trigger(point: Charger201, fields: Fields) -> dict[str, Any]:
             point.boot_reason = "Triggered"
         requests.send_triggered(point, wanted, chosen)
         if wanted == "FirmwareStatusNotification":
-            point.tell(wanted, point.firmware_status)
+            point.send_message(wanted, point.firmware_status)
         elif wanted == "LogStatusNotification":
-            point.tell(wanted, point.log_status)
+            point.send_message(wanted, point.log_status)
         for connector in chosen:
             if wanted == "StatusNotification":
                 point.notify_status(connector)

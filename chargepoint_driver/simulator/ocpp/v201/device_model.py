@@ -170,7 +170,7 @@ def _report(point: Charger201, request_id: int, names: list[str]) -> None:
             "tbc": number + 1 < len(parts),
             "reportData": [_row(point, name) for name in part],
         }
-        point.tell("NotifyReport", payload)
+        point.send_message("NotifyReport", payload)
 
 
 def _row(point: Charger201, name: str) -> dict[str, Any]:

@@ -32,12 +32,12 @@ def update_firmware(point: Charger201, fields: Fields) -> dict[str, Any]:
     given.maybe_text("signature", 800)
     given.done()
 
-    def tell(status: str) -> None:
+    def report_status(status: str) -> None:
         report = {"status": status, "requestId": request_id}
         point.firmware_status = {"status": "Idle"} if status == "Installed" else report
-        point.tell("FirmwareStatusNotification", report, lasting=True)
+        point.send_message("FirmwareStatusNotification", report, lasting=True)
 
-    firmware.update(point, location, retrieve_s, tell)
+    firmware.update(point, location, retrieve_s, report_status)
     return {"status": "Accepted"}
 
 
@@ -53,10 +53,10 @@ def get_log(point: Charger201, fields: Fields) -> dict[str, Any]:
     log.maybe_moment("latestTimestamp")
     log.done()
 
-    def tell(status: str) -> None:
+    def report_status(status: str) -> None:
         report = {"status": status, "requestId": request_id}
         point.log_status = report if status == "Uploading" else {"status": "Idle"}
-        point.tell("LogStatusNotification", report)
+        point.send_message("LogStatusNotification", report)
 
-    firmware.upload(point, location, "UploadFailure", tell)
+    firmware.upload(point, location, "UploadFailure", report_status)
     return {"status": "Accepted", "filename": f"log-{point.spec.identity}.log"[:255]}

@@ -92,7 +92,7 @@ def set_profile(  # noqa: PLR0911 - one for each reason
     refusal = why_not(point, profile, purpose)
     if refusal is not None:
         return refusal
-    if any(_clashes(profile, other) for other in point.book.profiles):
+    if any(_clashes(profile, other) for other in point.profile_store.profiles):
         return rejected("DuplicateProfile", "another profile has this stack level at this time")
     keep(point, profile)
     point.raw_profiles[profile.profile_id] = raw
@@ -140,7 +140,7 @@ def get_profiles(point: Charger201, fields: Fields) -> dict[str, Any]:
     criteria.done()
     fits = selects(None, evse_id, PURPOSES.get(purpose or ""), stack_level)
     found: dict[int, list[dict[str, Any]]] = {}
-    for one in point.book.profiles:
+    for one in point.profile_store.profiles:
         if (
             fits(one)
             and purpose != EXTERNAL
@@ -161,7 +161,7 @@ def get_profiles(point: Charger201, fields: Fields) -> dict[str, Any]:
                 "chargingProfile": profiles,
                 "tbc": index < len(found),
             }
-            point.tell("ReportChargingProfiles", payload)
+            point.send_message("ReportChargingProfiles", payload)
 
     point.then(report)
     return {"status": "Accepted"}

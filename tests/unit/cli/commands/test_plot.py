@@ -144,13 +144,13 @@ def test_spans_that_touch_are_one():
 def test_a_picture(ports, kind, run, store, tmp_path):
     points = {f"port{number}__portLoad": [7.0, 3.0, None, 0.0] for number in range(ports)}
     path = store(**points, port0__shedState=[0, 1, 1, 0], port0__allowedLoad=[0.0, 3.0, 3.0, 0.0])
-    picture = tmp_path / f"day.{kind}"
-    words = ["--day", "2026-11-21", "--zone", "UTC", "--output", picture, "--json"]
+    world_json = tmp_path / f"day.{kind}"
+    words = ["--day", "2026-11-21", "--zone", "UTC", "--output", world_json, "--json"]
     done = run("plot", path, *words)
     assert done.exit_code == 0, done.output
     said = json.loads(done.stdout)
-    assert (len(said["ports"]), said["values"], said["file"]) == (ports, ports * 4, str(picture))
-    content = picture.read_bytes()
+    assert (len(said["ports"]), said["values"], said["file"]) == (ports, ports * 4, str(world_json))
+    content = world_json.read_bytes()
     if kind == "png":
         assert content.startswith(b"\x89PNG")
     else:

@@ -107,13 +107,15 @@ def test_what_could_not_be_read_is_unknown_and_not_unreported():
 
 
 def test_stations_that_are_not_known_are_no_empty_site():
-    picture = StatusBoard.without_stations(TransientError("getStations (account u): no connection"))
+    world_json = StatusBoard.without_stations(
+        TransientError("getStations (account u): no connection")
+    )
     console = Console(width=100, color_system=None, highlight=False)
     with console.capture() as capture:
-        console.print(render(picture, 100))
+        console.print(render(world_json, 100))
     assert "load unknown   stations and ports unknown" in capture.get()
     assert "error [try_later] getStations (account u): no connection" in capture.get()
-    assert picture.to_dict()["ports"] is None
+    assert world_json.to_dict()["ports"] is None
 
 
 def test_errors_have_a_column_when_there_are_any():
@@ -152,14 +154,14 @@ def test_once(run, account):
     done = run("watch", "--once")
     assert done.exit_code == 0, done.output
     assert "4 ports" in done.output
-    picture = json.loads(run("watch", "--once", "--json").stdout)
+    world_json = json.loads(run("watch", "--once", "--json").stdout)
     (port,) = [
-        one for one in picture["ports"] if (one["station_id"], one["port"]) == ("1:34001", 1)
+        one for one in world_json["ports"] if (one["station_id"], one["port"]) == ("1:34001", 1)
     ]
     assert port["status"] == "INUSE"
     assert port["load_kw"] > 0
     assert port["session_kwh"] is not None
-    assert picture["errors"] == []
+    assert world_json["errors"] == []
 
 
 def test_limits_of_a_site(run, account):
@@ -184,11 +186,11 @@ def test_a_call_that_fails_costs_its_own_columns(run, account):
     account.faults.set("getLoad", "http", status=503)
     done = run("watch", "--once", "--json")
     assert done.exit_code == 1
-    picture = json.loads(done.stdout)
-    assert {one["load_kw"] for one in picture["ports"]} == {None}
-    assert "INUSE" in {one["status"] for one in picture["ports"]}
-    assert {tuple(one["errors"]) for one in picture["ports"]} == {("try_later",)}
-    assert len(picture["errors"]) == 1
+    world_json = json.loads(done.stdout)
+    assert {one["load_kw"] for one in world_json["ports"]} == {None}
+    assert "INUSE" in {one["status"] for one in world_json["ports"]}
+    assert {tuple(one["errors"]) for one in world_json["ports"]} == {("try_later",)}
+    assert len(world_json["errors"]) == 1
 
 
 def test_where_nobody_watches_it_looks_once(run, account):
@@ -315,7 +317,7 @@ def test_lines_of_json(site):
     try:
         assert process.stdout is not None
         pictures = [json.loads(process.stdout.readline()) for _ in range(2)]
-        assert [len(picture["ports"]) for picture in pictures] == [40, 40]
+        assert [len(world_json["ports"]) for world_json in pictures] == [40, 40]
         assert pictures[0]["at"] < pictures[1]["at"]
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=LIMIT_S) == 0

@@ -15,7 +15,7 @@ from chargepoint_driver.demand_response.openadr.agent import OpenAdrAgent
 from chargepoint_driver.demand_response.openadr.config import OpenAdrConfig
 from chargepoint_driver.service import Accounts
 from chargepoint_driver.simulator import Simulator
-from chargepoint_driver.simulator.world.state_json import picture
+from chargepoint_driver.simulator.world.state_json import world_json
 
 STATION = "1:34001"
 PATIENCE_S = 30.0
@@ -61,7 +61,7 @@ class Garage:
 
     def actual(self, station: str = STATION, port: int = 1) -> dict[str, Any]:
         """What is so at a port."""
-        (found,) = (s for s in picture(self.sim.world)["stations"] if s["stationID"] == station)
+        (found,) = (s for s in world_json(self.sim.world)["stations"] if s["stationID"] == station)
         return dict(found["ports"][port - 1])
 
     def energy_kwh(self, station: str = STATION, port: int = 1) -> float:

@@ -13,7 +13,7 @@ from chargepoint_driver.demand_response.schedule.devices import AccountDevices
 from chargepoint_driver.demand_response.schedule.runner import Scheduler
 from chargepoint_driver.service import Accounts
 from chargepoint_driver.simulator import ManualClock, Simulator
-from chargepoint_driver.simulator.world.state_json import picture
+from chargepoint_driver.simulator.world.state_json import world_json
 
 PORTS = [(f"1:{number}", port) for number in (34001, 34002) for port in (1, 2)]
 SITE_KW, LEFT_KW = 14.0, 8.0
@@ -78,7 +78,7 @@ class Site:
 
     def loads_kw(self) -> list[float]:
         """What flows at each port."""
-        stations = {each["stationID"]: each for each in picture(self.sim.world)["stations"]}
+        stations = {each["stationID"]: each for each in world_json(self.sim.world)["stations"]}
         return [stations[station]["ports"][port - 1]["load_kw"] for station, port in PORTS]
 
     def close(self) -> None:

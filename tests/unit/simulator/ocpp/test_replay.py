@@ -239,7 +239,7 @@ def test_twins_live_through_it_and_obey_today_s_limits(
     player.start()
     try:
         # All steps are due at their times; then time may move.
-        twins._wait(lambda: len(twins._running.agenda._heap) >= len(scenario.steps), 20)
+        twins._wait(lambda: len(twins._running.scheduler._heap) >= len(scenario.steps), 20)
 
         def power(wanted_kw: float) -> None:
             twins.wait("CP1", lambda s: abs(s["power_kw"] - wanted_kw) < 0.01, 20)

@@ -9,7 +9,7 @@ import pytest
 
 from chargepoint_driver.simulator.world.ceilings import Limit
 from chargepoint_driver.simulator.world.clock import ManualClock, ScaledClock
-from chargepoint_driver.simulator.world.state_json import picture
+from chargepoint_driver.simulator.world.state_json import world_json
 from chargepoint_driver.simulator.world.world import World
 
 HOUR_S = 3600
@@ -50,8 +50,8 @@ def test_same_seed_same_course_whoever_looks() -> None:
         clocks[0].advance(HOUR_S)
         first.advance(first.stations[::2])
     clocks[1].advance(50 * HOUR_S)
-    assert picture(first) == picture(second)
-    assert picture(first) != picture(World(clocks[1], stations=6, seed=6))
+    assert world_json(first) == world_json(second)
+    assert world_json(first) != world_json(World(clocks[1], stations=6, seed=6))
 
 
 def test_sessions_of_a_port_never_overlap_and_ids_are_unique() -> None:
