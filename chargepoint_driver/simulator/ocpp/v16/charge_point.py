@@ -48,14 +48,9 @@ class Charger16(Charger):
     written = staticmethod(written)
 
     def __init__(
-        self,
-        spec: TwinSpec,
-        scheduler: Scheduler,
-        seed: int,
-        handshakes: asyncio.Semaphore,
-        news: News,
+        self, spec: TwinSpec, scheduler: Scheduler, seed: int, slots: asyncio.Semaphore, news: News
     ) -> None:
-        super().__init__(spec, scheduler, seed, handshakes, news)
+        super().__init__(spec, scheduler, seed, slots, news)
         self.firmware_status = "Idle"
         self.diagnostics_status = "Idle"
         self.announced_station: object = None

@@ -31,14 +31,9 @@ class Charger201(Charger):
     written = staticmethod(written)
 
     def __init__(
-        self,
-        spec: TwinSpec,
-        scheduler: Scheduler,
-        seed: int,
-        handshakes: asyncio.Semaphore,
-        news: News,
+        self, spec: TwinSpec, scheduler: Scheduler, seed: int, slots: asyncio.Semaphore, news: News
     ) -> None:
-        super().__init__(spec, scheduler, seed, handshakes, news)
+        super().__init__(spec, scheduler, seed, slots, news)
         self.firmware_status: dict[str, Any] = {"status": "Idle"}
         self.log_status: dict[str, Any] = {"status": "Idle"}
         self.raw_profiles: dict[int, dict[str, Any]] = {}
