@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from chargepoint_driver.errors import ConfigurationError
 
-__all__ = ["Json", "loads", "read_json", "read_text"]
+__all__ = ["Json", "has_comments", "loads", "parse_json", "read_json", "read_text"]
 
 BOM = "\ufeff"
 _WIDE = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
@@ -87,7 +87,16 @@ def read_json(path: Path) -> Json:
 
     Raises ConfigurationError with line, column and cure for what is not JSON.
     """
-    text = read_text(path)
+    return parse_json(read_text(path), path)
+
+
+def has_comments(text: str) -> bool:
+    """Return True if a JSON text has comments, which are lost where it is written again."""
+    return any(match["text"] is None for match in _TOKENS.finditer(text))
+
+
+def parse_json(text: str, path: Path) -> Json:
+    """Return what the text of a JSON file holds; as `read_json`, which reads it first."""
     warnings = []
     if text.startswith(BOM):
         text = text[1:]

@@ -14,7 +14,7 @@ from chargepoint_driver.config.common import explain, keys_of, printable
 from chargepoint_driver.config.web_keys import Role, WebKey, key_name
 from chargepoint_driver.errors import ConfigurationError
 
-__all__ = ["HistorianConfig", "ProxyLogin", "WebConfig", "zone_name"]
+__all__ = ["HistorianConfig", "ProxyLogin", "ScheduleFileConfig", "WebConfig", "zone_name"]
 
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
 # They have another meaning here.
@@ -73,6 +73,19 @@ class ProxyLogin(BaseModel):
         return name
 
 
+class ScheduleFileConfig(BaseModel):
+    """Schedule that the page shows and edits."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    file: Path = Field(description="JSON file of the schedule, which its scheduler watches")
+    run: bool = Field(
+        False,
+        description="run the schedule in this process, on its accounts; false: the scheduler agent "
+        "or `chargepoint-driver schedule` runs it",
+    )
+
+
 class WebConfig(BaseModel):
     """Settings of the page. Every key has a default."""
 
@@ -108,6 +121,9 @@ class WebConfig(BaseModel):
     )
     audit_days: int = Field(
         400, ge=1, le=3_660, description="days for which the audit log keeps an entry"
+    )
+    schedule: ScheduleFileConfig | None = Field(
+        None, description="schedule that the page shows and edits"
     )
 
     _title = field_validator("title")(lambda text: None if text is None else printable(text))

@@ -66,8 +66,10 @@ class Api:
         now: Callable[[], float],
         refused: Callable[[], dict[str, int]],
         stores: Stores,
+        *others: object,
     ) -> None:
-        """`refused` gives what the listener has refused, by kind."""
+        """`refused` gives what the listener has refused, by kind. `others` have handlers of further
+        routes."""
         self._board = board
         self._orders = orders
         self._executor = executor
@@ -75,13 +77,15 @@ class Api:
         self._refused = refused
         self._source = stores.source
         self._incidents = stores.incidents
+        self._others = others
         self._document = document()
         self.events = stream.events
 
     def add_to(self, app: web.Application) -> None:
         """Serve every route of the table."""
         for route in ROUTES:
-            own = getattr(self, route.name, None)
+            handlers = (getattr(each, route.name, None) for each in (self, *self._others))
+            own = next((each for each in handlers if each is not None), None)
             handler = own if own is not None else self._ordering(route)
             handler = _permitted(route, handler)
             path = route.base + route.path

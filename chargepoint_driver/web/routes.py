@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chargepoint_driver.config.web_keys import Role
-from chargepoint_driver.web import schemas
+from chargepoint_driver.web import schedule_schemas, schemas
 
 __all__ = ["BASE", "LIVE_STATUS", "ROUTES", "STREAM", "Query", "Route", "roles_of_routes"]
 
@@ -154,6 +154,46 @@ ROUTES = (
             ),
         ),
         role="operator",
+    ),
+    Route(
+        "GET",
+        "/schedule",
+        "schedule",
+        "Limits by weekday and hour, exceptions, next changes, and the state of the scheduler",
+        schedule_schemas.Schedule,
+    ),
+    Route(
+        "GET",
+        "/schedule/week",
+        "schedule_week",
+        "What rules and exceptions limit in a week, by hour",
+        schedule_schemas.ScheduleWeek,
+        queries=(
+            _text("group", "group of the schedule"),
+            _text("start", "a date of the week, like 2026-12-25; today where it is not given"),
+        ),
+    ),
+    Route(
+        "GET",
+        "/schedule/log",
+        "schedule_log",
+        "What the scheduler wrote, to which devices and with which result, newest first",
+        schedule_schemas.ScheduleLogPage,
+        queries=(
+            _text("group", "only of this group, port or device"),
+            Query("before", "only with a smaller id", {"type": "integer", "minimum": 1}),
+            Query("limit", "maximum number", {"type": "integer", "minimum": 1, "maximum": 1000}),
+        ),
+    ),
+    Route(
+        "PATCH",
+        "/schedule",
+        "change_schedule",
+        "Change the schedule: rules, devices, exceptions, holidays. A version with a fault is "
+        "refused, and the one before stays",
+        schedule_schemas.Schedule,
+        schedule_schemas.SchedulePatch,
+        role="administrator",
     ),
     Route(
         "GET",

@@ -21,6 +21,9 @@ from chargepoint_driver.web.commands import WebCommands
 from chargepoint_driver.web.dashboard import Dashboard
 from chargepoint_driver.web.login import Login
 from chargepoint_driver.web.metrics import Metrics
+from chargepoint_driver.web.schedule_api import ScheduleApi
+from chargepoint_driver.web.schedule_thread import ScheduleThread
+from chargepoint_driver.web.schedules import Schedules
 from chargepoint_driver.web.settings import Settings
 from chargepoint_driver.web.static_files import Files, add_headers
 from chargepoint_driver.web.store import Database
@@ -170,16 +173,27 @@ class WebServer:
             login.add_to(app)
             files.add_to(app)
             orders, refused = WebCommands(self._accounts), self._listener.counts
+            schedules = Schedules(self._config, self._now)
             Api(
-                board, orders, stream, executor, self._now, refused, Stores(source, incidents)
+                board,
+                orders,
+                stream,
+                executor,
+                self._now,
+                refused,
+                Stores(source, incidents),
+                ScheduleApi(schedules, executor),
             ).add_to(app)
             metrics = Metrics(self._accounts)
             metrics.add_to(app)
             await self._listener.start(app)
+            running = self._schedule_thread()
             try:
                 metrics.start()
                 self._board = board
                 board.start()
+                if running is not None:
+                    running.start()
                 self._started.set()
                 await self._ending.wait()
             finally:
@@ -190,9 +204,20 @@ class WebServer:
                 incidents.save()
                 await stream.stop()
                 await self._listener.stop()
+                if running is not None:
+                    # It releases limits, so the accounts must still be open.
+                    await self._loop.run_in_executor(executor, running.stop)
+                schedules.close()
                 # Requests that still wait get an error.
                 self._accounts.close()
                 executor.shutdown(wait=False, cancel_futures=True)
+
+    def _schedule_thread(self) -> ScheduleThread | None:
+        """The scheduler of this process, where the configuration asks for one."""
+        settings = self._config.schedule
+        if settings is None or not settings.run:
+            return None
+        return ScheduleThread(settings.file, self._accounts, self._now)
 
     def _end(self) -> None:
         if self._ending is not None:

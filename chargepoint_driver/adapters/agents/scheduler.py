@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -27,8 +28,14 @@ from chargepoint_driver.adapters.agents.throttle import (
     lacks_point,
 )
 from chargepoint_driver.demand_response.schedule import ScheduleConfig
-from chargepoint_driver.demand_response.schedule.devices import READING_POINTS, PortReading
+from chargepoint_driver.demand_response.schedule.devices import (
+    READING_POINTS,
+    PortReading,
+    check_topics,
+)
+from chargepoint_driver.demand_response.schedule.follower import Follower
 from chargepoint_driver.demand_response.schedule.runner import Scheduler
+from chargepoint_driver.demand_response.schedule.schedule_file import ScheduleFile
 from chargepoint_driver.errors import (
     ChargePointError,
     ConfigurationError,
@@ -43,6 +50,8 @@ IDENTITY = "charging.scheduler"
 _SAME_KW = 0.0005
 # For each step of a stop; the host's own limit is less than half a minute.
 _STOP_LIMIT_S = 8.0
+# Until a schedule file that is missing or has a fault is read again.
+_FILE_AGAIN_S = 10.0
 
 
 class PlatformDevices:
@@ -131,41 +140,80 @@ class PlatformDevices:
 
 
 class SchedulerAgent(Agent):  # type: ignore[misc]  # the host has no types
-    """Runs a Scheduler. A change of the configuration counts at once."""
+    """Runs a Scheduler. A change of the configuration or of its `schedule_file` counts at once."""
 
     def __init__(self, config_path: str | dict[str, Any] = "", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._woken, self._stopping = Event(), Event()
         self._scheduler: Scheduler | None = None
+        self._follower: Follower | None = None
+        self._results_topic = ""
         self._working = gevent.Greenlet()
+        self._trying_again = gevent.Greenlet()
         self._ends: list[Callable[[], None]] = []
         self.vip.config.set_default("config", load_config(config_path))
         self.vip.config.subscribe(self.configure, actions=["NEW", "UPDATE"], pattern="config")
 
     def configure(self, _name: str, _action: str, contents: dict[str, Any]) -> None:
         """Go on with another configuration, unless it has a fault."""
+        self._trying_again.kill(block=False)
+        file: ScheduleFile | None = None
         try:
             if not contents:
                 raise ConfigurationError(
                     "config: is empty; store a schedule (docs/how-to/schedules.md)"
                 )
-            config = ScheduleConfig.from_dict(contents)
+            if "schedule_file" in contents:
+                file = _file(contents)
+                stored = file.read()
+                if stored.config is None:
+                    raise ConfigurationError(stored.fault)
+                config = stored.config
+            else:
+                config = ScheduleConfig.from_dict(contents)
         except ConfigurationError as error:
             self.vip.health.set_status(STATUS_BAD, str(error))
             _log.error("%s. The one before stays in use.", error)
+            if file is not None:
+                self._trying_again = gevent.spawn_later(
+                    _FILE_AGAIN_S, self.configure, _name, _action, contents
+                )
             return
         self.vip.health.set_status(STATUS_GOOD, "")
         self._halt()
-        scheduler = Scheduler(
-            config,
-            PlatformDevices(self.vip),
-            lambda: datetime.now(timezone.utc),
-            lambda facts: self._publish(config.results_topic, facts),
-        )
-        self._scheduler = scheduler
-        self._working = gevent.spawn(self._work, config, scheduler)
+        devices = PlatformDevices(self.vip)
+        self._results_topic = config.results_topic
+        if file is None:
+            self._scheduler = Scheduler(config, devices, _now, self._publish)
+        else:
+            self._follower = Follower(file, devices, _now, self._publish, host="agent")
+            self._scheduler = self._follower.scheduler
+        self._working = gevent.spawn(self._work, self._scheduler, self._follower)
 
-    def _work(self, config: ScheduleConfig, scheduler: Scheduler) -> None:
+    def _work(self, scheduler: Scheduler, follower: Follower | None) -> None:
+        look = scheduler.run_due if follower is None else follower.run_due
+        subscribed: ScheduleConfig | None = None
+        fault = ""
+        while not self._stopping.is_set():
+            if scheduler.config is not subscribed:
+                self._subscribe_to(scheduler)
+                subscribed = scheduler.config
+            try:
+                look()
+            except ChargePointError as error:
+                _log.error("%s; tried again", error)
+            found = "" if follower is None else follower.fault
+            if found != fault:
+                fault = found
+                self.vip.health.set_status(STATUS_BAD if fault else STATUS_GOOD, fault)
+            self._woken.wait(scheduler.config.look_seconds)
+            self._woken.clear()
+
+    def _subscribe_to(self, scheduler: Scheduler) -> None:
+        """Listen to the topics of prices and meters, and to no others."""
+        self._unsubscribe()
+        config = scheduler.config
+        self._results_topic = config.results_topic
         topics: dict[str, Callable[[Any], object]] = {}
         if config.prices_topic:
             topics[config.prices_topic] = scheduler.take_prices
@@ -174,13 +222,11 @@ class SchedulerAgent(Agent):  # type: ignore[misc]  # the host has no types
                 topics[circuit.meter_topic] = _meter(scheduler, name, topics)
         for topic, take in topics.items():
             self._subscribe(topic, take)
-        while not self._stopping.is_set():
-            try:
-                scheduler.run_due()
-            except ChargePointError as error:
-                _log.error("%s; tried again", error)
-            self._woken.wait(config.look_seconds)
-            self._woken.clear()
+
+    def _unsubscribe(self) -> None:
+        for end in self._ends:
+            end()
+        self._ends.clear()
 
     def _subscribe(self, topic: str, take: Callable[[Any], object]) -> None:
         def handle(_p: str, _s: str, _b: str, found: str, _headers: Any, message: Any) -> None:
@@ -194,9 +240,9 @@ class SchedulerAgent(Agent):  # type: ignore[misc]  # the host has no types
 
         self._ends.append(end)
 
-    def _publish(self, topic: str, facts: dict[str, Any]) -> None:
+    def _publish(self, facts: dict[str, Any]) -> None:
         _log.info("%s", facts)
-        self.vip.pubsub.publish("pubsub", topic, {}, facts)
+        self.vip.pubsub.publish("pubsub", self._results_topic, {}, facts)
 
     def _halt(self) -> None:
         """End what runs, and give back what it holds."""
@@ -205,14 +251,14 @@ class SchedulerAgent(Agent):  # type: ignore[misc]  # the host has no types
         if self._working:  # false before it is started, and at its end
             self._working.join(timeout=_STOP_LIMIT_S)
             self._working.kill(timeout=_STOP_LIMIT_S)
-        for end in self._ends:
-            end()
-        self._ends.clear()
+        self._unsubscribe()
         if self._scheduler is not None:
             # The host does not wait for a driver that does not answer.
-            ending = gevent.spawn(self._scheduler.stop)
+            stop = self._scheduler.stop if self._follower is None else self._follower.stop
+            ending = gevent.spawn(stop)
             ending.join(timeout=_STOP_LIMIT_S)
             ending.kill(block=False)
+            self._scheduler = self._follower = None
         self._stopping.clear()
         self._woken.clear()
 
@@ -248,7 +294,21 @@ class SchedulerAgent(Agent):  # type: ignore[misc]  # the host has no types
     @Core.receiver("onstop")  # type: ignore[untyped-decorator]
     def end(self, _sender: Any, **_kwargs: Any) -> None:
         """Give back what is held; plans and limits of circuits stay."""
+        self._trying_again.kill(block=False)
         self._halt()
+
+
+def _file(contents: dict[str, Any]) -> ScheduleFile:
+    """Return the file that a configuration names. Raises ConfigurationError."""
+    path = contents["schedule_file"]
+    if not isinstance(path, str) or not path:
+        raise ConfigurationError("config: schedule_file: must be the path of a JSON file")
+    base = {name: value for name, value in contents.items() if name != "schedule_file"}
+    return ScheduleFile(Path(path), base=base, check=check_topics)
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
 
 
 def _meter(

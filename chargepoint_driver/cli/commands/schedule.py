@@ -14,11 +14,15 @@ import click
 from chargepoint_driver.cli.support.console import refuse_ignored
 from chargepoint_driver.cli.support.serving import log_options, serving
 from chargepoint_driver.config import Account
-from chargepoint_driver.config.texts import read_json
 from chargepoint_driver.demand_response.schedule import ScheduleConfig
-from chargepoint_driver.demand_response.schedule.devices import AccountDevices
+from chargepoint_driver.demand_response.schedule.devices import (
+    AccountDevices,
+    check_account_devices,
+)
+from chargepoint_driver.demand_response.schedule.follower import Follower
 from chargepoint_driver.demand_response.schedule.prices import parse_time
 from chargepoint_driver.demand_response.schedule.runner import Scheduler
+from chargepoint_driver.demand_response.schedule.schedule_file import ScheduleFile
 from chargepoint_driver.errors import ConfigurationError, InvalidValueError
 from chargepoint_driver.process.signals import EndSignals
 from chargepoint_driver.service import Accounts, Service
@@ -55,8 +59,9 @@ def schedule(
 ) -> None:
     """Limit chargers by time, price and circuit, until interrupted.
 
-    Prints one line of JSON for each change. Limits are written under a lease: they end if this
-    process dies. Plans, and limits of circuits, stay.
+    Watches the file: a new version counts at once, and a version with a fault is refused. Prints
+    one line of JSON for each change, and keeps them in <config>.log.sqlite. Limits are written
+    under a lease: they end if this process dies. Plans, and limits of circuits, stay.
 
     `show` prints the present and the next limits, and sends nothing. It knows the prices of the
     file, but no needs of vehicles.
@@ -67,31 +72,27 @@ def schedule(
     refuse_ignored({"at", "as_json"}, "is for show: chargepoint-driver schedule show")
     if log_file is None:
         refuse_ignored({"max_log_bytes"}, "is the size of --log-file: give that too")
-    config = _read(config_file)
-    if not config.accounts:
-        raise ConfigurationError(
-            f"{config_file}: 'accounts' is missing; add the accounts of the chargers"
-        )
-    _check_devices(config, config_file)
+    file = ScheduleFile(config_file, check=_check)
+    config = _config(file)
     with serving(log_file, max_log_bytes, logging.WARNING) as signals:
         accounts = Accounts(_serve)
-        scheduler: Scheduler | None = None
+        follower: Follower | None = None
         try:
             faults = accounts.configure({"accounts": config.accounts})
             if faults:
-                said = [each.removeprefix("config: ") for each in faults]
-                raise ConfigurationError("\n".join(f"{config_file}: {each}" for each in said))
-            scheduler = Scheduler(config, AccountDevices(accounts), _now, _print)
+                errors = [each.removeprefix("config: ") for each in faults]
+                raise ConfigurationError("\n".join(f"{config_file}: {each}" for each in errors))
             click.echo(json.dumps({"ready": True, "groups": list(config.groups)}))
-            _run(scheduler, config.look_seconds, signals)
+            follower = Follower(file, AccountDevices(accounts), _now, _print, host="command")
+            _run(follower, signals)
         finally:
-            if scheduler is not None:
-                scheduler.stop()
+            if follower is not None:
+                follower.stop()
             accounts.close()
 
 
 def _show(config_file: Path, at: str | None, as_json: bool) -> None:
-    config = _read(config_file)
+    config = _config(ScheduleFile(config_file))
     try:
         now = _now() if at is None else parse_time(at, "--at")
     except InvalidValueError as error:
@@ -117,15 +118,15 @@ def _serve(account: Account) -> Service:
     return service
 
 
-def _run(scheduler: Scheduler, look_s: float, signals: EndSignals) -> None:
+def _run(follower: Follower, signals: EndSignals) -> None:
     """Look again and again until a signal. Raises what a look raised."""
     stop, failures = threading.Event(), list[BaseException]()
 
     def work() -> None:
         try:
             while True:
-                scheduler.run_due()
-                if stop.wait(look_s):
+                follower.run_due()
+                if stop.wait(follower.interval_s):
                     return
         except BaseException as error:  # noqa: BLE001 - raised on the main thread
             failures.append(error)
@@ -164,31 +165,19 @@ class _NoDevices:
         raise NotImplementedError
 
 
-def _read(path: Path) -> ScheduleConfig:
-    """Return the configuration; faults name the file. Raises ConfigurationError."""
-    content = read_json(path).content
-    if not isinstance(content, dict):
-        raise ConfigurationError(f"{path}: must be a JSON object, like {{…}}")
-    try:
-        return ScheduleConfig.from_dict(content)
-    except ConfigurationError as error:
-        lines = [f"{path}: {line.removeprefix('config: ')}" for line in str(error).splitlines()]
-        raise ConfigurationError("\n".join(lines)) from None
+def _config(file: ScheduleFile) -> ScheduleConfig:
+    """Return the configuration. Raises ConfigurationError."""
+    stored = file.read()
+    if stored.config is None:
+        raise ConfigurationError(stored.fault)
+    return stored.config
 
 
-def _check_devices(config: ScheduleConfig, path: Path) -> None:
-    for name, group in config.groups.items():
-        for device in (*group.devices, *group.ports):
-            AccountDevices.check(device, f"{path}: groups.{name}")
-    for name, circuit in config.circuits.items():
-        for port, settings in circuit.ports.items():
-            AccountDevices.check(settings.device, f"{path}: circuits.{name}.ports.{port}")
-        if circuit.meter_topic:
-            raise ConfigurationError(
-                f"{path}: circuits.{name}: meter_topic: needs VOLTTRON; run the scheduler agent"
-            )
-    if config.prices_topic:
-        raise ConfigurationError(f"{path}: prices_topic: needs VOLTTRON; use prices_file")
+def _check(config: ScheduleConfig) -> None:
+    """Raise ConfigurationError for what needs VOLTTRON, and for missing accounts."""
+    check_account_devices(config)
+    if not config.accounts:
+        raise ConfigurationError("'accounts' is missing; add the accounts of the chargers")
 
 
 def _now() -> datetime:

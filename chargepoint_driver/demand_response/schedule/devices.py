@@ -8,10 +8,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from chargepoint_driver.demand_response.schedule.config import ScheduleConfig
 from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.service import Accounts
 
-__all__ = ["READING_POINTS", "AccountDevices", "Devices", "PortReading", "key_of"]
+__all__ = [
+    "READING_POINTS",
+    "AccountDevices",
+    "Devices",
+    "PortReading",
+    "check_account_devices",
+    "check_topics",
+    "key_of",
+]
 
 READING_POINTS = (
     "Status",
@@ -90,6 +99,33 @@ def key_of(device: Any) -> str:
     if isinstance(device, Mapping):
         return " ".join(str(value) for value in device.values())
     return str(device)
+
+
+def check_account_devices(config: ScheduleConfig) -> None:
+    """Raise ConfigurationError for what a scheduler without VOLTTRON cannot do."""
+    for name, group in config.groups.items():
+        for device in (*group.devices, *group.ports):
+            AccountDevices.check(device, f"groups.{name}")
+    for name, circuit in config.circuits.items():
+        for port, settings in circuit.ports.items():
+            AccountDevices.check(settings.device, f"circuits.{name}.ports.{port}")
+        if circuit.meter_topic:
+            raise ConfigurationError(
+                f"circuits.{name}: meter_topic: needs VOLTTRON; run the scheduler agent"
+            )
+    if config.prices_topic:
+        raise ConfigurationError("prices_topic: needs VOLTTRON; use prices_file")
+
+
+def check_topics(config: ScheduleConfig) -> None:
+    """Raise ConfigurationError for a device that is not a topic."""
+    for name, group in config.groups.items():
+        for device in (*group.devices, *group.ports):
+            if not isinstance(device, str) or not device.strip("/ "):
+                raise ConfigurationError(
+                    f"groups.{name}: for the agent a device is a topic without `devices/`, like "
+                    "campus/garage/left"
+                )
 
 
 class AccountDevices:

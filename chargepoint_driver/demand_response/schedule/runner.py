@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from chargepoint_driver.demand_response.schedule.cheapest import Need
 from chargepoint_driver.demand_response.schedule.config import GroupConfig, ScheduleConfig
 from chargepoint_driver.demand_response.schedule.devices import Devices, PortReading, key_of
 from chargepoint_driver.demand_response.schedule.engine import Period, Schedule
+from chargepoint_driver.demand_response.schedule.group_limits import GroupLimits
 from chargepoint_driver.demand_response.schedule.prices import Prices, parse_time
 from chargepoint_driver.errors import ChargePointError, InvalidValueError
 from chargepoint_driver.text import get_logger
@@ -27,14 +27,7 @@ __all__ = ["Scheduler", "describe"]
 _log = get_logger(__name__)
 
 _DAY = timedelta(days=1)
-# A plan is offered again after this time: the charger may have restarted. One that it has
-# already is not sent again.
-_PLAN_AGAIN_S = 300.0
 _MAX_RECORDS = 1_000
-# Errors after which a device gets limits, for so long before it is asked again to take a plan.
-_PLANLESS = timedelta(hours=1)
-_NO_PLANS = {"bad_configuration", "bad_value", "not_permitted", "refused", "write_rejected"}
-_STEPS = 10
 
 
 @dataclass(frozen=True)
@@ -57,25 +50,27 @@ class Scheduler:
         record: Callable[[dict[str, Any]], None] = lambda _: None,
     ) -> None:
         """`now` is the time with its zone. `record` takes each change: see `run_due`."""
-        self.config = config
         self._devices = devices
         self._now = now
         self._record = record
         self.records: deque[dict[str, Any]] = deque(maxlen=_MAX_RECORDS)
-        self._schedule = Schedule(config)
         self._prices = Prices()
         self._file_s: float | None = None
-        self._needs: dict[str, dict[str, Need]] = {name: {} for name in config.groups}
+        self._needs: dict[str, dict[str, Need]] = {}
         self._visits: dict[str, str] = {}
         self._deadlines: dict[str, tuple[str, datetime]] = {}
         self._applied: dict[str, _Applied] = {}
-        self._limited: dict[str, Any] = {}
-        self._plans: dict[str, tuple[str, datetime]] = {}
-        self._planless: dict[str, datetime] = {}
+        self._limits = GroupLimits(devices, self._publish)
         self._circuits: Circuits | None = None
         self._booted: dict[str, str] = {}
         if config.circuits:
             self._circuits = Circuits(config.circuits, now().timestamp())
+        self._configure(config)
+
+    def _configure(self, config: ScheduleConfig) -> None:
+        self.config = config
+        self._schedule = Schedule(config)
+        self._needs = {name: self._needs.get(name, {}) for name in config.groups}
         self._ports = {
             name: port
             for circuit in config.circuits.values()
@@ -84,6 +79,25 @@ class Scheduler:
         self._ruled = {circuit.group for circuit in config.circuits.values() if circuit.group}
 
     # ---- what comes in -------------------------------------------------------------------
+
+    def take_config(self, config: ScheduleConfig) -> None:
+        """Go on with another configuration. Limits that stay the same are not interrupted; the next
+        `run_due` writes what differs, and releases devices that no group has now."""
+        before = self.config
+        self._configure(config)
+        if config.prices_file != before.prices_file:
+            self._file_s = None
+        if config.circuits != before.circuits:
+            circuits = config.circuits
+            self._circuits = Circuits(circuits, self._now().timestamp()) if circuits else None
+        for name in [name for name in self._applied if name and name not in config.groups]:
+            del self._applied[name]
+            self._publish(group=name, removed=True)
+        for name, group in config.groups.items():
+            known = before.groups.get(name)
+            if known is not None and known.devices != group.devices:
+                # Recorded again: the limit of each device is another.
+                self._applied.pop(name, None)
 
     def take_prices(self, message: Any) -> str:
         """Take day-ahead prices; `accepted`, or what is wrong with them (those before stand)."""
@@ -132,9 +146,10 @@ class Scheduler:
     def run_due(self) -> None:
         """Do what is due now. Changes are recorded:
 
-        `{"time", "group", "kw", "reason", "until", "done"}`, kw None: no limit; done False: a
-        device did not take it, and it is tried again. `{"time", "port", "amps", "kw", "done"}` of
-        a port under circuits; `{"time", "port", "lost": True}` where its limit is not in force any
+        `{"time", "group", "kw", "reason", "until", "done", "devices", "errors"}`, kw None: no
+        limit; done False: a device did not take it, `errors` has the reason by device, and it is
+        tried again. `{"time", "port", "amps", "kw", "done", "devices", "errors"}` of a port under
+        circuits; `{"time", "port", "lost": True}` where its limit is not in force any
         more. `{"time", "silent": [circuits]}`.
         """
         self.read_prices()
@@ -147,11 +162,22 @@ class Scheduler:
             for circuit, config in self.config.circuits.items():
                 if config.group == name and periods[0].kw is not None:
                     limits_kw[circuit] = periods[0].kw
-            done = name in self._ruled or self._apply(group, periods, now)
-            applied = _Applied(periods[0].kw, periods[0].reason, done)
+            errors: dict[str, str] = {}
+            if name not in self._ruled:
+                errors = self._limits.apply(group, periods, self.config.lease_seconds, now)
+            applied = _Applied(periods[0].kw, periods[0].reason, not errors)
             if self._applied.get(name) != applied:
                 self._applied[name] = applied
-                self._publish(group=name, **_shown(periods[0]), done=done)
+                self._publish(
+                    group=name,
+                    **_shown(periods[0]),
+                    done=not errors,
+                    devices=[key_of(device) for device in group.devices],
+                    errors=errors,
+                )
+        self._limits.keep_only(
+            [group for name, group in self.config.groups.items() if name not in self._ruled]
+        )
         if self._circuits is not None:
             self._step(self._circuits, readings, limits_kw)
 
@@ -164,77 +190,18 @@ class Scheduler:
         }
         return {"at": now.isoformat(), "groups": groups}
 
+    def upcoming(self, group: str, limit: int) -> list[Period]:
+        """Return what applies to a group now and next within the horizon, at most `limit`."""
+        needs = self._needs[group].values()
+        return self._schedule.now(group, self._now(), self._prices, needs)[:limit]
+
+    def applied(self) -> dict[str, dict[str, Any]]:
+        """Return what was written last: group to `{"kw", "reason", "done"}`."""
+        return {name: asdict(each) for name, each in self._applied.items() if name}
+
     def stop(self) -> None:
         """Give back what is held. Plans and limits of circuits stay: they protect the site."""
-        for key, device in list(self._limited.items()):
-            self._try(key, partial(self._devices.release, device))
-        self._limited.clear()
-
-    # ---- groups --------------------------------------------------------------------------
-
-    def _apply(self, group: GroupConfig, periods: list[Period], now: datetime) -> bool:
-        good = True
-        count, lease_s = len(group.devices), self.config.lease_seconds
-        for device in group.devices:
-            key = key_of(device)
-            refused = self._planless.get(key)
-            if group.plan and (refused is None or now - refused >= _PLANLESS):
-                self._planless.pop(key, None)
-                is_planned = self._plan(key, device, count, periods, now)
-                if key not in self._planless:
-                    good &= is_planned
-                    release = partial(self._devices.release, device)
-                    if is_planned and key in self._limited and self._try(key, release):
-                        del self._limited[key]
-                    continue
-            kw = periods[0].kw
-            if kw is not None:
-                part_kw = math.floor(kw / count * _STEPS + 1e-6) / _STEPS
-                self._limited[key] = device
-                good &= self._try(
-                    key,
-                    partial(self._devices.hold, device, part_kw, lease_s=lease_s),
-                )
-            elif key in self._limited:
-                if self._try(key, partial(self._devices.release, device)):
-                    del self._limited[key]
-                else:
-                    good = False
-        return good
-
-    def _plan(
-        self, key: str, device: Any, count: int, periods: list[Period], now: datetime
-    ) -> bool:
-        """Offer a plan to a charger; one that takes none is written to from then on."""
-        said = [(each.end, each.kw) for each in periods[:-1]] + [(None, periods[-1].kw)]
-        text, sent = self._plans.get(key, ("", now))
-        is_same = text == str(said)
-        if is_same and (now - sent).total_seconds() < _PLAN_AGAIN_S:
-            return True
-        plan = {
-            "periods": [
-                {
-                    "start": each.start.isoformat(),
-                    "kw": None if each.kw is None else each.kw / count,
-                }
-                for each in periods
-            ],
-            "until": periods[-1].end.isoformat(),
-        }
-        plan_text = "" if all(each.kw is None for each in periods) else json.dumps(plan)
-        try:
-            is_new = self._devices.plan(device, plan_text)
-        except ChargePointError as error:
-            if error.code in _NO_PLANS:
-                self._planless[key] = now
-                self._publish(device=key, plan=f"not taken, limits are written: {error}")
-            else:
-                _log.warning("%s: %s; tried again", key, error)
-            return False
-        if is_new:
-            self._publish(device=key, plan="sent" if plan_text else "removed", periods=len(periods))
-        self._plans[key] = str(said), now
-        return True
+        self._limits.release_all()
 
     def _record_needs(
         self, name: str, group: GroupConfig, readings: Mapping[str, PortReading], now: datetime
@@ -335,15 +302,23 @@ class Scheduler:
             self._applied[""] = applied
         for command in circuits.step(now_s, limits_kw):
             device = self._ports[command.port].device
-            done = self._try(
+            error = self._limits.attempt(
                 key_of(device),
                 partial(self._devices.hold, device, command.kw, lease_s=0),
             )
-            if done:
+            if not error:
                 circuits.confirmed(command.port, command.amps)
             else:
                 circuits.failed(command.port, now_s)
-            self._publish(port=command.port, amps=command.amps, kw=command.kw, done=done)
+            failed = {key_of(device): error} if error else {}
+            self._publish(
+                port=command.port,
+                amps=command.amps,
+                kw=command.kw,
+                done=not error,
+                devices=[key_of(device)],
+                errors=failed,
+            )
 
     # ---- inside --------------------------------------------------------------------------
 
@@ -376,14 +351,6 @@ class Scheduler:
             return f"cannot be read: {error}"
         self._file_s = changed_s
         return self.take_prices(content)
-
-    def _try(self, key: str, act: Callable[[], None]) -> bool:
-        try:
-            act()
-        except ChargePointError as error:
-            _log.warning("%s: %s; tried again", key, error)
-            return False
-        return True
 
     def _publish(self, **facts: Any) -> None:
         entry = {"time": self._now().isoformat(), **facts}

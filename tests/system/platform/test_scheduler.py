@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from chargepoint_driver.demand_response.schedule.schedule_log import ScheduleLog, log_path
 from examples.demo import chargers
 from examples.demo.chargers import Chargers
 from examples.demo.garage import TOPIC
@@ -147,6 +148,31 @@ def test_prices_plans_circuits_and_the_death_of_the_scheduler(
         assert site.ask("set_prices", "cheap").startswith("malformed")
         assert any(each.get("kw") == 5.0 for each in site.ask("records"))
 
+        # The configuration moves to a file. A version with a fault changes nothing, a good one
+        # counts at once, and the log has both.
+        file = tmp_path / "schedule.json"
+
+        def save(content: Any) -> None:
+            part = file.with_suffix(".new")
+            part.write_text(json.dumps(content))
+            part.replace(file)
+
+        save(CONFIG)
+        site.platform.store(SCHEDULER, "config", {"schedule_file": str(file)})
+        site.wait_for("The file", lambda: site.hears(schedule="running", host="agent"))
+        save({**CONFIG, "timezone": "Mars/Base"})
+        site.wait_for("The refusal", lambda: site.hears(schedule="refused"))
+        assert site.ask("show")["groups"].keys() == {"live", "planned"}
+        later = json.loads(json.dumps(CONFIG))
+        later["groups"]["planned"]["rules"][0]["kw"] = 5.0
+        save(later)
+        site.wait_for("5 kW by plan", lambda: site.actual(2)["limit_kw"] <= 5.0)
+        log = ScheduleLog(log_path(file), lambda: datetime.now(timezone.utc))
+        assert [
+            each.facts["schedule"] for each in log.entries("")[0] if "schedule" in each.facts
+        ] == ["running", "refused", "running"]
+        log.close()
+
         # It is killed: what was held under a lease ends, the plan and the circuit's limits stay.
         site.ask("set_prices", [{**rows[0], "price": 0.9}])
         site.wait_for("5 kW again", lambda: site.actual(1)["limit_kw"] <= 5.0)
@@ -155,5 +181,5 @@ def test_prices_plans_circuits_and_the_death_of_the_scheduler(
         process.wait(timeout=20)
         processes.stop(SCHEDULER)
         site.wait_for("The end of the lease", lambda: site.actual(1)["limit_kw"] > 10, limit_s=90)
-        assert site.actual(2)["limit_kw"] <= 6.0
+        assert site.actual(2)["limit_kw"] <= 5.0
         assert sum(both()) <= 20 * 0.69 + 0.01
