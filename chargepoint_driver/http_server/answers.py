@@ -22,13 +22,23 @@ from chargepoint_driver.errors import (
     WriteRejectedError,
 )
 from chargepoint_driver.rate_limited_log import RateLimitedLog
-from chargepoint_driver.text import get_logger
+from chargepoint_driver.text import get_logger, visible
 
 __all__ = ["STATUSES", "answering", "json_answer", "json_pages", "read_json", "refusal", "shown"]
 
 _log = get_logger(__name__)
 _PAGE = 500
 _failures = RateLimitedLog(_log)
+
+_KINDS = {
+    "application/json",
+    "application/octet-stream",
+    "application/x-www-form-urlencoded",
+    "text/json",
+    "text/plain",
+}
+_CHARSETS = {"ascii", "us-ascii", "utf-8", "utf8"}
+_ENCODINGS = {"deflate", "gzip", "identity"}
 
 # The first class that fits counts.
 STATUSES: tuple[tuple[type[ChargePointError], int, str], ...] = (
@@ -73,8 +83,16 @@ def refusal(code: str, message: str, status: int, **more: object) -> web.Respons
 
 async def read_json(request: web.Request, kind: Any, what: str) -> Any:
     """Return the body as that type (see msgspec); an empty body counts as {}. Raises
-    InvalidValueError that names what is wrong."""
+    InvalidValueError that names what is wrong, and HTTPUnsupportedMediaType where the headers say
+    that it is not JSON."""
     text = await request.read()
+    if text and not _may_be_json(request):
+        kinds = request.headers.get("Content-Type", ""), request.headers.get("Content-Encoding", "")
+        given = " with ".join(each[:80] for each in kinds if each)
+        raise web.HTTPUnsupportedMediaType(
+            reason=f"the body must be JSON in UTF-8 (application/json), not {visible(given)}",
+            headers={"Accept": "application/json"},
+        )
     try:
         return msgspec.json.decode(text if text.strip() else b"{}", type=kind)
     except msgspec.ValidationError as error:
@@ -97,7 +115,7 @@ def answering(
         except web.HTTPRedirection:
             raise
         except web.HTTPException as error:
-            return refusal("http", error.reason, error.status)
+            return _refused_by_http(request, error)
         except ChargePointError as error:
             status = next((code for cls, code, _ in STATUSES if isinstance(error, cls)), 500)
             return json_answer({"error": describe(error)}, status)
@@ -112,6 +130,33 @@ def answering(
             return refusal("error", "failed here; see the log", 500)
 
     return answer
+
+
+def _refused_by_http(request: web.Request, error: web.HTTPException) -> web.Response:
+    """Return the answer to a request that no handler takes, with the headers that say what would
+    be taken."""
+    words = error.reason
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(error.allowed_methods))
+        words = f"{error.method} is not for {visible(request.path)[:200]}; it takes {allowed}"
+    elif isinstance(error, web.HTTPNotFound):
+        words = f"there is nothing at {visible(request.path)[:200]}"
+    answer = refusal("http", words, error.status)
+    for name in ("Allow", "Accept"):
+        if name in error.headers:
+            answer.headers[name] = error.headers[name]
+    return answer
+
+
+def _may_be_json(request: web.Request) -> bool:
+    """Return True unless the headers say that the body is something else. `curl -d` says that each
+    body is a form, and some programs say nothing."""
+    kind = request.content_type
+    return (
+        (kind in _KINDS or kind.endswith("+json"))
+        and (request.charset or "utf-8").lower() in _CHARSETS
+        and request.headers.get("Content-Encoding", "identity").lower() in _ENCODINGS
+    )
 
 
 def _has_host(request: web.Request) -> bool:

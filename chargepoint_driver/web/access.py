@@ -28,10 +28,12 @@ _MAX_USER_CHARS = 128
 
 @dataclass(frozen=True)
 class Caller:
-    """Sender of a request: `name` of the key, or of the user as a proxy gives it."""
+    """Sender of a request: `name` of the key, or of the user as a proxy gives it. `sees_id_tags`:
+    whether answers may have idTags."""
 
     name: str
     role: Role
+    sees_id_tags: bool = False
 
     def may(self, least: Role) -> bool:
         """Return True if the role is this one or a higher one."""
@@ -68,6 +70,7 @@ class Keys:
         self._now = now
         self._clock = clock
         self._file = config.keys_file
+        self._id_tags = config.id_tags
         faults: list[str] = []
         fixed: list[AccessKey] = []
         if token:
@@ -112,7 +115,7 @@ class Keys:
         """Return who has a key; None where it was removed, changed, or has expired."""
         if key is None or key.is_over(self._now()) or key not in self._all():
             return None
-        return Caller(key.name, key.role)
+        return _caller(key.name, key.role, self._id_tags)
 
     def is_over(self, key: AccessKey) -> bool:
         """Return True if the key has expired."""
@@ -143,6 +146,11 @@ class Keys:
         self._stored = [each for each in found if each.name not in names]
 
 
+def _caller(name: str, role: Role, id_tags: str) -> Caller:
+    sees = id_tags in ROLES and ROLES.index(role) >= ROLES.index(id_tags)
+    return Caller(name, role, sees)
+
+
 def _stamp(path: Path) -> tuple[int, ...] | None:
     """Return what changes with a file; None where it cannot be seen."""
     try:
@@ -155,8 +163,10 @@ def _stamp(path: Path) -> tuple[int, ...] | None:
 class Proxy:
     """Users that a reverse proxy on this machine has logged in."""
 
-    def __init__(self, settings: ProxyLogin) -> None:
+    def __init__(self, settings: ProxyLogin, id_tags: str) -> None:
+        """`id_tags`: the lowest role that sees idTags, or nobody."""
         self._settings = settings
+        self._id_tags = id_tags
 
     def caller(self, request: web.Request) -> Caller | None:
         """Return the user of a request; None where the proxy names none. Raises RefusedError for
@@ -184,7 +194,7 @@ class Proxy:
             raise RefusedError(
                 f"{name} has no role here; web.proxy_login.roles names the groups that have one"
             )
-        return Caller(name, max(roles, key=ROLES.index))
+        return _caller(name, max(roles, key=ROLES.index), self._id_tags)
 
     @staticmethod
     def address(request: web.Request) -> str:

@@ -20,6 +20,7 @@ from chargepoint_driver.web.account_poller import problem
 from chargepoint_driver.web.commands import WebCommands
 from chargepoint_driver.web.dashboard import Dashboard
 from chargepoint_driver.web.openapi import document
+from chargepoint_driver.web.paging import cursor, limit_of, page_of, read_cursor, sorted_page_of
 from chargepoint_driver.web.routes import ROUTES, Route
 from chargepoint_driver.web.schemas import (
     AcknowledgeRequest,
@@ -102,20 +103,18 @@ class Api:
         return json_answer(health)
 
     async def stations(self, request: web.Request) -> web.Response:
-        del request
-        return json_answer(Stations(self._board.stations()))
+        found = page_of(request.query, self._board.stations(), lambda e: (e.account, e.cpid))
+        return json_answer(Stations(*found))
 
     async def status(self, request: web.Request) -> web.Response:
-        return json_answer(
-            Connectors(
-                [
-                    port
-                    for station in self._board.stations()
-                    if _is_wanted(request, station.account, station.cpid)
-                    for port in station.ports
-                ]
-            )
-        )
+        ports = [
+            port
+            for station in self._board.stations()
+            if _is_wanted(request, station.account, station.cpid)
+            for port in station.ports
+        ]
+        found = page_of(request.query, ports, lambda e: (e.account, e.cpid, e.connectorId))
+        return json_answer(Connectors(*found))
 
     async def active(self, request: web.Request) -> web.Response:
         found = self._board.sessions()
@@ -124,7 +123,8 @@ class Api:
             for session in found.sessions
             if session.endTime is None and _is_wanted(request, session.account, session.cpid)
         ]
-        return json_answer(Sessions(running, found.errors, found.readAt))
+        page, after = sorted_page_of(request.query, running, _session_key)
+        return json_answer(Sessions(page, found.errors, found.readAt, after))
 
     async def history(self, request: web.Request) -> web.Response:
         query, now_s = request.query, self._now()
@@ -147,8 +147,8 @@ class Api:
                 errors[name] = problem(error)
             else:
                 sessions += found
-        sessions.sort(key=lambda session: session.startTime or "")
-        return json_answer(Sessions(sessions, errors, iso(now_s)))
+        page, after = sorted_page_of(query, sessions, _session_key)
+        return json_answer(Sessions(page, errors, iso(now_s), after))
 
     async def state(self, request: web.Request) -> web.Response:
         del request
@@ -166,8 +166,19 @@ class Api:
 
     async def live_status(self, request: web.Request) -> web.Response:
         of, account = request.query.get("charge_point_id"), request.query.get("account")
-        body = await self._wait(lambda: json_pages(self._orders.live_status(account, of)))
-        return web.Response(body=body, content_type="application/json")
+
+        def read() -> tuple[bytes, str | None]:
+            rows = self._orders.live_status(account, of)
+            page, after = page_of(
+                request.query, rows, lambda e: (e["account"], e["charge_point_id"])
+            )
+            return json_pages(page), after
+
+        body, after = await self._wait(read)
+        answer = web.Response(body=body, content_type="application/json")
+        if after is not None:
+            answer.headers["Link"] = f'<{request.rel_url.update_query(after=after)}>; rel="next"'
+        return answer
 
     async def series(self, request: web.Request) -> web.Response:
         query, now_s = request.query, self._now()
@@ -183,11 +194,14 @@ class Api:
         query = request.query
         since_s = _moment("start", query.get("start"), self._now() - 31 * 86_400.0)
         wanted = query.get("account") or None, query.get("cpid") or None
-        found = await self._wait(lambda: self._incidents.found(since_s, *wanted))
+        limit, after = limit_of(query), query.get("after", "")
+        last = read_cursor(after) if after else None
+        found = await self._wait(lambda: self._incidents.found(since_s, *wanted, limit, last))
         names = {(each.account, each.cpid): each.name for each in self._board.stations()}
-        for each in found:
+        for each in found[0]:
             each.name = names.get((each.account, each.cpid))
-        return json_answer(Incidents(found))
+        page, further = found
+        return json_answer(Incidents(page, None if further is None else cursor(further)))
 
     async def acknowledge(self, request: web.Request) -> web.Response:
         asked: AcknowledgeRequest = await read_json(
@@ -230,12 +244,13 @@ class Api:
     async def messages(self, request: web.Request) -> web.Response:
         account, cpid = self._station_of(request)
         query = request.query
-        before, limit = _number(query, "before", None), _number(query, "limit", 100) or 100
+        before = _number(query, "after" if query.get("after") else "before", None)
+        limit = limit_of(query) or 100
         action = query.get("action") or None
         found, older = await self._wait(
-            lambda: self._orders.stored_messages(account, cpid, before, min(limit, 1_000), action)
+            lambda: self._orders.stored_messages(account, cpid, before, limit, action)
         )
-        return json_answer(Messages(found, older))
+        return json_answer(Messages(found, older, None if older is None else str(older)))
 
     def _station_of(self, request: web.Request) -> tuple[str, str]:
         """Return account and station that a query names. Raises InvalidValueError."""
@@ -329,6 +344,12 @@ def _number(query: Mapping[str, str], name: str, otherwise: int | None) -> int |
     if not text.isascii() or not text.isdecimal() or len(text) > 18 or int(text) < 1:
         raise InvalidValueError(f"{name}: must be a whole number above 0")
     return int(text)
+
+
+def _session_key(each: Session) -> tuple[Any, ...]:
+    """Return what names a session, in the order of its begin."""
+    port = each.connectorId or 0
+    return each.startTime or "", each.account, each.cpid, port, str(each.transactionId)
 
 
 def _is_wanted(request: web.Request, account: str, cpid: str) -> bool:

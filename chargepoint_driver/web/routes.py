@@ -7,8 +7,9 @@ from typing import Any
 
 from chargepoint_driver.config.web_keys import Role
 from chargepoint_driver.web import schedule_schemas, schemas
+from chargepoint_driver.web.paging import MAX_LIMIT
 
-__all__ = ["BASE", "LIVE_STATUS", "ROUTES", "STREAM", "Query", "Route", "roles_of_routes"]
+__all__ = ["BASE", "LIVE_STATUS", "PAGED", "ROUTES", "STREAM", "Query", "Route", "roles_of_routes"]
 
 BASE = "/api/v1"
 LIVE_STATUS = "/charge_point_live_status"
@@ -53,17 +54,29 @@ def _text(name: str, description: str) -> Query:
 
 _ACCOUNT = _text("account", "only of this account")
 _CPID = _text("cpid", "only of this station")
+PAGED = (
+    Query("limit", "items of a page", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}),
+    _text("after", "the page after the one whose answer has this `after`"),
+)
+"""Parameters of a list that is read in pages."""
 
 ROUTES = (
     Route("GET", "/health", "health", "What does not work at present", schemas.Health),
-    Route("GET", "/stations", "stations", "Every station with its ports", schemas.Stations),
+    Route(
+        "GET",
+        "/stations",
+        "stations",
+        "Every station with its ports",
+        schemas.Stations,
+        queries=PAGED,
+    ),
     Route(
         "GET",
         "/status",
         "status",
         "Every port: status, load, limits, shed, alarm",
         schemas.Connectors,
-        queries=(_ACCOUNT, _CPID),
+        queries=(_ACCOUNT, _CPID, *PAGED),
     ),
     Route(
         "GET",
@@ -71,7 +84,7 @@ ROUTES = (
         "active",
         "The sessions that run, as they were read last",
         schemas.Sessions,
-        queries=(_ACCOUNT, _CPID),
+        queries=(_ACCOUNT, _CPID, *PAGED),
     ),
     Route(
         "GET",
@@ -84,6 +97,7 @@ ROUTES = (
             _CPID,
             _text("start", "ISO 8601; a day ago where it is not given"),
             _text("end", "ISO 8601; no end where it is not given"),
+            *PAGED,
         ),
     ),
     Route("GET", "/state", "state", "The site, groups, alarms, sessions at once", schemas.State),
@@ -126,6 +140,7 @@ ROUTES = (
             _ACCOUNT,
             _CPID,
             _text("start", "ISO 8601; seen since then. 31 days ago where it is not given"),
+            *PAGED,
         ),
     ),
     Route(
@@ -147,11 +162,7 @@ ROUTES = (
             _text("cpid", "id of the station"),
             _text("action", "only of this action, like StatusNotification"),
             Query("before", "only with a smaller id", {"type": "integer", "minimum": 1}),
-            Query(
-                "limit",
-                "the greatest number of them",
-                {"type": "integer", "minimum": 1, "maximum": 1000},
-            ),
+            *PAGED,
         ),
         role="operator",
     ),
@@ -218,7 +229,7 @@ ROUTES = (
             "live_status",
             "The latest status of every charge point, as a list",
             None,
-            queries=(_ACCOUNT, _text("charge_point_id", "only of this charge point")),
+            queries=(_ACCOUNT, _text("charge_point_id", "only of this charge point"), *PAGED),
             base=base,
         )
         for base, path in (

@@ -65,6 +65,9 @@ Minutes = Annotated[
 ]
 Time = Annotated[str, Meta(description="ISO 8601, UTC")]
 Account = Annotated[str, Meta(description="as the configuration names it; null: found by cpid")]
+After = Annotated[
+    str | None, Meta(description="`after` of the request for the next page; null: this is the last")
+]
 Values = Annotated[dict[str, Any], Meta(description="attribute of the catalogue to its value")]
 
 
@@ -262,6 +265,7 @@ class Sessions(msgspec.Struct):
     sessions: list[Session]
     errors: dict[str, Problem] = {}
     readAt: Time | None = None  # noqa: N815
+    after: After = None
 
 
 class Alarm(msgspec.Struct):
@@ -319,6 +323,7 @@ class Incidents(msgspec.Struct):
     """Alarms and maintenance, newest first."""
 
     incidents: list[Incident]
+    after: After = None
 
 
 class Charger(msgspec.Struct):
@@ -351,6 +356,7 @@ class Messages(msgspec.Struct):
 
     messages: list[Message]
     before: int | None = None
+    after: After = None
 
 
 class Alert(msgspec.Struct):
@@ -409,12 +415,14 @@ class Stations(msgspec.Struct):
     """Every station with its ports."""
 
     stations: list[Station]
+    after: After = None
 
 
 class Connectors(msgspec.Struct):
     """Every port."""
 
     connectors: list[Port]
+    after: After = None
 
 
 class Sample(msgspec.Struct, array_like=True):

@@ -163,7 +163,7 @@ class WebServer:
                 files,
                 is_tls=self._settings.tls is not None,
                 failed=FailedLogins(self._listener.log),
-                proxy=None if proxy is None else Proxy(proxy),
+                proxy=None if proxy is None else Proxy(proxy, self._config.id_tags),
             )
             stream = Stream(board, login.is_let_in)
             app = web.Application(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from chargepoint_driver.errors import NotFoundError
+from chargepoint_driver.errors import InvalidValueError, NotFoundError
 from chargepoint_driver.web.schemas import Alarm, Incident, Maintenance
 from chargepoint_driver.web.store.database import Database
 from chargepoint_driver.web.times import iso, iso_or_none
@@ -162,17 +162,31 @@ class Incidents:
         self.save()
 
     def found(
-        self, since_s: float, account: str | None = None, cpid: str | None = None
-    ) -> list[Incident]:
-        """Return what was seen since then, newest first, at most 1,000, also what is over."""
+        self,
+        since_s: float,
+        account: str | None = None,
+        cpid: str | None = None,
+        limit: int | None = None,
+        after: tuple[Any, ...] | None = None,
+    ) -> tuple[list[Incident], tuple[float, int] | None]:
+        """Return what was seen since then, newest first, also what is over; and the `after` of what
+        follows, None where nothing does. At most `limit`, by default 1,000. Raises
+        InvalidValueError."""
+        if after is not None and [type(each) for each in after] != [float, int]:
+            raise InvalidValueError("after: is not of this list")
+        most = limit or _MAX_FOUND
+        first_seen, number = after or (None, None)
         self.save()
         with self._database.reading() as db:
             rows = db.execute(
                 _SELECT + "WHERE last_seen >= ? AND (? IS NULL OR account = ?) "
-                "AND (? IS NULL OR cpid = ?) ORDER BY first_seen DESC, id DESC LIMIT ?",
-                (since_s, account, account, cpid, cpid, _MAX_FOUND),
+                "AND (? IS NULL OR cpid = ?) AND (? IS NULL OR (first_seen, id) < (?, ?)) "
+                "ORDER BY first_seen DESC, id DESC LIMIT ?",
+                (since_s, account, account, cpid, cpid, number, first_seen, number, most + 1),
             ).fetchall()
-        return [_incident(*row[1:]) for row in rows]
+        last = rows[most - 1] if len(rows) > most else None
+        found = [_incident(*row[1:]) for row in rows[:most]]
+        return found, None if last is None else (float(last[7]), int(last[0]))
 
 
 def _incident(

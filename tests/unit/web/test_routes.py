@@ -69,6 +69,7 @@ def test_the_active_and_the_history(site):
         "sessions": [],
         "errors": {},
         "readAt": site.get("/history")["readAt"],
+        "after": None,
     }
 
 
@@ -180,8 +181,63 @@ def test_unknown_places(site):
     missing = {"cpid": "1:9", "connectorId": 1, "allowedLoad": 1}
     error = site.post("/shed", missing, 404)["error"]
     assert error["code"] == "nothing_there"
-    assert site.get("/nothing", 404)["error"]["code"] == "http"
-    assert site.get("/shed", 405)["error"]["code"] == "http"
+    assert "there is nothing at /api/v1/nothing" in site.get("/nothing", 404)["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "shed", "POST"),
+        ("DELETE", "health", "GET"),
+        ("HEAD", "health", "GET"),
+        ("OPTIONS", "shed", "POST"),
+        ("POST", "no\u00ebl/%1b[2J", None),
+    ],
+)
+def test_methods_and_paths_that_are_none(site, method, path, allowed):
+    answer = site.session.request(method, f"{site.server.url}api/v1/{path}", timeout=15)
+    assert answer.status_code == (405 if allowed else 404)
+    assert answer.headers.get("Allow") == allowed
+    if method == "HEAD":
+        return
+    error = answer.json()["error"]
+    assert set(error) == {"code", "message", "service_code", "retry_after_s"}
+    assert error["code"] == "http"
+    assert "\x1b" not in error["message"]
+    assert allowed is None or f"it takes {allowed}" in error["message"]
+
+
+SHED = b'{"cpid": "1:34001", "connectorId": 1, "allowedLoad": 3}'
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Type": "text/xml"},
+        {"Content-Type": "multipart/form-data; boundary=x"},
+        {"Content-Type": "application/json; charset=utf-16"},
+        {"Content-Type": "application/json", "Content-Encoding": "compress"},
+    ],
+)
+def test_bodies_that_say_they_are_something_else(site, headers):
+    answer = site.session.post(
+        f"{site.server.url}api/v1/shed", data=SHED, headers=headers, timeout=15
+    )
+    assert (answer.status_code, answer.headers["Accept"]) == (415, "application/json")
+    error = answer.json()["error"]
+    assert set(error) == {"code", "message", "service_code", "retry_after_s"}
+    assert "must be JSON in UTF-8" in error["message"]
+    assert site.sim.world.commands == []
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [None, "application/json; charset=UTF-8", "application/x-www-form-urlencoded", "x/y+json"],
+)
+def test_bodies_of_scripts_that_say_little(site, kind):
+    """`curl -d` calls each body a form."""
+    headers = {} if kind is None else {"Content-Type": kind}
+    assert site.post("/shed", SHED, headers=headers)["status"] == "Accepted"
 
 
 @pytest.mark.parametrize("hours", ["0", "25", "x", "nan"])
