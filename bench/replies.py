@@ -18,7 +18,7 @@ from lxml import etree
 
 from bench.figure import Figure, medians
 from bench.site import live_rows, site
-from chargepoint_driver.backends.soap import client, parser, station_pieces, transport
+from chargepoint_driver.backends.soap import envelopes, parser, station_pieces, transport
 from chargepoint_driver.backends.soap.error_codes import Caller
 from chargepoint_driver.catalogue import CHARGEPOINT
 
@@ -112,7 +112,7 @@ def _minutes(content: bytes, share: float) -> Iterator[bytes]:
 
 def _zeep_processing(content: bytes) -> Any:
     description = zeep.Client(str(parser.__file__).replace("parser.py", "chargepoint.wsdl"))
-    service = description.create_service(client._BINDING, "http://127.0.0.1/")
+    service = description.create_service(envelopes.BINDING, "http://127.0.0.1/")
     operation = service._binding.get("getLoad")
     reply = SimpleNamespace(
         status_code=200, headers={"Content-Type": "text/xml"}, content=content, encoding="utf-8"

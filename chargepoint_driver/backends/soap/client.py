@@ -1,9 +1,8 @@
-"""The backend: requests built by zeep from the project's WSDL, replies read by `parse`."""
+"""The backend for ChargePoint's web services: queries, pages of replies, writes."""
 
 from __future__ import annotations
 
 import hashlib
-import logging
 import math
 import secrets
 import threading
@@ -12,16 +11,13 @@ from collections.abc import Callable, Hashable
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from functools import partial
-from importlib.resources import as_file, files
 from typing import Any, TypeVar
 
-import zeep
 from lxml import etree
-from zeep.transports import Transport
-from zeep.wsse.username import UsernameToken
 
 from chargepoint_driver.backend import Limit, Reply, Request, Target
 from chargepoint_driver.backends.soap import error_codes, parser, station_pieces, usage
+from chargepoint_driver.backends.soap.envelopes import Envelopes
 from chargepoint_driver.backends.soap.error_codes import Caller
 from chargepoint_driver.backends.soap.rate_limit import RateLimiter
 from chargepoint_driver.backends.soap.transport import HttpTransport
@@ -46,12 +42,6 @@ _log = get_logger(__name__)
 SESSION_WINDOW = timedelta(hours=24)
 """How far back the newest session of a port is looked for."""
 
-# zeep writes hundreds of DEBUG lines while it reads the WSDL. A level set before is left alone.
-_ZEEP_LOG = logging.getLogger("zeep")
-if _ZEEP_LOG.level == logging.NOTSET:
-    _ZEEP_LOG.setLevel(logging.INFO)
-
-_BINDING = f"{{{parser.NAMESPACE}}}ChargePointSoap"
 # The rights of 10,000 stations fill some 850 pages. A page that brings nothing new ends the reading
 # anyway: this ends one that brings something new permanently.
 _MAX_PAGES = 5_000
@@ -66,16 +56,6 @@ _Answer = TypeVar("_Answer")
 _stations = station_pieces.page
 _events = partial(parser.page, rows=parser.events)
 _rights = partial(parser.page, rows=parser.rights)
-
-
-class _Offline(Transport):  # type: ignore[misc]  # zeep has no types
-    """zeep reads our WSDL file and builds messages; it never talks to the network."""
-
-    def __del__(self) -> None:
-        """Its session was never used; closing it at the interpreter's end fails under gevent."""
-
-    def _load_remote_data(self, url: str) -> bytes:
-        raise OSError(f"not loaded at run time: {url}")
 
 
 def _utc_now() -> datetime:
@@ -101,7 +81,7 @@ class SoapBackend:
         self._lock = threading.Lock()
         self._calls: Counter[str] = Counter()
         self._outcomes: Counter[tuple[str, str]] = Counter()
-        self._zeep: Any = None
+        self._envelopes = Envelopes(account.url)
         self._salt = secrets.token_bytes(16)
 
     def reconfigure(self, account: Account) -> None:
@@ -370,7 +350,7 @@ class SoapBackend:
         arguments: dict[str, Any],
     ) -> _Answer:
         caller = self._caller(operation, is_write)
-        envelope, action = self._envelope(caller, arguments)
+        envelope, action = self._envelopes.make(caller, self._account.read_password(), arguments)
         self._pace.take(is_write, self._account.timeout)
         with self._lock:
             self._calls[operation] += 1
@@ -388,31 +368,6 @@ class SoapBackend:
                 error.retry_after_s = answer.retry_after_s
                 raise
         raise refused
-
-    def _envelope(self, caller: Caller, arguments: dict[str, Any]) -> tuple[bytes, str]:
-        """The signed request and its SOAPAction. zeep checks the arguments by the WSDL."""
-        client, service = self._description()
-        password = self._account.read_password()
-        try:
-            envelope = client.create_message(service, caller.call, **arguments)
-            envelope, _ = UsernameToken(caller.username, password).apply(envelope, {})
-        except (ValueError, TypeError, zeep.exceptions.Error):
-            # What they say may hold the password.
-            raise ConfigurationError(
-                f"{caller}: cannot be put into XML; stationID, username and password must be text "
-                "without control characters"
-            ) from None
-        action = service._binding.get(caller.call).soapaction
-        return etree.tostring(envelope, xml_declaration=True, encoding="utf-8"), action
-
-    def _description(self) -> tuple[Any, Any]:
-        """zeep's reading of the WSDL: at the first call, once, from the package's own file."""
-        with self._lock:
-            if self._zeep is None:
-                with as_file(files(__package__) / "chargepoint.wsdl") as path:
-                    client = zeep.Client(str(path), transport=_Offline())
-                self._zeep = client, client.create_service(_BINDING, self._account.url)
-            return self._zeep  # type: ignore[no-any-return]
 
 
 def _target(target: Target, amount: dict[str, Any]) -> dict[str, Any]:

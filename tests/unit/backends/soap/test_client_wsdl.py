@@ -44,9 +44,9 @@ def no_network(monkeypatch):
 
 def test_it_is_read_offline_at_the_first_call_and_once(no_network, account):
     backend = SoapBackend(account)
-    assert backend._zeep is None
-    first = backend._description()
-    assert backend._description() is first
+    assert backend._envelopes._zeep is None
+    first = backend._envelopes._description()
+    assert backend._envelopes._description() is first
     backend.close()
 
 
@@ -78,7 +78,7 @@ def _leaves(kind, path=()):
 @pytest.mark.parametrize("call", list(CHARGEPOINT.calls.values()), ids=lambda call: call.name)
 def test_it_describes_the_place_of_every_row_of_5_0(call, account, no_network):
     backend = SoapBackend(account)
-    client, _ = backend._description()
+    client, _ = backend._envelopes._description()
     output = client.get_element(
         f"{{urn:dictionary:com.chargepoint.webservices}}{call.name}Response"
     )
@@ -100,7 +100,7 @@ def test_it_describes_the_place_of_every_row_of_5_0(call, account, no_network):
 
 def test_an_argument_that_it_does_not_describe_is_refused(account):
     backend = SoapBackend(account)
-    client, service = backend._description()
+    client, service = backend._envelopes._description()
     with pytest.raises((TypeError, zeep.exceptions.Error)):
         client.create_message(service, "getLoad", searchQuery={"station": "1:1"})
     backend.close()
