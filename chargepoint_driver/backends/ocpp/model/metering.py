@@ -7,47 +7,29 @@ unit the base unit; an empty text is not a value.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
-from chargepoint_driver.backends.ocpp.wire.leniency import number_of
-from chargepoint_driver.catalogue.measurands import (
-    LOAD,
-    MEASURANDS,
-    Lines,
-    Measurand,
-    by_name,
+from chargepoint_driver.backends.ocpp.model.value_selection import (
+    CURRENT,
+    CURRENT_EXPORT,
+    EXPORT,
+    LOCATION_STEPS,
+    OFFERED,
+    OFFERED_A,
+    POWER,
+    VOLTAGE,
+    Selection,
+    selection_of,
 )
+from chargepoint_driver.backends.ocpp.wire.leniency import number_of
+from chargepoint_driver.catalogue.measurands import LOAD, MEASURANDS, Lines, Measurand
 
 __all__ = ["COMPUTED", "Raw", "Sample", "Supply", "grouped", "raw_values", "sample"]
 
-_ROWS = by_name()
-REGISTER = _ROWS["Energy.Active.Import.Register"]
-POWER, EXPORT = _ROWS["Power.Active.Import"], _ROWS["Power.Active.Export"]
-VOLTAGE, CURRENT = _ROWS["Voltage"], _ROWS["Current.Import"]
-CURRENT_EXPORT = _ROWS["Current.Export"]
-OFFERED, OFFERED_A = _ROWS["Power.Offered"], _ROWS["Current.Offered"]
-# Families of phases: the line that a phase is of, and what makes its value one of the line.
-_TO_LINE = 1 / math.sqrt(3)
-_FAMILIES = (
-    {"L1": ("L1", 1.0), "L2": ("L2", 1.0), "L3": ("L3", 1.0)},
-    {"L1-N": ("L1", 1.0), "L2-N": ("L2", 1.0), "L3-N": ("L3", 1.0)},
-    {"L1-L2": ("L1", _TO_LINE), "L2-L3": ("L2", _TO_LINE), "L3-L1": ("L3", _TO_LINE)},
-)
-# Base units that some chargers write for any measurand, since one of them is the default.
-_ANY_UNIT = {"": (1.0, 0.0), **dict.fromkeys(("wh", "w", "a", "v", "percent"), (1.0, 0.0))}
 _FIELDS = frozenset(row.field for row in MEASURANDS)
-# Where a value is measured, best first; of "EV" only what counts from anywhere. Which context
-# is of now: Transaction.End is at the end, the begin and an interruption are of before.
-_LOCATIONS = ("Outlet", "Cable", "Body", "Inlet")
-_CONTEXTS = {"Transaction.End": 1, "Other": 1, "Transaction.Begin": 3}
-_CONTEXTS |= dict.fromkeys(("Interruption.Begin", "Interruption.End"), 3)
-_CURRENT_CONTEXTS = {"", "Sample.Periodic", "Sample.Clock", "Trigger"}
-_LOCATION_STEPS = 8
 # Longest message whose shape is remembered, in values; and what is kept of its words.
 _MAX_SHAPE = 200
 _MAX_WORD = 60
@@ -146,11 +128,11 @@ def sample(values: list[Any], supply: Supply, *, ending: bool = False) -> Sample
     `ending`: they came with the end of a transaction, so Transaction.End is what counts.
     """
     shape = tuple([_fields(entry)[1:] for entry in values])
-    plan = (_plan if len(shape) <= _MAX_SHAPE else _plan.__wrapped__)(
+    selection = (selection_of if len(shape) <= _MAX_SHAPE else selection_of.__wrapped__)(
         shape, supply.location, ending
     )
     try:
-        texts = [values[index].value for index in plan.used]
+        texts = [values[index].value for index in selection.used]
         numbers = [float(text) + 0.0 for text in texts]  # -0 is 0
         # Their sum is only a quick check. NaN is not less than anything.
         if not sum(map(abs, numbers)) <= _MAX_READING and not all(
@@ -161,10 +143,10 @@ def sample(values: list[Any], supply: Supply, *, ending: bool = False) -> Sample
             raise ValueError
     except (ValueError, TypeError, OverflowError):
         return _sample_of_usable(values, supply, ending=ending)
-    if plan.conversions:
-        for at, factor, offset in plan.conversions:
+    if selection.conversions:
+        for at, factor, offset in selection.conversions:
             numbers[at] = numbers[at] * factor + offset
-    return _combined(plan, numbers, supply)
+    return _combined(selection, numbers, supply)
 
 
 def _sample_of_usable(values: list[Any], supply: Supply, *, ending: bool) -> Sample:
@@ -177,136 +159,29 @@ def _sample_of_usable(values: list[Any], supply: Supply, *, ending: bool) -> Sam
     return sample(usable, supply, ending=ending)
 
 
-class _Place(NamedTuple):
-    """A phase of a measurand: its place among the used values; what makes it one of its line."""
-
-    line: str
-    at: int
-    factor: float
-
-
-class _Plan(NamedTuple):
-    """Plan for reading messages of one shape.
-
-    `used`: where the values stand in the message; everything else counts by place in it.
-    `conversions`: (place, factor, offset) of what is not in the unit that is kept. `totals`:
-    (field, place, divisor) of what stands for a connector. `places`: the phases of each measurand.
-    `sums`: those of which no total is sent. `line_values`: (line, field, place, factor, divisor) of
-    what is kept of single phases.
-    `is_simple`: neither the load nor what is offered has to be worked out.
-    """
-
-    used: tuple[int, ...]
-    conversions: tuple[tuple[int, float, float], ...]
-    totals: tuple[tuple[str, int, float], ...]
-    places: dict[Measurand, tuple[_Place, ...]]
-    sums: tuple[tuple[Measurand, tuple[_Place, ...]], ...]
-    line_values: tuple[tuple[str, str, int, float, float], ...]
-    ranks: dict[str, int]
-    is_simple: bool
-
-
-# Charge points send messages of the same few shapes again and again; texts are of their choice.
-@lru_cache(maxsize=1024)
-def _plan(shape: tuple[tuple[Any, ...], ...], prefer: str | None, ending: bool) -> _Plan:
-    """Return which of the values count, by the best rank of each measurand."""
-    at: dict[Measurand, dict[str, int]] = {}
-    ranks: dict[Measurand, int] = {}
-    conversions: dict[int, tuple[float, float]] = {}
-    for index, (context, form, measurand, phase, location, unit) in enumerate(shape):
-        row = _ROWS.get(measurand) if measurand else REGISTER
-        if row is None or form == "SignedData" or phase == "N":
-            continue
-        name = (unit or "").strip().lower()
-        conversion = row.units.get(name) or _ANY_UNIT.get(name)
-        rank = _rank(row, context, location, prefer, ending)
-        if conversion is None or rank is None or rank > ranks.get(row, rank):
-            continue
-        if rank < ranks.get(row, rank):
-            at[row] = {}
-        ranks[row] = rank
-        conversions[index] = conversion
-        at.setdefault(row, {})[phase or ""] = index
-    used = sorted({index for found in at.values() for index in found.values()})
-    place_of = {index: place for place, index in enumerate(used)}
-    at = {
-        row: {phase: place_of[index] for phase, index in found.items()} for row, found in at.items()
-    }
-    places = {row: _places(found) for row, found in at.items()}
-    totals = []
-    for row, found in at.items():
-        if "" in found or row.lines is Lines.ANY:
-            of_all = found.get("", next(iter(found.values())))
-            totals.append((row.field, of_all, row.divisor))
-    sums = [(row, places[row]) for row in at if "" not in at[row] and row.lines is not Lines.ANY]
-    line_values = [(each, row) for row in at if row.of_lines for each in places[row]]
-    offers = OFFERED_A in at and OFFERED not in at
-    return _Plan(
-        tuple(used),
-        tuple(
-            (place, *conversions[index])
-            for place, index in enumerate(used)
-            if conversions[index] != (1.0, 0.0)
-        ),
-        tuple(totals),
-        places,
-        tuple(each for each in sums if each[1]),
-        tuple((it.line, row.of_lines, it.at, it.factor, row.divisor) for it, row in line_values),
-        {row.field: rank for row, rank in ranks.items() if rank},
-        bool(places.get(POWER) or "" in at.get(POWER, ())) and EXPORT not in at and not offers,
-    )
-
-
-def _rank(
-    row: Measurand, context: str | None, location: str | None, prefer: str | None, ending: bool
-) -> int | None:
-    """The lower the better; None for a place that does not count."""
-    rank = _rank_of_context(context, ending)
-    if row.anywhere:
-        return rank
-    where = _rank_of_location(location or "Outlet", prefer)
-    return None if where is None else rank * _LOCATION_STEPS + where
-
-
-def _rank_of_location(location: str, prefer: str | None) -> int | None:
-    if location == prefer:
-        return 0
-    try:
-        return _LOCATIONS.index(location) + (prefer is not None)
-    except ValueError:
-        return None
-
-
-def _rank_of_context(context: str | None, ending: bool) -> int:
-    if ending and context == "Transaction.End":
-        return 0
-    rank = 0 if (context or "") in _CURRENT_CONTEXTS else _CONTEXTS.get(context or "", 1)
-    return rank + ending
-
-
-def _combined(plan: _Plan, numbers: list[float], supply: Supply) -> Sample:
+def _combined(selection: Selection, numbers: list[float], supply: Supply) -> Sample:
     values: dict[str, Any] = {}
-    for field, index, divisor in plan.totals:
+    for field, index, divisor in selection.totals:
         values[field] = numbers[index] / divisor
-    for row, places in plan.sums:
+    for row, places in selection.sums:
         of_all = _of_all(row, [numbers[index] * factor for _, index, factor in places], supply)
         values[row.field] = of_all / row.divisor
     per_line: dict[str, dict[str, float]] = {}
-    for line, field, index, factor, divisor in plan.line_values:
+    for line, field, index, factor, divisor in selection.line_values:
         of_line = per_line.get(line)
         if of_line is None:
             of_line = per_line[line] = {}
         of_line[field] = numbers[index] * factor / divisor
-    ranks = plan.ranks
-    if not plan.is_simple:
-        ranks = _work_out(plan, numbers, values, per_line, supply)
+    ranks = selection.ranks
+    if not selection.is_simple:
+        ranks = _work_out(selection, numbers, values, per_line, supply)
     if per_line:
         values["phases"] = per_line
     return Sample(values, ranks)
 
 
 def _work_out(
-    plan: _Plan,
+    selection: Selection,
     numbers: list[float],
     values: dict[str, Any],
     per_line: dict[str, dict[str, float]],
@@ -315,10 +190,10 @@ def _work_out(
     """Set the load and what is offered where they are not sent as such. Returns the ranks."""
     lines_of = {
         row: {line: numbers[index] * factor for line, index, factor in places}
-        for row, places in plan.places.items()
+        for row, places in selection.places.items()
         if places
     }
-    ranks = _set_load(values, lines_of, plan.ranks, supply)
+    ranks = _set_load(values, lines_of, selection.ranks, supply)
     for line, number in lines_of.get(EXPORT, {}).items():
         of_line = per_line.setdefault(line, {})
         of_line[LOAD] = of_line.get(LOAD, 0.0) - number / 1000
@@ -379,7 +254,7 @@ def _apparent(
     total, common = values.get(current.field), values.get(VOLTAGE.field)
     if total is None or common is None:
         return None
-    if (ranks.get(current.field, 0) - ranks.get(VOLTAGE.field, 0)) % _LOCATION_STEPS:
+    if (ranks.get(current.field, 0) - ranks.get(VOLTAGE.field, 0)) % LOCATION_STEPS:
         return None
     line_volts = lines_of.get(VOLTAGE, {})
     live = [number for number in line_volts.values() if number > 0]
@@ -420,17 +295,3 @@ def _offered(
         line_volts = lines_of.get(VOLTAGE, {})
         return float(sum(each * line_volts.get(line, common) for line, each in lines.items()))
     return float(amps * _volts_of_all(lines_of, common, supply))
-
-
-def _places(found: dict[str, int]) -> tuple[_Place, ...]:
-    """The phases, from whichever family of phases is there; line-to-line voltages as what they
-    are to neutral."""
-    for family in _FAMILIES:
-        places = [
-            _Place(family[phase][0], index, family[phase][1])
-            for phase, index in found.items()
-            if phase in family
-        ]
-        if places:
-            return tuple(places)
-    return ()
