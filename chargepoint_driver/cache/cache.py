@@ -11,13 +11,12 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
 
 from chargepoint_driver.backend import Backend, Request
 from chargepoint_driver.cache.batching import plan
 from chargepoint_driver.cache.circuit_breaker import CircuitBreaker
 from chargepoint_driver.cache.file_store import Disk
+from chargepoint_driver.cache.record_table import Key, Outcome, RecordTable, nothing
 from chargepoint_driver.cache.single_flight import SharedFetch, in_background, within
 from chargepoint_driver.cache.station_groups import Groups
 from chargepoint_driver.catalogue import CHARGEPOINT, Batch, Catalogue, Data
@@ -29,44 +28,14 @@ from chargepoint_driver.errors import (
 from chargepoint_driver.records import StationRecord
 from chargepoint_driver.text import get_logger
 
-__all__ = ["Key", "Outcome", "SharedCache"]
+__all__ = ["SharedCache"]
 
 _log = get_logger(__name__)
-
-Key: TypeAlias = tuple[str, str]
-"""(call, station id)"""
 
 _EVERYTHING = "*"
 _DIRECTORY_S = 86_400.0
 _RELEARN_S = 600.0
 _KEPT_S = 3_600.0
-
-
-class Outcome(NamedTuple):
-    """Result for one key: a record and its age, or an error.
-
-    With an error, `age_s` is the age of the last good record, None without one, and `kept` is that
-    record, None where a write has made it out of date.
-    """
-
-    record: StationRecord | None
-    error: ChargePointError | None
-    age_s: float | None
-    kept: StationRecord | None = None
-
-    def within(self, currency_s: float) -> StationRecord | None:
-        """Return the record if it is no older than that, also when a stricter reader failed."""
-        if self.record is not None:
-            return self.record
-        fresh = self.kept is not None and self.age_s is not None and self.age_s <= currency_s
-        return self.kept if fresh else None
-
-
-@dataclass(slots=True)
-class _Entry:
-    record: StationRecord
-    replied: float
-    begun: int  # number of the fetch that brought it
 
 
 class SharedCache:
@@ -90,13 +59,9 @@ class SharedCache:
         self._catalogue = catalogue
         self._directory = catalogue.name(Data.STATIONS)
         self._lock = threading.Lock()
-        self._entries: dict[Key, _Entry] = {}
+        self._table = RecordTable()
         self._fetches: dict[Key, SharedFetch] = {}
         self._newest: dict[str, SharedFetch] = {}  # call to its fetch that was begun last
-        self._touched: dict[Key, int] = {}  # key to the number of the fetch before a write
-        # Call to the time and the fetch of its last reply for the whole account, where stations
-        # that it leaves out are known to have nothing.
-        self._whole: dict[str, tuple[float, int]] = {}
         self._begun = 0
         self._breaker = CircuitBreaker(limit_s, clock, jitter, backend.secret_digest)
         # Asks once, in the caller's thread, unless the call is held back: see there.
@@ -123,21 +88,9 @@ class SharedCache:
         with self._lock:
             now = self._clock()
             for key, currency_s in wanted.items():
-                entry = self._entries.get(key)
-                if (
-                    entry is not None
-                    and now - entry.replied <= currency_s
-                    and entry.begun > self._touched.get(key, 0)
-                ):
-                    outcomes[key] = Outcome(entry.record, None, now - entry.replied)
-                    continue
-                whole_at, begun = self._whole.get(key[0], (-math.inf, 0))
-                if (
-                    now - whole_at <= currency_s
-                    and begun > self._touched.get(key, 0)
-                    and (entry is None or entry.begun < begun)
-                ):
-                    outcomes[key] = Outcome(_nothing(key[1]), None, now - whole_at)
+                current = self._table.current(key, currency_s, now)
+                if current is not None:
+                    outcomes[key] = current
                     continue
                 fetch = self._fetches.get(key) or self._fetches.get((key[0], _EVERYTHING))
                 if fetch is not None:
@@ -149,7 +102,7 @@ class SharedCache:
                 refusal = self._breaker.error(call, secret)
                 if refusal is not None:
                     for station in stations:
-                        outcomes[call, station] = self._failed((call, station), refusal, now)
+                        outcomes[call, station] = self._table.failed((call, station), refusal, now)
                     continue
                 fetch = self._begin(call, stations, now)
                 started.append(fetch)
@@ -172,35 +125,16 @@ class SharedCache:
                 if record is not None:
                     outcomes[key] = Outcome(record, None, now - fetch.replied[key[1]])
                 elif over[fetch] and self._is_empty(fetch, key):
-                    outcomes[key] = Outcome(_nothing(key[1]), None, now - fetch.started)
+                    outcomes[key] = Outcome(nothing(key[1]), None, now - fetch.started)
                 elif over[fetch]:
-                    outcomes[key] = self._failed(key, fetch.error_of(key[1]), now)
+                    outcomes[key] = self._table.failed(key, fetch.error_of(key[1]), now)
                 else:
                     late = TransientError(f"{key[0]}: no answer within {self._limit_s:g} s")
-                    outcomes[key] = self._failed(key, late, now)
+                    outcomes[key] = self._table.failed(key, late, now)
 
     def _is_empty(self, fetch: SharedFetch, key: Key) -> bool:
         """Return True if a station that the replies leave out simply has nothing."""
         return self._catalogue.calls[key[0]].absent_is_empty and not fetch.errors
-
-    def _failed(self, key: Key, error: ChargePointError, now: float) -> Outcome:
-        """The error, naming the age of the last good record where there is one."""
-        entry = self._entries.get(key)
-        whole_at, begun = self._whole.get(key[0], (-math.inf, 0))
-        if entry is None or entry.begun < begun:
-            if not begun:
-                return Outcome(None, error, None)
-            record, replied = _nothing(key[1]), whole_at
-        else:
-            record, replied, begun = entry.record, entry.replied, entry.begun
-        age_s = now - replied
-        aged = type(error)(
-            f"{error.message} (the last good value is {age_s:.0f} s old)",
-            service_code=error.service_code,
-            retry_after_s=error.retry_after_s,
-        )
-        is_good = begun > self._touched.get(key, 0)
-        return Outcome(None, aged, age_s, record if is_good else None)
 
     def _begin(self, call: str, stations: set[str], now: float) -> SharedFetch:
         """Return a fetch that later readers find. It waits for the one of the same call before it,
@@ -251,7 +185,7 @@ class SharedCache:
         the air may have left before the write and count no more."""
         call = self._catalogue.name(data)
         with self._lock:
-            self._touched[call, station] = self._begun
+            self._table.touch((call, station), self._begun)
             self._fetches.pop((call, station), None)
             self._fetches.pop((call, _EVERYTHING), None)
             self._newest.pop(call, None)
@@ -259,8 +193,7 @@ class SharedCache:
     def peek(self, data: Data, station: str) -> StationRecord | None:
         """Return what is known of a station, however old, without asking; None for nothing."""
         with self._lock:
-            entry = self._entries.get(self.key(data, station))
-        return None if entry is None else entry.record
+            return self._table.record(self.key(data, station))
 
     def known(self, data: Data) -> dict[str, tuple[StationRecord, float]]:
         """Station to what is known of it, however old, and its age in seconds; nobody is asked."""
@@ -268,8 +201,8 @@ class SharedCache:
         with self._lock:
             now = self._clock()
             return {
-                station: (entry.record, now - entry.replied)
-                for (name, station), entry in self._entries.items()
+                station: (record, now - replied)
+                for (name, station), record, replied in self._table
                 if name == call
             }
 
@@ -282,12 +215,11 @@ class SharedCache:
         """Return when the reply came that what is known of a station is out of, by the cache's
         clock: it tells one reply from the next. None for nothing."""
         with self._lock:
-            entry = self._entries.get(self.key(data, station))
-        return None if entry is None else entry.replied
+            return self._table.replied(self.key(data, station))
 
     def __len__(self) -> int:
         """Return how many records are kept: one for each call and station."""
-        return len(self._entries)
+        return len(self._table)
 
     def forget_failures(self) -> None:
         """Try everything again: the configuration changed."""
@@ -363,7 +295,7 @@ class SharedCache:
         if call.absent_is_empty:
             at = self._clock()
             absent = fetch.stations - fetch.records.keys() - fetch.errors.keys()
-            self._keep(fetch, {station: _nothing(station) for station in absent}, at)
+            self._keep(fetch, {station: nothing(station) for station in absent}, at)
         if fetch.records:
             self._save(fetch.call)
 
@@ -394,19 +326,13 @@ class SharedCache:
         self._keep(fetch, dict(reply.records), at)
         if request.whole_account and self._catalogue.calls[request.call].absent_is_empty:
             with self._lock:
-                if fetch.number > self._whole.get(request.call, (0.0, 0))[1]:
-                    self._whole[request.call] = at, fetch.number
+                self._table.keep_whole(request.call, fetch.number, at)
 
     def _keep(self, fetch: SharedFetch, records: dict[str, StationRecord], at: float) -> None:
         """Store the records of a fetch, unless a write or a later fetch has overtaken it."""
         fetch.received(records, at)
         with self._lock:
-            for station, record in records.items():
-                key = (fetch.call, station)
-                known = self._entries.get(key)
-                newest = max(self._touched.get(key, 0), known.begun - 1 if known else 0)
-                if fetch.number > newest:
-                    self._entries[key] = _Entry(record, at, fetch.number)
+            self._table.keep(fetch.call, fetch.number, records, at)
 
     def _load(self, disk: Disk) -> None:
         for call, (age_s, records) in disk.load().items():
@@ -416,8 +342,7 @@ class SharedCache:
             if call == self._directory:
                 self._groups.learn(records)
                 self._groups_at = at
-            for record in records:
-                self._entries[call, record.station_id] = _Entry(record, at, 1)
+            self._table.load(call, records, at)
         self._begun = 1
 
     def _save(self, call: str) -> None:
@@ -428,12 +353,12 @@ class SharedCache:
             calls: dict[str, tuple[float, list[StationRecord]]] = {}
             with self._lock:
                 now = self._clock()
-                for (name, _), entry in self._entries.items():
+                for (name, _), record, replied in self._table:
                     if self._is_kept(name):
                         # One age for all records of a call: that of the oldest.
                         age_s, records = calls.get(name, (0.0, []))
-                        records.append(entry.record)
-                        calls[name] = (max(age_s, now - entry.replied), records)
+                        records.append(record)
+                        calls[name] = (max(age_s, now - replied), records)
             self._disk.save(calls)
 
     def _is_kept(self, call: str) -> bool:
@@ -454,8 +379,3 @@ class SharedCache:
             self.get({(self._directory, station): -1.0 for station in stations})
         with self._lock:
             return {group: frozenset(members) for group, members in self._groups.usable().items()}
-
-
-def _nothing(station: str) -> StationRecord:
-    """A station without any session, alarm or right."""
-    return StationRecord(station, {}, {}, {})

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 
 from chargepoint_driver.backend import DirectBackend, Request
-from chargepoint_driver.cache.cache import Key, Outcome
+from chargepoint_driver.cache.record_table import Key, Outcome
 from chargepoint_driver.cache.station_groups import Groups
 from chargepoint_driver.catalogue import OCPP, Catalogue, Data
 from chargepoint_driver.errors import ChargePointError, NotFoundError
