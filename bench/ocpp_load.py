@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 
 _VALUES = ",".join(
     f'{{"value":"%s","measurand":"{measurand}","unit":"{unit}","context":"Sample.Periodic",'
@@ -42,6 +43,8 @@ class _Sender(asyncio.Protocol):
         self.answers = 0
         self.errors = 0
         self.is_running = False
+        self.unanswered: deque[float] = deque()  # when each was sent, while times are taken
+        self.took: list[float] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport: asyncio.Transport = transport  # type: ignore[assignment]
@@ -70,6 +73,8 @@ class _Sender(asyncio.Protocol):
             elif kind == 1 and content[:2] in {b"[3", b"[4"}:
                 self.answers += 1
                 self.errors += content[:2] == b"[4"
+                if self.took is not None:
+                    self.took.append(time.perf_counter() - self.unanswered.popleft())
                 if self.is_running:
                     self.send()
 
@@ -122,6 +127,24 @@ class Load:
         await asyncio.sleep(0.3)
         assert not any(sender.errors for sender in self.senders)
         return rate
+
+    async def paced(self, messages_per_s: float, seconds: float) -> list[float]:
+        """Seconds until each answer, at a rate that no answer changes."""
+        took: list[float] = []
+        for sender in self.senders:
+            sender.took = took
+        begun, number = time.perf_counter(), 0
+        while (passed_s := time.perf_counter() - begun) < seconds:
+            while number < passed_s * messages_per_s:
+                sender = self.senders[number % len(self.senders)]
+                sender.unanswered.append(time.perf_counter())
+                sender.send()
+                number += 1
+            await asyncio.sleep(0.0005)
+        await self.drained()
+        for sender in self.senders:
+            sender.took = None
+        return took
 
     async def drained(self, limit_s: float = 120.0) -> None:
         """Wait until every message is answered: thousands are on their way at once."""

@@ -59,8 +59,13 @@ def kind_of(action: str) -> str:
 
 def iso(time_s: float) -> str:
     """Return seconds since 1970 as ISO 8601 in UTC, to the millisecond."""
-    moment = datetime.fromtimestamp(time_s, timezone.utc)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+    second, rest = divmod(round(time_s * 1_000_000), 1_000_000)
+    return f"{_whole_second(second)}.{rest // 1000:03d}Z"
+
+
+@lru_cache(maxsize=1_024)
+def _whole_second(time_s: int) -> str:
+    return f"{datetime.fromtimestamp(time_s, timezone.utc):%Y-%m-%dT%H:%M:%S}"
 
 
 def seconds(text: str) -> float:
@@ -114,7 +119,7 @@ class Event:
     def to_json(self) -> str:
         """Return the envelope as JSON text; the content is taken as it is stored."""
         account, station, subject = _names(self.account, self.station, self.connector)
-        action = json.dumps(self.action)
+        action = _quoted(self.action)
         connector = "null" if self.connector is None else str(self.connector)
         kind = kind_of(self.action)
         return (
@@ -161,6 +166,11 @@ def _names(account: str, station: str, connector: int | None) -> tuple[str, str,
     # CloudEvents allows no empty attribute.
     attribute = f'"subject":"{subject}",' if subject else ""
     return json.dumps(account), json.dumps(station), attribute
+
+
+@lru_cache(maxsize=1_024)
+def _quoted(text: str) -> str:
+    return json.dumps(text)
 
 
 def schema() -> dict[str, Any]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from chargepoint_driver.events.sinks.base import Status
@@ -32,7 +32,11 @@ _SWEEP_S = 60.0
 _CONTACT_EVERY_S = 30.0
 # A document is sent again after this, so that its `as_of` shows that it is still written.
 _AGAIN_S = 300.0
-_STEP = 500
+# Threads that serve chargers wait while documents are made: after this many they have their turn.
+_STEP = 20
+_REST_S = 0.002
+# A document of this age is handed over as it is: what changed since then is found again.
+_FRESH_S = 1.0
 # What each input alone contributes to the need for maintenance, as a probability.
 _WEIGHTS = {
     "faulted": 0.9,
@@ -120,9 +124,15 @@ class StatusFeed:
         """Return every charge point."""
         return self._known()
 
-    def status(self, station: str) -> Status | None:
-        """Return the document of a charge point now."""
-        return self._make(station)
+    async def statuses(self, stations: Sequence[str]) -> AsyncIterator[tuple[str, Status | None]]:
+        """Yield charge points with their documents; None for one that is not known any more."""
+        for count, station in enumerate(stations):
+            sent = self._sent.get(station)
+            if sent is not None and self._clock() - sent[1] < _FRESH_S:
+                yield station, sent[0]
+                continue
+            await _rest(count)
+            yield station, self._make(station)
 
     async def changed(self) -> list[str]:
         """Return the charge points whose documents differ from those at the last call."""
@@ -136,8 +146,7 @@ class StatusFeed:
             self._late.clear()
         found = []
         for count, station in enumerate(due):
-            if count % _STEP == _STEP - 1:
-                await asyncio.sleep(0.01)
+            await _rest(count)
             if self._is_news(station, now_s):
                 found.append(station)
         return found
@@ -162,3 +171,8 @@ class StatusFeed:
                 return False
         self._sent[station] = status, now_s
         return True
+
+
+async def _rest(count: int) -> None:
+    if count % _STEP == _STEP - 1:
+        await asyncio.sleep(_REST_S)

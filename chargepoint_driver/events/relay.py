@@ -27,7 +27,7 @@ __all__ = ["Limits", "Relay", "SinkState"]
 
 _log = get_logger(__name__)
 
-POLL_S = 0.05
+POLL_S = 0.1
 """How often the file is asked for new events while some came lately."""
 _IDLE_POLL_S = 0.25
 _LATELY_S = 10.0
@@ -35,7 +35,7 @@ _MEASURE_S = 2.0
 _PUT_LIMIT_S = 30.0
 _MIN_PAUSE_S = 0.5
 _MAX_PAUSE_S = 15.0
-_STATUS_EVERY_S = 0.25
+_STATUS_EVERY_S = 0.5
 _MAX_STATUSES = 500
 # Alert at half of a limit, and again only after it was below this part of it.
 _ALERT_AT = 0.5
@@ -204,7 +204,7 @@ class Relay:
         pause_s = _MIN_PAUSE_S
         while True:
             try:
-                batch = self._next_batch(line)
+                batch = await self._next_batch(line)
                 if not batch:
                     await self._wait_for_news(line)
                     continue
@@ -218,9 +218,12 @@ class Relay:
                 await asyncio.sleep(pause_s * random.uniform(0.75, 1.25))  # noqa: S311
                 pause_s = min(2 * pause_s, _MAX_PAUSE_S)
 
-    def _next_batch(self, line: _Line) -> list[Event]:
+    async def _next_batch(self, line: _Line) -> list[Event]:
         self._measure(line)
         self._skip(line)
+        if line.position >= self._last and line.lost_after is None:
+            return []
+        await self._open(line)  # first: nothing is read for a sink that is away
         batch = self._source.read(line.position, line.sink.max_batch)
         if batch and batch[0].seq > line.position + 1:
             self._look_for_deleted(line, batch[0].seq)
@@ -241,7 +244,7 @@ class Relay:
             await asyncio.sleep(0)
 
     async def _deliver(self, line: _Line, batch: Sequence[Event]) -> None:
-        await self._open(line)
+        await self._open(line)  # again, where a put of statuses has failed meanwhile
         await asyncio.wait_for(line.sink.put(batch), _PUT_LIMIT_S)
         last = batch[-1]
         lost = 0
@@ -265,7 +268,8 @@ class Relay:
                 if line.state.error is not None:
                     _log.warning("sinks.%s: takes events again", line.name)
                 if self._feed is not None:
-                    line.dirty = dict.fromkeys(self._feed.known())
+                    # Those that were forgotten meanwhile stay in it.
+                    line.dirty.update(dict.fromkeys(self._feed.known()))
 
     async def _failed(self, line: _Line, error: Exception) -> None:
         async with line.lock:
@@ -356,12 +360,14 @@ class Relay:
     # ---- the latest status ---------------------------------------------------------------
 
     async def _look_at_statuses(self, feed: StatusFeed) -> None:
+        takers = [line for line in self._lines if line.sink.takes_status]
         while True:
             try:
-                changed = await feed.changed()
-                for line in self._lines:
-                    if line.sink.takes_status:
-                        line.dirty.update(dict.fromkeys(changed))
+                # A sink that is away gets every status when it opens.
+                if any(line.is_open or line.state.error is None for line in takers):
+                    changed = dict.fromkeys(await feed.changed())
+                    for line in takers:
+                        line.dirty.update(changed)
             except asyncio.CancelledError:
                 raise
             except Exception:  # noqa: BLE001 - logged; the next look tries again
@@ -376,20 +382,22 @@ class Relay:
             if not stations:
                 await asyncio.sleep(_STATUS_EVERY_S)
                 continue
-            for station in stations:
-                line.dirty.pop(station, None)
-            as_of = iso(self._now())
-            made = {station: feed.status(station) for station in stations}
-            found: list[Status] = [
-                {**status, "as_of": as_of} for status in made.values() if status is not None
-            ]
-            gone = [station for station, status in made.items() if status is None]
             try:
                 await self._open(line)
+                for station in stations:
+                    line.dirty.pop(station, None)
+                as_of = iso(self._now())
+                made = {station: status async for station, status in feed.statuses(stations)}
+                found: list[Status] = [
+                    {**status, "as_of": as_of} for status in made.values() if status is not None
+                ]
+                gone = [station for station, status in made.items() if status is None]
                 await asyncio.wait_for(line.sink.put_status(found), _PUT_LIMIT_S)
                 if gone:
                     forgetting = line.sink.forget_status(self._source.account, gone)
                     await asyncio.wait_for(forgetting, _PUT_LIMIT_S)
+                if line.position >= self._last:
+                    line.state = replace(line.state, error=None)
                 pause_s = _MIN_PAUSE_S
             except asyncio.CancelledError:
                 raise

@@ -6,7 +6,9 @@ The table is the one of the central system's file and of the outbox, so that one
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_right
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,19 @@ from chargepoint_driver.process import sqlite
 
 __all__ = ["StoredEvents", "begin_run"]
 
-# A damaged content would damage the envelope around it.
-_COLUMNS = (
-    "id, received, time, charge_point, connector, action, CASE WHEN json_valid(data) THEN data END"
+# One row, so that SQLite does the work in one step. Between steps the reader takes the
+# interpreter's lock, and a thread that serves chargers waits for it. A damaged content would damage
+# the envelope around it.
+_READ = (
+    "SELECT CAST(group_concat(data, '') AS BLOB), '[' || group_concat(json_array(id,"
+    # Until the year 9999, and no text: that is above every number.
+    " CASE WHEN received BETWEEN 0 AND 253402300799 THEN received END,"
+    " CASE WHEN time BETWEEN 0 AND 253402300799 THEN time END, CAST(charge_point AS TEXT),"
+    " CASE WHEN typeof(connector) = 'integer' THEN connector END, CAST(action AS TEXT),"
+    " length(CAST(data AS BLOB)))) || ']' FROM (SELECT id, received, time, charge_point,"
+    " connector, action, CASE WHEN json_valid(data) AND instr(data, char(0)) = 0 THEN data"
+    " ELSE '{\"damaged\":true}' END AS data FROM events WHERE id > ? ORDER BY id LIMIT ?)"
 )
-_DAMAGED = '{"damaged":true}'
-_MAX_TIME_S = 253_402_300_799.0  # the end of the year 9999
 
 
 def begin_run(db: sqlite.Connection, run: int, last_id: int) -> None:
@@ -65,14 +74,18 @@ class StoredEvents:
     def read(self, after: int, limit: int) -> list[Event]:
         """Return events with ids above `after`, oldest first, at most `limit`. Raises
         TransientError."""
-        rows = self._ask(
-            f"SELECT {_COLUMNS} FROM events WHERE id > ? ORDER BY id LIMIT ?",  # noqa: S608
-            after,
-            limit,
-        )
-        if rows and rows[-1][0] > self._known_to:
+        contents, text = self._ask(_READ, after, limit)[0]
+        if text is None:
+            return []
+        rows = json.loads(text)
+        if rows[-1][0] > self._known_to:
             self._read_runs(rows[-1][0])
-        return [self._event(row) for row in rows]
+        found, begin = [], 0
+        for row in rows:
+            end = begin + row[6]
+            found.append(self._event(row, contents[begin:end].decode("utf-8", "replace")))
+            begin = end
+        return found
 
     def last(self) -> int:
         """Return the id of the newest event that was ever stored; 0 for none. Raises
@@ -115,21 +128,19 @@ class StoredEvents:
         self._read_runs(seq)
         return self._run(seq)
 
-    def _event(self, row: tuple[Any, ...]) -> Event:
-        own_id, received_s, time_s, station, connector, action, data = row
-        if not isinstance(connector, int):
-            connector = None
-        received_s = _time(received_s, 0.0)
+    def _event(self, row: Sequence[Any], content: str) -> Event:
+        own_id, received_s, time_s, station, connector, action, _ = row
+        received_s = 0.0 if received_s is None else float(received_s)
         return Event(
             self._run(own_id),
             own_id,
             received_s,
-            _time(time_s, received_s),
+            received_s if time_s is None else float(time_s),
             self.account,
             str(station),
             connector,
             str(action),
-            data if isinstance(data, str) else _DAMAGED,
+            content,
         )
 
     def _run(self, own_id: int) -> int:
@@ -153,10 +164,3 @@ class StoredEvents:
 
     def _later(self, error: StoreError) -> TransientError:
         return TransientError(f"{self._path}: cannot be read now ({error})")
-
-
-def _time(value: object, default_s: float) -> float:
-    """Return a time that a calendar has."""
-    if isinstance(value, (int, float)) and 0 <= value < _MAX_TIME_S:
-        return float(value)
-    return default_s

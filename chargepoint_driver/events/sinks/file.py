@@ -43,7 +43,7 @@ class FileSink:
             raise SinkError("the file is not open")
         if self._size and self._size >= self._max_bytes:
             await self._rotate()
-        content = "".join(f"{event.to_json()}\n" for event in events).encode()
+        content = "\n".join([*(event.to_json() for event in events), ""]).encode()
         rest = memoryview(content)
         while rest:
             rest = rest[os.write(self._handle, rest) :]

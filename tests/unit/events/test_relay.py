@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from chargepoint_driver.events import Event, EventStream
+from chargepoint_driver.events import Event, EventStream, StoredEvents
 from chargepoint_driver.events import stream as stream_module
+from chargepoint_driver.events.live_status import StatusFeed
 from chargepoint_driver.events.outbox import Outbox
 from chargepoint_driver.events.sinks.base import SinkError
 from tests.unit.events.conftest import SINKS, check_complete, delivered, fill, state
@@ -222,3 +223,102 @@ def test_events_that_were_deleted_before_a_sink_had_them_are_counted(tmp_path, o
         running.stop()
     assert sinks["one"].got[0]["data"] == {"lost": 10, "after": 0, "through": 10}
     assert [event["data"]["number"] for event in sinks["one"].got[1:]] == [*range(10, 30)]
+
+
+class StatusSink(Sink):
+    """One that takes the latest status too."""
+
+    takes_status = True
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.fails_statuses = False
+        self.statuses: dict[str, dict[str, Any]] = {}
+
+    async def put_status(self, statuses: Sequence[dict[str, Any]]) -> None:
+        if self.fails_statuses:
+            self.fails_statuses = False
+            raise SinkError("no statuses")
+        self.statuses.update({each["charge_point_id"]: each for each in statuses})
+
+    async def forget_status(self, account: str, charge_points: Sequence[str]) -> None:
+        for name in charge_points:
+            self.statuses.pop(name, None)
+
+
+class Chargers:
+    """What a feed asks for."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = list(names)
+        self.touched: list[str] = []
+        self.made = 0
+
+    def feed(self) -> StatusFeed:
+        return StatusFeed(lambda: list(self.names), self._make, self._touched)
+
+    def _make(self, name: str) -> dict[str, Any] | None:
+        self.made += 1
+        return {"charge_point_id": name, "made": self.made} if name in self.names else None
+
+    def _touched(self) -> list[str]:
+        found, self.touched = self.touched, []
+        return found
+
+
+def test_nothing_is_read_and_no_status_made_for_a_sink_that_is_away(
+    tmp_path, outbox, stream, sinks, monkeypatch
+):
+    reads: list[int] = []
+    read = StoredEvents.read
+    monkeypatch.setattr(
+        StoredEvents, "read", lambda self, after, limit: reads.append(1) or read(self, after, limit)
+    )
+    chargers = Chargers("CP1", "CP2")
+    sinks["one"] = sink = StatusSink("one")
+    sink.is_away.set()
+    running = stream(settings(tmp_path, "one"), chargers.feed())
+    fill(outbox, 50)
+    until(lambda: state(running, "one").retries >= 1)
+    made = chargers.made
+    chargers.touched += ["CP1", "CP2"]
+    tries = state(running, "one").retries
+    until(lambda: state(running, "one").retries >= tries + 20)
+    assert (reads, chargers.made) == ([], made)
+    sink.is_away.clear()
+    delivered(running, "one", 50)
+    until(lambda: sink.statuses.keys() == {"CP1", "CP2"})
+
+
+def test_a_charger_that_is_forgotten_while_its_sink_is_away_is_removed(
+    tmp_path, outbox, stream, sinks
+):
+    chargers = Chargers("CP1", "CP2")
+    sinks["one"] = sink = StatusSink("one")
+    running = stream(settings(tmp_path, "one"), chargers.feed())
+    fill(outbox, 10)
+    until(lambda: sink.statuses.keys() == {"CP1", "CP2"})
+    sink.is_away.set()
+    fill(outbox, 10, begin=10)
+    until(lambda: state(running, "one").error)
+    chargers.names.remove("CP1")
+    chargers.touched.append("CP1")
+    sink.is_away.clear()
+    until(lambda: sink.statuses.keys() == {"CP2"})
+
+
+def test_a_sink_has_no_error_when_it_takes_statuses_again(tmp_path, outbox, stream, sinks):
+    """Also where no event comes."""
+    chargers = Chargers("CP1")
+    sinks["one"] = sink = StatusSink("one")
+    running = stream(settings(tmp_path, "one"), chargers.feed())
+    fill(outbox, 10)
+    delivered(running, "one", 10)
+    until(lambda: sink.statuses)
+    sink.fails_statuses = True
+    chargers.touched.append("CP1")
+    until(lambda: state(running, "one").retries)
+    until(lambda: state(running, "one").error is None)
+    before = sink.statuses["CP1"]
+    chargers.touched.append("CP1")
+    until(lambda: sink.statuses["CP1"] != before)

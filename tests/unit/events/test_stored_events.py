@@ -61,6 +61,34 @@ def test_a_damaged_row_is_still_an_envelope(outbox: Outbox, column: str):
     assert (column == "data") == (first["data"] == {"damaged": True})
 
 
+def test_damaged_rows_change_nothing_of_those_around_them(outbox: Outbox):
+    """All rows of a read are one row of SQLite's, whatever the bytes in them."""
+    for number in range(6):
+        outbox.add(
+            "Näme",
+            f"CP/ü{number}",
+            number or None,
+            {"text": 'é\0\u2028"[{,\U0001f50c', "n": number},
+        )
+    outbox.flush()
+    with closing(sqlite3.connect(outbox.path)) as db, db:
+        db.execute("UPDATE events SET data = CAST(x'7b2261223a22ff227d' AS TEXT) WHERE id = 2")
+        db.execute(
+            "UPDATE events SET data = '{}' || char(0) || 'x', charge_point = x'ff00' WHERE id = 3"
+        )
+        db.execute("UPDATE events SET received = 9e999, time = x'00', connector = 1.5 WHERE id = 4")
+        db.execute("UPDATE events SET data = x'00', action = CAST(x'ff' AS TEXT) WHERE id = 5")
+    with closing(StoredEvents(outbox.path, "garage")) as events:
+        found = [each.to_dict() for each in events.read(0, 9)]
+    assert [each["seq"] for each in found] == [1, 2, 3, 4, 5, 6]
+    for number in (0, 3, 5):
+        assert found[number]["data"] == {"text": 'é\0\u2028"[{,\U0001f50c', "n": number}
+        assert (found[number]["station"], found[number]["action"]) == (f"CP/ü{number}", "Näme")
+    assert found[1]["data"] == {"a": "\ufffd"}
+    assert found[2]["data"] == found[4]["data"] == {"damaged": True}
+    assert [each["connector"] for each in found] == [None, 1, 2, None, 4, 5]
+
+
 def test_a_time_is_found_by_bisection(tmp_path: Path):
     clock = [0.0]
     box = Outbox(tmp_path / "events.sqlite", now=lambda: clock[0])
