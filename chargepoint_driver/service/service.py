@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,14 +12,11 @@ from chargepoint_driver.backend import (
     Backend,
     CountingBackend,
     DirectBackend,
-    MessageBackend,
     Request,
-    RequestBackend,
     SessionBackend,
-    Target,
     UsageBackend,
 )
-from chargepoint_driver.cache import DirectCache, Key, Outcome, SharedCache
+from chargepoint_driver.cache import DirectCache, SharedCache
 from chargepoint_driver.cache.file_store import Disk
 from chargepoint_driver.cache.single_flight import within
 from chargepoint_driver.catalogue import CHARGEPOINT, TABLES, Call, Catalogue, Data
@@ -28,7 +25,6 @@ from chargepoint_driver.errors import (
     ChargePointError,
     ConfigurationError,
     InvalidValueError,
-    OutcomeUnknownError,
     PermissionDeniedError,
 )
 from chargepoint_driver.events import SinkState
@@ -38,13 +34,14 @@ from chargepoint_driver.records import (
     SessionQuery,
     SessionRecord,
     StationRecord,
-    Unreadable,
     Value,
 )
-from chargepoint_driver.registry import OF_STATION, Point, Selection
+from chargepoint_driver.registry import Point
 from chargepoint_driver.service.account_stream import AccountStream
 from chargepoint_driver.service.backend_factory import backend_of
-from chargepoint_driver.service.reading import Ages, Reading
+from chargepoint_driver.service.charger_requests import ChargerRequests
+from chargepoint_driver.service.point_reader import Observe, PointReader
+from chargepoint_driver.service.reading import Reading
 from chargepoint_driver.service.session_pages import SessionPages
 from chargepoint_driver.service.shed_control import Alert, CommandStore, ShedController, ShedOptions
 from chargepoint_driver.service.station_alerts import StationAlerts
@@ -60,12 +57,11 @@ call, then for its own, which may have several pages."""
 
 _Answer = TypeVar("_Answer")
 
-Observe = Callable[[Data, StationRecord, float], None]
 # Files are opened when the account is set up.
 _RESTART_KEYS = ("command_file", "cache_file")
 
 
-class Service:
+class Service(ChargerRequests):
     """One account. May be used from several threads or greenlets."""
 
     def __init__(
@@ -100,7 +96,8 @@ class Service:
             backend, self.cache, limit_s=timeout_s + 5.0, clock=clock, now=now, store=commands
         )
         self._session_pages = SessionPages(backend, self.sessions, clock)
-        self._observers = {name: self._observers_of(call) for name, call in catalogue.calls.items()}
+        observers = {name: self._observers_of(call) for name, call in catalogue.calls.items()}
+        self._reader = PointReader(self.cache, self.control, observers)
 
     @classmethod
     def of_account(cls, account: Account, command_file: Path | None = None) -> Service:
@@ -179,105 +176,7 @@ class Service:
 
     def read(self, points: Mapping[str, Point]) -> Reading:
         """The values of points, by the names given, each no older than its currency."""
-        selection = points if isinstance(points, Selection) else Selection(points)
-        groups = selection.groups
-        if selection.limited:
-            self.control.limit_point.ratings.load(selection.limited)
-        outcomes = self.cache.get({key: group.currency_s for key, group in groups.items()})
-        values: dict[str, Value] = {}
-        errors: dict[str, ChargePointError] = {}
-        for key, group in groups.items():
-            record = outcomes[key].record
-            if record is None:
-                self._read_failed(outcomes[key], group.members, values, errors)
-                continue
-            age_s = outcomes[key].age_s or 0.0
-            for data, observe in self._observers[key[0]]:
-                observe(data, record, age_s)
-            ports = {**record.ports, OF_STATION: record.values}
-            for name, port, attribute, point in group.members:
-                # The default case without a call: a poll comes here for each point of an account.
-                if port in ports:
-                    value = ports[port].get(attribute)
-                    if type(value) is not Unreadable:
-                        values[name] = value  # type: ignore[assignment]
-                        continue
-                self._read_one(name, point, record, values, errors)
-        groups_s: dict[str, float] = {}
-        for group_id, members in selection.of_station_groups.items():
-            groups_s |= self._read_group(group_id, members, outcomes, values, errors)
-        return Reading(values, errors, Ages(selection, outcomes, values, groups_s))
-
-    def _read_one(
-        self,
-        name: str,
-        point: Point,
-        record: StationRecord,
-        values: dict[str, Value],
-        errors: dict[str, ChargePointError],
-    ) -> None:
-        """One point out of a record, into values or errors."""
-        try:
-            values[name] = (
-                self.control.value_of(point, record)
-                if point.attribute.own
-                else point.value_of(record)
-            )
-        except ChargePointError as found:
-            errors[name] = found
-
-    def _read_failed(
-        self,
-        outcome: Outcome,
-        members: Iterable[tuple[str, int, str, Point]],
-        values: dict[str, Value],
-        errors: dict[str, ChargePointError],
-    ) -> None:
-        """The points of a station whose call failed: the last good record is still the value of
-        those whose own currency it meets."""
-        for name, _, _, point in members:
-            record = outcome.within(point.currency_s)
-            if point.attribute.own and not self.control.needs_report(point):
-                values[name] = self.control.value_of(point, None)
-            elif record is not None:
-                self._read_one(name, point, record, values, errors)
-            else:
-                errors[name] = outcome.error or ChargePointError("no answer")
-
-    def _read_group(
-        self,
-        group: str,
-        points: Mapping[str, Point],
-        outcomes: Mapping[Key, Outcome],
-        values: dict[str, Value],
-        errors: dict[str, ChargePointError],
-    ) -> dict[str, float]:
-        """The points of a station group, out of its stations. Name to age in seconds of those
-        that the stations report: that of the oldest report. `outcomes` is what was read of
-        stations before: what has just failed is not asked for again."""
-        reported = {name: p for name, p in points.items() if self.control.needs_report(p)}
-        for name in points.keys() - reported.keys():
-            values[name] = self.control.value_of_group(points[name], None)
-        if not reported:
-            return {}
-        currencies_s = sorted({point.currency_s for point in reported.values()})
-        try:
-            found = self.control.outcomes_of_group(group, currencies_s, outcomes)
-        except ChargePointError as error:
-            errors.update(dict.fromkeys(reported, error))
-            return {}
-        ages_s: dict[str, float] = {}
-        for currency_s in currencies_s:
-            names = [name for name, point in reported.items() if point.currency_s == currency_s]
-            try:
-                records, age_s = self.control.records_of_group(found, currency_s)
-            except ChargePointError as error:
-                errors.update(dict.fromkeys(names, error))
-                continue
-            for name in names:
-                values[name] = self.control.value_of_group(reported[name], records)
-                ages_s[name] = age_s
-        return ages_s
+        return self._reader.read(points)
 
     def write(
         self,
@@ -324,64 +223,6 @@ class Service:
         """Take back what this driver did to the point's target; True when a command was sent.
         `writer`: who reverts, for the audit."""
         return self.control.revert(point, writer)
-
-    def command(self, target: Target, name: str, value: object) -> str:
-        """Carry out a command of the CommandRegister; the charger's answer, '' when nothing was
-        to be done. Raises InvalidValueError, WriteRejectedError when the charger refuses."""
-        backend = self._backend
-        if not isinstance(backend, DirectBackend):
-            raise InvalidValueError(f"{target}: {name} is for chargers that connect directly")
-        said: list[str] = []
-        within(
-            lambda: said.append(backend.command(target, name, value)),
-            self._limit_s,
-            f"{name} of {target}",
-            OutcomeUnknownError,
-        )
-        return said[0]
-
-    def call(
-        self, station_id: str, action: str, payload: Mapping[str, Any], timeout_s: float
-    ) -> dict[str, Any]:
-        """Send any request of OCPP. Returns the payload of the answer. Raises PermissionDeniedError
-        unless the account allows it, InvalidValueError before anything is sent, WriteRejectedError
-        for a refusal."""
-        backend = self._requests(station_id, action)
-        return self._requested(
-            station_id,
-            action,
-            lambda: backend.call(station_id, action, payload, timeout_s),
-            timeout_s + 10.0,
-        )
-
-    def operate(self, station_id: str, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Carry out one of `backend.OPERATIONS`. Raises as `call` does."""
-        backend = self._requests(station_id, name)
-        return self._requested(
-            station_id, name, lambda: backend.operate(station_id, name, arguments), self._limit_s
-        )
-
-    def _requests(self, station_id: str, what: str) -> RequestBackend:
-        backend = self._backend
-        if not isinstance(backend, RequestBackend):
-            raise InvalidValueError(f"{station_id}: {what} is for chargers that connect directly")
-        return backend
-
-    def _requested(
-        self, station_id: str, what: str, ask: Callable[[], dict[str, Any]], limit_s: float
-    ) -> dict[str, Any]:
-        found: list[dict[str, Any]] = []
-        within(lambda: found.append(ask()), limit_s, f"{what} of {station_id}", OutcomeUnknownError)
-        return found[0]
-
-    def stored_messages(
-        self, station_id: str, before: int | None, limit: int, action: str | None
-    ) -> tuple[list[dict[str, Any]], int | None]:
-        """Stored messages of a charger (see `MessageBackend`). Raises InvalidValueError where the
-        charger does not connect directly."""
-        if not isinstance(self._backend, MessageBackend):
-            raise InvalidValueError(f"{station_id}: messages are of chargers that connect directly")
-        return self._backend.stored_messages(station_id, before, limit, action)
 
     def follow(self, callback: Callable[[dict[str, Any]], None]) -> Callable[[], None] | None:
         """Call back for each message of a charger (see `DirectBackend.follow`: on the backend's

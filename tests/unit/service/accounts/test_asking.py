@@ -50,8 +50,8 @@ class TestRead:
         [
             (load("1:99999"), "stationID"),
             (load(port=9), "no port 9"),
-            (load(port=0), "no port number"),
-            (load(port="one"), "no port number"),
+            (load(port=0), "not a port number"),
+            (load(port="one"), "not a port number"),
             (load(currency=-1), "Currency"),
             (load(currency="soon"), "Currency"),
             (load(currency=float("nan")), "Currency"),
