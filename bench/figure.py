@@ -16,8 +16,8 @@ REPEATS = 3
 class Figure:
     """A measurement, its figure and its bound: `at most` or `at least`, or none.
 
-    Where it could not be measured here, `value` is None and `skipped` says why. `gain` says what
-    it means to a user; without it that is the line of the part's docstring."""
+    Where it could not be measured here, `value` is None and `skipped` is the reason. `gain`: what
+    it means to a user, by default the line of the part's docstring."""
 
     what: str
     value: float | None

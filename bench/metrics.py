@@ -34,7 +34,7 @@ def figures() -> Iterator[Figure]:
 
 
 def _scrape(chargers: int) -> tuple[float, int]:
-    """(seconds of CPU, bytes of the answer) with so many chargers in memory."""
+    """(seconds of CPU, bytes of the answer) with this number of chargers in memory."""
     with tempfile.TemporaryDirectory() as folder:
         config = OcppConfig(
             listen="127.0.0.1:0",

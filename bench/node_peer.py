@@ -14,7 +14,7 @@ _SCRIPT = Path(__file__).with_suffix(".js")
 
 
 class NoNodeError(Exception):
-    """There is no such peer here. The text says why."""
+    """There is no such peer here. The text has the reason."""
 
 
 def node_peer(folder: Path) -> Child:

@@ -78,7 +78,7 @@ class Site:
         return self._load.stdout.readline()
 
     def send(self, rate: float, seconds: float, *, is_published: bool = True) -> int:
-        """Send so many frames a second; return how many were answered, when all of them are on
+        """Send `rate` frames a second; return how many were answered, when all of them are on
         the bus (`is_published`)."""
         assert self._load.stdin is not None
         counts = self.host.pubsub.counts
@@ -131,8 +131,8 @@ def figures() -> Iterator[Figure]:
 
 
 def _delays_ms(site: Site) -> list[float]:
-    """Return the milliseconds from the time that a frame says until what it changed is published,
-    in order. The frames come one by one."""
+    """Return the milliseconds from the time in a frame until its change is published, in order.
+    The frames come one by one."""
     published_s: dict[str, float] = {}
     delays: list[float] = []
 

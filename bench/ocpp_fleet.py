@@ -1,5 +1,5 @@
-"""A central system with 2,000 twins in another process: how long a command takes, and what
-becomes of them when all of them lose their connection at once.
+"""A central system with 2,000 twins in another process: how long a command takes, and the
+time until all are back after they lost their connection at once.
 
 What a user gains: a command takes effect at once, and no session is lost when a line is cut.
 """

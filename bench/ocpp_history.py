@@ -15,7 +15,7 @@ from bench.figure import Figure
 from chargepoint_driver.backends.ocpp.storage import queries
 from chargepoint_driver.backends.ocpp.storage.store import Store
 
-# Events and transactions; of these so many run.
+# Events, transactions, and transactions that run.
 DAY, YEAR = (14_000, 300), (5_000_000, 100_000)
 ACTIVE = 5_000
 CHARGERS = 5_000

@@ -31,7 +31,7 @@ TRAFFIC_S = 0.4
 
 
 class Charger(threading.Thread):
-    """Begins and ends transactions until it is told to finish."""
+    """Begins and ends transactions until `finish`."""
 
     def __init__(self, name: str, port: int) -> None:
         super().__init__(name=name)

@@ -92,7 +92,7 @@ class _Sender(asyncio.Protocol):
 
 
 class Load:
-    """So many sockets to a server, for as long as they are open."""
+    """A number of sockets to a server, for as long as they are open."""
 
     def __init__(self, port: int, sockets: int, first: int = 0) -> None:
         """`first` is the number of the first one, which is part of its id."""

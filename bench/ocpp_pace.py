@@ -1,7 +1,7 @@
 """Raw sockets that send MeterValues at a fixed pace, in a process of their own.
 
 `python -m bench.ocpp_pace PORT SOCKETS` opens them and prints `ready`. Each line read then,
-`RATE SECONDS`, sends so many frames a second in all, evenly over the sockets, and prints how many
+`RATE SECONDS`, sends RATE frames a second in all, evenly over the sockets, and prints how many
 were answered, when all are. An empty input ends it.
 """
 

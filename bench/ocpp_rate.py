@@ -31,7 +31,7 @@ def figures() -> Iterator[Figure]:
 
     A server of one process is limited by its processor, so what counts is how much of it a message
     takes. By the clock the figure is the same on two cores that do nothing else; where they do,
-    whoever sends for the faster server gets in its way.
+    the sender for the faster server gets in its way.
     """
     reason = ""
     with contextlib.ExitStack() as running:

@@ -17,7 +17,7 @@ from chargepoint_driver.process import descriptors
 
 SIZES = (100, 1_000, 10_000, 20_000)
 SECONDS = 3.0
-# Of each process: what it needs beside sockets.
+# Of each process: what it needs besides sockets.
 RESERVED = descriptors.RESERVED + 100
 
 

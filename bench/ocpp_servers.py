@@ -80,7 +80,7 @@ class Child:
         self.close()
 
     def close(self) -> None:
-        """Let it end by itself; at last, end it."""
+        """Let it end; after the limit, kill it."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.close()
@@ -175,7 +175,7 @@ def library() -> None:
 
 
 def twins(url: str, number: str, interval_s: str) -> None:
-    """So many twins with two connectors, that send meter values so often while they charge."""
+    """Twins with two connectors that send meter values at an interval while they charge."""
     running = Twins(
         url,
         int(number),
@@ -207,5 +207,5 @@ def _serve(ready: Any, commands: dict[str, Callable[..., Any]]) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started us ends us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process ends this one
     {"ours": ours, "library": library, "twins": twins}[sys.argv[1]](*sys.argv[2:])

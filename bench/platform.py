@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-# Files that the interface keeps go where the host says.
+# Files that the interface keeps go to the place that the host names.
 os.environ["VOLTTRON_HOME"] = tempfile.mkdtemp()
 atexit.register(shutil.rmtree, os.environ["VOLTTRON_HOME"], ignore_errors=True)
 

@@ -45,11 +45,11 @@ def figures() -> Iterator[Figure]:
         before = dict(station_pieces._seen["getLoad"])
         station_pieces.forget()
         re.purge()  # patterns too are made when they are needed first
-        return quickly(recorded), before  # a first reading has nothing to let go of
+        return quickly(recorded), before  # a first reading has nothing to free
 
     minutes = {share: list(_minutes(recorded, share)) for share in CHARGING}
     works: dict[str, Callable[[], object]] = {
-        # And let go of: whoever reads a reply pays for both.
+        # And freed: a reader of a reply pays for both.
         "lxml": lambda: etree.fromstring(recorded) is None,
         "first": first,
         "zeep": _zeep_processing(recorded),
@@ -97,7 +97,7 @@ _LOADS = re.compile(rb"(?<=Load>)[^<]+(?=</(?:station|port)Load)")
 
 def _minutes(content: bytes, share: float) -> Iterator[bytes]:
     """The reply of each minute: a share of the ports charges, each at another load every time,
-    and what a station says of itself is their sum."""
+    and a station's own load is their sum."""
     chance = random.Random(5)  # noqa: S311
     begin, *stations = content.split(b"<stationData>")
     charging = [[chance.random() < share for _ in range(2)] for _ in stations]

@@ -63,7 +63,7 @@ def account_of(simulator: Simulator) -> AccountConfig:
 
 @contextmanager
 def site(stations: int, groups: int | None = None) -> Iterator[Site]:
-    """A site of so many stations with two ports each."""
+    """A site of a number of stations with two ports each."""
     with Simulator(
         stations=stations, ports_per_station=2, groups=groups, clock=ManualClock()
     ) as simulator:

@@ -87,7 +87,7 @@ def _of_json(path: Path, text: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _centre(value: Any) -> str:
-    """Return a cost centre; "" for what is none, which is a fault. Numbers are often ids."""
+    """Return a cost centre; "" for an invalid one, which is a fault. Numbers are often ids."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return value.strip() if isinstance(value, str) else ""

@@ -79,7 +79,7 @@ class PricePeriod(_Model):
             raise ValueError("has no price; give per_kwh or per_hour")
         if self.from_ in (self.until, "24:00"):
             raise ValueError(
-                f"from {self.from_} until {self.until} is no time at all; a whole day is "
+                f"from {self.from_} until {self.until} is an empty time; a whole day is "
                 "from 00:00 until 24:00"
             )
         return self

@@ -109,7 +109,7 @@ class Point:
                 return value.text
             raise InvalidReplyError(
                 f"{attribute.name} of {self.target} is {value.text!r}, which is "
-                f"no {attribute.kind.value}"
+                f"not of type {attribute.kind.value}"
             )
         return value if self.kind is attribute.kind else _declared(value, self.kind)
 

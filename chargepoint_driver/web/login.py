@@ -104,7 +104,7 @@ class Login:
         return await handler(request)
 
     def _why_not(self, secret: str | None) -> str:
-        """Return why a secret opens nothing. That a key has expired is told to its owner only."""
+        """Return why a secret opens nothing. Only the owner of a key learns that it has expired."""
         key = None if secret is None else self._keys.find(secret)
         if key is None or not self._keys.is_over(key):
             return "no key, or a wrong one"

@@ -14,7 +14,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m examples.demo",
         description="Simulated charging stations on a real VOLTTRON platform, and a "
-        "demand-response event. Ends by itself.",
+        "demand-response event. Ends automatically.",
     )
     parser.add_argument(
         "--keep", action="store_true", help="keep running after the event, until Ctrl-C"

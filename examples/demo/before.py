@@ -1,4 +1,4 @@
-"""Says what the demo does, and ends it where this Python cannot run it.
+"""Check before the demo: prints what it does, and ends it if this Python cannot run it.
 
 `python -m examples.demo.before [FOLDER_OF_THE_ENVIRONMENT]`, before anything is installed: only
 the standard library, and syntax that old Pythons read.

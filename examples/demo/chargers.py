@@ -24,7 +24,7 @@ VEHICLES_KW = (11.0, 7.4, 3.7, 6.6)
 
 
 class Chargers:
-    """A central system that is to be, and the twins that come to it."""
+    """A planned central system, and the twins that connect to it."""
 
     registry = REGISTRY
     secrets: Mapping[str, str] = {}
@@ -70,7 +70,7 @@ class Chargers:
     def arrive(
         self, processes: Processes, program: Path, env: Mapping[str, str], cwd: Path
     ) -> None:
-        """Start the twins. They connect by themselves, once the central system listens."""
+        """Start the twins. They connect once the central system listens."""
         options = {
             "--stations": 0,
             "--charge-points": CHARGE_POINTS,

@@ -42,14 +42,14 @@ class Garage:
 
     @property
     def secrets(self) -> dict[str, str]:
-        """Environment variables for whoever holds the account."""
+        """Environment variables for the process that holds the account."""
         return {PASSWORD_VARIABLE: self.password}
 
     def arrive(self, *_: object) -> None:
         """Nothing: the stations are there since the simulator runs."""
 
     def begin(self) -> None:
-        """Nothing: vehicles come and go by themselves."""
+        """Nothing: vehicles come and go without help."""
 
     def account(self) -> dict[str, Any]:
         """Return how to reach the web services."""
@@ -93,7 +93,7 @@ def _device(access: Mapping[str, Any], station: str, port: int) -> dict[str, Any
         },
         "registry_config": f"config://{REGISTRY.name}",
         "interval": POLL_S,
-        # The historian stores what comes on /all, and /all is off unless the device says so.
+        # The historian stores what comes on /all, and /all is off unless the device asks for it.
         "publish_depth_first_all": True,
         "all_publish_interval": POLL_S,
     }
@@ -105,7 +105,7 @@ def launch_simulator(
     """Start the simulator without waiting for it; introduce() waits."""
     if not program.exists():
         raise DemoError(
-            f"{program} does not exist: the driver is not installed beside this Python. "
+            f"{program} does not exist: the driver is not installed for this Python. "
             "`make demo` installs it."
         )
     options = {

@@ -7,7 +7,7 @@
          {"topic": "devices/campus/...", "headers": {...}, "message": ...}
 
 The first line out is {"ready": true}. It ends when its input ends. A process of its own because
-importing VOLTTRON patches sockets, threads and signals of whoever imports it.
+importing VOLTTRON patches sockets, threads and signals of its process.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from volttron.types.agent_context import AgentOptions
 from volttron.types.auth import VolttronCredentials
 from volttron.utils import ClientContext
 
-# The identity that the platform itself creates for whoever controls it.
+# The identity that the platform itself creates for its control.
 IDENTITY = "control.connection"
 CONNECT_LIMIT_S = 15
 CALL_LIMIT_S = 20
@@ -81,7 +81,7 @@ def answer(agent: Agent, line: dict[str, Any]) -> None:
             )
             result = call.get(timeout=CALL_LIMIT_S)
     except (Exception, gevent.Timeout) as error:  # noqa: BLE001
-        # Whatever it is, the demo waits for an answer. gevent.Timeout is no Exception.
+        # Whatever it is, the demo waits for an answer. gevent.Timeout is not an Exception.
         say({"id": line["id"], "error": f"{type(error).__name__}: {error}"})
     else:
         say({"id": line["id"], "result": result})

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 START_LIMIT_S = 30.0
 CALL_LIMIT_S = 25.0
-# The path of the platform's socket must fit into 107 characters, whatever TMPDIR says.
+# The path of the platform's socket must fit into 107 characters, whatever TMPDIR is.
 MAX_HOME = 80
 
 # VOLTTRON refuses user id 0 and has no option for it. In a user namespace root is user 1000,
@@ -111,12 +111,12 @@ class Platform:
         """Start the platform without waiting for it."""
         # `--dev` keeps it from running poetry, and asks only that this file exists.
         (self.home / "pyproject.toml").write_text('[tool.poetry]\nname = "demo"\nversion = "0"\n')
-        # Its usual port may belong to a platform of the user's own.
+        # Its default port may belong to a platform of the user's own.
         address = f"tcp://127.0.0.1:{free_port()}"
         program = Path(sys.executable).parent / "volttron"
         if not program.exists():
             raise DemoError(
-                f"{program} does not exist: VOLTTRON is not installed beside this Python. "
+                f"{program} does not exist: VOLTTRON is not installed for this Python. "
                 "`make demo` installs it."
             )
         self._start(

@@ -150,7 +150,7 @@ class Demo:
             )
         except DemoError as error:
             complaints = "\n".join(self._processes.complaints(DRIVER))
-            raise DemoError(f"{error}\nThe platform driver says:\n{complaints}") from None
+            raise DemoError(f"{error}\nThe platform driver reports:\n{complaints}") from None
         self._wait("The historian's first row", self._count_rows, FIRST_ROW_LIMIT_S)
         self._to_first_row_s = self.elapsed_s()
 
@@ -183,7 +183,7 @@ class Demo:
         try:
             self._wait("The return of the load", self._load_is_back, AFTER_LIMIT_S)
         except DemoError:
-            self._processes.check()  # Otherwise the report says what did not happen.
+            self._processes.check()  # Otherwise the report shows what did not happen.
 
     def _load_is_back(self) -> bool:
         """Return True if the shed is over and the load above the limit again, on the bus and in the

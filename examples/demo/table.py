@@ -1,4 +1,4 @@
-"""The ports as a live table; as plain lines where the output is no terminal."""
+"""Live table of the ports; plain lines if the output is not a terminal."""
 
 from __future__ import annotations
 

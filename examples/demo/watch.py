@@ -69,7 +69,7 @@ class Watch:
 
     @property
     def phase(self) -> str:
-        """The newest phase of the event; empty before the agent says anything."""
+        """The newest phase of the event; empty before the agent reports anything."""
         return list(self.phases)[-1] if self.phases else ""
 
     @property
@@ -80,8 +80,7 @@ class Watch:
 
     @property
     def sheds(self) -> list[Shed]:
-        """Return what became of the chosen port, one entry for each change; [] before it is
-        chosen."""
+        """Return the changes of the chosen port, one entry for each; [] before it is chosen."""
         return self.statuses.get(self.device or "", [])
 
     def time_of(self, phase: str) -> datetime | None:

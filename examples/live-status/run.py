@@ -47,7 +47,7 @@ class Chain:
         self._stack = stack
 
     def start(self, name: str, command: list[str]) -> subprocess.Popen[str]:
-        """Start a process; what it says of errors goes into a file."""
+        """Start a process; its errors go into a file."""
         log = self._stack.enter_context((self._folder / f"{name}.log").open("w"))
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         self._stack.callback(_end, process)
@@ -106,7 +106,7 @@ def is_open(port: int) -> bool:
 
 
 def nats_server() -> str | None:
-    """The program, beside this Python or of the system."""
+    """Return the program, of this Python's folder or of the system."""
     places = [str(Path(sys.executable).parent), "/usr/sbin", "/usr/bin", "/usr/local/bin"]
     return shutil.which("nats-server", path=os.pathsep.join(places))
 

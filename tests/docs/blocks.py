@@ -1,10 +1,10 @@
-"""The fenced blocks of a page, and what the comment above each says is done with it.
+"""Fenced blocks of a page, and the action that the comment above each asks for.
 
     <!-- run STORY -->          commands; the blocks of a story are run in order, in one shell
     <!-- output -->             what the commands above print; … stands for anything
     <!-- file NAME -->          written as a file before the story goes on
     <!-- load KIND -->          a config, loaded as the program does it
-    <!-- serve -->             a command that runs on: it says that it is ready, and ends when told
+    <!-- serve -->             a command that runs on: it prints when it is ready; a signal ends it
     <!-- python -->            a program
     <!-- make -->              targets of the Makefile; what they do has tests of its own
     <!-- install -->            pip commands: the requirements are looked at, nothing is fetched

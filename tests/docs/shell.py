@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 MARK = "CHARGEPOINT_DOCS_TEST"
-# A reader is no root, and VOLTTRON refuses it; in a user namespace root is user 1000.
+# VOLTTRON refuses root, and a reader is not root; in a user namespace root is user 1000.
 AS_USER = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
 
 

@@ -1,4 +1,4 @@
-"""Adding a point is what the page says: a row and a recorded reply, in a copy of the project."""
+"""The steps of the page about adding a point work: a row and a recorded reply, in a copy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the guide shows is what the code takes and says."""
+"""The examples of the guide are what the code accepts and answers."""
 
 from __future__ import annotations
 

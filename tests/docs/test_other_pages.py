@@ -1,4 +1,4 @@
-"""Pages without comments above their blocks: each command can be meant, each config is one."""
+"""Pages without comments above their blocks: each command and each config is valid."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def test_the_quick_start(shell: Callable[..., Shell]):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        # Its usual port may belong to a platform of somebody else's.
+        # Its default port may belong to a platform of somebody else's.
         (home / "config").write_text(f"[volttron]\naddress = tcp://127.0.0.1:{port}\n")
 
         def before(block: Block) -> None:

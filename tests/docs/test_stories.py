@@ -17,7 +17,7 @@ from .shell import Shell, ShellFailedError
 from .telling import assert_said, story_of, tell
 
 # Story to the test that tells it.
-TOLD = {
+TESTED = {
     ("adding-a-point.md", "adding"): "test_adding_a_point.py",
     ("adding-a-point.md", "measurand"): "test_adding_a_point.py",
     ("ecosystem.md", "ecosystem"): "test_the_ecosystem",
@@ -60,7 +60,7 @@ def test_every_story_is_told():
         for block in blocks_of(path)
         if "run" in block.labels
     }
-    assert found == set(TOLD)
+    assert found == set(TESTED)
 
 
 def test_the_migration(shell: Open):
@@ -96,7 +96,7 @@ def test_the_central_system_with_tls_and_its_backup(shell: Open):
     assert here.children() == []
 
 
-@pytest.mark.parametrize(("page", "story"), [key for key in TOLD if "short" in TOLD[key]])
+@pytest.mark.parametrize(("page", "story"), [key for key in TESTED if "short" in TESTED[key]])
 def test_short_stories(page: str, story: str, shell: Open):
     tell(shell(), story_of(page_of(page), story))
 

@@ -25,7 +25,7 @@ LIMIT_S = 900
 
 
 def installed() -> list[str]:
-    """`name==version` of each package beside this one."""
+    """Return `name==version` of each package but this one."""
     found = {canonicalize_name(each.name): each.version for each in metadata.distributions()}
     return sorted(f"{name}=={version}" for name, version in found.items() if name != OURS)
 
@@ -36,8 +36,8 @@ def lowest() -> list[str]:
 
 
 def asked(pins: Iterable[str], pip_audit: str) -> tuple[list[str], list[str]]:
-    """What pip-audit says: (vulnerable, not to be asked about). Raises RuntimeError when it
-    says nothing at all."""
+    """Return pip-audit's answer: (vulnerable, unknown to the index). Raises RuntimeError when it
+    prints nothing at all."""
     with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
         file.write("\n".join(pins))
         file.flush()
@@ -75,7 +75,7 @@ def main(which: str, pip_audit: str) -> int:
     print(f"{which}: the index, today: {len(vulnerable)} advisories for {known} packages")
     print(*(f"  {line}" for line in vulnerable), sep="\n", end="\n" if vulnerable else "")
     if unknown:
-        print(f"{which}: the index says nothing of {len(unknown)}: {', '.join(unknown)}")
+        print(f"{which}: the index does not know {len(unknown)}: {', '.join(unknown)}")
     return 1 if vulnerable else 2 if unknown else 0
 
 

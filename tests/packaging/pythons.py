@@ -28,12 +28,12 @@ def version(python: str) -> str | None:
     if shutil.which(python) is None:
         return None
     try:
-        told = subprocess.run(
+        reported = subprocess.run(
             [python, "-c", _TELL], capture_output=True, text=True, timeout=START_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return told.stdout.strip() if told.returncode == 0 else None
+    return reported.stdout.strip() if reported.returncode == 0 else None
 
 
 def install(python: str, folder: Path) -> str:
@@ -47,7 +47,7 @@ def install(python: str, folder: Path) -> str:
 
 
 def _pip(folder: Path, what: str) -> str:
-    """Install. Returns what pip says is wrong, "" for nothing."""
+    """Install. Return pip's error, "" for none."""
     # volttron-core names one release of gevent; under a Python that is newer, it does not compile.
     options = ["--quiet", "--disable-pip-version-check", "--only-binary", "gevent"]
     done = subprocess.run(

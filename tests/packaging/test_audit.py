@@ -42,7 +42,7 @@ def test_what_could_not_be_asked_about_is_named(
 ) -> None:
     answer = of({"name": "rich", "skip_reason": "not found"})
     assert audit.main("lowest", pip_audit(tmp_path, answer)) == 2
-    assert "says nothing of 1: rich" in capsys.readouterr().out
+    assert "does not know 1: rich" in capsys.readouterr().out
     assert audit.main("lowest", pip_audit(tmp_path, "no JSON")) == 2
     assert "lowest: not asked: pip-audit failed" in capsys.readouterr().out
 

@@ -160,7 +160,7 @@ def wheel(tmp_path_factory) -> set[str]:
         shutil.copy(ROOT / name, tree)
     for name in ("chargepoint_driver", "volttron"):
         shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
-    # A package beside it must not get in.
+    # Another package must not get in.
     (tree / "tests").mkdir()
     (tree / "tests" / "__init__.py").touch()
     done = subprocess.run(

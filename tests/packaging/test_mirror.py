@@ -13,7 +13,7 @@ BEHAVIOUR = {
     "backends/soap/test_recorded.py",  # each row of the catalogue in a recorded reply
     "catalogue/test_snapshot.py",  # the whole table as a text
     "events/test_central_system.py",  # from a charger's message to a sink
-    "events/test_page.py",  # what the page says of events
+    "events/test_page.py",  # the page about events
     "events/test_under_gevent.py",  # sinks in a process with greenlets
     "cli/test_docs.py",  # every command that the documents show
 }

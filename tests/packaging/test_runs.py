@@ -38,7 +38,7 @@ def test_the_output_of_each_and_one_failure_fail_all(capfd: pytest.CaptureFixtur
     ("codes", "expected"), [((0, 0), 0), ((5, 0), 0), ((0, 5), 0), ((5, 5), 5), ((2, 0), 1)]
 )
 def test_the_exit_code(codes: tuple[int, ...], expected: int) -> None:
-    """A keyword that matches in one process only is no failure of the other."""
+    """A keyword that matches in one process only is not a failure of the other."""
     found = {str(number): python(f"raise SystemExit({code})") for number, code in enumerate(codes)}
     assert runs.run(found) == expected
 

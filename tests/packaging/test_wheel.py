@@ -75,7 +75,7 @@ def test_twine_finds_nothing_wrong(wheel: Path, tmp_path: Path) -> None:
 
 
 def test_no_requirement_has_an_upper_bound() -> None:
-    """An installation beside a platform then never asks for an older version than is there."""
+    """An installation next to a platform then never asks for an older version than is there."""
     for name, lines in sections().items():
         for line in lines:
             bound = re.sub(r";.*", "", line)

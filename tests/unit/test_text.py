@@ -1,4 +1,4 @@
-"""Text from outside in logs, terminals and CSV: nothing in it acts, whoever writes it."""
+"""Text from outside in logs, terminals and CSV: nothing in it acts, whatever its source."""
 
 from __future__ import annotations
 

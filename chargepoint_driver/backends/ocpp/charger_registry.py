@@ -33,7 +33,7 @@ class ChargerRegistry:
         return found
 
     def add(self, station_id: str) -> Charger:
-        """Add a charger, with what its config says of it."""
+        """Add a charger, with its entry in the config."""
         config = self._config.of(station_id)
         voltage, phases, is_dc, rated_kw, quirks = (
             (None, None, False, None, None)

@@ -108,7 +108,7 @@ def _server(make: Any, accounts: dict[str, Any], settings: Any, path: Path) -> A
 
 
 def _has_keys(accounts: dict[str, Any]) -> bool:
-    """Return True if the accounts file says who may log in."""
+    """Return True if the accounts file lists who may log in."""
     section = accounts.get("web")
     names = ("keys", "keys_file", "proxy_login")
     return isinstance(section, dict) and any(section.get(name) for name in names)

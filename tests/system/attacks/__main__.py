@@ -2,7 +2,7 @@
 
 Each row prints what the flood did to another charger's Heartbeat, to memory, descriptors and the
 log, and whether a shed held. It ends after about three minutes. Exit code 1 when a row is not as
-promised. ROWS names rows, SIGNALS=200 ends so many processes by SIGTERM afterwards.
+promised. ROWS names rows, SIGNALS=200 ends 200 processes by SIGTERM afterwards.
 """
 
 from __future__ import annotations
@@ -251,7 +251,7 @@ def show(rows: list[Row], console: Console) -> None:
 
 
 def end_processes(folder: Path, number: int, console: Console) -> bool:
-    """End so many processes by SIGTERM, one signal and three at once in turn, some at a time."""
+    """End processes by SIGTERM, one signal and three at once in turn, some at a time."""
 
     def one(each: int) -> bool:
         name = ("csms", "web", "sim")[each % 3]

@@ -37,7 +37,7 @@ def address_of(url: str) -> tuple[str, int]:
 
 
 def half_sent(url: str, content: bytes, end_s: float) -> None:
-    """Keep so many connections that have sent the begin of a request; open each again that
+    """Keep a number of connections that have sent the begin of a request; open each again that
     was ended."""
     kept: list[socket.socket] = []
     with contextlib.ExitStack() as opened:
@@ -169,7 +169,7 @@ ATTACKS = {
         lambda to, end_s: flood(to["ocpp"], HEARTBEAT * 1_000, end_s),
     ),
     "broken-messages": Attack(
-        "OCPP: a charger that sends what is no message",
+        "OCPP: a charger that sends invalid messages",
         lambda to, end_s: flood(to["ocpp"], BROKEN * 1_000, end_s),
     ),
 }

@@ -84,7 +84,7 @@ class Served:
         return sum(1 for _ in Path(f"/proc/{self.process.pid}/fd").iterdir())
 
     def end(self, signals: int = 1) -> None:
-        """SIGTERM so many times at once, then wait. Kills it where it does not end."""
+        """Send SIGTERM several times at once, then wait. Kills it where it does not end."""
         for _ in range(signals):
             self.process.send_signal(signal.SIGTERM)
         try:

@@ -121,7 +121,7 @@ def test_wrong_tokens_are_delayed_logged_and_counted(
     assert len(lines) == 1
     assert "127.0.0.1" in lines[0]
     assert "wrong'" not in caplog.text
-    # Right ones do not wait, and a browser without any is no failed login.
+    # Right ones do not wait, and a browser without any does not count as a failed login.
     assert with_token(door).startswith(b"HTTP/1.1 200")
     ask(door, "Host: x\r\n")
     assert len(waited) == 6
@@ -190,13 +190,13 @@ def test_too_many_logins_are_told_so(page: Any) -> None:
 def test_health_counts_what_was_refused(page: Any, csms: Any) -> None:
     ask((address_of(page.url), "/api/v1/health"), "Host: x\r\nX-API-Key: wrong\r\n")
     answer = with_token((address_of(page.url), "/api/v1/health"))
-    told = json.loads(answer.partition(b"\r\n\r\n")[2])
-    assert told["refused"] == {"wrong_tokens": 1}
-    assert told["accounts"][0]["counters"] == {}
+    reported = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert reported["refused"] == {"wrong_tokens": 1}
+    assert reported["accounts"][0]["counters"] == {}
 
     address = address_of(csms.ocpp_url)
     exchange(address, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     answer = with_token((address_of(csms.control_url), "/health"))
-    told = json.loads(answer.partition(b"\r\n\r\n")[2])
-    assert told["counters"]
-    assert told["connected"] == 0
+    reported = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert reported["counters"]
+    assert reported["connected"] == 0

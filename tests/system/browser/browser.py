@@ -92,7 +92,7 @@ class Page:
         return found
 
     def fact(self, name: str, cpid: str = STATION, number: int = 1) -> str:
-        """What a tile says of something."""
+        """Return what a tile shows of something."""
         words = self.tile(cpid, number).text.splitlines()
         return words[words.index(name) + 1]
 

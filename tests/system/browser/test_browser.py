@@ -243,7 +243,7 @@ def test_the_service_is_down(page, site):
     site.pass_(300)
     eventually(lambda: "Not current" not in page.tile().text)
     eventually(lambda: page.text("#notices") == "")
-    # The browser says of the failed command that it failed, and nothing else.
+    # The browser reports the failed command, and nothing else.
     assert all("api/v1/shed" in each for each in page.complaints())
 
 
@@ -376,11 +376,11 @@ def test_it_can_be_used_by_everybody(page, site, scheme, where):
     found = page.driver.execute_async_script(
         "const end = arguments[arguments.length - 1]; axe.run().then(end);"
     )
-    told = [
+    reported = [
         (each["id"], [node["html"][:120] for node in each["nodes"][:3]])
         for each in found["violations"]
     ]
-    assert told == []
+    assert reported == []
     assert len(found["passes"]) > 20
     background = page.js("return getComputedStyle(document.documentElement).backgroundColor")
     assert (background == "rgb(16, 22, 28)") is (scheme == "dark")

@@ -214,7 +214,7 @@ def test_the_chart_is_saved_as_csv_with_what_is_seen(open_page, make_site, tmp_p
     assert page.one(".plot canvas").is_displayed()
     button = page.one("figure [data-chart=csv]")
     rows = page.saved("load.csv", tmp_path, button.click)
-    # What says the same for minutes is one sample.
+    # Equal samples for minutes are one sample.
     samples = site.get("/series")["samples"]
     assert float(rows[1][2]) == samples[0][2]
     assert datetime.fromisoformat(rows[1][0]).timestamp() == pytest.approx(samples[0][0], abs=1)

@@ -62,7 +62,7 @@ class Cell(NamedTuple):
         return " / ".join(self.key)
 
     def run(self, rig: Rig) -> None:
-        """Raises AssertionError when the driver does not do as the table says."""
+        """Raises AssertionError when the driver does not do what the table asks for."""
         down_polls = 2 if self.fault.slow or self.fault.large else OUTAGE_S // POLL_S
         timeout_s = HASTY_S if self.fault.slow else PATIENT_S
         door = rig.open(self.door, timeout_s)
@@ -134,7 +134,7 @@ def _judge(
     errors: dict[str, ChargePointError],
     asked: dict[str, Point] = POINTS,
 ) -> None:
-    """Each point is what the table says: an error of that code, or the value of good times."""
+    """Each point is as the table asks: an error of that code, or the value of good times."""
     fault, code = cell.fault, expected(cell.fault, cell.call)
     assert values.keys() | errors.keys() == asked.keys(), "points that are neither"
     assert not values.keys() & errors.keys(), "points that are both"
@@ -163,7 +163,7 @@ def _is_hit(fault: Fault, call: str, point: Point) -> bool:
     if point.attribute.call != call or fault.reach is Reach.CALL:
         return point.attribute.call == call
     if point.group is not None or point.attribute.name == "siteLoad":
-        return point.station_id in ("", FIRST)  # a sum without one of its ports is none
+        return point.station_id in ("", FIRST)  # there is no sum without one of its ports
     of_port = fault.reach is Reach.PORTS or point.port == PORTS[-1]
     return point.station_id == FIRST and point.port is not None and of_port
 
@@ -220,13 +220,13 @@ def _writing(cell: Cell, rig: Rig, door: Door, timeout_s: float) -> None:
     arrived = 0 if fault.name == "connection refused" else 1
     assert rig.sim.calls.count(name) == arrived, "not sent once"
 
-    # Nothing is sent again by itself, and reading goes on.
+    # Nothing is sent again unasked, and reading goes on.
     rig.pass_(INTERVAL_S)
     values, errors = door.read(POINTS)
     if fault.reach is not Reach.ACCOUNT:
         assert not errors, f"errors of reads: {_codes(errors)}"
         _as_in_the_world(rig, values)
-    assert rig.sim.calls.count(name) == arrived, "sent again by itself"
+    assert rig.sim.calls.count(name) == arrived, "sent again unasked"
 
     rig.end(fault)
     if fault.back_s is None:

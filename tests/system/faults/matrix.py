@@ -29,7 +29,7 @@ def short() -> list[Cell]:
 
 
 def run(cells: Iterable[Cell], say: Callable[[str], None]) -> dict[tuple[str, str, str], str]:
-    """Cell to what was found wrong with it, '' for nothing. `say` is told of each finding."""
+    """Return cell to what was found wrong with it, '' for nothing. `say` gets each finding."""
     found: dict[tuple[str, str, str], str] = {}
     rig = Rig()
     try:

@@ -52,7 +52,7 @@ class Reach(str, Enum):
 
 @dataclass(frozen=True)
 class Fault:
-    """One row. `kind` None is no fault of a reply: see `rig.Rig.begin`. `back_s` is the time
+    """One row. `kind` None is not a fault of a reply: see `rig.Rig.begin`. `back_s` is the time
     after the end of the fault by which everything is read again, None where the driver waits
     for a changed configuration and is given one; `by_file`: what ends it is another password in
     the account's file. `unreported` names attributes of the call

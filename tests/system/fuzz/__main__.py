@@ -1,4 +1,4 @@
-"""`make fuzz-xml`: one target under a coverage-guided fuzzer, for so many seconds.
+"""`make fuzz-xml`: one target under a coverage-guided fuzzer, for a number of seconds.
 
     python -m tests.system.fuzz replies 600
 

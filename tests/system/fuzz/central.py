@@ -67,7 +67,7 @@ class _Wire:
 
 
 def frames(data: bytes) -> None:
-    """The first byte says of which version the rest is; a message to a line."""
+    """The first byte gives the version of the rest; a message to a line."""
     if data:
         door = _Door.open()
         version, texts = VERSIONS[data[0] % len(VERSIONS)], data[1:].split(b"\n")[:MAX_FRAMES]
@@ -135,12 +135,12 @@ class _Door:
 def _is_answer(version: str, text: bytes, answer: list[Any]) -> None:
     if answer[0] == 4:
         if len(answer) != 5 or not answer[2] or len(answer[3]) > 255:
-            raise AssertionError(f"{answer} is no CALLERROR")
+            raise AssertionError(f"{answer} is not a CALLERROR")
         return
     action = json.loads(text)[2]
     wrong = schemas.faults(version, action, answer[2], answer=True)
     if answer[0] != 3 or wrong:
-        raise AssertionError(f"{answer} is no answer to {action}: {wrong}")
+        raise AssertionError(f"{answer} is not an answer to {action}: {wrong}")
 
 
 def _known(system: Csms) -> dict[int, int]:

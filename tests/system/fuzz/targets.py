@@ -1,6 +1,6 @@
 """What the fuzzer calls with its bytes. A target returns, or has found something.
 
-Each has an oracle beside "it does not fall over": the quick way of reading a reply is held
+Each has an oracle besides "it does not fall over": the quick way of reading a reply is held
 against the plain one, a registry against its own promise, an answer of the simulator against
 XML, an answer of the central system against OCPP's schemas.
 """
@@ -35,7 +35,7 @@ _CALLS = list(CHARGEPOINT.calls.values())
 
 
 def replies(data: bytes) -> None:
-    """The first byte says of which call the rest is a reply."""
+    """The first byte gives the call that the rest is a reply to."""
     if not data:
         return
     call, content = _CALLS[data[0] % len(_CALLS)], data[1:]
@@ -53,7 +53,7 @@ def replies(data: bytes) -> None:
 
 
 def _outcome(read: Callable[..., parser.Page], content: bytes, call: Call, **rows: Any) -> Any:
-    """The page of a reply, or what the error says."""
+    """Return the page of a reply, or the text of the error."""
     try:
         page = read(content, Caller(call.name, "u", "region na"), call, **rows)
     except ChargePointError as error:
@@ -91,7 +91,7 @@ class _World:
 
 
 def requests(data: bytes) -> None:
-    """A request to the simulator, from whoever reaches its port."""
+    """A request to the simulator, from anyone who reaches its port."""
     answer = _World.answer(data)
     if answer.http_status not in (200, 500):
         raise AssertionError(f"HTTP {answer.http_status}")
@@ -130,7 +130,7 @@ _QUERIES = {
 
 
 def _frames() -> list[bytes]:
-    """Each message by itself, and all of a version one after the other."""
+    """Send each message alone, and all of a version one after the other."""
     requests = json.loads((DATA / "ocpp-requests.json").read_text(encoding="utf-8"))
     found = []
     for number, version in enumerate(VERSIONS):

@@ -1,4 +1,4 @@
-"""One kill after the other, each in the middle of a write or beside one, and what is so then."""
+"""One kill after the other, each in the middle of a write or apart from one, and the state then."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def judge(site: Site, where: str, outcome: Outcome) -> None:
         true = actual[topic]
         status, kw = said["shedStatus"], said["commandedLoad"]
         is_shed = bool(true["shedState"])
-        words = f"{where}: {topic} says {said}; truth {true}"
+        words = f"{where}: {topic} reports {said}; truth {true}"
         is_reported = bool(said["shedState"]) == is_shed and (
             not is_shed or said["allowedLoad"] == true["allowed_kw"]
         )

@@ -40,7 +40,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Finished:
-    """A demo that has ended by itself."""
+    """A demo that has ended."""
 
     code: int
     text: str
@@ -50,7 +50,7 @@ class Finished:
 
     @property
     def report(self) -> dict[str, Any]:
-        """What report.json says."""
+        """Return the content of report.json."""
         found: dict[str, Any] = json.loads((self.output / "report.json").read_text())
         return found
 
@@ -85,7 +85,7 @@ def running_demo(
 
 
 def finished_demo(output: Path, *words: str) -> Finished:
-    """The demo with these options, when it has ended by itself."""
+    """Return the demo with these options, when it has ended."""
     mark = Mark()
     # The platform's home must be short, which a folder of pytest's is not.
     with tempfile.TemporaryDirectory() as homes:

@@ -12,7 +12,7 @@ from chargepoint_driver.adapters.platform import station_alert_of
 
 
 class Raiser(Agent):  # type: ignore[misc]  # the host has no types
-    """Again and again: nobody says when the emailer has subscribed."""
+    """Publish again and again: nothing shows when the emailer has subscribed."""
 
     def __init__(self, config_path: str = "", **kwargs: Any) -> None:
         super().__init__(**kwargs)

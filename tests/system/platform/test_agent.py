@@ -60,7 +60,7 @@ def test_a_killed_agent_that_comes_back_is_used_again(
     monkeypatch.setenv(mark.name, mark.value)
     with temporary_home() as home, Processes(tmp_path) as processes:
         site = Site(home, processes)
-        # The driver starts first: an agent that is not there yet is no fault of the set-up.
+        # The driver starts first: an agent that is not there yet is not a fault of the set-up.
         site.start_driver()
         site.wait_for("The first errors", lambda: site.driver_says(GONE))
         site.start_agent()

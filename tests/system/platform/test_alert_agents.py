@@ -109,7 +109,7 @@ def start(
 
 
 def published(platform: Platform, words: str) -> Callable[[], bool]:
-    """Whether an alert that says so has come."""
+    """Return whether an alert with that text has come."""
     seen: list[str] = []
 
     def probe() -> bool:
@@ -120,7 +120,7 @@ def published(platform: Platform, words: str) -> Callable[[], bool]:
 
 
 def publishing(platform: Platform, topic: str, message: Any, probe: Callable[[], bool]) -> Any:
-    """A probe that publishes first: nobody says when an agent has subscribed."""
+    """A probe that publishes first: nothing shows when an agent has subscribed."""
 
     def both() -> bool:
         platform.link.publish(topic, message)

@@ -176,7 +176,7 @@ def test_who_may_write_over_restarts_and_kills(
         site.start_driver()
         site.wait_for("The first poll", site.every_port_is_published())
 
-        # At first everybody may, and the agent says so.
+        # At first everybody may, and the agent reports it.
         health = site.platform.link.call(CACHE, "health")
         assert health["writing"] == "open"
         assert f"{CACHE}.write" in health["open"]
@@ -190,7 +190,7 @@ def test_who_may_write_over_restarts_and_kills(
             processes.logs / f"{CACHE}.log"
         ).read_text(errors="replace")
 
-        # A driver without the capability says what it lacks.
+        # A driver without the capability reports what it lacks.
         protect: dict[str, Any] = {"identity": CACHE, "protected_rpcs": ["write"]}
         site.platform.link.call("platform.auth", "create_or_merge_agent_authz", **protect)
         words = refused(site.platform.link, DRIVER, "set_point", site.device, "allowedLoad", 1.5)

@@ -219,7 +219,7 @@ def test_the_site_cap_throttles_fails_safe_and_gives_back(site: Site) -> None:
     metered(20.0, allowed_kw=None, done=True)
     assert set(site.garage.ceilings_kw(*site.grouped)) == {None}
 
-    site.wait_until_heard(CAP, allowed_kw=10.0, done=True)  # The meter says nothing more.
+    site.wait_until_heard(CAP, allowed_kw=10.0, done=True)  # The meter reports nothing more.
     assert 9.5 < sum(site.garage.ceilings_kw(*site.grouped)) <= 10.0
 
     metered(20.0, allowed_kw=None, done=True)

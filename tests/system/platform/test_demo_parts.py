@@ -143,7 +143,7 @@ def test_a_charger_is_judged_by_what_it_measured_after_it_took_the_limit() -> No
         poll(10, 11.0, shedStatus="pending", meterTime=at(8)),  # begun before, published late
         poll(14, 11.0, shedStatus="in force", meterTime=at(8)),  # not measured again yet
         poll(15, 11.0, shedStatus="in force", meterTime=at(9)),  # measured before, sent late
-        poll(15.5, 11.0),  # a push says no time
+        poll(15.5, 11.0),  # a push has no time
         poll(16, 5.5, shedStatus="in force", meterTime=at(12)),
         poll(17.5, 11.0, shedStatus="in force", meterTime=at(17)),  # the hold is over
     )

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(
 
 
 class Site:
-    """A platform beside a simulator, and the command that puts the one into the other."""
+    """A platform next to a simulator, and the command that puts the one into the other."""
 
     def __init__(self, home: Path, processes: Processes) -> None:
         self.processes = processes
@@ -51,14 +51,14 @@ class Site:
 
     @contextmanager
     def link(self) -> Iterator[Link]:
-        """A connection of the test's own. Whoever controls a platform can connect once only,
+        """A connection of the test's own. The control of a platform can connect once only,
         so that it is closed again before the command is run."""
         self.platform.connect()
         yield self.platform.link
         self.processes.stop("link")
 
     def deploy(self, *options: str) -> tuple[int, dict[str, Any], str]:
-        """(exit code, answer, what was said beside it)."""
+        """Return (exit code, answer, standard error)."""
         command = [PROGRAM, "discover", "--deploy", "--json", "--topic", TOPIC, *options]
         command += ["--interval", "2", "--password-env", garage.PASSWORD_VARIABLE]
         done = subprocess.run(

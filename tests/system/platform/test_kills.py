@@ -29,8 +29,8 @@ def test_kills_around_sheds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, age
     assert mark.alive() == []
 
 
-class Told:
-    """A site that says and is what a test wants."""
+class Scripted:
+    """A site that reports and is what a test wants."""
 
     def __init__(self, status: str, commanded: float | None, actual: float | None) -> None:
         state = {"shedState": int(actual is not None), "allowed_kw": actual}
@@ -62,6 +62,6 @@ def test_the_judge_sees_what_is_wrong(
     status: str, commanded: float | None, actual: float | None, wrong: str | None
 ) -> None:
     outcome = Outcome(kills=1)
-    judge(Told(status, commanded, actual), "here", outcome)  # type: ignore[arg-type]
+    judge(Scripted(status, commanded, actual), "here", outcome)  # type: ignore[arg-type]
     assert outcome.is_good == (wrong is None)
     assert wrong is None or len(getattr(outcome, wrong)) == 1

@@ -25,7 +25,7 @@ from examples.demo.run import DRIVER, HISTORIAN
 SAMPLE = ROOT / "chargepoint_driver" / "examples" / "historians" / "sqlite.config"
 DEVICE = "campus/garage/station1"
 TYPES = {Kind.DATETIME: "string"}
-"""What is published as something else than its kind says."""
+"""Return what is published as another type than its kind."""
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("platform_driver") is None,
@@ -67,7 +67,7 @@ def stored(database: Path) -> dict[str, Any]:
     return {topic.removeprefix(f"{DEVICE}/"): json.loads(metadata) for topic, metadata in rows}
 
 
-def told(logs: Path) -> dict[str, dict[str, Any]]:
+def reported(logs: Path) -> dict[str, dict[str, Any]]:
     """Metadata by point, of the first `/multi` and `/all` that have every point, and of what is
     stored by a historian with the config of the examples."""
     wanted = {name_of(row) for row in CHARGEPOINT}
@@ -108,7 +108,7 @@ def told(logs: Path) -> dict[str, dict[str, Any]]:
 
 
 def test_every_value_comes_with_unit_type_and_time_zone(tmp_path: Path):
-    for where, metadata in told(tmp_path).items():
+    for where, metadata in reported(tmp_path).items():
         for row in CHARGEPOINT:
             assert metadata[name_of(row)] == {
                 "units": row.unit,

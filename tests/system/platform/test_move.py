@@ -1,4 +1,4 @@
-"""Devices that are stored again with `cache_agent`, on a real platform: the driver says that it
+"""Devices that are stored again with `cache_agent`, on a real platform: the driver reports that it
 must be restarted, and the caching agent keeps up what is in force."""
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def test_a_shed_moves_with_its_device(tmp_path: Path, monkeypatch: pytest.Monkey
     with running(tmp_path, agent=False, ports=2) as site:
         logs = {name: tmp_path / f"{name}.log" for name in (CACHE, DRIVER)}
 
-        def says(name: str, words: str) -> bool:
+        def answer(name: str, words: str) -> bool:
             return words in logs[name].read_text(errors="replace")
 
         (topic, other) = site.ports
@@ -33,14 +33,14 @@ def test_a_shed_moves_with_its_device(tmp_path: Path, monkeypatch: pytest.Monkey
         site.start(CACHE)  # it has the account too, and takes nothing from the driver
         site.store({"cache_agent": CACHE, "account": "garage"})
         warning = f"devices/{topic}, devices/{other}: reached in another way now"
-        site.wait_for("The warning", lambda: says(DRIVER, warning))
-        assert not says(CACHE, "took over")
+        site.wait_for("The warning", lambda: answer(DRIVER, warning))
+        assert not answer(CACHE, "took over")
         assert site.answers()[topic]["shedStatus"] == "in force"
 
         site.stop(DRIVER)
         site.start(DRIVER)
         site.answers()
-        site.wait_for("The move", lambda: says(CACHE, "took over 1 limits that platform.driver"))
+        site.wait_for("The move", lambda: answer(CACHE, "took over 1 limits that platform.driver"))
         found = site.answers()[topic]
         assert (found["shedStatus"], found["commandedLoad"]) == ("adopted", 2.0)
         assert site.actual()[topic]["allowed_kw"] == 2.0

@@ -116,7 +116,7 @@ def test_prices_plans_circuits_and_the_death_of_the_scheduler(
         site = Site(home, processes)
         site.start_scheduler()
 
-        # A plan is in the charger, and no limit is written beside it.
+        # A plan is in the charger, and no limit is written with it.
         site.wait_for("The plan", lambda: site.actual(2)["limit_kw"] <= 6.0)
         plan = json.loads(site.get(PLANNED, "chargingPlan"))
         assert plan["periods"][0]["kw"] == 6.0

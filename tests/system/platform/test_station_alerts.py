@@ -63,7 +63,7 @@ def test_a_charger_that_stays_away(
                 elif "Status" in message["message"][0]:
                     statuses.append(message["message"][0]["Status"])
 
-        def says(status: str) -> bool:
+        def answer(status: str) -> bool:
             look()
             return status in statuses
 
@@ -74,7 +74,7 @@ def test_a_charger_that_stays_away(
             look()
             return bool(ours()) and statuses.count("UNREACHABLE") >= polls
 
-        processes.wait_for("the charger", lambda: says("AVAILABLE"), 40.0)
+        processes.wait_for("the charger", lambda: answer("AVAILABLE"), 40.0)
         alerts.clear()
         statuses.clear()
         processes.stop("simulator")

@@ -27,7 +27,7 @@ from .twins import TwinFleet
 DRIVER, HISTORIAN, AGENT = "platform.driver", "platform.historian", "platform.chargepoint"
 SAMPLED = {DRIVER: "tests.system.soak.driver", AGENT: "tests.system.soak.agent"}
 START_LIMIT_S = 300.0
-# What the driver's log says of values that are lost, and of a bus that is slow.
+# Lines of the driver's log about lost values, and about a slow bus.
 LOST = {
     "points not read": "Failed to poll",
     "skipped as stale": "Data is stale",
@@ -136,7 +136,7 @@ def _utc() -> str:
 
 
 if __name__ == "__main__":
-    # Whoever ends it early ends the platform too.
+    # An early end ends the platform too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(
         main(

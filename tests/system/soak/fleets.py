@@ -24,7 +24,7 @@ _ROWS = [
 
 
 def registry(ports: int) -> str:
-    """The same points for each port, whoever the station speaks with."""
+    """The same points for each port, whatever the station connects to."""
     columns = "Volttron Point Name,Attribute Name,Register Name,Port #,Type,Writable,"
     return "\n".join(
         [

@@ -11,7 +11,7 @@ from typing import Any
 
 
 def sessions(database: Path) -> dict[tuple[str, int], dict[str, float]]:
-    """(device topic, port) -> session -> the energy stored last beside it."""
+    """(device topic, port) -> session -> the energy stored last with it."""
     query = (
         "SELECT topic_name, ts, value_string FROM data JOIN topics USING (topic_id) "
         "WHERE topic_name LIKE '%/session_' OR topic_name LIKE '%/energy_' ORDER BY ts"
@@ -40,7 +40,7 @@ def publishes(database: Path, from_utc: str, to_utc: str) -> Mapping[str, int]:
 
 
 def has_devices(database: Path, number: int) -> bool:
-    """Whether so many devices were stored at least once."""
+    """Return whether this number of devices was stored at least once."""
     query = "SELECT count(DISTINCT topic_id) FROM data JOIN topics USING (topic_id) "
     query += "WHERE topic_name LIKE '%/status1'"
     if not database.exists():

@@ -1,4 +1,4 @@
-"""What a run comes to: each promise that is not kept fails it."""
+"""Verdict of a run: each promise that is not kept fails it."""
 
 from __future__ import annotations
 

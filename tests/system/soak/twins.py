@@ -26,8 +26,8 @@ SETTINGS = (
 
 
 class TwinFleet:
-    """Twins of one connector each. The central system that they come to is another's: `account`
-    says what it has to be."""
+    """Twins of one connector each. The central system that they connect to is another's: `account`
+    is its config."""
 
     name = "twins"
     registry = ("twins.csv", registry(1))
@@ -54,7 +54,7 @@ class TwinFleet:
         )
 
     def account(self) -> dict[str, Any]:
-        """The central system, as the caching agent is told of it."""
+        """Return the central system's entry in the caching agent's config."""
         return {
             "backend": "ocpp",
             "listen": f"127.0.0.1:{self._port}",
@@ -96,7 +96,7 @@ class TwinFleet:
         return sum(self._twins.stats()["sent"].values())
 
     def faults(self) -> list[str]:
-        """What went wrong inside the twins: nothing, or the run says nothing."""
+        """What went wrong inside the twins: nothing, or the run proves nothing."""
         return [repr(each) for each in self._twins.errors]
 
     def settle(self) -> None:

@@ -35,9 +35,9 @@ def classic_rows() -> list[dict[str, str]]:
 
 
 def row(**columns: str) -> dict[str, str]:
-    """One row, other than usual in what is named (underscores stand for blanks, `Port` for
-    `Port #`)."""
-    usual = {
+    """Return one row, with other values in the named cells (underscores stand for blanks,
+    `Port` for `Port #`)."""
+    default = {
         "Volttron Point Name": "load",
         "Attribute Name": "portLoad",
         "Register Name": "LoadRegister",
@@ -46,7 +46,7 @@ def row(**columns: str) -> dict[str, str]:
         "Writable": "FALSE",
     }
     names = {name: "Port #" if name == "Port" else name.replace("_", " ") for name in columns}
-    return usual | {names[name]: value for name, value in columns.items()}
+    return default | {names[name]: value for name, value in columns.items()}
 
 
 def device(

@@ -1,4 +1,4 @@
-"""The platform's authorization: the table names every method, and a refusal says what to do."""
+"""The platform's authorization: the table names every method, and a refusal tells what to do."""
 
 from __future__ import annotations
 

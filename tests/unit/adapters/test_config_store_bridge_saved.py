@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def check(*paths: Path) -> dict[str, Any]:
-    """What `check` says, but for the password that stands in the configs of these tests."""
+    """Return the report of `check` without the line about the password in these tests' configs."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level  # the command sets up a process of its own
     try:
@@ -118,7 +118,7 @@ def test_a_driver_config(content, taken, words, driver, tmp_path):
         assert word in said
     assert bool(said) == bool(words)
     if not taken:
-        with pytest.raises(ValueError):  # noqa: PT011 - what the host says is the host's
+        with pytest.raises(ValueError):  # noqa: PT011 - the message is the host's
             stored(path, "json")
         return
     device = stored(path, "json")

@@ -56,7 +56,7 @@ def test_a_password_is_in_no_log_and_no_message(
     """A whole life: start, polls, writes, outages, a refusal, other configurations, the end."""
     texts: list[str] = []
 
-    def told(action: Callable[[], object]) -> None:
+    def reported(action: Callable[[], object]) -> None:
         try:
             texts.append(repr(action()))
         except Exception as error:
@@ -72,26 +72,26 @@ def test_a_password_is_in_no_log_and_no_message(
         }
     )
     assert driver.devices == {"a/one", "a/two"}
-    told(driver.poll)
-    told(lambda: driver.set("a/one", "allowedLoad", 2.0))
-    told(lambda: driver.set("a/one", "shedState", 1))
-    told(lambda: driver.agent.revert_device("a/one"))
+    reported(driver.poll)
+    reported(lambda: driver.set("a/one", "allowedLoad", 2.0))
+    reported(lambda: driver.set("a/one", "shedState", 1))
+    reported(lambda: driver.agent.revert_device("a/one"))
     for fault in ("drop", "truncated_xml", "soap_fault"):
         sim.faults.set("*", fault)
         clock.pass_(100.0)
-        told(driver.poll)
-        told(lambda: driver.set("a/one", "shedState", 0))
+        reported(driver.poll)
+        reported(lambda: driver.set("a/one", "shedState", 0))
         sim.faults.clear()
     sim.accounts.add(sim.username, CORRECTED)
     clock.pass_(100.0)
-    told(driver.poll)
-    told(lambda: driver.set("a/one", "shedState", 0))
+    reported(driver.poll)
+    reported(lambda: driver.set("a/one", "shedState", 0))
     driver.update("a/one", device(sim, "1:34001", password=CORRECTED))
-    told(driver.poll)
+    reported(driver.poll)
     for remote in driver.remotes:
         texts.append(f"{remote.config!r} {remote.config} {remote.interface!r} {remote.unique_id}")
         texts.append(repr(vars(remote.interface)))
-        told(remote.interface.revert_all)
+        reported(remote.interface.revert_all)
 
     assert any("shedLoad" in line or "urllib3" in line for line in logged.lines)
     assert any(line.startswith("zeep") for line in logged.lines)
@@ -248,7 +248,7 @@ class TestAPasswordThatIsCorrectedAfterARefusal:
         self, refused: Driver, sim: Simulator, file: Path
     ) -> None:
         with pytest.raises(DriverInterfaceError, match="wrong_credentials"):
-            refused.set("a/1", "allowedLoad", 3.0)  # what is in force cannot be told
+            refused.set("a/1", "allowedLoad", 3.0)  # the limit in force is unknown
         assert sim.calls.total == 1
         file.write_text(f"{SECRET}\n", encoding="utf-8")
         assert refused.set("a/1", "allowedLoad", 3.0) == 3.0

@@ -70,7 +70,7 @@ def behind(agent: Agent, driver: Driver, tmp_path: Path) -> Iterator[Site]:
 
 
 def ask(site: Site, method: str, *arguments: Any, **named: Any) -> Any:
-    """The answer to a `call` of the platform driver, which is no error."""
+    """Return the answer to a `call` of the platform driver, which must not be an error."""
     results, errors = site.driver.agent.call(method, TOPIC, None, *arguments, **named)
     assert errors == {}
     return results[TOPIC]

@@ -1,5 +1,5 @@
-"""What is stored while the driver runs: what needs a restart says so once, and old values are not
-repeated on `/all`."""
+"""What is stored while the driver runs: what needs a restart is reported once, and old values are
+not repeated on `/all`."""
 
 from __future__ import annotations
 

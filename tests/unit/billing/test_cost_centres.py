@@ -1,4 +1,4 @@
-"""The file of cost centres: what it says, and each fault with its place."""
+"""The file of cost centres: its content, and each fault with its place."""
 
 from __future__ import annotations
 

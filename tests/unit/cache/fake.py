@@ -66,7 +66,7 @@ class FakeBackend:
         self._open.set()
 
     def wait_for_requests(self, number: int) -> None:
-        """Until so many requests have arrived."""
+        """Wait until this number of requests has arrived."""
         with self._arrived:
             assert self._arrived.wait_for(lambda: len(self.requests) >= number, LIMIT_S), (
                 f"{len(self.requests)} requests instead of {number}"

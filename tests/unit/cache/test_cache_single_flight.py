@@ -164,7 +164,7 @@ def test_after_an_unforeseen_failure_the_next_reader_asks_again(
     backend.fail_with(error)
     failed = cache.get({(LOAD, A): 0.0})[LOAD, A].error
     assert type(error).__name__ in str(failed)
-    assert type(error).__name__ in caplog.text  # with its traceback, for whoever fixes it
+    assert type(error).__name__ in caplog.text  # with its traceback, for the developer
     backend.fail_with(None)
     assert cache.get({(LOAD, A): 0.0})[LOAD, A].record is not None
 

@@ -131,7 +131,7 @@ def test_after_a_disagreement_groups_are_learned_again_before_the_day_is_over(
         before = len(grouped.asked(LOAD))
         assert all(loads(cache, *ids(5)).values())
         asked = len(grouped.asked(LOAD)) - before
-    assert asked == 2  # two groups, nobody singly
+    assert asked == 2  # two groups, no station individually
     assert len(grouped.asked(STATIONS)) == 2
 
 

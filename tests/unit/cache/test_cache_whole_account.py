@@ -1,4 +1,4 @@
-"""A reply for the whole account answers for the stations that it leaves out, whoever asks next."""
+"""A reply for the whole account answers for the stations that it leaves out, for all readers."""
 
 from __future__ import annotations
 

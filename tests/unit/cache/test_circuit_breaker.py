@@ -29,7 +29,7 @@ def held_s(backoff: Backoff, call: str, now: float) -> float:
 
 
 def failing(failures: int, jitter: float = 1.0, error: ChargePointError | None = None) -> float:
-    """The length of the pause after so many failures in a row, each at the end of a pause."""
+    """Return the pause after a number of failures in a row, each at the end of a pause."""
     backoff, now, pause_s = Backoff(lambda: jitter), 0.0, 0.0
     for _ in range(failures):
         now += pause_s

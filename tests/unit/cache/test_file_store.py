@@ -1,4 +1,4 @@
-"""What is kept in a file over a restart, and what becomes of files that are of no use."""
+"""What is kept in a file over a restart, and how files of no use are handled."""
 
 from __future__ import annotations
 

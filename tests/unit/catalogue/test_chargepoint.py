@@ -99,7 +99,7 @@ def test_a_name_of_the_station_list(name):
     row = CHARGEPOINT.find("StationRegister", name)
     assert row is not None
     assert (row.call, row.writable, row.since) == ("getStations", False, "5.0")
-    # "essentially static": asked for once a day unless a row says otherwise
+    # "essentially static": asked for once a day unless a row has another currency
     assert row.scrape_interval_s == 86_400
 
 

@@ -23,7 +23,7 @@ def test_a_row_is_whole(row):
     assert row.is_boolean <= (row.kind is Kind.INTEGER)
     if row.path[0]:
         assert row.path[0].startswith("Port/") == (row.scope is Scope.PORT)
-    # What is only written says nothing that could be pushed.
+    # What is only written has no value that could be pushed.
     assert row.path[0] or row.own or not row.pushed
 
 

@@ -40,6 +40,6 @@ def test_the_table_is_the_stored_one():
     if os.environ.get(UPDATE):
         STORED.write_text(table(), encoding="utf-8")
     assert STORED.read_text(encoding="utf-8").splitlines() == table().splitlines(), (
-        f"the catalogue is not what tests/data/{STORED.name} says; when the change is meant, run "
+        f"the catalogue differs from tests/data/{STORED.name}; when the change is meant, run "
         f"this test once with {UPDATE}=1 and look at the difference"
     )

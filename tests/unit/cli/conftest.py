@@ -43,7 +43,7 @@ def root_logger() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def nobodys_environment(monkeypatch) -> None:
-    """What whoever runs the tests has set for commands of their own."""
+    """Remove what the user has set for commands outside the tests."""
     ours = ("CHARGEPOINT_USERNAME", "CHARGEPOINT_ENDPOINT", PASSWORD_ENV, "VOLTTRON_HOME")
     for name in (*ours, "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
@@ -66,7 +66,7 @@ def run(monkeypatch) -> Run:
 
 @pytest.fixture
 def registry(tmp_path) -> Callable[..., Path]:
-    """Writes a registry: rows as texts below the usual columns."""
+    """Writes a registry: rows as texts below the default columns."""
 
     def registry(*rows: str, name: str = "points.csv") -> Path:
         path = tmp_path / name

@@ -66,11 +66,11 @@ def central_system(monkeypatch) -> Iterator[None]:
     monkeypatch.setenv("CHARGEPOINT_CONTROL_TOKEN", "not-a-real-token")
     system = CentralSystem(OcppConfig(listen="127.0.0.1:0", database=Path("ocpp.db")))
     system.start(control="127.0.0.1:0")
-    told = threading.Event()
-    system.subscribe(lambda event: event["connector"] == 1 and told.set())
+    reported = threading.Event()
+    system.subscribe(lambda event: event["connector"] == 1 and reported.set())
     try:
         with Twins(charge_points=1, csms_url=system.ocpp_url, speed=1):
-            assert told.wait(30), "the twin told nothing of its connector"
+            assert reported.wait(30), "the twin reported nothing of its connector"
             monkeypatch.setenv("CONTROL_URL", system.control_url)
             yield
     finally:

@@ -362,8 +362,8 @@ def test_log_lines_and_tables_pause_the_progress_line(monkeypatch):
         with console_module.paused():
             assert [status._live.is_started for status in console_module._active] == [False]
         assert [status._live.is_started for status in console_module._active] == [True]
-        note("beside it")
+        note("next to it")
     assert console_module._active == []
     # What was drawn of the progress line is erased before the note.
-    before, _, _ = drawn.getvalue().partition("beside it")
+    before, _, _ = drawn.getvalue().partition("next to it")
     assert before.endswith("\x1b[2K") or "\x1b[2K" in before.rpartition("asking")[2]

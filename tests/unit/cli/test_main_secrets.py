@@ -64,7 +64,7 @@ def test_no_file_no_log_and_no_error_holds_a_password(
     (given / "password").write_text(PASSWORDS["in_file"], encoding="utf-8")
     said: list[str] = []
 
-    def told(action: Callable[[], Any]) -> None:
+    def reported(action: Callable[[], Any]) -> None:
         try:
             said.append(repr(action()))
         except Exception as error:
@@ -91,23 +91,25 @@ def test_no_file_no_log_and_no_error_holds_a_password(
         }
         held = Accounts()
         faulty = {**accounts["first"], "password": PASSWORDS["old"], "regoin": "eu"}
-        told(lambda: held.configure({"accounts": {"first": faulty}}))
-        told(lambda: held.configure({"accounts": accounts}))
+        reported(lambda: held.configure({"accounts": {"first": faulty}}))
+        reported(lambda: held.configure({"accounts": accounts}))
         shed = {"attribute": "shedState", "station": "1:34001", "port": 1}
         for name in accounts:
             for fault in (None, *FAULTS):
                 if fault is not None:
                     sim.faults.set("*", fault)
-                told(lambda name=name: held.read(points("1:34001"), name))
-                told(lambda name=name: held.write({**shed, "attribute": "allowedLoad"}, 3, name))
-                told(lambda name=name: held.write(shed, 1, name))
-                told(lambda name=name: held.sessions(None, "2026-01-01", None, name))
+                reported(lambda name=name: held.read(points("1:34001"), name))
+                reported(
+                    lambda name=name: held.write({**shed, "attribute": "allowedLoad"}, 3, name)
+                )
+                reported(lambda name=name: held.write(shed, 1, name))
+                reported(lambda name=name: held.sessions(None, "2026-01-01", None, name))
                 sim.faults.clear()
-            told(lambda name=name: held.revert(shed, name))
+            reported(lambda name=name: held.revert(shed, name))
         sim.accounts.add("one", "changed meanwhile")
-        told(lambda: held.sessions(None, "2026-01-01", None, "first"))
-        told(held.health)
-        told(held.stats)
+        reported(lambda: held.sessions(None, "2026-01-01", None, "first"))
+        reported(held.health)
+        reported(held.stats)
         said += [repr(held), repr(vars(held))]
         sim.accounts.add("one", PASSWORDS["in_config"])
 

@@ -78,7 +78,7 @@ def test_the_zone_of_the_page_counts_where_there_is_no_other() -> None:
         ({"name": " "}, "tariffs.0.name: must be printable text"),
         ({"periods": [{**DAY, "from": "08:07"}]}, "'08:07' is not a time of day in quarter hours"),
         ({"periods": [{**DAY, "until": "24:15"}]}, "'24:15' is not a time of day"),
-        ({"periods": [{**DAY, "until": "08:00"}]}, "from 08:00 until 08:00 is no time at all"),
+        ({"periods": [{**DAY, "until": "08:00"}]}, "from 08:00 until 08:00 is an empty time"),
         ({"periods": [{"name": "x"}]}, "periods.0: has no price; give per_kwh or per_hour"),
         ({"periods": [{**DAY, "weekdays": ["monday"]}]}, "periods.0.weekdays.0: "),
         ({"periods": [{**DAY, "weekdays": []}]}, "periods.0.weekdays: "),

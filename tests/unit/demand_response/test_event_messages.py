@@ -1,4 +1,4 @@
-"""The event follower's books: what becomes of each message, and the limit they come to."""
+"""The event follower's events: the result of each message, and the limit that follows."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def events() -> Events:
         (signal("simple", "level", 1.0), 40.0),
         (signal("ELECTRICITY_PRICE", "price", 0.4), 30.0),
         (signal("ELECTRICITY_PRICE", "price", 0.2), None),
-        # A dispatch is in kW: 4 kW is no level 4.
+        # A dispatch is in kW: 4 kW is not level 4.
         (signal("LOAD_DISPATCH", "setpoint", 4.0), 4.0),
         (signal("LOAD_DISPATCH", "setpoint", 4.0, measurement=POWER), 4.0),
         (signal("LOAD_DISPATCH", "setpoint", 4.0, measurement={**POWER, "scale": "M"}), 4000.0),

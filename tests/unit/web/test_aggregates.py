@@ -1,4 +1,4 @@
-"""What a site comes to: what is not known never counts as nothing."""
+"""Totals of a site: what is not known never counts as nothing."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_nothing_is_known_of_an_account_that_was_never_listed():
     found = site([], [], 1)
     assert found.load is found.allowed is found.headroom is None
     assert found.portsCharging is found.portsShed is None
-    # With another account beside it the load is that of some ports, and the limit is unknown.
+    # With another account the load is that of some ports, and the limit is unknown.
     some = site([station(port(1, **FREE))], [], 1)
     assert (some.load, some.allowed, some.headroom, some.accountsUnknown) == (5.0, None, None, 1)
 

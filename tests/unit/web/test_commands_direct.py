@@ -193,7 +193,7 @@ def test_start_and_stop_in_the_browser(yard, chromium):
 
 
 def test_chargers_that_never_connected_are_unknown(tmp_path):
-    """No total is 0, and nothing says that there is no alarm, before a charger has connected."""
+    """No total is 0, and nothing shows that there is no alarm, before a charger has connected."""
     account = {
         "backend": "ocpp",
         "listen": f"127.0.0.1:{free_port()}",

@@ -1,4 +1,4 @@
-"""The OpenAPI document is one, and says what is served."""
+"""The OpenAPI document is valid, and describes what is served."""
 
 from __future__ import annotations
 

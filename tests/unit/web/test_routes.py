@@ -152,7 +152,7 @@ def test_a_percentage_and_a_station_group(site):
 
 
 @pytest.mark.parametrize(
-    ("path", "content", "says"),
+    ("path", "content", "shown"),
     [
         ("/shed", PLACE, "exactly one of allowedLoad"),
         ("/shed", {**PLACE, "allowedLoad": 1, "percentShed": 1}, "exactly one of allowedLoad"),
@@ -169,10 +169,10 @@ def test_a_percentage_and_a_station_group(site):
         ("/reset", {"cpid": STATION, "type": "Cold"}, "$.type"),
     ],
 )
-def test_what_cannot_be_meant_is_not_sent(site, path, content, says):
-    status = 413 if says == "too large" else 400
+def test_what_cannot_be_meant_is_not_sent(site, path, content, shown):
+    status = 413 if shown == "too large" else 400
     error = site.post(path, content, status)["error"]
-    assert says.lower() in error["message"].lower()
+    assert shown.lower() in error["message"].lower()
     assert site.sim.world.commands == []
 
 
@@ -282,7 +282,7 @@ def test_the_service_is_down(site):
 
 
 def test_the_service_was_down_when_the_page_started(make_site):
-    """Stations that were never listed are unknown: no total is 0, and no list says "none"."""
+    """Stations that were never listed are unknown: no total is 0, and no list shows "none"."""
     account = {"username": "u", "password": "p", "endpoint": f"http://127.0.0.1:{free_port()}/"}
     site = make_site(config={"accounts": {"garage": account}})
     state = eventually(lambda: (s := site.get("/state"))["health"]["accounts"][0]["errors"] and s)

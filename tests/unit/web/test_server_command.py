@@ -134,7 +134,7 @@ def test_a_folder_that_cannot_be_written_is_said(config, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    ("section", "says"),
+    ("section", "shown"),
     [
         ("x", "web: must be an object"),
         ({"titel": "x"}, "did you mean 'title'?"),
@@ -143,12 +143,12 @@ def test_a_folder_that_cannot_be_written_is_said(config, monkeypatch, capsys):
         ({"historian": {"database": "x"}}, "'historian.devices' is missing"),
     ],
 )
-def test_settings_of_the_page_are_checked(section, says):
+def test_settings_of_the_page_are_checked(section, shown):
     with pytest.raises(ConfigurationError) as raised:
         WebConfig.from_dict({"web": section})
-    assert says in str(raised.value)
-    # The caching agent reads the same file, and says the same.
-    assert says in " ".join(AgentConfig.from_dict({"accounts": {}, "web": section})[1])
+    assert shown in str(raised.value)
+    # The caching agent reads the same file, and reports the same.
+    assert shown in " ".join(AgentConfig.from_dict({"accounts": {}, "web": section})[1])
 
 
 def test_a_token_of_the_environment_is_not_printed(command):
@@ -186,7 +186,7 @@ def test_without_tls_beyond_loopback_it_warns(command):
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "shown"),
     [
         ({"listen": "0.0.0.0:0"}, "--allow-remote"),
         ({"listen": "localhost"}, "address:port"),
@@ -195,9 +195,9 @@ def test_without_tls_beyond_loopback_it_warns(command):
         ({"listen": "127.0.0.1:0", "certificate": __file__, "key": __file__}, "PEM files"),
     ],
 )
-def test_settings_that_cannot_be_meant(options, says, monkeypatch):
+def test_settings_that_cannot_be_meant(options, shown, monkeypatch):
     monkeypatch.delenv(VARIABLE, raising=False)
-    with pytest.raises(ConfigurationError, match=says):
+    with pytest.raises(ConfigurationError, match=shown):
         Settings.of(**options)
 
 
@@ -209,7 +209,7 @@ def test_every_fault_is_told_at_once(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "shown"),
     [
         ("{", "not JSON"),
         ("[]", "must be a JSON object"),
@@ -218,13 +218,13 @@ def test_every_fault_is_told_at_once(monkeypatch):
         ('{"accounts": {"a": {"username": "x", "password_env": "NO_SUCH"}}}', "NO_SUCH"),
     ],
 )
-def test_accounts_that_cannot_be_used_are_refused_with_the_files_name(tmp_path, content, says):
+def test_accounts_that_cannot_be_used_are_refused_with_the_files_name(tmp_path, content, shown):
     path = tmp_path / "accounts.json"
     path.write_text(content, encoding="utf-8")
     before = set(threading.enumerate())
     done = CliRunner().invoke(main, ["web", "--config", str(path)])
     assert done.exit_code in (1, 2)
-    assert says in " ".join(done.output.split())
+    assert shown in " ".join(done.output.split())
     assert str(path) in done.output.replace("\n", "")
     assert set(threading.enumerate()) <= before
 

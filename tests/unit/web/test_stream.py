@@ -15,10 +15,10 @@ from .conftest import STATION, TOKEN, eventually
 
 
 class Reader:
-    """Reads the stream on a thread; what it was told, by event."""
+    """Reads the stream on a thread; `reported` is what came, by event."""
 
     def __init__(self, site, query="", **options):
-        self.told: list[tuple[str, dict]] = []
+        self.reported: list[tuple[str, dict]] = []
         self.ended = threading.Event()
         self._answer = requests.get(
             f"{site.server.url}api/v1/events{query}", stream=True, timeout=20, **options
@@ -35,7 +35,7 @@ class Reader:
                 if word == "event":
                     name = rest
                 elif word == "data":
-                    self.told.append((name, json.loads(rest)))
+                    self.reported.append((name, json.loads(rest)))
         except requests.RequestException:
             pass
         finally:
@@ -43,7 +43,7 @@ class Reader:
             self.ended.set()
 
     def of(self, name):
-        return [content for told, content in self.told if told == name]
+        return [content for reported, content in self.reported if reported == name]
 
     def wait_end(self):
         assert self.ended.wait(20)
@@ -167,7 +167,7 @@ def test_of_many_stations_the_first_screen_comes_first(make_site):
     site = make_site(stations=60).ready()
     reader = Reader(site, "?parts=1", headers={"X-API-Key": TOKEN})
     eventually(lambda: len(reader.of("stations")) >= 2)
-    names = [name for name, _ in reader.told[:4]]
+    names = [name for name, _ in reader.reported[:4]]
     assert names == ["stations", "state", "alive", "stations"]
     first, rest = reader.of("stations")[:2]
     assert (len(first["changed"]), first["more"]) == (stream._FIRST, True)

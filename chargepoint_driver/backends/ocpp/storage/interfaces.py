@@ -21,7 +21,7 @@ class TransactionStore(Protocol):
     """Commits of what messages change, and the right to change it.
 
     The rows themselves are read and written by the methods of `store.Store`, at once and from
-    memory or a local file. This says when they are safe.
+    memory or a local file. This reports when they are safe.
     """
 
     async def claim(self, station_id: str) -> bool:

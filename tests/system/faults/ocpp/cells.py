@@ -54,7 +54,7 @@ class Cell(NamedTuple):
         return " / ".join(self.key)
 
     def run(self, rig: Rig) -> None:
-        """Raises AssertionError when the driver does not do as the table says."""
+        """Raises AssertionError when the driver does not do what the table asks for."""
         peer, other = rig.peer(self.version), rig.peer(self.version)
         try:
             _run(self, rig, peer, other)
@@ -98,19 +98,21 @@ def _run(cell: Cell, rig: Rig, peer: Peer, other: Peer) -> None:
     if code:
         _judge_limits(cell, code, good, values)
     assert _read(door, others) == good_of_other, "another charge point is not what it was"
-    told = peer.sent(action)[before:]
-    assert len({json.dumps(each, sort_keys=True) for each in told}) == len(told), "sent twice"
-    assert bool(told) == (fault.name != "not connected"), f"{len(told)} requests"
+    reported = peer.sent(action)[before:]
+    assert len({json.dumps(each, sort_keys=True) for each in reported}) == len(reported), (
+        "sent twice"
+    )
+    assert bool(reported) == (fault.name != "not connected"), f"{len(reported)} requests"
 
     _end(fault, rig, peer)
     if fault.loses(call):
         peer.close()
         peer.open()
     peer.introduce()
-    assert len(peer.sent(action)) - before == len(told) or not code, "sent again by itself"
+    assert len(peer.sent(action)) - before == len(reported) or not code, "sent again unasked"
     _judge_again(good, _read(door, points))
     if code == UNKNOWN and call in SHEDS:
-        # What became of the limit is asked when the charge point is back, and found.
+        # When the charger is back it is asked for the limit, and the limit is found.
         eventually(lambda: _read(door, points)["shedState 1"] == 1, "the limit was not found")
     if code or (fault.name, call) in OTHERWISE:
         do()

@@ -55,7 +55,7 @@ def short_of_quirks() -> list[QuirkCell]:
 
 
 def run(cells: Iterable[Cell], say: Tell) -> Found:
-    """Cell to what was found wrong with it, '' for nothing. `say` is told of each finding."""
+    """Return cell to what was found wrong with it, '' for nothing. `say` gets each finding."""
     rigs = {door: Rig(door) for door in DOORS}
 
     def judge(cell: Cell) -> tuple[tuple[str, ...], str]:

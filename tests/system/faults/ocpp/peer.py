@@ -129,7 +129,7 @@ class Peer:
             self._thread.join(LIMIT_S)
             assert not self._thread.is_alive()
 
-    # ---- what it says --------------------------------------------------------------------
+    # ---- its messages --------------------------------------------------------------------
 
     def ask(self, action: str, payload: dict[str, Any]) -> dict[str, Any]:
         """A request of its own; the payload of the answer."""
@@ -149,7 +149,7 @@ class Peer:
         self.ws.send(text)
 
     def reset(self) -> None:
-        """The socket is gone without a goodbye: whoever writes to it is told so."""
+        """The socket is gone without a goodbye: a writer to it gets an error."""
         assert self.ws is not None
         linger = struct.pack("ii", 1, 0)
         self.ws.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)

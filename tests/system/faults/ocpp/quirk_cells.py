@@ -1,4 +1,4 @@
-"""One cell: a twin with quirks charges beside a twin without, and both are read alike.
+"""One cell: a twin with quirks charges next to a twin without, and both are read alike.
 
 What the twins say of themselves is the truth. A cell that finds something wrong raises
 AssertionError with what it found.
@@ -53,7 +53,7 @@ class QuirkCell(NamedTuple):
         return " / ".join(self.key)
 
     def run(self, rig: Rig) -> None:
-        """Raises AssertionError when the driver does not do as the table says."""
+        """Raises AssertionError when the driver does not do what the table asks for."""
         odd, plain = f"Q{next(_number)}", f"Q{next(_number)}"
         start = datetime.fromtimestamp(time.time() - AGO_S, timezone.utc)
         points = [{"id": odd, "quirks": self.row.quirks}, {"id": plain}]
@@ -202,19 +202,19 @@ def _is_like(value: Any, wanted: Any, name: str, near: float = 0.01) -> None:
 
 def _judge_records(row: QuirkRow, rig: Rig, twins: Twins, identity: str) -> None:
     """Each session is there exactly once, with what flowed."""
-    told = twins.state(identity)["transactions"]
-    assert len(told) == row.sessions
+    reported = twins.state(identity)["transactions"]
+    assert len(reported) == row.sessions
     found = eventually(lambda: rig.sessions(identity), f"no session of {identity}")
-    assert len(found) == len(told), f"{len(found)} sessions, not {len(told)}: {found}"
-    for record, actual in zip(found, told, strict=True):
+    assert len(found) == len(reported), f"{len(found)} sessions, not {len(reported)}: {found}"
+    for record, actual in zip(found, reported, strict=True):
         assert record["energy_wh"] is None or record["energy_wh"] >= 0, record
         if row.energy:
             flowed_wh = actual["meter_stop_wh"] - actual["meter_start_wh"]
             assert record["state"] == "completed", record
             assert record["energy_wh"] is not None, record
             assert abs(record["energy_wh"] - flowed_wh) <= 1, f"{flowed_wh} Wh flowed: {record}"
-        usual = {"id_tag": "TAG", "register_resets": 0, "energy_is_minimum": False}
-        recorded = {**usual, **row.recorded} if row.energy else row.recorded
+        default = {"id_tag": "TAG", "register_resets": 0, "energy_is_minimum": False}
+        recorded = {**default, **row.recorded} if row.energy else row.recorded
         for name, value in recorded.items():
             assert record.get(name) == value, f"{name} is {record.get(name)!r}: {record}"
 

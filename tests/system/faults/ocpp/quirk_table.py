@@ -1,6 +1,6 @@
 """The table of how real charge points differ, each as quirks of a twin.
 
-The driver has to show what it shows of a twin without quirks, unless the row says otherwise.
+The driver has to show what it shows of a twin without quirks, unless the row asks for another.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class QuirkRow:
 
     `shows` are points that differ from those of the neighbour while it charges; `...` is not
     looked at. `counted` is the kind of departure from the schema that is counted. `sessions` are
-    driven one after another, with a boot between them where `boots` says so. `energy`: whether the
+    driven one after another, with a boot between them where `boots` is true. `energy`: whether the
     record has the energy that flowed; `recorded` are further fields of each record. `remote`: each
-    session is started from afar, and a vehicle comes to it. `connectors` are those of both twins.
+    session is started from afar, and a vehicle arrives. `connectors` are those of both twins.
     `unlock`: the code that an unlock ends with, at once, and '' where it is done (None: not
     tried). `max_boots`: the central system sets the twin up first, and the twin may connect so
     often.
@@ -144,7 +144,7 @@ QUIRK_ROWS = (
     _broken("leading_comma", FINE),
     # 3. Moments.
     _one("moments split", "split_moments"),
-    _one("begin beside the values", "begin_beside_values"),
+    _one("begin next to the values", "begin_beside_values"),
     *(_one(f"values of the {place}", "value_location", location=place)
       for place in ("Body", "Cable", "Inlet")),
     _one("totals and phases", "totals_and_phases", neutral=True),

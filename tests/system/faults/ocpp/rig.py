@@ -204,7 +204,7 @@ class Rig:
         return set(self._backend.system.charge_point(station_id).forgiven)
 
     def peer(self, version: str) -> Peer:
-        """A charge point that has told of itself."""
+        """A charger that has reported its state."""
         peer = Peer(self.ocpp_url, f"CP{next(_number)}", version)
         peer.open()
         peer.introduce()

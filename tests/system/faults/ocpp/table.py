@@ -29,7 +29,7 @@ WRITES = {
     "shedState 1": ("SetChargingProfile", "SetChargingProfile"),
     "shedState 0": ("ClearChargingProfile", "ClearChargingProfile"),
 }
-# What is asked beside: how a limit shows, and the settings of a charge point.
+# What is asked besides: how a limit shows, and the settings of a charge point.
 READS = {
     "composite": ("GetCompositeSchedule", "GetCompositeSchedule"),
     "settings": ("GetConfiguration", "GetVariables"),

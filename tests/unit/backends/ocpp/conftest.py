@@ -74,7 +74,7 @@ class Charger:
         return answer
 
     def ask(self, action: str, payload: Any) -> dict[str, Any]:
-        """The payload of the answer, which is no error."""
+        """Return the payload of the answer, which must not be an error."""
         answer = self.request(action, payload)
         assert answer[0] == 3, answer
         return answer[2]

@@ -172,9 +172,9 @@ def below(draw: Any) -> bytes:
         first = draw(st.integers(0, 255))
         content = draw(st.binary(max_size=140))
         mask = draw(st.sampled_from([0x80, 0]))
-        told = draw(st.sampled_from([len(content), 0, 125, 126, 127]))
-        frames += bytes((first, mask | min(told, 127)))
-        if told >= 126:
+        reported = draw(st.sampled_from([len(content), 0, 125, 126, 127]))
+        frames += bytes((first, mask | min(reported, 127)))
+        if reported >= 126:
             frames += draw(st.binary(min_size=2, max_size=8))
         frames += (b"\0\0\0\0" if mask else b"") + content
     return frames

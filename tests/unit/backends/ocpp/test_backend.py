@@ -188,8 +188,8 @@ def test_there_is_one_for_each_database(tmp_path: Path) -> None:
 
 def test_followers_and_settings_survive_a_change(tmp_path: Path) -> None:
     backend = OcppBackend(account(tmp_path))
-    told: list[str] = []
-    end = backend.follow(lambda event: told.append(event["action"]))
+    reported: list[str] = []
+    end = backend.follow(lambda event: reported.append(event["action"]))
     try:
         before = backend.system.ocpp_url
         with pytest.raises(ConfigurationError):
@@ -206,7 +206,7 @@ def test_followers_and_settings_survive_a_change(tmp_path: Path) -> None:
                 )["interval"]
                 == 120
             )
-            eventually(lambda: "BootNotification" in told)
+            eventually(lambda: "BootNotification" in reported)
         finally:
             charger.close()
         end()

@@ -176,11 +176,11 @@ def test_an_expired_one_is_not_used_by_card(peer, site, clock) -> None:
     assert states(site) == ["expired"]
 
 
-@pytest.mark.parametrize(("told", "state"), [("Expired", "expired"), ("Removed", "cancelled")])
-def test_a_charging_station_ends_it(site, told, state) -> None:
+@pytest.mark.parametrize(("reported", "state"), [("Expired", "expired"), ("Removed", "cancelled")])
+def test_a_charging_station_ends_it(site, reported, state) -> None:
     peer = Peer(site, "2.0.1")
     made = reserve(peer)
-    update = {"reservationId": made["id"], "reservationUpdateStatus": told}
+    update = {"reservationId": made["id"], "reservationUpdateStatus": reported}
     assert peer.charger.ask("ReservationStatusUpdate", update) == {}
     assert states(site) == [state]
 

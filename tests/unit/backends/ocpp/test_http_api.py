@@ -252,7 +252,7 @@ def test_a_subscriber_that_is_too_slow_is_told_to_read_everything(site, monkeypa
             done.set()
 
     site.system.subscribe(take)
-    charger = site.charger()  # told as Connected, which the subscriber is busy with
+    charger = site.charger()  # reported as Connected, which the subscriber is busy with
     eventually(lambda: seen)
     for _ in range(5):
         charger.ask("Heartbeat", {})

@@ -2,7 +2,7 @@
 
 Only host, port and key differ: requests to port 7071 go to the twin, those to 8080 to the control
 API. The document has its transaction ids adjusted "to match those returned by /api/v1/active".
-Where they are not, the stop fails, and /charge/stop ends the session, as its note says.
+Where they are not, the stop fails, and /charge/stop ends the session, as its note shows.
 """
 
 from __future__ import annotations
@@ -108,9 +108,9 @@ class Rig:
 
     def ids_of(self, event):
         """Id in the document to that of the session that runs."""
-        told = [int(each) for each in re.findall(r'"transactionId":(\d+)', event)]
+        reported = [int(each) for each in re.findall(r'"transactionId":(\d+)', event)]
         running = [each["transactionId"] for each in self.get("/api/v1/active")["sessions"]]
-        return dict(zip(told, running, strict=True))
+        return dict(zip(reported, running, strict=True))
 
 
 @pytest.fixture(params=["1.6", "2.0.1"])

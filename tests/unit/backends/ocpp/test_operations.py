@@ -278,8 +278,8 @@ def test_diagnostics_and_logs(rig) -> None:
     (sent,) = rig.received("GetDiagnostics" if rig.is_16 else "GetLog")
     assert sent["retries"] == 2
     assert "2026-11-01T00:00:00Z" in json.dumps(sent)
-    told = "DiagnosticsStatusNotification" if rig.is_16 else "LogStatusNotification"
-    eventually(lambda: any(event["action"] == told for event in rig.system.events()))
+    reported = "DiagnosticsStatusNotification" if rig.is_16 else "LogStatusNotification"
+    eventually(lambda: any(event["action"] == reported for event in rig.system.events()))
     if rig.is_16:
         # The twin does not have the security extension: the charger's word is the error.
         error = rig.post("get_log", 502, location=LOG, kind="SecurityLog")["error"]

@@ -1,4 +1,4 @@
-"""Every path of the OCPP catalogue can be filled by some message: no point says None
+"""Every path of the OCPP catalogue can be filled by some message: no point is None
 permanently."""
 
 from __future__ import annotations

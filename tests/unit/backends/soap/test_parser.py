@@ -119,7 +119,7 @@ def test_a_station_without_ports_has_its_own_values(read):
 def test_what_is_no_number_is_an_error_and_its_text_can_be_read(text, read):
     inner = port(1, f"<portLoad>{text}</portLoad>")
     with pytest.raises(
-        InvalidReplyError, match=r"portLoad of 1:1 port 1 is '.*', which is no float"
+        InvalidReplyError, match=r"portLoad of 1:1 port 1 is '.*', which is not of type float"
     ):
         read(inner, "portLoad", 1)
     assert read(inner, "portLoad", 1, "string") == text
@@ -127,7 +127,7 @@ def test_what_is_no_number_is_an_error_and_its_text_can_be_read(text, read):
 
 @pytest.mark.parametrize("text", ["1.5", "one", "1e999"])
 def test_what_is_no_integer_is_an_error(text, read):
-    with pytest.raises(InvalidReplyError, match="which is no integer"):
+    with pytest.raises(InvalidReplyError, match="which is not of type integer"):
         read(port(1, f"<percentShed>{text}</percentShed>"), "percentShed", 1)
 
 
@@ -162,7 +162,7 @@ def test_a_time_without_zone_is_utc_wherever_this_runs(read, monkeypatch):
 @pytest.mark.parametrize("text", ["yesterday", "2016-13-07T00:00:00Z", "0001-01-01T00:00:00+23:00"])
 def test_what_is_no_time_is_an_error(text, read):
     inner = port(1, f"<TimeStamp>{text}</TimeStamp>")
-    with pytest.raises(InvalidReplyError, match="which is no datetime"):
+    with pytest.raises(InvalidReplyError, match="which is not of type datetime"):
         read(inner, "TimeStamp", 1, register="StationStatusRegister", call="getStationStatus")
 
 

@@ -37,7 +37,7 @@ BAD = {
     "wrong envelope": reply("getLoad").replace("/soap/envelope/", "/other/").encode(),
     "wrong encoding": '<?xml version="1.0" encoding="utf-8"?><x>é</x>'.encode("latin-1"),
     "unknown encoding": b'<?xml version="1.0" encoding="klingon"?><x/>',
-    "utf-16 that is none": b'<?xml version="1.0" encoding="utf-16"?><x/>',
+    "wrongly declared utf-16": b'<?xml version="1.0" encoding="utf-16"?><x/>',
     "control character": reply("getLoad", "\x01").encode(),
     "doctype": f"<!DOCTYPE x>{reply('getLoad')}".encode(),
     "external doctype": f'<!DOCTYPE x SYSTEM "http://e.test/x.dtd">{reply("getLoad")}'.encode(),

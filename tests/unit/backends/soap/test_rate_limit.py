@@ -23,8 +23,8 @@ LIMIT_S = 20.0
 
 
 class Turns:
-    """Stands for the pace's condition: whoever waits gives the word to the test, which lets
-    time pass and says who goes on. One thread runs at a time."""
+    """Stands for the pace's condition: a waiting thread hands control to the test, which lets
+    time pass and chooses who goes on. One thread runs at a time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -105,7 +105,7 @@ class Rig:
         return [caller for caller in self.callers if not caller.over]
 
     def pass_(self, seconds: float) -> None:
-        """Let time pass; whoever is due goes on, the one who came first before the others."""
+        """Let time pass; the threads that are due go on, in the order in which they came."""
         end = self.now_s + seconds
         while due := [caller for caller in self.waiting if caller.wakes_at <= end]:
             caller = min(due, key=lambda caller: caller.wakes_at)

@@ -112,7 +112,7 @@ SCRIPTS = {
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
 def test_nothing_outlasts_the_limit(script, server, slow):
     server.script = script
-    slow._envelopes._description()  # reading the WSDL is no part of the time
+    slow._envelopes._description()  # reading the WSDL does not count for the time
     start = time.monotonic()
     with pytest.raises(TransientError, match=r"getLoad.*0\.5 s"):
         slow.fetch(Request("getLoad", ("1:1",)))
@@ -138,7 +138,7 @@ BREAKS = {
 @pytest.mark.parametrize("script", BREAKS.values(), ids=BREAKS)
 def test_a_connection_that_breaks(script, server, slow):
     server.script = script
-    # A head without a body may be a whole answer that is no reply.
+    # A head without a body may be a whole answer that is not a reply.
     kind = InvalidReplyError if script == BREAKS["in the head"] else TransientError
     with pytest.raises(kind, match="getLoad"):
         slow.fetch(Request("getLoad", ("1:1",)))

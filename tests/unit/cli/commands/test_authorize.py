@@ -128,8 +128,8 @@ def test_check_and_diagnostics_say_whether_writing_is_open(
     path = tmp_path / "bundle.zip"
     assert run("diagnostics", "--volttron-home", tmp_path, "--output", path).exit_code == 0
     with zipfile.ZipFile(path) as file:
-        told = json.loads(file.read("authorization.json"))
-    assert told["writing"] == found["writing"]
+        reported = json.loads(file.read("authorization.json"))
+    assert reported["writing"] == found["writing"]
 
 
 @pytest.mark.parametrize("rules", ["no JSON", "[]"])

@@ -62,7 +62,7 @@ def test_an_operation(twins: Twins) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "shown"),
     [
         (("A/1", "ClearCahce"), "[bad_value]"),
         (("A/1", "SetChargingProfile", "{}"), "[bad_value]"),
@@ -72,10 +72,10 @@ def test_an_operation(twins: Twins) -> None:
         (("B", "ClearCache"), "[nothing_there]"),
     ],
 )
-def test_errors_are_those_of_the_tree(twins: Twins, words: tuple[str, ...], says: str) -> None:
+def test_errors_are_those_of_the_tree(twins: Twins, words: tuple[str, ...], shown: str) -> None:
     result = run(*words)
     assert result.exit_code not in {0, 70}
-    assert says in result.output
+    assert shown in result.output
     assert result.stdout == ""
 
 

@@ -83,7 +83,7 @@ def test_what_is_written_passes_the_check_without_a_warning(per, more, run, site
     checked = run("check", *configs, *(path for path in files if path.suffix == ".csv"))
     assert checked.exit_code == 0, checked.output
     assert "0 faults, 0 warnings" in checked.output
-    # A config finds its registry by itself, and every point of it has a value.
+    # A config finds its registry, and every point of it has a value.
     assert run("check", configs[0]).exit_code == 0
     if not more:
         read = json.loads(run("read", configs[0], "--json").stdout)
@@ -215,7 +215,7 @@ def test_a_station_without_ports_is_left_out_and_named(run, site, tmp_path):
 def test_files_are_not_overwritten_silently(run, site, tmp_path):
     run("discover", "--write", tmp_path)
     before = {path: path.read_text() for path in files_of(tmp_path)}
-    # The same again is no change.
+    # The same again is not a change.
     assert run("discover", "--write", tmp_path).exit_code == 0
     done = run("discover", "--write", tmp_path, "--interval", "30")
     assert done.exit_code == 1  # the account was asked

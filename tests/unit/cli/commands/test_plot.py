@@ -32,7 +32,7 @@ Store = Callable[..., Path]
 
 @pytest.fixture
 def store(tmp_path) -> Store:
-    """Writes a historian's database: topic to values a minute apart; `...` is no row."""
+    """Writes a historian's database: topic to values a minute apart; `...` is a missing row."""
 
     def store(begin: datetime = BEGIN, **points: list[object]) -> Path:
         path = tmp_path / "historian.sqlite"
@@ -98,7 +98,7 @@ def test_limits_and_sheds(store):
         ),
         *DAY,
     )
-    # An allowed load of 0 with a shed by per cent is no limit of 0 kW; without one it is.
+    # An allowed load of 0 with a shed by per cent is not a limit of 0 kW; without one it is.
     assert port_history.limit_kw().values == [None, 3.0, 3.0, None, 0.0, None]
     assert port_history.sheds() == [(BEGIN + timedelta(minutes=1), BEGIN + timedelta(minutes=5))]
 

@@ -52,7 +52,7 @@ def test_the_groups_help(run):
         assert f"{code:3d}  {meaning}" in done.output
     said = " ".join(done.output.split())
     for name in COMMANDS:
-        # The list is told without importing the commands: it must be what they say themselves.
+        # The list is made without importing the commands: it must be the commands' own texts.
         assert f" {name} {command(name).get_short_help_str(200)}" in said
 
 

@@ -100,7 +100,7 @@ def test_killed_and_started_again_it_goes_on_without_the_vtn(
     again = run(on_start="continue", lease_seconds=10)
     eventually(lambda: len(garage.sim.world.commands) > sent)
     assert garage.ceiling() == 3.0
-    # The event was cancelled meanwhile: it is given back when the VTN says so.
+    # The event was cancelled meanwhile: it is given back when the VTN reports it.
     vtn.delete("peak")
     vtn.status = None
     eventually(lambda: garage.ceiling() is None)

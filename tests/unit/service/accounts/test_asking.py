@@ -1,5 +1,5 @@
-"""Whoever asks the accounts of a caching agent, and however: one bad question does not harm the
-others, and several readers cost what one costs."""
+"""Requests to the accounts of a caching agent: a bad one does not harm the others, and several
+readers cost what one costs."""
 
 from __future__ import annotations
 

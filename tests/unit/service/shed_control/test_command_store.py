@@ -1,4 +1,4 @@
-"""The file of commands: damaged, unwritable, full, shared. A shed works whatever becomes of it."""
+"""The file of commands: damaged, unwritable, full, shared. A shed works whatever happens to it."""
 
 from __future__ import annotations
 
@@ -207,4 +207,4 @@ def test_a_file_that_is_none_is_let_go_of(
         kept_in(path)
     held = {str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()}
     assert str(path) not in held
-    assert caught.tb is not None  # which keeps everything that was not let go of
+    assert caught.tb is not None  # which keeps everything that was not freed

@@ -83,7 +83,7 @@ READ_AND_SHED = """
 
 
 def test_no_file_may_grow_at_all(tmp_path: Path) -> None:
-    """The cache file stays what it was, and nothing half-written is left beside it."""
+    """The cache file stays what it was, and nothing half-written is left next to it."""
     kept = tmp_path / "cache.json"
     kept.write_text("{}")
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 0

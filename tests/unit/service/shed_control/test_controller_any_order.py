@@ -1,5 +1,5 @@
-"""Whatever is written, reverted, lost, refused or restarted: in the end that is in force which the
-driver says, and it is what was acknowledged last, or nothing once nobody renews it."""
+"""Whatever is written, reverted, lost, refused or restarted: in the end the limit that the
+driver reports is in force: the last one acknowledged, or none once nobody renews it."""
 
 from __future__ import annotations
 
@@ -241,8 +241,8 @@ def check(rig: Rig, model: Model) -> None:
         elif percent is None:
             # Nothing of ours: what was in force before anything was written.
             assert ceiling == model.before, why
-    told = [arguments for _, arguments in rig.commands]
-    assert not [each for each in told if "allowedLoadPerStation': 0.0" in str(each)]
+    reported = [arguments for _, arguments in rig.commands]
+    assert not [each for each in reported if "allowedLoadPerStation': 0.0" in str(each)]
     assert not [c for c in rig.sim.world.commands if c.response_code == "187"]
 
 

@@ -252,7 +252,7 @@ class TestRestart:
         assert rig.status() == "adopted"
 
     def test_a_clock_that_was_set_back_over_a_long_pause(self, rig: Rig) -> None:
-        """When the shed ends cannot be told any more: it is renewed at once."""
+        """When the shed ends is no longer known: it is renewed at once."""
         rig.write("allowedLoad", 3.0)
         rig.live(6)
         rig.service.close()

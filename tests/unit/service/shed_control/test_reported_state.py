@@ -1,4 +1,4 @@
-"""What was commanded, what is reported, and what the two come to."""
+"""What was commanded, what is reported, and the resulting status."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_the_life_of_a_shed(rig: Rig) -> None:
     assert rig.status() == "pending"
     assert (rig.read("commandedLoad"), rig.read("commandedPercent")) == (3.0, None)
     assert rig.read("commandedTime") == "2027-01-15T08:00:00+00:00"
-    # The specified attributes go on saying what getLoad says.
+    # The specified attributes go on showing what getLoad reports.
     assert (rig.read("shedState"), rig.read("allowedLoad")) == (0, 0.0)
     rig.live(5.5)
     assert rig.status() == "in force"
@@ -48,7 +48,7 @@ def test_a_shed_that_never_shows_has_failed_and_raises_an_alert(
     rig.live(1)
     assert rig.alerts[0][0] == f"{STATION} port 1"
     assert "allowedLoad 3 kW was commanded, and no shed is reported" in rig.alerts[0][1]
-    # It is sent again, and says so no sooner than it shows.
+    # It is sent again, and is in force no sooner than it shows.
     for _ in range(60):
         assert rig.status() == "failed"
         rig.live(0.5)

@@ -1,4 +1,4 @@
-"""A limit that was written and not sent says so, and raises an alert where nothing follows."""
+"""A limit that was written and not sent is marked, and raises an alert where nothing follows."""
 
 from __future__ import annotations
 

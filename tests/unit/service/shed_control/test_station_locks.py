@@ -19,7 +19,7 @@ GROUP = "39491"
 
 
 def contradictions(rig: Rig) -> int:
-    """How often the service had to refuse what it was told, for whatever reason."""
+    """Return how often the service had to refuse a command, for whatever reason."""
     return sum(command.response_code != "100" for command in rig.sim.world.commands)
 
 
@@ -88,7 +88,7 @@ def test_a_station_s_command_takes_the_place_of_its_ports(rig: Rig) -> None:
     rig.write("allowedLoad", 9.0, None)
     rig.live(100)
     assert [rig.ceiling(port) for port in (1, 2)] == [4.5, 4.5]
-    # A total is no limit of one port: its status says what it is under.
+    # A total does not limit one port: its status shows what it is under.
     assert [rig.read("commandedLoad", port) for port in (None, 1, 2)] == [9.0, None, None]
     assert rig.read("siteHeadroom", None) is not None
     assert rig.read("siteHeadroom", 1) is None
@@ -109,8 +109,8 @@ def test_a_command_before_the_one_before_took_effect(rig: Rig) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_two_writes_in_flight_never_cross(make_rig: Callable[..., Rig], seed: int) -> None:
-    """Slow replies, and writers of ports, station and clears at once: what the service was told
-    last is what the driver goes on with."""
+    """Slow replies, and writers of ports, station and clears at once: the last
+    command to the service is what the driver goes on with."""
     rig = make_rig(shed_delay_s=0.0, clear_delay_s=0.0)
     rig.write("allowedLoad", 6.0, None)
     rig.sim.faults.set("shedLoad", "delay", seconds=0.03)

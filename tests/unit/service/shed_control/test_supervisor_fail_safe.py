@@ -1,4 +1,4 @@
-"""Sheds are renewed while they are wanted, end by themselves, and survive a restart."""
+"""Sheds are renewed while they are wanted, expire, and survive a restart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A tiny central system for the tests of the twins: plain websockets, answers as told."""
+"""A tiny central system for the tests of the twins: plain websockets, answers on request."""
 
 from __future__ import annotations
 

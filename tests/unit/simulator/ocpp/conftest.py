@@ -34,15 +34,20 @@ def central() -> Iterator[Central]:
 
 @pytest.fixture
 def twins_of(central: Central) -> Iterator[Callable[..., Twins]]:
-    """Makes twins that are connected and stand still until told to move."""
+    """Makes twins that are connected and stand still until a test moves them."""
     made: list[Twins] = []
 
     def make(charge_points: Any = 1, **options: Any) -> Twins:
         if options.get("ocpp") == "2.0.1":
             central.answers |= ANSWERS_201
         connects = options.pop("connects", True)
-        usual = {"clock": ManualClock(), "shared_clock": True, "backoff_s": 0.02, "reboot_s": 0.02}
-        twins = Twins(central.url, charge_points, **{**usual, **options})
+        default = {
+            "clock": ManualClock(),
+            "shared_clock": True,
+            "backoff_s": 0.02,
+            "reboot_s": 0.02,
+        }
+        twins = Twins(central.url, charge_points, **{**default, **options})
         twins.start()
         made.append(twins)
         if connects:

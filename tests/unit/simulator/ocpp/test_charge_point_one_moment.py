@@ -29,12 +29,12 @@ def test_told_as_recorded(ocpp, central, twins_of):
     assert recorded["meter_stop_wh"] > recorded["meter_start_wh"]
     if ocpp == "1.6":
         central.wait_for("StopTransaction")
-        told = [
+        reported = [
             central.payloads("StartTransaction")[0]["meterStart"],
             central.payloads("StopTransaction")[0]["meterStop"],
         ]
     else:
         central.wait(lambda: "'Ended'" in str(central.payloads("TransactionEvent")))
         events = central.payloads("TransactionEvent")
-        told = [values(events[0], REGISTER)[0], values(events[-1], REGISTER)[0]]
-    assert told == [recorded["meter_start_wh"], recorded["meter_stop_wh"]]
+        reported = [values(events[0], REGISTER)[0], values(events[-1], REGISTER)[0]]
+    assert reported == [recorded["meter_start_wh"], recorded["meter_stop_wh"]]

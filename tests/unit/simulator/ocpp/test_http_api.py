@@ -98,7 +98,7 @@ def test_create_call_send_remove(central, http):
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body", "status", "says"),
+    ("method", "path", "body", "status", "shown"),
     [
         ("GET", "/nonsense", None, 404, "nothing at"),
         ("GET", "/charge-points/none", None, 404, "no charge point"),
@@ -116,10 +116,10 @@ def test_create_call_send_remove(central, http):
         ("POST", "/scenario", {"steps": [{}]}, 400, "unknown action"),
     ],
 )
-def test_what_cannot_be_is_said(http, method, path, body, status, says):
+def test_what_cannot_be_is_said(http, method, path, body, status, shown):
     ask, _ = http
     got, answer = ask(method, path, body)
-    assert (got, says in answer["error"]) == (status, True), answer
+    assert (got, shown in answer["error"]) == (status, True), answer
 
 
 def test_the_tables_can_be_read(http):
@@ -316,7 +316,7 @@ def test_charge_points_alone_and_a_scenario(central, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "shown"),
     [
         (["--stations", "0"], "needs --charge-points"),
         (["--charge-points", "1", "--quirk", "nonsense"], "no quirk"),
@@ -326,10 +326,10 @@ def test_charge_points_alone_and_a_scenario(central, tmp_path):
         (["--charge-points", "1", "--ocpp", "3"], "3"),
     ],
 )
-def test_wrong_usage(options, says):
+def test_wrong_usage(options, shown):
     result = CliRunner().invoke(main, ["sim", *options])
     assert result.exit_code in (1, 2)
-    assert says in result.output
+    assert shown in result.output
 
 
 def test_arguments_that_make_no_sense_end_with_2(capsys):

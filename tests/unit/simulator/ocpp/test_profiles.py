@@ -1,4 +1,4 @@
-"""Limits: what is in force, what flows under it, and what a twin says about it."""
+"""Limits: what is in force, what flows under it, and what a twin reports of it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T0 = 1_772_560_800.0
 
 
 def profile(limit=0.0, purpose=Purpose.TX_DEFAULT, **more):
-    usual = {
+    default = {
         "profile_id": 1,
         "connector_id": 1,
         "stack_level": 0,
@@ -28,7 +28,7 @@ def profile(limit=0.0, purpose=Purpose.TX_DEFAULT, **more):
         "periods": (Period(0, limit),),
         "start_s": T0,
     }
-    return Profile(purpose=purpose, **{**usual, **more})
+    return Profile(purpose=purpose, **{**default, **more})
 
 
 def book_of(*profiles):
@@ -51,7 +51,7 @@ def test_a_transaction_overrules_the_default_and_the_station_caps_both():
     assert book.cap(1, T0, T0).power_w == 7000
     assert book.cap(0, T0, None).power_w == 8000
     assert book.cap(2, T0, T0).power_w == 8000
-    # Also where the transaction is allowed more, as OCPP 1.6 says in 3.13.1.
+    # Also where the transaction is allowed more, by OCPP 1.6, section 3.13.1.
     book.put(profile(9500, Purpose.TX, profile_id=3))
     assert book.cap(1, T0, T0).power_w == 8000
     book.remove(lambda one: one.purpose is Purpose.STATION_MAX)
@@ -199,7 +199,7 @@ def test_the_charge_point_as_a_whole_stays_below_its_limit(limit_w, number):
     shares = [one.power_w for one in connectors]
     assert sum(shares) <= limit_w + 1e-6
     assert all(share == 0 or share >= 4139 for share in shares)
-    # Whoever can be served is served.
+    # Every connector that can be served is served.
     if limit_w >= 4140:
         assert sum(shares) >= min(limit_w, 4140) - 1e-6
 
@@ -247,9 +247,9 @@ def test_a_limit_of_zero_suspends_and_its_end_resumes(central, twins_of):
     twins.advance(599)
     assert twins.state(CP)["power_kw"] == 0
     twins.advance(2)
-    told = central.wait_for("StatusNotification", 2, connectorId=1, status="Charging")
+    reported = central.wait_for("StatusNotification", 2, connectorId=1, status="Charging")
     # The schedule began a minute before it was set.
-    assert told["timestamp"] == "2026-03-03T18:10:00.000Z"
+    assert reported["timestamp"] == "2026-03-03T18:10:00.000Z"
 
 
 def test_the_composite_schedule_tells_what_is_in_force(central, twins_of):

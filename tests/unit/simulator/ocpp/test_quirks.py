@@ -1,4 +1,4 @@
-"""Each quirk does what its row says, and only while it is on."""
+"""Each quirk has the effect in its row, and only while it is on."""
 
 from __future__ import annotations
 
@@ -317,13 +317,13 @@ def test_bare_empty_and_odd_values(central, twins_of):
 
 def test_clocks(central, twins_of):
     twins = twins_of(quirks={"clock_1970": {}})
-    told = central.wait_for("StatusNotification")
-    assert told["timestamp"].startswith("1970-01-01T00:00:00")
+    reported = central.wait_for("StatusNotification")
+    assert reported["timestamp"].startswith("1970-01-01T00:00:00")
     twins.act(CP, "quirk_off", name="clock_1970")
     twins.quirk(CP, "local_time_as_utc", offset_s=-28_800)
     twins.plug(CP)
-    told = central.wait_for("StatusNotification", status="Preparing")
-    assert told["timestamp"] == "2026-03-03T10:00:00.000Z"
+    reported = central.wait_for("StatusNotification", status="Preparing")
+    assert reported["timestamp"] == "2026-03-03T10:00:00.000Z"
 
 
 # -- configuration ------------------------------------------------------------------------

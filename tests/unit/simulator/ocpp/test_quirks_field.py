@@ -1,4 +1,4 @@
-"""Each quirk that is known from the field does what its row says, over 1.6 and 2.0.1."""
+"""Each quirk that is known from the field has the effect in its row, over 1.6 and 2.0.1."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VERSIONS = ("1.6", "2.0.1")
 
 
 def started(twins, central, ocpp="1.6", id_tag="ME", **vehicle) -> dict[str, Any]:
-    """Begin to charge; what the central system was told of it."""
+    """Begin to charge; return the messages about it to the central system."""
     action = "StartTransaction" if ocpp == "1.6" else "TransactionEvent"
     twins.wait(CP, lambda actual: not actual["queued"])
     before = len(central.payloads(action))
@@ -100,7 +100,7 @@ def test_a_profile_that_works_only_later(central, twins_of):
 @pytest.mark.parametrize("ocpp", VERSIONS)
 def test_transactions_numbered_from_one_after_each_boot(central, twins_of, ocpp):
     twins = twins_of(ocpp=ocpp, quirks={"numbers_from_one": {}})
-    told = []
+    reported = []
     for boots in (1, 1, 2):
         if boots == 2:
             twins.act(CP, "reboot")
@@ -108,11 +108,11 @@ def test_transactions_numbered_from_one_after_each_boot(central, twins_of, ocpp)
             twins.wait_connected()
         begun = started(twins, central, ocpp)
         if ocpp == "1.6":
-            told.append(sampled(twins, central)["transactionId"])
+            reported.append(sampled(twins, central)["transactionId"])
         else:
-            told.append(begun["transactionInfo"]["transactionId"])
+            reported.append(begun["transactionInfo"]["transactionId"])
         twins.stop_charging(CP)
-    assert told == ([1, 2, 1] if ocpp == "1.6" else ["1", "2", "1"])
+    assert reported == ([1, 2, 1] if ocpp == "1.6" else ["1", "2", "1"])
 
 
 @pytest.mark.parametrize("ocpp", VERSIONS)
@@ -265,8 +265,8 @@ def test_words_in_another_case_and_with_blanks(central, twins_of, ocpp):
     twins = twins_of(ocpp=ocpp, quirks={"word_form": {"case": "lower", "blanks": True}})
     name = "status" if ocpp == "1.6" else "connectorStatus"
     central.wait_for("StatusNotification")
-    told = {one[name] for one in central.payloads("StatusNotification")}
-    assert told == {" available "}
+    reported = {one[name] for one in central.payloads("StatusNotification")}
+    assert reported == {" available "}
     started(twins, central, ocpp)
     found = {one["measurand"] for one in entries(sampled(twins, central, ocpp))}
     assert " power.active.import " in found
@@ -367,11 +367,11 @@ def test_old_times_and_unknown_words_of_statuses(central, twins_of, ocpp):
     quirks = {"old_status_times": {"age_s": 86_400}, "unknown_status": {"word": "Parked"}}
     twins_of(ocpp=ocpp, quirks=quirks)
     name = "status" if ocpp == "1.6" else "connectorStatus"
-    told = central.wait_for("StatusNotification", connectorId=1)
-    assert (told[name], told["timestamp"][:10]) == ("Parked", "2026-03-02")
+    reported = central.wait_for("StatusNotification", connectorId=1)
+    assert (reported[name], reported["timestamp"][:10]) == ("Parked", "2026-03-02")
     if ocpp == "1.6":
-        told = central.wait_for("StatusNotification", connectorId=0)
-        assert (told[name], told["timestamp"][:10]) == ("Available", "2026-03-03")
+        reported = central.wait_for("StatusNotification", connectorId=0)
+        assert (reported[name], reported["timestamp"][:10]) == ("Available", "2026-03-03")
 
 
 @pytest.mark.parametrize("ocpp", VERSIONS)
@@ -386,8 +386,8 @@ def test_connector_0_unavailable(central, twins_of, ocpp, trigger):
     answer = central.call(CP, "TriggerMessage", **ask)
     assert answer["status"] == ("Rejected" if trigger == "rejected" else "Accepted")
     if trigger == "truth":
-        told = central.wait_for("StatusNotification", 2, connectorId=0)
-        assert told[name] == "Available"
+        reported = central.wait_for("StatusNotification", 2, connectorId=0)
+        assert reported[name] == "Available"
 
 
 @pytest.mark.parametrize("stands", [True, False])

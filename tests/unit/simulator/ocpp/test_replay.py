@@ -131,7 +131,7 @@ def test_faults_and_connections(recording: Recording) -> None:
     recording.add(5, "StatusNotification", 1, status="Faulted", errorCode="GroundFailure")
     recording.add(6, "StatusNotification", 1, status="Faulted", errorCode="GroundFailure")
     recording.add(9, "StatusNotification", 1, status="Available", errorCode="NoError")
-    # A remark beside a charger that works is no fault.
+    # A remark about a charger that works is not a fault.
     recording.add(10, "StatusNotification", 1, status="Charging", errorCode="WeakSignal")
     recording.add(20, "Disconnected", None)
     recording.add(40, "Connected", None, version="1.6")

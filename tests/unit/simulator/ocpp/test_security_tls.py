@@ -86,8 +86,8 @@ def server_context(certificates, *, wants_client):
 
 
 def twins_at(central, certificates, **options):
-    usual = {"ca_file": str(certificates / "ca.pem"), "backoff_s": 0.01, "clock": ManualClock()}
-    return Twins(central.url, 1, **{**usual, **options})
+    default = {"ca_file": str(certificates / "ca.pem"), "backoff_s": 0.01, "clock": ManualClock()}
+    return Twins(central.url, 1, **{**default, **options})
 
 
 def test_tls_with_a_password(certificates):

@@ -14,7 +14,7 @@ from chargepoint_driver.simulator.world.charging import ChargeCurve
 from chargepoint_driver.simulator.world.clock import ManualClock
 from chargepoint_driver.simulator.world.world import World
 
-# A slow machine is no failure, and nothing is to be left behind.
+# A slow machine is not a failure, and nothing is to be left behind.
 settings.register_profile("simulator", deadline=None, database=None)
 unhurried = settings(settings.get_profile("simulator"))
 
@@ -135,7 +135,7 @@ def test_sessions_add_up_whatever_is_commanded(
 @unhurried
 @given(seed=st.integers(0, 1000), allowed_kw=st.floats(0.0, 12.0), step_s=st.floats(5.0, 600.0))
 def test_sampled_load_gives_the_energy(seed: int, allowed_kw: float, step_s: float) -> None:
-    """What a meter beside the station would integrate is what the session reports."""
+    """The session reports what a meter next to the station would integrate."""
     clock = ManualClock()
     world = World(clock, stations=1, ports_per_station=1, seed=seed)
     station = world.stations[0]

@@ -162,7 +162,7 @@ def test_delays_and_intervals_on_the_worlds_clock() -> None:
     assert load_after(299) == full_kw
     assert load_after(1) == 2.0
     assert load_after(599) == 2.0
-    assert load_after(1) == full_kw, "ended by itself"
+    assert load_after(1) == full_kw, "ended unasked"
 
     world.shed([station], Limit(percent=60))
     assert load_after(300) == pytest.approx(0.4 * full_kw)

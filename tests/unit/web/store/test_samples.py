@@ -147,7 +147,7 @@ def test_a_file_of_a_later_version_and_one_that_is_none_are_refused(tmp_path):
     db.close()
     with pytest.raises(ConfigurationError, match="later version"):
         Database(path)
-    path.write_text("this is no database, and long enough to be looked at " * 40)
+    path.write_text("this is not a database, and long enough to be looked at " * 40)
     with pytest.raises(ConfigurationError, match="cannot be used"):
         Database(path)
 

@@ -1,4 +1,4 @@
-"""Bounds in sum: what one peer says, however often, and what the file holds."""
+"""Bounds in total: of what one peer sends, however often, and of the file."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def through(start_wh: float | None, samples: list[float]) -> Registers:
         (1000, [1500], None, 500, 0, True),
         (1000, [], None, None, 0, False),
         (None, [1500], 2000, None, 0, False),
-        # A fall by rounding is none.
+        # A fall by rounding does not count.
         (269_456, [], 269_455, 0, 0, False),
         (1000, [6000], 5600, 4600, 0, False),
         (1000, [6000, 5900], None, 4900, 0, True),

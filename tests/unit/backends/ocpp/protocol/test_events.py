@@ -101,7 +101,7 @@ def _of(found: list[Any], site: Site, name: str) -> list[tuple[Any, ...]]:
 
 
 @pytest.fixture
-def told(site: Site, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
+def reported(site: Site, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
     """Version to the events that its charger's messages were translated to."""
     seen: list[Any] = []
     for module, name in ACTS:
@@ -125,17 +125,17 @@ def told(site: Site, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
     "name", ["Booted", "StatusChanged", "Metered", "TransactionStarted", "TransactionEnded"]
 )
 def test_both_versions_tell_the_same_events(
-    site: Site, told: dict[str, list[Any]], name: str
+    site: Site, reported: dict[str, list[Any]], name: str
 ) -> None:
-    one, other = (_of(told[version], site, name) for version in STORIES)
+    one, other = (_of(reported[version], site, name) for version in STORIES)
     assert one
     assert one == other
 
 
-def test_both_versions_leave_the_same_record(site: Site, told: dict[str, list[Any]]) -> None:
+def test_both_versions_leave_the_same_record(site: Site, reported: dict[str, list[Any]]) -> None:
     kept = ("start", "stop", "energy_wh", "id_tag", "reason", "connector")
     rows = [tuple(row[name] for name in kept) for row in site.month()]
-    assert len(rows) == len(told) == 2
+    assert len(rows) == len(reported) == 2
     assert rows[0] == rows[1]
     assert rows[0][2] == 2_500
 

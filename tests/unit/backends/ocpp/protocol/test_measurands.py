@@ -84,8 +84,8 @@ def test_the_whole_list_and_the_interval_at_once(meet, ocpp) -> None:
     # What was read before is still known: the unit of limits is among it.
     assert it.settings().keys() > {it.names, it.interval}
     assert it.out.rate_units in it.settings()
-    told = it.site.system.call("T1", *it.out.configuration([it.names, it.interval]))
-    assert it.out.read_configuration(told) == {
+    reported = it.site.system.call("T1", *it.out.configuration([it.names, it.interval]))
+    assert it.out.read_configuration(reported) == {
         it.names: ",".join([*wanted, "Power.Offered"]),
         it.interval: "30",
     }
@@ -157,9 +157,9 @@ REGISTER = "Energy.Active.Import.Register"
 class Settings:
     """A charging station that takes some values of some settings."""
 
-    def __init__(self, takes, **told) -> None:
+    def __init__(self, takes, **reported) -> None:
         self.out = BUILDERS["2.0.1"]
-        self.point = Charger("CP1", Electrical(230, 3), configuration=told)
+        self.point = Charger("CP1", Electrical(230, 3), configuration=reported)
         self.takes = takes
         self.sent: list[tuple[str, str]] = []
 
@@ -188,8 +188,8 @@ def test_the_register_is_measured_at_the_begin_and_at_the_end() -> None:
 
 
 def test_where_it_is_measured_already_nothing_is_changed() -> None:
-    told = dict.fromkeys(BOUNDS, f"Voltage,{REGISTER}")
-    it = Settings(lambda name, value: True, **told)
+    reported = dict.fromkeys(BOUNDS, f"Voltage,{REGISTER}")
+    it = Settings(lambda name, value: True, **reported)
     assert it.set_up() == {}
     assert it.sent == []
 

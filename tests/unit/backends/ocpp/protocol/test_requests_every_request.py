@@ -1,6 +1,6 @@
 """Every request that we may send, once for real: control API, socket, twin, and what it tells back.
 
-Nothing that a twin says may break the schema, and nothing that it is asked may be refused.
+No message of a twin may break the schema, and no request to it may be refused.
 """
 
 # ruff: noqa: E501 - a row for each request

@@ -1,5 +1,5 @@
-"""Answers that say nothing of what became of a request, and a database that takes nothing: what
-is known is said, and what is not known is no 0 and no refusal. More is in
+"""Answers that leave the result of a request open, and a database that takes nothing: what is known
+is reported, and what is not known is neither 0 nor a refusal. More is in
 `tests/system/faults/ocpp`."""
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def test_a_limit_in_doubt_is_asked_for_when_the_charge_point_is_back(
 ) -> None:
     if charges:
         charger.start(site.clock.iso())
-        # While it charges, a schedule above the limit says that it is not there.
+        # While it charges, a schedule above the limit shows that it is not there.
         shed_state = 0 if shown_kw == 22.0 else shed_state
     assert isinstance(answered(charger, shed(site), limits({})), OutcomeUnknownError)
     charger.close()

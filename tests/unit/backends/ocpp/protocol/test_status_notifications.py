@@ -61,8 +61,8 @@ class Both:
 
     def status(self, number: int, status: str, at: str | None = None, part: int = 1) -> None:
         if self.ocpp == "1.6":
-            told = {} if at is None else {"timestamp": at}
-            payload = {"connectorId": number, "errorCode": "NoError", "status": status, **told}
+            reported = {} if at is None else {"timestamp": at}
+            payload = {"connectorId": number, "errorCode": "NoError", "status": status, **reported}
         else:
             payload = {
                 "evseId": number,
@@ -235,7 +235,7 @@ def test_in_service_again_without_a_word(meet) -> None:
 
 
 def test_out_of_service_without_a_word_is_asked(meet, monkeypatch) -> None:
-    """Accepted is not yet so: what is shown is what the charger says."""
+    """Accepted does not change the status: the charger's report does."""
     it = meet({**IN_AND_OUT, "TriggerMessage": {"status": "Accepted"}})
     it.status(1, "Available")
     payload: dict[str, Any] = {"connectorId": 1, "type": "Inoperative"}

@@ -1,5 +1,5 @@
 """For any order of boots, starts, values, stops, repeats, lost answers and restarts, every
-acknowledged session is in the month's list exactly once, with the energy that was told."""
+acknowledged session is in the month's list exactly once, with the reported energy."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Model:
         self.uptime_s = 0
 
     def power_loss(self) -> None:
-        """The charger forgets its sessions and numbers from 1 again; some energy is not told."""
+        """The charger forgets its sessions and numbers from 1 again; some energy is lost."""
         for connector in self.running:
             self.register[connector] += 7
         self.running.clear()
@@ -220,8 +220,8 @@ def check(model: Model) -> None:
     site = model.site
     rows = [row for row in site.month() if row["charge_point"] == model.station_id]
     running = list(map(id, model.running.values()))
-    told = [each for each in model.sessions if id(each) not in running]
-    assert _counted(row["energy_wh"] for row in rows) == _counted(s.energy_wh for s in told)
+    reported = [each for each in model.sessions if id(each) not in running]
+    assert _counted(row["energy_wh"] for row in rows) == _counted(s.energy_wh for s in reported)
     assert {row["state"] for row in rows} <= {"completed", "lost"}
     assert site.point(model.station_id).counters.get("orphans", 0) == 0
     live = {n: site.connector(n, model.station_id).transaction for n in model.running}

@@ -1,4 +1,4 @@
-"""Limits: the numbers, and what becomes of them at twins with and without quirks."""
+"""Limits: the numbers, and their effect at twins with and without quirks."""
 
 from __future__ import annotations
 

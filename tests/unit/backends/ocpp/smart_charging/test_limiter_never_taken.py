@@ -91,7 +91,7 @@ def test_one_that_may_have_been_taken_is_removed(start) -> None:
     it = Both(site, "1.6", ClearChargingProfile={"status": "Unknown"})
     it.boot()
     it.status(1, "Available")
-    it.answers["SetChargingProfile"] = {}  # arrives, with an answer that says nothing
+    it.answers["SetChargingProfile"] = {}  # arrives, with an empty answer
     with pytest.raises(OutcomeUnknownError):
         site.system.shed(ONE, FIVE, 5)
     eventually(lambda: site.connector().limit["in_doubt"])

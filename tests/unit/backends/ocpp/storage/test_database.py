@@ -34,7 +34,7 @@ sys.stdin.readline()
 
 
 class Holder:
-    """Another process that locks the file until it is asked to let go."""
+    """Another process that locks the file until it is asked to release it."""
 
     def __init__(self, site: Site) -> None:
         self.process = subprocess.Popen(

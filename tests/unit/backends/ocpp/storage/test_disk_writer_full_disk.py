@@ -28,7 +28,7 @@ class Disk:
 
 
 def running(site: Site) -> set[int]:
-    """The transactions that the file says are running."""
+    """Return the transactions that are running by the file."""
     with closing(sqlite3.connect(site.config.database)) as db:
         rows = db.execute("SELECT id FROM transactions WHERE state = 'active'").fetchall()
     return {own_id for (own_id,) in rows}

@@ -187,7 +187,7 @@ def test_handshakes(world, held) -> None:
         with suppress(ConnectionError):
             raw.sendall(request)
             if is_held and len(held) < 200:
-                held.append(raw)  # a slow one: it says no more
+                held.append(raw)  # a slow one: it sends no more
                 raw = None
             else:
                 raw.shutdown(socket.SHUT_WR)

@@ -30,7 +30,7 @@ def test_all_reconnect_at_once_and_no_transaction_is_lost(start, ocpp) -> None:
         }
         assert len(set(running.values())) == TWINS
         first.stop()
-        # Half of them end their transactions while there is nobody to be told.
+        # Half of them end their transactions while there is no central system.
         for identity in twins.ids[::2]:
             twins.stop_charging(identity)
         again = start(listen=listen)

@@ -120,7 +120,7 @@ def test_truth_values_as_texts(given, truth) -> None:
 
 
 def with_nulls(value: Any) -> Any:
-    """The same with null beside everything, and in every list."""
+    """Return the same with null next to everything, and in every list."""
     if isinstance(value, dict):
         return {**{key: with_nulls(each) for key, each in value.items()}, "extra": None}
     return [None, *map(with_nulls, value), None] if isinstance(value, list) else value

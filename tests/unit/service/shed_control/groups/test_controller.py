@@ -279,7 +279,7 @@ class TestMembers:
         assert set(left.values()) == {4.0}
 
     def test_a_station_that_a_reply_leaves_out_keeps_its_share(self, many: Rig) -> None:
-        """The station list still says that it belongs to the group."""
+        """The station list still shows that it belongs to the group."""
         hold(many, 16.0)
         many.live(6)
         many.sim.world.groups[0].station_ids.remove(STATION)

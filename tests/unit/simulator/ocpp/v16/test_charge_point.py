@@ -1,4 +1,4 @@
-"""A 1.6 twin from boot to stop, and what it does when told."""
+"""A 1.6 twin from boot to stop, and its reactions to requests."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def test_boots_tells_every_status_and_beats(central, twins_of):
     assert boot["chargePointVendor"]
     assert boot["chargePointModel"]
     central.wait_for("StatusNotification", 3)
-    told = {one["connectorId"]: one["status"] for one in central.payloads("StatusNotification")}
-    assert told == {0: "Available", 1: "Available", 2: "Available"}
+    reported = {one["connectorId"]: one["status"] for one in central.payloads("StatusNotification")}
+    assert reported == {0: "Available", 1: "Available", 2: "Available"}
     assert central.opened[0][1] == "ocpp1.6"
     twins.advance(299)
     assert central.payloads("Heartbeat") == []
@@ -154,8 +154,8 @@ def test_a_fault_stops_the_power_and_is_told(central, twins_of):
     twins = twins_of()
     twins.start_charging(CP)
     twins.act(CP, "fault", error_code="GroundFailure", info="wet", vendor_error_code="E7")
-    told = central.wait_for("StatusNotification", connectorId=1, status="Faulted")
-    assert (told["errorCode"], told["info"], told["vendorErrorCode"]) == (
+    reported = central.wait_for("StatusNotification", connectorId=1, status="Faulted")
+    assert (reported["errorCode"], reported["info"], reported["vendorErrorCode"]) == (
         "GroundFailure",
         "wet",
         "E7",
@@ -256,12 +256,12 @@ def test_firmware(central, twins_of, location, last):
     assert central.payloads("FirmwareStatusNotification") == []
     twins.advance(120)
     central.wait_for("FirmwareStatusNotification", status=last)
-    told = [one["status"] for one in central.payloads("FirmwareStatusNotification")]
+    reported = [one["status"] for one in central.payloads("FirmwareStatusNotification")]
     if last == "Installed":
-        assert told == ["Downloading", "Downloaded", "Installing", "Installed"]
+        assert reported == ["Downloading", "Downloaded", "Installing", "Installed"]
         central.wait_for("BootNotification", 2)
     else:
-        assert told == ["Downloading", "DownloadFailed"]
+        assert reported == ["Downloading", "DownloadFailed"]
 
 
 def test_diagnostics_and_data_transfer(central, twins_of):
@@ -291,10 +291,10 @@ def test_triggers(central, twins_of, message):
     before = len(central.payloads(message))
     reply = central.call(CP, "TriggerMessage", requestedMessage=message, connectorId=2)
     assert reply == {"status": "Accepted"}
-    told = central.wait_for(message, before + 1)
+    reported = central.wait_for(message, before + 1)
     if message in ("StatusNotification", "MeterValues"):
-        assert told["connectorId"] == 2
-        assert "transactionId" not in told
+        assert reported["connectorId"] == 2
+        assert "transactionId" not in reported
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,10 @@ def test_boots_and_tells_every_status(central, twins):
     assert boot["reason"] == "PowerUp"
     assert boot["chargingStation"]["model"]
     central.wait_for("StatusNotification", 2)
-    told = {one["evseId"]: one["connectorStatus"] for one in central.payloads("StatusNotification")}
-    assert told == {1: "Available", 2: "Available"}
+    reported = {
+        one["evseId"]: one["connectorStatus"] for one in central.payloads("StatusNotification")
+    }
+    assert reported == {1: "Available", 2: "Available"}
     assert central.opened[0][1] == "ocpp2.0.1"
 
 
@@ -34,18 +36,18 @@ def test_a_charge_as_transaction_events(central, twins):
     twins.advance(180)
     twins.stop_charging(CP)
     central.wait(lambda: events(central, "Ended"))
-    told = events(central)
-    assert [one["seqNo"] for one in told] == list(range(5))
-    assert len({one["transactionInfo"]["transactionId"] for one in told}) == 1
-    assert [one["triggerReason"] for one in told] == [
+    reported = events(central)
+    assert [one["seqNo"] for one in reported] == list(range(5))
+    assert len({one["transactionInfo"]["transactionId"] for one in reported}) == 1
+    assert [one["triggerReason"] for one in reported] == [
         "Authorized",
         *["MeterValuePeriodic"] * 3,
         "StopAuthorized",
     ]
-    assert told[0]["transactionInfo"]["chargingState"] == "Charging"
-    assert told[-1]["transactionInfo"]["stoppedReason"] == "Local"
-    first = values(told[0], "Energy.Active.Import.Register")[0]
-    last = values(told[-1], "Energy.Active.Import.Register")[0]
+    assert reported[0]["transactionInfo"]["chargingState"] == "Charging"
+    assert reported[-1]["transactionInfo"]["stoppedReason"] == "Local"
+    first = values(reported[0], "Energy.Active.Import.Register")[0]
+    last = values(reported[-1], "Energy.Active.Import.Register")[0]
     assert last - first == pytest.approx(550, abs=1)
     statuses = [one for one in central.payloads("StatusNotification") if one["evseId"] == 1]
     assert [one["connectorStatus"] for one in statuses] == ["Available", "Occupied"]
@@ -201,9 +203,9 @@ def test_reset_when_idle_waits(central, twins):
 
 def test_faults_are_events(central, twins):
     twins.act(CP, "fault", connector=2, error_code="OverVoltage", info="242 V")
-    told = central.wait_for("NotifyEvent")["eventData"][0]
-    assert (told["actualValue"], told["techInfo"]) == ("true", "242 V")
-    assert told["component"]["evse"] == {"id": 2, "connectorId": 1}
+    reported = central.wait_for("NotifyEvent")["eventData"][0]
+    assert (reported["actualValue"], reported["techInfo"]) == ("true", "242 V")
+    assert reported["component"]["evse"] == {"id": 2, "connectorId": 1}
     central.wait_for("StatusNotification", evseId=2, connectorStatus="Faulted")
     twins.act(CP, "clear_fault", connector=2)
     assert central.wait_for("NotifyEvent", 2)["eventData"][0]["cleared"] is True

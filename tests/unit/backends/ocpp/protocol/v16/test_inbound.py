@@ -1,4 +1,4 @@
-"""OCPP 1.6: what a charge point says, and what it is answered."""
+"""OCPP 1.6: messages of a charger, and the answers to them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OCPP 2.0.1: what a charging station says, and what it is answered."""
+"""OCPP 2.0.1: messages of a charging station, and the answers to them."""
 
 from __future__ import annotations
 
