@@ -14,7 +14,7 @@
 # make pythons         run the tests under each installed Python of PYTHONS
 # make audit           list known vulnerabilities of installed and lowest versions
 # make release-check   build sdist and wheel, and follow the quick start from an empty environment
-# make beside          check that the wheel changes no package of an installed volttron-core
+# make alongside       check that the wheel changes no package of an installed volttron-core
 # make live-status     run the live-status example: chargers, broker, store, API, page
 # make chromium        install a browser for the tests of the page (apt-get)
 # make engines         install NATS and Mosquitto for the tests of the event stream (apt-get)
@@ -36,7 +36,7 @@ PYTEST ?=
 
 RELEASE ?= $(or $(TMPDIR),/tmp)/chargepoint-release
 
-.PHONY: live-status help release-check all venv demo test chromium engines alert-agents ilc classic fuzz fuzz-xml faults attack kills soak lowest pythons audit beside check docs bench clean
+.PHONY: live-status help release-check all venv demo test chromium engines alert-agents ilc classic fuzz fuzz-xml faults attack kills soak lowest pythons audit alongside check docs bench clean
 all: check test
 
 # The comment at the top of this file.
@@ -139,10 +139,17 @@ check: $(READY)
 	$(BIN)/python -m chargepoint_driver.catalogue.page --check docs/reference/points.md
 	$(BIN)/python -m docs.generators --check
 	$(BIN)/codespell $(PROSE)
+	$(BIN)/codespell --ignore-words-list $(ON_PURPOSE) $(CODE)
 	$(SITE)
 
 # Words to avoid are in docs/banned-words.txt; the settings are in setup.cfg.
-PROSE = $(wildcard *.md agents/*.md classic/*.md docs/*.md docs/*/*.md docs/*/*.svg docs/generators/*.py)
+PROSE = $(wildcard *.md agents/*.md classic/*.md docs/*.md docs/*/*.md docs/*/*.svg)
+CODE  = $(shell find agents bench chargepoint_driver classic docs driver_configs examples tests volttron \
+          -name vendor -prune -o -path tests/data -prune -o -name de.json -prune -o -type f \
+          \( -name '*.py' -o -name '*.js' -o -name '*.html' -o -name '*.css' -o -name '*.json' -o \
+          -name '*.yml' -o -name '*.yaml' -o -name '*.sh' \) -print)
+# Misspelt on purpose, in tests and patterns, and two words that OCPP 1.6 spells like this.
+ON_PURPOSE = acounts,alue,celcius,chargin,currentl,databas,occurence,optin,pasword,passwrod,passwor,regoin,titel
 
 # Warnings are errors. After an error all pages are read again, since Sphinx reports it only once.
 SITE = $(BIN)/python -m sphinx -b html -d build/doctrees -j 2 -q -n -W --keep-going docs build/docs \
@@ -200,8 +207,8 @@ release-check: $(READY)
 	$(BIN)/python -m tests.packaging.release dist $(RELEASE)
 	$(BIN)/python -m tests.packaging.newcomer dist $(RELEASE)
 
-beside: $(READY)
-	$(BIN)/python -m tests.packaging.beside $(or $(TMPDIR),/tmp)/chargepoint-beside
+alongside: $(READY)
+	$(BIN)/python -m tests.packaging.alongside $(or $(TMPDIR),/tmp)/chargepoint-alongside
 
 docs/reference/points.md: $(READY) chargepoint_driver/catalogue/chargepoint.py chargepoint_driver/catalogue/ocpp.py
 	$(BIN)/python -m chargepoint_driver.catalogue.page docs/reference/points.md

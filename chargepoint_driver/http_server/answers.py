@@ -149,8 +149,8 @@ def _refused_by_http(request: web.Request, error: web.HTTPException) -> web.Resp
 
 
 def _may_be_json(request: web.Request) -> bool:
-    """Return True unless the headers say that the body is something else. `curl -d` says that each
-    body is a form, and some programs say nothing."""
+    """Return True unless the headers declare another type of body. `curl -d` declares each body a
+    form, and some programs declare nothing."""
     kind = request.content_type
     return (
         (kind in _KINDS or kind.endswith("+json"))

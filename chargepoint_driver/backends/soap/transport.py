@@ -64,8 +64,8 @@ class HttpTransport:
     def post(self, content: bytes, soap_action: str, caller: Caller) -> Answer:
         """The answer, whatever its status. Raises TransientError or Refused when nothing arrived at
         the service, OutcomeUnknownError for a write that did and TransientError for a read,
-        InvalidReplyError for an answer beyond 64 MiB, ConfigurationError for a ca_file that is
-        none."""
+        InvalidReplyError for an answer beyond 64 MiB, ConfigurationError for an invalid
+        ca_file."""
         headers = {
             "Content-Type": "text/xml; charset=utf-8",
             "SOAPAction": f'"{soap_action}"',

@@ -1,7 +1,7 @@
 """State of a target's command, frozen. Sends nothing.
 
-Three things are kept apart: what was commanded, what the service reports, and what the two come
-to (`judge`). Times are seconds since the epoch on a clock that never jumps.
+Three things are kept apart: what was commanded, what the service reports, and the status that
+follows (`shed_status`). Times are seconds since the epoch on a clock that never jumps.
 """
 
 from __future__ import annotations

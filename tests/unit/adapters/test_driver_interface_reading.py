@@ -1,5 +1,5 @@
-"""Every wanted topic is answered, an error costs only its own points, and nothing waits for
-ever."""
+"""Every wanted topic is answered, an error costs only its own points, and every wait
+has a limit."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 -- Times are seconds since 1970, registers Wh. wire_id: what the charge point calls a
--- transaction; alias: what it says instead while the transaction runs; request: what makes a repeated StartTransaction the same one.
+-- transaction; alias: what it calls it while the transaction runs; request: what makes a repeated StartTransaction the same one.
 CREATE TABLE IF NOT EXISTS charge_points (
     id TEXT PRIMARY KEY, last_seen REAL, version TEXT, boot TEXT, configuration TEXT, worked TEXT);
 CREATE TABLE IF NOT EXISTS connectors (

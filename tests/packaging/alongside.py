@@ -1,6 +1,6 @@
-"""`make beside`: the wheel, installed where volttron-core is, changes none of its packages.
+"""`make alongside`: the wheel, installed where volttron-core is, changes none of its packages.
 
-python -m tests.packaging.beside FOLDER
+python -m tests.packaging.alongside FOLDER
 """
 
 from __future__ import annotations
