@@ -29,7 +29,7 @@ class Outcome(NamedTuple):
     kept: StationRecord | None = None
 
     def within(self, currency_s: float) -> StationRecord | None:
-        """Return the record if it is no older than that, also when a stricter reader failed."""
+        """Return the record if its age is at most that, also when a stricter reader failed."""
         if self.record is not None:
             return self.record
         fresh = self.kept is not None and self.age_s is not None and self.age_s <= currency_s
@@ -62,7 +62,7 @@ class RecordTable:
         return len(self._entries)
 
     def current(self, key: Key, currency_s: float, now: float) -> Outcome | None:
-        """Return the record of a key that is no older than `currency_s`; None without one."""
+        """Return the record of a key of an age up to `currency_s`; None without one."""
         entry = self._entries.get(key)
         if (
             entry is not None

@@ -13,7 +13,7 @@ __all__ = ["IdTagsAndReservations"]
 
 
 class IdTagsAndReservations(CentralAccess):
-    """Which idTags may charge, and where connectors are reserved for them. All raise
+    """IdTags that may charge, and reservations of connectors for them. All raise
     TransientError where the central system does not run."""
 
     def reserve(
