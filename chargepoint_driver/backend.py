@@ -109,7 +109,7 @@ class UsageBackend(Protocol):
     """A backend whose service keeps quarter hours and bills of sessions."""
 
     def intervals(self, session_id: str) -> list[Event]:
-        """The quarter hours of one session, oldest first, at the cost of one call.
+        """Return the quarter hours of one session, oldest first, at the cost of one call.
 
         The values are `energyConsumed` (kWh since the session's begin), `peakPower` and
         `rollingPowerAvg` (kW), by `stationTime`. Raises NotFoundError.
@@ -149,7 +149,8 @@ class Backend(Protocol):
     def sessions(
         self, station_id: str | None, since: datetime, until: datetime | None
     ) -> list[Event]:
-        """The charging sessions of a station (None: of all) that touch a time, oldest first."""
+        """Return the charging sessions of a station (None: of all) that touch a time, oldest
+        first."""
 
     def session(self, session_id: str) -> Event:
         """One charging session by its `sessionID`, however old. Raises NotFoundError."""
@@ -192,7 +193,8 @@ class OutcomeBackend(Protocol):
     """A backend that counts how its calls end."""
 
     def outcomes(self) -> dict[tuple[str, str], int]:
-        """(operation, `ok` or the code of its error) to the number of calls that ended so."""
+        """Return (operation, `ok` or the code of its error) to the number of calls that ended
+        so."""
 
 
 @runtime_checkable
@@ -274,8 +276,8 @@ class StreamingBackend(Protocol):
         """Return how each sink stands, as `events.SinkState`."""
 
     def live_status(self, station_id: str | None = None) -> list[dict[str, Any]]:
-        """The latest status (see `events.live_status`) of all charge points, or of one. Raises
-        NotFoundError."""
+        """Return the latest status (see `events.live_status`) of all charge points, or of one.
+        Raises NotFoundError."""
 
     def alert_to(self, alert: Callable[[str, str], None]) -> None:
         """Call with what an alert of a sink is about and what happened, on a thread of ours."""

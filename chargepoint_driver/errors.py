@@ -72,7 +72,7 @@ class ChargePointError(Exception):
         return error_from_dict, (self.to_dict(),)
 
     def to_dict(self) -> dict[str, Any]:
-        """The error as JSON can carry it; `error_from_dict` makes the same error again."""
+        """Return the error as JSON can carry it; `error_from_dict` makes the same error again."""
         return {
             "code": self.code,
             "message": self.message,
@@ -170,7 +170,8 @@ _CLASSES: dict[str, type[ChargePointError]] = {
 
 
 def error_from_dict(fields: dict[str, Any]) -> ChargePointError:
-    """The error that `to_dict` described; an unknown code becomes a plain ChargePointError."""
+    """Return the error that `to_dict` described; an unknown code becomes a plain
+    ChargePointError."""
     cls = _CLASSES.get(str(fields.get("code")), ChargePointError)
     return cls(
         str(fields.get("message", "no message")),

@@ -92,7 +92,7 @@ class RateLimitedLog:
         return True
 
     def _missed(self, origin: tuple[str, str, str], now_s: float) -> int | None:
-        """The events of this kind without a line since its last line; None: no line now."""
+        """Return the events of this kind without a line since its last line; None: no line now."""
         origin = origin[0], origin[1][:_MAX_CHARS], origin[2][:_MAX_CHARS]
         kind = self._kinds.setdefault(origin[0], [now_s, 0, 0])
         if now_s - kind[0] >= self._interval_s:

@@ -60,7 +60,7 @@ class StationRecord(NamedTuple):
     other_ports: Values | None = None
 
     def of_port(self, port: int) -> Values:
-        """The values of one port. Raises NotFoundError when the station has no such port."""
+        """Return the values of one port. Raises NotFoundError when the station has no such port."""
         found = self.ports.get(port, self.other_ports)
         if found is None:
             there = ", ".join(map(str, sorted(self.ports))) or "none"
@@ -134,7 +134,7 @@ class EnergyReading(NamedTuple):
 
 
 def newest_by_port(events: Iterable[Event]) -> dict[str, StationRecord]:
-    """The newest event of each port and station, chosen by time, whatever the order.
+    """Return the newest event of each port and station, chosen by time, whatever the order.
 
     An event without port counts for all ports. Of two with the same time the later one wins.
     """

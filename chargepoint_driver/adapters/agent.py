@@ -73,7 +73,7 @@ class ChargePointAgent(OcppRpc, OcppRequests, Agent):  # type: ignore[misc]  # t
         )
 
     def _serve(self, account: Account) -> Service:
-        """The service of an account, its sheds looked after while the agent runs."""
+        """Return the service of an account, its sheds looked after while the agent runs."""
         service = Service.of_account(account, platform.command_file(self))
         service.keep(platform.alert_of(self), platform.station_alert_of(self))
         return service

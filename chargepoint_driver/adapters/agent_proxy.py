@@ -51,7 +51,8 @@ class Proxy:
         self._limit_s = READ_TIMEOUTS * timeout_s + _MARGIN_S
 
     def read(self, points: Mapping[str, Point]) -> Reading:
-        """The values of points; when the agent does not answer, its error stands for each."""
+        """Return the values of points; when the agent does not answer, its error stands for
+        each."""
         described = {name: describe(point) for name, point in points.items()}
         try:
             answer = self._call("read", TransientError, described, self._account)
@@ -174,8 +175,8 @@ class Proxy:
 
 
 def _words(options: ShedOptions) -> dict[str, Any]:
-    """The options of a write; what is as by default is left out, except what agents of the first
-    version asked for: those do not know the others."""
+    """Return the options of a write; what is as by default is left out, except what agents of the
+    first version asked for: those do not know the others."""
     defaults = ShedOptions().config_values()
     words = {
         word: value
@@ -190,7 +191,8 @@ def _words(options: ShedOptions) -> dict[str, Any]:
 
 
 def _of_remote(error: RemoteError, agent: str) -> ChargePointError:
-    """The error that the agent raised: its arguments are message, code, the service's code."""
+    """Return the error that the agent raised: its arguments are message, code, the service's
+    code."""
     arguments = list(error.exc_info.get("exc_args") or [])
     if len(arguments) == 3:
         message, code, service_code = arguments

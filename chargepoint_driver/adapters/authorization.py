@@ -109,7 +109,7 @@ class Rule:
     topics: tuple[str, ...] = ()
 
     def vctl(self) -> str:
-        """The command as a line for a shell."""
+        """Return the command as a line for a shell."""
         if self.topics:
             return shlex.join(["vctl", "authz", "add", "topics", *self.topics])
         words = ["vctl", "authz", "add", "agent", self.identity]
@@ -122,7 +122,7 @@ class Rule:
         return shlex.join(words)
 
     def call(self) -> tuple[str, dict[str, Any]]:
-        """The method of platform.auth that the command calls, and its named arguments."""
+        """Return the method of platform.auth that the command calls, and its named arguments."""
         if self.topics:
             return "create_protected_topics", {"topic_name_patterns": list(self.topics)}
         named: dict[str, Any] = {"identity": self.identity}
@@ -142,7 +142,7 @@ class Rule:
 
 
 def rules_of(role: str, identity: str, *, driver: str = DRIVER, agent: str = AGENT) -> list[Rule]:
-    """The rules that give `identity` a role, and close writing to everybody without one.
+    """Return the rules that give `identity` a role, and close writing to everybody without one.
 
     Capabilities come before what they are needed for: a driver at work is never locked out.
     """
@@ -169,12 +169,13 @@ def _of(identity: str, methods: Iterable[str]) -> tuple[str, ...]:
 
 
 def capability_line(caller: str, method: str) -> str:
-    """The command that lets `caller` call a method, which is written IDENTITY.METHOD."""
+    """Return the command that lets `caller` call a method, which is written IDENTITY.METHOD."""
     return Rule(caller or "IDENTITY", rpc_capabilities=(method,)).vctl()
 
 
 def open_doors(identity: str, methods: Iterable[str], protected: Iterable[str]) -> list[str]:
-    """The methods of an agent that every agent of the platform may call, as IDENTITY.METHOD."""
+    """Return the methods of an agent that every agent of the platform may call, as
+    IDENTITY.METHOD."""
     closed = set(protected)
     return [f"{identity}.{method}" for method in methods if method not in closed]
 

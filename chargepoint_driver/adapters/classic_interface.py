@@ -65,7 +65,7 @@ class _Shared:
         self._services: dict[tuple[str, ...], tuple[Account, Service]] = {}
 
     def of(self, device: Device, alert: Alert, of_station: Alert) -> Service:
-        """The service of a device's account. The settings read last are used for all."""
+        """Return the service of a device's account. The settings read last are used for all."""
         account = device.account
         with self._lock:
             known = self._services.get(device.key)
@@ -144,7 +144,7 @@ class Interface(BaseInterface):  # type: ignore[misc]
     def get_multiple_points(
         self, path: str, point_names: Iterable[str], **kwargs: Any
     ) -> tuple[dict[str, Any], dict[str, str]]:
-        """(values, errors) by `path`/name: each name asked for is in one of the two."""
+        """Return (values, errors) by `path`/name: each name asked for is in one of the two."""
         del kwargs
         wanted = list(point_names)
         known = {name: self._selection[name] for name in wanted if name in self._selection}

@@ -111,7 +111,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
 
     @classmethod
     def unique_remote_id(cls, config_name: str, config: RemoteConfig) -> tuple[str, ...]:
-        """The account and its endpoint: devices of the same one share an instance."""
+        """Return the account and its endpoint: devices of the same one share an instance."""
         del config_name
         return ("chargepoint", *device_of(config).key)
 
@@ -120,7 +120,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
     def prepare_registry_config(
         self, registry_config: list[dict[str, Any]], remote_config: RemoteConfig | None = None
     ) -> list[dict[str, Any]]:
-        """The rows of one device, checked and completed. Raises ConfigurationError (a
+        """Return the rows of one device, checked and completed. Raises ConfigurationError (a
         ValueError: the host skips this device alone) naming every fault at once."""
         config = remote_config if remote_config is not None else self.config
         device = device_of(config)
@@ -160,7 +160,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         ]
 
     def _reach(self, device: Device) -> Stations:
-        """The account in this process, or behind the caching agent."""
+        """Return the account in this process, or behind the caching agent."""
         if device.cache_agent is None:
             service = Service.of_account(device.account, platform.command_file(self.driver_agent))
             service.keep(
@@ -194,7 +194,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         return push
 
     def _embedded(self) -> Service | None:
-        """The account where it is in this process."""
+        """Return the account where it is in this process."""
         return self._stations if isinstance(self._stations, Service) else None
 
     def _release(self, point: Point, on_delete: str) -> bool:
@@ -258,7 +258,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         self._heart_beats.setdefault(name, 0)
 
     def create_register(self, register_definition: PointConfig) -> ChargePointRegister:
-        """The register of a row that `prepare_registry_config` has completed."""
+        """Return the register of a row that `prepare_registry_config` has completed."""
         register = getattr(register_definition, "prepared", None)
         if not isinstance(register, ChargePointRegister):
             raise ConfigurationError(
@@ -316,7 +316,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
     def get_multiple_points(
         self, topics: Iterable[str], **kwargs: Any
     ) -> tuple[dict[str, Any], dict[str, str]]:
-        """(values, errors) by topic: each topic asked for is in one of the two."""
+        """Return (values, errors) by topic: each topic asked for is in one of the two."""
         del kwargs
         wanted = list(topics)
         points = self._selection(wanted)
@@ -336,7 +336,8 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         return read, errors
 
     def _selection(self, wanted: list[str]) -> Selection:
-        """The points of the topics that have one; that of the last poll where it was the same."""
+        """Return the points of the topics that have one; that of the last poll where it was the
+        same."""
         last_wanted, selection = self._last
         if wanted != last_wanted:
             registers = self.point_map
@@ -445,7 +446,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
             raise failed[0]
 
     def _heart_beat(self, topic: str) -> str | None:
-        """The heart beat that a topic names, None for any other point. It is answered here:
+        """Return the heart beat that a topic names, None for any other point. It is answered here:
         the service has none."""
         name = topic.rsplit("/", 1)[-1]
         return name if name in self._heart_beats and topic not in self.point_map else None

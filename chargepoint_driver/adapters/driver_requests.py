@@ -42,7 +42,7 @@ def _call(
 
 
 def _operation(name: str, parameters: tuple[str, ...]) -> Method:
-    """The method of one operation; `parameters` name its first arguments."""
+    """Return the method of one operation; `parameters` name its first arguments."""
 
     def method(
         interface: Any, *values: Any, topics: list[str], **arguments: Any
@@ -67,7 +67,7 @@ def _operation(name: str, parameters: tuple[str, ...]) -> Method:
 def _by_station(
     interface: Any, name: str, ask: Callable[[Target], Any], topics: list[str]
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """(results, errors) by topic: each charger is asked once, whatever topics name it."""
+    """Return (results, errors) by topic: each charger is asked once, whatever topics name it."""
     found: dict[str, tuple[set[int | None], list[str]]] = {}
     for topic in topics:
         device = interface.get_register_by_name(topic).device

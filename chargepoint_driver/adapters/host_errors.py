@@ -21,7 +21,7 @@ def for_host(error: Exception, host_error: type[Exception]) -> Exception:
 
 
 def message_of(error: Exception) -> str:
-    """The message, with the error's own code at its end for programs to find."""
+    """Return the message, with the error's own code at its end for programs to find."""
     return f"{error} [{error.code}]" if isinstance(error, ChargePointError) else str(error)
 
 

@@ -143,7 +143,7 @@ DRIVER = DriverMetrics()
 
 
 def _socket_at(address: tuple[str, int]) -> Any:
-    """A socket that listens. Raises OSError, and then none is left open."""
+    """Return a socket that listens. Raises OSError, and then none is left open."""
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     made = socket.socket(family)
     try:
@@ -157,7 +157,7 @@ def _socket_at(address: tuple[str, int]) -> Any:
 
 
 def _application(exposition: Exposition) -> Callable[..., list[bytes]]:
-    """The WSGI application."""
+    """Return the WSGI application."""
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
         if environ["PATH_INFO"] != PATH:

@@ -139,8 +139,8 @@ class ScrapeScheduler(PollScheduler):  # type: ignore[misc]  # the host has no t
         remote.poll_data(poll_set)
 
     def _with_late(self, poll_set: Any, now: datetime, remote: Any, by_interval: Any) -> Any:
-        """The poll set, and with it the points of longer intervals that have no value although
-        it is not their turn; each after 1, 2, 4, 8 … turns, since it may be permanent."""
+        """Return the poll set, and with it the points of longer intervals that have no value
+        although it is not their turn; each after 1, 2, 4, 8 … turns, since it may be permanent."""
         soon = now + timedelta(seconds=min(by_interval))
         known = self._late.get(remote.unique_id, {})
         late: dict[str, int] = {}
@@ -183,7 +183,7 @@ def _forget_past_calls() -> None:
 
 
 def _next_turn(now: datetime, interval_s: float) -> datetime:
-    """The next multiple of the interval, counted from midnight UTC as the host counts."""
+    """Return the next multiple of the interval, counted from midnight UTC as the host counts."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     turns = (now - midnight).total_seconds() // interval_s + 1
     return midnight + timedelta(seconds=turns * interval_s)

@@ -88,5 +88,5 @@ def writing_open_to_all(vip: Any, identity: str, methods: Iterable[str]) -> list
 
 
 def warning_of(doors: list[str]) -> str:
-    """A sentence about what every agent of the platform may do."""
+    """Return a sentence about what every agent of the platform may do."""
     return f"every agent of the platform may write: {', '.join(doors)} are open; {CURE}"

@@ -33,7 +33,7 @@ class ChargePointRemoteConfig(RemoteConfig):  # type: ignore[misc]  # the host h
 
 
 def interval_of(row: Mapping[str, Any], point: Point) -> dict[str, int]:
-    """The host's column for a scrape interval: the row's own, else one of the host's columns
+    """Return the host's column for a scrape interval: the row's own, else one of the host's columns
     as the row gives it, else the catalogue's."""
     named = row.get("interval") or row.get("polling_interval")
     if point.scrape_interval_s is None or (named and not row.get(col.SCRAPE_INTERVAL)):

@@ -69,7 +69,7 @@ class Catalogue:
         return tuple(row for row in self if row.data is data and not row.own)
 
     def closest(self, name: str) -> str | None:
-        """The attribute name most like a misspelt one, None when nothing comes near."""
+        """Return the attribute name most like a misspelt one, None when nothing comes near."""
         folded = {known.lower(): known for known in self._by_name}
         near = difflib.get_close_matches(name.lower(), folded, n=1)
         return folded[near[0]] if near else None

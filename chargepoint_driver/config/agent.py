@@ -37,7 +37,7 @@ class AgentConfig(BaseModel):
     def from_dict(
         cls, fields: Mapping[str, Any], source: str = "config"
     ) -> tuple[AgentConfig, list[str]]:
-        """(the accounts that are good, what is wrong with the others and the rest)."""
+        """Return (the accounts that are good, what is wrong with the others and the rest)."""
         faults = [f"{source}: unknown key {key!r}; remove it" for key in fields if key not in _KEYS]
         # Settings of the page and of reports. The agent does not use them, but reports what
         # is wrong.
@@ -77,7 +77,7 @@ class AgentConfig(BaseModel):
 
 
 def _read(account: Mapping[str, Any]) -> tuple[AgentAccountConfig | None, list[str]]:
-    """(the account, or what is wrong with it)."""
+    """Return (the account, or what is wrong with it)."""
     backend = account.get("backend", BACKENDS[0])
     if backend not in BACKENDS:
         return None, [unknown_backend(backend)]

@@ -46,7 +46,7 @@ METRICS_PORT: Any = Field(
 
 
 def metrics_address(value: int | str | None) -> tuple[str, int] | None:
-    """The address and the port of a `metrics_port`; None for none. Raises ValueError."""
+    """Return the address and the port of a `metrics_port`; None for none. Raises ValueError."""
     if value is None:
         return None
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 65_535:
@@ -88,12 +88,12 @@ class DeviceKeys(BaseModel):
 
 
 def own_keys(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """A driver config without the platform driver's own keys."""
+    """Return a driver config without the platform driver's own keys."""
     return {key: value for key, value in fields.items() if key not in HOST_KEYS}
 
 
 def printable(text: str) -> str:
-    """A name without the blanks around it."""
+    """Return a name without the blanks around it."""
     text = text.strip()
     if not text or not text.isprintable():
         raise ValueError("must be printable text, and not empty")
@@ -101,7 +101,7 @@ def printable(text: str) -> str:
 
 
 def keys_of(*classes: type[BaseModel]) -> list[str]:
-    """The keys that models know, as configs spell them."""
+    """Return the keys that models know, as configs spell them."""
     return [field.alias or name for cls in classes for name, field in cls.model_fields.items()]
 
 

@@ -18,8 +18,8 @@ Device: TypeAlias = DeviceConfig | OcppDevice
 
 
 def read_device(fields: Mapping[str, Any], source: str = "driver_config") -> Device:
-    """The validated `driver_config` of a device. Raises ConfigurationError with every fault at
-    once; secrets do not show in it. The platform driver's own keys are left out."""
+    """Return the validated `driver_config` of a device. Raises ConfigurationError with every fault
+    at once; secrets do not show in it. The platform driver's own keys are left out."""
     backend = fields.get("backend", BACKENDS[0])
     if backend not in BACKENDS:
         raise ConfigurationError(f"{source}: {unknown_backend(backend)}")

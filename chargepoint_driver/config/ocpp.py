@@ -119,7 +119,7 @@ class ChargerConfig(BaseModel):
         return self.password_env is not None or self.password_file is not None
 
     def read_password(self) -> str:
-        """The password as it stands now. Raises ConfigurationError when it cannot be had."""
+        """Return the password as it stands now. Raises ConfigurationError when it cannot be had."""
         return read_secret(self.password_env, self.password_file)
 
 
@@ -276,7 +276,7 @@ class OcppConfig(StreamKeys):
         return self
 
     def groups_of(self, station_id: str) -> tuple[str, ...]:
-        """The names of the groups that a charge point is in."""
+        """Return the names of the groups that a charge point is in."""
         return tuple(name for name, members in self.station_groups.items() if station_id in members)
 
     @model_validator(mode="after")
@@ -319,14 +319,14 @@ class OcppConfig(StreamKeys):
         )
 
     def of(self, station_id: str) -> ChargerConfig | None:
-        """The settings of a charge point; None when it may not connect."""
+        """Return the settings of a charge point; None when it may not connect."""
         if self.charge_points == "*":
             return _ANYONE
         return self.charge_points.get(station_id) or self.charge_points.get("*")
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any], source: str = "ocpp") -> OcppConfig:
-        """A validated config. Raises ConfigurationError with every fault at once."""
+        """Return a validated config. Raises ConfigurationError with every fault at once."""
         lines = faults_of(cls, fields)
         if lines:
             raise ConfigurationError("\n".join(f"{source}: {line}" for line in lines))
@@ -354,12 +354,13 @@ def faults_of(
 
 
 def _without_choices(place: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The place of a fault without the words that pydantic has for each choice of a type."""
+    """Return the place of a fault without the words that pydantic has for each choice of a type."""
     return tuple(part for part in place if not str(part).startswith(("literal[", "dict[")))
 
 
 def read_charge_points(path: Path) -> Any:
-    """The charge points of a JSON file: an object of id to settings, or "*". Not validated."""
+    """Return the charge points of a JSON file: an object of id to settings, or "*". Not
+    validated."""
     found = read_json(path).content
     if isinstance(found, dict) and set(found) == {"charge_points"}:
         found = found["charge_points"]

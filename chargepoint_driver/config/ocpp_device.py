@@ -157,8 +157,8 @@ class OcppDevice(ShedSettings, DeviceKeys):
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any], source: str = "driver_config") -> OcppDevice:
-        """A validated config. Raises ConfigurationError with every fault at once. The platform
-        driver's own keys are left out."""
+        """Return a validated config. Raises ConfigurationError with every fault at once. The
+        platform driver's own keys are left out."""
         known = keys_of(cls, OcppAccount)
         of_device = set(keys_of(cls))
         given = own_keys(fields)

@@ -91,7 +91,7 @@ class ShedSettings(BaseModel):
 
     @classmethod
     def from_words(cls, fields: Mapping[str, Any]) -> ShedSettings:
-        """The settings of one call. Raises InvalidValueError with every fault."""
+        """Return the settings of one call. Raises InvalidValueError with every fault."""
         try:
             return cls.model_validate(fields, strict=True)
         except ValidationError as error:

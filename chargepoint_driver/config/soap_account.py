@@ -163,7 +163,7 @@ class AccountConfig(_Account):
         return None
 
     def read_password(self) -> str:
-        """The password as it stands now. Raises ConfigurationError when it cannot be had."""
+        """Return the password as it stands now. Raises ConfigurationError when it cannot be had."""
         if self.password is not None:
             return self.password.get_secret_value()
         return read_secret(self.password_env, self.password_file)
@@ -252,8 +252,8 @@ class DeviceConfig(ShedSettings, DeviceKeys, _Account):
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any], source: str = "driver_config") -> DeviceConfig:
-        """A validated config. Raises ConfigurationError with every fault at once; secrets do not
-        show in it. The platform driver's own keys are left out."""
+        """Return a validated config. Raises ConfigurationError with every fault at once; secrets do
+        not show in it. The platform driver's own keys are left out."""
         own = own_keys(fields)
         try:
             return cls.model_validate(own)

@@ -158,7 +158,7 @@ def measured_of(
 
 
 def share_of(total_kw: float, devices: int) -> float:
-    """The part of each device, rounded down."""
+    """Return the part of each device, rounded down."""
     return math.floor(total_kw / devices * _STEPS + 1e-6) / _STEPS
 
 

@@ -77,7 +77,8 @@ class Events:
         return "cancelled" if event.rank[1] else _age(event, now)
 
     def allowed_kw(self, now: datetime) -> float | None:
-        """The lowest limit of the events that last now; None for none. Forgets what is over."""
+        """Return the lowest limit of the events that last now; None for none. Forgets what is
+        over."""
         for name in [name for name, event in self._events.items() if event.end <= now]:
             del self._events[name], self.messages[name]
         lasting = [event.kw(now) for event in self._events.values()]
@@ -109,7 +110,7 @@ class Events:
         )
 
     def _limit(self, period: Period) -> float | None:
-        """The limit in kW of a period; None where it asks for nothing."""
+        """Return the limit in kW of a period; None where it asks for nothing."""
         value = period.value
         if period.kind == "kw":
             return max(value, 0.0)

@@ -35,7 +35,7 @@ class Cap:
         return wanted_kw
 
     def fall_back(self) -> float:
-        """The limit while nobody watches: the safe one, unless a lower one is in force."""
+        """Return the limit while nobody watches: the safe one, unless a lower one is in force."""
         safe_kw: float = self._settings["safe_kw"]
         return safe_kw if self.allowed_kw is None else min(safe_kw, self.allowed_kw)
 

@@ -79,7 +79,8 @@ def periods_of(message: Mapping[str, Any], longest: timedelta) -> list[Period]:
 def _intervals(
     signal: Mapping[str, Any], active: Mapping[str, Any]
 ) -> Iterator[tuple[datetime, timedelta, Any]]:
-    """(start, duration, payload) of each interval; one after the other where they have no start."""
+    """Yield (start, duration, payload) of each interval; one after the other where they have no
+    start."""
     begins = _time(active["dtstart"])
     for interval in signal["intervals"]:
         given = interval.get("dtstart")
@@ -113,7 +114,7 @@ Measurement = Mapping[str, Any] | None
 
 
 def _kw(value: float, measurement: Measurement) -> tuple[str, float]:
-    """A power; in kW where it has no unit."""
+    """Return a power; in kW where it has no unit."""
     if not measurement or not measurement.get("unit"):
         return "kw", value
     unit, scale = measurement["unit"], measurement.get("scale")

@@ -86,7 +86,7 @@ class DemandResponseAgent(Agent):  # type: ignore[misc]  # the host has no types
             self.clear(device)
 
     def find_busiest(self) -> tuple[str, float]:
-        """(device, load in kW); ("", 0) when no port is busy within `wait_seconds`."""
+        """Return (device, load in kW); ("", 0) when no port is busy within `wait_seconds`."""
         end = time.monotonic() + self.settings["wait_seconds"]
         while time.monotonic() < end and not self._stopping.is_set():
             shed = self.read("shedState")

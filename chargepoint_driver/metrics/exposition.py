@@ -62,8 +62,8 @@ class Exposition:
         client.GCCollector(registry=self._registry)
 
     def text(self) -> bytes:
-        """The answer to a scrape. Reads memory only: it neither asks a service nor waits for a
-        charger."""
+        """Return the answer to a scrape. Reads memory only: it neither asks a service nor waits for
+        a charger."""
         with self._lock:
             now_s = self._clock()
             if self._kept is None or now_s - self._kept[0] >= self._keep_s:
@@ -75,7 +75,7 @@ class Exposition:
         return ()
 
     def collect(self) -> Iterator[Any]:
-        """The metric families, as prometheus_client wants them."""
+        """Yield the metric families, as prometheus_client wants them."""
         readings = list(self._accounts())
         core = self._client.core
         for name, row in METRICS.items():
@@ -94,7 +94,7 @@ class Exposition:
 
 
 def _buckets(delay: LoopDelay) -> tuple[list[tuple[str, float]], float]:
-    """(upper bound to the number of delays up to it, their sum in seconds)."""
+    """Return (upper bound to the number of delays up to it, their sum in seconds)."""
     counts, sum_s = delay.counts()
     found, total = [], 0
     for bound, count in zip((*map(repr, BOUNDS_S), "+Inf"), counts, strict=True):

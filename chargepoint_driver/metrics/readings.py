@@ -87,7 +87,7 @@ def _rest() -> None:
 
 
 def of_service(name: str, service: Service, pause: Pause = _rest) -> AccountReading:
-    """An account as a service has it. Never raises. `pause` lets others run for a moment."""
+    """Return an account as a service has it. Never raises. `pause` lets others run for a moment."""
     found = AccountReading(name)
     backend = service.backend
     found.irregularities = service.counters()
@@ -110,7 +110,7 @@ def of_service(name: str, service: Service, pause: Pause = _rest) -> AccountRead
 
 
 def of_central_system(name: str, system: Any, pause: Pause = _rest) -> AccountReading:
-    """The account of a central system without a service. Never raises."""
+    """Return the account of a central system without a service. Never raises."""
     found = AccountReading(name)
     try:
         found.irregularities = system.counters()
@@ -144,7 +144,7 @@ def _read_records(found: AccountReading, service: Service, pause: Pause) -> None
 
 
 def _current(known: tuple[StationRecord, float] | None) -> StationRecord | None:
-    """The record; of one that is too old only that the ports are there."""
+    """Return the record; of one that is too old only that the ports are there."""
     if known is None or known[1] <= MAX_AGE_S:
         return None if known is None else known[0]
     return known[0]._replace(ports={port: {} for port in known[0].ports})

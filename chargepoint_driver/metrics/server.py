@@ -18,7 +18,7 @@ _START_S = 30.0
 
 
 async def answer(exposition: Exposition) -> web.Response:
-    """The answer to a scrape. It is made on a thread: a large site takes a moment."""
+    """Return the answer to a scrape. It is made on a thread: a large site takes a moment."""
     body = await off_loop(exposition.text)
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
 

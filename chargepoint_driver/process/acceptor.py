@@ -51,7 +51,8 @@ class ConnectionLimits:
 
 
 def _plain_socket() -> Any:
-    """The class of sockets, also where gevent has replaced it: an event loop waits for them."""
+    """Return the class of sockets, also where gevent has replaced it: an event loop waits for
+    them."""
     monkey = sys.modules.get("gevent.monkey")
     if monkey is not None and monkey.is_module_patched("socket"):
         return monkey.get_original("socket", "socket")

@@ -25,7 +25,7 @@ def raise_soft_limit() -> int:
 
 
 def max_accepted() -> int:
-    """The highest descriptor that an accepted connection may have.
+    """Return the highest descriptor that an accepted connection may have.
 
     The system hands out the lowest free descriptor. One at this number or above means that
     what is left is reserved.

@@ -30,7 +30,8 @@ class LoopDelay:
         self._sum_s += late_s
 
     def counts(self) -> tuple[list[int], float]:
-        """(the number of delays up to each bound and above the last, their sum in seconds)."""
+        """Return (the number of delays up to each bound and above the last, their sum in
+        seconds)."""
         return list(self._counts), self._sum_s
 
     async def measure(self, every_s: float = _EVERY_S) -> None:

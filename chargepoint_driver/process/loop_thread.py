@@ -36,7 +36,7 @@ _T = TypeVar("_T")
 
 
 def gevent_if_patched() -> Any:
-    """The gevent package, where greenlets stand for threads; else None."""
+    """Return the gevent package, where greenlets stand for threads; else None."""
     monkey = sys.modules.get("gevent.monkey")
     if monkey is None or not (monkey.is_module_patched("threading") or threads.greenlets()):
         return None
@@ -44,14 +44,14 @@ def gevent_if_patched() -> Any:
 
 
 def native_queue() -> Any:
-    """A `queue.SimpleQueue` between real threads, also where gevent has replaced queues."""
+    """Return a `queue.SimpleQueue` between real threads, also where gevent has replaced queues."""
     if gevent_if_patched() is None:
         return queue.SimpleQueue()
     return sys.modules["gevent.monkey"].get_original("queue", "SimpleQueue")()
 
 
 def native_lock() -> Any:
-    """A lock between real threads, for what takes microseconds."""
+    """Return a lock between real threads, for what takes microseconds."""
     if gevent_if_patched() is None:
         return _thread.allocate_lock()
     return sys.modules["gevent.monkey"].get_original("_thread", "allocate_lock")()

@@ -47,7 +47,7 @@ class OwnershipLock:
         return True
 
     def owner(self) -> str:
-        """The process id of the last owner; "" where it is not known."""
+        """Return the process id of the last owner; "" where it is not known."""
         try:
             text = regular_file(self.path).read_text(encoding="ascii", errors="replace").strip()
         except OSError:

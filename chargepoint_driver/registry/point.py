@@ -114,7 +114,7 @@ class Point:
         return value if self.kind is attribute.kind else _declared(value, self.kind)
 
     def _whole(self, record: StationRecord) -> Value | Unreadable:
-        """A port's attribute for the whole station."""
+        """Return a port's attribute for the whole station."""
         name = self.attribute.name
         if self.attribute.whole is StationValue.OWN:
             return record.values.get(name)
@@ -133,7 +133,7 @@ class Point:
 
 
 def _declared(value: Value, kind: Kind) -> Value:
-    """The value as the declared kind; the registry only lets through kinds that hold it."""
+    """Return the value as the declared kind; the registry only lets through kinds that hold it."""
     if kind is Kind.STRING:
         return str(value).lower() if isinstance(value, bool) else str(value)
     if kind is Kind.FLOAT:

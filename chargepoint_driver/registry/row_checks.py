@@ -101,7 +101,7 @@ class RowChecks:
         cache_expiration_s: float | None,
         group: str | None,
     ) -> Point | None:
-        """The row's point; None when its attribute is not known. Other faults are collected
+        """Return the row's point; None when its attribute is not known. Other faults are collected
         and the returned point is not to be used."""
         name = self._name()
         attribute = self._attribute()
@@ -320,7 +320,7 @@ class RowChecks:
 
 
 def _number(text: str) -> float | None:
-    """A finite number written in digits, else None."""
+    """Return a finite number written in digits, else None."""
     try:
         value = float(text) if text.isascii() and "_" not in text else math.nan
     except ValueError:

@@ -50,8 +50,8 @@ def build(
     catalogue: Catalogue = CHARGEPOINT,
     group: str | None = None,
 ) -> Registry:
-    """The points of one device from (row number, row) pairs. `group` makes the device a station
-    group, and `station_id` is '' then.
+    """Return the points of one device from (row number, row) pairs. `group` makes the device a
+    station group, and `station_id` is '' then.
 
     Faults and warnings are collected in the registry, nothing is raised. Blank rows are passed
     over. Of a point name used twice the later row counts, as it did in the classic driver, with a

@@ -93,7 +93,7 @@ class Accounts:
         account: AgentAccountConfig,
         before: tuple[AgentAccountConfig, Service] | None,
     ) -> Service:
-        """The service of an account: the one before where it is the same account."""
+        """Return the service of an account: the one before where it is the same account."""
         if before is None or before[0].key != account.key:
             if before is not None:
                 before[1].close()
@@ -113,8 +113,8 @@ class Accounts:
         *,
         reader: str = "",
     ) -> dict[str, Any]:
-        """{"values", "errors", "ages_s"} by the names given; each name is in values or errors.
-        `reader` is the identity of the agent that asks, "" for none."""
+        """Return {"values", "errors", "ages_s"} by the names given; each name is in values or
+        errors. `reader` is the identity of the agent that asks, "" for none."""
         name, settings, service = self._find(account)
         if not isinstance(points, Mapping):
             raise ConfigurationError("points: must be names with the description of each point")
@@ -293,11 +293,11 @@ class Accounts:
             self._followers = (*self._followers, callback)
 
     def service_of(self, account: str | None = None) -> Service:
-        """The service of an account, for questions."""
+        """Return the service of an account, for questions."""
         return self._find(account)[2]
 
     def services(self) -> list[tuple[str, Service]]:
-        """The accounts with their services, as they are now."""
+        """Return the accounts with their services, as they are now."""
         return [(name, service) for name, (_, service) in self._snapshot().items()]
 
     @property
@@ -326,9 +326,9 @@ class Accounts:
         end: str | None = None,
         account: str | None = None,
     ) -> list[dict[str, Any]]:
-        """The sessions of a station (None: of all) that touch the time from `start` to `end`
-        (ISO 8601, UTC where no zone is given; None: no end), oldest first:
-        {"station", "port", and what is reported of the session}."""
+        """Return the sessions of a station (None: of all) that touch the time from `start` to `end`
+        (ISO 8601, UTC where no zone is given; None: no end), oldest first: {"station", "port", and
+        what is reported of the session}."""
         _, _, service = self._find(account)
         since, until = _moment("start", start), None if end is None else _moment("end", end)
         if station is not None and not (isinstance(station, str) and station.strip()):
@@ -351,7 +351,7 @@ class Accounts:
         return {name: service.stats() for name, (_, service) in self._snapshot().items()}
 
     def health(self) -> dict[str, Any]:
-        """{"good", "faults": of the configuration, "accounts": name to {call: error}}; the
+        """Return {"good", "faults": of the configuration, "accounts": name to {call: error}}; the
         error of `password` is that there is none."""
         accounts: dict[str, dict[str, Any]] = {}
         for name, (account, service) in self._snapshot().items():
@@ -370,7 +370,7 @@ class Accounts:
     def live_status(
         self, station: str | None = None, account: str | None = None
     ) -> list[dict[str, Any]]:
-        """The latest status of every station of every account, or of one (see
+        """Return the latest status of every station of every account, or of one (see
         `events.live_status`), `account` as it is named here. Raises NotFoundError."""
         found = []
         for name, (_, service) in self._snapshot().items():
@@ -396,7 +396,7 @@ class Accounts:
             return dict(self._services)
 
     def _find(self, account: str | None) -> tuple[str, AgentAccountConfig, Service]:
-        """The account of that name or user name; None is the only one."""
+        """Return the account of that name or user name; None is the only one."""
         services = self._snapshot()
         for name, (settings, service) in services.items():
             names = (name, getattr(settings, "username", name))

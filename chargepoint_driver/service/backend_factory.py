@@ -11,8 +11,8 @@ __all__ = ["backend_of"]
 
 
 def backend_of(account: Account) -> Backend:
-    """The backend of an account. ChargePoint's makes no call; a central system listens from now
-    on. Raises ConfigurationError."""
+    """Return the backend of an account. ChargePoint's makes no call; a central system listens from
+    now on. Raises ConfigurationError."""
     if isinstance(account, AccountConfig):
         return SoapBackend(account)
     try:

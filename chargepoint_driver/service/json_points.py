@@ -28,7 +28,7 @@ _MAX_REMEMBERED = 200_000
 
 
 def describe(point: Point) -> dict[str, Any]:
-    """A point as the methods of `Accounts` take it."""
+    """Return a point as the methods of `Accounts` take it."""
     return {
         "attribute": point.attribute.name,
         "register": point.attribute.register,

@@ -64,7 +64,7 @@ class Stations(Protocol):
     """An account as a host uses it, in this process or behind the caching agent."""
 
     def read(self, points: Mapping[str, Point]) -> Reading:
-        """The values of points, by the names given, each no older than its currency."""
+        """Return the values of points, by the names given, each no older than its currency."""
 
     def write(self, point: Point, value: object, options: ShedOptions) -> Value:
         """Carry out a write; what is reported then."""

@@ -101,7 +101,7 @@ class Service(ChargerRequests):
 
     @classmethod
     def of_account(cls, account: Account, command_file: Path | None = None) -> Service:
-        """The service of an account. ChargePoint's makes no call; a central system listens.
+        """Return the service of an account. ChargePoint's makes no call; a central system listens.
         `command_file` is where commands are kept if the account does not say; None for nowhere.
         Raises ConfigurationError when the account's own files cannot be used."""
         disk = None
@@ -133,7 +133,7 @@ class Service(ChargerRequests):
         return self._stream.sinks()
 
     def live_status(self, station_id: str | None = None) -> list[dict[str, Any]]:
-        """The latest status of every station that is known, or of one (see
+        """Return the latest status of every station that is known, or of one (see
         `events.live_status`). Raises NotFoundError."""
         return self._stream.live_status(station_id)
 
@@ -175,7 +175,7 @@ class Service(ChargerRequests):
         return found
 
     def read(self, points: Mapping[str, Point]) -> Reading:
-        """The values of points, by the names given, each no older than its currency."""
+        """Return the values of points, by the names given, each no older than its currency."""
         return self._reader.read(points)
 
     def write(
@@ -239,11 +239,12 @@ class Service(ChargerRequests):
     def sessions(
         self, station_id: str | None, since: datetime, until: datetime | None
     ) -> list[Event]:
-        """The charging sessions of a station (None: of all) that touch a time, oldest first."""
+        """Return the charging sessions of a station (None: of all) that touch a time, oldest
+        first."""
         return self._once(Data.SESSIONS, lambda: self._backend.sessions(station_id, since, until))
 
     def session_page(self, query: SessionQuery) -> list[SessionRecord]:
-        """The first `query.limit` sessions that a query leaves, newest first."""
+        """Return the first `query.limit` sessions that a query leaves, newest first."""
         if isinstance(self._backend, SessionBackend):
             return self._once(Data.SESSIONS, lambda: self._session_pages.page(query))
         return self._session_pages.page(query)
@@ -257,7 +258,7 @@ class Service(ChargerRequests):
         return self._once(Data.SESSIONS, lambda: self._backend.session(session_id))
 
     def intervals(self, session_id: str) -> list[Event]:
-        """The quarter hours of one session, oldest first. Raises NotFoundError,
+        """Return the quarter hours of one session, oldest first. Raises NotFoundError,
         PermissionDeniedError where the account's chargers have none."""
         backend = self._usage()
         return self._once(Data.INTERVALS, lambda: backend.intervals(session_id))
@@ -271,7 +272,7 @@ class Service(ChargerRequests):
         return self._once(Data.TRANSACTIONS, lambda: backend.transactions(station_id, since, until))
 
     def _once(self, data: Data, ask: Callable[[], _Answer]) -> _Answer:
-        """The answer to one question, within the time limit."""
+        """Return the answer to one question, within the time limit."""
         call = self.catalogue.name(data)
         found: list[_Answer] = []
         within(lambda: found.append(self.cache.once(call, ask)), self._limit_s, call)

@@ -126,8 +126,8 @@ class StationAlerts:
         }
 
     def _alarms(self, record: StationRecord, *, is_first: bool) -> dict[Key, str]:
-        """The alarms that nobody has cleared. Those that are there at the first look are known,
-        not new: they raise nothing, which "" stands for."""
+        """Return the alarms that nobody has cleared. Those that are there at the first look are
+        known, not new: they raise nothing, which "" stands for."""
         found: dict[Key, str] = {}
         for port, values in _places(record):
             kind, time = _text(values.get("alarmType")), _text(values.get("alarmTime"))

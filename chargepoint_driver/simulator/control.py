@@ -33,7 +33,7 @@ class Control:
     calls: Calls
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
-        """(HTTP status, JSON object) for a request."""
+        """Return (HTTP status, JSON object) for a request."""
         routes: Mapping[str, Mapping[str, Callable[[bytes], dict[str, Any]]]] = {
             "/stats": {"GET": self._stats},
             "/stats/reset": {"POST": self._reset},

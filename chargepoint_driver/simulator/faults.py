@@ -160,7 +160,7 @@ class Fault:
     times_left: int | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The fault as it would be given to the control interface."""
+        """Return the fault as it would be given to the control interface."""
         return {
             "operation": self.operation,
             "kind": self.kind,
@@ -215,7 +215,7 @@ class Faults:
             }
 
     def active(self) -> list[Fault]:
-        """The faults switched on at the moment."""
+        """Return the faults switched on at the moment."""
         with self._lock:
             return list(self._active.values())
 
@@ -250,7 +250,7 @@ class FaultsOfCall:
         return kind in self.kinds
 
     def param(self, kind: str, name: str, default: Any = None) -> Any:
-        """A parameter of a kind; `default` when the kind is not on."""
+        """Return a parameter of a kind; `default` when the kind is not on."""
         return self.kinds.get(kind, {}).get(name, default)
 
 

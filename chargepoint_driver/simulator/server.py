@@ -164,7 +164,7 @@ class Handler(BaseHTTPRequestHandler):
         self.server.waits(self.connection, time.monotonic())
 
     def _read_body(self) -> bytes | None:
-        """The body, or None when it was refused (and the refusal sent)."""
+        """Return the body, or None when it was refused (and the refusal sent)."""
         if self.headers.get("Transfer-Encoding"):
             self._refuse_body(411, "a Content-Length is needed")
             return None

@@ -146,8 +146,8 @@ class OpenAdrVenAgent(Agent):  # type: ignore[misc]  # the host has no types
         }
 
     def _read(self, device: str, point: str) -> tuple[bool, float | None]:
-        """(whether it was answered, the number). Raises TransientError where the agent stops: the
-        release does not wait for a device that is slow to answer."""
+        """Return (whether it was answered, the number). Raises TransientError where the agent
+        stops: the release does not wait for a device that is slow to answer."""
         try:
             answer = self.vip.rpc.call("platform.driver", "get_point", device, point)
             gevent.wait([answer, self._stopping], timeout=_RPC_LIMIT_S, count=1)

@@ -200,7 +200,7 @@ class ThrottlingAgent(Agent):  # type: ignore[misc]  # the host has no types
         raise NotImplementedError
 
     def faults(self, settings: dict[str, Any]) -> list[str]:
-        """A sentence for each fault of the settings."""
+        """Return a sentence for each fault of the settings."""
         return check(settings, self.defaults)
 
     def configure(self, _name: str, _action: str, contents: dict[str, Any]) -> None:

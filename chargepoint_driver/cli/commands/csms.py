@@ -121,7 +121,7 @@ def csms(
 
 
 def _serve_metrics(listen: str, system: Any) -> Any:
-    """The started server of a central system's metrics. Raises ConfigurationError."""
+    """Return the started server of a central system's metrics. Raises ConfigurationError."""
     from chargepoint_driver.metrics import Exposition, of_central_system  # noqa: PLC0415
     from chargepoint_driver.metrics.server import MetricsServer  # noqa: PLC0415
 

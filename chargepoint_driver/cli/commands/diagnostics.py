@@ -222,7 +222,7 @@ def _reading(device: DeviceFile, registry: Registry) -> Mapping[str, Any]:
 
 
 def _recent(path: Path) -> str:
-    """The latest lines that tell of problems, or of this driver."""
+    """Return the latest lines that tell of problems, or of this driver."""
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             lines = (line for line in file if any(word in line for word in _PROBLEMS))

@@ -201,7 +201,7 @@ def _of_account(
     storing: Storing,
     bundle_options: BundleOptions,
 ) -> tuple[dict[str, object], bool]:
-    """(the answer, whether the account was refused any of it)."""
+    """Return (the answer, whether the account was refused any of it)."""
     place = access.account.place
     with serving(access) as service:
         with asking(f"asking {place} …"):

@@ -123,7 +123,7 @@ def sessions(
 
 
 def bounds(since: str, until: str | None) -> tuple[datetime, datetime | None]:
-    """The time that --since and --until name. Raises InvalidValueError."""
+    """Return the time that --since and --until name. Raises InvalidValueError."""
     now = datetime.now(timezone.utc)
     start = moment("--since", since, now)
     end = None if until is None else moment("--until", until, now)
@@ -137,7 +137,7 @@ def bounds(since: str, until: str | None) -> tuple[datetime, datetime | None]:
 
 
 def _columns(found: Sequence[Event], personal: bool) -> list[str]:
-    """The attributes of sessions that are reported, and those that always stand there."""
+    """Return the attributes of sessions that are reported, and those that always stand there."""
     return [
         row.name
         for row in CHARGEPOINT.of(Data.SESSIONS)
@@ -149,7 +149,7 @@ def _columns(found: Sequence[Event], personal: bool) -> list[str]:
 def _intervals(
     service: Service, found: Sequence[Event], calls_per_minute: int | None, yes: bool
 ) -> tuple[list[dict[str, Any]], list[ChargePointError]]:
-    """The quarter hours of the sessions, after their cost was said."""
+    """Return the quarter hours of the sessions, after their cost was said."""
     sessions = session_intervals.ids(found)
     note(f"{len(found)} sessions: {session_intervals.cost(len(sessions), calls_per_minute)}")
     if sessions and can_ask() and not yes:
@@ -159,7 +159,7 @@ def _intervals(
 
 
 def moment(option: str, text: str, now: datetime) -> datetime:
-    """A time, or a time ago. Raises InvalidValueError for what is neither."""
+    """Return a time, or a time ago. Raises InvalidValueError for what is neither."""
     ago = _AGO.fullmatch(text.strip().lower())
     try:
         if ago is not None:
@@ -173,7 +173,7 @@ def moment(option: str, text: str, now: datetime) -> datetime:
 
 
 def _row(event: Event, names: Sequence[str]) -> dict[str, Any]:
-    """A session; what is not reported is None."""
+    """Return a session; what is not reported is None."""
     values = {name: event.values.get(name) for name in names}
     values = {
         # A text that came damaged is empty, and not reported.

@@ -137,8 +137,8 @@ def render(
     first: int = 0,
     since_s: float = 0.0,
 ) -> Group:
-    """The picture for a screen of that size, `since_s` after it was taken; `first` is the row
-    to begin with, `height` None shows all rows."""
+    """Return the picture for a screen of that size, `since_s` after it was taken; `first` is the
+    row to begin with, `height` None shows all rows."""
     messages = board.problems or board.messages
     if height is not None:
         messages = messages[:_MAX_MESSAGES]
@@ -182,7 +182,8 @@ def render(
 
 
 def _cut() -> str:
-    """The mark of a name that is cut, in one character, also where the encoding has no ellipsis."""
+    """Return the mark of a name that is cut, in one character, also where the encoding has no
+    ellipsis."""
     return "…" if (sys.stdout.encoding or "").lower().startswith("utf") else "~"
 
 
@@ -196,7 +197,7 @@ def _is_unknown(port: PortState) -> bool:
 
 
 def _load_kw(port: PortState) -> float | None:
-    """The load in kW. Of a port out of reach the service repeats an old one: unknown."""
+    """Return the load in kW. Of a port out of reach the service repeats an old one: unknown."""
     return None if port.status == "UNREACHABLE" else port.load_kw
 
 
@@ -233,7 +234,8 @@ def _cells(port: PortState, width: int, since_s: float) -> list[str]:
 
 
 def _sum(ports: Sequence[PortState]) -> str:
-    """The site in one line; a total of which some ports are unknown is "at least" so much."""
+    """Return the site in one line; a total of which some ports are unknown is "at least" so
+    much."""
     if not ports:
         return "no ports"
     known = [load_kw for port in ports if (load_kw := _load_kw(port)) is not None]

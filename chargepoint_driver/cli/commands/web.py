@@ -99,7 +99,7 @@ def web(
 
 
 def _server(make: Any, accounts: dict[str, Any], settings: Any, path: Path) -> Any:
-    """The server of these accounts; faults name the file."""
+    """Return the server of these accounts; faults name the file."""
     try:
         return make(accounts, settings)
     except ConfigurationError as error:
@@ -132,7 +132,7 @@ def _with_database(accounts: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """The configuration's content. Raises ConfigurationError."""
+    """Return the configuration's content. Raises ConfigurationError."""
     content = read_json(path).content
     if not isinstance(content, dict):
         raise ConfigurationError(f'{path}: must be a JSON object, like {{"accounts": {{…}}}}')

@@ -99,7 +99,8 @@ def is_personal(row: Attribute) -> bool:
 
 
 def ports_of(row: Attribute, numbers: Sequence[int]) -> list[int | None]:
-    """The `Port #` of an attribute's rows in a registry of a whole station; None: no port."""
+    """Return the `Port #` of an attribute's rows in a registry of a whole station; None: no
+    port."""
     if row.scope in (Scope.STATION, Scope.ALARM):
         return [None]
     if row.scope is Scope.PORT and row.whole is not StationValue.NOTHING:

@@ -114,8 +114,8 @@ def bundle(
     bundle_options: BundleOptions,
     groups: Sequence[Group] = (),
 ) -> Bundle:
-    """The configs of the stations, and of these groups of theirs. `account` names the account;
-    it holds no password."""
+    """Return the configs of the stations, and of these groups of theirs. `account` names the
+    account; it holds no password."""
     devices: list[tuple[Station, int | None]] = []
     left_out = []
     for station in stations:
@@ -172,7 +172,7 @@ def assemble(
     bundle_options: BundleOptions,
     left_out: Sequence[str] = (),
 ) -> Bundle:
-    """The entries of devices. `access` are the keys by which each of them finds its account,
+    """Return the entries of devices. `access` are the keys by which each of them finds its account,
     `accounts` the caching agent's; equal registries are one."""
     registries: dict[str, str] = {}
     configs = [
@@ -213,8 +213,8 @@ def _agent(accounts: Mapping[str, Any], identity: str) -> Entry:
 
 
 def registry(rows: Iterable[Attribute], numbers: Sequence[int] | None) -> str:
-    """The CSV of attributes: for a whole station with ports of these numbers, or with None for
-    a device whose rows need no port."""
+    """Return the CSV of attributes: for a whole station with ports of these numbers, or with None
+    for a device whose rows need no port."""
     found: list[Sequence[object]] = [_COLUMNS]
     for row in rows:
         for port in [None] if numbers is None else ports_of(row, numbers):
@@ -233,7 +233,7 @@ def registry(rows: Iterable[Attribute], numbers: Sequence[int] | None) -> str:
 
 
 def _point_name(row: Attribute) -> str:
-    """The attribute's name, with its register's where several registers have it and this is
+    """Return the attribute's name, with its register's where several registers have it and this is
     not the one that is usually meant."""
     key = row.register, row.name
     if key in _NAMES:
@@ -244,7 +244,8 @@ def _point_name(row: Attribute) -> str:
 
 
 def _name_of(registries: dict[str, str], stem: str, text: str) -> str:
-    """The name of the registry with this text; a new one gets a number where it needs one."""
+    """Return the name of the registry with this text; a new one gets a number where it needs
+    one."""
     if text not in registries:
         alike = sum(1 for name in registries.values() if name.startswith(stem))
         registries[text] = f"{stem}{f'-{alike + 1}' if alike else ''}.csv"

@@ -70,8 +70,8 @@ def of_record(account: OcppAccount) -> list[Charger]:
 
 
 def settings(url: str) -> dict[str, Any]:
-    """The keys of an OCPP account with which that central system runs: its paths are whole, and
-    of secrets only the place is named. Raises errors of the tree."""
+    """Return the keys of an OCPP account with which that central system runs: its paths are whole,
+    and of secrets only the place is named. Raises errors of the tree."""
     given, status = ask(url, "settings")
     if not isinstance(given, dict) or not {"listen", "database"} <= given.keys():
         raise no_control_api(url, status)
@@ -117,7 +117,7 @@ def _reported(view: Mapping[str, Any], connectors: list[Mapping[str, Any]]) -> t
 
 
 def _at(path: str, facts: Mapping[str, Any]) -> Any:
-    """The value at a path like limit/accepted_kw; None where there is none."""
+    """Return the value at a path like limit/accepted_kw; None where there is none."""
     value: Any = facts
     for step in path.split("/"):
         value = value.get(_INSTEAD.get(step, step)) if isinstance(value, Mapping) else None

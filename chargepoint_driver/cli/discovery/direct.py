@@ -83,7 +83,7 @@ def bundle_of_charge_points(
     bundle_options: BundleOptions,
     name: str = ACCOUNT,
 ) -> Bundle:
-    """The configs of charge points, or of their connectors, behind the caching agent, which
+    """Return the configs of charge points, or of their connectors, behind the caching agent, which
     is their central system with these settings; `name` is its account's there. Raises
     ConfigurationError."""
     left_out = [
@@ -140,6 +140,6 @@ def _attributes(one: Charger, everything: bool) -> list[Attribute]:
 
 
 def _station(one: Charger) -> Station:
-    """The charge point in the words of names."""
+    """Return the charge point in the words of names."""
     ports = tuple(Port(number, None, None, None) for number in one.connectors)
     return Station(one.charge_point_id, one.charge_point_id, one.model, "", "", (), ports)

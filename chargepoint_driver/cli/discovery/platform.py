@@ -77,7 +77,7 @@ class Platform:
             raise
 
     def names(self, identity: str) -> list[str]:
-        """The names in the store of an agent."""
+        """Return the names in the store of an agent."""
         return list(self._call("list_configs", identity))
 
     def text(self, identity: str, name: str) -> str:
@@ -166,8 +166,8 @@ def connected(home: Path) -> Iterator[Platform]:
 
 
 def beside_others(platform: Platform, entries: Sequence[Entry]) -> list[Entry]:
-    """The entries, with those accounts of a caching agent's stored config that the new one does
-    not name: they are somebody's devices too."""
+    """Return the entries, with those accounts of a caching agent's stored config that the new one
+    does not name: they are somebody's devices too."""
     return [_beside_others(platform, entry) for entry in entries]
 
 
@@ -184,7 +184,7 @@ def _beside_others(platform: Platform, entry: Entry) -> Entry:
 
 
 def changes(platform: Platform, entries: Sequence[Entry]) -> tuple[list[Change], list[str]]:
-    """(what storing each entry would do, what else is worth knowing before)."""
+    """Return (what storing each entry would do, what else is worth knowing before)."""
     found = []
     stored: dict[str, dict[str, str]] = {}
     for identity in {entry.identity for entry in entries}:
@@ -224,7 +224,7 @@ def _twice(platform: Platform, others: Sequence[str], devices: Sequence[Entry]) 
 
 
 def _identity(text: str) -> tuple[Any, Any] | None:
-    """(station, port), or which group, of a driver config of ours."""
+    """Return (station, port), or which group, of a driver config of ours."""
     content = _content(text, "json")
     if not isinstance(content, dict) or content.get("driver_type") != "chargepoint":
         return None

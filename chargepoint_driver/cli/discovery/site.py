@@ -47,7 +47,7 @@ class Station:
 
 
 def stations_of(records: Iterable[StationRecord]) -> list[Station]:
-    """The stations of a station list, sorted by organisation, group and name."""
+    """Return the stations of a station list, sorted by organisation, group and name."""
     found = [_station(record) for record in records]
     return sorted(
         found,
@@ -72,7 +72,7 @@ def in_groups(stations: Iterable[Station], wanted: Iterable[str]) -> list[Statio
 
 
 def groups_of(stations: Iterable[Station], wanted: Collection[str]) -> list[Group]:
-    """The groups of the stations, by id; of those named only, where any is."""
+    """Return the groups of the stations, by id; of those named only, where any is."""
     known = {group for station in stations for group in station.groups}
     return sorted(
         (group for group in known if not wanted or {group.group_id, group.name} & set(wanted)),

@@ -49,7 +49,7 @@ def topics(
     devices: Sequence[tuple[Station, int | None]],
     fields: Sequence[str] = FIELDS,
 ) -> dict[tuple[str, int | None], str]:
-    """(station id, port or None) to topic. Stations of one name get their id added to it.
+    """Return (station id, port or None) to topic. Stations of one name get their id added to it.
 
     Raises ConfigurationError for a template that cannot be, or that names two devices alike.
     """
@@ -81,7 +81,8 @@ def topics(
 
 
 def group_topic(template: str, station: Station, group: Group) -> str:
-    """The topic of a station group: next to those of its stations, of which `station` is one."""
+    """Return the topic of a station group: next to those of its stations, of which `station` is
+    one."""
     parts = template.split("/")
     above = itertools.takewhile(lambda part: not _OF_STATION.search(part), parts)
     ours = replace(station, groups=(group,))

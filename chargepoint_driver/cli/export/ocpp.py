@@ -21,7 +21,7 @@ _OF_LINES = [row.of_lines for row in MEASURANDS if row.of_lines]
 def sessions(
     path: Path, station: str | None, since: datetime, until: datetime | None
 ) -> Iterator[Row]:
-    """The transactions that touch the time. Raises NotFoundError, TransientError."""
+    """Yield the transactions that touch the time. Raises NotFoundError, TransientError."""
     until_s = None if until is None else until.timestamp()
     for row in queries.sessions(path, station, since.timestamp(), until_s):
         energy_wh = values.number(row["energy_wh"])
@@ -46,7 +46,7 @@ def sessions(
 def meter_values(
     path: Path, station: str | None, since: datetime, until: datetime | None
 ) -> Iterator[Row]:
-    """The samples that were measured in the time. Raises NotFoundError, TransientError."""
+    """Yield the samples that were measured in the time. Raises NotFoundError, TransientError."""
     for event in _events(path):
         data = event["data"]
         if not isinstance(data, dict) or station not in (None, event["charge_point"]):
@@ -59,7 +59,7 @@ def meter_values(
 
 
 def limits(path: Path, station: str | None) -> Iterator[Row]:
-    """The limit that each charge point or connector was given last. Raises NotFoundError."""
+    """Yield the limit that each charge point or connector was given last. Raises NotFoundError."""
     for row in queries.limits(path):
         if station not in (None, row["charge_point"]):
             continue

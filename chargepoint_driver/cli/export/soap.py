@@ -70,7 +70,7 @@ def _by_kw(of: Mapping[str, Any]) -> bool:
 
 
 def intervals(rows: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
-    """The quarter hours of sessions, at one call for each session."""
+    """Yield the quarter hours of sessions, at one call for each session."""
     for row in rows:
         yield {
             "station": row["station"],

@@ -48,7 +48,7 @@ def sheds(
 
 
 def _content(event: Event) -> dict[str, Any] | None:
-    """The content of an event; None where it is damaged."""
+    """Return the content of an event; None where it is damaged."""
     try:
         data = event.data
     except ValueError:

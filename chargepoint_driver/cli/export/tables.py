@@ -37,7 +37,7 @@ class Table:
     columns: tuple[Column, ...]
 
     def chosen(self, personal: bool) -> Sequence[Column]:
-        """The columns of an export: those that tell who somebody is only on demand."""
+        """Return the columns of an export: those that tell who somebody is only on demand."""
         return [column for column in self.columns if personal or not column.is_personal]
 
 

@@ -10,26 +10,26 @@ __all__ = ["flag", "number", "of_seconds", "text", "time"]
 
 
 def number(value: object) -> float | None:
-    """A finite number; None for anything else."""
+    """Return a finite number; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return float(value) if math.isfinite(value) else None
 
 
 def text(value: object) -> str | None:
-    """A text that is not empty, or a number as text; None for anything else."""
+    """Return a text that is not empty, or a number as text; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return None
     return str(value) or None
 
 
 def flag(value: object) -> bool | None:
-    """A truth value, also 0 or 1; None for anything else."""
+    """Return a truth value, also 0 or 1; None for anything else."""
     return bool(value) if isinstance(value, bool) or value in (0, 1) else None
 
 
 def time(value: object) -> datetime | None:
-    """A moment of ISO 8601, UTC where it names no zone; None for anything else."""
+    """Return a moment of ISO 8601, UTC where it names no zone; None for anything else."""
     if not isinstance(value, str):
         return None
     try:
@@ -40,7 +40,7 @@ def time(value: object) -> datetime | None:
 
 
 def of_seconds(value: Any) -> datetime | None:
-    """A moment of seconds since 1970; None for anything else."""
+    """Return a moment of seconds since 1970; None for anything else."""
     seconds = number(value)
     try:
         return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc)

@@ -50,7 +50,7 @@ class Access:
     file: DeviceFile | None = None
 
     def reference(self) -> dict[str, Any]:
-        """The account's keys for a config file: the password's place, never the password."""
+        """Return the account's keys for a config file: the password's place, never the password."""
         kept = self.account.model_dump(mode="json", exclude_defaults=True, exclude={"password"})
         if self.account.password is not None:
             kept["password_env"] = PASSWORD_ENV
@@ -189,14 +189,14 @@ def _access(config: Path | None, name: str | None, chosen: dict[str, Any]) -> Ac
 
 
 def _explicit() -> set[str]:
-    """The options that were written on the command line."""
+    """Return the options that were written on the command line."""
     context = click.get_current_context()
     source = click.core.ParameterSource.COMMANDLINE
     return {key for key in (*_OVERRIDES, "timeout") if context.get_parameter_source(key) is source}
 
 
 def _default_password(username: str) -> dict[str, Any]:
-    """The password from the default variable, else from the user at the terminal."""
+    """Return the password from the default variable, else from the user at the terminal."""
     if os.environ.get(PASSWORD_ENV):
         return {"password_env": PASSWORD_ENV}
     if can_ask():

@@ -30,7 +30,7 @@ class BusRules:
         return "open" if self.open else "protected"
 
     def warnings(self) -> list[str]:
-        """A line where every agent may write."""
+        """Return a line where every agent may write."""
         if not self.open:
             return []
         more = len(self.open) - _MAX_NAMED
@@ -39,8 +39,8 @@ class BusRules:
 
 
 def read_rules(home: Path) -> BusRules:
-    """The rules of the platform with that VOLTTRON_HOME; it need not run. A platform that has no
-    rules file has never started with authorization, and everything is open. Raises
+    """Return the rules of the platform with that VOLTTRON_HOME; it need not run. A platform that
+    has no rules file has never started with authorization, and everything is open. Raises
     ConfigurationError when `home` is not a folder or its file cannot be read."""
     home = home.expanduser()
     path = home / "authz.json"

@@ -43,8 +43,8 @@ class DeviceFile:
     device: Device
 
     def registry_path(self, candidates: Mapping[str, Sequence[Path]] = _NOTHING) -> Path:
-        """The file of its `registry_config`: one of the candidates, by file name, or a file of
-        that name next to the config or in a folder registry_configs near it. Raises
+        """Return the file of its `registry_config`: one of the candidates, by file name, or a file
+        of that name next to the config or in a folder registry_configs near it. Raises
         ConfigurationError."""
         name = self.content.get("registry_config")
         if not isinstance(name, str) or not name.startswith(_CONFIG):
@@ -64,14 +64,14 @@ class DeviceFile:
         )
 
     def registry(self, path: Path, file: RegistryFile | None = None) -> Registry:
-        """The points of this device by that registry file; `file`: its content, where it was read
-        before."""
+        """Return the points of this device by that registry file; `file`: its content, where it was
+        read before."""
         if file is None:
             file = read_file(path)
         return _with(file.warnings, self._build(file.rows, str(path)))
 
     def own_registry(self) -> Registry | None:
-        """The points of this device where the config itself lists the rows, else None."""
+        """Return the points of this device where the config itself lists the rows, else None."""
         rows = self.content.get("registry_config")
         if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
             return None
@@ -97,7 +97,7 @@ class DeviceFile:
 
 
 def load_device(path: Path, content: dict[str, Any] | None = None) -> DeviceFile:
-    """A driver config file; `content`: what it holds, where it was read before. Raises
+    """Return a driver config file; `content`: what it holds, where it was read before. Raises
     ConfigurationError with all that is wrong with it."""
     if content is None:
         content = load_object(path)
@@ -140,7 +140,7 @@ def _host_faults(content: Mapping[str, Any]) -> list[str]:
 
 
 def _number(value: object) -> float:
-    """The number that the platform driver takes a value for; NaN for none."""
+    """Return the number that the platform driver takes a value for; NaN for none."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return math.nan
     try:
@@ -151,7 +151,8 @@ def _number(value: object) -> float:
 
 
 def as_boolean(value: object) -> bool | None:
-    """The truth value that the platform driver takes a value for; None for what it refuses."""
+    """Return the truth value that the platform driver takes a value for; None for what it
+    refuses."""
     if value is None or value == "":
         return False
     if isinstance(value, (bool, int, float)):
@@ -165,12 +166,12 @@ def is_agents(content: Mapping[str, Any]) -> bool:
 
 
 def load_object(path: Path) -> dict[str, Any]:
-    """A JSON object in a file. Raises ConfigurationError when it holds anything else."""
+    """Return a JSON object in a file. Raises ConfigurationError when it holds anything else."""
     return as_object(path, read_json(path).content)
 
 
 def as_object(path: Path, content: Any) -> dict[str, Any]:
-    """The content of a JSON file, which must be an object. Raises ConfigurationError."""
+    """Return the content of a JSON file, which must be an object. Raises ConfigurationError."""
     if not isinstance(content, dict):
         raise ConfigurationError(
             f"{path}: must be a JSON object with a driver_config; begin with {{ and end with }}"
@@ -179,7 +180,7 @@ def as_object(path: Path, content: Any) -> dict[str, Any]:
 
 
 def load_registry(path: Path) -> Registry:
-    """A registry file on its own: as of a whole station where any row names a port, else as
+    """Return a registry file on its own: as of a whole station where any row names a port, else as
     of a device that is a port; of the backend whose table it has fewer faults by."""
     file = read_file(path)
     port = None if any(row.get(col.PORT) for _, row in file.rows) else 1

@@ -166,7 +166,7 @@ def complain_of(errors: Iterable[ChargePointError]) -> None:
 
 
 def told_apart(errors: Iterable[ChargePointError]) -> list[str]:
-    """`[code] message` of each cause, once: calls that fail alike are listed in one line."""
+    """Return `[code] message` of each cause, once: calls that fail alike are listed in one line."""
     calls: dict[tuple[str, str], list[str]] = {}
     for error in errors:
         found = _CALLER.fullmatch(error.message)
@@ -197,12 +197,12 @@ def _say(text: str) -> None:
 
 
 def bar(share: float, width: int) -> str:
-    """A share of 0 … 1 as a bar of that many characters; eighths are shown."""
+    """Return a share of 0 … 1 as a bar of that many characters; eighths are shown."""
     eighths = round(max(0.0, min(1.0, share)) * width * 8)
     whole, rest = divmod(eighths, 8)
     return ("█" * whole + (_BLOCKS[rest] if rest else "")).ljust(width)
 
 
 def clock_time(moment: datetime) -> str:
-    """A moment by the clock of this machine, with the name of the zone."""
+    """Return a moment by the clock of this machine, with the name of the zone."""
     return f"{moment.astimezone():%Y-%m-%d %H:%M:%S %Z}"

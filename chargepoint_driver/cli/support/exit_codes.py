@@ -43,7 +43,7 @@ _CODES: tuple[tuple[type[ChargePointError], int], ...] = (
 
 
 def exit_code(error: ChargePointError, *, asked: bool = False) -> int:
-    """The exit code of a command that ended with this error. `asked`: a service or a platform
-    was asked before, so that it is not one of usage."""
+    """Return the exit code of a command that ended with this error. `asked`: a service or a
+    platform was asked before, so that it is not one of usage."""
     found = next((code for kind, code in _CODES if isinstance(error, kind)), SOME_FAILED)
     return SOME_FAILED if asked and found == USAGE else found

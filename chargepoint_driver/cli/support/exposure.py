@@ -15,8 +15,8 @@ _SECRET_FILES = ("password_file", "token_file", "secret_file", "key")
 
 
 def exposures(content: Mapping[str, Any], path: Path) -> list[str]:
-    """A line for each password in the config, each secret file that others may read, and each
-    endpoint without TLS beyond loopback. Values of secrets are not in them."""
+    """Return a line for each password in the config, each secret file that others may read, and
+    each endpoint without TLS beyond loopback. Values of secrets are not in them."""
     return [f"{path}: {line}" for line in _lines(content, "")]
 
 

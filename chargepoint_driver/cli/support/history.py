@@ -31,7 +31,8 @@ class Series:
     values: list[float | None] = field(default_factory=list)
 
     def typical_s(self) -> float:
-        """The typical time between two values, in seconds; infinite where there is only one."""
+        """Return the typical time between two values, in seconds; infinite where there is only
+        one."""
         steps = [
             (after - before).total_seconds()
             for before, after in zip(self.times, self.times[1:], strict=False)
@@ -67,7 +68,7 @@ class Series:
         return found
 
     def at(self, moment: datetime) -> float | None:
-        """The value then: the last one before, unless a gap lies between."""
+        """Return the value then: the last one before, unless a gap lies between."""
         index = bisect.bisect_right(self.times, moment) - 1
         if index < 0 or (moment - self.times[index]).total_seconds() > self.typical_s() * _GAP:
             return None
@@ -100,7 +101,8 @@ class PortHistory:
         return found
 
     def limit_kw(self) -> Series:
-        """The ceiling in force. For a shed by per cent the service reports 0: not a limit."""
+        """Return the ceiling in force. For a shed by per cent the service reports 0: not a
+        limit."""
         limit = Series()
         for moment, allowed in zip(self.allowed_kw.times, self.allowed_kw.values, strict=True):
             is_shed = self.shed.at(moment) == 1 and not self.percent.at(moment)
@@ -110,7 +112,7 @@ class PortHistory:
 
 
 def day_of(text: str, zone: tzinfo | None) -> tuple[datetime, datetime]:
-    """The beginning and the end of a day, by the clock of the zone (None: this machine's).
+    """Return the beginning and the end of a day, by the clock of the zone (None: this machine's).
     Raises ValueError."""
     first = datetime.strptime(text, "%Y-%m-%d")  # noqa: DTZ007 - the zone is added below
     after = first + timedelta(days=1)
@@ -120,7 +122,7 @@ def day_of(text: str, zone: tzinfo | None) -> tuple[datetime, datetime]:
 
 
 def last_day(path: Path, zone: tzinfo | None) -> str:
-    """The day of the last value of a load. Raises NotFoundError, ConfigurationError."""
+    """Return the day of the last value of a load. Raises NotFoundError, ConfigurationError."""
     rows = _rows(
         path,
         "SELECT max(ts) FROM data NATURAL JOIN topics WHERE topic_name LIKE ?",
@@ -133,8 +135,9 @@ def last_day(path: Path, zone: tzinfo | None) -> str:
 
 
 def read(path: Path, start: datetime, end: datetime, prefix: str = "") -> list[PortHistory]:
-    """The histories of the ports below the topic `prefix`, sorted by name. Raises NotFoundError
-    when nothing was recorded then, ConfigurationError for a file that is not a historian's."""
+    """Return the histories of the ports below the topic `prefix`, sorted by name. Raises
+    NotFoundError when nothing was recorded then, ConfigurationError for a file that is not a
+    historian's."""
     rows = _rows(
         path,
         "SELECT ts, topic_name, value_string FROM data NATURAL JOIN topics "
@@ -170,7 +173,7 @@ def read(path: Path, start: datetime, end: datetime, prefix: str = "") -> list[P
 
 
 def total(ports: Sequence[PortHistory]) -> Series:
-    """The load of all ports together; None where any of them is not known."""
+    """Return the load of all ports together; None where any of them is not known."""
     steps = [step for one in ports if math.isfinite(step := one.load_kw.typical_s())]
     moments = sorted({moment for port_history in ports for moment in port_history.load_kw.times})
     if not steps:
@@ -189,7 +192,7 @@ def total(ports: Sequence[PortHistory]) -> Series:
 
 
 def merged(spans: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
-    """The spans with those that touch made one."""
+    """Return the spans with those that touch made one."""
     found: list[tuple[datetime, datetime]] = []
     for begin, end in sorted(spans):
         if found and begin <= found[-1][1]:
@@ -224,7 +227,7 @@ def _moment(text: str) -> datetime:
 
 
 def _number(text: str) -> float | None:
-    """The stored JSON as a number; None for null and for anything that is not a number."""
+    """Return the stored JSON as a number; None for null and for anything that is not a number."""
     try:
         value = json.loads(text)
     except (TypeError, ValueError):

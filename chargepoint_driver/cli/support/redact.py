@@ -29,7 +29,7 @@ _AUTHORIZATION = re.compile(r"(?i)(authorization\W+(?:basic|bearer)\s+)\S+")
 
 
 def secrets_of(content: Any) -> set[str]:
-    """The passwords that a config holds or names, as they stand now."""
+    """Return the passwords that a config holds or names, as they stand now."""
     found: set[str] = set()
     if isinstance(content, Mapping):
         for key, value in content.items():
@@ -59,7 +59,7 @@ def _is_secret(key: object) -> bool:
 
 
 def plain(content: Any) -> Any:
-    """A config with its secrets taken out; where they are to be found stays."""
+    """Return a config with its secrets taken out; where they are to be found stays."""
     if isinstance(content, Mapping):
         return {
             key: REMOVED if _is_secret(key) and value is not None else plain(value)
@@ -71,7 +71,7 @@ def plain(content: Any) -> Any:
 
 
 def scrub(text: str, secrets: Iterable[str]) -> str:
-    """A text without these secrets, however they are written, and without what stands where
+    """Return a text without these secrets, however they are written, and without what stands where
     secrets stand."""
     encodings = {form for secret in secrets for form in _encodings(secret)}
     for form in sorted(encodings, key=len, reverse=True):
@@ -89,7 +89,7 @@ def _without_value(match: re.Match[str]) -> str:
 
 
 def _encodings(secret: str) -> set[str]:
-    """A secret as XML, JSON, Python, URLs and base64 write it."""
+    """Return a secret as XML, JSON, Python, URLs and base64 write it."""
     encodings = {secret, escape(secret), quoteattr(secret)[1:-1], repr(secret)[1:-1]}
     encodings |= {
         json.dumps(secret)[1:-1],

@@ -40,7 +40,7 @@ _SHARE_FOR_READS = 0.8
 
 
 def ids(sessions: Iterable[Event]) -> list[str]:
-    """The ids of the sessions that have one, each once."""
+    """Return the ids of the sessions that have one, each once."""
     found = (event.values.get("sessionID") for event in sessions)
     return list(dict.fromkeys(one for one in found if isinstance(one, str) and one))
 

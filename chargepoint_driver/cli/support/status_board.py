@@ -87,7 +87,7 @@ class StatusBoard:
 
 
 def selection(stations: Iterable[Station], currency_s: float) -> Selection:
-    """The points that a picture needs, with how old they may be."""
+    """Return the points that a picture needs, with how old they may be."""
     wanted = Selection()
     for station in stations:
         rows = [

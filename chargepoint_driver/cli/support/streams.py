@@ -32,7 +32,7 @@ def prepare_streams() -> None:
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:
-    """A character as ASCII: a likeness, a part of a bar, or its number."""
+    """Return a character as ASCII: a likeness, a part of a bar, or its number."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     found = error.object[error.start : error.end]

@@ -31,7 +31,8 @@ def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def station_and_port(
     access: Access, station: str | None, port: int | None
 ) -> tuple[str, int | None]:
-    """The station and the port that are meant. Raises UsageError when no station is named."""
+    """Return the station and the port that are meant. Raises UsageError when no station is
+    named."""
     if station is not None:
         return station, port
     if access.file is None:
@@ -45,7 +46,8 @@ def station_and_port(
 
 
 def target_of(access: Access, station: str | None, port: int | None) -> Target:
-    """The station, the port, or the station group of the driver config. Raises UsageError."""
+    """Return the station, the port, or the station group of the driver config. Raises
+    UsageError."""
     group = None if access.file is None else access.file.device.stationGroup
     if group is None or station is not None:
         return Target(*station_and_port(access, station, port))
@@ -55,7 +57,7 @@ def target_of(access: Access, station: str | None, port: int | None) -> Target:
 
 
 def points_of(names: Iterable[tuple[str, str]], target: Target, writable: bool = False) -> Registry:
-    """The points of (register, attribute) pairs; those that need a port are left out where
+    """Return the points of (register, attribute) pairs; those that need a port are left out where
     none is meant, and those that have no meaning for a station group where one is."""
     rows: list[tuple[int, dict[str, str]]] = []
     for register, name in names:

@@ -33,8 +33,8 @@ def baseline_kw(
     zone: ZoneInfo,
     holidays: Collection[date] = (),
 ) -> float | None:
-    """The load expected at a time, for an event that begins at `start`; None where fewer than
-    MIN_DAYS similar days were measured. `slots` as `Store.slots` has them."""
+    """Return the load expected at a time, for an event that begins at `start`; None where fewer
+    than MIN_DAYS similar days were measured. `slots` as `Store.slots` has them."""
 
     def is_free(day: date) -> bool:
         return day.weekday() >= 5 or day in holidays
@@ -64,7 +64,8 @@ def _similar_days(
 def _mean(
     slots: Slots, days: list[date], at: datetime, start: datetime, zone: ZoneInfo
 ) -> float | None:
-    """The mean of the similar days at a time of day; the day may have moved past midnight."""
+    """Return the mean of the similar days at a time of day; the day may have moved past
+    midnight."""
     local = at.astimezone(zone)
     later = local.date() - start.astimezone(zone).date()
     values = []

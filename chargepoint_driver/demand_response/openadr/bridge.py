@@ -40,7 +40,7 @@ class BridgeChargers:
         self._last_id = 0
 
     def read_config(self) -> dict[str, Any]:
-        """The parent's first line. Raises ConfigurationError."""
+        """Return the parent's first line. Raises ConfigurationError."""
         try:
             config = json.loads(self._source.readline())
         except ValueError:

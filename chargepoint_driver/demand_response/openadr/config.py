@@ -91,7 +91,7 @@ class VtnConfig(_Model):
         return self
 
     def secret(self) -> str:
-        """The client secret. Raises ConfigurationError where it cannot be read."""
+        """Return the client secret. Raises ConfigurationError where it cannot be read."""
         try:
             return read_secret(self.client_secret_env, self.client_secret_file)
         except ConfigurationError as error:

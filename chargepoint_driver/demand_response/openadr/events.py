@@ -67,7 +67,7 @@ class Event:
         return None if None in ends else max(end for end in ends if end is not None)
 
     def to_dict(self) -> dict[str, Any]:
-        """The event as JSON carries it."""
+        """Return the event as JSON carries it."""
         fields = asdict(self)
         for interval in fields["intervals"]:
             interval["start"] = interval["start"].isoformat()
@@ -161,7 +161,7 @@ class EventList:
         return not event.refused and self.opts.get(event.key, self._opts_in)
 
     def lasting(self, now: datetime) -> list[tuple[Event, tuple[Ask, ...]]]:
-        """The events that last now and are carried out, each with what it asks for."""
+        """Return the events that last now and are carried out, each with what it asks for."""
         found = []
         for event in self.events.values():
             if event.cancelled or not self.takes_part(event):
@@ -200,7 +200,7 @@ class EventList:
         return old
 
     def decide(self, now: datetime, facts_of: Callable[[Event], Facts]) -> Decision:
-        """The limit that applies now.
+        """Return the limit that applies now.
 
         Within one programme the event with the lowest rank counts, and of several with this
         rank the lowest limit. Of several programmes the lowest limit counts."""
@@ -225,7 +225,7 @@ class EventList:
         return Decision(lowest, events, f"event {events[0][1]} asks for {lowest:g} kW", problems)
 
     def _shifted(self, event: Event) -> Event:
-        """The event, later by its random time. It depends on the VEN and the event only, so
+        """Return the event, later by its random time. It depends on the VEN and the event only, so
         that an update or a restart does not draw again."""
         if event.randomize_s <= 0:
             return event
@@ -244,8 +244,8 @@ class EventList:
 
 
 def _limit_of(asks: Iterable[Ask], facts: Facts) -> float | None:
-    """The lowest limit of what one interval asks. SIMPLE is what a VEN falls back to that does
-    not understand the rest. Raises UnresolvableSignalError where nothing can be resolved."""
+    """Return the lowest limit of what one interval asks. SIMPLE is what a VEN falls back to that
+    does not understand the rest. Raises UnresolvableSignalError where nothing can be resolved."""
     found: list[float | None] = []
     simple: list[Ask] = []
     failed: list[str] = []

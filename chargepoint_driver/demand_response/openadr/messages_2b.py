@@ -75,8 +75,8 @@ class Messages2b(OpenADRClient):  # type: ignore[misc]  # the library has no typ
 
 
 def parse_event(vtn: str, fields: Mapping[str, Any]) -> Event:
-    """An oadrEvent as the library reads it. Raises KeyError, TypeError or ValueError where it is
-    malformed; signals that are not supported make it `refused` where no other is left."""
+    """Return an oadrEvent as the library reads it. Raises KeyError, TypeError or ValueError where
+    it is malformed; signals that are not supported make it `refused` where no other is left."""
     descriptor, period = fields["event_descriptor"], fields["active_period"]
     begin, length = _utc(period["dtstart"]), period["duration"] or timedelta(0)
     problems: list[str] = []
@@ -126,7 +126,7 @@ def parse_event(vtn: str, fields: Mapping[str, Any]) -> Event:
 
 
 def _number(payload: Any) -> Any:
-    """The payload, also where it came as text."""
+    """Return the payload, also where it came as text."""
     if isinstance(payload, str):
         try:
             return float(payload)

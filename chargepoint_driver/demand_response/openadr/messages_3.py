@@ -22,7 +22,7 @@ _ENDLESS = timedelta(days=3650)
 
 
 def parse_event(vtn: str, fields: Mapping[str, Any], now: datetime) -> Event:
-    """An event object of OpenADR 3. Raises KeyError, TypeError or ValueError where it is
+    """Return an event object of OpenADR 3. Raises KeyError, TypeError or ValueError where it is
     malformed; signals that are not supported make it `refused` where no other is left."""
     units = {
         each.get("payloadType"): each.get("units")
@@ -68,7 +68,7 @@ def parse_event(vtn: str, fields: Mapping[str, Any], now: datetime) -> Event:
 
 
 def duration(text: str | None) -> timedelta | None:
-    """An ISO 8601 duration; None: without end. Raises ValueError."""
+    """Return an ISO 8601 duration; None: without end. Raises ValueError."""
     if text is None:
         return None
     parts = _DURATION.fullmatch(text)
@@ -87,7 +87,7 @@ def duration(text: str | None) -> timedelta | None:
 
 
 def _moment(text: str | None, now: datetime) -> datetime:
-    """A start; one that is not given, or before the year 1900, means now (from then on)."""
+    """Return a start; one that is not given, or before the year 1900, means now (from then on)."""
     if text is None or text.startswith("0"):
         return now.replace(microsecond=0)
     moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
@@ -117,7 +117,7 @@ def _payloads(done: Performance, takes_part: bool) -> Iterator[tuple[str, Any]]:
 def report_of(
     event: Event, done: Performance, ven_name: str, takes_part: bool
 ) -> dict[str, Any] | None:
-    """The body of POST /reports for one interval. What is not known is left out; None where
+    """Return the body of POST /reports for one interval. What is not known is left out; None where
     the VTN asks for types of which nothing is known."""
     wanted: Sequence[str] = event.wanted
     payloads = [

@@ -60,7 +60,7 @@ class Telemetry:
         return self.window(start, end).load_kw
 
     def window(self, start: datetime, end: datetime) -> Window:
-        """The means of a time that is over."""
+        """Return the means of a time that is over."""
         length = (end - start).total_seconds()
         load = limit = headroom = 0.0
         covered = limited = 0.0

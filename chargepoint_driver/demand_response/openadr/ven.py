@@ -96,7 +96,7 @@ class Ven:
         return changed
 
     def decide(self) -> Decision:
-        """The limit that applies now."""
+        """Return the limit that applies now."""
         now = self.now()
         self._note_expected(now)
         self.decision = self.event_list.decide(now, self._facts_of)
@@ -192,7 +192,7 @@ class Ven:
     # ---- reports ---------------------------------------------------------------------------
 
     def baseline_kw(self, event: Event | None, at: datetime) -> float | None:
-        """The load expected at a time without the event; None where it is not known."""
+        """Return the load expected at a time without the event; None where it is not known."""
         start = at if event is None or event.start > at else event.start
         slots = self._store.slots(start - timedelta(days=LOOK_BACK_DAYS + 1), at)
         return baseline_kw(slots, start, at, self.config.tzinfo, self.config.holidays)

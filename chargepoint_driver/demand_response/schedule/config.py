@@ -234,7 +234,7 @@ class ScheduleConfig(_Model):
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> ScheduleConfig:
-        """The configuration. Raises ConfigurationError with a line for each fault."""
+        """Return the configuration. Raises ConfigurationError with a line for each fault."""
         try:
             return cls.model_validate(fields)
         except ValidationError as error:

@@ -248,7 +248,7 @@ class Scheduler:
     def _deadline(
         self, name: str, key: str, reading: PortReading, clock: str, now: datetime
     ) -> datetime:
-        """The deadline of a visit: that which was found when it began."""
+        """Return the deadline of a visit: that which was found when it began."""
         place, session = f"{name} {key}", reading.session or ""
         known = self._deadlines.get(place)
         if known is None or known[0] != session:

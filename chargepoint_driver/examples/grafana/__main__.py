@@ -36,7 +36,7 @@ def _port(point: str) -> str:
 
 
 def _series(point: str, more: str = "") -> str:
-    """A point of every port over time."""
+    """Return a point of every port over time."""
     return (
         f"SELECT data.ts AS time, {_port(point)} AS metric, {_NUMBER} AS value {_ROWS} "
         f"WHERE {_of(point)} AND {_KNOWN} AND {_WINDOW}{more} ORDER BY data.ts"
@@ -142,7 +142,7 @@ PANELS = (
 
 
 def dashboard() -> dict[str, Any]:
-    """The whole dashboard."""
+    """Return the whole dashboard."""
     return {
         "title": "EV chargers",
         "uid": "volttron-chargers",

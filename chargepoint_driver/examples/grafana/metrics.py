@@ -29,7 +29,7 @@ class Panel:
     words: str = ""
 
     def to_json(self, number: int) -> dict[str, Any]:
-        """The panel as Grafana stores it."""
+        """Return the panel as Grafana stores it."""
         x, y, width, height = self.place
         return {
             "id": number,
@@ -179,7 +179,7 @@ PANELS = (
 
 
 def dashboard() -> dict[str, Any]:
-    """The whole dashboard."""
+    """Return the whole dashboard."""
     return {
         "title": "EV charger driver",
         "uid": "chargepoint-driver-metrics",

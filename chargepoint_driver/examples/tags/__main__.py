@@ -61,7 +61,7 @@ def tags_of(topic: str, is_port: bool, points: Mapping[str, Point]) -> dict[str,
 
 
 def of_folder(folder: Path) -> dict[str, Tags]:
-    """The tags of all devices in a folder. Raises ValueError for a config that is faulty."""
+    """Return the tags of all devices in a folder. Raises ValueError for a config that is faulty."""
     found: dict[str, Tags] = {}
     for path in sorted((folder / "driver_configs").glob("*.config")):
         file = load_device(path)

@@ -175,7 +175,8 @@ class CommandLog:
     # ---- leases --------------------------------------------------------------------------
 
     def lease_s(self, target: Target) -> float | None:
-        """The lease written for a target, in seconds, 0 for none; None where none was written."""
+        """Return the lease written for a target, in seconds, 0 for none; None where none was
+        written."""
         return self._leases.get(target)
 
     def set_lease(self, target: Target, seconds: float) -> None:
@@ -227,8 +228,8 @@ class CommandLog:
         return {port: limit for port, limit in known.items() if port == target.port}
 
     def load_before(self, station_id: str, port: int) -> float | None:
-        """The load of a port before its control period, in kW; None where it is not known, or
-        nothing was commanded since."""
+        """Return the load of a port before its control period, in kW; None where it is not known,
+        or nothing was commanded since."""
         if port not in self._before.get(station_id, {}):
             return None
         return self._loads.get(station_id, {}).get(port)

@@ -244,7 +244,7 @@ class CommandState:
         return self.limit
 
     def most_kw(self) -> float:
-        """The highest limit that may be in force, infinite for none."""
+        """Return the highest limit that may be in force, infinite for none."""
         if self.limit is None or self.expired or self.contested:
             return math.inf
         if self.doubt is not None:
@@ -357,7 +357,7 @@ def _not_measured(target: Target) -> None:
 
 
 def most_severe(each: Mapping[str, tuple[Status, str]]) -> tuple[Status, str]:
-    """(the status, why) of several things by name: the one that most needs to be known."""
+    """Return (the status, why) of several things by name: the one that most needs to be known."""
     for status in _WORST_FIRST:
         found = [f"{name}: {why}" for name, (own, why) in each.items() if own is status]
         if found:

@@ -75,8 +75,8 @@ _MAX_WRITES = 10_000
 
 
 def kept_writes(path: Path, account: tuple[str, str]) -> list[tuple[Any, ...]]:
-    """The writes of an account that a file keeps (see `writers.Write`), oldest first. Reads only,
-    while the file's owner runs. Raises TransientError when the file cannot be read."""
+    """Return the writes of an account that a file keeps (see `writers.Write`), oldest first. Reads
+    only, while the file's owner runs. Raises TransientError when the file cannot be read."""
     path = path.expanduser()
     if not path.is_file():
         return []
@@ -136,8 +136,8 @@ class CommandStore:
             raise StoreError(state)
 
     def load(self) -> tuple[dict[Target, CommandState], dict[str, dict[int, Limit | None]]]:
-        """(the commands by target, the limits before by station and port). A row that cannot be
-        read is logged and left out. Raises StoreError."""
+        """Return (the commands by target, the limits before by station and port). A row that cannot
+        be read is logged and left out. Raises StoreError."""
         with self._lock:
             rows = self._db.execute(
                 "SELECT station, port, station_group, held FROM commands WHERE account = ?",
@@ -160,8 +160,8 @@ class CommandStore:
         return commands, before
 
     def load_more(self) -> tuple[dict[Target, float], dict[str, dict[int, float | None]]]:
-        """(seconds of the leases that were written, by target; the loads in kW before the control
-        periods, by station and port). Raises StoreError."""
+        """Return (seconds of the leases that were written, by target; the loads in kW before the
+        control periods, by station and port). Raises StoreError."""
         with self._lock:
             leases = self._db.execute(
                 "SELECT station, port, station_group, seconds FROM leases WHERE account = ?",
@@ -208,7 +208,7 @@ class CommandStore:
             )
 
     def writes(self, most: int) -> list[tuple[Any, ...]]:
-        """The newest writes, newest first. Raises StoreError."""
+        """Return the newest writes, newest first. Raises StoreError."""
         with self._lock:
             return self._db.execute(
                 "SELECT time, station, port, station_group, point, value, writer, outcome"

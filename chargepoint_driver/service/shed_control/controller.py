@@ -299,7 +299,7 @@ class ShedController:
     # ---- what is known -------------------------------------------------------------------
 
     def staged(self, target: Target) -> Limit | None:
-        """The limit that shedState 1 would send; None when none was written."""
+        """Return the limit that shedState 1 would send; None when none was written."""
         found = self._command_log.staged.get(target)
         state = (
             self._groups.state_of(target.group)
@@ -315,7 +315,8 @@ class ShedController:
         return point.attribute.name not in _UNREPORTED
 
     def value_of(self, point: Point, record: StationRecord | None) -> Value:
-        """The value of an attribute that this driver answers itself, for a station or a port.
+        """Return the value of an attribute that this driver answers itself, for a station or a
+        port.
 
         `record` is what is reported of the load; None where `needs_report` is False. Raises
         NotFoundError for a port that it lacks, and for a sum without one.
@@ -349,7 +350,7 @@ class ShedController:
         return status.value if name == "shedStatus" else self._with_staged(target, why)
 
     def _with_staged(self, target: Target, why: str) -> str:
-        """The reason of a status, with who wrote, and what is staged and not sent."""
+        """Return the reason of a status, with who wrote, and what is staged and not sent."""
         said = why, self.writers.describe(target), self.staging.describe(target)
         return "; ".join(filter(None, said))
 
@@ -362,7 +363,7 @@ class ShedController:
         return report
 
     def value_of_group(self, point: Point, records: Mapping[str, StationRecord] | None) -> Value:
-        """The value of an attribute for a station group, out of what is reported of its
+        """Return the value of an attribute for a station group, out of what is reported of its
         stations; None where `needs_report` is False."""
         name, group = point.attribute.name, point.target.group
         assert group is not None
@@ -407,8 +408,8 @@ class ShedController:
     def records_of_group(
         self, outcomes: Mapping[str, Outcome], currency_s: float
     ) -> tuple[dict[str, StationRecord], float]:
-        """(the records of a group's stations, the age in seconds of the oldest of them). Raises
-        when one is missing or older, or one of its ports is missing."""
+        """Return (the records of a group's stations, the age in seconds of the oldest of them).
+        Raises when one is missing or older, or one of its ports is missing."""
         records: dict[str, StationRecord] = {}
         for station, outcome in sorted(outcomes.items()):
             record = outcome.within(currency_s)
@@ -442,7 +443,7 @@ class ShedController:
         return state.limit
 
     def _reduction(self, state: CommandState | None, reports: Mapping[str, Report]) -> float | None:
-        """The load before the control period minus that of now, in kW; None unless both are
+        """Return the load before the control period minus that of now, in kW; None unless both are
         known of every port, and a limit is in force."""
         if self._limit(state) is None and not any(
             self._limit(self._command_log.covering(Target(station, port))) is not None

@@ -163,7 +163,8 @@ class Dispatcher:
     def check_and_record_before(
         self, target: Target, limit: Limit | None, options: ShedOptions, group: str | None = None
     ) -> UnconfirmedCommand:
-        """A command that is about to be sent, checked; what is in force before it is noted."""
+        """Return a command that is about to be sent, checked; what is in force before it is
+        noted."""
         report = self.report_if_known(target, _BEFORE_CURRENCY_S)
         ceiling_kw = None
         if limit is not None:

@@ -176,12 +176,12 @@ class HandOver:
 
 
 def lock_of(path: Path, account: str) -> OwnershipLock:
-    """The lock of one account in a file of commands."""
+    """Return the lock of one account in a file of commands."""
     return OwnershipLock(path.with_name(f"{path.name}.{account}.lock"))
 
 
 def _group_of(command: Row) -> str | None:
-    """The station group that a command is a share of, or is of."""
+    """Return the station group that a command is a share of, or is of."""
     try:
         group = command[2] or json.loads(command[3]).get("group")
         return None if group is None else str(group)

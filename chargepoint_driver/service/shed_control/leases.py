@@ -23,21 +23,22 @@ class Leases:
         self._command_log = commands.command_log
 
     def seconds(self, target: Target, state: CommandState | None) -> float:
-        """The lease of a target in seconds: of the limit in force, else what was written last; 0
-        for none."""
+        """Return the lease of a target in seconds: of the limit in force, else what was written
+        last; 0 for none."""
         if state is not None and state.wanted and state.lease_until_s is not None:
             return state.options.lease_s
         return self._written(target) or 0.0
 
     def _written(self, target: Target) -> float | None:
-        """The lease written for the target, or else for the station that it is a port of."""
+        """Return the lease written for the target, or else for the station that it is a port of."""
         found = self._command_log.lease_s(target)
         if found is None and target.port is not None:
             found = self._command_log.lease_s(Target(target.station_id))
         return found
 
     def options(self, target: Target, options: ShedOptions) -> ShedOptions:
-        """The options of a write under the target's lease and the deadline that it asks for."""
+        """Return the options of a write under the target's lease and the deadline that it asks
+        for."""
         written = self._written(target)
         lease_s = options.lease_s if written is None else written
         left_s = options.wanted_minutes * 60 if options.wanted_minutes else None

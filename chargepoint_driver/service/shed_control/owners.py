@@ -34,7 +34,7 @@ class Owners:
         self._ending = Ending(commands, alerts)
 
     def orphans(self, owned: Collection[Target]) -> list[Target]:
-        """The targets that are limited, and that no device of `owned` reaches. Shares of a
+        """Return the targets that are limited, and that no device of `owned` reaches. Shares of a
         group belong to the group; a limit under a lease belongs to its writer."""
         stations = {target.station_id for target in owned if target.group is None}
         return [

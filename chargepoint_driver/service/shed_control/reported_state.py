@@ -129,8 +129,8 @@ class Report:
 
 
 def report_of(target: Target, record: StationRecord) -> Report:
-    """The ports of a target as a record of the load has them. Raises NotFoundError for a port
-    that the station does not have."""
+    """Return the ports of a target as a record of the load has them. Raises NotFoundError for a
+    port that the station does not have."""
     if target.port is not None:
         return Report({target.port: _port(record.of_port(target.port))})
     return Report({number: _port(values) for number, values in record.ports.items()})

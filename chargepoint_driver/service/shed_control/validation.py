@@ -127,12 +127,12 @@ class ShedOptions:
 
 
 def allowed_load(point: Point, value: object) -> Limit:
-    """The limit that a write of allowedLoad asks for. Raises InvalidValueError."""
+    """Return the limit that a write of allowedLoad asks for. Raises InvalidValueError."""
     return Limit(allowed_load_kw=check_kw(point.name, value))
 
 
 def percent_shed(point: Point, value: object) -> Limit:
-    """The limit that a write of percentShed asks for. Raises InvalidValueError."""
+    """Return the limit that a write of percentShed asks for. Raises InvalidValueError."""
     return Limit(percent_shed=check_percent(point.name, value))
 
 
@@ -145,7 +145,7 @@ LIMITS: dict[str, Callable[[Point, object], Limit]] = {
 
 
 def check_kw(name: str, value: object) -> float:
-    """A limit in kW. Raises InvalidValueError with the name of what it is for."""
+    """Return a limit in kW. Raises InvalidValueError with the name of what it is for."""
     kw = _number(name, value, "kW")
     if not 0 <= kw <= _MAX_KW:
         raise InvalidValueError(f"{name}: {kw:g} kW is not within 0 … {_MAX_KW:g} kW")
@@ -161,7 +161,7 @@ def refuse_zero(name: str) -> InvalidValueError:
 
 
 def check_percent(name: str, value: object) -> int:
-    """A whole percentage. Raises InvalidValueError with the name of what it is for."""
+    """Return a whole percentage. Raises InvalidValueError with the name of what it is for."""
     percent = _number(name, value, "percent")
     if not 0 <= percent <= 100:
         raise InvalidValueError(f"{name}: {percent:g} is not a percentage within 0 … 100")

@@ -22,8 +22,9 @@ _RATED_CURRENCY_S = 86_400.0
 def warnings_of(
     commands: Dispatcher, point: Point, value: object, *, ask: bool, zero: ZeroLimit = "stop"
 ) -> list[str]:
-    """The warnings of a write, in sentences. What cannot be found out warns of nothing. `ask`:
-    what is not known is asked for, which may cost calls. `zero`: what 0 kW of allowedLoad means."""
+    """Return the warnings of a write, in sentences. What cannot be found out warns of nothing.
+    `ask`: what is not known is asked for, which may cost calls. `zero`: what 0 kW of allowedLoad
+    means."""
     name, target = point.attribute.name, point.target
     try:
         if name in validation.LIMITS:
@@ -78,7 +79,7 @@ class _Facts:
         return [found[key].record for key in keys]
 
     def loads(self, target: Target) -> dict[Target, float | None]:
-        """The load in kW of each port of a target, None where it is not reported. The write
+        """Return the load in kW of each port of a target, None where it is not reported. The write
         itself reads it, if this does not."""
         loads: dict[Target, float | None] = {}
         for record in self.records(Data.LOAD, target, STATE_CURRENCY_S, ask=True):
@@ -89,7 +90,7 @@ class _Facts:
         return loads
 
     def rated_kw(self, target: Target) -> float | None:
-        """The rated power of a target in kW; None unless it is known of every port."""
+        """Return the rated power of a target in kW; None unless it is known of every port."""
         powers: list[object] = []
         for record in self.records(Data.STATIONS, target, _RATED_CURRENCY_S, ask=self._ask):
             if record is None:

@@ -137,7 +137,7 @@ class ShedWatch:
     # ---- what is due ---------------------------------------------------------------------
 
     def take_urgent(self) -> set[Target]:
-        """The targets that a report showed something new of, since this was asked last."""
+        """Return the targets that a report showed something new of, since this was asked last."""
         with self._lock:
             found, self._urgent = self._urgent, set()
         return found
@@ -173,8 +173,8 @@ def marks_of(record: StationRecord, port: int | None, replied: float | None) -> 
 
 
 def _limit_kw(state: CommandState, report: Report) -> float:
-    """The limit in kW that the load has to obey. A percentage of an idle port is zero, unless a
-    limit is reported: chargers that connect directly take it of their rated power then."""
+    """Return the limit in kW that the load has to obey. A percentage of an idle port is zero,
+    unless a limit is reported: chargers that connect directly take it of their rated power then."""
     assert state.limit is not None
     if state.limit.allowed_load_kw is not None:
         return state.limit.allowed_load_kw

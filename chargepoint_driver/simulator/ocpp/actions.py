@@ -95,7 +95,7 @@ _VEHICLE = Parameter(
 
 
 def read_vehicle(given: Mapping[str, Any] | None) -> Vehicle | None:
-    """A vehicle from its description; None for None (one of the fleet)."""
+    """Return a vehicle from its description; None for None (one of the fleet)."""
     if given is None:
         return None
     default = Vehicle()

@@ -375,15 +375,15 @@ class Charger(MeteredStation):
     # -- hooks ----------------------------------------------------------------------------------
 
     def boot_payload(self) -> dict[str, Any]:
-        """The content of a BootNotification."""
+        """Return the content of a BootNotification."""
         raise NotImplementedError
 
     def authorize_payload(self, id_tag: str) -> dict[str, Any]:
-        """The content of an Authorize."""
+        """Return the content of an Authorize."""
         raise NotImplementedError
 
     def id_status(self, reply: Mapping[str, Any]) -> str:
-        """The status of an idTag in an answer."""
+        """Return the status of an idTag in an answer."""
         raise NotImplementedError
 
     def say_all_statuses(self) -> None:

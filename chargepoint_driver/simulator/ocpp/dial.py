@@ -14,7 +14,7 @@ CLOSE_TIMEOUT_S = 1.0
 
 
 def path_segment(identity: str, *, every_byte: bool = False) -> str:
-    """The id as the last segment of a path."""
+    """Return the id as the last segment of a path."""
     if every_byte:
         return "".join(f"%{byte:02X}" for byte in identity.encode())
     return quote(identity, safe="")

@@ -59,18 +59,18 @@ class Supply:
         return max(1, min(cap.phases, live, vehicle_phases))
 
     def deliverable_w(self, cap: Cap, vehicle_phases: int = USUAL_PHASES) -> float:
-        """The most that may flow under the cap, W; 0 when that is below 6 A."""
+        """Return the most that may flow under the cap, W; 0 when that is below 6 A."""
         phases = self.used_phases(cap, vehicle_phases)
         power_w = self.bound_w(cap, phases)
         return power_w if power_w >= self.least_w(phases) else 0.0
 
     def bound_w(self, cap: Cap, phases: int | None = None) -> float:
-        """The cap as power within the rating, W, deliverable or not."""
+        """Return the cap as power within the rating, W, deliverable or not."""
         used = self.used_phases(cap) if phases is None else phases
         by_current_w = cap.current_a * self.voltage_v * used
         return max(0.0, min(cap.power_w, by_current_w, self.rated_w * used / self.phases))
 
     def least_w(self, phases: int) -> float:
-        """The least power that can flow over that many phases, W."""
+        """Return the least power that can flow over that many phases, W."""
         # A hundredth of a watt for limits that were rounded on their way.
         return MIN_CURRENT_A * self.voltage_v * phases - 0.01

@@ -94,7 +94,7 @@ class Fleet:
         await asyncio.gather(task, return_exceptions=True)
 
     def point(self, identity: str) -> Charger:
-        """The twin with that id. Raises UnknownTwinError."""
+        """Return the twin with that id. Raises UnknownTwinError."""
         if identity not in self.points:
             raise UnknownTwinError(identity)
         return self.points[identity]

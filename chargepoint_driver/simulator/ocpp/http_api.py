@@ -34,7 +34,7 @@ class HttpApi:
     fleet: Fleet
 
     async def answer(self, method: str, path: str, body: bytes) -> Answer:
-        """(HTTP status, JSON object) for a request."""
+        """Return (HTTP status, JSON object) for a request."""
         parts = [unquote(part) for part in path.partition("?")[0].strip("/").split("/")]
         try:
             return await self._route(method, parts, _object(body))

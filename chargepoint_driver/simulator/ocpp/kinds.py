@@ -19,40 +19,40 @@ class Kind:
 
 
 def one_of(*choices: Any) -> Callable[[Any], bool]:
-    """A check for one of these values."""
+    """Return a check for one of these values."""
     return lambda value: value in choices and not isinstance(value, bool)
 
 
 def is_count(value: Any) -> bool:
-    """A whole number from 0 to 100000."""
+    """Return True for a whole number from 0 to 100000."""
     return type(value) is int and 0 <= value <= 100_000
 
 
 def is_seconds(value: Any) -> bool:
-    """A number of seconds, at most a day in either direction."""
+    """Return True for a number of seconds, at most a day in either direction."""
     return type(value) in (int, float) and math.isfinite(value) and abs(value) <= 86_400
 
 
 def is_texts(value: Any) -> bool:
-    """A list of texts."""
+    """Return True for a list of texts."""
     return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 def is_text(value: Any) -> bool:
-    """A text."""
+    """Return True for a text."""
     return isinstance(value, str)
 
 
 def texts(wanted: str, default: Any = ...) -> Parameter:
-    """A parameter that is a list of texts."""
+    """Return a parameter that is a list of texts."""
     return Parameter(is_texts, wanted, default)
 
 
 def choice(*choices: str, default: Any = ...) -> Parameter:
-    """A parameter that is one of these texts."""
+    """Return a parameter that is one of these texts."""
     return Parameter(one_of(*choices), f"one of {', '.join(choices)}", default)
 
 
 def flag(default: bool) -> Parameter:
-    """A parameter that is true or false."""
+    """Return a parameter that is true or false."""
     return Parameter(lambda value: isinstance(value, bool), "true or false", default)

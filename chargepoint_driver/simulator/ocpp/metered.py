@@ -76,7 +76,7 @@ class MeteredStation(Station):
     # -- the meter --------------------------------------------------------------------------
 
     def measurands(self, name: str) -> list[str]:
-        """The measurands that a setting lists."""
+        """Return the measurands that a setting lists."""
         return listed(self.settings[name])
 
     def reading(self, connector: Connector) -> Reading:

@@ -291,7 +291,8 @@ MUTATIONS: Mapping[str, Mutation] = {
 
 
 def shaped(active: Mapping[str, Parameters], action: str, payload: Payload) -> Payload:
-    """The payload of a request as the twin writes it; `active` are the quirks that are on."""
+    """Return the payload of a request as the twin writes it; `active` are the quirks that are
+    on."""
     chosen = [name for name in MUTATIONS if name in active] if active else []
     if not chosen:
         return payload
@@ -312,7 +313,7 @@ BROKEN_ANSWERS = Kind(
 
 
 def broken(form: str, text: str, unique_id: str) -> str:
-    """The text of an answer, broken."""
+    """Return the text of an answer, broken."""
     key = json.dumps(unique_id)
     return {
         "cut": text[:-2],

@@ -75,22 +75,22 @@ class Fields:
         return self._left.pop(name, None)
 
     def text(self, name: str, most: int = 255) -> str:
-        """A required text of at most `most` characters."""
+        """Return a required text of at most `most` characters."""
         return self._needed(name, self.maybe_text(name, most))
 
     def maybe_text(self, name: str, most: int = 255) -> str | None:
-        """A text of at most `most` characters."""
+        """Return a text of at most `most` characters."""
         value = self._typed(name, lambda value: isinstance(value, str), "text")
         if value is not None and len(value) > most:
             raise RefusalError(Fault.VALUE, f"{self._where}{name}: more than {most} characters")
         return None if value is None else str(value)
 
     def choice(self, name: str, allowed: Collection[str]) -> str:
-        """A required text out of `allowed`."""
+        """Return a required text out of `allowed`."""
         return self._needed(name, self.maybe_choice(name, allowed))
 
     def maybe_choice(self, name: str, allowed: Collection[str]) -> str | None:
-        """A text out of `allowed`."""
+        """Return a text out of `allowed`."""
         value = self.maybe_text(name)
         if value is not None and value not in allowed:
             raise RefusalError(
@@ -99,33 +99,33 @@ class Fields:
         return value
 
     def integer(self, name: str, least: int | None = None) -> int:
-        """A required whole number."""
+        """Return a required whole number."""
         return self._needed(name, self.maybe_integer(name, least))
 
     def maybe_integer(self, name: str, least: int | None = None) -> int | None:
-        """A whole number."""
+        """Return a whole number."""
         value = self._typed(name, lambda value: type(value) is int, "a whole number")
         if value is not None and least is not None and value < least:
             raise RefusalError(Fault.VALUE, f"{self._where}{name}: {value} is less than {least}")
         return None if value is None else int(value)
 
     def number(self, name: str) -> float:
-        """A required finite number."""
+        """Return a required finite number."""
         return self._needed(name, self.maybe_number(name))
 
     def maybe_number(self, name: str) -> float | None:
-        """A finite number."""
+        """Return a finite number."""
         value = self._typed(
             name, lambda value: type(value) in (int, float) and math.isfinite(value), "a number"
         )
         return None if value is None else float(value)
 
     def moment(self, name: str) -> float:
-        """A required time, seconds since the epoch."""
+        """Return a required time, seconds since the epoch."""
         return self._needed(name, self.maybe_moment(name))
 
     def maybe_moment(self, name: str) -> float | None:
-        """A time, seconds since the epoch."""
+        """Return a time, seconds since the epoch."""
         text = self.maybe_text(name)
         if text is None:
             return None
@@ -140,20 +140,20 @@ class Fields:
         return moment.timestamp() + self._shift_s
 
     def object(self, name: str) -> Fields:
-        """A required object."""
+        """Return a required object."""
         return self._needed(name, self.maybe_object(name))
 
     def maybe_object(self, name: str) -> Fields | None:
-        """An object."""
+        """Return an object."""
         value = self._typed(name, lambda value: isinstance(value, dict), "an object")
         return None if value is None else self.inner(value, f"{name}.")
 
     def objects(self, name: str, least: int = 1) -> list[Fields]:
-        """A required array of at least `least` objects."""
+        """Return a required array of at least `least` objects."""
         return self._needed(name, self.maybe_objects(name, least))
 
     def maybe_objects(self, name: str, least: int = 1) -> list[Fields] | None:
-        """An array of at least `least` objects."""
+        """Return an array of at least `least` objects."""
         value = self._typed(
             name,
             lambda value: isinstance(value, list) and all(isinstance(one, dict) for one in value),
@@ -166,7 +166,7 @@ class Fields:
         return [self.inner(one, f"{name}[{index}].") for index, one in enumerate(value)]
 
     def maybe_texts(self, name: str, most: int = 255) -> list[str] | None:
-        """An array of texts."""
+        """Return an array of texts."""
         value = self._typed(
             name,
             lambda value: (

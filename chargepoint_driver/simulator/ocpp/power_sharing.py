@@ -57,7 +57,7 @@ class PowerSharing:
         return soonest_s
 
     def cap(self, connector_id: int) -> Cap:
-        """The bound in force on a connector (0: the charge point) by all profiles."""
+        """Return the bound in force on a connector (0: the charge point) by all profiles."""
         if connector_id == 0:
             return self._profile_store.cap(0, self._at_s, None)
         connector = self._connectors[connector_id - 1]

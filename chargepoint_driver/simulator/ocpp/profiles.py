@@ -76,7 +76,7 @@ class Profile:
         return self.start_s, self.start_s + length_s
 
     def cap(self, at_s: float, transaction_start_s: float | None) -> Cap | None:
-        """The bound at that time; None when the profile is not in force."""
+        """Return the bound at that time; None when the profile is not in force."""
         if not self.valid_from_s <= at_s < self.valid_to_s:
             return None
         begin_s, end_s = self.span(at_s, transaction_start_s)
@@ -145,7 +145,7 @@ class ProfileBook:
         return before - len(self.profiles)
 
     def cap(self, connector_id: int, at_s: float, transaction_start_s: float | None) -> Cap:
-        """The bound on a connector (0: on the charge point as a whole)."""
+        """Return the bound on a connector (0: on the charge point as a whole)."""
         bound = Cap()
         caps = {
             purpose: self._strongest(

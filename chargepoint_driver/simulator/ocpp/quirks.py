@@ -266,7 +266,7 @@ class Quirks:
         return name in self._active
 
     def get(self, name: str, parameter: str, default: Any = None) -> Any:
-        """A parameter; `default` when the quirk is not on."""
+        """Return a parameter; `default` when the quirk is not on."""
         return self._active.get(name, {}).get(parameter, default)
 
     def as_json(self) -> dict[str, dict[str, Any]]:

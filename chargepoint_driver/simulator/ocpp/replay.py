@@ -115,8 +115,8 @@ class _Station:
 
 
 def load_recording(path: Path) -> Scenario:
-    """A file of events, one JSON object a line, as a scenario. Events that are there twice count
-    once. Raises InvalidScenarioError, naming the line."""
+    """Return a file of events, one JSON object a line, as a scenario. Events that are there twice
+    count once. Raises InvalidScenarioError, naming the line."""
     events = sorted(_read(path), key=lambda event: event.time_s)
     stations: dict[str, _Station] = {}
     for event in events:
@@ -182,7 +182,7 @@ async def replay(fleet: Fleet, recording: Scenario) -> int:
 
 
 def _read(path: Path) -> Iterator[_Event]:
-    """The events of a file. Raises InvalidScenarioError."""
+    """Yield the events of a file. Raises InvalidScenarioError."""
     seen: set[tuple[Any, Any]] = set()
     try:
         with path.open(encoding="utf-8-sig") as file:
@@ -203,7 +203,7 @@ def _read(path: Path) -> Iterator[_Event]:
 
 
 def _event(fields: Any, seen: set[tuple[Any, Any]]) -> _Event | None:
-    """An envelope; None for one of no station, or that was there before."""
+    """Return an envelope; None for one of no station, or that was there before."""
     if not isinstance(fields, Mapping):
         raise TypeError("not an object")
     identity = fields["source"], fields["id"]
@@ -235,7 +235,7 @@ def _is_number(value: object) -> bool:
 
 
 def _description(station: _Station) -> dict[str, Any]:
-    """The twin of a station: as large as its largest recorded load."""
+    """Return the twin of a station: as large as its largest recorded load."""
     rated_kw = max(station.max_kw, _MIN_KW) if station.max_kw else _DEFAULT_KW
     rated_kw = math.ceil(rated_kw * 1.05 * 10) / 10
     kind = "DC" if station.max_kw > _MAX_AC_KW else "AC"

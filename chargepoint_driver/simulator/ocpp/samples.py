@@ -51,7 +51,7 @@ Write = Callable[[Sample, str], dict[str, Any]]
 def sampled_values(
     reading: Reading, measurands: Sequence[str], context: str, quirks: Quirks, write: Write
 ) -> list[dict[str, Any]]:
-    """The list sampledValue of a MeterValue."""
+    """Return the list sampledValue of a MeterValue."""
     found = [(one, context) for one in samples(reading, measurands, quirks)]
     if quirks.has("begin_beside_values") and reading.transaction is not None:
         begin = Sample(REGISTER, reading.transaction.meter_start_wh, "Wh", decimals=0)
@@ -74,7 +74,7 @@ def _written(one: Sample, context: str, quirks: Quirks, write: Write) -> dict[st
 
 
 def samples(reading: Reading, measurands: Sequence[str], quirks: Quirks) -> list[Sample]:
-    """The values of a reading, in the order of the measurands; unknown ones are left out."""
+    """Return the values of a reading, in the order of the measurands; unknown ones are left out."""
     if measurands and quirks.get("feeds_back", "form") == "export":
         measurands = [*measurands, *(name for name in EXPORTED if name not in measurands)]
     found = [one for name in measurands for one in _of(reading, name, quirks)]

@@ -49,7 +49,7 @@ class Scenario:
 
 
 def load_scenario(path: Path, defaults: Mapping[str, Any] | None = None) -> Scenario:
-    """A scenario file, JSON or YAML by its suffix. Raises InvalidScenarioError."""
+    """Return a scenario file, JSON or YAML by its suffix. Raises InvalidScenarioError."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeError) as error:
@@ -66,7 +66,7 @@ def load_scenario(path: Path, defaults: Mapping[str, Any] | None = None) -> Scen
 def read_scenario(
     content: Any, defaults: Mapping[str, Any] | None = None, where: str = ""
 ) -> Scenario:
-    """A scenario as data. Raises InvalidScenarioError."""
+    """Return a scenario as data. Raises InvalidScenarioError."""
     if not isinstance(content, Mapping):
         raise InvalidScenarioError(f"{where}must be an object with steps")
     faults = [

@@ -62,7 +62,7 @@ class Scheduler:
         self._heap.clear()
 
     def now_s(self) -> float:
-        """The present, seconds since the epoch; inside a callback, the time it was due.
+        """Return the present, seconds since the epoch; inside a callback, the time it was due.
 
         Never runs backwards: whatever is due by now has happened when this returns.
         """

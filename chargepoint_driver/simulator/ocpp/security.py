@@ -26,7 +26,7 @@ class Security:
     key_file: str | None = field(default=None, repr=False)
 
     def headers(self, identity: str, *, hex_key: bool = False) -> dict[str, str]:
-        """The headers of the upgrade request. `hex_key`: a password of 32 to 40 hexadecimal
+        """Return the headers of the upgrade request. `hex_key`: a password of 32 to 40 hexadecimal
         digits is the AuthorizationKey of OCPP 1.6 and is sent as the bytes that it stands for."""
         if self.password is None:
             return {}

@@ -14,7 +14,7 @@ def _any(_value: str) -> bool:
 
 
 def is_count(value: str) -> bool:
-    """A whole number, zero or more."""
+    """Return True for a whole number, zero or more."""
     return value.isascii() and value.isdigit() and len(value) < 10
 
 
@@ -34,7 +34,7 @@ class Row:
 
 
 def count(value: int, *, readonly: bool = False) -> Row:
-    """A whole number."""
+    """Return a whole number."""
     return Row(str(value), readonly, is_count)
 
 
@@ -54,7 +54,7 @@ def listed(value: str) -> list[str]:
 
 
 def measurands(value: str, known: Collection[str]) -> Row:
-    """A list of measurands out of the known ones."""
+    """Return a list of measurands out of the known ones."""
     return Row(value, fits=lambda text: all(name in known for name in listed(text)))
 
 
@@ -148,7 +148,7 @@ class Settings:
         return name in self.rows and self.rows[name].readonly
 
     def count(self, name: str) -> int:
-        """The value as a whole number; 0 for anything else."""
+        """Return the value as a whole number; 0 for anything else."""
         text = self[name]
         return int(text) if is_count(text) else 0
 

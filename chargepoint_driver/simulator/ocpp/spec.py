@@ -73,7 +73,7 @@ _SUPPLY = {"kind", "rated_kw", "phases", "voltage_v"}
 def read_spec(  # noqa: PLR0912 - one for each key
     given: Any, defaults: Mapping[str, Any] | None = None, where: str = ""
 ) -> TwinSpec:
-    """A description as JSON gives it; `defaults` fill in what it leaves out. Raises
+    """Return a description as JSON gives it; `defaults` fill in what it leaves out. Raises
     InvalidSpecError."""
     faults: list[str] = []
     if not isinstance(given, Mapping):

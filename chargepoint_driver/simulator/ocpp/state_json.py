@@ -50,7 +50,8 @@ def state_of(point: Charger) -> dict[str, Any]:
 
 
 def limit_kw(point: Charger, connector_id: int) -> float:
-    """The limit in force by all profiles and the rating, kW (0: of the whole charge point)."""
+    """Return the limit in force by all profiles and the rating, kW (0: of the whole charge
+    point)."""
     flow = point.flow
     supply = flow.station if connector_id == 0 else point.connectors[connector_id - 1].supply
     return supply.bound_w(flow.cap(connector_id)) / 1000
@@ -86,7 +87,7 @@ def _connector(point: Charger, connector: Connector) -> dict[str, Any]:
 
 
 def vehicle_truth(charge: Charge | None) -> dict[str, Any] | None:
-    """The vehicle that is plugged in, as it came; None for none."""
+    """Return the vehicle that is plugged in, as it came; None for none."""
     if charge is None:
         return None
     shown = vars(charge.vehicle).copy()

@@ -72,7 +72,7 @@ class Station:
     # -- looking ------------------------------------------------------------------
 
     def connector(self, connector_id: int) -> Connector:
-        """The connector with that number. Raises NotNowError when there is none."""
+        """Return the connector with that number. Raises NotNowError when there is none."""
         if not 1 <= connector_id <= len(self.connectors):
             raise NotNowError(f"{self.spec.identity} has no connector {connector_id}")
         return self.connectors[connector_id - 1]
@@ -87,7 +87,7 @@ class Station:
         return phase
 
     def stamp(self, seconds: float) -> str:
-        """A time as the charge point's own clock has it."""
+        """Return a time as the charge point's own clock has it."""
         if self.quirks.has("clock_1970"):
             seconds -= self.booted_s
         start = self.quirks.get("clock_never_set", "start")
@@ -97,7 +97,7 @@ class Station:
         return iso(seconds + self.quirks.get("local_time_as_utc", "offset_s", 0.0))
 
     def status_stamp(self, connector_id: int) -> str:
-        """The time in a StatusNotification of a connector (0: the charge point)."""
+        """Return the time in a StatusNotification of a connector (0: the charge point)."""
         age_s = self.quirks.get("old_status_times", "age_s", 0.0) if connector_id else 0.0
         return self.stamp(self.begin() - age_s)
 
@@ -391,7 +391,7 @@ class Station:
 
 
 def _mains(supplies: tuple[Supply, ...]) -> Supply:
-    """The connection of the whole charge point to the grid: room for all connectors."""
+    """Return the connection of the whole charge point to the grid: room for all connectors."""
     widest = max(supplies, key=lambda supply: supply.phases)
     return Supply(
         "AC", sum(supply.rated_kw for supply in supplies), widest.phases, widest.voltage_v

@@ -65,12 +65,12 @@ def parse(text: str | bytes) -> Frame:
 
 
 def call(unique_id: str, action: str, payload: dict[str, Any]) -> str:
-    """A request as text."""
+    """Return a request as text."""
     return _text([CALL, unique_id, action, payload])
 
 
 def result(unique_id: str, payload: dict[str, Any]) -> str:
-    """An answer as text."""
+    """Return an answer as text."""
     return _text([CALLRESULT, unique_id, payload])
 
 

@@ -27,7 +27,7 @@ class Call:
     arguments: dict[str, Any] = field(default_factory=dict)
 
     def stamp(self, time_s: float) -> str:
-        """A moment as the service states it, skewed when its clock is."""
+        """Return a moment as the service states it, skewed when its clock is."""
         return stamp(time_s + self.faults.param("clock_skew", "seconds", 0))
 
     def ordered(self, rows: Sequence[Row]) -> Sequence[Row]:
@@ -35,7 +35,7 @@ class Call:
         return rows[::-1] if self.faults.has("reversed_order") else rows
 
     def page(self, query: Query, rows: Sequence[Row], size: int) -> Page[Row]:
-        """The page that `startRecord` of the query asks for."""
+        """Return the page that `startRecord` of the query asks for."""
         start = query.integer("startRecord")
         if start is None:
             start = 1

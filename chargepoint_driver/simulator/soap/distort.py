@@ -100,7 +100,7 @@ _SPOILERS: Mapping[str, Callable[[Element, FaultsOfCall], None]] = {
 
 
 def _stations(reply: Element, faults: FaultsOfCall, kind: str) -> list[Element]:
-    """The rows of the station meant: the one named, else the first of the reply."""
+    """Return the rows of the station meant: the one named, else the first of the reply."""
     rows = [element for element in reply.walk() if element.name == "stationData"]
     station_id = faults.param(kind, "station") or (rows[0].value("stationID") if rows else None)
     return [row for row in rows if row.value("stationID") == station_id]

@@ -67,7 +67,7 @@ def _credentials(token: etree._Element | None) -> tuple[str | None, str | None]:
 
 
 def wrap(content: Element, security_header_at: datetime | None = None) -> bytes:
-    """The envelope around a reply.
+    """Return the envelope around a reply.
 
     `security_header_at`, when given, adds the header the live service sends: marked
     mustUnderstand, with a timestamp of that moment.
@@ -82,7 +82,7 @@ def wrap(content: Element, security_header_at: datetime | None = None) -> bytes:
 
 
 def fault_content(fault: SoapFaultError) -> Element:
-    """A SOAP 1.1 fault as the content of a body."""
+    """Return a SOAP 1.1 fault as the content of a body."""
     element = Element("Fault", "soapenv", {"xmlns:wsse": SECURITY_NS})
     put(element, "faultcode", fault.code)
     put(element, "faultstring", fault.text)

@@ -25,7 +25,8 @@ def attack(body: bytes, faults: FaultsOfCall) -> bytes:
 
 
 def compress(body: bytes, faults: FaultsOfCall) -> bytes:
-    """The reply in gzip, followed by that many MiB of blanks, which take a thousandth of that."""
+    """Return the reply in gzip, followed by that many MiB of blanks, which take a thousandth of
+    that."""
     blanks = gzip.compress(b" " * _MIB)
     return gzip.compress(body) + blanks * int(faults.param("gzip_bomb", "mebibytes"))
 

@@ -40,12 +40,12 @@ class Query:
         return self._element.find(name) is not None
 
     def child(self, name: str) -> Query | None:
-        """The child of that name; None when absent."""
+        """Return the child of that name; None when absent."""
         found = self._element.find(name)
         return None if found is None else Query(found)
 
     def need(self, name: str) -> Query:
-        """The child of that name; a fault when absent."""
+        """Return the child of that name; a fault when absent."""
         found = self.child(name)
         if found is None:
             raise SoapFaultError("soapenv:Client", f"{self.name} needs an element {name}.")
@@ -56,16 +56,16 @@ class Query:
         return (Query(found) for found in self._element.iterfind(name))
 
     def text(self, name: str) -> str | None:
-        """The child's text without blanks around it; None when absent or empty."""
+        """Return the child's text without blanks around it; None when absent or empty."""
         return (self._element.findtext(name) or "").strip() or None
 
     def texts(self, name: str) -> list[str]:
-        """The texts of all children of that name, empty ones left out."""
+        """Return the texts of all children of that name, empty ones left out."""
         found = ((child.text or "").strip() for child in self._element.iterfind(name))
         return [text for text in found if text]
 
     def integer(self, name: str) -> int | None:
-        """The child as a whole number; None when absent or empty; a fault otherwise."""
+        """Return the child as a whole number; None when absent or empty; a fault otherwise."""
         text = self.text(name)
         if text is None:
             return None
@@ -75,7 +75,7 @@ class Query:
             raise _invalid(name, text, "a whole number") from None
 
     def decimal(self, name: str) -> float | None:
-        """The child as a finite number; None when absent or empty; a fault otherwise."""
+        """Return the child as a finite number; None when absent or empty; a fault otherwise."""
         text = self.text(name)
         if text is None:
             return None
@@ -88,7 +88,7 @@ class Query:
         return value
 
     def boolean(self, name: str) -> bool | None:
-        """The child as true or false; None when absent or empty; a fault otherwise."""
+        """Return the child as true or false; None when absent or empty; a fault otherwise."""
         text = self.text(name)
         if text is None:
             return None
@@ -97,7 +97,7 @@ class Query:
         return text in ("true", "1")
 
     def time_s(self, name: str) -> float | None:
-        """The child's moment, seconds UTC; without a zone it is taken as UTC.
+        """Return the child's moment, seconds UTC; without a zone it is taken as UTC.
 
         None when absent or empty; a fault when it is not a timestamp.
         """

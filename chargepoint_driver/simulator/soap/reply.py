@@ -49,11 +49,11 @@ class Element:
                 yield from child.walk()
 
     def leaves(self, name: str) -> list[Leaf]:
-        """The values of that name among the children."""
+        """Return the values of that name among the children."""
         return [child for child in self.children if isinstance(child, Leaf) and child.name == name]
 
     def value(self, name: str) -> str | None:
-        """The first value of that name among the children; None when there is none."""
+        """Return the first value of that name among the children; None when there is none."""
         return next((leaf.text for leaf in self.leaves(name)), None)
 
     def remove(self, name: str, where: tuple[str, str | None] | None = None) -> None:
@@ -91,7 +91,7 @@ class Element:
 
 
 def response(operation: str, code: str = SUCCESS, text: str | None = None) -> Element:
-    """An empty `...Response` with its response code and text."""
+    """Return an empty `...Response` with its response code and text."""
     element = Element(f"{operation}Response", "ns1", {"xmlns:ns1": SERVICE_NS})
     put(element, "responseCode", code)
     put(element, "responseText", TEXTS.get(code, "") if text is None else text)
@@ -112,17 +112,17 @@ def nest(parent: Element, name: str) -> Element:
 
 
 def kw(power_kw: float) -> str:
-    """A power, three decimals."""
+    """Return a power, three decimals."""
     return f"{power_kw:.3f}"
 
 
 def kwh(energy_kwh: float) -> str:
-    """An energy, six decimals."""
+    """Return an energy, six decimals."""
     return f"{energy_kwh:.6f}"
 
 
 def stamp(time_s: float) -> str:
-    """A moment, whole seconds, UTC with Z."""
+    """Return a moment, whole seconds, UTC with Z."""
     return _stamp(int(time_s))
 
 
@@ -132,7 +132,7 @@ def _stamp(time_s: int) -> str:
 
 
 def span(seconds: float) -> str:
-    """A duration as hh:mm:ss."""
+    """Return a duration as hh:mm:ss."""
     minutes, rest_s = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours:02d}:{minutes:02d}:{rest_s:02d}"

@@ -37,7 +37,7 @@ class AlarmBook:
         self._alarms.sort(key=lambda entry: entry.time_s)
 
     def select(self, wanted: Callable[[Alarm], bool] | None = None) -> list[Alarm]:
-        """The alarms that are wanted (None: all), oldest first."""
+        """Return the alarms that are wanted (None: all), oldest first."""
         return [alarm for alarm in self._alarms if wanted is None or wanted(alarm)]
 
     def clear(self, wanted: Callable[[Alarm], bool]) -> int:
@@ -49,7 +49,7 @@ class AlarmBook:
 
 
 def opening_alarms(stations: Sequence[Station], seed: int, opening_s: int) -> list[Alarm]:
-    """The alarms of the day before the opening.
+    """Return the alarms of the day before the opening.
 
     The first station always has one for its first port and a later one for the
     whole station; of the others about one in ten has an alarm.

@@ -60,7 +60,7 @@ class LimitTimeline:
         self._events.pop(event_id, None)
 
     def active(self, now_s: float) -> list[Hold]:
-        """The limits in force at a moment, the command first."""
+        """Return the limits in force at a moment, the command first."""
         if not self._orders and not self._events:
             return []
         holds = [hold for start_s, hold in self._orders if start_s <= now_s][-1:]

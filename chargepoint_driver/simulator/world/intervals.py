@@ -53,7 +53,7 @@ def intervals(
 
 
 def _quarter_hours(start_s: float, end_s: float) -> list[float]:
-    """The ends of the intervals; the last one is the end of the session."""
+    """Return the ends of the intervals; the last one is the end of the session."""
     first = math.floor(start_s / INTERVAL_S) + 1
     last = math.ceil(end_s / INTERVAL_S)
     inside = [float(number * INTERVAL_S) for number in range(first, last)]
@@ -68,7 +68,8 @@ def _energy_kwh(curve: ChargeCurve, spans: Sequence[Span], at_s: float) -> float
 
 
 def _peak_kw(curve: ChargeCurve, spans: Sequence[Span], begin_s: float, until_s: float) -> float:
-    """The largest load within. Under one ceiling a load only falls, so that the begins count."""
+    """Return the largest load within. Under one ceiling a load only falls, so that the begins
+    count."""
     peak_kw = 0.0
     for number, span in enumerate(spans):
         next_s = spans[number + 1].start_s if number + 1 < len(spans) else math.inf

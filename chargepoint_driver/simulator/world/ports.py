@@ -131,7 +131,7 @@ class Port:
         return found[::-1]
 
     def ceiling_kw(self) -> float:
-        """The lowest ceiling in force now; infinity when there is none."""
+        """Return the lowest ceiling in force now; infinity when there is none."""
         ceiling_kw = math.inf
         for hold in self.limits.active(self._time_s):
             if hold.ceiling_kw is None:
@@ -228,5 +228,5 @@ class Port:
 
 
 def shed_by_percent_kw(load_kw: float, percent: int) -> float:
-    """The ceiling left when `percent` of `load_kw` is shed."""
+    """Return the ceiling left when `percent` of `load_kw` is shed."""
     return load_kw * (100 - percent) / 100

@@ -52,7 +52,7 @@ def check_limit(limit: Limit) -> str | None:
 def divide(
     limit: Limit, ports: Sequence[Port], start_s: float, end_s: float
 ) -> Iterator[tuple[Port, Hold]]:
-    """The hold each port of one station gets; loads are read now."""
+    """Yield the hold each port of one station gets; loads are read now."""
     rated_kw = sum(port.rated_kw for port in ports)
     for port in ports:
         if limit.percent is not None:

@@ -87,7 +87,7 @@ class Station:
     last_contact_s: float = 0.0
 
     def port(self, number: int) -> Port | None:
-        """The port with that number; None when there is none."""
+        """Return the port with that number; None when there is none."""
         return next((port for port in self.ports if port.number == number), None)
 
 

@@ -54,7 +54,7 @@ def world_json(world: World) -> dict[str, Any]:
 
 
 def iso(time_s: float) -> str:
-    """A moment as ISO 8601 in UTC with milliseconds."""
+    """Return a moment as ISO 8601 in UTC with milliseconds."""
     moment = datetime.fromtimestamp(time_s, timezone.utc)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 

@@ -69,7 +69,7 @@ class Visit:
 
 
 def make_driver(random: Random) -> Driver:
-    """A driver out of a few thousand."""
+    """Return a driver out of a few thousand."""
     number = random.randrange(4000)
     return Driver(user_id=str(600_000 + number), credential_id=f"CNCP{481_000 + number:010d}")
 

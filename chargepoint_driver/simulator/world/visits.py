@@ -88,7 +88,7 @@ class Timetable:
             yield make_visit(random, self.port_index, self.rated_kw, arrive_s, leave_s)
 
     def _opening(self) -> tuple[int, int, Visit | None]:
-        """(from, to, visit): the span kept free of other visits, and who comes then."""
+        """Return (from, to, visit): the span kept free of other visits, and who comes then."""
         random = self._random("opening")
         now_s = self.opening_s
         if self.part is Part.CHARGING:
@@ -122,7 +122,7 @@ def _free_before_s(random: Random) -> int:
 
 
 def _stays(random: Random) -> list[tuple[int, int]]:
-    """(arrival, departure) of a day's visits, seconds from midnight at the site."""
+    """Return (arrival, departure) of a day's visits, seconds from midnight at the site."""
     chance = random.random()
     if chance < 0.18:
         return []

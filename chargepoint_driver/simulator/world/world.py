@@ -98,19 +98,19 @@ class World:
     # -- looking ------------------------------------------------------------
 
     def station(self, station_id: str) -> Station | None:
-        """The station with that id; None when there is none."""
+        """Return the station with that id; None when there is none."""
         return self._by_id.get(station_id)
 
     def group(self, group_id: int) -> Group | None:
-        """The group with that id; None when there is none."""
+        """Return the group with that id; None when there is none."""
         return next((group for group in self.groups if group.group_id == group_id), None)
 
     def groups_of(self, station_id: str) -> list[Group]:
-        """The groups a station belongs to, in order of creation."""
+        """Return the groups a station belongs to, in order of creation."""
         return self._groups_of.get(station_id, [])
 
     def members(self, group: Group) -> list[Station]:
-        """The stations of a group."""
+        """Return the stations of a group."""
         return [self._by_id[station_id] for station_id in group.station_ids]
 
     def advance(self, stations: Iterable[Station] | None = None) -> float:
@@ -147,7 +147,7 @@ class World:
             return found
 
     def session(self, session_id: int) -> StationSession | None:
-        """The session with that id, running or remembered; None when there is none."""
+        """Return the session with that id, running or remembered; None when there is none."""
         with self.lock:
             # The id of a session contains its port.
             index = session_id % MAX_PORTS
@@ -288,7 +288,7 @@ class World:
             return group
 
     def select_alarms(self, wanted: Callable[[Alarm], bool] | None = None) -> list[Alarm]:
-        """The alarms that are wanted (None: all), oldest first."""
+        """Return the alarms that are wanted (None: all), oldest first."""
         with self.lock:
             return self.alarms.select(wanted)
 

@@ -123,7 +123,7 @@ class GroupAllocator:
         return state is not None and (state.doubt is not None or state.contested)
 
     def _most_kw(self, station: str) -> float:
-        """The highest limit that may be in force at a station, infinite for none."""
+        """Return the highest limit that may be in force at a station, infinite for none."""
         state = self._command_log.state_of(Target(station))
         if state is None or state.group is None:
             return math.inf

@@ -60,7 +60,7 @@ class GroupController:
         return state is not None and state.wanted and self._commands.time_s() < state.ends_s
 
     def holding(self, station_id: str) -> str | None:
-        """The group of whose total a station holds a share at present."""
+        """Return the group of whose total a station holds a share at present."""
         state = self._command_log.state_of(Target(station_id))
         if state is None or state.group is None or not self.is_wanted(state.group):
             return None

@@ -34,7 +34,7 @@ class GroupMembers:
         self._command_log = commands.command_log
 
     def members(self, group: str) -> frozenset[str]:
-        """The stations of the group, and those that hold a share of its total."""
+        """Return the stations of the group, and those that hold a share of its total."""
         state = {target.station_id for target in self._command_log.of_group(group)}
         return self._commands.cache.members(group) | state
 
@@ -70,7 +70,7 @@ class GroupMembers:
         return found
 
     def allowed_kw(self, records: Mapping[str, StationRecord]) -> float | None:
-        """The sum of the stations' limits that are reported; None unless each has one."""
+        """Return the sum of the stations' limits that are reported; None unless each has one."""
         total_kw = 0.0
         for station, record in records.items():
             report = report_of(Target(station), record)
@@ -119,7 +119,7 @@ class GroupMembers:
     def status(
         self, group: str, state: CommandState | None, records: Mapping[str, StationRecord]
     ) -> tuple[Status, str]:
-        """(the status, why) of a group, out of those of its stations. `held` is what was
+        """Return (the status, why) of a group, out of those of its stations. `held` is what was
         commanded of the group; None when nothing was."""
         now_s, loads = self._commands.time_s(), self._commands.watch.loads
         each: dict[str, tuple[Status, str]] = {}

@@ -58,7 +58,7 @@ class Charger16(Charger):
     # -- messages ---------------------------------------------------------------------
 
     def boot_payload(self) -> dict[str, Any]:
-        """The content of a BootNotification."""
+        """Return the content of a BootNotification."""
         return {
             "chargePointVendor": self.spec.vendor[:20],
             "chargePointModel": self.spec.model,
@@ -68,11 +68,11 @@ class Charger16(Charger):
         }
 
     def authorize_payload(self, id_tag: str) -> dict[str, Any]:
-        """The content of an Authorize."""
+        """Return the content of an Authorize."""
         return {"idTag": id_tag}
 
     def id_status(self, reply: Mapping[str, Any]) -> str:
-        """The status of an idTag in an answer."""
+        """Return the status of an idTag in an answer."""
         info = reply.get("idTagInfo")
         return str(info.get("status")) if isinstance(info, Mapping) else "Invalid"
 

@@ -32,7 +32,7 @@ def handlers(point: Charger16) -> dict[str, Handler]:
 
 
 def read_profile(fields: Fields, connector_id: int, now_s: float) -> tuple[Profile, str]:
-    """A csChargingProfiles object, and its purpose in OCPP's words. Raises Refusal."""
+    """Return a csChargingProfiles object, and its purpose in OCPP's words. Raises Refusal."""
     transaction_id = fields.maybe_integer("transactionId")
     purpose = fields.choice("chargingProfilePurpose", PURPOSES)
     profile = smart_charging.read_profile(

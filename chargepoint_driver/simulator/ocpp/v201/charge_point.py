@@ -45,7 +45,7 @@ class Charger201(Charger):
     # -- messages ---------------------------------------------------------------------
 
     def boot_payload(self) -> dict[str, Any]:
-        """The content of a BootNotification."""
+        """Return the content of a BootNotification."""
         return {
             "chargingStation": {
                 "vendorName": self.spec.vendor,
@@ -57,11 +57,11 @@ class Charger201(Charger):
         }
 
     def authorize_payload(self, id_tag: str) -> dict[str, Any]:
-        """The content of an Authorize."""
+        """Return the content of an Authorize."""
         return {"idToken": {"idToken": id_tag, "type": "ISO14443"}}
 
     def id_status(self, reply: Mapping[str, Any]) -> str:
-        """The status of an idToken in an answer."""
+        """Return the status of an idToken in an answer."""
         info = reply.get("idTokenInfo")
         return str(info.get("status")) if isinstance(info, Mapping) else "Invalid"
 
@@ -90,7 +90,7 @@ class Charger201(Charger):
             self.notify_status(connector, urgent=urgent)
 
     def connector_status(self, connector: Connector) -> str:
-        """The status in the words of 2.0.1."""
+        """Return the status in the words of 2.0.1."""
         return STATUS.get(self.phase(connector), "Occupied")
 
     def notify_status(self, connector: Connector, *, urgent: bool = False) -> None:

@@ -53,7 +53,7 @@ def handlers(point: Charger201) -> dict[str, Handler]:
 
 
 def _evse(fields: Fields) -> int:
-    """The number of an `evse`; 0 when there is none."""
+    """Return the number of an `evse`; 0 when there is none."""
     evse = fields.maybe_object("evse")
     if evse is None:
         return 0

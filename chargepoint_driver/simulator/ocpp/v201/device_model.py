@@ -77,7 +77,7 @@ def get_variables(point: Charger201, fields: Fields) -> dict[str, Any]:
 
 
 def value_of(point: Charger201, name: str) -> str:
-    """The value of a variable, quirks considered."""
+    """Return the value of a variable, quirks considered."""
     value = point.settings[name]
     quirks = point.quirks
     if name == "SmartChargingCtrlr.RateUnit":

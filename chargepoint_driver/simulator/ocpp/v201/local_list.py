@@ -43,7 +43,7 @@ def handlers(point: Charger201) -> dict[str, Handler]:
 
 
 def read_token(fields: Fields) -> str:
-    """The text of an idToken. Raises Refusal."""
+    """Return the text of an idToken. Raises Refusal."""
     text = fields.text("idToken", 36)
     fields.choice("type", TOKEN_TYPES)
     fields.raw("additionalInfo")

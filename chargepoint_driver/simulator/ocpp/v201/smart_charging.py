@@ -35,12 +35,12 @@ def handlers(point: Charger201) -> dict[str, Handler]:
 
 
 def rejected(code: str, text: str) -> dict[str, Any]:
-    """The answer Rejected with its reason."""
+    """Return the answer Rejected with its reason."""
     return {"status": "Rejected", "statusInfo": {"reasonCode": code, "additionalInfo": text}}
 
 
 def read_profile(fields: Fields, evse_id: int, now_s: float) -> tuple[Profile, str]:
-    """A ChargingProfile, and its purpose in OCPP's words. Raises Refusal."""
+    """Return a ChargingProfile, and its purpose in OCPP's words. Raises Refusal."""
     purpose = fields.choice("chargingProfilePurpose", (*PURPOSES, EXTERNAL))
     schedules = fields.objects("chargingSchedule")
     if len(schedules) > 3:
@@ -60,7 +60,7 @@ def read_profile(fields: Fields, evse_id: int, now_s: float) -> tuple[Profile, s
 
 
 def why_not(point: Charger201, profile: Profile, purpose: str) -> dict[str, Any] | None:
-    """The answer of a refusal by what the station can do; None when it can."""
+    """Return the answer of a refusal by what the station can do; None when it can."""
     if purpose == EXTERNAL:
         return rejected("InvalidProfile", "external constraints are not set by the CSMS")
     if refused_because(point, profile, purpose) is not None:

@@ -68,7 +68,7 @@ def rows(connectors: int) -> dict[str, Row]:
 
 
 def data_type(row: Row) -> str:
-    """The type of a variable in OCPP's words."""
+    """Return the type of a variable in OCPP's words."""
     if row.value in ("true", "false"):
         return "boolean"
     return "integer" if row.value.isdigit() else "string"

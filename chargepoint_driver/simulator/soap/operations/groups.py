@@ -14,7 +14,7 @@ RIGHTS_PROFILE = "network_manager"
 
 
 def get_station_groups(call: Call) -> Element:
-    """The groups of an organisation and the stations in them."""
+    """Return the groups of an organisation and the stations in them."""
     org_id = call.query.allow({"orgID"}).text("orgID")
     groups = [group for group in call.world.groups if group.organisation.org_id == org_id]
     if not groups:
@@ -67,7 +67,7 @@ def get_orgs_and_station_groups(call: Call) -> Element:
 
 
 def get_station_rights(call: Call) -> Element:
-    """The rights profile of every station in every group it belongs to."""
+    """Return the rights profile of every station in every group it belongs to."""
     query = call.query.need("searchQuery").allow(
         AREA_FIELDS
         | EQUIPMENT_FIELDS

@@ -82,7 +82,7 @@ OWNER_FIELDS = frozenset({"orgID", "organizationName", "sgID", "sgName"})
 
 
 def search(world: World, query: Query) -> list[Station]:
-    """The stations that match every filter given; none is a refusal (102)."""
+    """Return the stations that match every filter given; none is a refusal (102)."""
     for name in NOT_SIMULATED - {"proximityUnit"}:
         if query.has(name):
             raise SoapFaultError("soapenv:Server", f"The simulator cannot search by {name}.")
@@ -103,7 +103,7 @@ def search(world: World, query: Query) -> list[Station]:
 
 
 def one_group(world: World, group_id: int | None) -> Group:
-    """The group with that id, or a refusal (102)."""
+    """Return the group with that id, or a refusal (102)."""
     group = None if group_id is None else world.group(group_id)
     if group is None:
         raise RefusalError(NOT_FOUND, "No matching station group.")
@@ -111,7 +111,7 @@ def one_group(world: World, group_id: int | None) -> Group:
 
 
 def station_to_command(world: World, station_id: str | None) -> Station:
-    """The station a command is for, or a refusal (119)."""
+    """Return the station a command is for, or a refusal (119)."""
     station = world.station(station_id or "")
     if station is None:
         raise RefusalError(INVALID_STATION)
@@ -125,6 +125,6 @@ def refuse_group_and_station(query: Query, group_name: str, station_name: str) -
 
 
 def full_address(station: Station) -> str:
-    """The address in one line, as load and session replies have it."""
+    """Return the address in one line, as load and session replies have it."""
     place = station.place
     return f"{place.address}, {place.city}, {place.state}, {place.postal_code}, {place.country}"

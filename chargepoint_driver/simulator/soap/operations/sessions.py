@@ -50,7 +50,7 @@ def get_charging_session_data(call: Call) -> Element:
 
 
 def get_15min_charging_session_data(call: Call) -> Element:
-    """The quarter hours of one session. `energyConsumed` counts from the session's begin, or
+    """Return the quarter hours of one session. `energyConsumed` counts from the session's begin, or
     with `energyConsumedInterval` from the begin of each interval."""
     query = call.query.allow({"energyConsumedInterval", "sessionID"})
     session_id = query.integer("sessionID")

@@ -80,7 +80,7 @@ def get_station_status(call: Call) -> Element:
 
 
 def status_of(station: Station, port: Port) -> str:
-    """A port's status as the service words it; in use while a vehicle is plugged in."""
+    """Return a port's status as the service words it; in use while a vehicle is plugged in."""
     if not station.reachable:
         return "UNREACHABLE"
     return "AVAILABLE" if port.visit is None else "INUSE"

@@ -33,7 +33,7 @@ FIELDS = frozenset(
 
 
 def get_transaction_data(call: Call) -> Element:
-    """The transactions within the window, of the stations the filters leave.
+    """Return the transactions within the window, of the stations the filters leave.
 
     A transaction is made when its session ends. There are no reservations in this world.
     """
