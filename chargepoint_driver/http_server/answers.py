@@ -24,7 +24,16 @@ from chargepoint_driver.errors import (
 from chargepoint_driver.rate_limited_log import RateLimitedLog
 from chargepoint_driver.text import get_logger, visible
 
-__all__ = ["STATUSES", "answering", "json_answer", "json_pages", "read_json", "refusal", "shown"]
+__all__ = [
+    "STATUSES",
+    "answering",
+    "json_answer",
+    "json_pages",
+    "read_json",
+    "refusal",
+    "shown",
+    "status_of",
+]
 
 _log = get_logger(__name__)
 _PAGE = 500
@@ -56,6 +65,11 @@ STATUSES: tuple[tuple[type[ChargePointError], int, str], ...] = (
 def shown(error: ChargePointError) -> dict[str, Any]:
     """The error as answers carry it."""
     return error.to_dict()
+
+
+def status_of(error: ChargePointError) -> int:
+    """Return the HTTP status of an error."""
+    return next((code for cls, code, _ in STATUSES if isinstance(error, cls)), 500)
 
 
 def json_answer(content: object, status: int = 200) -> web.Response:
@@ -117,8 +131,7 @@ def answering(
         except web.HTTPException as error:
             return _refused_by_http(request, error)
         except ChargePointError as error:
-            status = next((code for cls, code, _ in STATUSES if isinstance(error, cls)), 500)
-            return json_answer({"error": describe(error)}, status)
+            return json_answer({"error": describe(error)}, status_of(error))
         except asyncio.CancelledError:
             raise
         except ConnectionError:

@@ -10,13 +10,13 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, TypeVar
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from chargepoint_driver.errors import ChargePointError, InvalidValueError
 from chargepoint_driver.http_server import json_answer, read_json
-from chargepoint_driver.http_server.answers import json_pages, refusal
+from chargepoint_driver.http_server.answers import json_pages
 from chargepoint_driver.web.access import caller_of
 from chargepoint_driver.web.account_poller import problem
+from chargepoint_driver.web.audit import Auditor
 from chargepoint_driver.web.commands import WebCommands
 from chargepoint_driver.web.dashboard import Dashboard
 from chargepoint_driver.web.openapi import document
@@ -39,7 +39,7 @@ from chargepoint_driver.web.schemas import (
 from chargepoint_driver.web.store.incidents import Incidents as IncidentStore
 from chargepoint_driver.web.store.samples import Series, Source
 from chargepoint_driver.web.stream import Stream
-from chargepoint_driver.web.times import iso
+from chargepoint_driver.web.times import iso, moment
 
 __all__ = ["Api"]
 
@@ -67,10 +67,11 @@ class Api:
         now: Callable[[], float],
         refused: Callable[[], dict[str, int]],
         stores: Stores,
+        auditor: Auditor,
         *others: object,
     ) -> None:
-        """`refused` gives what the listener has refused, by kind. `others` have handlers of further
-        routes."""
+        """`refused` gives what the listener has refused, by kind. `auditor` checks roles. `others`
+        have handlers of further routes."""
         self._board = board
         self._orders = orders
         self._executor = executor
@@ -78,6 +79,7 @@ class Api:
         self._refused = refused
         self._source = stores.source
         self._incidents = stores.incidents
+        self._auditor = auditor
         self._others = others
         self._document = document()
         self.events = stream.events
@@ -88,7 +90,7 @@ class Api:
             handlers = (getattr(each, route.name, None) for each in (self, *self._others))
             own = next((each for each in handlers if each is not None), None)
             handler = own if own is not None else self._ordering(route)
-            handler = _permitted(route, handler)
+            handler = self._auditor.handler(route, handler)
             path = route.base + route.path
             app.router.add_route(route.method, path, handler)
             if path.endswith("/"):
@@ -308,33 +310,8 @@ class Api:
         return await asyncio.get_running_loop().run_in_executor(self._executor, ask)
 
 
-def _permitted(route: Route, handler: Handler) -> Handler:
-    """Return the handler, for callers whose role may send the request."""
-
-    async def handle(request: web.Request) -> web.StreamResponse:
-        caller = caller_of(request)
-        if not caller.may(route.least):
-            return refusal(
-                "not_permitted",
-                f"{route.method} {request.path} needs the role {route.least}; {caller.name} has "
-                f"the role {caller.role}. Nothing was sent",
-                403,
-                role=route.least,
-            )
-        return await handler(request)
-
-    return handle
-
-
 def _moment(name: str, text: str | None, otherwise_s: float) -> float:
-    """Return seconds since 1970 of an ISO 8601 time; UTC where it has no zone."""
-    if not text:
-        return otherwise_s
-    try:
-        moment = datetime.fromisoformat(text.replace("Z", "+00:00").replace(" ", "+"))
-        return moment.replace(tzinfo=moment.tzinfo or timezone.utc).timestamp()
-    except (ValueError, OverflowError, OSError):
-        raise InvalidValueError(f"{name}: {text[:40]!r} is not an ISO 8601 time") from None
+    return moment(name, text) if text else otherwise_s
 
 
 def _number(query: Mapping[str, str], name: str, otherwise: int | None) -> int | None:

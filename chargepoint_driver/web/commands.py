@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from datetime import datetime, timezone
 from typing import Any
@@ -15,6 +14,7 @@ from chargepoint_driver.errors import (
 )
 from chargepoint_driver.service import Accounts
 from chargepoint_driver.web.account_poller import session_of
+from chargepoint_driver.web.masking import masked
 from chargepoint_driver.web.schemas import (
     Answer,
     AvailabilityRequest,
@@ -37,11 +37,6 @@ __all__ = ["WebCommands"]
 # Until a session ends whose stop was accepted before, and between two looks.
 _ENDING_S = 5.0
 _LOOK_S = 0.25
-
-# What stands in place of who charges and of what opens something.
-MASK = "***"
-_HIDDEN = re.compile(r"id_?tag|idToken|passw|secret|serial.*rfid|evcc", re.IGNORECASE)
-_SECRET = re.compile(r"key|passw|secret", re.IGNORECASE)
 
 
 class WebCommands:
@@ -217,20 +212,3 @@ def _point(request: ClearRequest, attribute: str) -> dict[str, Any]:
     if request.connectorId:
         where["port"] = request.connectorId
     return {"attribute": attribute, "register": "LoadRegister", **where}
-
-
-def masked(data: Any) -> Any:
-    """Return the data of a message without tags, keys and passwords."""
-    if isinstance(data, dict):
-        named = str(data.get("key", "")) + str(data.get("variable", ""))
-        is_secret = _SECRET.search(named) is not None
-        return {
-            name: MASK
-            if isinstance(value, (str, int))
-            and (_HIDDEN.search(name) or (is_secret and "alue" in name))
-            else masked(value)
-            for name, value in data.items()
-        }
-    if isinstance(data, list):
-        return [masked(each) for each in data]
-    return data

@@ -19,7 +19,8 @@ from chargepoint_driver.errors import InvalidValueError, RefusedError
 from chargepoint_driver.http_server import FailedLogins, brought, let_in
 from chargepoint_driver.http_server.answers import refusal
 from chargepoint_driver.metrics.server import PATH as METRICS
-from chargepoint_driver.web.access import CALLER, Caller, Keys, Proxy
+from chargepoint_driver.web.access import CALLER, Caller, Keys, Proxy, caller_of
+from chargepoint_driver.web.audit import Auditor
 from chargepoint_driver.web.routes import BASE, LIVE_STATUS
 from chargepoint_driver.web.static_files import Files
 
@@ -28,6 +29,7 @@ __all__ = ["Login"]
 _LASTS_S = 12 * 3600
 _MAX_SESSIONS = 1_000
 _SAFE = {"GET", "HEAD"}
+_OTHER_PAGE = "this came from another page"
 
 
 class Login:
@@ -40,6 +42,7 @@ class Login:
         *,
         is_tls: bool,
         failed: FailedLogins,
+        auditor: Auditor,
         proxy: Proxy | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -48,6 +51,7 @@ class Login:
         self._files = files
         self._is_tls = is_tls
         self._failed = failed
+        self._auditor = auditor
         self._proxy = proxy
         self._clock = clock
         self._sessions: dict[str, tuple[float, AccessKey]] = {}
@@ -84,24 +88,33 @@ class Login:
         page of somebody else's."""
         if request.path == "/login" or request.path in self._files.public:
             if request.method not in _SAFE and not _is_own(request):
-                return refusal("not_permitted", "this came from another page", 403)
+                return await self._refused(request, _OTHER_PAGE, 403)
             return await handler(request)
         secret = brought(request)
         try:
             caller = self.caller(request)
         except RefusedError as error:
-            return refusal("not_permitted", str(error), 403)
+            return await self._refused(request, str(error), 403)
         if caller is None:
             if secret is not None:
                 await self._failed.wait(request)
             if request.path.startswith((BASE, METRICS, LIVE_STATUS)) or request.method not in _SAFE:
-                return refusal("not_permitted", self._why_not(secret), 401)
+                return await self._refused(request, self._why_not(secret), 401)
             raise web.HTTPSeeOther("/login")
         let_in(request)
         request[CALLER] = caller
         if secret is None and request.method not in _SAFE and not _is_own(request):
-            return refusal("not_permitted", "this came from another page", 403)
+            return await self._refused(request, _OTHER_PAGE, 403, caller)
         return await handler(request)
+
+    async def _refused(
+        self, request: web.Request, why: str, status: int, caller: Caller | None = None
+    ) -> web.Response:
+        """Return the answer to a request that is not let through; commands are written down."""
+        answer = refusal("not_permitted", why, status)
+        if request.method in _SAFE:
+            return answer
+        return await self._auditor.refused(request, answer, caller)
 
     def _why_not(self, secret: str | None) -> str:
         """Return why a secret opens nothing. Only the owner of a key learns that it has expired."""
@@ -122,15 +135,18 @@ class Login:
             raise InvalidValueError(f"the form cannot be read ({type(error).__name__})") from None
         given = form.get("token", "")
         key = self._keys.find(given) if isinstance(given, str) else None
-        if key is None or self._keys.caller(key) is None:
+        caller = self._keys.caller(key)
+        if key is None or caller is None:
             await self._failed.wait(request)
-            return self._files.login(request, "wrong" if key is None else "expired")
+            answer = self._files.login(request, "wrong" if key is None else "expired")
+            return await self._auditor.refused(request, answer)
         now_s = self._clock()
         self._sessions = {name: each for name, each in self._sessions.items() if each[0] > now_s}
         while len(self._sessions) >= _MAX_SESSIONS:
             del self._sessions[next(iter(self._sessions))]
         name = secrets.token_urlsafe(32)
         self._sessions[name] = now_s + _LASTS_S, key
+        await self._auditor.logged(request, "log_in", caller)
         answer = web.Response(status=303, headers={"Location": "/"})
         answer.set_cookie(
             self._cookie(request),
@@ -146,6 +162,7 @@ class Login:
     async def _log_out(self, request: web.Request) -> web.StreamResponse:
         cookie = self._cookie(request)
         self._sessions.pop(request.cookies.get(cookie, ""), None)
+        await self._auditor.logged(request, "log_out", caller_of(request))
         answer = web.Response(status=303, headers={"Location": "/login"})
         answer.del_cookie(cookie, path="/")
         return answer

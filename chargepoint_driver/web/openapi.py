@@ -8,7 +8,7 @@ import msgspec
 
 from chargepoint_driver import __version__
 from chargepoint_driver.http_server.answers import STATUSES
-from chargepoint_driver.web.routes import ROUTES, STREAM, Route
+from chargepoint_driver.web.routes import ROUTES, Route
 from chargepoint_driver.web.schemas import Error
 
 __all__ = ["document"]
@@ -51,7 +51,7 @@ def document() -> dict[str, Any]:
 
 def _operation(route: Route, schemas: dict[type, dict[str, Any]]) -> dict[str, Any]:
     content: dict[str, Any] = {route.content: {}}
-    if route.content == STREAM:
+    if route.content != "application/json":
         content = {route.content: {"schema": {"type": "string"}}}
     elif route.answer is not None:
         content = {route.content: {"schema": schemas[route.answer]}}

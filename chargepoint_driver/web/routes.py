@@ -5,12 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from aiohttp import web
+
 from chargepoint_driver.config.web_keys import Role
-from chargepoint_driver.web import schedule_schemas, schemas
+from chargepoint_driver.web import audit_schemas, schedule_schemas, schemas
 from chargepoint_driver.web.paging import MAX_LIMIT
 
-__all__ = ["BASE", "LIVE_STATUS", "PAGED", "ROUTES", "STREAM", "Query", "Route", "roles_of_routes"]
+__all__ = [
+    "BASE",
+    "LIVE_STATUS",
+    "PAGED",
+    "ROUTES",
+    "STREAM",
+    "Query",
+    "Route",
+    "operation_of",
+    "roles_of_routes",
+]
 
+_MAX_OPERATION = 100
+_LOGINS = {("POST", "/login"): "log_in", ("POST", "/logout"): "log_out"}
 BASE = "/api/v1"
 LIVE_STATUS = "/charge_point_live_status"
 STREAM = "text/event-stream"
@@ -59,6 +73,15 @@ PAGED = (
     _text("after", "the page after the one whose answer has this `after`"),
 )
 """Parameters of a list that is read in pages."""
+_AUDIT = (
+    _text("start", "ISO 8601; not before then"),
+    _text("end", "ISO 8601; before then"),
+    _text("by", "only of the key or the user of this name"),
+    _text("command", "only this operation, like shed or log_in"),
+    _text("result", "only with this result: done, the code of an error, or failed for all errors"),
+    _ACCOUNT,
+    _CPID,
+)
 
 ROUTES = (
     Route("GET", "/health", "health", "What does not work at present", schemas.Health),
@@ -142,6 +165,25 @@ ROUTES = (
             _text("start", "ISO 8601; seen since then. 31 days ago where it is not given"),
             *PAGED,
         ),
+    ),
+    Route(
+        "GET",
+        "/audit",
+        "audit",
+        "Commands, logins and refused attempts, newest first",
+        audit_schemas.AuditEntries,
+        queries=(*_AUDIT, *PAGED),
+        role="administrator",
+    ),
+    Route(
+        "GET",
+        "/audit.csv",
+        "audit_csv",
+        "All of these, as CSV",
+        None,
+        queries=_AUDIT,
+        content="text/csv",
+        role="administrator",
     ),
     Route(
         "GET",
@@ -298,6 +340,15 @@ ROUTES = (
         "POST", "/release", "release", "Release the plug", schemas.Answer, schemas.ReleaseRequest
     ),
 )
+
+
+def operation_of(request: web.Request) -> str:
+    """Return the name of the operation that a request asks for, else its method and path."""
+    resource = request.match_info.route.resource
+    path = request.path if resource is None else resource.canonical
+    named = (r.name for r in ROUTES if (r.method, r.base + r.path) == (request.method, path))
+    other = _LOGINS.get((request.method, path), f"{request.method} {path}"[:_MAX_OPERATION])
+    return next(named, other)
 
 
 def roles_of_routes() -> dict[str, Role]:

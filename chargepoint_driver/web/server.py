@@ -17,6 +17,8 @@ from chargepoint_driver.http_server import FailedLogins, Listener, answering
 from chargepoint_driver.service import Accounts, Service
 from chargepoint_driver.web.access import Keys, Proxy, is_loopback
 from chargepoint_driver.web.api import Api, Stores
+from chargepoint_driver.web.audit import Auditor
+from chargepoint_driver.web.audit_api import AuditApi
 from chargepoint_driver.web.commands import WebCommands
 from chargepoint_driver.web.dashboard import Dashboard
 from chargepoint_driver.web.login import Login
@@ -27,6 +29,7 @@ from chargepoint_driver.web.schedules import Schedules
 from chargepoint_driver.web.settings import Settings
 from chargepoint_driver.web.static_files import Files, add_headers
 from chargepoint_driver.web.store import Database
+from chargepoint_driver.web.store.audit import Audit
 from chargepoint_driver.web.store.historian import Historian
 from chargepoint_driver.web.store.incidents import Incidents
 from chargepoint_driver.web.store.recorder import Recorder
@@ -158,11 +161,16 @@ class WebServer:
                 source = Historian(self._config.historian, board.members)
             files = Files(self._config)
             proxy = self._config.proxy_login
+            audit = Audit(self._database, self._config.audit_days, self._now)
+            auditor = Auditor(
+                audit, executor, is_proxied=proxy is not None, account_of=board.account_of
+            )
             login = Login(
                 self._keys,
                 files,
                 is_tls=self._settings.tls is not None,
                 failed=FailedLogins(self._listener.log),
+                auditor=auditor,
                 proxy=None if proxy is None else Proxy(proxy, self._config.id_tags),
             )
             stream = Stream(board, login.is_let_in)
@@ -182,6 +190,8 @@ class WebServer:
                 self._now,
                 refused,
                 Stores(source, incidents),
+                auditor,
+                AuditApi(audit, executor),
                 ScheduleApi(schedules, executor),
             ).add_to(app)
             metrics = Metrics(self._accounts)

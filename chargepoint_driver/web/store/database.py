@@ -33,6 +33,13 @@ MIGRATIONS = (
     CREATE INDEX incidents_open ON incidents (account, cpid) WHERE ended IS NULL;
     CREATE INDEX incidents_last ON incidents (last_seen);
     """,
+    """
+    CREATE TABLE audit (
+        id INTEGER PRIMARY KEY, time REAL NOT NULL, name TEXT, role TEXT, address TEXT NOT NULL,
+        command TEXT NOT NULL, account TEXT, cpid TEXT, connector INTEGER, station_group TEXT,
+        arguments TEXT, ended REAL, status INTEGER, result TEXT, message TEXT);
+    CREATE INDEX audit_time ON audit (time);
+    """,
 )
 
 
