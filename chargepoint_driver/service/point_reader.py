@@ -74,7 +74,7 @@ class PointReader:
         """One point out of a record, into values or errors."""
         try:
             values[name] = (
-                self._control.value_of(point, record)
+                self._control.computed.value_of(point, record)
                 if point.attribute.own
                 else point.value_of(record)
             )
@@ -92,8 +92,8 @@ class PointReader:
         those whose own currency it meets."""
         for name, _, _, point in members:
             record = outcome.within(point.currency_s)
-            if point.attribute.own and not self._control.needs_report(point):
-                values[name] = self._control.value_of(point, None)
+            if point.attribute.own and not self._control.computed.needs_report(point):
+                values[name] = self._control.computed.value_of(point, None)
             elif record is not None:
                 self._read_one(name, point, record, values, errors)
             else:
@@ -110,14 +110,14 @@ class PointReader:
         """The points of a station group, out of its stations. Name to age in seconds of those
         that the stations report: that of the oldest report. `outcomes` is what was read of
         stations before: what has just failed is not asked for again."""
-        reported = {name: p for name, p in points.items() if self._control.needs_report(p)}
+        reported = {name: p for name, p in points.items() if self._control.computed.needs_report(p)}
         for name in points.keys() - reported.keys():
-            values[name] = self._control.value_of_group(points[name], None)
+            values[name] = self._control.computed.value_of_group(points[name], None)
         if not reported:
             return {}
         currencies_s = sorted({point.currency_s for point in reported.values()})
         try:
-            found = self._control.outcomes_of_group(group, currencies_s, outcomes)
+            found = self._control.computed.outcomes_of_group(group, currencies_s, outcomes)
         except ChargePointError as error:
             errors.update(dict.fromkeys(reported, error))
             return {}
@@ -125,11 +125,11 @@ class PointReader:
         for currency_s in currencies_s:
             names = [name for name, point in reported.items() if point.currency_s == currency_s]
             try:
-                records, age_s = self._control.records_of_group(found, currency_s)
+                records, age_s = self._control.computed.records_of_group(found, currency_s)
             except ChargePointError as error:
                 errors.update(dict.fromkeys(names, error))
                 continue
             for name in names:
-                values[name] = self._control.value_of_group(reported[name], records)
+                values[name] = self._control.computed.value_of_group(reported[name], records)
                 ages_s[name] = age_s
         return ages_s
