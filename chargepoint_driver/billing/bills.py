@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timezone
-from typing import Any, NamedTuple
+from datetime import timezone, tzinfo
+from typing import Any, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
 from chargepoint_driver.billing.cost_centres import CostCentres
@@ -40,6 +37,10 @@ _FACTS_S = 600.0
 _FACTS_AGAIN_S = 30.0
 
 
+Place: TypeAlias = tuple[float, str, str]
+"""Place of a session in the order of a list: `place_s`, account, `sessionID`."""
+
+
 class SessionSource(NamedTuple):
     """Sessions of one account: a page of them, meter values within them by `sessionID`, and the
     values of its stations by id."""
@@ -58,11 +59,11 @@ class BilledSession(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Sessions, newest first. `after`: the text to ask for those behind with, None at the end.
+    """Sessions, newest first. `after`: the place to ask for those behind with, None at the end.
     `errors`: accounts that could not be asked."""
 
     sessions: list[BilledSession]
-    after: str | None
+    after: Place | None
     errors: dict[str, ChargePointError]
 
 
@@ -120,7 +121,9 @@ class Bills:
         self._config = config
         self._sources = sources
         self._clock = clock
-        self._zone = timezone.utc if config.time_zone is None else ZoneInfo(config.time_zone)
+        self._zone: tzinfo = (
+            timezone.utc if config.time_zone is None else ZoneInfo(config.time_zone)
+        )
         self._tariffs = Tariffs(config.tariffs, WeekClock(self._zone))
         self._lock = threads.Lock()
         # Account to (when to ask again, facts of its stations).
@@ -128,13 +131,18 @@ class Bills:
 
     @property
     def time_zone(self) -> str:
-        """Return the zone of tariffs and months."""
+        """Return the name of the zone of tariffs and months."""
         return self._config.time_zone or "UTC"
 
-    def page(self, wanted: SessionFilter, limit: int, after: str | None = None) -> Page:
+    @property
+    def zone(self) -> tzinfo:
+        """Return the zone of tariffs and months."""
+        return self._zone
+
+    def page(self, wanted: SessionFilter, limit: int, after: tuple[Any, ...] | None = None) -> Page:
         """Return the first `limit` sessions behind `after`. Raises InvalidValueError,
         NotFoundError, and what an account raises where it is the only one."""
-        place = None if after is None else _place_of(after)
+        place = None if after is None else _checked(after)
         found: list[BilledSession] = []
         errors: dict[str, ChargePointError] = {}
         sources = self._chosen(wanted)
@@ -150,7 +158,10 @@ class Bills:
         found.sort(key=lambda each: (-each.session.place_s, each.account))
         shown = found[:limit]
         last = shown[-1] if len(found) > limit else None
-        return Page(self._billed(shown, sources), None if last is None else _text_of(last), errors)
+        following = None
+        if last is not None:
+            following = last.session.place_s, last.account, last.session.session_id
+        return Page(self._billed(shown, sources), following, errors)
 
     def walk(
         self, wanted: SessionFilter, errors: dict[str, ChargePointError] | None = None
@@ -227,18 +238,6 @@ class Bills:
             },
             errors,
         )
-
-    def waiting_for_readings(self, found: Sequence[BilledSession]) -> list[str]:
-        """Return the ids of sessions whose cost waits for meter values within them."""
-        return [
-            session.session_id
-            for account, session, cost in found
-            if cost.reason == "cannot_split"
-            and session.session_id
-            and self._tariffs.needs_readings(
-                account, session, (self._facts_of(account) or {}).get(session.station_id)
-            )
-        ]
 
     # ---- inside --------------------------------------------------------------------------
 
@@ -319,7 +318,7 @@ def _none_last(text: str | None) -> tuple[bool, str]:
     return text is None, (text or "").casefold()
 
 
-def _before(account: str, place: tuple[float, str, str]) -> tuple[float, str | None]:
+def _before(account: str, place: Place) -> tuple[float, str | None]:
     """Return where an account goes on behind a session of some account."""
     place_s, of_account, session_id = place
     if account == of_account:
@@ -327,20 +326,11 @@ def _before(account: str, place: tuple[float, str, str]) -> tuple[float, str | N
     return place_s, None if account > of_account else ""
 
 
-def _text_of(last: BilledSession) -> str:
-    content = [last.session.place_s, last.account, last.session.session_id]
-    return base64.urlsafe_b64encode(json.dumps(content).encode()).decode().rstrip("=")
-
-
-def _place_of(text: str) -> tuple[float, str, str]:
-    """Return the place that a text of `_text_of` names. Raises InvalidValueError."""
-    try:
-        content = json.loads(base64.urlsafe_b64decode(text[:2_000] + "=" * (-len(text) % 4)))
-        place_s, account, session_id = content
-        if not isinstance(place_s, float) or not math.isfinite(place_s):
-            raise ValueError
-        if not isinstance(account, str) or not isinstance(session_id, str):
-            raise ValueError
-    except (ValueError, TypeError, RecursionError):
-        raise InvalidValueError("after: take the text that the page before gave") from None
-    return place_s, account, session_id
+def _checked(after: tuple[Any, ...]) -> Place:
+    """Return a place that a page gave. Raises InvalidValueError."""
+    if len(after) == 3:
+        place_s, account, session_id = after
+        is_number = isinstance(place_s, (int, float)) and not isinstance(place_s, bool)
+        if is_number and isinstance(account, str) and isinstance(session_id, str):
+            return float(place_s), account, session_id
+    raise InvalidValueError("after: is not of this list; take the value that the page before gave")

@@ -15,7 +15,10 @@ from typing import Any
 from chargepoint_driver.config.texts import read_text
 from chargepoint_driver.errors import ConfigurationError
 
-__all__ = ["CostCentres"]
+__all__ = ["NOT_ASSIGNED", "CostCentres"]
+
+NOT_ASSIGNED = "not assigned"
+"""The name in files for sessions without a cost centre."""
 
 _COLUMNS = ("id_tag", "cost_centre")
 _MAX_FAULTS = 20
@@ -103,6 +106,8 @@ def _checked(path: Path, rows: Iterable[tuple[str, str, str]]) -> dict[str, str]
             wrong = "the idTag is empty; write one, or remove the line"
         elif not centre:
             wrong = f"idTag {tag[:40]!r} has no cost centre; write one, or remove the line"
+        elif _key(centre) == NOT_ASSIGNED:
+            wrong = f"{NOT_ASSIGNED!r} means that there is no cost centre; take another name"
         elif max(len(tag), len(centre)) > _MAX_CHARS or not (tag + centre).isprintable():
             wrong = f"must be printable, at most {_MAX_CHARS} characters"
         elif _key(tag) in places:

@@ -87,6 +87,10 @@ def cost_of(
     """Return the cost of a session. `readings`: meter values within it, oldest first."""
     try:
         begin_ms, end_ms = _span(session)
+        if prices.longest_s is not None and end_ms - begin_ms > prices.longest_s * 1_000:
+            raise _UnknownError(
+                "pricing", "the session is longer than sessionTime of ChargePoint's pricing"
+            )
         pieces = clock.pieces(prices, begin_ms, end_ms)
         if any(piece.rate < 0 for piece in pieces):
             raise _UnknownError("pricing", "the session is at a time whose price is not read")

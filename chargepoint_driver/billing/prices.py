@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
@@ -18,8 +19,7 @@ QUARTER_MS = 900_000
 _DAY = 96
 _WEEK = 7 * _DAY
 _MAX_KNOWN_QUARTERS = 400_000
-# Fields of ChargePoint's Pricing that change a price in a way that the schema does not explain.
-_UNEXPLAINED = ("unitPriceForFirst", "sessionTime")
+_LENGTH = re.compile(r"(\d{1,4}):([0-5]\d):([0-5]\d)|(\d{1,4}) hours?")
 _PRICE_FIELDS = ("unitPricePerSession", "unitPricePerHour", "unitPricePerKWh")
 
 
@@ -41,7 +41,7 @@ class Prices:
 
     `week` has the index in `rates` of each quarter hour from Monday at 00:00, -1 where no price is
     known. `is_flat`: one rate counts at all times. The cost of a session is at least `minimum` and
-    at most `maximum`.
+    at most `maximum`; of a session longer than `longest_s` it is not known.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Prices:
     hours: Literal["connected", "charging"] = "connected"
     minimum: Decimal | None = None
     maximum: Decimal | None = None
+    longest_s: int | None = None
 
     @property
     def is_flat(self) -> bool:
@@ -136,9 +137,8 @@ def of_chargepoint(values: Mapping[str, Any]) -> Prices | None:
     reported = [name for name in _PRICE_FIELDS if values.get(name) is not None]
     if not reported:
         return None
-    for name in _UNEXPLAINED:
-        if values.get(name) not in (None, "", 0, 0.0):
-            raise PricingError(f"{name} is set, and its effect is not documented")
+    if _amount(values, "unitPriceForFirst"):
+        raise PricingError("unitPriceForFirst is set, and its effect is not documented")
     per_hour = _amount(values, "unitPricePerHour")
     thereafter = values.get("unitPricePerHourThereafter")
     if thereafter is not None and _amount(values, "unitPricePerHourThereafter") != per_hour:
@@ -158,7 +158,20 @@ def of_chargepoint(values: Mapping[str, Any]) -> Prices | None:
         minimum=_amount(values, "minPrice") or None,
         # 0 is what stations without a maximum report.
         maximum=maximum or None,
+        longest_s=_length_s(values.get("sessionTime")),
     )
+
+
+def _length_s(text: Any) -> int | None:
+    """Return the seconds of `sessionTime`, like 08:00:00 or 4 hours; None for no limit."""
+    if text is None or text == "":
+        return None
+    found = _LENGTH.fullmatch(text.strip()) if isinstance(text, str) else None
+    if found is None:
+        raise PricingError("sessionTime cannot be read")
+    if found[4] is not None:
+        return int(found[4]) * 3_600
+    return int(found[1]) * 3_600 + int(found[2]) * 60 + int(found[3])
 
 
 def _covered(begin: int, end: int) -> set[int]:

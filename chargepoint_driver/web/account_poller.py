@@ -104,6 +104,10 @@ class AccountPoller:
         """Return a station's entry in the list of stations; None if it is not in the list."""
         return next((each for each in self._listed if each["station"] == station), None)
 
+    def station_values(self) -> dict[str, Mapping[str, Any]]:
+        """Return what the list of stations says of each, from any thread."""
+        return {each["station"]: each["values"] for each in self._listed}
+
     def heard(self, station: str) -> None:
         """A charger sent something: `refresh_next` reads it. From any thread."""
         self._heard.add(station)

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from chargepoint_driver.catalogue import CHARGEPOINT, Data
-from chargepoint_driver.errors import InvalidValueError, NotFoundError
+from chargepoint_driver.errors import InvalidValueError, NotFoundError, TransientError
 from chargepoint_driver.service import Accounts
 from chargepoint_driver.text import get_logger
 from chargepoint_driver.web import aggregates
@@ -293,6 +293,14 @@ class Dashboard:
         if found is None:
             raise NotFoundError(f"account {account} has no station {cpid}")
         return found
+
+    def station_values(self, account: str) -> dict[str, Mapping[str, Any]]:
+        """Return what the list of stations says of each station of an account, from any thread.
+        Raises TransientError while it is not known."""
+        watch = self._watches.get(account)
+        if watch is None or not (watch.snapshot.is_listed or watch.direct):
+            raise TransientError(f"account {account}: the list of stations was not read yet")
+        return watch.station_values()
 
     def is_direct(self, account: str) -> bool:
         """Return True if the chargers of an account connect to us."""

@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from chargepoint_driver.config.web_keys import Role
-from chargepoint_driver.web import audit_schemas, schedule_schemas, schemas
+from chargepoint_driver.web import audit_schemas, schedule_schemas, schemas, session_schemas
 from chargepoint_driver.web.paging import MAX_LIMIT
 
 __all__ = [
@@ -83,6 +83,17 @@ _AUDIT = (
     _CPID,
 )
 
+_CSV = "text/csv"
+_SESSION_QUERIES = (
+    _ACCOUNT,
+    _CPID,
+    Query("connectorId", "only of this port of the station", {"type": "integer", "minimum": 1}),
+    _text("idTag", "only of this idTag, for roles that may see idTags"),
+    _text("start", "ISO 8601; a day before the end where it is not given"),
+    _text("end", "ISO 8601; no end where it is not given"),
+)
+_MONTH = _text("month", "YYYY-MM, a month of the site; the present one where it is not given")
+
 ROUTES = (
     Route("GET", "/health", "health", "What does not work at present", schemas.Health),
     Route(
@@ -122,6 +133,54 @@ ROUTES = (
             _text("end", "ISO 8601; no end where it is not given"),
             *PAGED,
         ),
+    ),
+    Route(
+        "GET",
+        "/sessions",
+        "sessions",
+        "A page of sessions that touch a time, newest first, with their costs",
+        session_schemas.SessionPage,
+        queries=(*_SESSION_QUERIES, *PAGED),
+    ),
+    Route(
+        "GET",
+        "/sessions/sums",
+        "session_sums",
+        "Sums of all sessions that touch a time",
+        session_schemas.SessionSums,
+        queries=_SESSION_QUERIES,
+    ),
+    Route(
+        "GET",
+        "/sessions.csv",
+        "sessions_csv",
+        "All sessions that touch a time, as a file; account by account, newest first",
+        None,
+        queries=_SESSION_QUERIES,
+        content=_CSV,
+    ),
+    Route(
+        "GET",
+        "/report",
+        "report",
+        "Sessions that ended in a month of the site, by cost centre",
+        session_schemas.MonthlyReport,
+        queries=(_MONTH, _ACCOUNT),
+        role="operator",
+    ),
+    Route(
+        "GET",
+        "/report.csv",
+        "report_csv",
+        "The report of a month as a file",
+        None,
+        queries=(
+            _MONTH,
+            _ACCOUNT,
+            Query("by", "a line for each idTag", {"type": "string", "enum": ["idTag"]}),
+        ),
+        content=_CSV,
+        role="operator",
     ),
     Route("GET", "/state", "state", "The site, groups, alarms, sessions at once", schemas.State),
     Route(

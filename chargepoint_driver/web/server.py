@@ -11,7 +11,8 @@ from typing import Any
 
 from aiohttp import web
 
-from chargepoint_driver.config import WebConfig
+from chargepoint_driver.billing import Bills
+from chargepoint_driver.config import BillingConfig, WebConfig
 from chargepoint_driver.errors import ConfigurationError, TransientError
 from chargepoint_driver.http_server import FailedLogins, Listener, answering
 from chargepoint_driver.service import Accounts, Service
@@ -26,6 +27,7 @@ from chargepoint_driver.web.metrics import Metrics
 from chargepoint_driver.web.schedule_api import ScheduleApi
 from chargepoint_driver.web.schedule_thread import ScheduleThread
 from chargepoint_driver.web.schedules import Schedules
+from chargepoint_driver.web.session_api import SessionApi, sources_of
 from chargepoint_driver.web.settings import Settings
 from chargepoint_driver.web.static_files import Files, add_headers
 from chargepoint_driver.web.store import Database
@@ -60,6 +62,7 @@ class WebServer:
         Raises ConfigurationError with all that is wrong with the accounts."""
         self._settings = settings
         self._config = WebConfig.from_dict(config)
+        self._billing = BillingConfig.from_dict(config)
         self._keys = Keys(self._config, settings.token, now=now)
         if self._config.proxy_login is not None and not is_loopback(settings.address[0]):
             raise ConfigurationError(
@@ -182,6 +185,13 @@ class WebServer:
             files.add_to(app)
             orders, refused = WebCommands(self._accounts), self._listener.counts
             schedules = Schedules(self._config, self._now)
+            sessions = SessionApi(
+                Bills(self._billing, lambda: sources_of(self._accounts, board)),
+                lambda account, cpid: board.account_of(account, cpid, None),
+                executor,
+                self._now,
+                self._config.id_tags,
+            )
             Api(
                 board,
                 orders,
@@ -193,6 +203,7 @@ class WebServer:
                 auditor,
                 AuditApi(audit, executor),
                 ScheduleApi(schedules, executor),
+                sessions,
             ).add_to(app)
             metrics = Metrics(self._accounts)
             metrics.add_to(app)

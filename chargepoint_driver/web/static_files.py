@@ -89,6 +89,7 @@ class Files:
             "user": caller.name,
             "role": caller.role,
             "roles": roles_of_routes(),
+            "idTags": self._config.id_tags != "nobody" and caller.may(self._config.id_tags),
             "title": self._config.title,
             "timeZone": self._config.time_zone,
             "language": language,

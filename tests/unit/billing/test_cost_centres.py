@@ -47,6 +47,7 @@ def test_csv_and_json(tmp_path: Path, name: str, text: str) -> None:
             "line 4: idTag 'ab' stands in line 2 too",
         ),
         ("c.csv", "id_tag,cost_centre\n1,a\x07\n", "must be printable, at most 200 characters"),
+        ("c.csv", "id_tag,cost_centre\n1,Not Assigned\n", "means that there is no cost centre"),
         ("c.json", "{", "is not JSON"),
         ("c.json", "[]", "must be an object of idTag to cost centre"),
         ("c.json", '[["a", "b"]]', "must be an object of idTag to cost centre"),

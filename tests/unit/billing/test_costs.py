@@ -179,6 +179,15 @@ def test_minimum_and_maximum_of_chargepoints_pricing() -> None:
     assert cost_of(session(*LONG, 9.0), prices, CLOCK).reason == "pricing"
 
 
+def test_a_session_longer_than_chargepoints_session_time() -> None:
+    values = {"unitPricePerSession": 1.0, "currencyCode": "USD", "sessionTime": "2 hours"}
+    prices = of_chargepoint(values)
+    assert prices is not None
+    assert cost_of(session("2026-11-02T10:00", "2026-11-02T12:00"), prices, CLOCK).amount == 1
+    longer = session("2026-11-02T10:00", "2026-11-02T12:01")
+    assert cost_of(longer, prices, CLOCK).reason == "pricing"
+
+
 def test_rounding() -> None:
     assert rounded(Fraction("0.005"), "EUR") == Decimal("0.01")
     assert rounded(Fraction("0.00499999"), "EUR") == Decimal("0.00")

@@ -135,6 +135,16 @@ def test_chargepoints_own_pricing() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "seconds"),
+    [(None, None), ("", None), ("08:00:00", 28_800), ("4 hours", 14_400), ("0:00:30", 30)],
+)
+def test_the_longest_session_of_chargepoints_pricing(text: str | None, seconds: int | None) -> None:
+    prices = of_chargepoint({**REPORTED, "sessionTime": text})
+    assert prices is not None
+    assert prices.longest_s == seconds
+
+
+@pytest.mark.parametrize(
     ("begin", "end", "covered"),
     [
         ("00:00:00", "23:59:59", 96),
@@ -157,7 +167,8 @@ def test_the_time_of_day_of_chargepoints_pricing(begin: str | None, end: str, co
     [
         ({"unitPricePerHourThereafter": 2.0}, "price of an hour changes"),
         ({"unitPriceForFirst": 1.0}, "unitPriceForFirst is set"),
-        ({"sessionTime": "2"}, "sessionTime is set"),
+        ({"sessionTime": "2"}, "sessionTime cannot be read"),
+        ({"sessionTime": Unreadable("x")}, "sessionTime cannot be read"),
         ({"currencyCode": None}, "currencyCode is not reported"),
         ({"currencyCode": "Dollars"}, "currencyCode is not reported"),
         ({"startTime": "08:07:00"}, "startTime is not a time in quarter hours"),

@@ -40,6 +40,7 @@ class Site:
         self,
         config: dict[str, Any] | None = None,
         web: dict[str, Any] | None = None,
+        billing: dict[str, Any] | None = None,
         **options: Any,
     ) -> None:
         self.sim = Simulator(**{"clock": ManualClock(), **options})
@@ -55,7 +56,11 @@ class Site:
             "timeout": 30,
         }
         self.server = WebServer(
-            {**(config or {"accounts": {"garage": account}}), "web": web or {}},
+            {
+                **(config or {"accounts": {"garage": account}}),
+                "web": web or {},
+                "billing": billing or {},
+            },
             Settings.of("127.0.0.1:0", token=TOKEN),
             serve=self._serve,
             every_s=0.2,
