@@ -22,7 +22,8 @@ _LIMIT_S = 10.0
 
 
 def publish_event(vip: Any, event: dict[str, Any]) -> None:
-    """One message of a charger. A slash in an id would part the topic: it is percent-encoded."""
+    """Publish one message of a charger. A slash in an id would part the topic: it is
+    percent-encoded."""
     topic = f"ocpp/{quote(event['charge_point'], safe='')}/{event['action']}"
     headers = {"Date": event["received"], "TimeStamp": event["received"]}
     publish(vip, topic, headers, event)

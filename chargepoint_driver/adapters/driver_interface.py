@@ -217,7 +217,8 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
             self._stations.close()
 
     def _take_over(self, device: Device) -> None:
-        """The settings stored last are the account's: a corrected password counts at once."""
+        """Take over the settings stored last for the account: a corrected password counts at
+        once."""
         settings = device.shared
         if settings == self._settings:
             return

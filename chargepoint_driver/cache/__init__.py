@@ -1,4 +1,4 @@
-"""Few calls for many readers. Nothing here knows SOAP, OCPP or VOLTTRON.
+"""Cache of records: few calls for many readers. Nothing here knows SOAP, OCPP or VOLTTRON.
 
 `cache` answers readers. `record_table` keeps records with their times. `single_flight` lets readers
 share a fetch. `batching` joins stations into the fewest requests. `circuit_breaker` holds back

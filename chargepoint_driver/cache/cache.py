@@ -308,7 +308,7 @@ class SharedCache:
         return set(request.stations or fetch.stations)
 
     def _fetch(self, request: Request, fetch: SharedFetch, covered: set[str]) -> None:
-        """One request; its failure is the failure of the stations it covers."""
+        """Carry out one request; its failure is the failure of the stations it covers."""
         try:
             ask = functools.partial(self._backend.fetch, request)
             reply = self.once(request.call, ask, request.stations)

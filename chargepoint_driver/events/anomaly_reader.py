@@ -1,4 +1,4 @@
-"""Keeps the anomaly model up to date from stored events, on a thread of its own, and gently."""
+"""Reader that keeps the anomaly model up to date from stored events, on a slow thread."""
 
 from __future__ import annotations
 

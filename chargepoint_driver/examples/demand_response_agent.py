@@ -62,7 +62,7 @@ class DemandResponseAgent(Agent):  # type: ignore[misc]  # the host has no types
         self._event.join(timeout=RPC_LIMIT_S)
 
     def run_event(self) -> None:
-        """One event, from the search for a port to its release."""
+        """Run one event, from the search for a port to its release."""
         self.tell("waiting")
         device, load_kw = self.find_busiest()
         if not device:

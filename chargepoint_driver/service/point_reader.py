@@ -71,7 +71,7 @@ class PointReader:
         values: dict[str, Value],
         errors: dict[str, ChargePointError],
     ) -> None:
-        """One point out of a record, into values or errors."""
+        """Read one point out of a record, into values or errors."""
         try:
             values[name] = (
                 self._control.computed.value_of(point, record)
@@ -88,8 +88,8 @@ class PointReader:
         values: dict[str, Value],
         errors: dict[str, ChargePointError],
     ) -> None:
-        """The points of a station whose call failed: the last good record is still the value of
-        those whose own currency it meets."""
+        """Read the points of a station whose call failed: the last good record is still the value
+        of those whose own currency it meets."""
         for name, _, _, point in members:
             record = outcome.within(point.currency_s)
             if point.attribute.own and not self._control.computed.needs_report(point):

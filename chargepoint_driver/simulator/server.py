@@ -112,7 +112,7 @@ class Server(ThreadingHTTPServer):
             super().shutdown_request(request)
 
     def handle_error(self, *_: object) -> None:
-        """A client that went away is not our error; anything else is logged."""
+        """Log an error, unless a client only went away."""
         error = sys.exc_info()[1]
         if self._closing and isinstance(error, OSError):
             return  # `stop` has hung up on it
@@ -137,7 +137,7 @@ class Handler(BaseHTTPRequestHandler):
         self._serve("GET")
 
     def do_POST(self) -> None:
-        """The service, or control."""
+        """Serve the service, or control."""
         self._serve("POST")
 
     def do_DELETE(self) -> None:

@@ -109,7 +109,7 @@ class AccountPoller:
         return {each["station"]: each["values"] for each in self._listed}
 
     def heard(self, station: str) -> None:
-        """A charger sent something: `refresh_next` reads it. From any thread."""
+        """Record that a charger sent something: `refresh_next` reads it. From any thread."""
         self._heard.add(station)
 
     def refresh_next(self) -> bool:

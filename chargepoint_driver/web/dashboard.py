@@ -158,7 +158,7 @@ class Dashboard:
         task.add_done_callback(self._tasks.remove)
 
     def alert(self, about: str, what: str) -> None:
-        """A shed is not as it was commanded."""
+        """Show that a shed is not as it was commanded."""
         self._alerts.appendleft(Alert(iso(self._now()), about, what))
         self.publish()
 

@@ -143,7 +143,7 @@ class OcppBackend:
         return found
 
     def _on_event(self, event: dict[str, Any]) -> None:
-        """A message came, on the central system's own thread."""
+        """Take an event, on the central system's own thread."""
         if event["action"] in _OF_SESSIONS:
             with self._lock:
                 self._version += 1

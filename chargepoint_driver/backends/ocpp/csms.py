@@ -195,7 +195,8 @@ class Csms:
             return view_of(point, self.now(), self.config.heartbeat_s)
 
     async def _take(self, connection: ThrottledConnection, station_id: str, version: str) -> None:
-        """One socket, from its handshake to its end. The newest one of a charge point counts."""
+        """Serve one socket, from its handshake to its end. The newest one of a charge point
+        counts."""
         if station_id not in self.points and self._registry.is_full:
             self.count(None, "too_many_charge_points", "raise max_charge_points, or forget some")
             return
@@ -339,7 +340,7 @@ class Csms:
     # ---- events and regular work ---------------------------------------------------------
 
     async def _follow_clock(self) -> None:
-        """The machine's clock was set: keep the age of everything."""
+        """Keep the age of everything after the machine's clock was set."""
         step_s = self._clock.follow()
         if not step_s:
             return

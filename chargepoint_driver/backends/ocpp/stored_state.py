@@ -1,4 +1,4 @@
-"""Reads and writes of the database by the central system: waits, errors, one at a time."""
+"""Access of the central system to its database: waits, errors, one access at a time."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ class _Bundle:
         self._secrets |= secrets_of(content)
 
     def add(self, name: str, what: str, content: Any) -> None:
-        """A file: text, or what JSON can carry."""
+        """Add a file: text, or a value for JSON."""
         text = content if isinstance(content, str) else json.dumps(content, indent=1, default=str)
         self._files.append((name, what, text))
 

@@ -184,7 +184,7 @@ def _row(event: Event, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _show_plainly(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> None:
-    """A table of all columns; what is not reported is a dash."""
+    """Print a table of all columns; what is not reported is a dash."""
     table = Table(*names)
     for row in rows:
         table.add_row(*("–" if row[name] is None else escape(str(row[name])) for name in names))

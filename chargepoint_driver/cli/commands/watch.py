@@ -259,7 +259,7 @@ def _counted(each: Sequence[bool | None]) -> str:
 
 
 def _lines(see: Callable[[], StatusBoard], interval_s: float) -> None:
-    """A line of JSON for each look, until interrupted."""
+    """Print a line of JSON for each reading, until interrupted."""
     with _ended_by_signal(), suppress(KeyboardInterrupt):
         while True:
             begun = time.monotonic()

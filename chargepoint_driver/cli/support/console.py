@@ -103,7 +103,7 @@ def _aside() -> Console:
 
 
 def emit(content: Any) -> None:
-    """One line of JSON."""
+    """Print one line of JSON."""
     with paused():
         click.echo(json.dumps(content))
 
@@ -149,12 +149,12 @@ def mark_asked() -> None:
 
 
 def note(text: str) -> None:
-    """A sentence in addition to the answer."""
+    """Print a sentence in addition to the answer."""
     _say(escape(text))
 
 
 def complain(text: str, kind: str = "error") -> None:
-    """A sentence about what went wrong."""
+    """Print a sentence about what went wrong."""
     colour = "yellow" if kind == "warning" else "red"
     _say(f"[{colour}]{kind}[/] {escape(text)}")
 

@@ -152,7 +152,8 @@ class Circuits:
         return True
 
     def confirmed(self, port: str, amps: float) -> None:
-        """The charger took the limit (or reports it): it counts `effect_s` after it was sent."""
+        """Record that the charger took the limit (or reports it): it counts `effect_s` after it was
+        sent."""
         known = self._ports[port]
         if known.sent_a is not None and amps <= known.sent_a + _TINY:
             known.is_confirmed, known.failing_s = True, None
@@ -172,15 +173,15 @@ class Circuits:
         return False
 
     def failed(self, port: str, now_s: float) -> None:
-        """The last limit was refused, or got no answer: it may be in force, and is sent again.
-        While that goes on, the others are lowered by what the port may draw."""
+        """Record that the last limit was refused, or got no answer: it may be in force, and is sent
+        again. While that goes on, the others are lowered by what the port may draw."""
         known = self._ports[port]
         if known.failing_s is None:
             known.failing_s = now_s
         known.sent_a, known.is_confirmed = None, False
 
     def forget(self, port: str) -> None:
-        """Nothing is known of the port's limit any more, as after a restart of the charger."""
+        """Forget the port's limit, as after a restart of the charger."""
         known = self._ports[port]
         known.sent_a, known.is_confirmed = None, False
         known.bound_a = self._network.ports[port].max_a

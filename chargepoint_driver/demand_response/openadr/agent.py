@@ -30,7 +30,7 @@ class Client(Protocol):
     async def run(self) -> None: ...
 
     async def opted(self, event_id: str) -> None:
-        """The operator decided about an event: tell the VTN."""
+        """Report the operator's decision about an event to the VTN."""
 
 
 class OpenAdrAgent:

@@ -75,7 +75,7 @@ class BridgeChargers:
         return list(self._ask("release"))
 
     def close(self) -> None:
-        """Nothing to close: the pipes are the process's own."""
+        """Do nothing: the pipes are the process's own."""
 
     def publish(self, status: dict[str, Any]) -> None:
         """Hand the status to the parent."""

@@ -84,7 +84,7 @@ class Ven:
             self._say(cancelled, Taken("cancelled", True))
 
     def opt(self, key: Key, opts_in: bool) -> None:
-        """The operator's decision about one event."""
+        """Store the operator's decision about one event."""
         self.event_list.opts[key] = opts_in
         self._store.opt(key, opts_in)
 

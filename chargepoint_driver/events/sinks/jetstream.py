@@ -186,5 +186,5 @@ def token_of(text: str) -> str:
 
 
 async def _log_quietly(error: Exception) -> None:
-    """The relay logs, once, that a sink is away."""
+    """Do not log: the relay logs, once, that a sink is away."""
     _log.debug("NATS: %s", error)

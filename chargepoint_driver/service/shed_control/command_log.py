@@ -212,7 +212,7 @@ class CommandLog:
         return fresh
 
     def forget(self, station_id: str, ports: Iterable[int]) -> None:
-        """The write with which a control period was to begin was not carried out."""
+        """Forget a control period whose first write was not carried out."""
         known = self._before.get(station_id, {})
         gone = [port for port in ports if known.pop(port, self) is not self]
         if not known:
@@ -270,7 +270,7 @@ class CommandLog:
             )
 
     def close(self) -> None:
-        """Nothing is written down any more; what is under way then stays a doubt in the file."""
+        """Stop writing; what is under way then stays a doubt in the file."""
         store, self._store = self._store, None
         if store is not None:
             store.close()

@@ -313,7 +313,7 @@ class Dispatcher:
         options: ShedOptions,
         noted: Collection[Target] = (),
     ) -> None:
-        """One shed or clear, once. `noted`: the targets whose doubts it settles; for others
+        """Send one shed or clear, once. `noted`: the targets whose doubts it settles; for others
         nothing is written down."""
 
         def command() -> None:
@@ -327,7 +327,7 @@ class Dispatcher:
         self.send_once(command, Data.LOAD, target)
 
     def send_once(self, command: Callable[[], None], data: Data, target: Target) -> None:
-        """One command, once. What the service reported before it is out of date, also when
+        """Send one command, once. What the service reported before it is out of date, also when
         the command failed: it may have been carried out."""
         try:
             self.within(command, f"writing to {target}")

@@ -46,7 +46,7 @@ class Leases:
         return replace(options, lease_s=lease_s, minutes=minutes)
 
     def renew(self, target: Target, options: ShedOptions) -> None:
-        """A write is a sign of life of its writer: the leases of the target begin again, and
+        """Renew the leases of a writer by its write: the leases of the target begin again, and
         those of the writer's other limits at the same station."""
         now_s = self._commands.time_s()
         changes: dict[Target, CommandState | None] = {}

@@ -96,7 +96,7 @@ class Loads:
                 )
 
     def forget(self, target: Target) -> None:
-        """Nothing of ours is in force there."""
+        """Forget a target where nothing of ours is in force."""
         with self._lock:
             self._loads.pop(target, None)
 

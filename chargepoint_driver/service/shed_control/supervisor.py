@@ -188,7 +188,7 @@ class ShedSupervisor:
     def _look_for(
         self, target: Target, state: CommandState, doubt: UnconfirmedCommand, report: Report | None
     ) -> None:
-        """A command that got no answer: carried out, or not?"""
+        """Look for a command that got no answer: was it carried out?"""
         now_s = self._commands.time_s()
         # The report that decides may be as old as a look.
         over = now_s >= doubt.sent_s + doubt.options.confirm_minutes * 60 + STATE_CURRENCY_S
@@ -389,7 +389,8 @@ class ShedSupervisor:
         _log.info("%s: %s renewed", target, describe(state.limit, state.ceiling_kw))
 
     def _expire(self, target: Target, state: CommandState) -> None:
-        """It ran out. A later command that got no answer is looked for all the same."""
+        """Record that a command expired. A later command that got no answer is looked for all the
+        same."""
         note = state.note or "it was not renewed in time"
         self._command_log.put({target: replace(state, expired=True, note=note)})
         said = describe(state.limit, state.ceiling_kw)

@@ -78,7 +78,7 @@ class Writers:
             _log.error("a write cannot be kept (%s)", error)
 
     def take_turn(self, target: Target, writer: str) -> None:
-        """A limit was written: raise an alert where two agents write in turns."""
+        """Record the writer of a limit; raise an alert where two agents write in turns."""
         if not writer:
             return
         writers = self._last_writers.get(target, ())
@@ -94,7 +94,7 @@ class Writers:
             )
 
     def end_turns(self, target: Target) -> None:
-        """Nothing is limited any more."""
+        """Forget the writers of a target without a limit."""
         if self._last_writers.pop(target, None):
             self._alerts.resolved(target, About.WRITERS)
 

@@ -158,7 +158,7 @@ class Charger(MeteredStation):
         return True
 
     def beat_anew(self) -> None:
-        """The interval has changed."""
+        """Take a new interval."""
         if self._heart is not None:
             self._heart.cancel()
         self._beat_later()

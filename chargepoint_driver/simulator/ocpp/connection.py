@@ -113,7 +113,7 @@ class Connection:
             self._pumping = self._spawn(self._pump(self.socket))
 
     def send_text(self, text: str) -> None:
-        """A frame as it is, right or wrong. ConnectionError without a connection."""
+        """Send a frame as it is, right or wrong. Raises ConnectionError without a connection."""
         if self.socket is None:
             raise ConnectionError(f"{self.identity} is not connected")
         self.message_log.record("out", text)

@@ -144,7 +144,7 @@ class Fleet:
             self._waiting = [entry for entry in self._waiting if entry[1] is not future]
 
     def news(self) -> None:
-        """Something may look different."""
+        """Announce that something may have changed."""
         if self._waiting and not self._checking:
             self._checking = True
             asyncio.get_running_loop().call_soon(self._check)

@@ -24,14 +24,14 @@ class MessageLog:
         self._entries: deque[tuple[str, str, str]] = deque(maxlen=most)
 
     def record(self, direction: str, text: str | bytes) -> None:
-        """A frame, `out` or `in`."""
+        """Record a frame, `out` or `in`."""
         if isinstance(text, bytes):
             text = text.decode(errors="replace")
         self._entries.append((self._now(), direction, text[:MAX_CHARACTERS]))
         self.news()
 
     def remark(self, text: str) -> None:
-        """Something about the connection."""
+        """Record a remark about the connection."""
         self._entries.append((self._now(), "-", text))
         self.news()
 

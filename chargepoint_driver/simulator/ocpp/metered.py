@@ -115,7 +115,7 @@ class MeteredStation(Station):
             )
 
     def sample_anew(self) -> None:
-        """The interval has changed."""
+        """Take a new interval."""
         for connector in self.connectors:
             self.drop_timer("sample", connector)
             if connector.transaction is not None:

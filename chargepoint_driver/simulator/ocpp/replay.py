@@ -74,7 +74,7 @@ class _Station:
         self.steps.append((time_s, action, parameters))
 
     def begin(self, time_s: float, connector: int, id_tag: object = None) -> None:
-        """A vehicle comes and charges."""
+        """Let a vehicle come and charge."""
         if connector in self.charging:
             self.end(time_s, connector)
         self.charging[connector] = None
@@ -85,12 +85,12 @@ class _Station:
         self.add(time_s, "demand", connector=connector, kw=0.0)
 
     def end(self, time_s: float, connector: int) -> None:
-        """The vehicle leaves."""
+        """Let the vehicle leave."""
         if self.charging.pop(connector, self) is not self:
             self.add(time_s, "unplug", connector=connector)
 
     def measure(self, time_s: float, connector: int, load_kw: object) -> None:
-        """The vehicle wants another load. A load that is not known changes nothing."""
+        """Set the load that the vehicle wants. A load that is not known changes nothing."""
         if connector not in self.charging or not _is_number(load_kw):
             return
         wanted_kw = max(0.0, float(load_kw))  # type: ignore[arg-type]
@@ -104,7 +104,7 @@ class _Station:
         self.add(time_s, "demand", connector=connector, kw=round(wanted_kw, 3))
 
     def fault(self, time_s: float, connector: int, error_code: object) -> None:
-        """A connector breaks (0: the charge point), or with no error is well again."""
+        """Break a connector (0: the charger), or repair it if there is no error."""
         if error_code in _NO_FAULT:
             if connector in self.faulted:
                 self.faulted.discard(connector)

@@ -55,7 +55,7 @@ class Scheduler:
         self._arm()
 
     def stop(self) -> None:
-        """Nothing is called any more."""
+        """Stop all calls."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop = None

@@ -140,7 +140,7 @@ class Station:
         self.refresh(now_s)
 
     def accept(self, connector: Connector, id_tag: str, remote_start_id: int | None = None) -> None:
-        """Somebody may charge here: start when a vehicle is there, else wait for it."""
+        """Allow charging here: start when a vehicle is there, else wait for it."""
         now_s = self.begin()
         connector.token, connector.remote_start_id = id_tag, remote_start_id
         if connector.charge is not None and not connector.finished:

@@ -67,7 +67,7 @@ def test_a_command_has_who_what_where_and_its_result(site):
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "status", "result", "says"),
+    ("path", "body", "status", "result", "shown"),
     [
         ("/shed", {**PLACE, "allowedLoad": -1}, 400, "bad_value", "$.allowedLoad"),
         (
@@ -83,11 +83,11 @@ def test_a_command_has_who_what_where_and_its_result(site):
         ("/acknowledge", {**PLACE, "what": "x"}, 404, "nothing_there", "is open there"),
     ],
 )
-def test_what_failed_has_its_code_and_message(site, path, body, status, result, says):
+def test_what_failed_has_its_code_and_message(site, path, body, status, result, shown):
     site.post(path, body, status, **as_("dispatch"))
     (entry,) = entries(site, result="failed")
     assert (entry["by"], entry["status"], entry["result"]) == ("dispatch", status, result)
-    assert says in entry["message"]
+    assert shown in entry["message"]
 
 
 def test_what_the_role_may_not_do_is_there_with_its_target(site):

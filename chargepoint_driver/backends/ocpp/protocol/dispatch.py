@@ -30,13 +30,13 @@ class HandlerContext(Protocol):
         """Record the message as an event, normalised, and tell those who listen."""
 
     async def booted(self, point: Charger) -> None:
-        """The charge point has (re)started: put limits back, read what is not known."""
+        """Put limits back after a (re)start of the charger, and read what is not known."""
 
     async def ask_status(self, point: Charger, is_needed: Callable[[], bool] | None = None) -> None:
         """See `set_up.SetUp.ask_status`."""
 
     async def began(self, point: Charger, connector_id: int) -> None:
-        """A transaction began there: put its limits back."""
+        """Put limits back after the begin of a transaction."""
 
     def count(self, point: Charger | None, name: str, detail: str = "") -> None:
         """Count what was out of order."""

@@ -1,4 +1,4 @@
-"""Getting to know a charge point: its settings, its status, its boot data when it sends none."""
+"""Provisioning of a charger: its settings, its status, its boot data when it sends none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Getting to know a charge point: its boot data, settings and statuses, without harm to it."""
+"""Set-up of a charger: its boot data, settings and statuses are read, without harm to it."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class SetUp:
     # ---- what happens --------------------------------------------------------------------
 
     def booted(self, point: Charger, link: Link | None) -> None:
-        """A boot came over the link: read the settings, and ask for a status that is doubted."""
+        """Handle a boot over the link: read the settings, and ask for a status that is doubted."""
         if "TriggerMessage BootNotification" in self._guard.watched(point):
             self._guard.forget(point)  # it is the answer to that
         self._guard.restarted(point)
@@ -108,7 +108,7 @@ class SetUp:
             loop.call_later(delay_s, lambda: self._system.spawn(self._get_to_know(point, link)))
 
     def began(self, point: Charger) -> None:
-        """A transaction began: doubt connector 0 where it is Unavailable, and ask."""
+        """Handle the begin of a transaction: doubt connector 0 where it is Unavailable, and ask."""
         main = point.connectors.get(0)
         if main is None or main.status != "Unavailable":
             return
@@ -118,13 +118,14 @@ class SetUp:
         self._system.spawn(self.ask_status(point, lambda: main.status == "Unavailable"))
 
     def disconnected(self, point: Charger) -> None:
-        """The charge point hung up, or came again over another connection."""
+        """Handle the end of a connection, also by a newer one."""
         self._guard.restarted(point)
 
     def answered(
         self, point: Charger, action: str, payload: dict[str, Any], answer: dict[str, Any]
     ) -> None:
-        """A request was answered: it may explain a restart, or end a status without a word."""
+        """Handle the answer to a request: it may explain a restart, or end a status without a
+        word."""
         if action in _NOT_RESTARTS:
             self._guard.forget(point)
         status = answer.get("status")
@@ -143,7 +144,7 @@ class SetUp:
         self._system.spawn(self.ask_status(point, lambda: not _is_any(point, number, wanted)))
 
     async def miss_boot(self, point: Charger, link: Link) -> None:
-        """No boot data came on a new connection: ask for it, and go on without it."""
+        """Ask for boot data that did not come on a new connection, and go on without it."""
         if link.closed or point.booted_on is link:
             return
         out = self._system.outbound(point)

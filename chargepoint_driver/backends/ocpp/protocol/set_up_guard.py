@@ -68,7 +68,7 @@ class SetUpGuard:
             self._of(point)
 
     def sent(self, point: Charger, ask: RequestPayload) -> None:
-        """A set-up request goes out, or its answer came."""
+        """Record a set-up request that goes out, or its answer."""
         self._of(point)[_name_of(ask)] = self._clock()
 
     def watched(self, point: Charger) -> list[str]:
@@ -76,11 +76,11 @@ class SetUpGuard:
         return list(self._of(point))
 
     def forget(self, point: Charger) -> None:
-        """A restart that comes now has another reason."""
+        """Forget the requests: a restart now has another reason."""
         self._watched.pop(point.station_id, None)
 
     def restarted(self, point: Charger) -> None:
-        """The charge point disconnected or booted."""
+        """Record that the charger disconnected or booted."""
         names = self.watched(point)
         self.forget(point)
         # A write is suspected before the reading that went before it.

@@ -124,8 +124,8 @@ async def _count_later(
 
 
 def connector_works(request: Request) -> None:
-    """A connector does what it cannot do while the charge point is Unavailable, as connector 0
-    said before: doubt that, and ask."""
+    """Doubt that connector 0 is Unavailable, and ask: a connector does what it could not do
+    then."""
     point = request.point
     main = point.connectors.get(0)
     if main is None or main.status != "Unavailable":
@@ -188,7 +188,7 @@ def save_connector(request: Request, connector: Connector) -> None:
 
 
 def keep_connector(store: Store, point: Charger, connector: Connector) -> None:
-    """The same without a request. Raises StoreError."""
+    """Store a connector without a request. Raises StoreError."""
     store.save(
         "connectors",
         point.station_id,

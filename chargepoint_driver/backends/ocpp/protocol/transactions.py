@@ -105,8 +105,8 @@ def end(request: Request, event: TransactionEnded) -> tuple[Transaction | None, 
 
 
 def close_questioned(request: Request, connector: Connector) -> None:
-    """The connector is free: the session that an end without a usable id may have meant is
-    over. It is closed as lost, with its last known register."""
+    """Close a session when its connector is free: the session that an end without a usable id may
+    have meant is over. It is closed as lost, with its last known register."""
     transaction = connector.transaction
     if transaction is None or not transaction.in_question:
         return

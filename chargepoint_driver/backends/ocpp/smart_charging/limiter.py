@@ -208,7 +208,7 @@ class Limiter:
             self.keep(point, connector_id, replace(state, refused=None))
 
     def observe(self, point: Charger, connector: Connector) -> None:
-        """A new meter value: it may confirm a limit that nothing else did."""
+        """Take a new meter value: it may confirm a limit that nothing else did."""
         state = connector.limit
         now_s = self._now()
         if state is None or state.accepted_kw is None or state.confirmed_kw is not None:

@@ -145,7 +145,7 @@ class Profiles:
             )
 
     async def put_base(self, point: Charger, connector_id: int) -> None:
-        """The limit below every shed, for models that are not unlimited without one."""
+        """Install the limit below every shed, for models that are not unlimited without one."""
         base_kw = point.quirks.base_kw
         if base_kw is None:
             return

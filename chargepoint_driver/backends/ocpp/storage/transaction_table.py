@@ -190,7 +190,7 @@ class Transactions(Database):
     # ---- changes -------------------------------------------------------------------------
 
     def set_alias(self, transaction_id: int, alias: str) -> None:
-        """The charge point has a name of its own for a transaction that runs."""
+        """Store the charger's own id of a transaction that runs."""
         self._write("UPDATE transactions SET alias = ? WHERE id = ?", (alias, transaction_id))
 
     def question(self, transaction_id: int) -> None:

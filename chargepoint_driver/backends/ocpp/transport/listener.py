@@ -90,7 +90,7 @@ class WebSocketListener:
         self.handler_tasks.add(task)
 
     async def handler(self, connection: ServerConnection) -> None:
-        """A connection from its first byte to its end."""
+        """Serve a connection from its first byte to its end."""
         handshake, task = self._handshake, asyncio.current_task()
         assert task is not None
         self._opening.add(task)

@@ -189,7 +189,7 @@ class OwnCalls:
         self._unsent = asyncio.get_running_loop().create_future()
 
     def release(self) -> None:
-        """The answer to a begin or end was sent, or never will be: calls go on."""
+        """Let calls go on: the answer to a begin or end was sent, or never will be."""
         if self._unsent is not None:
             self._unsent.set_result(None)
             self._unsent = None

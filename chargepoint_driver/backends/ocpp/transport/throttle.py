@@ -142,7 +142,7 @@ class ThrottledConnection(ServerConnection):
         super().process_event(event)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing waits any more."""
+        """End all waits."""
         self._waiting = None
         if self._timer is not None:
             self._timer.cancel()

@@ -126,7 +126,7 @@ class GroupController:
     def _all_alike(
         self, group: str, stations: Iterable[str], value: Limit | None, state: CommandState
     ) -> None:
-        """One call with a value for each station; `state` is the group's command then.
+        """Send one call with a value for each station; `state` is the group's command then.
         Where the backend has no such call, one for each of them."""
         if not self._commands.backend.group_calls:
             self._each_alike(group, stations, value, state)
@@ -162,8 +162,8 @@ class GroupController:
     def _each_alike(
         self, group: str, stations: Iterable[str], value: Limit | None, state: CommandState
     ) -> None:
-        """A call for each station with the same percentage, or a clear. Stations that could not
-        be reached are as before; a clear of them is tried again."""
+        """Send a call for each station with the same percentage, or a clear. Stations that could
+        not be reached are as before; a clear of them is tried again."""
         whole, tag = _whole(group), None if value is None else group
         failed: list[ChargePointError] = []
         ceilings_kw = 0.0
@@ -283,7 +283,7 @@ class GroupController:
     def _look_for(
         self, group: str, members: Iterable[str], state: CommandState, doubt: UnconfirmedCommand
     ) -> None:
-        """A command that got no answer: carried out when its stations say so."""
+        """Look for a command that got no answer: its stations show whether it was carried out."""
         shares = self._command_log.of_group(group)
         targets = {Target(station) for station in members} | shares.keys()
         stations = [self._command_log.state_of(target) for target in targets]
@@ -301,7 +301,7 @@ class GroupController:
         self._command_log.put({_whole(group): replace(state, doubt=None, failed=failed, note=note)})
 
     def _end(self, group: str, state: CommandState) -> None:
-        """A group that was cleared is done with when its stations are."""
+        """Forget a group that was cleared when its stations are."""
         for target, share in self._command_log.of_group(group).items():
             if share.doubt is None:
                 self._let_go(target)
@@ -310,7 +310,7 @@ class GroupController:
         )
 
     def _let_go(self, target: Target) -> None:
-        """A station is held to nothing by the group any more."""
+        """Clear a station's share of the group's limit."""
         try:
             if not revert(self._commands, target):
                 self._command_log.put({target: None})
