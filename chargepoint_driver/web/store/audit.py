@@ -31,7 +31,7 @@ INSERT INTO audit (time, name, role, address, command, account, cpid, connector,
 
 @dataclass(frozen=True)
 class Attempt:
-    """What somebody wants: `name` and `role` of the caller, None where nobody is logged in."""
+    """A request and its caller: `name` and `role` of the caller, None where nobody is logged in."""
 
     name: str | None
     role: str | None
