@@ -44,11 +44,11 @@ def main() -> int:
     try:
         agent = _connect()
     except (Exception, gevent.Timeout) as error:  # noqa: BLE001 - reported to the parent process
-        _say({"error": f"{type(error).__name__}: {error}"})
+        _write_line({"error": f"{type(error).__name__}: {error}"})
         return 1
-    _say({"ready": True})
+    _write_line({"ready": True})
     for line in FileObject(sys.stdin.fileno(), "r", encoding="utf-8", closefd=False):
-        _say(_answer(agent, json.loads(line)))
+        _write_line(_answer(agent, json.loads(line)))
     agent.core.stop(timeout=2)
     return 0
 
@@ -84,7 +84,7 @@ def _answer(agent: Any, request: dict[str, Any]) -> dict[str, Any]:
         return {"error": f"{type(error).__name__}: {error}"}
 
 
-def _say(line: dict[str, Any]) -> None:
+def _write_line(line: dict[str, Any]) -> None:
     print(json.dumps(line, default=str), flush=True)
 
 

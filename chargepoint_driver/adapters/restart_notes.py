@@ -51,12 +51,12 @@ class RestartNotes:
         """Log one warning for each setting that counts only after a restart."""
         topics, self._stored, self._greenlet = sorted(self._stored), set(), None
         there = [topic for topic in topics if topic in self._tree]
-        _say(
+        _warn(
             [topic for topic in there if self._is_elsewhere(topic)],
             "reached in another way now (account, endpoint or cache_agent), but the running "
             "platform driver reads and writes as before",
         )
-        _say(
+        _warn(
             [topic for topic in there if not self._is_followed(topic)],
             "published on /all as stored now only after a restart",
         )
@@ -80,7 +80,7 @@ class RestartNotes:
         return interval_s, bool(interval_s) and any(kinds), *kinds
 
 
-def _say(topics: list[str], what: str) -> None:
+def _warn(topics: list[str], what: str) -> None:
     if not topics:
         return
     more = len(topics) - _MAX_NAMED

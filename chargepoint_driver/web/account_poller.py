@@ -105,7 +105,7 @@ class AccountPoller:
         return next((each for each in self._listed if each["station"] == station), None)
 
     def station_values(self) -> dict[str, Mapping[str, Any]]:
-        """Return what the list of stations says of each, from any thread."""
+        """Return the values of the list of stations by station, from any thread."""
         return {each["station"]: each["values"] for each in self._listed}
 
     def heard(self, station: str) -> None:

@@ -295,8 +295,8 @@ class Dashboard:
         return found
 
     def station_values(self, account: str) -> dict[str, Mapping[str, Any]]:
-        """Return what the list of stations says of each station of an account, from any thread.
-        Raises TransientError while it is not known."""
+        """Return the values of an account's list of stations by station, from any thread. Raises
+        TransientError while it is not known."""
         watch = self._watches.get(account)
         if watch is None or not (watch.snapshot.is_listed or watch.direct):
             raise TransientError(f"account {account}: the list of stations was not read yet")

@@ -138,7 +138,7 @@ class Csms:
     async def start(self) -> None:
         """Listen. Raises ConfigurationError."""
         await self._front.start()
-        self.store.check_in_background(self._tell_damage)
+        self.store.check_in_background(self._report_damage)
         self.spawn(every(min(1.0, self.config.ping_s), self._ping))
         self.spawn(every(30.0, self._housekeeping.save_contacts))
         self.spawn(every(5.0, self._front.end_revoked))
@@ -147,7 +147,7 @@ class Csms:
         self.spawn(every(60.0, self._housekeeping.watch_size))
         self.spawn(every(10.0, self._watch_tags))
 
-    def _tell_damage(self, text: str) -> None:
+    def _report_damage(self, text: str) -> None:
         self.counters["database_damaged"] += 1
         _log.error("database: %s", text)
 

@@ -42,6 +42,7 @@ __all__ = [
     "Parsed",
     "events",
     "fields",
+    "has_more_pages",
     "opened",
     "page",
     "payload",
@@ -52,7 +53,6 @@ __all__ = [
     "stations",
     "strict_parser",
     "tree",
-    "wants_more",
 ]
 
 _log = RateLimitedLog(get_logger(__name__))
@@ -132,7 +132,7 @@ def page(content: bytes, caller: Caller, call: Call, rows: Rows) -> Page:
     """The rows of a reply, read by `stations`, `events` or `rights`. Raises as `read` does."""
     answer, holds_rows, content, mark = read(content, caller)
     found = rows(answer, call, content, mark) if holds_rows else []
-    return Page(found, sum(1 for _ in answer.iterchildren(call.record)), wants_more(answer))
+    return Page(found, sum(1 for _ in answer.iterchildren(call.record)), has_more_pages(answer))
 
 
 def read(content: bytes, caller: Caller) -> Parsed:
@@ -226,7 +226,7 @@ def opened(root: etree._Element, caller: Caller) -> tuple[etree._Element, bool]:
     return answer, True
 
 
-def wants_more(answer: etree._Element) -> bool:
+def has_more_pages(answer: etree._Element) -> bool:
     """Return True if the reply announces another page (moreFlag; MoreFlag in sessions)."""
     flag = to_string(answer.findtext("moreFlag")) or to_string(answer.findtext("MoreFlag"))
     return (flag or "0").lower() not in {"0", "false"}

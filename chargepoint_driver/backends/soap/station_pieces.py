@@ -77,7 +77,7 @@ def _page(content: bytes, caller: Caller, call: Call) -> parser.Page:
     if encoding.lower() != "utf-8":
         raise _ShapeMismatchError
     found = _Pieces(call, begin).read(pieces)
-    return parser.Page(found, len(pieces), parser.wants_more(answer))
+    return parser.Page(found, len(pieces), parser.has_more_pages(answer))
 
 
 class _Pieces:

@@ -68,7 +68,7 @@ def transactions(content: bytes, caller: Caller, call: Call) -> parser.Page:
         event = _event(element, element, _TRANSACTION, "transactionTime", mark)
         if event is not None:
             found.append(event)
-    return parser.Page(found, len(elements), parser.wants_more(answer))
+    return parser.Page(found, len(elements), parser.has_more_pages(answer))
 
 
 def intervals(content: bytes, caller: Caller) -> list[Event]:

@@ -222,7 +222,7 @@ def _of_account(
         made = bundle(stations, available, access.reference(), bundle_options, devices)
         made = replace(made, left_out=(*made.left_out, *available.notes()))
         answer |= storing.store(made, with_agent=bundle_options.cache_agent is not None)
-        _say_password(access)
+        _note_password(access)
     return answer, bool(available.refused)
 
 
@@ -267,7 +267,7 @@ def _of_record(
     return answer
 
 
-def _say_password(access: Access) -> None:
+def _note_password(access: Access) -> None:
     kept = access.reference()
     where = (
         f"the environment variable {kept['password_env']}"

@@ -33,13 +33,13 @@ __all__ = [
     "complain",
     "complain_of",
     "console",
+    "distinct_errors",
     "emit",
     "mark_asked",
     "note",
     "paused",
     "progress",
     "refuse_ignored",
-    "told_apart",
 ]
 
 as_json: Callable[[Any], Any] = click.option(
@@ -150,22 +150,22 @@ def mark_asked() -> None:
 
 def note(text: str) -> None:
     """Print a sentence in addition to the answer."""
-    _say(escape(text))
+    _print(escape(text))
 
 
 def complain(text: str, kind: str = "error") -> None:
     """Print a sentence about what went wrong."""
     colour = "yellow" if kind == "warning" else "red"
-    _say(f"[{colour}]{kind}[/] {escape(text)}")
+    _print(f"[{colour}]{kind}[/] {escape(text)}")
 
 
 def complain_of(errors: Iterable[ChargePointError]) -> None:
     """Each cause once, with its code in brackets."""
-    for line in told_apart(errors):
+    for line in distinct_errors(errors):
         complain(line)
 
 
-def told_apart(errors: Iterable[ChargePointError]) -> list[str]:
+def distinct_errors(errors: Iterable[ChargePointError]) -> list[str]:
     """Return `[code] message` of each cause, once: calls that fail alike are listed in one line."""
     calls: dict[tuple[str, str], list[str]] = {}
     for error in errors:
@@ -190,7 +190,7 @@ def refuse_ignored(names: Iterable[str], why: str) -> None:
             raise click.UsageError(f"{one.opts[0]} {why}")
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     """Lines are broken between words for people only: a search in a log needs one line."""
     screen = _aside()
     screen.print(text, soft_wrap=not screen.is_terminal)

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from chargepoint_driver.cli.discovery.site import Station
-from chargepoint_driver.cli.support.console import told_apart
+from chargepoint_driver.cli.support.console import distinct_errors
 from chargepoint_driver.errors import ChargePointError
 from chargepoint_driver.registry import Selection, build
 from chargepoint_driver.registry import columns as col
@@ -75,7 +75,7 @@ class StatusBoard:
     @classmethod
     def without_stations(cls, error: ChargePointError) -> StatusBoard:
         """While the list of stations cannot be read."""
-        problems = tuple(told_apart([error]))
+        problems = tuple(distinct_errors([error]))
         return cls(datetime.now(timezone.utc), None, (str(error),), problems)
 
     def to_dict(self) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def read_board(service: Service, stations: Sequence[Station], wanted: Selection)
             for port in station.ports
         ),
         tuple(dict.fromkeys(str(error) for error in reading.errors.values())),
-        tuple(told_apart(reading.errors.values())),
+        tuple(distinct_errors(reading.errors.values())),
     )
 
 

@@ -74,14 +74,14 @@ class Ven:
         known = self.event_list.events.get(event.key)
         if known is not None and taken.outcome != "known":
             self._store.keep(known)
-            self._say(known, taken)
+            self._announce(known, taken)
         return taken
 
     def keep_only(self, vtn: str, ids: Iterable[str]) -> None:
         for event in self.event_list.keep_only(vtn, ids, self.now()):
             cancelled = self.event_list.events[event.key]
             self._store.keep(cancelled)
-            self._say(cancelled, Taken("cancelled", True))
+            self._announce(cancelled, Taken("cancelled", True))
 
     def opt(self, key: Key, opts_in: bool) -> None:
         """Store the operator's decision about one event."""
@@ -137,7 +137,7 @@ class Ven:
         for name in gone:
             del self._expected[name]
 
-    def _say(self, event: Event, taken: Taken) -> None:
+    def _announce(self, event: Event, taken: Taken) -> None:
         opted = "in" if taken.opts_in else "out"
         why = f": {event.refused}" if event.refused else ""
         _log.warning(

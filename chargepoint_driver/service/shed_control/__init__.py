@@ -2,9 +2,9 @@
 
 `controller` is the entry point; `validation` and `warnings` check what is written; `dispatcher`
 sends; `command_log` and `command_store` keep the commands; `command_state`, `reported_state` and
-`measured` judge; `watch` takes in each report of the load; `supervisor` confirms and renews, with
-`obeying` for violated limits and `ending` for deadlines; `leases` and `owners` say for how long a
-limit has somebody who wants it; `limit_point` is the point `limit`, with the rated powers of
+`measured` find the status; `watch` takes in each report of the load; `supervisor` confirms and
+renews, with `obeying` for violated limits and `ending` for deadlines; `leases` and `owners` end
+limits that nobody wants any more; `limit_point` is the point `limit`, with the rated powers of
 `ratings`; `staging` finds limits that were written and not sent, `zero` those of 0 kW that may be a
 restored value; `writers` keeps who wrote; `alerts` reports to the host; `shed_counts` counts by
 status, for metrics; `groups` holds station groups to a total; `revert` takes back.

@@ -208,7 +208,7 @@ class CommandLog:
             loads = self._loads.setdefault(target.station_id, {})
             loads[port] = None if found is None else found.load_kw
         if fresh:
-            self._tell_period(target.station_id)
+            self._store_period(target.station_id)
         return fresh
 
     def forget(self, station_id: str, ports: Iterable[int]) -> None:
@@ -218,7 +218,7 @@ class CommandLog:
         if not known:
             self._before.pop(station_id, None)
         if gone:
-            self._tell_period(station_id)
+            self._store_period(station_id)
 
     def before(self, target: Target) -> dict[int, Limit | None]:
         """Port to the limit that was in force before the control period, None for nothing."""
@@ -244,11 +244,11 @@ class CommandLog:
                 del known[port]
         if not known:
             del self._before[target.station_id]
-        self._tell_period(target.station_id)
+        self._store_period(target.station_id)
 
     # ---- the file ------------------------------------------------------------------------
 
-    def _tell_period(self, station_id: str) -> None:
+    def _store_period(self, station_id: str) -> None:
         limits = self._before.get(station_id)
         if limits is None:
             self._loads.pop(station_id, None)

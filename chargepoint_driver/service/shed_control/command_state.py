@@ -23,9 +23,9 @@ __all__ = [
     "UnconfirmedCommand",
     "clock_time",
     "describe",
-    "judge_station",
     "most_severe",
     "shed_status",
+    "station_status",
 ]
 
 # The most that a retry of a renewal waits, and the least.
@@ -275,13 +275,13 @@ def shed_status(
     elif state.failed:
         status = Status.FAILED, f"{state.note}; {report}"
     elif state.limit is None:
-        status = _judge_clear(state, report, now_s, note)
+        status = _clear_status(state, report, now_s, note)
     else:
-        status = _judge_shed(state, state.limit, report, now_s, note, load)
+        status = _status_of_shed(state, state.limit, report, now_s, note, load)
     return status
 
 
-def judge_station(
+def station_status(
     target: Target,
     state: CommandState | None,
     commanded: Mapping[Target, CommandState],
@@ -308,7 +308,7 @@ def judge_station(
     )
 
 
-def _judge_clear(
+def _clear_status(
     state: CommandState, report: Report, now_s: float, note: str
 ) -> tuple[Status, str]:
     if report.is_clear:
@@ -320,7 +320,7 @@ def _judge_clear(
     return Status.FAILED, f"cleared, and still {report}{note}"
 
 
-def _judge_shed(
+def _status_of_shed(
     state: CommandState, limit: Limit, report: Report, now_s: float, note: str, load: Load | None
 ) -> tuple[Status, str]:
     said = describe(limit, state.ceiling_kw)

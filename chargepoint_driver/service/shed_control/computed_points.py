@@ -17,7 +17,7 @@ from chargepoint_driver.registry import Point
 from chargepoint_driver.service.shed_control.command_state import (
     CommandState,
     clock_time,
-    judge_station,
+    station_status,
 )
 from chargepoint_driver.service.shed_control.dispatcher import Dispatcher
 from chargepoint_driver.service.shed_control.groups.controller import GroupController
@@ -102,7 +102,7 @@ class ComputedPoints:
             report = self._report(Target(target.station_id), record)
         of_station = self._command_log.of_station(target.station_id)
         load_of = self._commands.watch.loads.of
-        status, why = judge_station(
+        status, why = station_status(
             target, state, of_station, report, self._commands.time_s(), load_of
         )
         return status.value if name == "shedStatus" else self._with_staged(target, why)

@@ -71,7 +71,7 @@ class ShedController:
         self._commands = Dispatcher(backend, cache, self._command_log, limit_s, time_s)
         self.alerts = Alerts(self._command_log)
         self.on_shed: Callable[[Mapping[Target, CommandState | None]], None] | None = None
-        self._command_log.on_change = self._tell_sheds
+        self._command_log.on_change = self._publish_sheds
         self._groups = GroupController(self._commands, self.alerts)
         self.events = Events(self._commands)
         self.leases = Leases(self._commands, self._groups)
@@ -98,7 +98,7 @@ class ShedController:
         machine commanded for the same account and has left in its file."""
         self._command_log.take_over(files, wanted, patience)
 
-    def _tell_sheds(self, news: Mapping[Target, CommandState | None]) -> None:
+    def _publish_sheds(self, news: Mapping[Target, CommandState | None]) -> None:
         if self.on_shed is not None:
             self.on_shed(news)
 

@@ -70,7 +70,7 @@ class Owners:
             try:
                 if target.group is not None:
                     self._groups.revert(target.group)
-                    self._groups.say(target.group, why)
+                    self._groups.set_note(target.group, why)
                 else:
                     self._ending.take_back(target, state, why, revert_=True)
             except ChargePointError as error:

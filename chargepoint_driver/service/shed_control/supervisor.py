@@ -110,7 +110,7 @@ class ShedSupervisor:
             if state.is_looked_for
             or target in urgent
             or state.due_s(now_s) <= now_s
-            or self._look_s(target, state, now_s) <= now_s
+            or self._due_in_s(target, state, now_s) <= now_s
         ]
         # Groups first: one call may renew all their stations.
         due.sort(key=lambda each: each[0].group is None)
@@ -123,7 +123,7 @@ class ShedSupervisor:
             if self._stopped.is_set():
                 break
             try:
-                self._look_at(target, state, records.get(target.station_id))
+                self._check_target(target, state, records.get(target.station_id))
             except (*OF_ONE_STATION, StationBusyError) as error:
                 _log.warning("%s: %s", target, error)
             except ChargePointError as error:
@@ -138,13 +138,13 @@ class ShedSupervisor:
                 least_s = _PAUSE_S
         now_s = self._commands.time_s()
         waits_s = (
-            min(state.due_s(now_s), self._look_s(target, state, now_s)) - now_s
+            min(state.due_s(now_s), self._due_in_s(target, state, now_s)) - now_s
             for target, state in self._command_log.all().items()
         )
         staged_s = self._staging.check(now_s)
         return min(staged_s, max(least_s, min(waits_s, default=math.inf)))
 
-    def _look_s(self, target: Target, state: CommandState, now_s: float) -> float:
+    def _due_in_s(self, target: Target, state: CommandState, now_s: float) -> float:
         """Return when the load of a target is to be looked at next."""
         return self._watch.due_s(target, state, now_s, self._looked_s.get(target, 0.0))
 
@@ -156,7 +156,7 @@ class ShedSupervisor:
         for target in self._looked_s.keys() - known:
             del self._looked_s[target]
 
-    def _look_at(
+    def _check_target(
         self, target: Target, state: CommandState, record: StationRecord | ChargePointError | None
     ) -> None:
         if target.group is not None:
@@ -179,13 +179,13 @@ class ShedSupervisor:
         if self._commands.time_s() >= state.stops_s and state.group is None:
             self._ending.end(target, state)
         elif state.doubt is not None:
-            self._look_for(target, state, state.doubt, report)
+            self._find_unanswered(target, state, state.doubt, report)
         elif state.limit is None:
-            self._look_at_clear(target, state, report)
+            self._check_clear(target, state, report)
         else:
-            self._look_at_shed(target, state, state.limit, report)
+            self._check_shed(target, state, state.limit, report)
 
-    def _look_for(
+    def _find_unanswered(
         self, target: Target, state: CommandState, doubt: UnconfirmedCommand, report: Report | None
     ) -> None:
         """Look for a command that got no answer: was it carried out?"""
@@ -247,7 +247,7 @@ class ShedSupervisor:
         self._command_log.forget(target.station_id, doubt.began)
         self._alerts.raise_(target, f"{note}; {report}")
 
-    def _look_at_clear(self, target: Target, state: CommandState, report: Report | None) -> None:
+    def _check_clear(self, target: Target, state: CommandState, report: Report | None) -> None:
         if report is None or self._is_crossed(target):
             return
         if report.is_clear:
@@ -263,7 +263,7 @@ class ShedSupervisor:
             if not state.is_settled:
                 self._commands.send(target, None, state.options)
 
-    def _look_at_shed(
+    def _check_shed(
         self, target: Target, state: CommandState, limit: Limit, report: Report | None
     ) -> None:
         now_s = self._commands.time_s()
@@ -271,7 +271,7 @@ class ShedSupervisor:
             self._expire(target, state)
             return
         if state.contested:
-            self._look_at_contested(target, state, limit, report)
+            self._check_contested(target, state, limit, report)
             return
         if self._is_crossed(target):
             # What is reported may be the other command's. Nothing is concluded from it, and
@@ -338,7 +338,7 @@ class ShedSupervisor:
             before.append(Limit(allowed_load_kw=state.before_kw))
         return not any(report.shows(limit, None) for limit in before)
 
-    def _look_at_contested(
+    def _check_contested(
         self, target: Target, state: CommandState, limit: Limit, report: Report | None
     ) -> None:
         """Another limit stands in place of ours. Once it is gone, ours is sent again."""

@@ -43,7 +43,7 @@ class ShedWatch:
         self.effect_s = effect_s
         self._command_log = command_log
         self._time_s = time_s
-        self._look_s = look_s
+        self._due_in_s = look_s
         self.is_direct = look_s is not None  # then a limit takes effect within a poll
         self._lock = threading.Lock()
         self._urgent: set[Target] = set()
@@ -80,7 +80,7 @@ class ShedWatch:
                 for mark in marks_of(record, None, replied(station))
             )
             limit_kw = _limit_kw(state, report)
-            self._judge_load(target, state, report.load_kw, marks, 0.0, limit_kw=limit_kw)
+            self._check_load(target, state, report.load_kw, marks, 0.0, limit_kw=limit_kw)
 
     def _observe(
         self,
@@ -98,7 +98,7 @@ class ShedWatch:
         shown = report.shows(state.limit, state.ceiling_kw)
         # What no report shows is not in force, and the load need not obey it.
         counts = (shown or report.is_shed) and not state.contested
-        load = self._judge_load(
+        load = self._check_load(
             target, state, report.load_kw, marks, age_s, limit_kw=limit_kw, counts=counts
         )
         known = bool(report.ports) and all(port.shed is not None for port in report.ports.values())
@@ -111,7 +111,7 @@ class ShedWatch:
                 self._urgent.add(target)
             self._command_log.changed.set()
 
-    def _judge_load(
+    def _check_load(
         self,
         target: Target,
         state: CommandState,
@@ -147,8 +147,8 @@ class ShedWatch:
         when it was looked at last."""
         if not state.wanted or state.contested or target.group is not None:
             return math.inf
-        if self._look_s is not None:
-            return looked_s + self._look_s
+        if self._due_in_s is not None:
+            return looked_s + self._due_in_s
         load = self.loads.of(target)
         if state.group is not None or (load is not None and load.obeyed):
             return math.inf  # looked at with its group, or obeyed: from here on polls show it

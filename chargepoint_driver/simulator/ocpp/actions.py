@@ -229,7 +229,7 @@ def _sample(point: Charger, connector: int) -> Result:
     if one.transaction is None:
         raise NotNowError(f"no transaction at connector {connector}")
     point.begin()
-    point.say_sample(one, one.transaction)
+    point.send_sample(one, one.transaction)
     return {}
 
 

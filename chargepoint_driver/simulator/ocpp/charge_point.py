@@ -128,14 +128,14 @@ class Charger(MeteredStation):
 
     def _ready(self) -> None:
         self.begin()
-        self.say_all_statuses()
+        self.send_all_statuses()
         self.link.awaits_boot = False
         if self.quirks.has("sends_data_transfer"):
             self.send_message(
                 "DataTransfer", dict(self.quirks.get("sends_data_transfer", "payload"))
             )
         self.link.kick()
-        self._beat_later()
+        self._schedule_heartbeat()
 
     def set_heartbeat(self, interval_s: float) -> None:
         """Take over the central system's interval, simulated seconds (0: keep ours)."""
@@ -150,35 +150,35 @@ class Charger(MeteredStation):
         self.settings.changed[name] = value
         if name == self.names.heartbeat:
             self.heartbeat_s = float(self.settings.count(name))
-            self.then(self.beat_anew)
+            self.then(self.restart_heartbeats)
         elif name == self.names.aligned_interval:
             self.then(self.align)
         elif name == self.names.sample_interval:
-            self.then(self.sample_anew)
+            self.then(self.restart_samples)
         return True
 
-    def beat_anew(self) -> None:
+    def restart_heartbeats(self) -> None:
         """Take a new interval."""
         if self._heart is not None:
             self._heart.cancel()
-        self._beat_later()
+        self._schedule_heartbeat()
 
-    def _beat_later(self) -> None:
+    def _schedule_heartbeat(self) -> None:
         if self.heartbeat_s > 0 and self.is_connected():
-            self._heart = self.scheduler.after(self.heartbeat_s, self._beat)
+            self._heart = self.scheduler.after(self.heartbeat_s, self._send_heartbeat)
 
-    def _beat(self) -> None:
+    def _send_heartbeat(self) -> None:
         # One waiting message is enough.
         if not self._beating:
             self._beating = True
             self.heartbeat()
-        self._beat_later()
+        self._schedule_heartbeat()
 
     def heartbeat(self) -> None:
         """Send a Heartbeat."""
-        self.link.send(Message("Heartbeat", dict, self._beaten), urgent=True)
+        self.link.send(Message("Heartbeat", dict, self._heartbeat_answered), urgent=True)
 
-    def _beaten(self, _reply: Reply) -> None:
+    def _heartbeat_answered(self, _reply: Reply) -> None:
         self._beating = False
 
     def go_offline(self) -> None:
@@ -386,6 +386,6 @@ class Charger(MeteredStation):
         """Return the status of an idTag in an answer."""
         raise NotImplementedError
 
-    def say_all_statuses(self) -> None:
+    def send_all_statuses(self) -> None:
         """Tell the status of everything, after a boot."""
         raise NotImplementedError

@@ -99,13 +99,13 @@ class MeteredStation(Station):
         )
         return {"timestamp": self.stamp(now_s), "sampledValue": values}
 
-    def say_meter(self, connector: Connector, context: str) -> None:
+    def send_meter(self, connector: Connector, context: str) -> None:
         """MeterValues outside the rhythm of a transaction (triggered, or by the clock)."""
         aligned = context == "Sample.Clock"
         names = self.names.aligned_measurands if aligned else self.names.sampled_measurands
         value = self.meter_value(connector, self.measurands(names), context)
         if value["sampledValue"]:
-            self.say_meter_value(connector, value)
+            self.send_meter_value(connector, value)
 
     def sample_later(self, connector: Connector, from_s: float) -> None:
         interval_s = self.sample_interval_s()
@@ -114,7 +114,7 @@ class MeteredStation(Station):
                 "sample", connector, from_s + interval_s - self.scheduler.now_s(), self._sample
             )
 
-    def sample_anew(self) -> None:
+    def restart_samples(self) -> None:
         """Take a new interval."""
         for connector in self.connectors:
             self.drop_timer("sample", connector)
@@ -127,7 +127,7 @@ class MeteredStation(Station):
             connector.transaction.samples += 1
             if connector.transaction.samples == self.quirks.get("register_falls", "after_samples"):
                 connector.fallen_wh = connector.register_wh
-            self.say_sample(connector, connector.transaction)
+            self.send_sample(connector, connector.transaction)
             self.sample_later(connector, now_s)
 
     def align(self) -> None:
@@ -142,7 +142,7 @@ class MeteredStation(Station):
 
     def _on_the_clock(self) -> None:
         for connector in self.connectors:
-            self.say_aligned(connector)
+            self.send_aligned(connector)
         self.align()
 
     def drop_timers(self) -> None:
@@ -153,10 +153,10 @@ class MeteredStation(Station):
 
     # -- hooks ------------------------------------------------------------------------------
 
-    def say_meter_value(self, connector: Connector, value: dict[str, Any]) -> None:
+    def send_meter_value(self, connector: Connector, value: dict[str, Any]) -> None:
         """Send a MeterValue outside the rhythm of a transaction."""
         raise NotImplementedError
 
-    def say_aligned(self, connector: Connector) -> None:
+    def send_aligned(self, connector: Connector) -> None:
         """Send what the meter shows at a round time."""
-        self.say_meter(connector, "Sample.Clock")
+        self.send_meter(connector, "Sample.Clock")

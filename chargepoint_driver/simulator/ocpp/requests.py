@@ -110,4 +110,4 @@ def send_triggered(point: Charger, wanted: str, chosen: Iterable[Connector]) -> 
         point.heartbeat()
     elif wanted == "MeterValues":
         for connector in chosen:
-            point.say_meter(connector, "Trigger")
+            point.send_meter(connector, "Trigger")

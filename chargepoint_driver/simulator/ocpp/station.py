@@ -183,7 +183,7 @@ class Station:
         self.drop_timer("wait", connector)
         self.drop_timer("leave", connector)
         self.flow.set_ceilings()
-        self.say_started(connector, transaction)
+        self.send_started(connector, transaction)
         self.refresh(now_s)
         self.sample_later(connector, now_s)
         return transaction
@@ -205,7 +205,7 @@ class Station:
         transaction.reason = reason
         self.drop_timer("sample", connector)
         # The last sample is taken while the transaction is still on.
-        self.say_stopped(connector, transaction)
+        self.send_stopped(connector, transaction)
         connector.transaction = None
         connector.finished = connector.charge is not None
         self._forget_transaction_profiles(connector)
@@ -290,7 +290,7 @@ class Station:
         """After any change: share the power again, tell what is different, look again later."""
         self.flow.set_ceilings()
         for connector in self.connectors:
-            self.say_status(connector)
+            self.send_status(connector)
         if self._change is not None:
             self._change.cancel()
             self._change = None
@@ -349,7 +349,7 @@ class Station:
     def _expire(self, connector: Connector) -> None:
         reservation, connector.reservation = connector.reservation, None
         if reservation is not None:
-            self.say_expired(reservation)
+            self.send_expired(reservation)
         self.refresh(self.begin())
 
     # -- hooks ------------------------------------------------------------------------
@@ -370,22 +370,22 @@ class Station:
         """Tell what the meter shows from time to time, counted from then."""
         raise NotImplementedError
 
-    def say_status(self, connector: Connector) -> None:
+    def send_status(self, connector: Connector) -> None:
         """Send the status if it differs from the last one sent."""
         raise NotImplementedError
 
-    def say_started(self, connector: Connector, transaction: Transaction) -> None:
+    def send_started(self, connector: Connector, transaction: Transaction) -> None:
         """Tell that a transaction has started."""
         raise NotImplementedError
 
-    def say_stopped(self, connector: Connector, transaction: Transaction) -> None:
+    def send_stopped(self, connector: Connector, transaction: Transaction) -> None:
         """Tell that a transaction has ended; its connector still has it."""
         raise NotImplementedError
 
-    def say_expired(self, reservation: Reservation) -> None:
+    def send_expired(self, reservation: Reservation) -> None:
         """Tell that nobody came (OCPP 1.6 has no word for it)."""
 
-    def say_sample(self, connector: Connector, transaction: Transaction) -> None:
+    def send_sample(self, connector: Connector, transaction: Transaction) -> None:
         """Tell what the meter shows."""
         raise NotImplementedError
 

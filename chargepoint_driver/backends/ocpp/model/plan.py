@@ -36,7 +36,7 @@ class Plan:
                 left.append((begin_s, kw))
         return Plan(tuple(left), self.until_s)
 
-    def says_the_same(self, other: Plan, now_s: float) -> bool:
+    def has_same_effect(self, other: Plan, now_s: float) -> bool:
         """Return whether both ask for the same from now on, as long as both last."""
         until_s = min(self.until_s, other.until_s)
         mine, others = (

@@ -77,7 +77,7 @@ class Limiter:
         is then still shown as accepted.
         """
         self._must_be_there(point, connector_id)
-        async with self._turn(point):
+        async with self._lock_of(point):
             state = self._requested(point, connector_id, limit, minutes)
             before = point.connectors.get(connector_id)
             if before is not None and before.limit is not None:
@@ -99,7 +99,7 @@ class Limiter:
         if self._end_refused(point, connector_id):
             return
         self._must_be_there(point, connector_id)
-        async with self._turn(point):
+        async with self._lock_of(point):
             targets = [connector_id]
             if connector_id == 0:
                 targets += [
@@ -140,7 +140,7 @@ class Limiter:
         """The load does not obey a limit that was accepted: try the next form, as if this one
         had been refused. False where there is none left, or no limit in force."""
         self._must_be_there(point, connector_id)
-        async with self._turn(point):
+        async with self._lock_of(point):
             state = point.connector(connector_id).limit
             if state is None or state.accepted_kw is None or state.is_over(self._now()):
                 return False
@@ -183,7 +183,7 @@ class Limiter:
             if state.is_over(self._now()):
                 self.keep(point, number, None)
                 continue
-            async with self._turn(point):
+            async with self._lock_of(point):
                 try:
                     self.keep(point, number, await self._install(point, number, state))
                 except ChargePointError as error:
@@ -192,7 +192,7 @@ class Limiter:
     async def _find(self, point: Charger, connector_id: int) -> None:
         """Ask for the schedule in force: it shows a limit in doubt, or, while a transaction runs,
         that there is none. Else it stays in doubt."""
-        async with self._turn(point):
+        async with self._lock_of(point):
             state = point.connector(connector_id).limit
             if state is None or not state.is_in_doubt or state.is_over(self._now()):
                 return
@@ -392,5 +392,5 @@ class Limiter:
             point.learned["form"] = found
             self._save(point, self._save_learned)
 
-    def _turn(self, point: Charger) -> asyncio.Lock:
+    def _lock_of(self, point: Charger) -> asyncio.Lock:
         return self._locks.setdefault(point.station_id, asyncio.Lock())

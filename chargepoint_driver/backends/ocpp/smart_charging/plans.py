@@ -85,7 +85,7 @@ class Plans:
             plan = plan.since(now_s)
             if before is not None and before.until_s > now_s:
                 is_long = before.until_s - now_s >= _MIN_LEFT * (plan.until_s - now_s)
-                if is_long and before.says_the_same(plan, now_s):
+                if is_long and before.has_same_effect(plan, now_s):
                     return ""
             if not point.connected:
                 raise TransientError(f"{point.station_id} is not connected; nothing was sent")

@@ -239,7 +239,7 @@ class GroupController:
                 return
             shares = self._command_log.of_group(group)
             if state.doubt is not None:
-                self._look_for(group, members, state, state.doubt)
+                self._find_unanswered(group, members, state, state.doubt)
             elif state.limit is None:
                 self._end(group, state)
             elif shares and all(each.expired for each in shares.values()):
@@ -248,7 +248,7 @@ class GroupController:
                 self._renew_together(group, members, shares, state)
                 if records is not None:
                     self._redistribute(group, records, state)
-                    self.members.look_at_load(group, state, records, self._alerts)
+                    self.members.check_load(group, state, records, self._alerts)
                 self._command_log.put({_whole(group): self._as_of_shares(group, state)})
 
     def _stop(self, group: str, state: CommandState) -> None:
@@ -260,12 +260,12 @@ class GroupController:
             self.revert(group)
         else:
             self.command(group, None, state.options.as_share())
-        self.say(group, why)
+        self.set_note(group, why)
         if by_lease:
             self._alerts.raise_(whole, f"{said}: {why}", About.LEASE)
             self._alerts.resolved(whole, About.LEASE)
 
-    def say(self, group: str, why: str) -> None:
+    def set_note(self, group: str, why: str) -> None:
         """Note why a group was set free."""
         now = self.state_of(group)
         if now is not None:
@@ -280,7 +280,7 @@ class GroupController:
         for target in gone:
             self._command_log.end_period(target)
 
-    def _look_for(
+    def _find_unanswered(
         self, group: str, members: Iterable[str], state: CommandState, doubt: UnconfirmedCommand
     ) -> None:
         """Look for a command that got no answer: its stations show whether it was carried out."""

@@ -14,8 +14,8 @@ from chargepoint_driver.service.shed_control.command_state import (
     CommandState,
     Status,
     describe,
-    judge_station,
     most_severe,
+    station_status,
 )
 from chargepoint_driver.service.shed_control.dispatcher import Dispatcher
 from chargepoint_driver.service.shed_control.reported_state import Report, report_of
@@ -93,7 +93,7 @@ class GroupMembers:
         ]
         return Report(dict(enumerate(ports, start=1)))
 
-    def look_at_load(
+    def check_load(
         self,
         group: str,
         state: CommandState,
@@ -126,7 +126,7 @@ class GroupMembers:
         for station, record in sorted(records.items()):
             target, own = Target(station), self._command_log.of_station(station)
             report = report_of(target, record)
-            status, why = judge_station(target, own.get(target), own, report, now_s, loads.of)
+            status, why = station_status(target, own.get(target), own, report, now_s, loads.of)
             if state is not None and state.wanted and status in (Status.NONE, Status.RELEASED):
                 # A station without a share of a total that is wanted is not held yet.
                 status, why = Status.PENDING, "has no share yet"

@@ -76,24 +76,24 @@ class Charger16(Charger):
         info = reply.get("idTagInfo")
         return str(info.get("status")) if isinstance(info, Mapping) else "Invalid"
 
-    def say_all_statuses(self) -> None:
+    def send_all_statuses(self) -> None:
         """StatusNotification of connector 0 and of each other."""
         self.announced_station = None
         for connector in self.connectors:
             connector.announced = None
-        self._say_station(urgent=True)
+        self._send_station(urgent=True)
         for connector in self.connectors:
-            self._say_connector(connector, urgent=True)
+            self._send_connector(connector, urgent=True)
 
-    def say_status(self, connector: Connector) -> None:
+    def send_status(self, connector: Connector) -> None:
         """StatusNotification where something has changed since the last."""
         if not self.is_connected():
             return
         if connector is self.connectors[0]:
-            self._say_station()
-        self._say_connector(connector)
+            self._send_station()
+        self._send_connector(connector)
 
-    def _say_station(self, *, urgent: bool = False) -> None:
+    def _send_station(self, *, urgent: bool = False) -> None:
         phase = Phase.AVAILABLE if self.operative else Phase.UNAVAILABLE
         if self.station_fault is not None:
             phase = Phase.FAULTED
@@ -104,7 +104,7 @@ class Charger16(Charger):
             self.announced_station = present
             self.notify_status(0, phase, self.station_fault, urgent=urgent)
 
-    def _say_connector(self, connector: Connector, *, urgent: bool = False) -> None:
+    def _send_connector(self, connector: Connector, *, urgent: bool = False) -> None:
         phase, fault = self.phase(connector), connector.fault or self.station_fault
         if (phase, fault) != connector.announced:
             connector.announced = (phase, fault)
@@ -129,7 +129,7 @@ class Charger16(Charger):
 
     # -- transactions -------------------------------------------------------------------
 
-    def say_started(self, connector: Connector, transaction: Transaction) -> None:
+    def send_started(self, connector: Connector, transaction: Transaction) -> None:
         """StartTransaction; its answer names the transaction."""
         if self.quirks.has("loses_start"):
             return
@@ -154,7 +154,7 @@ class Charger16(Charger):
         if self.quirks.has("repeats_start"):
             self.send_message("StartTransaction", payload, lasting=True)
 
-    def say_stopped(self, connector: Connector, transaction: Transaction) -> None:
+    def send_stopped(self, connector: Connector, transaction: Transaction) -> None:
         """StopTransaction, with the readings at begin and end where configured."""
         payload: dict[str, Any] = {
             "idTag": transaction.id_tag,
@@ -174,7 +174,7 @@ class Charger16(Charger):
             content = {"connectorId": connector.connector_id, "meterValue": [late]}
             self._about(transaction, "MeterValues", content)
 
-    def say_sample(self, connector: Connector, transaction: Transaction) -> None:
+    def send_sample(self, connector: Connector, transaction: Transaction) -> None:
         """MeterValues of a transaction."""
         names = self.measurands("MeterValuesSampledData")
         value = self.meter_value(connector, names, "Sample.Periodic")
@@ -194,7 +194,7 @@ class Charger16(Charger):
 
         self.link.send(Message(action, content, lasting=True))
 
-    def say_meter_value(self, connector: Connector, value: dict[str, Any]) -> None:
+    def send_meter_value(self, connector: Connector, value: dict[str, Any]) -> None:
         """MeterValues outside the rhythm of a transaction."""
         payload = {"connectorId": connector.connector_id, "meterValue": [value]}
         if connector.transaction is not None:

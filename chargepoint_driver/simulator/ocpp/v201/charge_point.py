@@ -65,25 +65,25 @@ class Charger201(Charger):
         info = reply.get("idTokenInfo")
         return str(info.get("status")) if isinstance(info, Mapping) else "Invalid"
 
-    def say_all_statuses(self) -> None:
+    def send_all_statuses(self) -> None:
         """StatusNotification of each connector."""
         for connector in self.connectors:
             connector.announced = None
-            self._say_connector(connector, urgent=True)
+            self._send_connector(connector, urgent=True)
         if self.quirks.has("connector_0_unavailable"):
             self.notify_station("Unavailable", urgent=True)
 
-    def say_status(self, connector: Connector) -> None:
+    def send_status(self, connector: Connector) -> None:
         """StatusNotification, TransactionEvent and NotifyEvent where something has changed."""
-        self._say_charging_state(connector)
+        self._send_charging_state(connector)
         if self.is_connected():
-            self._say_connector(connector)
-            self._say_faults(connector)
+            self._send_connector(connector)
+            self._send_faults(connector)
         if self.resets_when_idle and all(one.transaction is None for one in self.connectors):
             self.resets_when_idle = False
             asyncio.get_running_loop().call_soon(lambda: self.reboot("ImmediateReset", gently=True))
 
-    def _say_connector(self, connector: Connector, *, urgent: bool = False) -> None:
+    def _send_connector(self, connector: Connector, *, urgent: bool = False) -> None:
         status = self.connector_status(connector)
         if status != connector.announced:
             connector.announced = status
@@ -113,12 +113,12 @@ class Charger201(Charger):
         }
         self.link.send(Message("StatusNotification", lambda: payload), urgent=urgent)
 
-    def _say_faults(self, connector: Connector) -> None:
+    def _send_faults(self, connector: Connector) -> None:
         if connector is self.connectors[0]:
-            self._say_fault(0, self.station_fault)
-        self._say_fault(connector.connector_id, connector.fault)
+            self._send_fault(0, self.station_fault)
+        self._send_fault(connector.connector_id, connector.fault)
 
-    def _say_fault(self, evse_id: int, fault: Fault | None) -> None:
+    def _send_fault(self, evse_id: int, fault: Fault | None) -> None:
         before = self._seen_faults.get(evse_id)
         if fault == before:
             return
@@ -145,7 +145,7 @@ class Charger201(Charger):
 
     # -- transactions -------------------------------------------------------------------
 
-    def say_started(self, connector: Connector, transaction: Transaction) -> None:
+    def send_started(self, connector: Connector, transaction: Transaction) -> None:
         """TransactionEvent Started; the charging station names the transaction."""
         transaction.wire_id = str(uuid4())
         if self.quirks.has("numbers_from_one"):
@@ -171,7 +171,7 @@ class Charger201(Charger):
             **extra,
         )
 
-    def say_stopped(self, connector: Connector, transaction: Transaction) -> None:
+    def send_stopped(self, connector: Connector, transaction: Transaction) -> None:
         """TransactionEvent Ended."""
         reason = REASONS.get(transaction.reason or "", transaction.reason or "Other")
         self.event(
@@ -186,13 +186,13 @@ class Charger201(Charger):
         )
         self._states.pop(transaction.number, None)
         for _ in range(self.quirks.get("meter_values_after_stop", "times", 0)):
-            self.say_meter(connector, "Sample.Periodic")
+            self.send_meter(connector, "Sample.Periodic")
 
-    def say_sample(self, connector: Connector, transaction: Transaction) -> None:
+    def send_sample(self, connector: Connector, transaction: Transaction) -> None:
         """TransactionEvent Updated with meter values."""
-        self.say_update(connector, transaction, "MeterValuePeriodic", "Sample.Periodic")
+        self.send_update(connector, transaction, "MeterValuePeriodic", "Sample.Periodic")
 
-    def say_update(
+    def send_update(
         self, connector: Connector, transaction: Transaction, trigger: str, context: str
     ) -> None:
         """TransactionEvent Updated with meter values, for that reason."""
@@ -206,7 +206,7 @@ class Charger201(Charger):
             context=context,
         )
 
-    def _say_charging_state(self, connector: Connector) -> None:
+    def _send_charging_state(self, connector: Connector) -> None:
         transaction = connector.transaction
         if transaction is None or transaction.number not in self._states:
             return
@@ -258,20 +258,20 @@ class Charger201(Charger):
 
         self.send_message("TransactionEvent", payload, answered, lasting=True)
 
-    def say_expired(self, reservation: Reservation) -> None:
+    def send_expired(self, reservation: Reservation) -> None:
         """ReservationStatusUpdate."""
         self.send_message(
             "ReservationStatusUpdate",
             {"reservationId": reservation.reservation_id, "reservationUpdateStatus": "Expired"},
         )
 
-    def say_meter_value(self, connector: Connector, value: dict[str, Any]) -> None:
+    def send_meter_value(self, connector: Connector, value: dict[str, Any]) -> None:
         """MeterValues outside a transaction's events."""
         self.send_message("MeterValues", {"evseId": connector.connector_id, "meterValue": [value]})
 
-    def say_aligned(self, connector: Connector) -> None:
+    def send_aligned(self, connector: Connector) -> None:
         """TransactionEvent in a transaction, else MeterValues."""
         if connector.transaction is not None:
-            self.say_update(connector, connector.transaction, "MeterValueClock", "Sample.Clock")
+            self.send_update(connector, connector.transaction, "MeterValueClock", "Sample.Clock")
         else:
-            super().say_aligned(connector)
+            super().send_aligned(connector)

@@ -189,7 +189,7 @@ def trigger(point: Charger201, fields: Fields) -> dict[str, Any]:
             if wanted == "StatusNotification":
                 point.notify_status(connector)
             elif wanted == "TransactionEvent" and connector.transaction is not None:
-                point.say_update(connector, connector.transaction, "Trigger", "Trigger")
+                point.send_update(connector, connector.transaction, "Trigger", "Trigger")
 
     if wanted not in KNOWN_TRIGGERS:
         return {"status": "NotImplemented"}

@@ -82,7 +82,7 @@ def read(content, call):
     caller = Caller(call.name, "u", "region na")
     with contextlib.suppress(ChargePointError):
         answer, _ = parser.payload(content, caller)
-        parser.wants_more(answer)
+        parser.has_more_pages(answer)
         READERS.get(call.name, parser.events if call.time_field else parser.stations)(answer, call)
 
 

@@ -215,9 +215,9 @@ def test_a_period_without_limit_needs_the_rated_power(start, clock) -> None:
 def test_plans_that_say_the_same() -> None:
     one = Plan(((0.0, 1.0), (10.0, 1.0), (20.0, 2.0)), 100.0)
     assert one.since(15.0) == Plan(((15.0, 1.0), (20.0, 2.0)), 100.0)
-    assert one.says_the_same(Plan(((12.0, 1.0), (20.0, 2.0), (105.0, 3.0)), 120.0), 15.0)
-    assert not one.says_the_same(Plan(((12.0, 1.0), (21.0, 2.0)), 120.0), 15.0)
-    assert not one.says_the_same(Plan(((12.0, 1.0), (20.0, None)), 120.0), 15.0)
+    assert one.has_same_effect(Plan(((12.0, 1.0), (20.0, 2.0), (105.0, 3.0)), 120.0), 15.0)
+    assert not one.has_same_effect(Plan(((12.0, 1.0), (21.0, 2.0)), 120.0), 15.0)
+    assert not one.has_same_effect(Plan(((12.0, 1.0), (20.0, None)), 120.0), 15.0)
 
 
 def test_what_a_vehicle_needs(site, clock) -> None:
