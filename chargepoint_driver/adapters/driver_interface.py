@@ -15,12 +15,11 @@ from volttron.driver.base.config import PointConfig, RemoteConfig
 from volttron.driver.base.interfaces import BaseInterface, DriverInterfaceError
 
 from chargepoint_driver.adapters import platform
-from chargepoint_driver.adapters.agent_proxy import Proxy
 from chargepoint_driver.adapters.caller import caller_of
 from chargepoint_driver.adapters.driver_commands import CALLS
 from chargepoint_driver.adapters.driver_requests import REQUESTS
+from chargepoint_driver.adapters.heart_beats import HeartBeats
 from chargepoint_driver.adapters.host_errors import for_host, message_of
-from chargepoint_driver.adapters.metrics_listener import DRIVER
 from chargepoint_driver.adapters.ownership import Ownership
 from chargepoint_driver.adapters.poll_scheduler import GROUP, claim, limit_staleness, mend_interval
 from chargepoint_driver.adapters.push_publisher import Push
@@ -31,6 +30,7 @@ from chargepoint_driver.adapters.remote_config import (
     interval_of,
 )
 from chargepoint_driver.adapters.restart_notes import RestartNotes
+from chargepoint_driver.adapters.shared_account import SharedAccount
 from chargepoint_driver.backend import Target
 from chargepoint_driver.catalogue import TABLES, Data
 from chargepoint_driver.config import Device, OcppDevice
@@ -42,16 +42,12 @@ from chargepoint_driver.service import (
     ShedOptions,
     Stations,
     check_minutes,
-    probe_of,
-    take_over,
 )
 from chargepoint_driver.text import get_logger
 
 __all__ = ["ChargePointInterface"]
 
 _log = get_logger(__name__)
-
-_BEAT = "chargepoint/heart_beat"
 
 
 class ChargePointInterface(BaseInterface):  # type: ignore[misc]
@@ -83,30 +79,21 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
     def __init__(self, config: RemoteConfig, driver_agent: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, driver_agent, *args, **kwargs)
         device = device_of(self.config)
-        self._settings = device.shared
-        # Of a device behind the caching agent, the agent has the account.
-        self._account = device.account if device.cache_agent is None else None
-        self._stations: Stations = self._reach(device)
+        self._account = SharedAccount(driver_agent, device)
         self._last: tuple[list[str], Selection] = ([], Selection())
         self._new: list[str] = []
-        # By the name in heart_beat_point. The host writes the point that the first device of
-        # the account names; it is given one that no device has.
-        self._heart_beats: dict[str, Any] = {}
+        self._heart_beats = HeartBeats()
         if self.config.heart_beat_point:
-            self.config.heart_beat_point = _BEAT
+            self.config.heart_beat_point = HeartBeats.POINT
         self._push = self._pushing(device)
         self._ownership = Ownership(
             driver_agent.equipment_model,
             self.point_map,
-            self._release,
-            self._embedded,
+            self._account.release,
+            self._account.embedded,
             platform.command_file(driver_agent).parent,
         )
         self._restart_notes = RestartNotes(self, driver_agent.equipment_model)
-        if isinstance(self._stations, Service):
-            account = device.account
-            name = account.stream_name or device.account_label or account.backend
-            DRIVER.join(name, self._stations, device.metrics_port)
         driver_agent.core.onstop.connect(self._on_stop, self)
 
     @classmethod
@@ -114,6 +101,11 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         """Return the account and its endpoint: devices of the same one share an instance."""
         del config_name
         return ("chargepoint", *device_of(config).key)
+
+    @property
+    def _stations(self) -> Stations:
+        """The account's stations; others after a change of where they are."""
+        return self._account.stations
 
     # ---- set-up ----------------------------------------------------------------------------
 
@@ -138,8 +130,8 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         registry.raise_faults()
         for warning in registry.warnings:
             _log.warning("%s", warning)
-        self._heed_heart_beat(getattr(config, "heart_beat_point", None), source, registry.points)
-        self._take_over(device)
+        self._heart_beats.add(getattr(config, "heart_beat_point", None), source, registry.points)
+        self._account.take_over(device)
         # What the rows of a device share is made once: there are thousands of rows.
         options, target = ShedOptions.of(device), Target(device.stationID, device.portNumber)
         return [
@@ -159,28 +151,6 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
             for name, row in registry.rows.items()
         ]
 
-    def _reach(self, device: Device) -> Stations:
-        """Return the account in this process, or behind the caching agent."""
-        if device.cache_agent is None:
-            service = Service.of_account(device.account, platform.command_file(self.driver_agent))
-            service.keep(
-                platform.alert_of(self.driver_agent), platform.station_alert_of(self.driver_agent)
-            )
-            return service
-        if any(device.shared.get(key) for key in ("password", "password_env", "password_file")):
-            _log.warning(
-                "account %s: with cache_agent a password is not used; the agent holds its own. "
-                "Remove it from the driver config",
-                device.account_label,
-            )
-        return Proxy(
-            self.driver_agent.vip,
-            device.cache_agent,
-            device.account_label,
-            device.timeout,
-            str(getattr(self.driver_agent.core, "identity", None) or ""),
-        )
-
     def _pushing(self, device: Device) -> Push | None:
         """Return what publishes changes at once; None where the service does not report them."""
         if not isinstance(device, OcppDevice):
@@ -193,70 +163,13 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
             push.follow_agent(device.cache_agent)
         return push
 
-    def _embedded(self) -> Service | None:
-        """Return the account where it is in this process."""
-        return self._stations if isinstance(self._stations, Service) else None
-
-    def _release(self, point: Point, on_delete: str) -> bool:
-        """The device of the point's target was deleted."""
-        stations = self._stations
-        if isinstance(stations, Service):
-            lapse = on_delete == "lapse"
-            return stations.control.owners.release(point.target, "lapse" if lapse else "clear")
-        assert isinstance(stations, Proxy)
-        return stations.release(point, on_delete)
-
     def _on_stop(self, *_: Any, **__: Any) -> None:
         """Stop with the driver: charge points see a closed socket."""
         self._ownership.stop()
         self._restart_notes.stop()
         if self._push is not None:
             self._push.stop()
-        if isinstance(self._stations, Service):
-            DRIVER.leave(self._stations)
-            self._stations.close()
-
-    def _take_over(self, device: Device) -> None:
-        """Take over the settings stored last for the account: a corrected password counts at
-        once."""
-        settings = device.shared
-        if settings == self._settings:
-            return
-        if isinstance(self._stations, Service) and self._account is not None:
-            account = device.account
-            used = take_over(self._stations, self._account, account, device.name, probe_of(device))
-            if used is not account:
-                return
-            self._account = used
-        else:
-            _log.warning(
-                "%s: the settings of the account's devices differ; those read last are used for "
-                "all",
-                device.name,
-            )
-            self._stations = self._reach(device)
-        self._settings = settings
-
-    def _heed_heart_beat(
-        self, heart_beat: str | None, source: str, points: Mapping[str, Point]
-    ) -> None:
-        if not heart_beat:
-            return
-        name = heart_beat.rsplit("/", 1)[-1]
-        if name in points:
-            raise ConfigurationError(
-                f"{source}: heart_beat_point {heart_beat!r} is a point of the station, which each "
-                "beat would write; leave heart_beat_point out (the service has no heart beat)"
-            )
-        if name == heart_beat:
-            _log.warning(
-                "%s: heart_beat_point %r is a bare name; it is answered in the driver and shown "
-                "nowhere. Write a full topic (devices/…/%s), or leave it out",
-                source,
-                name,
-                name,
-            )
-        self._heart_beats.setdefault(name, 0)
+        self._account.stop()
 
     def create_register(self, register_definition: PointConfig) -> ChargePointRegister:
         """Return the register of a row that `prepare_registry_config` has completed."""
@@ -307,7 +220,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
     def get_point(self, topic: str, **kwargs: Any) -> Any:
         """One value. Raises DriverInterfaceError when it cannot be had."""
         del kwargs
-        if (beat := self._heart_beat(topic)) is not None:
+        if (beat := self._heart_beats.name_of(topic, self.point_map)) is not None:
             return self._heart_beats[beat]
         values, errors = self._read({topic: self.get_register_by_name(topic).point})
         if topic in errors:
@@ -327,7 +240,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
             for topic in wanted:
                 if topic in points:
                     continue
-                if (beat := self._heart_beat(topic)) is not None:
+                if (beat := self._heart_beats.name_of(topic, self.point_map)) is not None:
                     values[topic] = self._heart_beats[beat]
                 else:
                     errors[topic] = f"{topic}: no such point is configured; check the topic"
@@ -365,11 +278,11 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         """Write one point; the value read back. `minutes` (optional): a limit is cleared after so
         long, whatever renews it. Raises ValueError for an invalid value and DriverInterfaceError
         for a write that failed."""
-        if topic == _BEAT:
-            self._heart_beats = dict.fromkeys(self._heart_beats, value)
+        if topic == HeartBeats.POINT:
+            self._heart_beats.write_all(value)
             return value
-        if (beat := self._heart_beat(topic)) is not None:
-            self._heart_beats[beat] = value
+        if (beat := self._heart_beats.name_of(topic, self.point_map)) is not None:
+            self._heart_beats.write(beat, value)
             return value
         register = self.get_register_by_name(topic)
         try:
@@ -417,7 +330,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
     def revert_point(self, topic: str, **kwargs: Any) -> None:
         """Clear a shed that this driver made with the point's target; sends nothing else."""
         del kwargs
-        if self._heart_beat(topic) is not None:
+        if self._heart_beats.name_of(topic, self.point_map) is not None:
             return
         register = self.get_register_by_name(topic)
         try:
@@ -445,9 +358,3 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
                 failed.append(error)
         if failed:
             raise failed[0]
-
-    def _heart_beat(self, topic: str) -> str | None:
-        """Return the heart beat that a topic names, None for any other point. It is answered here:
-        the service has none."""
-        name = topic.rsplit("/", 1)[-1]
-        return name if name in self._heart_beats and topic not in self.point_map else None

@@ -1,0 +1,95 @@
+"""The account that devices of one interface share: in this process, or behind the caching agent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chargepoint_driver.adapters import platform
+from chargepoint_driver.adapters.agent_proxy import Proxy
+from chargepoint_driver.adapters.metrics_listener import DRIVER
+from chargepoint_driver.config import Device
+from chargepoint_driver.registry import Point
+from chargepoint_driver.service import Service, Stations, probe_of, take_over
+from chargepoint_driver.text import get_logger
+
+__all__ = ["SharedAccount"]
+
+_log = get_logger(__name__)
+
+
+class SharedAccount:
+    """Stations of the account, by the settings that were stored last."""
+
+    def __init__(self, driver_agent: Any, device: Device) -> None:
+        """Raises ConfigurationError."""
+        self._driver_agent = driver_agent
+        self._settings = device.shared
+        # Of a device behind the caching agent, the agent has the account.
+        self._account = device.account if device.cache_agent is None else None
+        self.stations: Stations = self._reach(device)
+        if isinstance(self.stations, Service):
+            account = device.account
+            name = account.stream_name or device.account_label or account.backend
+            DRIVER.join(name, self.stations, device.metrics_port)
+
+    def _reach(self, device: Device) -> Stations:
+        """Return the account in this process, or behind the caching agent."""
+        if device.cache_agent is None:
+            service = Service.of_account(device.account, platform.command_file(self._driver_agent))
+            service.keep(
+                platform.alert_of(self._driver_agent), platform.station_alert_of(self._driver_agent)
+            )
+            return service
+        if any(device.shared.get(key) for key in ("password", "password_env", "password_file")):
+            _log.warning(
+                "account %s: with cache_agent a password is not used; the agent holds its own. "
+                "Remove it from the driver config",
+                device.account_label,
+            )
+        return Proxy(
+            self._driver_agent.vip,
+            device.cache_agent,
+            device.account_label,
+            device.timeout,
+            str(getattr(self._driver_agent.core, "identity", None) or ""),
+        )
+
+    def embedded(self) -> Service | None:
+        """Return the account where it is in this process."""
+        return self.stations if isinstance(self.stations, Service) else None
+
+    def release(self, point: Point, on_delete: str) -> bool:
+        """The device of the point's target was deleted."""
+        stations = self.stations
+        if isinstance(stations, Service):
+            lapse = on_delete == "lapse"
+            return stations.control.owners.release(point.target, "lapse" if lapse else "clear")
+        assert isinstance(stations, Proxy)
+        return stations.release(point, on_delete)
+
+    def take_over(self, device: Device) -> None:
+        """Take over the settings stored last for the account: a corrected password counts at
+        once."""
+        settings = device.shared
+        if settings == self._settings:
+            return
+        if isinstance(self.stations, Service) and self._account is not None:
+            account = device.account
+            used = take_over(self.stations, self._account, account, device.name, probe_of(device))
+            if used is not account:
+                return
+            self._account = used
+        else:
+            _log.warning(
+                "%s: the settings of the account's devices differ; those read last are used for "
+                "all",
+                device.name,
+            )
+            self.stations = self._reach(device)
+        self._settings = settings
+
+    def stop(self) -> None:
+        """Close the account where it is in this process: chargers see a closed socket."""
+        if isinstance(self.stations, Service):
+            DRIVER.leave(self.stations)
+            self.stations.close()
