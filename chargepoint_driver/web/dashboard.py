@@ -325,5 +325,5 @@ class Dashboard:
         if len(found) > 1:
             raise InvalidValueError(f"{what} is known to {', '.join(found)}; name the account")
         if not found:
-            raise NotFoundError(f"{what} is known to none of {', '.join(self._watches)}")
+            raise NotFoundError(f"{what} is unknown to all of {', '.join(self._watches)}")
         return found[0]

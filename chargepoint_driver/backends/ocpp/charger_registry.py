@@ -29,7 +29,7 @@ class ChargerRegistry:
         """Return a known charger. Raises NotFoundError."""
         found = self.chargers.get(station_id)
         if found is None:
-            raise NotFoundError(f"no charge point {station_id[:128]!r} was ever connected here")
+            raise NotFoundError(f"charger {station_id[:128]!r} has never connected")
         return found
 
     def add(self, station_id: str) -> Charger:

@@ -252,7 +252,7 @@ class Limiter:
         if limit.percent_shed is None:
             kw = limit.allowed_load_kw
             if kw is None or not math.isfinite(kw) or kw < 0:
-                raise InvalidValueError(f"{point.station_id}: a limit is a number of kW from 0 on")
+                raise InvalidValueError(f"{point.station_id}: the limit must be 0 kW or more")
             return LimitState(kw, None, None, kw, now_s, until_s)
         if not 0 <= limit.percent_shed <= 100:
             raise InvalidValueError(f"{point.station_id}: percentShed is a number from 0 to 100")

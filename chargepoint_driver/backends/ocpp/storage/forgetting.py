@@ -19,7 +19,7 @@ def forget_in(path: Path, station_id: str) -> None:
     store = Store(path)
     try:
         if station_id not in {row["id"] for row in store.points()}:
-            raise NotFoundError(f"no charge point {station_id[:128]!r} was ever connected here")
+            raise NotFoundError(f"charger {station_id[:128]!r} has never connected")
         store.forget(station_id, time.time())
     except StoreError as error:
         raise TransientError(
