@@ -102,7 +102,7 @@ class ScheduleFile:
             if stored.revision != revision:
                 raise RefusedError(
                     "the schedule was changed by somebody else since it was read; nothing was "
-                    "saved. PortReading at it again, then repeat the change"
+                    "saved. Read it again, then repeat the change"
                 )
             reason = self.read_only(stored)
             if reason:
