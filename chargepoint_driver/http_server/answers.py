@@ -63,7 +63,7 @@ STATUSES: tuple[tuple[type[ChargePointError], int, str], ...] = (
 
 
 def shown(error: ChargePointError) -> dict[str, Any]:
-    """The error as answers carry it."""
+    """Return the error as answers carry it."""
     return error.to_dict()
 
 
@@ -118,7 +118,7 @@ async def read_json(request: web.Request, kind: Any, what: str) -> Any:
 def answering(
     describe: Callable[[ChargePointError], dict[str, Any]] = shown,
 ) -> Middleware:
-    """The middleware that turns whatever goes wrong into a JSON answer."""
+    """Return the middleware that turns whatever goes wrong into a JSON answer."""
 
     @web.middleware
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:

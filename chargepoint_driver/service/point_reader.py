@@ -107,8 +107,8 @@ class PointReader:
         values: dict[str, Value],
         errors: dict[str, ChargePointError],
     ) -> dict[str, float]:
-        """The points of a station group, out of its stations. Name to age in seconds of those
-        that the stations report: that of the oldest report. `outcomes` is what was read of
+        """Return the points of a station group, out of its stations. Name to age in seconds of
+        those that the stations report: that of the oldest report. `outcomes` is what was read of
         stations before: what has just failed is not asked for again."""
         reported = {name: p for name, p in points.items() if self._control.computed.needs_report(p)}
         for name in points.keys() - reported.keys():

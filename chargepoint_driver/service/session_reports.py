@@ -44,14 +44,14 @@ class Source(Protocol):
     def sessions(
         self, station_id: str | None, since: datetime, until: datetime | None
     ) -> list[Event]:
-        """The charging sessions that touch a time, oldest first."""
+        """Return the charging sessions that touch a time, oldest first."""
 
     def session(self, session_id: str) -> Event:
         """One charging session by its `sessionID`, however old. Raises NotFoundError."""
 
 
 def active(source: Source) -> list[str]:
-    """The charge points that can be reached now."""
+    """Return the charge points that can be reached now."""
     return sorted(station for station, (_, there) in source.contacts().items() if there)
 
 
@@ -97,7 +97,7 @@ def as_csv(rows: list[dict[str, Any]]) -> str:
 
 
 def of_service(service: Service) -> Source:
-    """A service as a source; each question asks it again."""
+    """Return a service as a source; each question asks it again."""
     return _Live(service)
 
 

@@ -86,7 +86,7 @@ def _boolean(target: Target, name: str, value: object) -> bool:
 
 
 def _text(value: object) -> str:
-    """A value as a word; 1.0 is 1."""
+    """Return a value as a word; 1.0 is 1."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value).strip().lower() if isinstance(value, (str, int, bool)) else ""

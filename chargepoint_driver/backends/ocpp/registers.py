@@ -158,7 +158,7 @@ _SHOWN = tuple((row.shown, row.field, row.shown_divisor) for row in MEASURANDS i
 def _facts(
     view: ChargerView, config: OcppConfig, sessions: Sessions, cleared: str | None
 ) -> tuple[dict[str, Any], dict[int, dict[str, Any]]]:
-    """(of the charge point, of each of its connectors)."""
+    """Return (of the charge point, of each of its connectors)."""
     main = view.connectors.get(0)
     up = view.status != "UNREACHABLE"
     settings = config.of(view.id)
@@ -196,7 +196,7 @@ def _facts(
 
 
 def _live(view: ConnectorView, up: bool) -> dict[str, Any]:
-    """A connector; what it last said of itself counts only while it is there."""
+    """Return a connector; what it last said of itself counts only while it is there."""
     facts = dict(zip(_OF_CONNECTOR, _connector_fields(view), strict=True))
     if not up:
         facts |= dict.fromkeys(_SAID)
@@ -211,8 +211,8 @@ def _live(view: ConnectorView, up: bool) -> dict[str, Any]:
 
 
 def _limits(own: Mapping[str, Any] | None, above: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The limit in force: its own or the one above it, whichever is lower. Whether there is one
-    is not reported where all that is known is that one was sent."""
+    """Return the limit in force: its own or the one above it, whichever is lower. Whether there is
+    one is not reported where all that is known is that one was sent."""
     known = [limit for limit in (own, above) if limit is not None]
     active = [limit for limit in known if limit["active"]]
     in_doubt = any(limit["in_doubt"] for limit in known)
@@ -233,7 +233,7 @@ def _kept(limit: Mapping[str, Any]) -> float:
 
 
 def _session(view: ConnectorView, newest: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The session that runs, else the newest one in the record."""
+    """Return the session that runs, else the newest one in the record."""
     running = view.transaction
     if running is not None:
         energy_wh = running.energy_wh

@@ -121,7 +121,7 @@ class ChargerView:
 
 
 def view_of(point: Charger, now_s: float, heartbeat_s: float) -> ChargerView:
-    """The charge point now."""
+    """Return the charge point now."""
     up = is_up(point, now_s, heartbeat_s)
     # One reading of the mapping: it may be replaced meanwhile, never changed.
     connectors = point.connectors
@@ -185,7 +185,7 @@ def is_up(point: Charger, now_s: float, heartbeat_s: float) -> bool:
 
 
 def load_of(point: Charger, connector: Connector, now_s: float) -> tuple[float | None, bool]:
-    """(load in kW, whether it is estimated). None: not reported."""
+    """Return (load in kW, whether it is estimated). None: not reported."""
     if not point.connected:
         return None, False
     if connector.status in NO_LOAD or connector.charging_state in NO_LOAD_STATES:
@@ -210,7 +210,7 @@ def _feeds_back(point: Charger, connector: Connector, now_s: float) -> bool:
 
 
 def _limit_view(point: Charger, connector: Connector | None, now_s: float) -> dict[str, Any] | None:
-    """The limit of a connector (0: of the charger), with the load measured under it."""
+    """Return the limit of a connector (0: of the charger), with the load measured under it."""
     if connector is None or connector.limit is None:
         return None
     concerned = [connector]
@@ -222,7 +222,7 @@ def _limit_view(point: Charger, connector: Connector | None, now_s: float) -> di
 
 
 def _load_since(point: Charger, connector: Connector, since_s: float, now_s: float) -> float | None:
-    """The load in kW by a measurement that is not older than a moment; None: not known."""
+    """Return the load in kW by a measurement that is not older than a moment; None: not known."""
     load_kw, _ = load_of(point, connector, now_s)
     if load_kw is None or load_kw == 0:
         return load_kw
@@ -231,7 +231,7 @@ def _load_since(point: Charger, connector: Connector, since_s: float, now_s: flo
 
 
 def stale_s(point: Charger) -> float:
-    """The age from which a meter value is not reported any more."""
+    """Return the age from which a meter value is not reported any more."""
     return max(3 * point.interval_s, _MIN_STALE_S)
 
 
@@ -282,7 +282,8 @@ def _connector_view(
 
 
 def _measured(known: Mapping[str, tuple[Any, ...]], load_kw: float | None) -> dict[str, Any]:
-    """The fields of the table of measurands but for the load. Without a load nothing flows."""
+    """Return the fields of the table of measurands but for the load. Without a load nothing
+    flows."""
     values = {field: known[field][0] for field in MEASURED if field in known}
     if load_kw == 0:
         values.update((field, 0.0) for field in FLOWING if field in values)
@@ -310,7 +311,7 @@ def _is_out_of_service(connector: Connector) -> bool:
 
 
 def _recent(connector: Connector, now_s: float) -> list[tuple[float, str]]:
-    """The errors that were received within the last hour."""
+    """Return the errors that were received within the last hour."""
     return [fault for fault in list(connector.faults) if now_s - fault[0] < HOUR_S]
 
 
@@ -344,7 +345,7 @@ def _best(numbers: Iterable[int | None]) -> int | None:
 
 
 def _sum(loads: Iterable[float | None]) -> float | None:
-    """The sum; None unless every load is known."""
+    """Return the sum; None unless every load is known."""
     total = 0.0
     count = 0
     for load in loads:

@@ -95,8 +95,8 @@ class SoapBackend:
         self._wire.close()
 
     def secret_digest(self) -> bytes | None:
-        """A digest of the password as it stands now, with a salt of this object's own; None when
-        the password cannot be had."""
+        """Return a digest of the password as it stands now, with a salt of this object's own; None
+        when the password cannot be had."""
         try:
             password = self._account.read_password()
         except ConfigurationError:
@@ -111,7 +111,8 @@ class SoapBackend:
             return dict(self._calls)
 
     def outcomes(self) -> dict[tuple[str, str], int]:
-        """(operation, `ok` or the code of its error) to the number of calls that ended so."""
+        """Return (operation, `ok` or the code of its error) to the number of calls that ended
+        so."""
         with self._lock:
             return dict(self._outcomes)
 
@@ -145,7 +146,7 @@ class SoapBackend:
     def sessions(
         self, station_id: str | None, since: datetime, until: datetime | None
     ) -> list[Event]:
-        """The charging sessions of a station, or of all that the account may see, that touch
+        """Return the charging sessions of a station, or of all that the account may see, that touch
         the time from `since` to `until` (None: no end), oldest first."""
         call = CHARGEPOINT.calls["getChargingSessionData"]
         query: dict[str, Any] = {"fromTimeStamp": _written(since)}
@@ -171,7 +172,7 @@ class SoapBackend:
         raise NotFoundError(f"no transaction {session_id[:40]!r}; write the sessionID of one")
 
     def intervals(self, session_id: str) -> list[Event]:
-        """The quarter hours of one session, oldest first; see `backend.UsageBackend`."""
+        """Return the quarter hours of one session, oldest first; see `backend.UsageBackend`."""
         number = _long(session_id)
         if number is None:
             raise NotFoundError(f"no session {session_id[:40]!r}; write the sessionID of one")
@@ -215,7 +216,7 @@ class SoapBackend:
         key: Callable[[_Row], Hashable],
         no_match_is_empty: bool,
     ) -> list[_Row]:
-        """The rows of all pages. A page that brings nothing new is the last one, whatever
+        """Return the rows of all pages. A page that brings nothing new is the last one, whatever
         its flag: some services repeat a page, or raise the flag permanently."""
         rows: dict[Hashable, _Row] = {}
         received = 0
@@ -301,7 +302,7 @@ class SoapBackend:
         self._write("clearAlarms", searchQuery={"stationID": station_id})
 
     def _write(self, operation: str, **arguments: Any) -> etree._Element:
-        """The answer to a write. Raises unless it was carried out."""
+        """Return the answer to a write. Raises unless it was carried out."""
         try:
             answer, done, *_ = self._call(operation, parser.read, is_write=True, **arguments)
         except InvalidReplyError as error:
@@ -329,7 +330,7 @@ class SoapBackend:
         is_write: bool = False,
         **arguments: Any,
     ) -> _Answer:
-        """The operation's reply, as `read` has it. Raises the error that it stands for."""
+        """Return the operation's reply, as `read` has it. Raises the error that it stands for."""
         outcome = "error"
         try:
             answer = self._ask(operation, read, is_write, arguments)

@@ -65,7 +65,7 @@ class Caller:
 
 
 def of_reply_code(code: str, text: str, caller: Caller) -> ChargePointError:
-    """The error of a responseCode other than OK."""
+    """Return the error of a responseCode other than OK."""
     fallback = (
         (WriteRejectedError, "the write was not carried out")
         if caller.is_write
@@ -76,7 +76,7 @@ def of_reply_code(code: str, text: str, caller: Caller) -> ChargePointError:
 
 
 def of_soap_fault(fault_code: str, fault_text: str, caller: Caller) -> ChargePointError:
-    """The error of a SOAP Fault, whatever its HTTP status."""
+    """Return the error of a SOAP Fault, whatever its HTTP status."""
     said = f"{fault_code} {fault_text}".lower()
     if any(word in said for word in _AUTHENTICATION):
         return wrong_credentials(fault_code, caller)
@@ -96,7 +96,7 @@ def of_soap_fault(fault_code: str, fault_text: str, caller: Caller) -> ChargePoi
 
 
 def wrong_credentials(code: str, caller: Caller) -> AuthenticationError:
-    """The one error for everything that ends in 'who are you'."""
+    """Return the one error for everything that ends in 'who are you'."""
     return AuthenticationError(
         f"ChargePoint does not accept account {caller.username} in {caller.place} "
         f"({caller.call}: {code}); correct username, password or region, in that order. "
@@ -108,7 +108,7 @@ def wrong_credentials(code: str, caller: Caller) -> AuthenticationError:
 def of_http_status(
     status: int, retry_after_s: float | None, caller: Caller
 ) -> ChargePointError | None:
-    """The error of an HTTP status without a SOAP answer; None for 200."""
+    """Return the error of an HTTP status without a SOAP answer; None for 200."""
     if status == 200:
         return None
     code = f"HTTP {status}"

@@ -89,7 +89,7 @@ class Level:
 
 
 def _levels(call: Call) -> tuple[Level, Level]:
-    """(of the record element, of its ports), from the catalogue's paths."""
+    """Return (of the record element, of its ports), from the catalogue's paths."""
     top = Level()
     for attribute in CHARGEPOINT.of_call(call.name):
         for path in attribute.path:
@@ -129,14 +129,15 @@ Rows: TypeAlias = Callable[[etree._Element, Call, bytes, str], list[Any]]
 
 
 def page(content: bytes, caller: Caller, call: Call, rows: Rows) -> Page:
-    """The rows of a reply, read by `stations`, `events` or `rights`. Raises as `read` does."""
+    """Return the rows of a reply, read by `stations`, `events` or `rights`. Raises as `read`
+    does."""
     answer, holds_rows, content, mark = read(content, caller)
     found = rows(answer, call, content, mark) if holds_rows else []
     return Page(found, sum(1 for _ in answer.iterchildren(call.record)), has_more_pages(answer))
 
 
 def read(content: bytes, caller: Caller) -> Parsed:
-    """The operation's element of a reply; what is damaged in the texts of a read is marked.
+    """Return the operation's element of a reply; what is damaged in the texts of a read is marked.
 
     Raises the error that the reply's fault or code stands for, InvalidReplyError for any other
     content. `holds_rows` is False for the codes that mean 'nothing of the kind exists'.
@@ -167,7 +168,7 @@ def read(content: bytes, caller: Caller) -> Parsed:
 
 
 def payload(content: bytes, caller: Caller) -> tuple[etree._Element, bool]:
-    """The operation's element of a reply, and whether it holds anything; see `read`."""
+    """Return the operation's element of a reply, and whether it holds anything; see `read`."""
     return read(content, caller)[:2]
 
 
@@ -176,7 +177,7 @@ class NotXmlError(Exception):
 
 
 def tree(content: bytes, caller: Caller) -> etree._Element:
-    """The root element of a reply. Raises NotXmlError."""
+    """Return the root element of a reply. Raises NotXmlError."""
     try:
         return etree.fromstring(content, strict_parser())
     except (etree.XMLSyntaxError, ValueError) as error:
@@ -186,7 +187,7 @@ def tree(content: bytes, caller: Caller) -> etree._Element:
 
 
 def strict_parser() -> etree.XMLParser:
-    """A parser for one reply: those of lxml are not to be shared between threads."""
+    """Return a parser for one reply: those of lxml are not to be shared between threads."""
     return etree.XMLParser(
         resolve_entities=False,
         no_network=True,
@@ -201,7 +202,7 @@ def strict_parser() -> etree.XMLParser:
 
 
 def opened(root: etree._Element, caller: Caller) -> tuple[etree._Element, bool]:
-    """The operation's element, and whether it holds anything. Raises as `read` does."""
+    """Return the operation's element, and whether it holds anything. Raises as `read` does."""
     if root.getroottree().docinfo.internalDTD is not None:
         raise InvalidReplyError(f"{caller}: the reply declares a document type, which SOAP forbids")
     body = root.find(f"{_ENVELOPE}Body")
@@ -235,7 +236,7 @@ def has_more_pages(answer: etree._Element) -> bool:
 def stations(
     answer: etree._Element, call: Call, content: bytes = b"", mark: str = ""
 ) -> list[StationRecord]:
-    """The stations of a reply with their ports. A station without id and a port without a
+    """Return the stations of a reply with their ports. A station without id and a port without a
     readable number belong to nobody and are left out.
 
     Values that hold `mark` are damaged. Of loads and sheds a station has none then.
@@ -250,7 +251,7 @@ def stations(
 
 
 def station(element: etree._Element, call: Call) -> StationRecord | None:
-    """The station of one element; None where it belongs to nobody."""
+    """Return the station of one element; None where it belongs to nobody."""
     return record(*fields(element, LEVELS[call.name]))
 
 
@@ -268,7 +269,7 @@ def fields(element: etree._Element, levels: tuple[Level, Level]) -> tuple[_Field
 
 
 def record(values: _Fields, port_values: Iterable[_Fields]) -> StationRecord | None:
-    """The record of a station. Of ports with one number the first counts."""
+    """Return the record of a station. Of ports with one number the first counts."""
     ports: dict[int, Values] = {}
     for port in port_values:
         number = port.get(_NUMBER)
@@ -298,7 +299,7 @@ def _marked_station(element: etree._Element, call: Call, mark: str) -> StationRe
 
 
 def _sound(values: Values, mark: str) -> Values:
-    """The values, with DAMAGED in place of those that hold the mark."""
+    """Return the values, with DAMAGED in place of those that hold the mark."""
     if not mark:
         return values
     return {name: DAMAGED if _holds(value, mark) else value for name, value in values.items()}
@@ -314,7 +315,8 @@ def _holds(value: object, mark: str) -> bool:
 
 
 def events(answer: etree._Element, call: Call, content: bytes = b"", mark: str = "") -> list[Event]:
-    """The sessions or alarms of a reply, as they come. Values that hold `mark` are damaged."""
+    """Return the sessions or alarms of a reply, as they come. Values that hold `mark` are
+    damaged."""
     del content
     top, _ = LEVELS[call.name]
     found = []
@@ -334,7 +336,7 @@ def events(answer: etree._Element, call: Call, content: bytes = b"", mark: str =
 def rights(
     answer: etree._Element, call: Call, content: bytes = b"", mark: str = ""
 ) -> list[tuple[str, str, str | Unreadable | None]]:
-    """(station id, station group id, name of the rights profile) of a reply."""
+    """Return (station id, station group id, name of the rights profile) of a reply."""
     del content
     found = []
     for element in answer.iterchildren(call.record):

@@ -53,7 +53,7 @@ def forget() -> None:
 
 
 def page(content: bytes, caller: Caller, call: Call) -> parser.Page:
-    """The stations of a reply; see `parser.stations`. Raises as `parser.read` does."""
+    """Return the stations of a reply; see `parser.stations`. Raises as `parser.read` does."""
     try:
         return _page(trimmed(content), caller, call)
     except (_ShapeMismatchError, ChargePointError, parser.NotXmlError):

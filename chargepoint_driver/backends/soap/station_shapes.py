@@ -144,7 +144,7 @@ def shape_of(text: str, call: Call) -> Shape | None:
 
 
 def _group(memo: Memo | None) -> str:
-    """The pattern of a text: one that no field is made of is not kept."""
+    """Return the pattern of a text: one that no field is made of is not kept."""
     if memo is None:
         return _TEXT
     return f"({_NUMBER})" if memo is _FLOATS else f"({_TEXT})"

@@ -37,7 +37,7 @@ def of_certificate(error: Exception) -> ssl.SSLCertVerificationError | None:
 
 
 def why_not(found: ssl.SSLCertVerificationError) -> str:
-    """A sentence on a certificate and what to do about it."""
+    """Return a sentence on a certificate and what to do about it."""
     # The attributes are missing where OpenSSL did not say more.
     number = getattr(found, "verify_code", None)
     wrong, cure = _OTHERWISE if number is None else _WHY.get(number, _OTHERWISE)
@@ -45,8 +45,8 @@ def why_not(found: ssl.SSLCertVerificationError) -> str:
 
 
 def check_authority(path: Path) -> str:
-    """The file of certificate authorities, for requests. Raises ConfigurationError when it is
-    not one, which would otherwise look like a failure of the network."""
+    """Return the file of certificate authorities, for requests. Raises ConfigurationError when it
+    is not one, which would otherwise look like a failure of the network."""
     path = path.expanduser()
     try:
         ssl.create_default_context(cafile=path)

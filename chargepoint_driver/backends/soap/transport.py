@@ -62,9 +62,9 @@ class HttpTransport:
         self._session = _Session()
 
     def post(self, content: bytes, soap_action: str, caller: Caller) -> Answer:
-        """The answer, whatever its status. Raises TransientError or Refused when nothing arrived at
-        the service, OutcomeUnknownError for a write that did and TransientError for a read,
-        InvalidReplyError for an answer beyond 64 MiB, ConfigurationError for an invalid
+        """Return the answer, whatever its status. Raises TransientError or RefusedError when
+        nothing arrived at the service, OutcomeUnknownError for a write that did and TransientError
+        for a read, InvalidReplyError for an answer beyond 64 MiB, ConfigurationError for an invalid
         ca_file."""
         headers = {
             "Content-Type": "text/xml; charset=utf-8",
@@ -128,7 +128,7 @@ class HttpTransport:
             yield session
 
     def _body(self, response: requests.Response, caller: Caller) -> bytes:
-        """The body, read piece by piece so that it cannot fill the memory."""
+        """Return the body, read piece by piece so that it cannot fill the memory."""
         parts: list[bytes] = []
         size = received = 0
         try:
@@ -305,7 +305,7 @@ def _never_left(error: requests.exceptions.ConnectionError) -> bool:
 
 
 def _why_no_connection(error: requests.exceptions.ConnectionError) -> str:
-    """The cause and the cure in an operator's words."""
+    """Return the cause and the cure in an operator's words."""
     reason = _reason(error)
     if isinstance(reason, urllib3.exceptions.ProxyError):
         return "the proxy does not let it through; check HTTPS_PROXY and NO_PROXY"
@@ -321,7 +321,7 @@ def _why_no_connection(error: requests.exceptions.ConnectionError) -> str:
 
 
 def _short(error: BaseException) -> str:
-    """The kind of a failure; its text may be long and names no more than that."""
+    """Return the kind of a failure; its text may be long and names no more than that."""
     cause: object = error.args[0] if error.args else error
     cause = getattr(cause, "reason", cause)
     return type(cause).__name__ if isinstance(cause, BaseException) else type(error).__name__

@@ -95,7 +95,7 @@ def _event(
     time_field: str,
     mark: str,
 ) -> Event | None:
-    """The values of an element; `owner` names station and port. None without a station."""
+    """Return the values of an element; `owner` names station and port. None without a station."""
     values: dict[str, Value | Unreadable] = {}
     for name, kind in kinds.items():
         text: Any = element.findtext(name)

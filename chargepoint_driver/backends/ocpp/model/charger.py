@@ -255,7 +255,7 @@ class Charger:
         places[place if place in places or len(places) < MAX_PLACES else "other places"] += 1
 
     def connector(self, connector_id: int) -> Connector:
-        """The connector, known before or not."""
+        """Return the connector, known before or not."""
         found = self.connectors.get(connector_id)
         if found is None:
             found = Connector(connector_id)

@@ -111,8 +111,8 @@ class LimitState:
 
 
 def rate(kw: float, unit: str, electrical: Electrical) -> tuple[float, float]:
-    """(the number that goes into a profile, the kW that it stands for): never above `kw`,
-    in steps of 0.1. A is per phase. What is too little to be delivered becomes 0."""
+    """Return (the number that goes into a profile, the kW that it stands for): never above `kw`, in
+    steps of 0.1. A is per phase. What is too little to be delivered becomes 0."""
     watts = Decimal(repr(max(kw, 0.0))) * 1000
     per_amp = Decimal(repr(electrical.voltage)) * electrical.phases
     if not electrical.is_dc and watts < per_amp * Decimal(repr(MIN_A)):
@@ -124,8 +124,8 @@ def rate(kw: float, unit: str, electrical: Electrical) -> tuple[float, float]:
 
 
 def units_of(text: str | None) -> list[str]:
-    """The units that a charge point takes, best first. W is a total, so nothing of it depends
-    on voltage and phases; a missing setting means A."""
+    """Return the units that a charge point takes, best first. W is a total, so nothing of it
+    depends on voltage and phases; a missing setting means A."""
     words = {word.strip().lower() for word in (text or "").replace(";", ",").split(",")}
     found = []
     if words & {"w", "power", "watt", "watts", "kw"}:
@@ -136,7 +136,7 @@ def units_of(text: str | None) -> list[str]:
 
 
 def kw_of(found: Composite, electrical: Electrical) -> float:
-    """The kW that a limit of a charge point stands for."""
+    """Return the kW that a limit of a charge point stands for."""
     if found.unit == "W":
         return found.limit / 1000
     phases = found.number_phases or electrical.phases

@@ -150,7 +150,7 @@ def sample(values: list[Any], supply: Supply, *, ending: bool = False) -> Sample
 
 
 def _sample_of_usable(values: list[Any], supply: Supply, *, ending: bool) -> Sample:
-    """The sample of values of which some are not numbers as Python writes them."""
+    """Return the sample of values of which some are not numbers as Python writes them."""
     usable = []
     for entry in values:
         number = number_of(str(entry.value))
@@ -205,7 +205,7 @@ def _work_out(
 
 
 def _of_all(row: Measurand, numbers: list[float], supply: Supply) -> float:
-    """The value of a connector of which only phases are known."""
+    """Return the value of a connector of which only phases are known."""
     lines = row.lines
     if lines is _LARGEST:
         return max(numbers)
@@ -249,8 +249,8 @@ def _apparent(
     ranks: dict[str, int],
     supply: Supply,
 ) -> float | None:
-    """The sum of V times I in VA; None where a voltage or a current is missing, or where they
-    are of two places."""
+    """Return the sum of V times I in VA; None where a voltage or a current is missing, or where
+    they are of two places."""
     total, common = values.get(current.field), values.get(VOLTAGE.field)
     if total is None or common is None:
         return None
@@ -269,8 +269,8 @@ def _apparent(
 def _volts_of_all(
     lines_of: dict[Measurand, dict[str, float]], common: float, supply: Supply
 ) -> float:
-    """The voltages of all phases in use, added up. The phases are those that the message shows,
-    also dead ones; where it shows none, those of the settings. DC has one."""
+    """Return the voltages of all phases in use, added up. The phases are those that the message
+    shows, also dead ones; where it shows none, those of the settings. DC has one."""
     if supply.is_dc:
         return common
     line_volts = lines_of.get(VOLTAGE, {})
@@ -283,7 +283,7 @@ def _volts_of_all(
 def _offered(
     lines_of: dict[Measurand, dict[str, float]], values: dict[str, Any], supply: Supply
 ) -> float | None:
-    """The power in W that an offered current stands for; None where no voltage is known."""
+    """Return the power in W that an offered current stands for; None where no voltage is known."""
     amps = values[OFFERED_A.field]
     common = values.get(VOLTAGE.field, None if supply.is_dc else supply.voltage)
     if amps == 0:

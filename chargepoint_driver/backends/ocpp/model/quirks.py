@@ -17,7 +17,7 @@ Entry = tuple[re.Pattern[str], re.Pattern[str], dict[str, Any]]
 
 
 def read_entry(entry: dict[str, Any]) -> Entry:
-    """(vendor, model, quirks) of an entry of quirks.json."""
+    """Return (vendor, model, quirks) of an entry of quirks.json."""
     return (
         re.compile(entry.get("vendor", ""), re.IGNORECASE),
         re.compile(entry.get("model", ""), re.IGNORECASE),
@@ -32,7 +32,7 @@ def _entries() -> list[Entry]:
 
 
 def quirks_of(vendor: str | None, model: str | None, own: Quirks) -> Quirks:
-    """The quirks of a model: the entries that match it, in their order, then its own."""
+    """Return the quirks of a model: the entries that match it, in their order, then its own."""
     found: dict[str, Any] = {}
     for vendor_pattern, model_pattern, values in _entries():
         if vendor_pattern.search(vendor or "") and model_pattern.search(model or ""):

@@ -78,8 +78,8 @@ def parse_slowly(text: str) -> float | None:
 
 
 def historic(time_s: float | None, received_s: float) -> float:
-    """The time of a message for the record: its own, unless it has none or its clock was never
-    set; then when it was received."""
+    """Return the time of a message for the record: its own, unless it has none or its clock was
+    never set; then when it was received."""
     if time_s is None or not _CLOCK_NEVER_SET_S <= time_s <= received_s + _FAR_AHEAD_S:
         return received_s
     return time_s

@@ -158,8 +158,8 @@ def _rank_of_context(context: str | None, ending: bool) -> int:
 
 
 def _places(found: dict[str, int]) -> tuple[_Place, ...]:
-    """The phases, from whichever family of phases is there; line-to-line voltages as what they
-    are to neutral."""
+    """Return the phases, from whichever family of phases is there; line-to-line voltages as what
+    they are to neutral."""
     for family in _FAMILIES:
         places = [
             _Place(family[phase][0], index, family[phase][1])

@@ -73,7 +73,7 @@ def heartbeat(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def recorded(answer: dict[str, Any] | None = None) -> Handler:
-    """A handler that records the message, by its own time where it has one, and no more."""
+    """Return a handler that records the message, by its own time where it has one, and no more."""
 
     def handler(request: Request, payload: dict[str, Any]) -> dict[str, Any]:
         time_s = message_time(request, payload.get("timestamp"))
@@ -136,7 +136,7 @@ def register_in(request: Request, payload: dict[str, Any], name: str) -> float |
 
 
 def connector_number(number: int, name: str) -> int:
-    """The number of a connector, or EVSE. Raises WireError when it cannot be one."""
+    """Return the number of a connector, or EVSE. Raises WireError when it cannot be one."""
     if not 0 <= number <= _MAX_CONNECTORS:
         raise WireError("PropertyConstraintViolation", f"{name}: there is no such one")
     return int(number)

@@ -33,8 +33,8 @@ def may_read(point: Charger, out: RequestBuilder) -> bool:
 
 
 async def read_settings(point: Charger, out: RequestBuilder, call: Call) -> dict[str, str]:
-    """The settings of a charge point, empty where it tells none. Raises TransientError's kin
-    only."""
+    """Return the settings of a charge point, empty if it reports none. Raises
+    TransientError or its subclasses only."""
     found: dict[str, str] = {}
     if out.asks_all and not is_barred(point, out.configuration(None)):
         try:
@@ -53,7 +53,7 @@ async def read_settings(point: Charger, out: RequestBuilder, call: Call) -> dict
 async def _some(
     point: Charger, out: RequestBuilder, call: Call, names: list[str]
 ) -> dict[str, str]:
-    """The settings of these names, in halves where they are too many at once."""
+    """Return the settings of these names, in halves where they are too many at once."""
     try:
         return out.read_configuration(await call(point, out.configuration(names)))
     except WriteRejectedError as error:

@@ -109,7 +109,7 @@ class RequestBuilder(Protocol):
         """Ask for the schedule in force."""
 
     def read_composite(self, answer: dict[str, Any]) -> Composite | None:
-        """The limit now in force; None when the answer names none."""
+        """Return the limit now in force; None when the answer names none."""
 
     def trigger(self, message: str, connector_id: int | None = None) -> RequestPayload:
         """Ask for a message."""
@@ -134,7 +134,7 @@ class RequestBuilder(Protocol):
         """Replace the local list of idTags, or add to it."""
 
     def read_list_version(self, answer: dict[str, Any]) -> int | None:
-        """The version in an answer to GetLocalListVersion; -1: there is no such list."""
+        """Return the version in an answer to GetLocalListVersion; -1: there is no such list."""
 
     list_names: tuple[str, ...]
     """Settings of the local list: whether there is one, whether it is in use, how many idTags it
@@ -161,7 +161,7 @@ class RequestBuilder(Protocol):
         """Change a setting."""
 
     def configured_status(self, answer: dict[str, Any]) -> str | None:
-        """The status of the setting in an answer to `configure`; None where it has none."""
+        """Return the status of the setting in an answer to `configure`; None where it has none."""
 
     def is_configured(self, answer: dict[str, Any]) -> bool:
         """Return True if the setting was taken."""
@@ -212,7 +212,7 @@ def status_of(answer: dict[str, Any], action: str, station_id: str) -> str:
 
 
 def composite_of(answer: dict[str, Any], name: str) -> Composite | None:
-    """The first limit of a composite schedule."""
+    """Return the first limit of a composite schedule."""
     schedule = answer.get(name)
     if answer.get("status") != "Accepted" or not isinstance(schedule, dict):
         return None

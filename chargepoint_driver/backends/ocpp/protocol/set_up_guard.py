@@ -72,7 +72,7 @@ class SetUpGuard:
         self._of(point)[_name_of(ask)] = self._clock()
 
     def watched(self, point: Charger) -> list[str]:
-        """The requests that a restart now would follow."""
+        """Return the requests that a restart now would follow."""
         return list(self._of(point))
 
     def forget(self, point: Charger) -> None:
@@ -122,8 +122,8 @@ class SetUpGuard:
             self._keep(point, {})
 
     def _of(self, point: Charger) -> dict[str, float]:
-        """The requests that a restart now would follow. One that was followed by none in 30 s
-        is not suspected any more."""
+        """Return the requests that a restart now would follow. One that was followed by none in 30
+        s is not suspected any more."""
         watched = self._watched.setdefault(point.station_id, {})
         end_s = self._clock() - WATCH_S
         calm = [name for name, at_s in watched.items() if at_s < end_s]
@@ -149,7 +149,8 @@ class SetUpGuard:
 
 
 def _name_of(ask: RequestPayload) -> str:
-    """A request by what matters of it: the action, the setting, whether it is a large one."""
+    """Return a request by what matters of it: the action, the setting, whether it is a large
+    one."""
     action, payload = ask
     if action == "GetConfiguration":
         return action if payload.get("key") else ALL_KEYS

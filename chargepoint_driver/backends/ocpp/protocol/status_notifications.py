@@ -213,7 +213,7 @@ def _was_asked(point: Charger, received_s: float) -> bool:
 
 
 def _own_time(point: Charger, text: object, received_s: float) -> float | None:
-    """The timestamp of a message where it can be believed, never later than its receipt."""
+    """Return the timestamp of a message where it can be believed, never later than its receipt."""
     time_s = parse(text)
     if time_s is None or historic(time_s, received_s) != time_s:
         return None
@@ -221,7 +221,7 @@ def _own_time(point: Charger, text: object, received_s: float) -> float | None:
 
 
 def _of_parts(parts: dict[int, str]) -> str:
-    """The status of an EVSE of which only one connector can be used at a time."""
+    """Return the status of an EVSE of which only one connector can be used at a time."""
     statuses = list(parts.values())
     for status in ("Occupied", "Reserved", "Faulted", "Available"):
         if status in statuses:

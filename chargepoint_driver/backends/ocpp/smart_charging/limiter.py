@@ -233,7 +233,7 @@ class Limiter:
         )
 
     def restore(self, data: dict[str, Any]) -> LimitState | None:
-        """A limit as `_keep` stored it; None when it is over."""
+        """Return a limit as `_keep` stored it; None when it is over."""
         try:
             tried = tuple((str(u), str(k), int(n)) for u, k, n in data.get("tried", ()))
             purposes = tuple(data.get("purposes", ()))
@@ -261,7 +261,7 @@ class Limiter:
         return LimitState(None, limit.percent_shed, base_kw, kw, now_s, until_s)
 
     def _base_kw(self, point: Charger, connector_id: int) -> float:
-        """The load now, else the rated power."""
+        """Return the load now, else the rated power."""
         real = [each for number, each in point.connectors.items() if number]
         concerned = real
         if connector_id:

@@ -139,7 +139,7 @@ class Plans:
         form: ProfileVariant,
         purpose: Purpose,
     ) -> Profile:
-        """A profile of the plan; its first period begins early, for clocks that are slow."""
+        """Return a profile of the plan; its first period begins early, for clocks that are slow."""
         begin_s = math.floor(now_s) - EARLIER_S
         count = max(1, sum(1 for number in point.connectors if number))
         rated_kw = point.electrical.rated_kw

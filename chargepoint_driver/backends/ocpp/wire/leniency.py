@@ -177,7 +177,7 @@ def _object(node: Node, value: Any, place: str, departures: Departures) -> Any:
 
 
 def _name(node: Node, given: str, value: dict[str, Any]) -> str:
-    """The field that a key means: itself, or the one that it spells in another way."""
+    """Return the field that a key means: itself, or the one that it spells in another way."""
     if given in node.fields:
         return given
     meant = node.names.get(_folded(given), given)
@@ -185,7 +185,7 @@ def _name(node: Node, given: str, value: dict[str, Any]) -> str:
 
 
 def _as_object(node: Node, value: Any, place: str, departures: Departures) -> Any:
-    """The object that something else stands for."""
+    """Return the object that something else stands for."""
     if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict):
         departures.add("shape", place)
         return value[0]
@@ -286,7 +286,7 @@ def _boolean(node: Node, value: Any, place: str, departures: Departures) -> Any:
 
 @lru_cache(maxsize=4096)
 def _folded(word: str) -> str:
-    """A word without case, blanks, hyphens and underscores."""
+    """Return a word without case, blanks, hyphens and underscores."""
     return _BETWEEN.sub("", word[:200]).casefold()
 
 

@@ -69,7 +69,7 @@ _NEVER_FORGIVEN = {("StatusNotification", "status")}
 
 @lru_cache(maxsize=1)
 def versions() -> tuple[str, ...]:
-    """The versions that the installed package has schemas of: 2.1 came late to it."""
+    """Return the versions that the installed package has schemas of: 2.1 came late to it."""
     return tuple(version for version in _FOLDERS if _folder(version).is_dir())
 
 
@@ -87,7 +87,7 @@ def actions(version: str) -> frozenset[str]:
 
 
 def named(version: str, action: str) -> str:
-    """The action, or `other` for one that the version does not have."""
+    """Return the action, or `other` for one that the version does not have."""
     return action if action in actions(version) else "other"
 
 
@@ -182,7 +182,7 @@ def check_outgoing(version: str, action: str, payload: Any) -> str | None:
 def faults(
     version: str, action: str, payload: Any, *, answer: bool = False
 ) -> list[tuple[str, str, str]]:
-    """(path, keyword of the schema, message) of each fault."""
+    """Return (path, keyword of the schema, message) of each fault."""
     return [
         (
             ".".join(str(part) for part in error.instance_path),

@@ -287,7 +287,7 @@ def _raw_moments(request: Request, meter_values: Any) -> list[tuple[float, list[
 
 
 def _raw(entry: dict[str, Any]) -> Raw:
-    """A sampled value as 1.6 would have it; the power of ten goes into the value."""
+    """Return a sampled value as 1.6 would have it; the power of ten goes into the value."""
     unit = entry.get("unitOfMeasure") or {}
     value = entry["value"]
     power = unit.get("multiplier", 0)

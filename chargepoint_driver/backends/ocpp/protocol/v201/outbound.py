@@ -187,13 +187,13 @@ class RequestBuilder201:
 
 
 def _token(id_tag: str) -> dict[str, Any]:
-    """An idToken: a UID of 4, 7 or 10 bytes is that of a card."""
+    """Return an idToken: a UID of 4, 7 or 10 bytes is that of a card."""
     is_card = re.fullmatch(r"(?:[0-9A-Fa-f]{8}|[0-9A-Fa-f]{14}|[0-9A-Fa-f]{20})", id_tag)
     return {"idToken": id_tag, "type": "ISO14443" if is_card else "Central"}
 
 
 def _variable(name: str) -> dict[str, Any]:
-    """The variable of a name like Component.Variable, or Component[EVSE].Variable."""
+    """Return the variable of a name like Component.Variable, or Component[EVSE].Variable."""
     component, _, variable = name.partition(".")
     found: dict[str, Any] = {"name": component}
     place = re.fullmatch(r"(.+)\[(\d+)\]", component)
