@@ -17,7 +17,7 @@
 # make alongside       check that the wheel changes no package of an installed volttron-core
 # make live-status     run the live-status example: chargers, broker, store, API, page
 # make chromium        install a browser for the tests of the page (apt-get)
-# make engines         install NATS and Mosquitto for the tests of the event stream (apt-get)
+# make engines         install NATS, Mosquitto and PostgreSQL for their tests (apt-get)
 # make alert-agents    install the platform's agents for alerts, for their tests
 # make ilc             run VOLTTRON's ILC and actuator against a simulated port
 # make classic         start and stop a real agent of VOLTTRON 9; CLASSIC_SOURCE=FOLDER, else from GitHub
@@ -79,15 +79,16 @@ live-status: $(READY)
 	$(BIN)/python -c 'import dash' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check dash
 	$(BIN)/python examples/live-status/run.py --broker $(or $(BROKER),auto) $(if $(KEEP),--keep)
 
-# Without them the tests of these sinks are skipped, which their summary says. Dash is for the page
-# of the example `live-status`.
+# Without them the tests of these sinks and of nodes are skipped, which their summary says. Dash is
+# for the page of the example `live-status`. RUNLEVEL=1: the packages start no services.
 engines: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check dash || true
-	@{ test -x /usr/sbin/nats-server && test -x /usr/sbin/mosquitto; } || \
+	@{ test -x /usr/sbin/nats-server && test -x /usr/sbin/mosquitto && \
+	   ls /usr/lib/postgresql/*/bin/initdb; } >/dev/null 2>&1 || \
 	{ timeout 120 apt-get -qq update && \
-	  DEBIAN_FRONTEND=noninteractive timeout 300 apt-get -qq install --no-install-recommends \
-	      nats-server mosquitto; } || \
-	echo "NATS and Mosquitto cannot be installed here; as root: apt-get install nats-server mosquitto" >&2
+	  RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive timeout 300 apt-get -qq install \
+	      --no-install-recommends nats-server mosquitto postgresql; } || \
+	echo "The engines cannot be installed here; as root: apt-get install nats-server mosquitto postgresql" >&2
 
 # The platform's own agents for alerts, which the samples `alerts` are for. Without them their
 # tests are skipped. Their metadata names releases that rc38 of the core has replaced.
@@ -188,7 +189,7 @@ lowest: $(READY)
 	$(PYTHON) -m venv --clear $(LOWEST)
 	$(BIN)/python -m tests.packaging.minima > $(LOWEST)/constraints.txt
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check \
-	    --constraint $(LOWEST)/constraints.txt --editable '.[test,ocpp,plot,web,kafka,nats,mqtt]'
+	    --constraint $(LOWEST)/constraints.txt --editable '.[test,ocpp,plot,web,kafka,nats,mqtt,fleet]'
 	$(LOWEST)/bin/python -m pytest -W ignore::DeprecationWarning $(CORE)
 
 # Of pyenv or another manager by their paths: make pythons PYTHONS=/path/to/bin/python3.12

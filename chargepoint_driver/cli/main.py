@@ -42,7 +42,9 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
         "export",
         "Write sessions, meter values and limits as CSV and Parquet, with a data dictionary.",
     ),
+    "fleet": ("fleet", "Make the tables of a fleet in PostgreSQL, and show its nodes."),
     "forget": ("forget", "Forget a charger of a central system; its records stay."),
+    "node": ("node", "Run an OCPP central system on PostgreSQL until interrupted."),
     "openadr": ("openadr", "Follow events of OpenADR 2.0b and 3 servers until interrupted."),
     "plot": ("plot", "Draw the loads of one day from an SQLite historian, of a site or a port."),
     "points": ("points", "List every attribute that a registry can name."),
@@ -63,7 +65,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
 """Command to (module of this package with a command of that name, first sentence of its help)."""
 
 # These continue after an error, which is in their log.
-_SERVERS = {"web", "csms", "sim", "openadr", "schedule"}
+_SERVERS = {"web", "csms", "node", "sim", "openadr", "schedule"}
 
 _DEFECT = 70
 _INTERRUPTED = 130

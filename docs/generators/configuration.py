@@ -19,6 +19,7 @@ from chargepoint_driver.config import (
     OcppDevice,
     WebConfig,
 )
+from chargepoint_driver.config.fleet import NodeConfig
 from docs.generators.table import table
 
 
@@ -56,6 +57,13 @@ SECTIONS = (
         "`chargepoint-driver csms --config FILE` reads the same keys, without `backend`, "
         "`allow_call`, `bus_events` and `command_file`. See [OCPP](ocpp.md).",
         OcppAccount,
+    ),
+    Section(
+        "A node",
+        "The config of `chargepoint-driver node`, a central system whose records are in "
+        "PostgreSQL. `chargepoint-driver fleet` reads its key `postgres`. See "
+        "[the fleet](../explanation/fleet.md).",
+        NodeConfig,
     ),
     Section(
         "The page",
@@ -115,7 +123,7 @@ Set the last two keys for a device that a SQL historian records: it stores `/all
 def page() -> str:
     """The whole page."""
     parts = [_HEAD]
-    shown: set[str] = set()
+    shown = {"OcppConfig"}  # the section of the central system has its keys
     for section in SECTIONS:
         schema = section.model.model_json_schema(by_alias=True)
         inner = schema.pop("$defs", {})
@@ -162,6 +170,8 @@ def words_of(part: Mapping[str, Any]) -> str:
     """What the value may be, in words."""
     if "$ref" in part:
         name = part["$ref"].rpartition("/")[2]
+        if name == "OcppConfig":
+            return "[keys](#the-ocpp-central-system) of the central system"
         return f"[{name}](#{name.lower()})"
     if "anyOf" in part:
         kinds = [words_of(one) for one in part["anyOf"] if one.get("type") != "null"]

@@ -21,6 +21,7 @@ from chargepoint_driver import errors
 from chargepoint_driver.backends.ocpp import ChargerConfig, OcppConfig
 from chargepoint_driver.cli.support.config_files import load_device, load_registry
 from chargepoint_driver.config import AgentConfig
+from chargepoint_driver.config.fleet import read_node_config
 from chargepoint_driver.demand_response.schedule import ScheduleConfig
 from docs.generators import __main__ as generators
 from docs.generators import configuration, quirks
@@ -128,7 +129,14 @@ def _schedule(block: Block, folder: Path) -> None:
     assert ScheduleConfig.from_dict(json.loads(block.text)).groups
 
 
+def _node(block: Block, folder: Path) -> None:
+    path = folder / "fleet.json"
+    path.write_text(block.text, encoding="utf-8")
+    assert read_node_config(path).central_system.is_authenticated
+
+
 LOADERS = {
+    "node": _node,
     "schedule": _schedule,
     "device": _device,
     "registry": _registry,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 from chargepoint_driver.backends.ocpp.central_authorization import IdTagsAndReservations
@@ -14,7 +14,7 @@ from chargepoint_driver.backends.ocpp.csms import Csms
 from chargepoint_driver.backends.ocpp.event_follower import EventFollower
 from chargepoint_driver.backends.ocpp.operations import operate
 from chargepoint_driver.backends.ocpp.status import ChargerView
-from chargepoint_driver.backends.ocpp.storage.interfaces import Queries
+from chargepoint_driver.backends.ocpp.storage.interfaces import Queries, Stores
 from chargepoint_driver.config.ocpp import OcppConfig
 from chargepoint_driver.errors import TransientError
 from chargepoint_driver.events import EventStream, SinkState
@@ -38,12 +38,15 @@ class CentralSystem(ChargerCommands, IdTagsAndReservations, NamedOperations, Sto
         config: OcppConfig,
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] | None = None,
+        open_stores: Callable[[OcppConfig, Callable[[], float]], Awaitable[Stores]] | None = None,
     ) -> None:
         """`now` gives the time of day, seconds since 1970. `monotonic` decides what is live; by
-        default that of the system, or `now` where that is another clock."""
+        default that of the system, or `now` where that is another clock. `open_stores` opens the
+        records, on the loop; by default they are in the SQLite file."""
         self.config = config
         self._now = now
         self._monotonic = monotonic
+        self._open_stores = open_stores
         self._loop = NativeLoop("OCPP central system")
         self._csms: Csms | None = None
         self._control: Any = None
@@ -109,7 +112,15 @@ class CentralSystem(ChargerCommands, IdTagsAndReservations, NamedOperations, Sto
             self.alert(about, what)
 
     async def _begin(self, make_control: Any) -> None:
-        csms = Csms(self.config, self._now, self._monotonic)
+        stores = None
+        if self._open_stores is not None:
+            stores = await self._open_stores(self.config, self._now)
+        try:
+            csms = Csms(self.config, self._now, self._monotonic, stores)
+        except BaseException:
+            if stores is not None:
+                await stores.store.release()
+            raise
         self._csms = csms
         self._last_event = csms.store.mark()[0]  # before the first charger of this run
         await csms.start()

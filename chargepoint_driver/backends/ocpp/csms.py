@@ -17,7 +17,7 @@ from chargepoint_driver.backends.ocpp.charger_registry import ChargerRegistry, l
 from chargepoint_driver.backends.ocpp.charger_requests import VERSIONS, ChargerRequests
 from chargepoint_driver.backends.ocpp.housekeeping import Housekeeping
 from chargepoint_driver.backends.ocpp.live_status import LiveStatuses
-from chargepoint_driver.backends.ocpp.model.authorization import IdTags
+from chargepoint_driver.backends.ocpp.model.authorization import IdTag, IdTags
 from chargepoint_driver.backends.ocpp.model.charger import Charger
 from chargepoint_driver.backends.ocpp.model.live_clock import LiveClock, moved
 from chargepoint_driver.backends.ocpp.model.plan import PLANS
@@ -27,7 +27,7 @@ from chargepoint_driver.backends.ocpp.smart_charging.plans import Plans
 from chargepoint_driver.backends.ocpp.smart_charging.profiles import Profiles
 from chargepoint_driver.backends.ocpp.status import ChargerView, view_of
 from chargepoint_driver.backends.ocpp.storage.file_queries import FileQueries
-from chargepoint_driver.backends.ocpp.storage.interfaces import Queries
+from chargepoint_driver.backends.ocpp.storage.interfaces import Stores
 from chargepoint_driver.backends.ocpp.storage.restore import restore
 from chargepoint_driver.backends.ocpp.storage.store import Store
 from chargepoint_driver.backends.ocpp.stored_state import StoredState
@@ -62,18 +62,18 @@ class Csms:
         config: OcppConfig,
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] | None = None,
-        store: Store | None = None,
-        queries: Queries | None = None,
+        stores: Stores | None = None,
     ) -> None:
         """Opens the database and loads what is in it. `now` is the time of day; `monotonic` what
-        decides what is live (see `LiveClock`). `store` and `queries` are by default those of the
-        SQLite file. Raises ConfigurationError."""
+        decides what is live (see `LiveClock`). `stores` are by default those of the SQLite
+        file. Raises ConfigurationError."""
         self.config = config
         self._clock = LiveClock(now, monotonic)
         self.now: Callable[[], float] = self._clock
         self._clock_lock = native_lock()
-        self.store = Store(config.database, now) if store is None else store
-        self.queries = FileQueries(config.database) if queries is None else queries
+        if stores is None:
+            stores = Stores(Store(config.database, now), FileQueries(config.database))
+        self.store, self.queries = stores
         try:
             self.tags = IdTags(config.accept_id_tags, self.store.saved_tags())
         except BaseException:
@@ -89,6 +89,8 @@ class Csms:
         self.touched = self.log.touched
         self._housekeeping = Housekeeping(self, self._lines)
         self.store.on_lock = lambda text: self.log.count_outside("database_locked", text)
+        self.store.on_lost = lambda names, reason: self.spawn(self.lose(names, reason))
+        self.store.on_tags = self._take_tags
         self._listed_revision = self.tags.revision
         self._registry = ChargerRegistry(config)
         self.point = self._registry.find
@@ -161,6 +163,7 @@ class Csms:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._housekeeping.save_contacts()
         await off_loop(self.statuses.close)
+        await self.store.release()
         self.store.close()
 
     def all_counters(self) -> dict[str, int]:
@@ -318,6 +321,11 @@ class Csms:
     # ---- idTags --------------------------------------------------------------------------
 
     async def _watch_tags(self) -> None:
+        self.tags_changed()
+
+    def _take_tags(self, tags: list[IdTag]) -> None:
+        """Another process has changed the idTags."""
+        self.tags.replace_stored(tags)
         self.tags_changed()
 
     def tags_changed(self) -> None:

@@ -38,7 +38,7 @@ class StoredState:
         """Wait until everything until now is stored. Raises TransientError."""
         try:
             # The future is that of all who wait.
-            await asyncio.shield(self._store.durable())
+            await asyncio.shield(self._store.stored())
         except (StoreError, OSError) as error:
             raise _not_stored(error) from None
 

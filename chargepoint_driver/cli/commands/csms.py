@@ -11,8 +11,7 @@ from typing import Any
 import click
 
 from chargepoint_driver.cli.support.console import refuse_ignored
-from chargepoint_driver.cli.support.serving import log_options, serving
-from chargepoint_driver.config.common import parse_address
+from chargepoint_driver.cli.support.serving import log_options, serve_metrics, serving
 from chargepoint_driver.config.texts import read_json
 from chargepoint_driver.errors import ConfigurationError
 
@@ -111,26 +110,10 @@ def csms(
             ready = {"ocpp_url": system.ocpp_url, "control_url": system.control_url}
             with ExitStack() as stack:
                 if metrics is not None:
-                    server = _serve_metrics(metrics, system)
+                    server = serve_metrics(metrics, system, "--metrics")
                     stack.callback(server.stop)
                     ready["metrics_url"] = server.url
                 click.echo(json.dumps(ready))
                 signals.wait()
         finally:
             system.stop()
-
-
-def _serve_metrics(listen: str, system: Any) -> Any:
-    """Return the started server of a central system's metrics. Raises ConfigurationError."""
-    from chargepoint_driver.metrics import Exposition, of_central_system  # noqa: PLC0415
-    from chargepoint_driver.metrics.server import MetricsServer  # noqa: PLC0415
-
-    try:
-        address = parse_address(listen)
-    except ValueError as error:
-        raise ConfigurationError(f"--metrics: {error}") from None
-    name = system.config.stream_name or "ocpp"
-    exposition = Exposition(
-        lambda: [of_central_system(name, system)], {"central_system": system.loop_delay}
-    )
-    return MetricsServer(address, exposition).start()

@@ -11,13 +11,14 @@ from typing import Any, TypeVar
 
 import click
 
+from chargepoint_driver.config.common import parse_address
 from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.process.files import regular_file
 from chargepoint_driver.process.garbage import rare_collections
 from chargepoint_driver.process.signals import EndSignals
 from chargepoint_driver.text import Visible
 
-__all__ = ["log_options", "serving"]
+__all__ = ["log_options", "serve_metrics", "serving"]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _MAX_LOG_BYTES = 10_000_000
@@ -70,3 +71,20 @@ def serving(log_file: Path | None, max_log_bytes: int, level: int) -> Iterator[E
         if added is not None:
             root.handlers[:] = handlers
             added.close()
+
+
+def serve_metrics(listen: str, system: Any, setting: str) -> Any:
+    """Start the server of a central system's metrics, and return it. `setting` is what its address
+    is called in messages. Raises ConfigurationError."""
+    from chargepoint_driver.metrics import Exposition, of_central_system  # noqa: PLC0415
+    from chargepoint_driver.metrics.server import MetricsServer  # noqa: PLC0415
+
+    try:
+        address = parse_address(listen)
+    except ValueError as error:
+        raise ConfigurationError(f"{setting}: {error}") from None
+    name = system.config.stream_name or "ocpp"
+    exposition = Exposition(
+        lambda: [of_central_system(name, system)], {"central_system": system.loop_delay}
+    )
+    return MetricsServer(address, exposition).start()

@@ -123,6 +123,11 @@ class IdTags:
         self._stored = {**self._stored, key_of(tag.id_tag): tag}
         self.revision += 1
 
+    def replace_stored(self, tags: Iterable[IdTag]) -> None:
+        """Take the idTags of the control API as they are stored now."""
+        self._stored = {key_of(tag.id_tag): tag for tag in tags}
+        self.revision += 1
+
     def remove(self, id_tag: str) -> None:
         """Remove an idTag of the control API; one of the file then counts as the file has it."""
         self._stored = {key: tag for key, tag in self._stored.items() if key != key_of(id_tag)}

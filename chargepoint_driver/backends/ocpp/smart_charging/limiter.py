@@ -90,6 +90,7 @@ class Limiter:
                 self._record_refusal(point, connector_id, state, error)
                 raise
             self.keep(point, connector_id, state)
+            await self._kept(point)
             return state
 
     async def clear(self, point: Charger, connector_id: int) -> None:
@@ -122,6 +123,7 @@ class Limiter:
                             raise
                 self.keep(point, number, None)
                 await self._profiles.put_base(point, number)
+            await self._kept(point)
 
     def _end_refused(self, point: Charger, connector_id: int) -> bool:
         """End the limits there where the charge point took none; False where it may hold one."""
@@ -369,6 +371,13 @@ class Limiter:
             self._count(point, "not_stored", type(error).__name__)
         else:
             self._store.committed()
+
+    async def _kept(self, point: Charger) -> None:
+        """Wait until what was saved survives the end of this process, where that can be."""
+        try:
+            await asyncio.shield(self._store.kept())
+        except (StoreError, OSError) as error:
+            self._count(point, "not_stored", type(error).__name__)
 
     def _save_learned(self, point: Charger) -> None:
         self._store.save_point(point.station_id, worked=point.learned)

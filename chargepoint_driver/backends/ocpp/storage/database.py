@@ -61,6 +61,9 @@ class Database:
     """The file. Every method but `committed`, `writable` and `close` is part of the commit to
     come. `on_lock` is called with a text when another process holds the file for long."""
 
+    application_id = 0
+    """What `PRAGMA application_id` is in files of this kind."""
+
     # A completed transaction is never changed.
     REGISTER = (
         "UPDATE transactions SET last_wh = ?, last_time = ? WHERE id = ?"
@@ -144,6 +147,9 @@ class Database:
         is_small = self._path.stat().st_size <= integrity.MAX_CHECKED_BYTES
         if is_small and (fault := integrity.fault_in(self._db)) is not None:
             raise StoreError(fault)
+        (found,) = self._db.execute("PRAGMA application_id").fetchone()
+        if found not in (0, self.application_id):
+            raise StoreError("it is the local copy of a node, made again at each start")
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
         migrate(self._db)

@@ -9,12 +9,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from chargepoint_driver.backends.ocpp.storage.store import Store
 from chargepoint_driver.errors import StoreError
 from chargepoint_driver.records import EnergyReading, SessionQuery, SessionRecord
 
-__all__ = ["Queries", "TransactionStore"]
+__all__ = ["Queries", "Stores", "TransactionStore"]
+
+
+class Stores(NamedTuple):
+    """The records of a central system: what messages change, and questions about all of them."""
+
+    store: Store
+    queries: Queries
 
 
 class TransactionStore(Protocol):
@@ -50,6 +58,15 @@ class TransactionStore(Protocol):
     def durable(self) -> asyncio.Future[None]:
         """Return what is done when everything until now survives a loss of power. Fails with
         StoreError or OSError."""
+
+    def stored(self) -> asyncio.Future[None]:
+        """Return the same of everything, what may be written some seconds later included."""
+
+    def kept(self) -> asyncio.Future[None]:
+        """Return what is done when everything until now survives the end of this process."""
+
+    async def release(self) -> None:
+        """Write what is left and give up every charger. `close` follows."""
 
     def mark(self) -> tuple[int, int]:
         """Return numbers that change with each event that is added, and with each other write."""

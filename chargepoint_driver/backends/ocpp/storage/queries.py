@@ -23,8 +23,10 @@ from chargepoint_driver.reports import as_csv, month_bounds
 from chargepoint_driver.text import get_logger
 
 __all__ = [
+    "COLUMNS",
     "active_points",
     "charge_points",
+    "energy_of",
     "events",
     "last_contact",
     "last_energy",
@@ -40,6 +42,7 @@ __all__ = [
     "transactions_csv",
     "usage",
     "usage_csv",
+    "usage_of",
 ]
 
 _log = get_logger(__name__)
@@ -63,6 +66,9 @@ _COLUMNS = (
 _SINCE_2 = {
     "matched_by": "NULL", "register_resets": "0", "carried_wh": "0", "base_wh": "NULL"
 }  # fmt: skip
+
+COLUMNS = (*_COLUMNS, *_SINCE_2)
+"""The columns that `row_of` takes."""
 
 
 def transactions(path: Path, month: str) -> list[dict[str, Any]]:
@@ -119,8 +125,13 @@ def usage(path: Path, month: str) -> list[dict[str, Any]]:
     `energy_wh` and `duration_s` are sums of what is known, None where nothing is.
     `without_energy` counts the sessions whose energy is not known; `energy_is_minimum`: the sum
     is a minimum, by those or by a register that was reset. idTag None: sessions without one."""
+    return usage_of(month, transactions(path, month))
+
+
+def usage_of(month: str, rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the same of the transactions that ended in the month."""
     found: dict[str | None, dict[str, Any]] = {}
-    for row in transactions(path, month):
+    for row in rows:
         id_tag = row["id_tag"]
         one = found.setdefault(
             None if id_tag is None else id_tag.casefold(),
@@ -192,7 +203,11 @@ def transaction(path: Path, transaction_id: int) -> dict[str, Any]:
 
 def last_energy(path: Path, transaction_id: int) -> dict[str, Any]:
     """The last known energy of a transaction, running or not. Raises NotFoundError."""
-    found = transaction(path, transaction_id)
+    return energy_of(transaction(path, transaction_id))
+
+
+def energy_of(found: dict[str, Any]) -> dict[str, Any]:
+    """Return the energy of a row of `transaction`."""
     names = ("id", "charge_point", "connector", "state", "energy_wh", "time")
     return {name: found[name] for name in names}
 

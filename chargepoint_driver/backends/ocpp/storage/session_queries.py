@@ -3,7 +3,7 @@
 # ruff: noqa: S608 - conditions are put in, all of them from here
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from chargepoint_driver.backends.ocpp.storage.queries import reading, row_of, se
 from chargepoint_driver.process import sqlite
 from chargepoint_driver.records import EnergyReading, SessionQuery, SessionRecord
 
-__all__ = ["energy_readings", "session_page"]
+__all__ = ["energy_readings", "readings_of", "record_of", "session_page"]
 
 _BEGIN = "coalesce(start_time, received)"
 _TOUCHES = "(stop_time >= :since OR (stop_time IS NULL AND state = 'active'))"
@@ -76,11 +76,19 @@ def energy_readings(path: Path, session_ids: Sequence[str]) -> dict[str, list[En
                 " ORDER BY transaction_id, quarter",
                 ids,
             )
-            for own_id, first_s, first_wh, last_s, last_wh in rows:
-                of_session = found.setdefault(str(own_id), [])
-                of_session.append(EnergyReading(first_s, first_wh))
-                if last_s > first_s:
-                    of_session.append(EnergyReading(last_s, last_wh))
+            found.update(readings_of(rows))
+    return found
+
+
+def readings_of(rows: Iterable[tuple[Any, ...]]) -> dict[str, list[EnergyReading]]:
+    """Return meter values by `sessionID` of rows (transaction, time and Wh of the first, time and
+    Wh of the last), those of a transaction one after another."""
+    found: dict[str, list[EnergyReading]] = {}
+    for own_id, first_s, first_wh, last_s, last_wh in rows:
+        of_session = found.setdefault(str(own_id), [])
+        of_session.append(EnergyReading(first_s, first_wh))
+        if last_s > first_s:
+            of_session.append(EnergyReading(last_s, last_wh))
     return found
 
 
@@ -103,10 +111,10 @@ def _page(
         f" ORDER BY {place} DESC, id DESC LIMIT :limit",
         {**values, "limit": limit},
     ).fetchall()
-    return [_record(row) for row in rows]
+    return [record_of(row) for row in rows]
 
 
-def _record(row: tuple[Any, ...]) -> SessionRecord:
+def record_of(row: tuple[Any, ...]) -> SessionRecord:
     """Return a session of the columns of `select`, with its place behind them."""
     known = row_of(row[:-1])
     start_s, end_s = row[5], row[6]

@@ -7,10 +7,13 @@ Writes belong to the commit to come (`storage/database.py`). Readers open connec
 # ruff: noqa: S608 - names of tables and columns are put in, all of them from here
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
+from chargepoint_driver.backends.ocpp.model.authorization import IdTag
 from chargepoint_driver.backends.ocpp.storage.id_tag_table import IdTagTable
 from chargepoint_driver.backends.ocpp.storage.json_rows import damaged_row, object_in
 from chargepoint_driver.backends.ocpp.storage.reservation_table import Reservations
@@ -27,6 +30,11 @@ _encode = msgspec.json.Encoder().encode
 
 class Store(Transactions, Reservations, IdTagTable, Retention):
     """The file, as the handlers of messages see it."""
+
+    on_lost: Callable[[list[str], str], None] = staticmethod(lambda _names, _reason: None)
+    """Called with chargers that another process has now, and why their sockets are closed."""
+    on_tags: Callable[[list[IdTag]], None] = staticmethod(lambda _tags: None)
+    """Called with the idTags that are stored when another process has changed them."""
 
     # ---- ownership: this process alone has the file ---------------------------------------
 
@@ -59,6 +67,17 @@ class Store(Transactions, Reservations, IdTagTable, Retention):
         """See `interfaces.TransactionStore`."""
         del station_id, text
         return False
+
+    def stored(self) -> asyncio.Future[None]:
+        """See `interfaces.TransactionStore`."""
+        return self.durable()
+
+    def kept(self) -> asyncio.Future[None]:
+        """See `interfaces.TransactionStore`."""
+        return self.committed()
+
+    async def release(self) -> None:
+        """See `interfaces.TransactionStore`."""
 
     # ---- what is known of charge points --------------------------------------------------
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +17,7 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from chargepoint_driver.backends.ocpp import CentralSystem, OcppConfig
+from tests.postgres_server import Postgres, postgres_server
 
 LIMIT_S = 15.0
 BOOT = {"chargePointVendor": "Test Works", "chargePointModel": "Raw"}
@@ -112,10 +114,12 @@ class Charger:
 class Site:
     """A running central system and its chargers."""
 
-    def __init__(self, config: OcppConfig, clock: Clock, **start: Any) -> None:
+    def __init__(
+        self, config: OcppConfig, clock: Clock, system: CentralSystem | None = None, **start: Any
+    ) -> None:
         self.clock = clock
         self.config = config
-        self.system = CentralSystem(config, clock)
+        self.system = CentralSystem(config, clock) if system is None else system
         self.chargers: list[Charger] = []
         self.system.start(**start)
 
@@ -166,6 +170,43 @@ def start(tmp_path: Path, clock: Clock) -> Iterator[Callable[..., Site]]:
     for site in sites:
         site.stop()
     eventually(lambda: set(threading.enumerate()) <= before)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server of the tests' own."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture
+def records(postgres) -> str:
+    """The DSN of a new database with the tables of a fleet."""
+    dsn = postgres.database()
+    _nodes().make_tables(dsn)
+    return dsn
+
+
+@pytest.fixture
+def start_node(records, tmp_path: Path, clock: Clock) -> Iterator[Callable[..., Site]]:
+    """Start nodes on one PostgreSQL; they end, and leave no thread, at the end of the test."""
+    before = set(threading.enumerate())
+    sites: list[Site] = []
+
+    def make(node: str = "node-1", **fields: Any) -> Site:
+        system = _nodes().make_node(records, tmp_path, clock, node, **fields)
+        sites.append(Site(system.config, clock, system))
+        return sites[-1]
+
+    yield make
+    for site in sites:
+        site.stop()
+    eventually(lambda: set(threading.enumerate()) <= before)
+
+
+def _nodes() -> Any:
+    """The module for nodes: it needs asyncpg, which may be missing."""
+    return import_module(f"{__package__}.nodes")
 
 
 @pytest.fixture

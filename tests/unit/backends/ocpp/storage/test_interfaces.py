@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -16,10 +18,10 @@ from chargepoint_driver.simulator.ocpp import Twins
 from ..conftest import Site, eventually
 
 
-@pytest.fixture(params=["sqlite"])
-def run(request, start) -> Callable[..., Site]:
+@pytest.fixture(params=["sqlite", "postgres"])
+def run(request) -> Callable[..., Site]:
     """Start a central system on one set of records, again and again."""
-    return start
+    return request.getfixturevalue({"sqlite": "start", "postgres": "start_node"}[request.param])
 
 
 def test_the_implementations_have_what_the_interfaces_name() -> None:
@@ -27,6 +29,12 @@ def test_the_implementations_have_what_the_interfaces_name() -> None:
         wanted = {name for name in vars(interface) if not name.startswith("_")}
         assert wanted
         assert {name for name in wanted if not callable(getattr(made, name, None))} == set()
+
+
+def test_a_central_system_on_a_file_needs_no_engine() -> None:
+    program = "import sys, chargepoint_driver.backends.ocpp; print('asyncpg' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert found.stdout.strip() == b"False"
 
 
 def test_a_session_goes_on_after_a_restart(run, clock) -> None:

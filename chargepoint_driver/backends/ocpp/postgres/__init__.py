@@ -1,0 +1,1 @@
+"""PostgreSQL storage of the records that several central systems (nodes) share."""

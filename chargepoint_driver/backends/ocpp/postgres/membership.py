@@ -1,0 +1,132 @@
+"""Membership of a node in the fleet: its row, its lease and the chargers that it owns.
+
+All times are those of PostgreSQL's clock. The node itself counts with its monotonic clock from
+before it asked: its own end of the lease is never later than that in the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from chargepoint_driver import __version__
+from chargepoint_driver.backends.ocpp.postgres.connections import Connections
+from chargepoint_driver.errors import ConfigurationError, StoreError
+
+__all__ = ["Claim", "Membership"]
+
+# A node stops sending so long before its lease ends.
+_MARGIN_S = 0.5
+# Claims are read again over this time: one may become visible after a later one.
+_OVERLAP_S = 10.0
+
+
+class Claim(NamedTuple):
+    """The claim of a charger. `is_news`: another run had it since this one last did."""
+
+    epoch: int
+    is_news: bool
+
+
+class Membership:
+    """See the module. On the loop's thread only."""
+
+    def __init__(
+        self,
+        connections: Connections,
+        node: str,
+        lease_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`clock` gives monotonic seconds; it must go on while the process is stopped."""
+        self._connections = connections
+        self._node = node
+        self._lease_s = lease_s
+        self._clock = clock
+        self._end_s = clock()
+        self.run = 0
+        # Charger to the epoch under which this run owns it.
+        self.epochs: dict[str, int] = {}
+        self.is_replaced = False
+
+    async def register(self, address: str) -> None:
+        """Become the node. Waits for the lease of an earlier run of it. Raises StoreError;
+        ConfigurationError where another process uses the same name."""
+        patience = self._clock() + self._lease_s + 2
+        while True:
+            asked_s = self._clock()
+            async with self._connections.get() as db:
+                run = await db.fetchval(
+                    "INSERT INTO nodes SELECT $1, nextval('node_runs'), $2, $3, now(), now(),"
+                    " now() + $4 * interval '1 second' ON CONFLICT (id) DO UPDATE SET"
+                    " run = excluded.run, address = excluded.address, version = excluded.version,"
+                    " started = now(), seen = now(), lease_until = excluded.lease_until"
+                    " WHERE nodes.lease_until < now() RETURNING run",
+                    self._node, address, __version__, self._lease_s,
+                )  # fmt: skip
+            if run is not None:
+                self.run, self._end_s = int(run), asked_s + self._lease_s
+                return
+            if self._clock() > patience:
+                raise ConfigurationError(
+                    f"node: {self._node!r} runs already; give this one another name, or stop that "
+                    "one"
+                )
+            await asyncio.sleep(0.2)
+
+    async def renew(self) -> list[str]:
+        """Renew the lease. Returns the chargers of this run that another one claimed since.
+        Raises StoreError."""
+        asked_s = self._clock()
+        async with self._connections.get() as db:
+            is_ours = await db.fetchval(
+                "UPDATE nodes SET seen = now(), lease_until = now() + $3 * interval '1 second'"
+                " WHERE id = $1 AND run = $2 RETURNING true",
+                self._node, self.run, self._lease_s,
+            )  # fmt: skip
+            if not is_ours:
+                self.is_replaced = True
+                return list(self.epochs)
+            since_s = max(0.0, asked_s - self._end_s) + self._lease_s + _OVERLAP_S
+            rows = await db.fetch(
+                "SELECT charge_point, epoch FROM owners WHERE run <> $1"
+                " AND claimed > now() - $2 * interval '1 second'",
+                self.run, since_s,
+            )  # fmt: skip
+        self._end_s = asked_s + self._lease_s
+        return [name for name, epoch in rows if epoch > self.epochs.get(name, epoch)]
+
+    async def claim(self, station_ids: Iterable[str]) -> dict[str, Claim]:
+        """Own these chargers from now on, whoever did before. Raises StoreError."""
+        async with self._connections.get() as db:
+            rows = await db.fetch(
+                "INSERT INTO owners SELECT id, $2, $3, 1, clock_timestamp()"
+                " FROM unnest($1::text[]) AS id ORDER BY id ON CONFLICT (charge_point) DO UPDATE"
+                " SET node = excluded.node, run = excluded.run, epoch = owners.epoch + 1,"
+                " claimed = clock_timestamp() RETURNING charge_point, epoch",
+                sorted(set(station_ids)), self._node, self.run,
+            )  # fmt: skip
+        return {name: Claim(epoch, epoch != self.epochs.get(name, -1) + 1) for name, epoch in rows}
+
+    def refusal_to_send(self, station_id: str) -> str | None:
+        """Return why nothing may be sent to a charger now; None where it may."""
+        if self.is_replaced:
+            return "another process runs under this node's name"
+        if self._clock() > self._end_s - _MARGIN_S:
+            return "the lease of this node has ended, since PostgreSQL does not answer"
+        if station_id not in self.epochs:
+            return "another node has this charger"
+        return None
+
+    async def release(self) -> None:
+        """End the lease at once: the name is free. Does nothing where PostgreSQL is away."""
+        try:
+            async with self._connections.get() as db:
+                await db.execute(
+                    "UPDATE nodes SET lease_until = now() WHERE id = $1 AND run = $2",
+                    self._node, self.run,
+                )  # fmt: skip
+        except StoreError:
+            pass  # it ends in a few seconds anyway

@@ -1,0 +1,107 @@
+"""`chargepoint-driver fleet`: the tables of a fleet in PostgreSQL, and its state."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from chargepoint_driver.config.fleet import NodeConfig, read_node_config
+from chargepoint_driver.errors import ConfigurationError, StoreError, TransientError
+
+__all__ = ["fleet"]
+
+_T = TypeVar("_T")
+_config = click.option(
+    "--config",
+    "config_file",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="JSON file of a node; its key `postgres` is used.",
+)
+
+
+@click.group(
+    epilog="\b\nExamples:\n  chargepoint-driver fleet migrate --config fleet.json"
+    "\n  chargepoint-driver fleet status --config fleet.json"
+)
+def fleet() -> None:
+    """Make the tables of a fleet in PostgreSQL, and show its nodes."""
+
+
+@fleet.command(epilog="\b\nExample:\n  chargepoint-driver fleet migrate --config fleet.json")
+@_config
+def migrate(config_file: Path) -> None:
+    """Bring the tables to the version of this release.
+
+    Does nothing where they have it. Stop all nodes first: a node runs on one version only.
+    """
+    from_version, to_version = _run(read_node_config(config_file), _migrate)
+    if from_version == to_version:
+        click.echo(f"The tables have version {to_version} already.")
+    else:
+        click.echo(f"The tables now have version {to_version} (before: {from_version}).")
+
+
+@fleet.command(epilog="\b\nExample:\n  chargepoint-driver fleet status --config fleet.json")
+@_config
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def status(config_file: Path, as_json: bool) -> None:
+    """Show the nodes, the chargers of each, and what runs."""
+    found = _run(read_node_config(config_file), _status)
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    click.echo(
+        f"schema version {found['schema_version']}, {found['charge_points']} chargers, "
+        f"{found['running_transactions']} sessions run"
+    )
+    for row in found["nodes"]:
+        seen = f"last seen {row['seen_s_ago']:.0f} s ago"
+        state = "runs" if row["is_alive"] else f"does not run, {seen}"
+        click.echo(
+            f"{row['node']}: {state}; {row['charge_points']} chargers claimed; version "
+            f"{row['version']}, listens on {row['address']}"
+        )
+
+
+def _run(config: NodeConfig, work: Callable[[Any], Awaitable[_T]]) -> _T:
+    """Do something over a connection. Raises ConfigurationError, TransientError."""
+    try:
+        from chargepoint_driver.backends.ocpp.postgres.connections import connect  # noqa: PLC0415 - needs the extras
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"{error.name} is not installed: "
+            "pip install 'volttron-lib-chargepoint-driver[ocpp,fleet]'"
+        ) from None
+
+    async def run() -> _T:
+        try:
+            connections = await connect(config.postgres)
+        except StoreError as error:
+            raise TransientError(f"postgres: {error}") from None
+        try:
+            async with connections.get() as db:
+                return await work(db)
+        except StoreError as error:
+            raise TransientError(f"postgres: {error}") from None
+        finally:
+            await connections.close()
+
+    return asyncio.run(run())
+
+
+async def _migrate(db: Any) -> tuple[int, int]:
+    from chargepoint_driver.backends.ocpp.postgres.schema import migrate as bring  # noqa: PLC0415 - needs the extras
+
+    return await bring(db)
+
+
+async def _status(db: Any) -> dict[str, Any]:
+    from chargepoint_driver.backends.ocpp.postgres.fleet_status import status_of  # noqa: PLC0415 - needs the extras
+
+    return await status_of(db)

@@ -1,0 +1,69 @@
+"""`chargepoint-driver node`: a central system whose records are in PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from chargepoint_driver.cli.support.console import refuse_ignored
+from chargepoint_driver.cli.support.serving import log_options, serve_metrics, serving
+from chargepoint_driver.config.fleet import read_node_config
+from chargepoint_driver.errors import ConfigurationError
+
+__all__ = ["node"]
+
+
+@click.command(epilog="\b\nExample:\n  chargepoint-driver node --config fleet.json")
+@click.option(
+    "--config",
+    "config_file",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="JSON file of this node: node, postgres, central_system, control, metrics.",
+)
+@log_options
+def node(config_file: Path, log_file: Path | None, max_log_bytes: int) -> None:
+    """Run an OCPP central system on PostgreSQL until interrupted.
+
+    Several nodes share the records in one PostgreSQL; a charger may connect to any of them. Prints
+    one line of JSON when ready: node, ocpp_url and control_url, with `metrics` also metrics_url.
+    """
+    if log_file is None:
+        refuse_ignored({"max_log_bytes"}, "is the size of --log-file: give that too")
+    try:
+        from chargepoint_driver.backends.ocpp.postgres.node import node_of  # noqa: PLC0415 - needs the extras
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"{error.name} is not installed: "
+            "pip install 'volttron-lib-chargepoint-driver[ocpp,fleet]'"
+        ) from None
+
+    config = read_node_config(config_file)
+    replaced = threading.Event()
+    system = node_of(config, on_replaced=replaced.set)
+    with serving(log_file, max_log_bytes, logging.INFO) as signals:
+        try:
+            system.start(control=config.control)
+            ready = {
+                "node": config.node,
+                "ocpp_url": system.ocpp_url,
+                "control_url": system.control_url,
+            }
+            with ExitStack() as stack:
+                if config.metrics is not None:
+                    server = serve_metrics(config.metrics, system, "metrics")
+                    stack.callback(server.stop)
+                    ready["metrics_url"] = server.url
+                click.echo(json.dumps(ready))
+                signals.wait(replaced)
+        finally:
+            system.stop()
+    if replaced.is_set():
+        raise ConfigurationError(
+            f"node: another process runs under the name {config.node!r}; this one has stopped"
+        )

@@ -1,0 +1,140 @@
+"""Config of a node: a central system whose records are in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from chargepoint_driver.config.common import explain, keys_of, parse_address, read_secret
+from chargepoint_driver.config.ocpp import OcppConfig, faults_of
+from chargepoint_driver.config.texts import read_json
+from chargepoint_driver.errors import ConfigurationError
+
+__all__ = ["NodeConfig", "PostgresConfig", "read_node_config"]
+
+_FROZEN = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class PostgresConfig(BaseModel):
+    """The database that all nodes share."""
+
+    model_config = _FROZEN
+
+    dsn: str = Field(
+        description="address, like postgresql://chargepoint@db1,db2/chargepoint?sslmode=verify-full;"
+        " of several servers the one that can be written is used"
+    )
+    password_env: str | None = Field(
+        default=None, min_length=1, description="environment variable of the password"
+    )
+    password_file: Path | None = Field(
+        default=None, description="file of the password (first line)"
+    )
+
+    @field_validator("dsn")
+    @classmethod
+    def _dsn_has_no_password(cls, value: str) -> str:
+        if not value.startswith(("postgresql://", "postgres://")):
+            raise ValueError("must begin with postgresql://")
+        parts = urlsplit(value)
+        keys = [each.partition("=")[0] for each in parts.query.split("&")]
+        if ":" in parts.netloc.rpartition("@")[0] or "password" in keys:
+            raise ValueError("must not contain the password; use password_env or password_file")
+        return value
+
+    @model_validator(mode="after")
+    def _has_one_password(self) -> PostgresConfig:
+        if self.password_env is not None and self.password_file is not None:
+            raise ValueError("give password_env or password_file, not both")
+        return self
+
+    def read_password(self) -> str | None:
+        """Return the password as it stands now, None without one. Raises ConfigurationError."""
+        if self.password_env is None and self.password_file is None:
+            return None
+        return read_secret(self.password_env, self.password_file)
+
+
+class NodeConfig(BaseModel):
+    """The config of `chargepoint-driver node`."""
+
+    model_config = _FROZEN
+
+    node: str = Field(
+        min_length=1, max_length=64, description="name of this node, of no other process"
+    )
+    postgres: PostgresConfig = Field(description="the database that all nodes share")
+    lease_s: float = Field(
+        default=5.0,
+        ge=2,
+        le=60,
+        description="seconds after which a node that PostgreSQL does not hear of sends nothing",
+    )
+    control: str | None = Field(
+        default=None, description="address:port of the control API; default: off"
+    )
+    metrics: str | None = Field(
+        default=None, description="address:port for Prometheus; default: off"
+    )
+    central_system: OcppConfig = Field(
+        description="keys of the central system; `database` is a file of this node only"
+    )
+
+    @field_validator("node")
+    @classmethod
+    def _node_is_printable(cls, value: str) -> str:
+        if not value.isprintable() or not value.strip():
+            raise ValueError("must be printable text")
+        return value
+
+    @field_validator("control", "metrics")
+    @classmethod
+    def _is_an_address(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_address(value)
+        return value
+
+    @model_validator(mode="after")
+    def _keeps_transactions(self) -> NodeConfig:
+        if self.central_system.retention.transactions_days is not None:
+            raise ValueError(
+                "central_system.retention.transactions_days: a node does not delete transactions;"
+                " remove it"
+            )
+        return self
+
+
+def read_node_config(path: Path) -> NodeConfig:
+    """Return the config in a JSON file. Raises ConfigurationError with every fault."""
+    try:
+        fields = read_json(path).content
+    except (OSError, UnicodeError) as error:
+        raise ConfigurationError(
+            f"{path}: cannot be read ({type(error).__name__}); correct the path or its permissions"
+        ) from None
+    if not isinstance(fields, dict):
+        raise ConfigurationError(f"{path}: not a JSON object; begin with {{ and end with }}")
+    faults = _faults_of(fields)
+    if faults:
+        raise ConfigurationError("\n".join(f"{path}: {fault}" for fault in faults))
+    return NodeConfig.model_validate(fields)
+
+
+def _faults_of(fields: Mapping[str, Any]) -> list[str]:
+    central = fields.get("central_system")
+    faults = []
+    if isinstance(central, Mapping):
+        faults = [f"central_system: {each}" for each in faults_of(OcppConfig, central)]
+    try:
+        NodeConfig.model_validate(dict(fields))
+    except ValidationError as error:
+        for fault in error.errors(include_url=False):
+            if fault["loc"][:1] == ("central_system",) and faults:
+                continue
+            nested = keys_of(PostgresConfig) if len(fault["loc"]) > 1 else keys_of(NodeConfig)
+            faults.append(explain(fault, nested))
+    return faults

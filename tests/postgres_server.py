@@ -1,0 +1,143 @@
+"""A real PostgreSQL as a child of the tests: data in a temporary folder, a free port.
+
+As root it runs as the user postgres, since it refuses to run as root.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from tests.unit.events.engines import free_port, is_open, missing
+
+START_S = 60.0
+_FOLDERS = "/usr/local/bin:/usr/bin:" + ":".join(
+    str(path) for path in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+)
+
+
+class Postgres:
+    """One server. It can be killed, frozen and started again; databases are made from outside."""
+
+    def __init__(self, folder: Path) -> None:
+        initdb = shutil.which("initdb", path=_FOLDERS) or missing("PostgreSQL (initdb)")
+        self._binary = str(Path(initdb).resolve().with_name("postgres"))
+        if find_spec("asyncpg") is None:
+            missing("asyncpg")
+        self._folder = folder
+        self._options: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            try:
+                user = pwd.getpwnam("postgres")
+            except KeyError:
+                missing("the user postgres")
+            os.chown(folder, user.pw_uid, user.pw_gid)
+            self._options = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        self._child: subprocess.Popen[bytes] | None = None
+        self._made = 0
+        subprocess.run(
+            [
+                initdb, "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "-N",
+                "-E", "UTF8",
+            ],
+            cwd="/", check=True, capture_output=True, timeout=START_S, **self._options,
+        )  # fmt: skip
+        self.port = free_port()
+        self.start()
+
+    def start(self) -> None:
+        """Start it, and wait until it takes connections."""
+        with (self._folder / "log").open("ab") as log:
+            # No flush to the disk: the processes are killed here, and the machine is not.
+            self._child = subprocess.Popen(
+                [
+                    self._binary, "-D", str(self._folder / "data"), "-p", str(self.port),
+                    "-h", "127.0.0.1", "-k", str(self._folder), "-c", "fsync=off",
+                    "-c", "max_connections=60",
+                ],
+                cwd="/", stdout=log, stderr=log, stdin=subprocess.DEVNULL, **self._options,
+            )  # fmt: skip
+        end_s = time.monotonic() + START_S
+        while not (is_open(self.port) and self._answers()):
+            said = (self._folder / "log").read_text(errors="replace")[-2000:]
+            assert self._child.poll() is None, said
+            assert time.monotonic() < end_s, said
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        try:
+            self.rows("SELECT 1", database="postgres")
+        except Exception:
+            return False
+        return True
+
+    def stop(self, how: signal.Signals = signal.SIGQUIT) -> None:
+        """End it: by default at once, as after a crash."""
+        child, self._child = self._child, None
+        if child is not None:
+            child.send_signal(how)
+            child.wait(START_S)
+
+    def dsn(self, database: str) -> str:
+        """Where a database is."""
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+
+    def database(self) -> str:
+        """Return the DSN of a new, empty database."""
+        self._made += 1
+        name = f"test_{self._made}"
+        self.rows(f"CREATE DATABASE {name}", database="postgres")
+        return self.dsn(name)
+
+    def rows(self, sql: str, *values: Any, database: str) -> list[tuple[Any, ...]]:
+        """Run a statement over a connection of its own. `database` is a name or a DSN."""
+        asyncpg = import_module("asyncpg")
+        dsn = database if "://" in database else self.dsn(database)
+
+        async def run() -> list[tuple[Any, ...]]:
+            connection = await asyncpg.connect(dsn, timeout=10)
+            try:
+                return [tuple(row) for row in await connection.fetch(sql, *values, timeout=30)]
+            finally:
+                await connection.close(timeout=5)
+
+        return asyncio.run(run())
+
+    def script(self, sql: str, *, database: str) -> None:
+        """Run several statements over a connection of their own."""
+        asyncpg = import_module("asyncpg")
+
+        async def run() -> None:
+            connection = await asyncpg.connect(database, timeout=10)
+            try:
+                await connection.execute(sql, timeout=30)
+            finally:
+                await connection.close(timeout=5)
+
+        asyncio.run(run())
+
+
+@contextmanager
+def postgres_server() -> Iterator[Postgres]:
+    """Run a server; skip the test where there is none to run."""
+    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+    server = None
+    try:
+        server = Postgres(folder)
+        yield server
+    finally:
+        if server is not None:
+            server.stop()
+        shutil.rmtree(folder, ignore_errors=True)

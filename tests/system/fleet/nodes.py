@@ -1,0 +1,92 @@
+"""Processes of `chargepoint-driver node`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+__all__ = ["TOKEN", "NodeProcess"]
+
+TOKEN = "t" * 16
+STOP_S = 30.0
+PROGRAM = str(Path(sys.executable).with_name("chargepoint-driver"))
+
+
+class NodeProcess:
+    """One node, from `start` to `end`; `url` and `control_url` are known when it has started."""
+
+    def __init__(self, folder: Path, dsn: str, name: str, **settings: Any) -> None:
+        self.name = name
+        self.url = self.control_url = ""
+        self._log = folder / f"{name}.log"
+        self._config = folder / f"{name}.json"
+        central = {
+            "listen": "127.0.0.1:0",
+            "database": str(folder / f"{name}.db"),
+            "boot_grace_s": 60,
+            "configuration_delay_s": None,
+        }
+        self._config.write_text(
+            json.dumps(
+                {
+                    "node": name,
+                    "postgres": {"dsn": dsn},
+                    "control": "127.0.0.1:0",
+                    "lease_s": 2,
+                    "central_system": central,
+                    **settings,
+                }
+            )
+        )
+        self._child: subprocess.Popen[str] | None = None
+
+    def start(self) -> NodeProcess:
+        """Start the process, and wait until it listens."""
+        environment = {**os.environ, "CHARGEPOINT_CONTROL_TOKEN": TOKEN}
+        with self._log.open("ab") as log:
+            self._child = subprocess.Popen(
+                [PROGRAM, "node", "--config", str(self._config)],
+                stdout=subprocess.PIPE, stderr=log, text=True, env=environment,
+            )  # fmt: skip
+        killer = threading.Timer(60, self._child.kill)
+        killer.start()
+        try:
+            assert self._child.stdout is not None
+            line = self._child.stdout.readline()
+        finally:
+            killer.cancel()
+        assert line, self._log.read_text()[-3000:]
+        ready = json.loads(line)
+        self.url, self.control_url = ready["ocpp_url"], ready["control_url"]
+        return self
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to it."""
+        assert self._child is not None
+        self._child.send_signal(number)
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> int | None:
+        """End it and return its exit code."""
+        child, self._child = self._child, None
+        if child is None:
+            return None
+        child.send_signal(signal.SIGCONT)
+        child.send_signal(how)
+        try:
+            return child.wait(STOP_S)
+        finally:
+            child.kill()
+            child.wait(STOP_S)
+            if child.stdout is not None:
+                child.stdout.close()
+
+    @property
+    def log(self) -> str:
+        """What it has logged."""
+        return self._log.read_text(errors="replace")

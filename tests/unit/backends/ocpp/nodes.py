@@ -1,0 +1,50 @@
+"""Nodes for tests: central systems whose records are in PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from chargepoint_driver.backends.ocpp import CentralSystem
+from chargepoint_driver.backends.ocpp.postgres.node import node_of
+from chargepoint_driver.backends.ocpp.postgres.schema import migrate
+from chargepoint_driver.config.fleet import NodeConfig
+
+__all__ = ["make_node", "make_tables"]
+
+
+def make_tables(dsn: str) -> tuple[int, int]:
+    """Make the tables of a fleet; return the versions before and after."""
+
+    async def run() -> tuple[int, int]:
+        connection = await asyncpg.connect(dsn)
+        try:
+            return await migrate(connection)
+        finally:
+            await connection.close()
+
+    return asyncio.run(run())
+
+
+def make_node(dsn: str, folder: Path, clock: Any, node: str, **fields: Any) -> CentralSystem:
+    """Return a node that is not started. `lease_s` is the node's, the other fields are those of
+    its central system."""
+    config = NodeConfig.model_validate(
+        {
+            "node": node,
+            "lease_s": fields.pop("lease_s", 5.0),
+            "postgres": {"dsn": dsn},
+            "central_system": {
+                "listen": "127.0.0.1:0",
+                "database": folder / f"{node}.db",
+                "boot_grace_s": 60,
+                "configuration_delay_s": None,
+                "call_timeout_s": 5,
+                **fields,
+            },
+        }
+    )
+    return node_of(config, clock)
