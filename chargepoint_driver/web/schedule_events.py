@@ -45,7 +45,8 @@ def event_of(entry: LogEntry) -> ScheduleEvent:
         name=facts.get("group") or facts.get("port") or facts.get("device"),
         kw=facts.get("kw"),
         reason=facts.get("reason"),
-        until=facts.get("until") or facts.get("deadline"),
+        # The end of the horizon is not the end of the limit.
+        until=None if facts.get("lasts") else facts.get("until") or facts.get("deadline"),
         done=facts.get("done"),
         devices=first[:_MAX_DEVICES],
         deviceCount=len(devices),

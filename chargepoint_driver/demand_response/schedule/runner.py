@@ -148,7 +148,8 @@ class Scheduler:
 
         `{"time", "group", "kw", "reason", "until", "done", "devices", "errors"}`, kw None: no
         limit; done False: a device did not take it, `errors` has the reason by device, and it is
-        tried again. `{"time", "port", "amps", "kw", "done", "devices", "errors"}` of a port under
+        tried again; `lasts` True: it ends after `until`, which is the end of the horizon.
+        `{"time", "port", "amps", "kw", "done", "devices", "errors"}` of a port under
         circuits; `{"time", "port", "lost": True}` where its limit is not in force any
         more. `{"time", "silent": [circuits]}`.
         """
@@ -174,6 +175,7 @@ class Scheduler:
                     done=not errors,
                     devices=[key_of(device) for device in group.devices],
                     errors=errors,
+                    lasts=len(periods) == 1,
                 )
         self._limits.keep_only(
             [group for name, group in self.config.groups.items() if name not in self._ruled]

@@ -48,6 +48,11 @@ export function onDone(callback) {
   report = callback;
 }
 
+// Say that something else was done.
+export function done(words) {
+  report(words);
+}
+
 // Ask about a command for a port, a station or a group.
 export function ask(name, thing) {
   const command = COMMANDS[name];
@@ -113,11 +118,11 @@ function send({ name, command, thing }, fields) {
 
 // Send a request to the API. `words`: what went wrong, "" when all is well; `warnings`: what the
 // command costs.
-export async function post(path, body) {
+export async function post(path, body, method = "POST") {
   let answer;
   try {
     answer = await fetch(`/api/v1/${path}`, {
-      method: "POST",
+      method,
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(body),
     });

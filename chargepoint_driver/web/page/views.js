@@ -7,4 +7,5 @@ export const VIEWS = {
   overview: () => overview,
   alarms: () => import("./view_alarms.js"),
   sessions: () => import("./view_sessions.js"),
+  schedules: () => import("./view_schedules.js"),
 };

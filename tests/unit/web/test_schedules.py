@@ -244,6 +244,7 @@ def test_a_schedule_runs_in_this_process_and_its_log_is_shown(make_site, tmp_pat
     assert log[0]["done"] is True
     assert log[0]["devices"] == [f"{STATION} 1"]
     assert log[0]["deviceCount"] == 1
+    assert log[0]["until"] is None  # it lasts beyond the horizon
     assert site.get("/schedule")["groups"][0]["applied"]["kw"] == 2.5
     # Without the group nothing is limited any more.
     other = {"devices": [{"cpid": "1:34002", "connectorId": 1}]}
