@@ -17,6 +17,7 @@
 # make alongside       check that the wheel changes no package of an installed volttron-core
 # make live-status     run the live-status example: chargers, broker, store, API, page
 # make chromium        install a browser for the tests of the page (apt-get)
+# make screenshots     take pictures of every view of the page; OUT=FOLDER PORTS="8 200 2000"
 # make engines         install NATS, Mosquitto and PostgreSQL for their tests (apt-get)
 # make alert-agents    install the platform's agents for alerts, for their tests
 # make ilc             run VOLTTRON's ILC and actuator against a simulated port
@@ -36,7 +37,7 @@ PYTEST ?=
 
 RELEASE ?= $(or $(TMPDIR),/tmp)/chargepoint-release
 
-.PHONY: live-status help release-check all venv demo test chromium engines alert-agents ilc classic fuzz fuzz-xml faults attack kills soak lowest pythons audit alongside check docs bench clean
+.PHONY: screenshots live-status help release-check all venv demo test chromium engines alert-agents ilc classic fuzz fuzz-xml faults attack kills soak lowest pythons audit alongside check docs bench clean
 all: check test
 
 # The comment at the top of this file.
@@ -73,6 +74,9 @@ chromium:
 	  DEBIAN_FRONTEND=noninteractive timeout 300 apt-get -qq install --no-install-recommends \
 	      chromium chromium-driver; } || \
 	echo "Chromium cannot be installed here; as root: apt-get install chromium chromium-driver" >&2
+
+screenshots: $(READY)
+	$(BIN)/python -m tests.system.browser.screenshots $(if $(OUT),--out $(OUT)) $(if $(PORTS),--ports $(PORTS))
 
 # From chargers to a page over a broker: make live-status BROKER=kafka KEEP=1
 live-status: $(READY)

@@ -293,8 +293,7 @@ ROUTES = (
         schedule_schemas.ScheduleLogPage,
         queries=(
             _text("group", "only of this group, port or device"),
-            Query("before", "only with a smaller id", {"type": "integer", "minimum": 1}),
-            Query("limit", "maximum number", {"type": "integer", "minimum": 1, "maximum": 1000}),
+            *PAGED,
         ),
     ),
     Route(

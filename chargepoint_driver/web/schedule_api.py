@@ -12,12 +12,13 @@ from aiohttp import web
 from chargepoint_driver.errors import InvalidValueError
 from chargepoint_driver.http_server import json_answer, read_json
 from chargepoint_driver.web.access import caller_of
+from chargepoint_driver.web.paging import limit_of
 from chargepoint_driver.web.schedule_schemas import SchedulePatch
 from chargepoint_driver.web.schedules import Schedules
 
 __all__ = ["ScheduleApi"]
 
-_MAX_ENTRIES = 1_000
+_DEFAULT_LIMIT = 100
 _Found = TypeVar("_Found")
 
 
@@ -38,14 +39,9 @@ class ScheduleApi:
 
     async def schedule_log(self, request: web.Request) -> web.Response:
         query = request.query
-        before = _number("before", query.get("before"), None)
-        limit = _number("limit", query.get("limit"), 100) or 100
+        before, limit = _id(query.get("after")), limit_of(query) or _DEFAULT_LIMIT
         group = query.get("group") or None
-        return json_answer(
-            await self._wait(
-                lambda: self._schedules.events(group, before, min(limit, _MAX_ENTRIES))
-            )
-        )
+        return json_answer(await self._wait(lambda: self._schedules.events(group, before, limit)))
 
     async def change_schedule(self, request: web.Request) -> web.Response:
         patch: SchedulePatch = await read_json(
@@ -58,9 +54,10 @@ class ScheduleApi:
         return await asyncio.get_running_loop().run_in_executor(self._executor, ask)
 
 
-def _number(name: str, text: str | None, default: int | None) -> int | None:
-    if not text:
-        return default
-    if not text.isascii() or not text.isdecimal() or len(text) > 18 or int(text) < 1:
-        raise InvalidValueError(f"{name}: must be a whole number above 0")
-    return int(text)
+def _id(after: str | None) -> int | None:
+    """Return the id that `after` names. Raises InvalidValueError."""
+    if not after:
+        return None
+    if not after.isascii() or not after.isdecimal() or len(after) > 18:
+        raise InvalidValueError("after: is not of this list")
+    return int(after)

@@ -209,7 +209,7 @@ class ScheduleEvent(msgspec.Struct):
 
 
 class ScheduleLogPage(msgspec.Struct):
-    """Entries, newest first. `before`: the id to go on with; null at the end."""
+    """Entries, newest first. `after`: for the next page; null after the last."""
 
     entries: list[ScheduleEvent]
-    before: int | None
+    after: str | None

@@ -92,7 +92,8 @@ class Schedules:
             found, older = self._opened_log().entries(group, before, limit)
         except StoreError as error:
             raise TransientError(f"the log of the schedule cannot be read: {error}") from None
-        return schemas.ScheduleLogPage([event_of(each) for each in found], older)
+        after = None if older is None else str(older)
+        return schemas.ScheduleLogPage([event_of(each) for each in found], after)
 
     # ---- changes -------------------------------------------------------------------------
 

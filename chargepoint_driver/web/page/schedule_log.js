@@ -13,7 +13,7 @@ const PAGE = 50;
 
 // `groupOf` names the group that is chosen; the log shows it alone where that is asked for.
 export function logSection(groupOf) {
-  let entries = [], before = null, closed = false, asked = 0;
+  let entries = [], after = null, closed = false, asked = 0;
   const which = make("select", { id: "log-of" });
   which.addEventListener("change", () => url.set({ log: which.value }));
   const body = make("tbody", { id: "schedule-log" });
@@ -42,11 +42,11 @@ export function logSection(groupOf) {
     known = `${url.get("log")} ${groupOf()}`;
     options(which, [["", t("schedule.log.all")], ["group", t("schedule.log.group")]], url.get("log"));
     const group = url.get("log") === "group" ? groupOf() || document.getElementById("schedule-group").value : "";
-    const { content, words } = await get("schedule/log", { group, limit: PAGE, before: isMore ? before : "" });
+    const { content, words } = await get("schedule/log", { group, limit: PAGE, after: isMore ? after : "" });
     if (closed || mine !== asked) return;
     entries = [...(isMore ? entries : []), ...(content?.entries ?? [])];
-    before = content?.before ?? null;
-    older.hidden = before === null;
+    after = content?.after ?? null;
+    older.hidden = after === null;
     say(hint, content ? (entries.length ? "" : t("schedule.log.none")) : words);
     // An entry never changes: those that are there stay, with what is selected in them.
     keep(body, entries, ({ id }) => String(id), (each) => {

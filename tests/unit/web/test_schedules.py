@@ -252,6 +252,19 @@ def test_a_schedule_runs_in_this_process_and_its_log_is_shown(make_site, tmp_pat
     eventually(lambda: site.port()["values"].get("commandedLoad") is None)
 
 
+def test_the_log_is_read_in_pages(scheduled) -> None:
+    for kw in range(3):
+        revision = scheduled.get("/schedule")["revision"]
+        patch(scheduled, {"revision": revision, "groups": {"yard": {"rules": [{"kw": kw}]}}})
+    first = scheduled.get("/schedule/log", params={"limit": 2})
+    rest = scheduled.get("/schedule/log", params={"limit": 2, "after": first["after"]})
+    ids = [each["id"] for each in (*first["entries"], *rest["entries"])]
+    assert ids == sorted(ids, reverse=True)
+    assert (len(ids), rest["after"]) == (3, None)
+    scheduled.get("/schedule/log", 400, params={"after": "x"})
+    scheduled.get("/schedule/log", 400, params={"limit": 0})
+
+
 def test_answers_are_what_the_document_describes(scheduled) -> None:
     found = scheduled.get("/schedule")
     check(patch(scheduled, {"revision": found["revision"], "holidays": []}), "Schedule")
