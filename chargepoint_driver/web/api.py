@@ -17,14 +17,17 @@ from chargepoint_driver.http_server.answers import json_pages
 from chargepoint_driver.web.access import caller_of
 from chargepoint_driver.web.account_poller import problem
 from chargepoint_driver.web.audit import Auditor
+from chargepoint_driver.web.command_schemas import (
+    AcknowledgeRequest,
+    Answer,
+)
 from chargepoint_driver.web.commands import WebCommands
 from chargepoint_driver.web.dashboard import Dashboard
 from chargepoint_driver.web.openapi import document
 from chargepoint_driver.web.paging import cursor, limit_of, page_of, read_cursor, sorted_page_of
-from chargepoint_driver.web.routes import ROUTES, Route
+from chargepoint_driver.web.route import Route
+from chargepoint_driver.web.routes import ROUTES
 from chargepoint_driver.web.schemas import (
-    AcknowledgeRequest,
-    Answer,
     Charger,
     Connectors,
     Incidents,

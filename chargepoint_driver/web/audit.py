@@ -18,7 +18,8 @@ from chargepoint_driver.rate_limited_log import RateLimitedLog
 from chargepoint_driver.text import get_logger
 from chargepoint_driver.web.access import CALLER, Caller, Proxy, is_loopback
 from chargepoint_driver.web.masking import mask_secrets
-from chargepoint_driver.web.routes import Route, operation_of
+from chargepoint_driver.web.route import Route
+from chargepoint_driver.web.routes import operation_of
 from chargepoint_driver.web.store.audit import DONE, Attempt, Audit
 
 __all__ = ["Auditor"]

@@ -14,8 +14,7 @@ from chargepoint_driver.errors import (
 )
 from chargepoint_driver.service import Accounts
 from chargepoint_driver.web.account_poller import session_of
-from chargepoint_driver.web.masking import masked
-from chargepoint_driver.web.schemas import (
+from chargepoint_driver.web.command_schemas import (
     Answer,
     AvailabilityRequest,
     CallAnswer,
@@ -23,13 +22,16 @@ from chargepoint_driver.web.schemas import (
     ChargeStopRequest,
     ClearAlarmsRequest,
     ClearRequest,
-    Message,
     ReleaseRequest,
     ResetRequest,
-    Session,
     ShedRequest,
     StartRequest,
     StopRequest,
+)
+from chargepoint_driver.web.masking import masked
+from chargepoint_driver.web.schemas import (
+    Message,
+    Session,
 )
 
 __all__ = ["WebCommands"]

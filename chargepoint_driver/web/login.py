@@ -21,7 +21,8 @@ from chargepoint_driver.http_server.answers import refusal
 from chargepoint_driver.metrics.server import PATH as METRICS
 from chargepoint_driver.web.access import CALLER, Caller, Keys, Proxy, caller_of
 from chargepoint_driver.web.audit import Auditor
-from chargepoint_driver.web.routes import BASE, LIVE_STATUS
+from chargepoint_driver.web.route import BASE
+from chargepoint_driver.web.routes import LIVE_STATUS
 from chargepoint_driver.web.static_files import Files
 
 __all__ = ["Login"]

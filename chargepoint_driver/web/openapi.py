@@ -8,7 +8,8 @@ import msgspec
 
 from chargepoint_driver import __version__
 from chargepoint_driver.http_server.answers import STATUSES
-from chargepoint_driver.web.routes import ROUTES, Route
+from chargepoint_driver.web.route import Route
+from chargepoint_driver.web.routes import ROUTES
 from chargepoint_driver.web.schemas import Error
 
 __all__ = ["document"]

@@ -2,64 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 from aiohttp import web
 
 from chargepoint_driver.config.web_keys import Role
-from chargepoint_driver.web import audit_schemas, schedule_schemas, schemas, session_schemas
+from chargepoint_driver.web import (
+    audit_schemas,
+    schedule_schemas,
+    schemas,
+    session_schemas,
+)
+from chargepoint_driver.web.command_routes import COMMANDS
 from chargepoint_driver.web.paging import MAX_LIMIT
+from chargepoint_driver.web.route import BASE, Query, Route
 
 __all__ = [
-    "BASE",
     "LIVE_STATUS",
     "PAGED",
     "ROUTES",
     "STREAM",
-    "Query",
-    "Route",
     "operation_of",
     "roles_of_routes",
 ]
 
 _MAX_OPERATION = 100
 _LOGINS = {("POST", "/login"): "log_in", ("POST", "/logout"): "log_out"}
-BASE = "/api/v1"
 LIVE_STATUS = "/charge_point_live_status"
 STREAM = "text/event-stream"
-
-
-@dataclass(frozen=True)
-class Query:
-    """A parameter of a request's query; `schema` is its JSON Schema."""
-
-    name: str
-    description: str
-    schema: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Route:
-    """One request, below `base`. `name` is that of its handler in `api` and of the operation;
-    `answer` None stands for JSON of any shape, or for a stream. `role`: the lowest role that may
-    send it; None: a viewer for reading, an operator for everything else."""
-
-    method: str
-    path: str
-    name: str
-    summary: str
-    answer: type | None
-    body: type | None = None
-    queries: tuple[Query, ...] = ()
-    content: str = "application/json"
-    base: str = BASE
-    role: Role | None = None
-
-    @property
-    def least(self) -> Role:
-        """The lowest role that may send the request."""
-        return self.role or ("viewer" if self.method == "GET" else "operator")
 
 
 def _text(name: str, description: str) -> Query:
@@ -338,65 +306,7 @@ ROUTES = (
         )
     ),
     Route("GET", "/openapi.json", "openapi", "This document", None),
-    Route("POST", "/shed", "shed", "Shed now", schemas.Answer, schemas.ShedRequest),
-    Route("POST", "/clear", "clear", "Clear a shed", schemas.Answer, schemas.ClearRequest),
-    Route(
-        "POST",
-        "/clear-alarms",
-        "clear_alarms",
-        "Clear the alarms of a station",
-        schemas.Answer,
-        schemas.ClearAlarmsRequest,
-    ),
-    Route(
-        "POST",
-        "/acknowledge",
-        "acknowledge",
-        "Acknowledge an alarm or a need of maintenance",
-        schemas.Answer,
-        schemas.AcknowledgeRequest,
-    ),
-    Route("POST", "/start", "start", "Begin a session", schemas.Answer, schemas.StartRequest),
-    Route("POST", "/stop", "stop", "End a session", schemas.Answer, schemas.StopRequest),
-    Route(
-        "POST",
-        "/availability",
-        "availability",
-        "Take a connector in or out of service",
-        schemas.Answer,
-        schemas.AvailabilityRequest,
-    ),
-    Route("POST", "/reset", "reset", "Restart a charger", schemas.Answer, schemas.ResetRequest),
-    Route(
-        "POST",
-        "/charge/start",
-        "start",
-        "Begin a session, as the central-system document has it",
-        schemas.Answer,
-        schemas.StartRequest,
-        base="",
-    ),
-    Route(
-        "POST",
-        "/charge/stop",
-        "charge_stop",
-        "End what runs on a connector; NotRunning where nothing does",
-        schemas.Answer,
-        schemas.ChargeStopRequest,
-        base="",
-    ),
-    Route(
-        "POST",
-        "/call",
-        "call",
-        "Send any request of OCPP, where the account allows it (allow_call)",
-        schemas.CallAnswer,
-        schemas.CallRequest,
-        role="administrator",
-    ),
-    Route(
-        "POST", "/release", "release", "Release the plug", schemas.Answer, schemas.ReleaseRequest
-    ),
+    *COMMANDS,
 )
 
 

@@ -14,7 +14,8 @@ from chargepoint_driver.config.web_keys import ROLES, make_key, write_key_file
 from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.web import Settings, WebServer
 from chargepoint_driver.web.access import Keys, is_loopback
-from chargepoint_driver.web.routes import BASE, ROUTES
+from chargepoint_driver.web.route import BASE
+from chargepoint_driver.web.routes import ROUTES
 
 from .conftest import STATION, TOKEN, eventually
 

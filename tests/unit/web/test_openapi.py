@@ -8,7 +8,8 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from chargepoint_driver.web.openapi import document
-from chargepoint_driver.web.routes import BASE, ROUTES
+from chargepoint_driver.web.route import BASE
+from chargepoint_driver.web.routes import ROUTES
 
 from .conftest import STATION
 
