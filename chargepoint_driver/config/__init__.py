@@ -1,9 +1,9 @@
-"""Models of driver configs, validated on input: all faults at once, each with its cure.
+"""Models of configs, validated on input: all faults at once, each with its cure.
 
-`device` tells which backend a driver config is of, `chargepoint` and `ocpp` (with
-`ocpp_device`) are the two of them, `agent` is the caching agent's, `web` the page's with its
-`web_keys`, `billing` that of costs, `words` what they share, `texts` reads files as the config
-store does.
+- `device` finds the backend of a driver config: `soap_account`, or `ocpp` with `ocpp_device`.
+- `agent` is the caching agent's config, with `sinks`; `web` the page's, with `web_keys`.
+- `shed` and `quirks` are parts of several; `billing` is for costs.
+- `common` is what all share. `texts` reads files as the config store does.
 """
 
 from chargepoint_driver.config.agent import AgentAccountConfig, AgentConfig

@@ -1,11 +1,10 @@
-"""A ChargePoint service of its own: stations, vehicles and a SOAP endpoint.
+"""Simulated ChargePoint service: stations, vehicles and a SOAP endpoint.
 
 Part of the product, and free of the client: nothing here imports the driver, so the
 two can never agree on the same mistake.
 
-Layers, top to bottom: command; simulator; server and control; soap; world and
-picture; sheds, alarms and site; ports and timetable; limits and vehicles; charging.
-Next to them, and used by all: clock, faults, calls, accounts.
+Layers, top to bottom: `command`; `simulator`; `server` and `control`; `soap`; `world`.
+Next to them, and used by all: `faults`, `calls`, `accounts`. `ocpp` has chargers for OCPP.
 """
 
 from __future__ import annotations

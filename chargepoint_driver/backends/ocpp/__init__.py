@@ -1,9 +1,12 @@
-"""Chargers that connect directly over OCPP: the central system. The only place that knows OCPP.
+"""Central system for chargers that connect directly over OCPP. The only place that knows OCPP.
 
-`facade` is the way in, `backend` what it is to the registers (with `facts` and `orders`); `system`
-holds it together on one asyncio loop; `server` and `link` are sockets and frames; `v16` and `v201`
-know the messages of their version and nothing else does; `sessions`, `reading`, `live` and
-`limits` say what they mean; `store` and `questions` are the database; `control` is the HTTP API.
+- `central_system` is the entry point; its `central_*` modules group its methods.
+- `backend` adapts it to the registers, with `registers` and `register_commands`.
+- `csms` holds the parts together on one asyncio loop.
+- `transport` has sockets and frames, `wire` the text of a frame and its schema.
+- `protocol` handles messages; its folders `v16` and `v201` know those of their version only.
+- `smart_charging` has limits and plans, `model` the state of chargers, `status` its view.
+- `storage` is the database. `http_api` is the control API.
 """
 
 from chargepoint_driver.backends.ocpp.backend import OcppBackend

@@ -1,5 +1,8 @@
-"""From an account to the configs of its devices: `site` what there is, `available` what can be
-read of it, `topics` names, `bundle` the configs, `platform` storing them, `central` charge points.
+"""Discovery: from an account to the configs of its devices.
+
+- `site` lists stations and groups; `available` finds the points that can be read of them.
+- `topics` makes names and `bundle` the configs. `platform` stores them.
+- `central` and `direct` are for chargers that connect directly.
 
 Nothing here prints; VOLTTRON is met only in a child process.
 """

@@ -31,7 +31,7 @@ async def keep_local_list(
 ) -> str | None:
     """Send the list where the charge point does not have it already.
 
-    Returns None when it has it, else why not. Raises TransientError's kin only."""
+    Returns None when it has it, else why not. Raises TransientError or its subclasses only."""
     known = point.learned.get(LOCAL_LIST) or {}
     if not tags and not known.get("version"):
         return None

@@ -20,7 +20,7 @@ async def set_meter_values(
 ) -> dict[str, str]:
     """Have a charge point send these measurands, and so often; what it sends already stays.
     Returns the settings that were changed. What it refuses is remembered and not tried again.
-    Raises TransientError's kin only."""
+    Raises TransientError or its subclasses only."""
     if point.quirks.measurands is not None:
         wanted = point.quirks.measurands
     wanted = tuple(name for name in wanted if name not in out.lacks)
