@@ -185,13 +185,14 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         """Take a register in, and its point into this driver's polling."""
         super().insert_register(register, base_topic)
         self._last = [], Selection()
-        self._new.append(f"{base_topic}/{register.point_name}")
+        topic = f"{base_topic}/{register.point_name}"
+        self._new.append(topic)
         if self._push is not None:
             self._push.forget()
         tree = self.driver_agent.equipment_model
-        node = tree.get_node(f"{base_topic}/{register.point_name}")
+        node = tree.get_node(topic)
         claim(node, tree.agent.config)
-        self._ownership.start()
+        self._ownership.add(topic, register)
         self._restart_notes.stored(base_topic)
         wrong = mend_interval(node, tree)
         limit_staleness(node, tree)

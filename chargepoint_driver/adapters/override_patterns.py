@@ -23,8 +23,12 @@ def check(tree: Any) -> None:
     manager = getattr(tree.agent, "override_manager", None)
     if manager is None:
         return
-    devices = [str(node.identifier) for node in tree.devices()]
     patterns = {str(pattern) for pattern in manager.patterns}
+    if not patterns:
+        # The host's `devices` walks over every node of its tree.
+        _named.pop(manager, None)
+        return
+    devices = [str(node.identifier) for node in tree.devices()]
     idle = {pattern for pattern in patterns if not _matches(pattern, devices)}
     named = _named.setdefault(manager, set())
     for pattern in sorted(idle - named):

@@ -58,14 +58,22 @@ class Ownership:
         self._registers = registers
         self._release = release
         self._service = service
+        # The registers that can limit. To look at all of the account's took Python's collector
+        # along: so many new objects made full collections, which stop everything.
+        self._limiting: dict[str, ChargePointRegister] = {}
         self._known: dict[Target, tuple[Point, str]] = {}
         self._missed: dict[Target, int] = {}
         self._settled = 0
         self._stopping = Event()
         self._greenlet: gevent.Greenlet | None = None
 
-    def start(self) -> None:
-        """Look from now on. Safe to call more than once."""
+    def add(self, topic: str, register: ChargePointRegister) -> None:
+        """Take in a register that was put in, and look from now on."""
+        point = register.point
+        if point.writable and point.attribute.name in _CONTROL:
+            self._limiting[topic] = register
+        else:
+            self._limiting.pop(topic, None)
         if self._greenlet is None:
             self._greenlet = gevent.spawn(self._run)
 
@@ -109,10 +117,10 @@ class Ownership:
         """Return the targets that a device can limit, with a point of each and its device's
         `on_delete`."""
         found: dict[Target, tuple[Point, str]] = {}
-        for topic, register in list(self._registers.items()):
-            point = register.point
-            if point.writable and point.attribute.name in _CONTROL and topic in self._tree:
-                found.setdefault(point.target, (point, register.on_delete))
+        for topic, register in self._limiting.items():
+            # The host may have dropped the point or its device.
+            if topic in self._registers and topic in self._tree:
+                found.setdefault(register.point.target, (register.point, register.on_delete))
         return found
 
     def _end(self, target: Target) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from chargepoint_driver.adapters import override_patterns
 from chargepoint_driver.adapters.ownership import _PATIENCE
 from chargepoint_driver.adapters.platform import file_of
 from chargepoint_driver.service import Accounts, Service
@@ -15,7 +16,7 @@ from chargepoint_driver.simulator import Simulator
 from chargepoint_driver.simulator.world.state_json import world_json
 
 from .conftest import Driver
-from .devices import device
+from .devices import classic_rows, device
 
 ONE = "a/one"
 POINT = {"attribute": "allowedLoad", "register": "LoadRegister", "station": "1:34001", "port": 1}
@@ -96,3 +97,47 @@ def test_from_the_agent_to_the_driver(
     assert commanded._command_log.state_of(point.target).limit.allowed_load_kw == 2.0
     driver.agent.revert_point(ONE, "allowedLoad")
     assert not is_shed(sim)
+
+
+class _NeverWalked(dict[str, Any]):
+    """A mapping for look-ups alone."""
+
+    def __iter__(self) -> Any:
+        raise AssertionError("every register of the account is visited")
+
+    items = keys = values = __iter__  # type: ignore[assignment]
+
+
+class _NoDevices:
+    """The host's tree, whose list of devices visits every node."""
+
+    def __init__(self, agent: Any) -> None:
+        self.agent = agent
+
+    def devices(self) -> Any:
+        raise AssertionError("every node of the host's tree is visited")
+
+
+def test_a_look_costs_nothing_for_points_that_cannot_limit(driver: Driver, sim: Simulator) -> None:
+    """Tens of thousands of new objects every 5 s made Python collect all garbage, which stopped
+    the driver for 0.2 s."""
+    driver.start({ONE: device(sim, "1:34001", classic_rows())})
+    ownership = driver.interface._ownership
+    ownership.look()
+    owned = dict(ownership._known)
+    assert owned
+    ownership._registers = _NeverWalked(driver.interface.point_map)
+    ownership.look()
+    override_patterns.look(_NoDevices(driver.agent))
+    assert ownership._known == owned
+    assert not ownership._missed
+
+
+def test_a_point_stored_again_without_a_limit_is_not_owned(driver: Driver, sim: Simulator) -> None:
+    """Its topic is there as before."""
+    driver.start({ONE: device(sim, "1:34001")})
+    ownership = driver.interface._ownership
+    assert ownership._owned()
+    reading = [{**row, "Writable": "FALSE"} for row in device(sim, "1:34001")["registry_config"]]
+    driver.update(ONE, device(sim, "1:34001", reading))
+    assert not ownership._owned()
