@@ -52,6 +52,7 @@ def figures() -> Iterator[Figure]:
 
 
 def _commands(server: Child, twins: Child) -> Iterator[Figure]:
+    server.ask("steps", begin=True)
     before, begun = server.ask("events"), time.monotonic()
     took = sorted(server.ask("remote_starts", ids=twins.ready, times=COMMANDS, every_s=0.02))
     rate = (server.ask("events") - before) / (time.monotonic() - begun)
@@ -61,6 +62,10 @@ def _commands(server: Child, twins: Child) -> Iterator[Figure]:
     yield Figure(
         f"{what}, round trip, p99", 1000 * took[COMMANDS * 99 // 100 - 1], "ms", at_most=100
     )
+    steps = server.ask("steps", begin=False)
+    what = "the central system's loop meanwhile: work without a pause, processor time"
+    yield Figure(f"{what}, p99", 1000 * steps[len(steps) * 99 // 100], "ms")
+    yield Figure(f"{what}, longest", 1000 * steps[-1], "ms", at_most=25)
 
 
 def _running(folder: str) -> int:

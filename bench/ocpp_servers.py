@@ -30,6 +30,7 @@ from chargepoint_driver.simulator.ocpp import Twins
 
 # 20,000 connections end one by one, on a machine that may do other work.
 CLOSE_LIMIT_S = 240
+_FREE_S = 0.002
 
 
 class Child:
@@ -136,6 +137,27 @@ def ours(folder: str, port: str = "0", heartbeat_s: str = "3600", sinks: str = "
         assert system._csms is not None
         return int(system._csms.store._last_event)
 
+    steps_s: list[float] = []
+
+    async def measure_steps() -> None:
+        """Note how long the loop works between two moments when it is free. Processor time: what
+        else the machine does is not in it."""
+        before_s = time.thread_time()
+        while True:
+            await asyncio.sleep(_FREE_S)
+            now_s = time.thread_time()
+            steps_s.append(now_s - before_s)
+            before_s = now_s
+
+    def steps(*, begin: bool) -> list[float]:
+        """Start to measure, or return what was measured, in seconds, in order of size."""
+        if begin:
+            loop = system._loop._loop
+            loop.call_soon_threadsafe(lambda: tasks.append(loop.create_task(measure_steps())))
+        return sorted(steps_s)
+
+    tasks: list[asyncio.Task[None]] = []
+
     def sinks_waiting() -> dict[str, int]:
         """Sink to the events that wait for it."""
         return {state.name: state.waiting for state in system.sinks()}
@@ -148,6 +170,7 @@ def ours(folder: str, port: str = "0", heartbeat_s: str = "3600", sinks: str = "
                 "remote_starts": remote_starts,
                 "events": events,
                 "counters": system.counters,
+                "steps": steps,
                 "sinks_waiting": sinks_waiting,
             },
         )
