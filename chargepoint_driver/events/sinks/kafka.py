@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -38,6 +39,29 @@ _MAX_REPLICAS = 3
 # What a broker answers that has no idempotent producers, or does not allow them to this user.
 _NOT_IDEMPOTENT = (UnknownError, UnsupportedVersionError, ClusterAuthorizationFailedError)
 
+_causes: ContextVar[list[str] | None] = ContextVar("causes", default=None)
+"""What the client has logged since it began to connect."""
+
+
+class _Causes(logging.Handler):
+    """Keeps the client's errors for the sink that connects at the moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        found = _causes.get()
+        if found is not None:
+            found.append(record.getMessage())
+
+
+def _take_log_over() -> None:
+    """Keep the client's errors out of the log: it writes one for each try, and the relay logs
+    once that a sink is away. A level that somebody has set leaves its log alone."""
+    log = logging.getLogger("aiokafka")
+    if log.level == logging.NOTSET:
+        log.setLevel(logging.ERROR)
+        log.propagate = False
+        log.addHandler(_Causes())
+
+
 _Message = tuple[str, str, str | None, list[tuple[str, bytes]]]
 """Topic, key, value (None: remove the key), headers."""
 
@@ -56,14 +80,14 @@ class KafkaSink:
         self._producer: Any = None
         self._topics: set[str] = set()
         self._is_idempotent = True
-        # It logs each try as an error. The relay logs once that a sink is away.
-        if logging.getLogger("aiokafka").level == logging.NOTSET:
-            logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+        _take_log_over()
 
     async def open(self) -> None:
         """Connect. Topics are made when they are first written."""
         await self.close()
         self._topics.clear()
+        causes: list[str] = []
+        _causes.set(causes)
         try:
             self._producer = await self._start(idempotent=self._is_idempotent)
         except _NOT_IDEMPOTENT as error:
@@ -77,7 +101,9 @@ class KafkaSink:
             self._is_idempotent = False
             await self.open()
         except KafkaError as error:
-            raise SinkError(f"{type(error).__name__}: {error}") from None
+            # The client's error has no cause: a wrong password, an unknown certificate.
+            cause = f" ({causes[-1]})" if causes else ""
+            raise SinkError(f"{type(error).__name__}: {error}{cause}") from None
 
     async def _start(self, *, idempotent: bool) -> Any:
         producer = AIOKafkaProducer(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import ssl
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -32,6 +33,18 @@ _client_log = get_logger(f"{__name__}.client")
 _client_log.setLevel(logging.CRITICAL)
 
 
+class _SslSocket(ssl.SSLSocket):
+    """A socket that is closed when its handshake fails; the client forgets it then."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        """Raise what makes it fail."""
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
+
+
 class MqttSink:
     """One connection; a broker handles what it brings in the order in which it was sent.
 
@@ -54,6 +67,8 @@ class MqttSink:
         await self.close()
         config = self._config
         context = context_of(config)
+        if context is not None:
+            context.sslsocket_class = _SslSocket
         client = aiomqtt.Client(
             config.host,
             config.port or (1883 if context is None else 8883),

