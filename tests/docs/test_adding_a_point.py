@@ -17,9 +17,9 @@ TABLE = Path("chargepoint_driver") / "catalogue" / "chargepoint.py"
 OCPP_TABLE = Path("chargepoint_driver") / "catalogue" / "measurands.py"
 COPIED = (
     *("chargepoint_driver", "docs", "tests/data"),
-    *("tests/unit/backends", "tests/unit/catalogue"),
+    *("tests/unit/backends", "tests/unit/catalogue", "tests/unit/events"),
 )
-FILES = ("setup.cfg", "tests/__init__.py", "tests/conftest.py", "tests/unit/__init__.py")
+FILES = ("setup.cfg", "tests/unit/__init__.py")
 
 
 def project(here: Shell) -> Path:
@@ -27,7 +27,8 @@ def project(here: Shell) -> Path:
     for name in COPIED:
         leave = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, here.folder / name, ignore=leave)
-    for name in FILES:
+    helpers = [f"tests/{path.name}" for path in (ROOT / "tests").glob("*.py")]
+    for name in (*FILES, *helpers):
         shutil.copy(ROOT / name, here.folder / name)
     return here.folder
 
@@ -61,6 +62,7 @@ def test_the_page_is_followed_and_the_point_is_read(shell: Callable[..., Shell])
         here.folder / "docs" / "reference" / "points.md"
     ).read_text("utf-8")
     assert name in here.run("chargepoint-driver points")
+    here.run("python -m docs.generators --check")
     tests = "tests/unit/backends/soap/test_recorded.py"
     read = here.run(f"python -m pytest -rA {tests} -k {name} | grep PASSED")
     assert f"getStationStatus.{name}" in read
@@ -82,3 +84,5 @@ def test_the_page_is_followed_and_the_measurand_is_a_point(shell: Callable[..., 
         here.folder / "docs" / "reference" / "points.md"
     ).read_text("utf-8")
     assert "fanSpeed" in here.run("chargepoint-driver points --backend ocpp")
+    here.run("python -m docs.generators --check")
+    assert "| `fan_rpm` |" in (here.folder / "docs" / "reference" / "export.md").read_text("utf-8")

@@ -44,15 +44,15 @@ class Table:
 _STATION = Column("station", "text", "id of the station or charger")
 _PORT = Column("port", "integer", "number of the port, connector or EVSE; empty: the whole station")
 
-# The base units of the fields of the measurands, by the end of their names.
+# Units by the end of a field's name, where they are written in another way.
 _UNITS = {
-    "_kw": "kW", "_wh": "Wh", "_v": "V", "_a": "A", "_percent": "percent", "_c": "degrees Celsius",
-    "_hz": "Hz", "_kvar": "kvar", "_varh": "varh", "_factor": "1",
+    "kw": "kW", "wh": "Wh", "v": "V", "a": "A", "c": "degrees Celsius", "hz": "Hz", "factor": "1",
 }  # fmt: skip
 
 
 def _unit(field: str) -> str:
-    return _UNITS[field[field.rindex("_") :]]
+    end = field.rpartition("_")[2]
+    return _UNITS.get(end, end)
 
 
 _MEASURED = tuple(
