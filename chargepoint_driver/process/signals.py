@@ -14,16 +14,16 @@ __all__ = ["EndSignals"]
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
-def _note(number: int, frame: FrameType | None) -> None:
+def _ignore(number: int, frame: FrameType | None) -> None:
     """Do nothing: the signal itself has written to the pipe. A handler may not take a lock."""
 
 
 @final
 class EndSignals:
-    """Notes SIGINT and SIGTERM from `with` on; `wait` returns after the first one.
+    """Records SIGINT and SIGTERM from `with` on; `wait` returns after the first one.
 
     The interpreter writes each signal to a pipe where it arrives, so none is missed between two
-    steps and any number may come at once. In the main thread only; elsewhere nothing is noted.
+    steps and any number may come at once. In the main thread only; elsewhere nothing is recorded.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class EndSignals:
             os.set_blocking(writer, False)
             self._pipe = reader, writer
             self._wakeup_before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-            self._before = {number: signal.signal(number, _note) for number in _ENDING}
+            self._before = {number: signal.signal(number, _ignore) for number in _ENDING}
         return self
 
     def __exit__(

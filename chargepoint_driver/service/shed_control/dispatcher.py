@@ -152,7 +152,7 @@ class Dispatcher:
         doubt = self.check_and_record_before(target, limit, options, group)
         before = self.mark_unconfirmed({target: doubt})
         try:
-            self.send(target, limit, options, noted=(target,))
+            self.send(target, limit, options, recorded=(target,))
         except OutcomeUnknownError:
             raise
         except ChargePointError as error:
@@ -311,14 +311,14 @@ class Dispatcher:
         target: Target,
         limit: Limit | None,
         options: ShedOptions,
-        noted: Collection[Target] = (),
+        recorded: Collection[Target] = (),
     ) -> None:
-        """Send one shed or clear, once. `noted`: the targets whose doubts it settles; for others
+        """Send one shed or clear, once. `recorded`: the targets whose doubts it settles; for others
         nothing is written down."""
 
         def command() -> None:
-            if noted:
-                self.command_log.mark_sending(noted)
+            if recorded:
+                self.command_log.mark_sending(recorded)
             if limit is None:
                 self.backend.clear(target)
             else:

@@ -149,7 +149,7 @@ class GroupController:
         of_group = UnconfirmedCommand(state.limit, state.options, state.sent_s, state.ceiling_kw)
         before = self._commands.mark_unconfirmed({**doubts, whole: of_group})
         try:
-            self._commands.send(whole, value, state.options, noted=(*doubts, whole))
+            self._commands.send(whole, value, state.options, recorded=(*doubts, whole))
         except OutcomeUnknownError:
             raise
         except ChargePointError as error:
