@@ -154,7 +154,7 @@ CODE  = $(shell find agents bench chargepoint_driver classic docs driver_configs
           \( -name '*.py' -o -name '*.js' -o -name '*.html' -o -name '*.css' -o -name '*.json' -o \
           -name '*.yml' -o -name '*.yaml' -o -name '*.sh' \) -print)
 # Misspelt on purpose, in tests and patterns, and two words that OCPP 1.6 spells like this.
-ON_PURPOSE = acounts,alue,celcius,chargin,currentl,databas,occurence,optin,pasword,passwrod,passwor,regoin,titel
+ON_PURPOSE = acounts,alue,celcius,chargin,currentl,databas,databse,occurence,optin,pasword,passwrod,passwor,regoin,titel
 
 # Warnings are errors. After an error all pages are read again, since Sphinx reports it only once.
 SITE = $(BIN)/python -m sphinx -b html -d build/doctrees -j 2 -q -n -W --keep-going docs build/docs \

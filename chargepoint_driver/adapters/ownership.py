@@ -58,8 +58,8 @@ class Ownership:
         self._registers = registers
         self._release = release
         self._service = service
-        # The registers that can limit. To look at all of the account's took Python's collector
-        # along: so many new objects made full collections, which stop everything.
+        # The registers that can limit. A check of all registers made many new objects, and with
+        # them full collections, which stop everything.
         self._limiting: dict[str, ChargePointRegister] = {}
         self._known: dict[Target, tuple[Point, str]] = {}
         self._missed: dict[Target, int] = {}

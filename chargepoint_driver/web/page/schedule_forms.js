@@ -15,8 +15,8 @@ const kwField = (value, attributes = {}) => field(t("schedule.limit"), { type: "
 const nameField = (value) => field(t("schedule.name"), { name: "name", maxlength: "100" }, value);
 const timeFields = ({ from, until }) => [field(t("schedule.from"), { name: "from", pattern: TIME, maxlength: "5", required: "", title: t("schedule.time.hint") }, from), field(t("schedule.until"), { name: "until", pattern: TIME, maxlength: "5", required: "", title: t("schedule.time.hint") }, until)];
 
-// `edit(change)` saves; `change(schedule)` makes the request of the newest schedule, or says in
-// words why it cannot.
+// `edit(change)` saves; `change(schedule)` makes the request of the newest schedule, or returns
+// the reason why it cannot.
 export function ruleForm(group, rule, isNew, edit) {
   const days = make("fieldset", { class: "days" }, make("legend", {}, t("schedule.weekdays")), ...WEEKDAYS.map((day) => {
     const input = make("input", { type: "checkbox", name: "weekday", value: day });

@@ -18,7 +18,7 @@ export const dayName = (date) => SHORT.format(dateOf(date));
 export const shortDate = (date) => DAY.format(dateOf(date));
 export const wholeDate = (date) => WHOLE.format(dateOf(date));
 
-// A limit; null is none, and 0 is a limit.
+// A limit; null means no limit, and 0 is a limit.
 export function limit(value) {
   return value === null ? t("no_limit") : kw(value);
 }

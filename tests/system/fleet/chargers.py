@@ -112,7 +112,7 @@ class Chargers:
                 task.cancel()
 
     async def charge(self, sessions: int, limit_s: float = 60.0) -> None:
-        """Wait until each has ended so many more sessions."""
+        """Wait until each has ended `sessions` more."""
         wanted = {each.name: len(each.ended) + sessions for each in self.each}
         end_s = time.monotonic() + limit_s
         while behind := [each.name for each in self.each if len(each.ended) < wanted[each.name]]:

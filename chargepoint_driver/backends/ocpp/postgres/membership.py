@@ -99,7 +99,7 @@ class Membership:
         return [name for name, epoch in rows if epoch > self.epochs.get(name, epoch)]
 
     async def claim(self, station_ids: Iterable[str]) -> dict[str, Claim]:
-        """Own these chargers from now on, whoever did before. Raises StoreError."""
+        """Own these chargers from now on, also those of other nodes. Raises StoreError."""
         async with self._connections.get() as db:
             rows = await db.fetch(
                 "INSERT INTO owners SELECT id, $2, $3, 1, clock_timestamp()"
