@@ -9,6 +9,8 @@ from typing import Any
 import gevent
 from volttron.utils import vip_main
 
+from chargepoint_driver.process.garbage import rare_collections
+
 __all__ = ["run_agent"]
 
 
@@ -18,6 +20,8 @@ def run_agent(agent: Callable[..., Any], **options: Any) -> None:
     The platform stops an agent with SIGINT. Python raises KeyboardInterrupt where it happens to
     be: in a greenlet that writes a limit, the limit would stay. Here the main greenlet gets it,
     which waits for the agent, and `onstop` then finds every other greenlet at work.
+
+    Python collects garbage rarely meanwhile: a full collection stops every greenlet.
     """
     main = gevent.getcurrent()
     is_ending = False
@@ -31,4 +35,5 @@ def run_agent(agent: Callable[..., Any], **options: Any) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         gevent.signal_handler(number, end)
-    vip_main(agent, **options)
+    with rare_collections():
+        vip_main(agent, **options)

@@ -60,6 +60,21 @@ agent_process.vip_main = host
 agent_process.run_agent(Agent)
 """
 
+# The host says how garbage is collected while the agent runs.
+COLLECTIONS = """
+import gc
+from chargepoint_driver.adapters import agent_process
+
+before = gc.get_threshold()
+
+def host(agent, **options):
+    print(gc.get_threshold()[0] > before[0], gc.get_freeze_count() > 0)
+
+agent_process.vip_main = host
+agent_process.run_agent(object)
+print(gc.get_threshold() == before)
+"""
+
 
 @pytest.mark.parametrize("numbers", [["SIGINT"], ["SIGTERM"], ["SIGINT", "SIGTERM", "SIGINT"]])
 def test_a_signal_ends_no_greenlet_in_its_middle(numbers: list[str], tmp_path: Path) -> None:
@@ -80,3 +95,15 @@ def test_a_signal_ends_no_greenlet_in_its_middle(numbers: list[str], tmp_path: P
         process.kill()
         process.wait()
     assert (out, process.returncode) == ("given back\n", 0), err
+
+
+def test_an_agent_collects_garbage_rarely(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", COLLECTIONS],
+        env=child_environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.split() == ["True"] * 3, done.stderr

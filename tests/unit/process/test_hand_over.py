@@ -31,6 +31,31 @@ def test_calls_are_made_in_order_and_a_failure_costs_one():
     assert got == [0, 1, 2, 4, 5, 6, 7, 8, 9]
 
 
+def test_what_is_lost_is_counted_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    got: list[int] = []
+    is_begun, go_on, is_done = threading.Event(), threading.Event(), threading.Event()
+
+    def take(number: int) -> None:
+        is_begun.set()
+        go_on.wait(30)
+        got.append(number)
+        if number == 1_204:
+            is_done.set()
+
+    calls = HandOver(take, "alerts")
+    calls.put(0)
+    assert is_begun.wait(30)
+    for number in range(1, 1_205):
+        calls.put(number)
+    go_on.set()
+    assert is_done.wait(30)
+    calls.stop()
+    assert got == [0, *range(205, 1_205)]
+    assert calls.lost == 204
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith("alerts: 204 came faster")
+
+
 _CHILD = """
 from gevent import monkey
 monkey.patch_all()
