@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import configparser
 import importlib
 import importlib.metadata
+import re
 import shutil
 import subprocess
 import sys
@@ -134,6 +136,17 @@ def test_imports_point_down():
         check=False,
     )
     assert found.returncode == 0, found.stdout
+
+
+def test_each_package_has_a_layer():
+    config = configparser.ConfigParser(interpolation=None)
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    listed = re.findall(
+        r"chargepoint_driver\.(\w+)", config["importlinter:contract:layers"]["layers"]
+    )
+    found = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
+    # The samples are data; a contract of their own keeps the package from importing them.
+    assert sorted(listed) == sorted(found - {"__init__", "__pycache__", "examples"})
 
 
 @pytest.mark.parametrize("name", [*PUBLIC, *ALSO_LISTED])
