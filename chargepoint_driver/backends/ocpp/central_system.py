@@ -6,12 +6,12 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
-from chargepoint_driver.backends.ocpp.central_authorization import IdTagsAndReservations
-from chargepoint_driver.backends.ocpp.central_commands import ChargerCommands
-from chargepoint_driver.backends.ocpp.central_operations import NamedOperations
-from chargepoint_driver.backends.ocpp.central_records import StoredRecords
+from chargepoint_driver.backends.ocpp.central.authorization import IdTagsAndReservations
+from chargepoint_driver.backends.ocpp.central.commands import ChargerCommands
+from chargepoint_driver.backends.ocpp.central.event_follower import EventFollower
+from chargepoint_driver.backends.ocpp.central.operations import NamedOperations
+from chargepoint_driver.backends.ocpp.central.records import StoredRecords
 from chargepoint_driver.backends.ocpp.csms import Csms
-from chargepoint_driver.backends.ocpp.event_follower import EventFollower
 from chargepoint_driver.backends.ocpp.operations import operate
 from chargepoint_driver.backends.ocpp.status import ChargerView
 from chargepoint_driver.backends.ocpp.storage.interfaces import Queries, Stores

@@ -12,7 +12,7 @@ import pytest
 import requests
 import trustme
 
-from chargepoint_driver.backends.ocpp import event_follower
+from chargepoint_driver.backends.ocpp.central import event_follower
 from chargepoint_driver.errors import (
     ConfigurationError,
     InvalidValueError,
