@@ -4,6 +4,8 @@ import { clock, setTime } from "./format.js";
 import { t, word } from "./texts.js";
 import { keyOf, rowOf } from "./values.js";
 
+const ISO_TIME = /\b\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)/g;
+
 class Model {
   constructor() {
     this.stations = new Map();
@@ -92,7 +94,8 @@ class Model {
         words = words.replace(new RegExp(`(?<![\\w:.-])${id}(?![\\w-])`, "g"), `${station.name} (${station.cpid})`);
       }
     }
-    return words;
+    // Times of the driver are UTC; here all times are those of the site.
+    return words.replace(ISO_TIME, (time) => clock(time));
   }
 
   isDirect(account) {

@@ -47,6 +47,8 @@ export class WeekGrid {
   }
 
   set(week, exceptions) {
+    const today = week.days.findIndex(({ date }) => date === week.today);
+    if (!this.week && today >= 0) this.select({ day: today, hour: this.end.hour });
     this.week = week;
     this.grid.setAttribute("aria-label", t("schedule.week.of", { group: week.group, date: wholeDate(week.days[0].date) }));
     week.days.forEach((each, day) => {

@@ -50,7 +50,7 @@ export class Table {
     const active = this.lines[this.at.line - 1];
     this.lines = lines;
     this.sort = sort;
-    const names = columns.map(({ name, pinned }) => `${name}${pinned}`).join();
+    const names = columns.map(({ name, pinned, width }) => `${name}${pinned}${width}`).join();
     if (names !== this.names) {
       this.names = names;
       this.setColumns(columns);

@@ -7,15 +7,38 @@ import { get } from "./read.js";
 import { t } from "./texts.js";
 import { missing, noneOr, section, unlisted } from "./words.js";
 
+// Of a long list these are shown at first.
+const FEW = 50;
+
+// A list of incidents; `name` is the id of its element.
+class Part {
+  constructor(name) {
+    this.limit = FEW;
+    this.hint = make("p", { id: `${name}-say`, class: "hint" });
+    this.list = make("ul", { id: name, class: "list" });
+    this.more = button("", () => {
+      this.limit = Infinity;
+      this.draw(...this.drawn);
+    }, { class: "more" });
+  }
+
+  draw(incidents, none) {
+    this.drawn = [incidents, none];
+    list(this.list, incidents.slice(0, this.limit), none, keyOfIncident, line);
+    this.more.hidden = incidents.length <= this.limit;
+    say(this.more, t("alarms.all", { n: incidents.length }));
+  }
+}
+
 export function build(root) {
-  const alarms = { hint: make("p", { id: "alarms-say", class: "hint" }), list: make("ul", { id: "alarms", class: "list" }) };
-  const care = { hint: make("p", { id: "care-say", class: "hint" }), list: make("ul", { id: "care", class: "list" }) };
+  const alarms = new Part("alarms"), care = new Part("care");
   const hint = make("p", { class: "hint", role: "status" });
   const { table, draw } = historyTable(make("tbody", { id: "incidents" }));
   let found = [], known = null, closed = false;
   const tools = make("div", { class: "tools" }, button(t("csv"), () => download("alarms.csv", incidentsCsv(found)), { id: "alarms-csv" }), button(t("refresh"), read));
   root.append(
-    make("div", { class: "columns" }, section("alarms-title", t("alarms.title"), alarms.hint, alarms.list), section("care-title", t("care.title"), care.hint, care.list)),
+    section("alarms-title", t("alarms.title"), alarms.hint, alarms.list, alarms.more),
+    section("care-title", t("care.title"), care.hint, care.list, care.more),
     section("history-title", t("alarms.history"), tools, hint, make("div", { class: "scroll card", role: "region", "aria-label": t("alarms.table"), tabindex: "0" }, table)),
   );
 
@@ -33,8 +56,8 @@ export function build(root) {
       const some = (number) => [missing(number), unlisted()].filter(Boolean).join(", ");
       say(alarms.hint, some(state.alarmsUnknown));
       say(care.hint, some(state.maintenanceUnknown));
-      list(alarms.list, state.alarms.map(fromAlarm), noneOr(state.alarmsUnknown, t("alarms.none")), keyOfIncident, line);
-      list(care.list, state.maintenance.map(fromMaintenance), noneOr(state.maintenanceUnknown, t("care.none")), keyOfIncident, line);
+      alarms.draw(state.alarms.map(fromAlarm), noneOr(state.alarmsUnknown, t("alarms.none")));
+      care.draw(state.maintenance.map(fromMaintenance), noneOr(state.maintenanceUnknown, t("care.none")));
       const now = [...state.alarms.map(fromAlarm), ...state.maintenance.map(fromMaintenance)].map(keyOfIncident).join();
       if (now !== known) read();
       known = now;

@@ -2,7 +2,7 @@
 
 import { done, post } from "./ask.js";
 import { button, keep, list, make, options, say } from "./dom.js";
-import { ago, clock, full, zoneName } from "./format.js";
+import { ago, clock, zoneName } from "./format.js";
 import { model } from "./model.js";
 import { get } from "./read.js";
 import { may, whyNot } from "./roles.js";
@@ -179,7 +179,7 @@ export function build(root) {
     const unknown = schedule.groups.filter(({ upcoming }) => !upcoming).map(({ name }) => name);
     say(changesHint, unknown.length ? t("schedule.changes.unknown", { groups: unknown.join(", ") }) : "");
     const found = schedule.groups.flatMap(({ name, upcoming }) => (upcoming ?? []).slice(1).map((each) => ({ ...each, name }))).sort((a, b) => Date.parse(a.start) - Date.parse(b.start)).slice(0, MAX_CHANGES);
-    list(changes, found, t("schedule.changes.none"), (each) => `${each.start} ${each.name} ${each.kw} ${each.reason}`, (each) => [make("span", {}, full(each.start)), make("b", {}, `${each.name}: ${limit(each.kw)}`), make("span", { class: "hint" }, each.reason)]);
+    list(changes, found, t("schedule.changes.none"), (each) => `${each.start} ${each.name} ${each.kw} ${each.reason}`, (each) => [make("span", {}, clock(each.start)), make("b", {}, `${each.name}: ${limit(each.kw)}`), make("span", { class: "hint" }, each.reason)]);
   }
 }
 

@@ -31,11 +31,12 @@ _VIEWS = re.findall(
     (files("chargepoint_driver.web") / "page" / "views.js").read_text(encoding="utf-8"),
     re.MULTILINE,
 )
-# Name to the address, and what is clicked there.
+# Name to the address, and what is clicked there. `scroll`: one screen of the ports.
 SCENES: dict[str, tuple[str, str]] = {
     **{name: ("" if name == "overview" else f"?view={name}", "") for name in _VIEWS},
-    "tiles": ("?as=tiles", ""),
-    "table": ("?as=table", ""),
+    "tiles": ("?as=tiles", "scroll"),
+    "table": ("?as=table", "scroll"),
+    "grouped": ("?as=table&by=group&sort=-load", "scroll"),
     "panel": (f"?port=garage~{STATION}~1", ""),
     "panel-sessions": (f"?port=garage~{STATION}~1&tab=sessions", ""),
     "panel-charger": (f"?port=garage~{STATION}~1&tab=charger", ""),
@@ -95,11 +96,14 @@ def _take(page: Page, site: Site, scene: str, width: int, scheme: str, path: Pat
     page.driver.get(f"{site.server.url}{address}")
     eventually(lambda: page.text("#live") in ("Connected", "Verbunden"), 120)
     time.sleep(_SETTLE_S)
-    if click:
-        page.one(click).click()
-        time.sleep(0.3)
     height = page.js("return document.documentElement.scrollHeight")
-    _resize(page, width, min(max(height, _HEIGHT), _MAX_HEIGHT))
+    if click == "scroll":
+        page.js("document.getElementById('ports-part').scrollIntoView()")
+    else:
+        if click:
+            page.one(click).click()
+            time.sleep(0.3)
+        _resize(page, width, min(max(height, _HEIGHT), _MAX_HEIGHT))
     time.sleep(0.4)
     page.driver.save_screenshot(str(path))
     wide = page.js("return document.documentElement.scrollWidth - innerWidth")

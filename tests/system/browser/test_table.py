@@ -66,6 +66,8 @@ def test_many_ports_are_a_table_of_which_the_screen_exists(open_page, many):
     page.js("document.querySelector('.grid-box').scrollTop = 1e6")
     eventually(lambda: page.all("#table [data-line='120']"))
     assert len(page.all("#table tbody tr")) < 60
+    width = page.js("return document.querySelector('.grid-box').scrollWidth")
+    assert width < 1_600  # all columns, and no empty space to scroll through
     assert page.complaints() == []
 
 
