@@ -358,7 +358,7 @@ def test_the_deadline_of_a_need_is_the_next_such_time() -> None:
         ({"holidays": ["2026-02-30"]}, "not a date"),
         ({"group": {"rules": [{"from": "7:00", "kw": 1}]}}, "not a time"),
         ({"group": {"rules": [{"from": "25:00", "kw": 1}]}}, "not a time"),
-        ({"group": {"rules": [{"from": "07:00", "until": "07:00", "kw": 1}]}}, "no time at all"),
+        ({"group": {"rules": [{"from": "07:00", "until": "07:00", "kw": 1}]}}, "is an empty time"),
         ({"group": {"rules": [{"kw": -1}]}}, "greater than or equal to 0"),
         ({"group": {"rules": [{"kw": True}]}}, "must be a number"),
         ({"group": {"rules": [{}]}}, "missing"),
