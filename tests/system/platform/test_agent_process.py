@@ -60,7 +60,7 @@ agent_process.vip_main = host
 agent_process.run_agent(Agent)
 """
 
-# The host says how garbage is collected while the agent runs.
+# The host sets how garbage is collected while the agent runs.
 COLLECTIONS = """
 import gc
 from chargepoint_driver.adapters import agent_process
