@@ -84,6 +84,49 @@ export function iso(time) {
   return `${parts.year}-${parts.month}-${parts.day}T${parts.hour}:${parts.minute}:${parts.second}${offset}`;
 }
 
+// An amount of money, which comes as decimal digits; no digit is lost.
+export function money(amount, currency) {
+  const digits = (amount.split(".")[1] ?? "").length;
+  const format = new Intl.NumberFormat(language, { style: "currency", currency, currencyDisplay: "code", useGrouping: false, minimumFractionDigits: digits, maximumFractionDigits: digits });
+  // Narrow boxes may break it after the code.
+  return format.format(amount).replace("\u00a0", " ");
+}
+
+// The day of the site as yyyy-mm-dd, some days before or after today.
+export function today(days = 0) {
+  return shifted(iso(now()).slice(0, 10), days);
+}
+
+function shifted(day, days) {
+  return new Date(Date.parse(`${day}T00:00:00Z`) + days * 86400000).toISOString().slice(0, 10);
+}
+
+// When a day of the site begins, in ms; null for what is not a day. Offsets are looked at twice:
+// the clock may change on that day.
+export function startOfDay(day, days = 0) {
+  const utc = Date.parse(`${day}T00:00:00Z`);
+  if (Number.isNaN(utc)) return null;
+  const midnight = utc + days * 86400000;
+  let found = midnight;
+  for (let turn = 0; turn < 2; turn += 1) found = midnight - offset(found);
+  return found;
+}
+
+function offset(time) {
+  const [, sign, hours, minutes] = iso(time).match(/([+-])(\d\d):(\d\d)$/);
+  return (sign === "-" ? -1 : 1) * (Number(hours) * 60 + Number(minutes)) * 60000;
+}
+
+const DATE = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeZone: "UTC" });
+export function dayName(day) {
+  return DATE.format(new Date(`${day}T00:00:00Z`));
+}
+
+const MONTH = new Intl.DateTimeFormat(language, { year: "numeric", month: "long", timeZone: "UTC" });
+export function monthName(month) {
+  return MONTH.format(new Date(`${month}-01T00:00:00Z`));
+}
+
 export function place(thing) {
   const name = thing.name || thing.cpid || t("group.id", { id: thing.group });
   return thing.connectorId ? t("place", { name, port: thing.connectorId }) : name;

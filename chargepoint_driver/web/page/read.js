@@ -3,8 +3,17 @@
 import { model } from "./model.js";
 import { t } from "./texts.js";
 
-// `content` is null after a failure; `words` is its message.
+// `content` is null when it went wrong; `words` says what.
 export async function get(path, values = {}) {
+  return ask(path, values, (answer) => answer.json());
+}
+
+// The same for an answer that is a text.
+export async function getText(path, values = {}) {
+  return ask(path, values, (answer) => answer.text());
+}
+
+async function ask(path, values, take) {
   const query = new URLSearchParams(Object.entries(values).filter(([, value]) => value !== "" && value !== null && value !== undefined));
   let answer;
   try {
@@ -14,9 +23,10 @@ export async function get(path, values = {}) {
   }
   if (answer.status === 401) location.assign("/login");
   try {
-    const content = await answer.json();
-    return answer.ok ? { content, words: "" } : { content: null, words: `${model.named(content.error.message)} [${content.error.code}]` };
+    if (answer.ok) return { content: await take(answer), words: "" };
+    const { error } = await answer.json();
+    return { content: null, words: `${model.named(error.message)} [${error.code}]` };
   } catch {
-    return { content: null, words: t("ask.status", { status: answer.status }) };
+    return { content: null, words: t(answer.ok ? "read.broken" : "ask.status", { status: answer.status }) };
   }
 }

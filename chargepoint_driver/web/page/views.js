@@ -8,4 +8,5 @@ export const VIEWS = {
   alarms: () => import("./view_alarms.js"),
   sessions: () => import("./view_sessions.js"),
   schedules: () => import("./view_schedules.js"),
+  report: () => import("./view_report.js"),
 };

@@ -121,7 +121,7 @@ def test_what_is_not_known_at_the_first_start_is_unknown(window, make_site):
     window.view("alarms")
     eventually(lambda: window.text("#alarms") == window.text("#care") == "Unknown at present")
     window.view("sessions")
-    eventually(lambda: "unknown: not read yet" in window.text("#sessions-say"))
+    eventually(lambda: "Not read: " in window.text("#sessions-say"))
     window.complaints()
 
 
