@@ -20,12 +20,15 @@ from chargepoint_driver.text import get_logger
 __all__ = ["Outbox"]
 
 _log = get_logger(__name__)
-_TABLES = (
-    "CREATE TABLE IF NOT EXISTS events (id INTEGER PRIMARY KEY, received REAL NOT NULL,"
-    " time REAL NOT NULL, charge_point TEXT NOT NULL, connector INTEGER, action TEXT NOT NULL,"
-    " data TEXT NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS runs (first_id INTEGER PRIMARY KEY, run INTEGER NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS last_event (only INTEGER PRIMARY KEY CHECK (only = 1), id INTEGER)",
+# Files from before versions have these tables. A change is a new entry at the end.
+_MIGRATIONS = (
+    """
+    CREATE TABLE IF NOT EXISTS events (
+        id INTEGER PRIMARY KEY, received REAL NOT NULL, time REAL NOT NULL,
+        charge_point TEXT NOT NULL, connector INTEGER, action TEXT NOT NULL, data TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS runs (first_id INTEGER PRIMARY KEY, run INTEGER NOT NULL);
+    CREATE TABLE IF NOT EXISTS last_event (only INTEGER PRIMARY KEY CHECK (only = 1), id INTEGER);
+    """,
 )
 _MAX_UNWRITTEN = 100_000
 _PRUNE_EVERY_S = 60.0
@@ -73,7 +76,11 @@ class Outbox:
             self._db = sqlite.connect(
                 path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False
             )
-            self._last = self._prepare()
+            try:
+                self._last = self._prepare()
+            except BaseException:
+                self._db.close()
+                raise
         except (StoreError, OSError) as error:
             self._owner.release()
             raise ConfigurationError(
@@ -84,8 +91,7 @@ class Outbox:
     def _prepare(self) -> int:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
-        for sql in _TABLES:
-            self._db.execute(sql)
+        sqlite.migrate(self._db, _MIGRATIONS)
         last: int = self._db.execute(
             "SELECT max(coalesce((SELECT max(id) FROM events), 0),"
             " coalesce((SELECT id FROM last_event), 0))"

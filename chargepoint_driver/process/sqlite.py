@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from chargepoint_driver.errors import StoreError
 
-__all__ = ["Connection", "Cursor", "connect"]
+__all__ = ["Connection", "Cursor", "connect", "migrate"]
 
 _END = object()
 
@@ -109,3 +109,48 @@ def connect(path: Path | str, **options: Any) -> Connection:
     """Open a file; the options are those of `sqlite3.connect`. Raises StoreError."""
     with _own_errors():
         return sqlite3.connect(path, factory=Connection, **options)
+
+
+def migrate(db: Connection, migrations: Sequence[str]) -> None:
+    """Bring a file to the newest schema: carry out the migrations that it does not have, all or
+    none. `PRAGMA user_version` counts them, so a new one goes to the end.
+
+    Raises StoreError for a file of a later version, which is left as it is.
+    """
+    if _version(db, migrations) == len(migrations):
+        return
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        # Another process may have done it meanwhile.
+        done = _version(db, migrations)
+        for number, script in enumerate(migrations[done:], done + 1):
+            for statement in _statements(script):
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version = {number}")
+    except BaseException:
+        with suppress(StoreError):
+            db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
+
+
+def _version(db: Connection, migrations: Sequence[str]) -> int:
+    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if version > len(migrations):
+        raise StoreError(
+            f"it is of a later version of this driver, or not a file of this kind (schema "
+            f"{version}; this version knows {len(migrations)})"
+        )
+    return version
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Yield the statements of a script, each of which ends with its line."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+    if statement.strip():
+        raise StoreError("a migration ends within a statement")

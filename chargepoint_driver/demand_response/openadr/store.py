@@ -14,9 +14,10 @@ from chargepoint_driver.process import sqlite
 __all__ = ["SLOT_S", "Store"]
 
 SLOT_S = 900
-_VERSION = 1
 _KEPT_S = 90 * 86_400
-_SCHEMA = """
+# A change is a new entry at the end.
+_MIGRATIONS = (
+    """
 CREATE TABLE IF NOT EXISTS event (
     vtn TEXT, id TEXT, body TEXT NOT NULL, PRIMARY KEY (vtn, id));
 CREATE TABLE IF NOT EXISTS opt (
@@ -24,7 +25,8 @@ CREATE TABLE IF NOT EXISTS opt (
 CREATE TABLE IF NOT EXISTS slot (
     start INTEGER PRIMARY KEY, kw REAL NOT NULL, seconds REAL NOT NULL, is_event INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-"""
+""",
+)
 
 
 class Store:
@@ -33,14 +35,11 @@ class Store:
     def __init__(self, path: Path) -> None:
         try:
             self._base = sqlite.connect(path, timeout=10, check_same_thread=False)
-            version = self._base.execute("PRAGMA user_version").fetchone()[0]
-            if version > _VERSION:
-                raise ConfigurationError(
-                    f"state_file: {path} is of a newer release (version {version}); name another"
-                )
-            with self._base:
-                self._base.executescript(_SCHEMA)
-                self._base.execute(f"PRAGMA user_version = {_VERSION}")
+            try:
+                sqlite.migrate(self._base, _MIGRATIONS)
+            except BaseException:
+                self._base.close()
+                raise
         except StoreError as error:
             raise ConfigurationError(f"state_file: {path} cannot be used: {error}") from None
 

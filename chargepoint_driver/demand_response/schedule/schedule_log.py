@@ -22,14 +22,17 @@ _log = get_logger(__name__)
 _BUSY_S = 5.0
 _MAX_ENTRIES = 20_000
 _PRUNE_EVERY = 200
-_TABLES = (
-    "CREATE TABLE IF NOT EXISTS entries (id INTEGER PRIMARY KEY AUTOINCREMENT, time TEXT NOT NULL,"
-    " name TEXT NOT NULL, entry TEXT NOT NULL)",
-    "CREATE INDEX IF NOT EXISTS entries_name ON entries (name, id)",
-    "CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY CHECK (id = 1), time TEXT NOT NULL,"
-    " state TEXT NOT NULL)",
+# A change is a new entry at the end.
+_MIGRATIONS = (
+    """
+    CREATE TABLE IF NOT EXISTS entries (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, time TEXT NOT NULL, name TEXT NOT NULL,
+        entry TEXT NOT NULL);
+    CREATE INDEX IF NOT EXISTS entries_name ON entries (name, id);
+    CREATE TABLE IF NOT EXISTS state (
+        id INTEGER PRIMARY KEY CHECK (id = 1), time TEXT NOT NULL, state TEXT NOT NULL);
+    """,
 )
-_VERSION = 1
 
 
 def log_path(schedule: Path) -> Path:
@@ -69,12 +72,11 @@ class ScheduleLog:
         )
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version > _VERSION:
-            raise StoreError(f"{path}: is of a later version of this driver ({version})")
-        for statement in _TABLES:
-            self._db.execute(statement)
-        self._db.execute(f"PRAGMA user_version = {_VERSION}")
+        try:
+            sqlite.migrate(self._db, _MIGRATIONS)
+        except StoreError as error:
+            self._db.close()
+            raise StoreError(f"{path}: {error}") from None
 
     def add(self, facts: Mapping[str, Any]) -> None:
         """Add an entry: `time` of its facts, else the present one. Keeps the newest 20,000."""

@@ -28,7 +28,9 @@ __all__ = ["CommandStore", "kept_writes"]
 
 _log = get_logger(__name__)
 
-_SCHEMA = """
+# Files from before versions have some of these tables. A change is a new entry at the end.
+_MIGRATIONS = (
+    """
 CREATE TABLE IF NOT EXISTS commands (
     account TEXT NOT NULL,
     station TEXT NOT NULL,
@@ -69,7 +71,8 @@ CREATE TABLE IF NOT EXISTS writes (
     writer TEXT NOT NULL,     -- identity of the agent; '': not known
     outcome TEXT NOT NULL     -- sent, staged, or the code of an error
 );
-"""
+""",
+)
 _WAIT_S = 5.0
 _MAX_WRITES = 10_000
 
@@ -130,7 +133,7 @@ class CommandStore:
         # Safe when the process is killed; after a power failure the last command may be
         # missing, and then its shed expires.
         self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(_SCHEMA)
+        sqlite.migrate(self._db, _MIGRATIONS)
         ((state,),) = self._db.execute("PRAGMA quick_check(1)").fetchall()
         if state != "ok":
             raise StoreError(state)

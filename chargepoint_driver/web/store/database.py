@@ -67,15 +67,7 @@ class Database:
     def _prepare(self) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
-        with self.transaction() as db:
-            (version,) = db.execute("PRAGMA user_version").fetchone()
-            if version > len(MIGRATIONS):
-                raise StoreError(f"it is of a later version of this driver ({version})")
-            for number, script in enumerate(MIGRATIONS[version:], version + 1):
-                for statement in script.split(";"):
-                    if statement.strip():
-                        db.execute(statement)
-                db.execute(f"PRAGMA user_version = {number}")
+        sqlite.migrate(self._db, MIGRATIONS)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite.Connection]:

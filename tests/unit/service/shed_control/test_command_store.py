@@ -208,3 +208,33 @@ def test_a_file_that_is_none_is_let_go_of(
     held = {str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()}
     assert str(path) not in held
     assert caught.tb is not None  # which keeps everything that was not freed
+
+
+def test_a_file_of_the_oldest_schema_keeps_its_commands_and_gets_the_rest(tmp_path: Path) -> None:
+    path = tmp_path / "commands.sqlite"
+    store = CommandStore(path, ACCOUNT)
+    store.save({Target("1:1", 1): CommandState(Limit(allowed_load_kw=3.0), commanded_s=1.0)})
+    store.close()
+    with closing(sqlite3.connect(path)) as db, db:
+        for later in ("periods", "loads", "leases", "writes"):
+            db.execute(f"DROP TABLE {later}")
+        db.execute("PRAGMA user_version = 0")
+    store = CommandStore(path, ACCOUNT)
+    commands, before = store.load()
+    assert [(each.station_id, each.port) for each in commands] == [("1:1", 1)]
+    assert before == {}
+    store.close()
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (1,)
+        assert db.execute("SELECT count(*) FROM writes").fetchone() == (0,)
+
+
+def test_a_file_of_a_later_version_is_refused_and_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "commands.sqlite"
+    CommandStore(path, ACCOUNT).close()
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("PRAGMA user_version = 9")
+    with pytest.raises(ConfigurationError, match=r"command_file: .* later version .*schema 9"):
+        CommandStore(path, ACCOUNT)
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (9,)
