@@ -60,9 +60,10 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
         "web",
         "Serve a page of the chargers, and a JSON API under /api/v1, until interrupted.",
     ),
+    "web-keys": ("web_keys", "Make, list or remove keys of the page and of its JSON API."),
     "write": ("write", "Send one command: a limit, the end of a shed, or clearing alarms."),
 }
-"""Command to (module of this package with a command of that name, first sentence of its help)."""
+"""Command to (module of `commands` with a function of that name, first sentence of its help)."""
 
 # These continue after an error, which is in their log.
 _SERVERS = {"web", "csms", "node", "sim", "openadr", "schedule"}
@@ -84,7 +85,7 @@ class _Group(click.Group):
         if cmd_name not in self.commands and cmd_name in _COMMANDS:
             module, _ = _COMMANDS[cmd_name]
             loaded = importlib.import_module(f"chargepoint_driver.cli.commands.{module}")
-            command: click.Command = getattr(loaded, cmd_name)
+            command: click.Command = getattr(loaded, module)
             command.params.append(_debug_option())
             self.add_command(command, cmd_name)
         return self.commands.get(cmd_name)

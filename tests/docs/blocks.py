@@ -108,6 +108,7 @@ def pages() -> list[Path]:
 
 ELSEWHERE = {
     # Held by test_other_pages.py, and by tests of what they are about.
+    "access.md",
     "agent.md",
     "cli.md",
     "demand-response.md",
