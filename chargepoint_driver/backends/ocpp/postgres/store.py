@@ -80,6 +80,7 @@ class PostgresStore(Store):
         self._pushed: asyncio.Future[None] | None = None
         self._pushed_all: asyncio.Future[None] | None = None
         self._is_pushing = False
+        self._pushed_writes = 0
         self._is_ended = False
         self._retry_at_s = 0.0
         self._lazy_at_s = self._unasked_at_s = 0.0
@@ -167,11 +168,12 @@ class PostgresStore(Store):
         if now_s < self._retry_at_s or self._is_ended:
             return  # it is tried again at that time
         with_lazy = is_lazy_due or self._pushed_all is not None
-        if not is_asked and now_s < self._unasked_at_s:
+        if not is_asked and (now_s < self._unasked_at_s or (not with_lazy and self._is_quiet())):
             return
         if not is_asked and not self._changes.is_pending(with_lazy=with_lazy):
             return
         waiting = self._take_waiting()
+        self._pushed_writes = self._writes
         batch = self._changes.take(with_lazy=with_lazy)
         if not batch.stations:
             for each in waiting:
@@ -181,6 +183,10 @@ class PostgresStore(Store):
             self._lazy_at_s = now_s + _LAZY_S
         self._is_pushing = True
         self._spawn(self._push(batch, waiting))
+
+    def _is_quiet(self) -> bool:
+        """Return True if nothing was written since the last push began."""
+        return self._writes == self._pushed_writes
 
     async def _push(self, batch: Batch, waiting: list[asyncio.Future[None] | None]) -> None:
         failed: StoreError | None = None
@@ -192,6 +198,7 @@ class PostgresStore(Store):
                 if outcome.refused:
                     # Never acknowledged without them; a repair of the tables lets them in.
                     self._changes.put_back(batch.of(outcome.refused))
+                    self._pushed_writes = -1
                     self._unasked_at_s = self._clock() + _LAZY_S
         except StoreError as error:
             failed = error
@@ -204,6 +211,7 @@ class PostgresStore(Store):
             self._is_pushing = False
             if failed is not None:
                 self._changes.put_back(batch)
+                self._pushed_writes = -1
                 self._retry_at_s = self._clock() + _RETRY_S
                 asyncio.get_running_loop().call_later(_RETRY_S, self._schedule)
             self._note_failure(failed)
