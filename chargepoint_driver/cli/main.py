@@ -42,7 +42,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
         "export",
         "Write sessions, meter values and limits as CSV and Parquet, with a data dictionary.",
     ),
-    "fleet": ("fleet", "Make the tables of a fleet in PostgreSQL, and show its nodes."),
+    "fleet": ("fleet", "Make the tables of a fleet in PostgreSQL, and show or drain its nodes."),
     "forget": ("forget", "Forget a charger of a central system; its records stay."),
     "node": ("node", "Run an OCPP central system on PostgreSQL until interrupted."),
     "openadr": ("openadr", "Follow events of OpenADR 2.0b and 3 servers until interrupted."),

@@ -74,6 +74,16 @@ class NodeConfig(BaseModel):
         le=60,
         description="seconds after which a node that PostgreSQL does not hear of sends nothing",
     )
+    drain_s: float = Field(
+        default=60.0,
+        ge=0,
+        le=3_600,
+        description="seconds over which a drained node closes its sockets",
+    )
+    health: str | None = Field(
+        default=None,
+        description="address:port of /health for a load balancer, without a password; default: off",
+    )
     control: str | None = Field(
         default=None, description="address:port of the control API; default: off"
     )
@@ -91,7 +101,7 @@ class NodeConfig(BaseModel):
             raise ValueError("must be printable text")
         return value
 
-    @field_validator("control", "metrics")
+    @field_validator("control", "health", "metrics")
     @classmethod
     def _is_an_address(cls, value: str | None) -> str | None:
         if value is not None:

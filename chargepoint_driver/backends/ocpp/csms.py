@@ -91,6 +91,10 @@ class Csms:
         self.store.on_lock = lambda text: self.log.count_outside("database_locked", text)
         self.store.on_lost = lambda names, reason: self.spawn(self.lose(names, reason))
         self.store.on_tags = self._take_tags
+        self.store.on_drain = lambda: self.spawn(self._drain())
+        self.drain_s = 60.0
+        self.on_drained: Callable[[], None] = lambda: None
+        self._is_draining = False
         self._listed_revision = self.tags.revision
         self._registry = ChargerRegistry(config)
         self.point = self._registry.find
@@ -203,6 +207,9 @@ class Csms:
         if station_id not in self.points and self._registry.is_full:
             self.count(None, "too_many_charge_points", "raise max_charge_points, or forget some")
             return
+        if self._is_draining:
+            await connection.close(1013, "this node is drained; connect to another")
+            return
         try:
             if await self.store.claim(station_id):
                 await self._read_again(station_id)
@@ -273,6 +280,22 @@ class Csms:
             if link is not None:
                 self._set_up.disconnected(point)
                 self.spawn(link.close(1012, reason))
+
+    async def _drain(self) -> None:
+        """Close every socket, spread over `drain_s`, so that other nodes take the chargers one
+        after the other. No new one is accepted."""
+        self._is_draining = True
+        links = [point.link for point in self.points.values() if point.link is not None]
+        _log.warning("this node is drained: %d sockets are closed", len(links))
+        reason = "this node is drained; connect to another"
+        for link in links:
+            self.spawn(link.close(1012, reason))
+            await asyncio.sleep(self.drain_s / len(links))
+        # Those whose handshake was under way.
+        for point in self.points.values():
+            if point.link is not None:
+                self.spawn(point.link.close(1012, reason))
+        self.on_drained()
 
     # ---- the context of the handlers -----------------------------------------------------
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from chargepoint_driver.config.fleet import NodeConfig, read_node_config
-from chargepoint_driver.errors import ConfigurationError, StoreError, TransientError
+from chargepoint_driver.errors import ConfigurationError, NotFoundError, StoreError, TransientError
 
 __all__ = ["fleet"]
 
@@ -28,9 +28,10 @@ _config = click.option(
 @click.group(
     epilog="\b\nExamples:\n  chargepoint-driver fleet migrate --config fleet.json"
     "\n  chargepoint-driver fleet status --config fleet.json"
+    "\n  chargepoint-driver fleet drain node-1 --config fleet.json"
 )
 def fleet() -> None:
-    """Make the tables of a fleet in PostgreSQL, and show its nodes."""
+    """Make the tables of a fleet in PostgreSQL, and show or drain its nodes."""
 
 
 @fleet.command(epilog="\b\nExample:\n  chargepoint-driver fleet migrate --config fleet.json")
@@ -62,11 +63,26 @@ def status(config_file: Path, as_json: bool) -> None:
     )
     for row in found["nodes"]:
         seen = f"last seen {row['seen_s_ago']:.0f} s ago"
-        state = "runs" if row["is_alive"] else f"does not run, {seen}"
+        running = "is drained" if row["is_draining"] else "runs"
+        state = running if row["is_alive"] else f"does not run, {seen}"
         click.echo(
             f"{row['node']}: {state}; {row['charge_points']} chargers claimed; version "
             f"{row['version']}, listens on {row['address']}"
         )
+
+
+@fleet.command(epilog="\b\nExample:\n  chargepoint-driver fleet drain node-1 --config fleet.json")
+@click.argument("node")
+@_config
+def drain(node: str, config_file: Path) -> None:
+    """Have a node give up its chargers and end, for maintenance.
+
+    Its health turns to 503, it accepts no more chargers, and closes its sockets over `drain_s`
+    seconds. Other nodes take them.
+    """
+    if not _run(read_node_config(config_file), lambda db: _drain(db, node)):
+        raise NotFoundError(f"no node {node!r} runs; `fleet status` lists them")
+    click.echo(f"{node} is drained: it ends when its sockets are closed.")
 
 
 def _run(config: NodeConfig, work: Callable[[Any], Awaitable[_T]]) -> _T:
@@ -99,6 +115,12 @@ async def _migrate(db: Any) -> tuple[int, int]:
     from chargepoint_driver.backends.ocpp.postgres.schema import migrate as bring  # noqa: PLC0415 - needs the extras
 
     return await bring(db)
+
+
+async def _drain(db: Any, node: str) -> bool:
+    from chargepoint_driver.backends.ocpp.postgres.fleet_status import drain as begin  # noqa: PLC0415 - needs the extras
+
+    return await begin(db, node)
 
 
 async def _status(db: Any) -> dict[str, Any]:

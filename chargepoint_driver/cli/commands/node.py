@@ -31,12 +31,13 @@ def node(config_file: Path, log_file: Path | None, max_log_bytes: int) -> None:
     """Run an OCPP central system on PostgreSQL until interrupted.
 
     Several nodes share the records in one PostgreSQL; a charger may connect to any of them. Prints
-    one line of JSON when ready: node, ocpp_url and control_url, with `metrics` also metrics_url.
+    one line of JSON when ready: node, ocpp_url and control_url, with `health` and `metrics` also
+    health_url and metrics_url. Ends when the node has been drained (`fleet drain`).
     """
     if log_file is None:
         refuse_ignored({"max_log_bytes"}, "is the size of --log-file: give that too")
     try:
-        from chargepoint_driver.backends.ocpp.postgres.node import node_of  # noqa: PLC0415 - needs the extras
+        from chargepoint_driver.backends.ocpp.postgres.node import Node  # noqa: PLC0415 - needs the extras
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"{error.name} is not installed: "
@@ -44,8 +45,14 @@ def node(config_file: Path, log_file: Path | None, max_log_bytes: int) -> None:
         ) from None
 
     config = read_node_config(config_file)
-    replaced = threading.Event()
-    system = node_of(config, on_replaced=replaced.set)
+    ended = threading.Event()
+    reasons: list[str | None] = []
+
+    def end(reason: str | None) -> None:
+        reasons.append(reason)
+        ended.set()
+
+    system = Node(config, on_end=end)
     with serving(log_file, max_log_bytes, logging.INFO) as signals:
         try:
             system.start(control=config.control)
@@ -54,16 +61,16 @@ def node(config_file: Path, log_file: Path | None, max_log_bytes: int) -> None:
                 "ocpp_url": system.ocpp_url,
                 "control_url": system.control_url,
             }
+            if system.health_url is not None:
+                ready["health_url"] = system.health_url
             with ExitStack() as stack:
                 if config.metrics is not None:
                     server = serve_metrics(config.metrics, system, "metrics")
                     stack.callback(server.stop)
                     ready["metrics_url"] = server.url
                 click.echo(json.dumps(ready))
-                signals.wait(replaced)
+                signals.wait(ended)
         finally:
             system.stop()
-    if replaced.is_set():
-        raise ConfigurationError(
-            f"node: another process runs under the name {config.node!r}; this one has stopped"
-        )
+    if reasons and reasons[0] is not None:
+        raise ConfigurationError(f"node: {reasons[0]}; this one has stopped")

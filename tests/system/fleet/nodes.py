@@ -23,22 +23,24 @@ class NodeProcess:
 
     def __init__(self, folder: Path, dsn: str, name: str, **settings: Any) -> None:
         self.name = name
-        self.url = self.control_url = ""
+        self.url = self.control_url = self.health_url = ""
         self._log = folder / f"{name}.log"
-        self._config = folder / f"{name}.json"
+        self.config = folder / f"{name}.json"
         central = {
             "listen": "127.0.0.1:0",
             "database": str(folder / f"{name}.db"),
             "boot_grace_s": 60,
             "configuration_delay_s": None,
         }
-        self._config.write_text(
+        self.config.write_text(
             json.dumps(
                 {
                     "node": name,
                     "postgres": {"dsn": dsn},
                     "control": "127.0.0.1:0",
+                    "health": "127.0.0.1:0",
                     "lease_s": 2,
+                    "drain_s": 1,
                     "central_system": central,
                     **settings,
                 }
@@ -48,10 +50,11 @@ class NodeProcess:
 
     def start(self) -> NodeProcess:
         """Start the process, and wait until it listens."""
+        self.end()
         environment = {**os.environ, "CHARGEPOINT_CONTROL_TOKEN": TOKEN}
         with self._log.open("ab") as log:
             self._child = subprocess.Popen(
-                [PROGRAM, "node", "--config", str(self._config)],
+                [PROGRAM, "node", "--config", str(self.config)],
                 stdout=subprocess.PIPE, stderr=log, text=True, env=environment,
             )  # fmt: skip
         killer = threading.Timer(60, self._child.kill)
@@ -64,6 +67,7 @@ class NodeProcess:
         assert line, self._log.read_text()[-3000:]
         ready = json.loads(line)
         self.url, self.control_url = ready["ocpp_url"], ready["control_url"]
+        self.health_url = ready["health_url"]
         return self
 
     def send(self, number: signal.Signals) -> None:
@@ -85,6 +89,12 @@ class NodeProcess:
             child.wait(STOP_S)
             if child.stdout is not None:
                 child.stdout.close()
+
+    @property
+    def exit_code(self) -> int | None:
+        """Return how it ended; None while it runs."""
+        assert self._child is not None
+        return self._child.poll()
 
     @property
     def log(self) -> str:

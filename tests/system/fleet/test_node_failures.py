@@ -8,48 +8,18 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
 import requests
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from tests.postgres_server import Postgres, postgres_server
-
-pytest.importorskip("asyncpg")
-
-from tests.unit.backends.ocpp.nodes import make_tables
+from tests.postgres_server import Postgres
 
 from .chargers import Chargers
 from .nodes import TOKEN, NodeProcess
 
 LIMIT_S = 30.0
 LEASE_S = 2.0
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with postgres_server() as server:
-        yield server
-
-
-@pytest.fixture
-def records(postgres) -> str:
-    dsn = postgres.database()
-    make_tables(dsn)
-    return dsn
-
-
-@pytest.fixture
-def nodes(records, tmp_path: Path) -> Iterator[list[NodeProcess]]:
-    made = [NodeProcess(tmp_path, records, f"node-{each}") for each in (1, 2)]
-    try:
-        yield [each.start() for each in made]
-    finally:
-        for each in made:
-            each.end(signal.SIGKILL)
 
 
 def test_nothing_acknowledged_is_lost_or_doubled_when_nodes_are_killed(

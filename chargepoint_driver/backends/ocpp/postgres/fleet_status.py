@@ -8,18 +8,30 @@ import asyncpg
 
 from chargepoint_driver.backends.ocpp.postgres.schema import check_version, version_of
 
-__all__ = ["status_of"]
+__all__ = ["drain", "status_of"]
+
+
+async def drain(db: asyncpg.Connection, node: str) -> bool:
+    """Ask a node that runs to give up its chargers and end; False where none of that name runs."""
+    await check_version(db)
+    asked = await db.fetchval(
+        "UPDATE nodes SET draining = true WHERE id = $1 AND lease_until > now() RETURNING true",
+        node,
+    )
+    return bool(asked)
 
 
 async def status_of(db: asyncpg.Connection) -> dict[str, Any]:
     """Return {schema_version, charge_points, running_transactions, nodes}.
 
-    Each node: {node, run, address, version, is_alive, seen_s_ago, charge_points}. `is_alive`: its
+    Each node: {node, run, address, version, is_alive, is_draining, seen_s_ago,
+    charge_points}. `is_alive`: its
     lease has not ended. `charge_points`: those that it claimed last; they may have disconnected.
     Raises ConfigurationError where the tables are of another release."""
     await check_version(db)
     nodes = await db.fetch(
         "SELECT n.id, n.run, n.address, n.version, n.lease_until > now() AS is_alive,"
+        " n.draining AS is_draining,"
         " extract(epoch FROM now() - n.seen)::float8 AS seen_s_ago,"
         " (SELECT count(*) FROM owners AS o WHERE o.node = n.id) AS charge_points"
         " FROM nodes AS n ORDER BY n.id"
@@ -37,6 +49,7 @@ async def status_of(db: asyncpg.Connection) -> dict[str, Any]:
                 "address": row["address"],
                 "version": row["version"],
                 "is_alive": row["is_alive"],
+                "is_draining": row["is_draining"],
                 "seen_s_ago": row["seen_s_ago"],
                 "charge_points": row["charge_points"],
             }

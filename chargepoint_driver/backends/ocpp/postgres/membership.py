@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from chargepoint_driver import __version__
@@ -50,6 +50,8 @@ class Membership:
         # Charger to the epoch under which this run owns it.
         self.epochs: dict[str, int] = {}
         self.is_replaced = False
+        # True when somebody has asked that the node gives up its chargers.
+        self.is_draining = False
 
     async def register(self, address: str) -> None:
         """Become the node. Waits for the lease of an earlier run of it. Raises StoreError;
@@ -62,7 +64,8 @@ class Membership:
                     "INSERT INTO nodes SELECT $1, nextval('node_runs'), $2, $3, now(), now(),"
                     " now() + $4 * interval '1 second' ON CONFLICT (id) DO UPDATE SET"
                     " run = excluded.run, address = excluded.address, version = excluded.version,"
-                    " started = now(), seen = now(), lease_until = excluded.lease_until"
+                    " started = now(), seen = now(), lease_until = excluded.lease_until,"
+                    " draining = false"
                     " WHERE nodes.lease_until < now() RETURNING run",
                     self._node, address, __version__, self._lease_s,
                 )  # fmt: skip
@@ -76,19 +79,20 @@ class Membership:
                 )
             await asyncio.sleep(0.2)
 
-    async def renew(self) -> list[str]:
-        """Renew the lease. Returns the chargers of this run that another one claimed since.
-        Raises StoreError."""
+    async def renew(self) -> dict[str, int]:
+        """Renew the lease. Returns the chargers that other runs claimed of late, with their epochs
+        there. Raises StoreError."""
         asked_s = self._clock()
         async with self._connections.get() as db:
-            is_ours = await db.fetchval(
+            is_draining = await db.fetchval(
                 "UPDATE nodes SET seen = now(), lease_until = now() + $3 * interval '1 second'"
-                " WHERE id = $1 AND run = $2 RETURNING true",
+                " WHERE id = $1 AND run = $2 RETURNING draining",
                 self._node, self.run, self._lease_s,
             )  # fmt: skip
-            if not is_ours:
+            if is_draining is None:
                 self.is_replaced = True
-                return list(self.epochs)
+                return {}
+            self.is_draining = is_draining
             since_s = max(0.0, asked_s - self._end_s) + self._lease_s + _OVERLAP_S
             rows = await db.fetch(
                 "SELECT charge_point, epoch FROM owners WHERE run <> $1"
@@ -96,7 +100,13 @@ class Membership:
                 self.run, since_s,
             )  # fmt: skip
         self._end_s = asked_s + self._lease_s
-        return [name for name, epoch in rows if epoch > self.epochs.get(name, epoch)]
+        return dict(map(tuple, rows))
+
+    def lost(self, elsewhere: Mapping[str, int]) -> list[str]:
+        """Return the chargers that this run no longer owns, by what `renew` returned."""
+        if self.is_replaced:
+            return list(self.epochs)
+        return [name for name, epoch in elsewhere.items() if epoch > self.epochs.get(name, epoch)]
 
     async def claim(self, station_ids: Iterable[str]) -> dict[str, Claim]:
         """Own these chargers from now on, also those of other nodes. Raises StoreError."""
@@ -110,15 +120,20 @@ class Membership:
             )  # fmt: skip
         return {name: Claim(epoch, epoch != self.epochs.get(name, -1) + 1) for name, epoch in rows}
 
-    def refusal_to_send(self, station_id: str) -> str | None:
-        """Return why nothing may be sent to a charger now; None where it may."""
+    def refusal(self) -> str | None:
+        """Return why this node may send nothing now; None where it may."""
         if self.is_replaced:
             return "another process runs under this node's name"
         if self._clock() > self._end_s - _MARGIN_S:
             return "the lease of this node has ended, since PostgreSQL does not answer"
-        if station_id not in self.epochs:
-            return "another node has this charger"
         return None
+
+    def refusal_to_send(self, station_id: str) -> str | None:
+        """Return why nothing may be sent to a charger now; None where it may."""
+        refusal = self.refusal()
+        if refusal is None and station_id not in self.epochs:
+            return "another node has this charger"
+        return refusal
 
     async def release(self) -> None:
         """End the lease at once: the name is free. Does nothing where PostgreSQL is away."""

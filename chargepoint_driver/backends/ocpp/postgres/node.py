@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Any
 
 from chargepoint_driver.backends.ocpp.central_system import CentralSystem
 from chargepoint_driver.backends.ocpp.postgres.connections import connect
+from chargepoint_driver.backends.ocpp.postgres.health import HealthServer
 from chargepoint_driver.backends.ocpp.postgres.membership import Membership
 from chargepoint_driver.backends.ocpp.postgres.queries import PostgresQueries
 from chargepoint_driver.backends.ocpp.postgres.schema import check_version
@@ -17,20 +19,35 @@ from chargepoint_driver.config.fleet import NodeConfig
 from chargepoint_driver.config.ocpp import OcppConfig
 from chargepoint_driver.errors import StoreError, TransientError
 
-__all__ = ["node_of"]
+__all__ = ["Node"]
 
 
-def node_of(
-    config: NodeConfig,
-    now: Callable[[], float] = time.time,
-    on_replaced: Callable[[], None] = lambda: None,
-) -> CentralSystem:
-    """Return the central system of a node; `start` and `stop` are its own.
+class Node(CentralSystem):
+    """See the module. `start` and `stop` are those of every central system.
 
-    `on_replaced` is called, on the loop's thread, when another process runs under the node's name:
-    this one sends nothing any more."""
+    `on_end` is called with a reason, on the loop's thread, when the node shall end: it was drained
+    (the reason is None), or another process runs under its name and this one sends nothing any
+    more."""
 
-    async def open_stores(central: OcppConfig, wall: Callable[[], float]) -> Stores:
+    def __init__(
+        self,
+        config: NodeConfig,
+        now: Callable[[], float] = time.time,
+        on_end: Callable[[str | None], None] = lambda _: None,
+    ) -> None:
+        super().__init__(config.central_system, now, open_stores=self._open)
+        self._node = config
+        self._on_end = on_end
+        self._membership: Membership | None = None
+        self._health: HealthServer | None = None
+
+    @property
+    def health_url(self) -> str | None:
+        """Return the URL of the node's health; None where it is off."""
+        return None if self._health is None else self._health.url
+
+    async def _open(self, central: OcppConfig, wall: Callable[[], float]) -> Stores:
+        config = self._node
         try:
             connections = await connect(config.postgres)
         except StoreError as error:
@@ -39,9 +56,11 @@ def node_of(
         try:
             async with connections.get() as db:
                 await check_version(db)
-            membership = Membership(connections, config.node, config.lease_s)
+            membership = self._membership = Membership(connections, config.node, config.lease_s)
             store = PostgresStore(central.database, connections, membership, wall)
-            store.on_replaced = on_replaced
+            store.on_replaced = lambda: self._on_end(
+                f"another process runs under the name {config.node!r}"
+            )
             await membership.register(central.listen)
             await store.open()
         except BaseException as error:
@@ -54,4 +73,22 @@ def node_of(
         loop = asyncio.get_running_loop()
         return Stores(store, PostgresQueries(connections, loop, central.database))
 
-    return CentralSystem(config.central_system, now, open_stores=open_stores)
+    async def _begin(self, make_control: Any) -> None:
+        await super()._begin(make_control)
+        csms = self._running
+        csms.drain_s = self._node.drain_s
+        csms.on_drained = lambda: self._on_end(None)
+        if self._node.health is not None:
+            self._health = HealthServer(self._node.health, self._refusal)
+            await self._health.start()
+
+    def _refusal(self) -> str | None:
+        """Return why a charger should connect to another node; None where it may come."""
+        membership = self._membership
+        assert membership is not None
+        return "draining" if membership.is_draining else membership.refusal()
+
+    async def _end(self) -> None:
+        if self._health is not None:
+            await self._health.stop()
+        await super()._end()

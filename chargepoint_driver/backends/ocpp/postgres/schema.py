@@ -91,6 +91,8 @@ MIGRATIONS: Mapping[int, Sequence[str]] = {
         "CREATE TABLE id_tags (key text PRIMARY KEY, id_tag text NOT NULL, status text NOT NULL,"
         " expires float8, max_concurrent bigint)",
     ),
+    # A node that shall give up its chargers and end.
+    2: ("ALTER TABLE nodes ADD COLUMN draining boolean NOT NULL DEFAULT false",),
 }
 """Version to the statements that make it of the version before. One transaction each."""
 

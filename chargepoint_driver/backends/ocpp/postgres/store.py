@@ -82,6 +82,7 @@ class PostgresStore(Store):
         self._is_pushing = False
         self._pushed_writes = 0
         self._is_ended = False
+        self._is_draining = False
         self._retry_at_s = 0.0
         self._lazy_at_s = self._unasked_at_s = 0.0
         self._faults: dict[str, StoreError] = {}
@@ -404,7 +405,7 @@ class PostgresStore(Store):
         """Renew the lease, give up what others claimed, and write what could wait."""
         self._schedule()
         try:
-            lost = await self._membership.renew()
+            elsewhere = await self._membership.renew()
             version = await self._records.version_of("id_tags")
             if version != self._tags_version:
                 await self._read_tags()
@@ -414,7 +415,10 @@ class PostgresStore(Store):
         if self._membership.is_replaced:
             self.on_replaced()
         async with self._turn:
-            self.give_up(lost)
+            self.give_up(self._membership.lost(elsewhere))
+        if self._membership.is_draining and not self._is_draining:
+            self._is_draining = True
+            self.on_drain()
 
     async def _read_tags(self) -> None:
         """Read the idTags, which another node may have changed."""

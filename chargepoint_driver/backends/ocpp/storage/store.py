@@ -33,6 +33,8 @@ class Store(Transactions, Reservations, IdTagTable, Retention):
 
     on_lost: Callable[[list[str], str], None] = staticmethod(lambda _names, _reason: None)
     """Called with chargers that another process has now, and why their sockets are closed."""
+    on_drain: Callable[[], None] = staticmethod(lambda: None)
+    """Called when this process shall give up its chargers."""
     on_tags: Callable[[list[IdTag]], None] = staticmethod(lambda _tags: None)
     """Called with the idTags that are stored when another process has changed them."""
 

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 
 from chargepoint_driver.backends.ocpp import CentralSystem
-from chargepoint_driver.backends.ocpp.postgres.node import node_of
+from chargepoint_driver.backends.ocpp.postgres.node import Node
 from chargepoint_driver.backends.ocpp.postgres.schema import migrate
 from chargepoint_driver.config.fleet import NodeConfig
 
@@ -30,12 +30,14 @@ def make_tables(dsn: str) -> tuple[int, int]:
 
 
 def make_node(dsn: str, folder: Path, clock: Any, node: str, **fields: Any) -> CentralSystem:
-    """Return a node that is not started. `lease_s` is the node's, the other fields are those of
-    its central system."""
+    """Return a node that is not started. `lease_s`, `drain_s` and `health` are the node's, the
+    other fields are those of its central system."""
     config = NodeConfig.model_validate(
         {
             "node": node,
             "lease_s": fields.pop("lease_s", 5.0),
+            "drain_s": fields.pop("drain_s", 60.0),
+            "health": fields.pop("health", None),
             "postgres": {"dsn": dsn},
             "central_system": {
                 "listen": "127.0.0.1:0",
@@ -47,4 +49,4 @@ def make_node(dsn: str, folder: Path, clock: Any, node: str, **fields: Any) -> C
             },
         }
     )
-    return node_of(config, clock)
+    return Node(config, clock)

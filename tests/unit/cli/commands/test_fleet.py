@@ -13,6 +13,8 @@ from tests.postgres_server import postgres_server
 
 pytest.importorskip("asyncpg")
 
+from chargepoint_driver.backends.ocpp.postgres.schema import VERSION
+
 
 @pytest.fixture(scope="module")
 def server():
@@ -39,8 +41,8 @@ def run(*words: str, status: int = 0) -> str:
 
 
 def test_the_tables_are_made_once(config) -> None:
-    assert "now have version 1 (before: 0)" in run("migrate", "--config", str(config))
-    assert "have version 1 already" in run("migrate", "--config", str(config))
+    assert f"now have version {VERSION} (before: 0)" in run("migrate", "--config", str(config))
+    assert f"have version {VERSION} already" in run("migrate", "--config", str(config))
 
 
 def test_the_state_of_a_fleet(config, server) -> None:
@@ -64,6 +66,12 @@ def test_the_state_of_a_fleet(config, server) -> None:
     text = run("status", "--config", str(config))
     assert "node-1: runs; 1 chargers claimed" in text
     assert "node-2: does not run, last seen 6" in text
+
+
+def test_a_node_that_does_not_run_cannot_be_drained(config) -> None:
+    run("migrate", "--config", str(config))
+    text = run("drain", "node-9", "--config", str(config), status=1)
+    assert "no node 'node-9' runs" in text
 
 
 def test_a_database_that_is_not_there_is_a_sentence(config, server) -> None:

@@ -6,8 +6,10 @@ from __future__ import annotations
 import json
 import signal
 import threading
+from contextlib import suppress
 
 import pytest
+import requests
 from websockets.exceptions import ConnectionClosed
 
 from chargepoint_driver.backend import Limit, Target
@@ -30,6 +32,12 @@ def closing_code(charger) -> int:
             assert json.loads(charger.ws.recv(LIMIT_S))[0] == 4
         except ConnectionClosed as error:
             return error.rcvd.code if error.rcvd is not None else 1006
+
+
+def send(charger, action: str, payload: dict) -> None:
+    """Send a request on a socket that may be closed already."""
+    with suppress(ConnectionClosed):
+        charger.ws.send(json.dumps([2, "late", action, payload]))
 
 
 def transactions(postgres, records) -> list[tuple[int, str, str]]:
@@ -80,11 +88,8 @@ def test_what_an_old_socket_sends_is_not_written(
     transaction = old.start(clock.iso(60), meter=100)
     new = second.charger()
     new.ask("Heartbeat", {})
-    answer = old.request(
-        "StopTransaction",
-        {"transactionId": transaction, "timestamp": clock.iso(), "meterStop": 9_999},
-    )
-    assert answer[0] == 4, answer
+    late = {"transactionId": transaction, "timestamp": clock.iso(), "meterStop": 9_999}
+    send(old, "StopTransaction", late)
     assert closing_code(old) == 1012
     assert transactions(postgres, records) == [(transaction, "CP1", "active")]
     new.stop(transaction, clock.iso(), 300)
@@ -101,7 +106,7 @@ def test_others_are_written_where_one_is_fenced(
     other.ask("Heartbeat", {})
     second.charger("CP1").ask("Heartbeat", {})
     begin = {**START, "timestamp": clock.iso(60)}
-    old.ws.send(json.dumps([2, "old", "StartTransaction", begin]))
+    send(old, "StartTransaction", begin)
     assert other.ask("StartTransaction", begin)["transactionId"]
     assert closing_code(old) == 1012
     assert [row[1:] for row in transactions(postgres, records)] == [("CP2", "active")]
@@ -300,3 +305,29 @@ def test_a_killed_postgres_is_no_end_of_a_node(start_node, postgres, records, cl
     begin = {**START, "timestamp": clock.iso(60)}
     found = eventually(lambda: charger.request("StartTransaction", begin)[2].get("transactionId"))
     assert [row[0] for row in transactions(postgres, records)] == [found]
+
+
+def test_a_drained_node_accepts_no_charger(start_node, postgres, records) -> None:
+    site = start_node(drain_s=0)
+    charger = site.charger()
+    charger.ask("Heartbeat", {})
+    postgres.rows("UPDATE nodes SET draining = true", database=records)
+    assert closing_code(charger) == 1012
+    assert closing_code(site.charger()) == 1013
+
+
+def test_health_is_bad_once_the_lease_has_ended(start_node, postgres) -> None:
+    site = start_node(health="127.0.0.1:0", lease_s=2)
+
+    def health() -> tuple[int, str]:
+        answer = requests.get(site.system.health_url, timeout=LIMIT_S)
+        return answer.status_code, answer.text
+
+    assert health() == (200, "ok\n")
+    postgres.stop()
+    try:
+        text = eventually(lambda: (found := health())[0] == 503 and found[1])
+        assert "lease of this node has ended" in text
+    finally:
+        postgres.start()
+    eventually(lambda: health() == (200, "ok\n"))
