@@ -49,6 +49,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "plot": ("plot", "Draw the loads of one day from an SQLite historian, of a site or a port."),
     "points": ("points", "List every attribute that a registry can name."),
     "read": ("read", "Read every point of a driver config once, as a platform would."),
+    "report": ("report", "Sum up sessions, energy, time and costs of a month by cost centre."),
     "schedule": ("schedule", "Limit chargers by time, price and circuit, until interrupted."),
     "sessions": ("sessions", "List charging sessions that overlap a time range, oldest first."),
     "sim": ("sim", "Serve simulated stations and OCPP chargers (twins) until interrupted."),

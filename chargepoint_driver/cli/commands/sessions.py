@@ -14,7 +14,7 @@ from rich.table import Table
 from chargepoint_driver import reports
 from chargepoint_driver.catalogue import CHARGEPOINT, Data
 from chargepoint_driver.cli.discovery.available import is_personal
-from chargepoint_driver.cli.support import session_intervals
+from chargepoint_driver.cli.support import session_costs, session_intervals
 from chargepoint_driver.cli.support.account import Find, access_options, serving
 from chargepoint_driver.cli.support.console import as_json as json_option
 from chargepoint_driver.cli.support.console import (
@@ -53,6 +53,7 @@ Example:
 \b
   chargepoint-driver sessions --since 7d --interval --csv
   chargepoint-driver sessions --since 7d --transactions
+  chargepoint-driver sessions --since 7d --costs --config accounts.json --csv
 """
 )
 @click.option(
@@ -72,7 +73,8 @@ Example:
     "per session; the command prints the number first.",
 )
 @click.option("--transactions", is_flag=True, help="List what the service billed, by transaction.")
-@click.option("--yes", is_flag=True, help="With --interval: do not ask before the calls.")
+@click.option("--costs", is_flag=True, help="List the cost of each session, by tariff.")
+@click.option("--yes", is_flag=True, help="Do not ask before the calls for quarter hours.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead of a table.")
 @access_options
 @json_option
@@ -84,6 +86,7 @@ def sessions(
     personal: bool,
     interval: bool,
     transactions: bool,
+    costs: bool,
     yes: bool,
     as_csv: bool,
     as_json: bool,
@@ -91,11 +94,16 @@ def sessions(
     """List charging sessions that overlap a time range, oldest first."""
     if as_csv and as_json:
         raise click.UsageError("--csv or --json, not both")
-    if interval and transactions:
-        raise click.UsageError("--interval or --transactions, not both")
-    if yes and not interval:
-        raise click.UsageError("--yes goes with --interval")
+    if interval + transactions + costs > 1:
+        raise click.UsageError("choose one of --interval, --transactions and --costs")
+    if yes and not (interval or costs):
+        raise click.UsageError("--yes goes with --interval or --costs")
     start, end = bounds(since, until)
+    if costs:
+        session_costs.show(
+            find, station, start, end, personal=personal, yes=yes, as_csv=as_csv, as_json=as_json
+        )
+        return
     access = find()
     errors: list[ChargePointError] = []
     with serving(access) as service:
