@@ -15,7 +15,6 @@ from chargepoint_driver.demand_response.schedule import ScheduleConfig
 from chargepoint_driver.demand_response.schedule.calendar import moment
 from chargepoint_driver.demand_response.schedule.devices import check_account_devices, check_topics
 from chargepoint_driver.demand_response.schedule.engine import Period
-from chargepoint_driver.demand_response.schedule.follower import STATE_SECONDS
 from chargepoint_driver.demand_response.schedule.schedule_file import ScheduleFile, Stored
 from chargepoint_driver.demand_response.schedule.schedule_log import ScheduleLog, log_path
 from chargepoint_driver.errors import InvalidValueError, NotFoundError, StoreError, TransientError
@@ -27,8 +26,6 @@ __all__ = ["Schedules"]
 _DAY = timedelta(days=1)
 _AHEAD = timedelta(days=8)
 _MAX_UPCOMING = 24
-# A scheduler that has not reported for longer is not taken for running.
-_SILENT = timedelta(seconds=6 * STATE_SECONDS)
 
 
 class Schedules:
@@ -224,7 +221,9 @@ class Schedules:
         if found is None:
             return None, {}
         seen, state = found
-        is_running = not state["stopped"] and abs(self._now() - seen) < _SILENT
+        is_running = not state["stopped"] and abs(self._now() - seen) < timedelta(
+            seconds=state["silent_after"]
+        )
         refused = state["refused"]
         shown = schemas.SchedulerState(
             isRunning=is_running,

@@ -172,12 +172,11 @@ class SchedulerAgent(Agent):  # type: ignore[misc]  # the host has no types
             else:
                 config = ScheduleConfig.from_dict(contents)
         except ConfigurationError as error:
+            if file is not None:
+                self._try_again(error, contents)
+                return
             self.vip.health.set_status(STATUS_BAD, str(error))
             _log.error("%s. The one before stays in use.", error)
-            if file is not None:
-                self._trying_again = gevent.spawn_later(
-                    _FILE_AGAIN_S, self.configure, _name, _action, contents
-                )
             return
         self.vip.health.set_status(STATUS_GOOD, "")
         self._halt()
@@ -186,9 +185,21 @@ class SchedulerAgent(Agent):  # type: ignore[misc]  # the host has no types
         if file is None:
             self._scheduler = Scheduler(config, devices, _now, self._publish)
         else:
-            self._follower = Follower(file, devices, _now, self._publish, host="agent")
+            try:
+                self._follower = Follower(file, devices, _now, self._publish, host="agent")
+            except ConfigurationError as error:
+                self._try_again(error, contents)
+                return
             self._scheduler = self._follower.scheduler
         self._working = gevent.spawn(self._work, self._scheduler, self._follower)
+
+    def _try_again(self, error: ConfigurationError, contents: dict[str, Any]) -> None:
+        """Read the file again after a while: somebody may correct it."""
+        self.vip.health.set_status(STATUS_BAD, str(error))
+        _log.error("%s. It is read again; what runs stays in use.", error)
+        self._trying_again = gevent.spawn_later(
+            _FILE_AGAIN_S, self.configure, "config", "UPDATE", contents
+        )
 
     def _work(self, scheduler: Scheduler, follower: Follower | None) -> None:
         look = scheduler.run_due if follower is None else follower.run_due

@@ -13,13 +13,16 @@ from chargepoint_driver.demand_response.schedule.runner import Scheduler
 from chargepoint_driver.demand_response.schedule.schedule_file import ScheduleFile, Stored
 from chargepoint_driver.demand_response.schedule.schedule_log import ScheduleLog, log_path
 from chargepoint_driver.errors import ConfigurationError, StoreError
+from chargepoint_driver.process.ownership_lock import OwnershipLock
 from chargepoint_driver.text import get_logger
 
-__all__ = ["STATE_SECONDS", "Follower"]
+__all__ = ["Follower"]
 
 _log = get_logger(__name__)
 
-STATE_SECONDS = 15.0
+_STATE_S = 15.0
+# A scheduler that has not reported for longer is not taken for running.
+_MIN_SILENT_S = 90.0
 _MAX_UPCOMING = 24
 
 
@@ -43,7 +46,7 @@ class Follower:
         host: str,
     ) -> None:
         """`record` takes each entry of the log too. `host` names the program: `command`, `agent` or
-        `web`. Raises ConfigurationError if the file has a fault."""
+        `web`. Raises ConfigurationError if the file has a fault, or another scheduler runs it."""
         self._file = file
         self._now = now
         self._pass_on = record
@@ -51,10 +54,13 @@ class Follower:
         stored = file.changed() or file.read()
         if stored.config is None:
             raise ConfigurationError(stored.fault)
+        self._lock = OwnershipLock(file.path.with_name(f"{file.path.stem}.scheduler.lock"))
+        self._own()
         self._stored = stored
         self._since = now().isoformat()
         self._refused: _Refused | None = None
         self._is_stopped = False
+        self._took_s = 0.0
         self._reported: datetime | None = None
         self._state: dict[str, Any] = {}
         self.log: ScheduleLog | None = None
@@ -84,7 +90,10 @@ class Follower:
             # The file is again what runs.
             self._refused = None
             self._reported = None
+        self._report()
+        begun = self._now()
         self.scheduler.run_due()
+        self._took_s = (self._now() - begun).total_seconds()
         self._report()
 
     def stop(self) -> None:
@@ -100,8 +109,22 @@ class Follower:
                 self.log.put_state({**self._state, "stopped": True})
             self.log.close()
             self.log = None
+        self._lock.release()
 
     # ---- inside --------------------------------------------------------------------------
+
+    def _own(self) -> None:
+        """Keep other schedulers from this file. Raises ConfigurationError if there is one."""
+        try:
+            is_owned = self._lock.acquire()
+        except OSError as error:
+            _log.warning("%s: another scheduler cannot be kept out: %s", self._file.path, error)
+            return
+        if not is_owned:
+            raise ConfigurationError(
+                f"{self._file.path}: another scheduler runs this schedule (process "
+                f"{self._lock.owner() or 'unknown'}); stop it, or use another file"
+            )
 
     def _take(self, stored: Stored) -> None:
         error = stored.fault
@@ -144,8 +167,7 @@ class Follower:
     def _report(self) -> None:
         now = self._now()
         if self.log is None or (
-            self._reported is not None
-            and 0 <= (now - self._reported).total_seconds() < STATE_SECONDS
+            self._reported is not None and 0 <= (now - self._reported).total_seconds() < _STATE_S
         ):
             return
         self._reported = now
@@ -155,7 +177,7 @@ class Follower:
             "revision": self._stored.revision,
             "since": self._since,
             "refused": None if self._refused is None else self._refused.__dict__,
-            "interval": self.interval_s,
+            "silent_after": max(_MIN_SILENT_S, 3 * (self.interval_s + self._took_s)),
             "stopped": False,
             "groups": {
                 name: {

@@ -2,6 +2,7 @@
 // with Shift they select, Enter makes a rule of what is selected.
 
 import { make, say } from "./dom.js";
+import { number } from "./format.js";
 import { WEEKDAYS, dayName, limit, shortDate, wholeDate } from "./schedule_words.js";
 import { t } from "./texts.js";
 
@@ -126,7 +127,7 @@ function draw(cell, periods, date, hour) {
   const lowest = limits.length ? Math.min(...limits) : null;
   const isPart = periods.length > 1;
   cell.className = [lowest === null ? "" : lowest === 0 ? "stop" : "limited", isPart ? "part" : "", periods.length ? "" : "skipped"].filter(Boolean).join(" ");
-  say(cell, lowest === null ? "" : String(Math.round(lowest * 10) / 10));
+  say(cell, lowest === null ? "" : number(lowest, Number.isInteger(lowest) ? 0 : 1));
   const words = periods.map((each) => {
     const what = [limit(each.kw), each.reason ? `(${each.reason})` : ""].filter(Boolean).join(" ");
     return isPart ? t("schedule.part", { from: each.from, until: each.until, what }) : what;

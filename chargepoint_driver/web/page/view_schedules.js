@@ -1,7 +1,7 @@
 // Schedules: limits by weekday and hour in a week, rules, exceptions, next changes, the log.
 
 import { done, post } from "./ask.js";
-import { button, keep, list, make, options, say } from "./dom.js";
+import { button, keep, list, make, options, part, say } from "./dom.js";
 import { ago, clock, zoneName } from "./format.js";
 import { model } from "./model.js";
 import { get } from "./read.js";
@@ -34,8 +34,9 @@ export function build(root) {
   const grid = new WeekGrid(mayEdit ? (selection) => canEdit() && ruleForm(group().name, newRule(selection), true, edit) : null);
   const range = make("strong", { id: "week-range" });
   const step = (days) => () => url.set({ week: days === 0 ? "" : shifted(week.days[0].date, days) });
+  const now = button(t("schedule.week.now"), step(0));
   const weekTools = make("div", { class: "tools" },
-    button("\u2190", step(-WEEK_DAYS), { "aria-label": t("schedule.week.before") }), range, button("\u2192", step(WEEK_DAYS), { "aria-label": t("schedule.week.after") }), button(t("schedule.week.now"), step(0)),
+    button("\u2190", step(-WEEK_DAYS), { "aria-label": t("schedule.week.before") }), button("\u2192", step(WEEK_DAYS), { "aria-label": t("schedule.week.after") }), now,
     ...onlyEditor(t("schedule.rule.add"), () => ruleForm(group().name, newRule(grid.selection), true, edit), { id: "rule-add", class: "main" }));
   const rules = tableOf("rules", RULE_COLUMNS, mayEdit), exceptions = tableOf("exceptions", EXCEPTION_COLUMNS, mayEdit);
   const holidays = make("p", { id: "holidays", class: "hint" });
@@ -43,7 +44,7 @@ export function build(root) {
   const changesHint = make("p", { class: "hint" });
   const log = logSection(() => url.get("sgroup"));
   const body = make("div", { class: "schedule", hidden: "" },
-    section("week-title", t("schedule.week.title"), weekTools, devices, grid.element),
+    section("week-title", "", make("p", {}, range), devices, weekTools, grid.element),
     section("rules-title", t("schedule.rules.title"), rules.box),
     make("div", { class: "columns wide" },
       make("section", { "aria-labelledby": "exceptions-title" }, heading("exceptions-title", t("schedule.exceptions.title")), make("div", { class: "tools" }, ...onlyEditor(t("schedule.exception.add"), () => exceptionForm(schedule, newException(week?.today ?? ""), true, edit), { id: "exception-add" }), ...onlyEditor(t("schedule.holidays.button"), () => holidaysForm(schedule, edit), { id: "holidays-edit" })), exceptions.box, holidays),
@@ -133,6 +134,8 @@ export function build(root) {
     const named = mine.devices.slice(0, MAX_DEVICES).map(deviceWords).join(", ");
     const rest = mine.devices.length - MAX_DEVICES;
     say(devices, [t("schedule.devices", { n: mine.devices.length, names: rest > 0 ? `${named}, ${t("ask.more", { n: rest })}` : named }), ...limited].join(". "));
+    // On paper nothing else names the group.
+    say(part("week-title"), t("schedule.week.title", { group: mine.name }));
     drawRules(mine);
     drawExceptions();
     drawChanges();
@@ -140,6 +143,8 @@ export function build(root) {
     if (closed || group()?.name !== mine.name) return;
     grid.element.hidden = !content;
     say(range, content ? `${wholeDate(content.days[0].date)} \u2013 ${wholeDate(content.days[6].date)}` : words);
+    // A button that would do nothing is not there.
+    now.hidden = !content || content.days.some(({ date }) => date === content.today);
     if (content) grid.set((week = content), schedule.exceptions);
   }
 
@@ -177,7 +182,7 @@ export function build(root) {
 
   function drawChanges() {
     const unknown = schedule.groups.filter(({ upcoming }) => !upcoming).map(({ name }) => name);
-    say(changesHint, unknown.length ? t("schedule.changes.unknown", { groups: unknown.join(", ") }) : "");
+    say(changesHint, [schedule.scheduler?.isCurrent ? "" : t("schedule.changes.idle"), unknown.length ? t("schedule.changes.unknown", { groups: unknown.join(", ") }) : ""].filter(Boolean).join(" "));
     const found = schedule.groups.flatMap(({ name, upcoming }) => (upcoming ?? []).slice(1).map((each) => ({ ...each, name }))).sort((a, b) => Date.parse(a.start) - Date.parse(b.start)).slice(0, MAX_CHANGES);
     list(changes, found, t("schedule.changes.none"), (each) => `${each.start} ${each.name} ${each.kw} ${each.reason}`, (each) => [make("span", {}, clock(each.start)), make("b", {}, `${each.name}: ${limit(each.kw)}`), make("span", { class: "hint" }, each.reason)]);
   }
@@ -187,7 +192,7 @@ export function build(root) {
 function tableOf(id, columns, isEditable) {
   const body = make("tbody", { id });
   const head = columns.map((name) => make("th", { scope: "col" }, t(`schedule.column.${name}`)));
-  if (isEditable) head.push(make("th", { scope: "col" }, t("schedule.column.change")));
+  if (isEditable) head.push(make("th", { scope: "col", class: "act" }, t("schedule.column.change")));
   const table = make("table", { class: "stack" }, make("thead", {}, make("tr", {}, ...head)), body);
   const none = make("p", { class: "hint" });
   const scroll = make("div", { class: "scroll card", role: "region", "aria-label": t(`schedule.table.${id}`), tabindex: "0" }, table);
@@ -201,7 +206,7 @@ function tableOf(id, columns, isEditable) {
         const words = wordsOf(thing);
         const cells = words.map((shown, index) => make("td", { "data-label": t(`schedule.column.${columns[index]}`) }, shown));
         const buttons = Object.entries(actions).map(([name, act]) => button(t(`schedule.${name}`), () => act(thing), { "data-do": name, "aria-label": t(`schedule.${name}.of`, { what: words.slice(0, 3).join(", ") }) }));
-        if (isEditable) cells.push(make("td", { "data-label": t("schedule.column.change") }, make("span", { class: "buttons" }, ...(isOpen ? buttons : []))));
+        if (isEditable) cells.push(make("td", { class: "act", "data-label": t("schedule.column.change") }, make("span", { class: "buttons" }, ...(isOpen ? buttons : []))));
         return make("tr", {}, ...cells);
       });
     },

@@ -111,7 +111,8 @@ def test_a_schedule_from_nothing_limits_a_port(open_view, scheduled, file):
     eventually(lambda: page.one("#schedule-group").get_attribute("value") == "left")
 
     eventually(lambda: "no limit" in page.text("#week-cell"))
-    page.one(".week [tabindex='0']").send_keys(Keys.HOME)
+    page.one(".week [tabindex='0']").click()
+    page.keys(Keys.LEFT * 6, Keys.HOME)
     with_shift = webdriver.ActionChains(page.driver).key_down(Keys.SHIFT)
     with_shift.send_keys(Keys.END, Keys.RIGHT * 6).key_up(Keys.SHIFT).perform()
     page.keys(Keys.ENTER)

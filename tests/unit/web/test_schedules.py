@@ -195,6 +195,7 @@ def test_a_scheduler_that_is_silent_does_not_look_as_if_it_ran(scheduled, file) 
         "since": "2026-01-01T00:00:00+00:00",
         "refused": None,
         "stopped": False,
+        "silent_after": 90,
         "groups": {
             "priced": {
                 "applied": {"kw": 2.0, "reason": "price", "done": True},

@@ -153,6 +153,23 @@ def test_without_a_log_the_limits_are_written(tmp_path, caplog) -> None:
     follower.stop()
 
 
+def test_a_second_scheduler_is_kept_from_the_file(rig) -> None:
+    with pytest.raises(ConfigurationError, match="another scheduler runs this schedule"):
+        Follower(ScheduleFile(rig.path), Devices(), rig.clock, host="agent")
+    rig.follower.stop()
+    other = Follower(ScheduleFile(rig.path), Devices(), rig.clock, host="agent")
+    other.stop()
+
+
+def test_a_slow_look_is_not_silence(rig) -> None:
+    def slow(*_arguments) -> None:
+        rig.clock.ahead(seconds=100)
+
+    rig.devices._do = slow
+    rig.look()
+    assert rig.state()["silent_after"] == pytest.approx(3 * (5 + 200))
+
+
 def test_a_first_version_with_a_fault_starts_nothing(tmp_path) -> None:
     with pytest.raises(ConfigurationError, match="no such file"):
         Follower(ScheduleFile(tmp_path / "x.json"), Devices(), Clock(), host="agent")
