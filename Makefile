@@ -4,6 +4,7 @@
 # make check           run lint, types, layers, words and docs
 # make docs            build the documentation in build/docs
 # make bench           print the measurements
+# make away            keep a sink of events away for ten minutes under load; MINUTES=1
 # make faults          run every call with every fault, as tables
 # make fuzz            send random input to the OCPP central system
 # make fuzz-xml        run a coverage-guided fuzzer; MINUTES=30
@@ -37,7 +38,7 @@ PYTEST ?=
 
 RELEASE ?= $(or $(TMPDIR),/tmp)/chargepoint-release
 
-.PHONY: screenshots live-status help release-check all venv demo test chromium engines alert-agents ilc classic fuzz fuzz-xml faults attack kills soak lowest pythons audit alongside check docs bench clean
+.PHONY: away screenshots live-status help release-check all venv demo test chromium engines alert-agents ilc classic fuzz fuzz-xml faults attack kills soak lowest pythons audit alongside check docs bench clean
 all: check test
 
 # The comment at the top of this file.
@@ -165,6 +166,9 @@ docs: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m bench $(BENCH)
+
+away: $(READY)
+	MINUTES=$(MINUTES) $(BIN)/python -m bench events_long
 
 faults: $(READY)
 	$(BIN)/python -m tests.system.faults

@@ -26,8 +26,8 @@ PARTS = (
     *("ocpp_scale", "events", "metrics"),
 )
 # Parts that are run only where they are named.
-MORE = ("ocpp_profile",)
-PART_LIMIT_S = 600
+MORE = ("ocpp_profile", "events_long")
+PART_LIMIT_S = 900
 
 
 def main(wanted: list[str]) -> int:

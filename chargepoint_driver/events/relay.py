@@ -173,6 +173,9 @@ class Relay:
                 newest_s = time.monotonic()
                 for line in self._lines:
                     line.new.set()
+            if not any(line.is_open or line.state.error is None for line in self._lines):
+                await asyncio.sleep(_MEASURE_S)  # all sinks are away: only limits are watched
+                continue
             is_lively = time.monotonic() - newest_s < _LATELY_S
             await asyncio.sleep(POLL_S if is_lively else _IDLE_POLL_S)
 

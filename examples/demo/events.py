@@ -69,7 +69,7 @@ class EventChain:
 
     @property
     def _url(self) -> str:
-        return f"nats://127.0.0.1:{self._nats_port}"
+        return f"nats://localhost:{self._nats_port}"
 
     def _events(self) -> list[dict[str, Any]]:
         try:

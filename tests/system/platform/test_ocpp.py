@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +30,8 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.mark.parametrize("place", ["driver", "agent"])
 def test_the_demo_with_chargers_that_connect(tmp_path: Path, place: str) -> None:
-    demo = finished_demo(tmp_path, "--ocpp", *(["--agent"] if place == "agent" else []))
+    """Where the driver is the central system, it has sinks too."""
+    demo = finished_demo(tmp_path, "--ocpp", "--agent" if place == "agent" else "--events")
     assert demo.code == 0, demo.text
     assert (demo.homes_left, demo.processes_left) == ([], [])
     said = demo.report
@@ -44,6 +46,15 @@ def test_the_demo_with_chargers_that_connect(tmp_path: Path, place: str) -> None
         text = log.read_text()
         # The host's own, of an agent that outlives the bus by a moment when all is ended.
         assert text.count("Traceback") == text.count("RuntimeError: VIP loop ended"), log.name
+        assert "takes no events" not in text
+    if place == "driver":
+        events = [json.loads(line) for line in (tmp_path / "events.jsonl").open()]
+        assert {"connection", "message", "status", "session", "load", "shed"} <= {
+            event["kind"] for event in events
+        }
+        assert {event["station"] for event in events} == set(EVERY)
+        ids = [event["seq"] for event in events]
+        assert ids == [*range(ids[0], ids[-1] + 1)]
 
 
 class Site:

@@ -22,6 +22,7 @@ from examples.demo.processes import Processes
 
 from . import historian, load, report
 from .fleets import INTERVAL_S, PORTS, SPEED, Fleet, SoapFleet, owed
+from .sinks import AWAY_S, Sinks
 from .twins import TwinFleet
 
 DRIVER, HISTORIAN, AGENT = "platform.driver", "platform.historian", "platform.chargepoint"
@@ -42,6 +43,7 @@ def main(minutes: float, stations: int, chargers: int, output: Path) -> int:
     database, books = output / "historian.sqlite", output / "ocpp.sqlite"
     for path in (*output.glob("*.[sj]*"), *output.glob("logs/*")):
         path.unlink()
+    sinks = Sinks(output, books)
     with (
         temporary_home() as home,
         Processes(output / "logs") as processes,
@@ -54,7 +56,7 @@ def main(minutes: float, stations: int, chargers: int, output: Path) -> int:
         platform.connect()
         for identity in (DRIVER, HISTORIAN, AGENT):
             platform.add_credentials(identity)
-        platform.store(AGENT, "config", {"accounts": {twins.name: twins.account()}})
+        platform.store(AGENT, "config", {"accounts": {twins.name: twins.account(sinks.config())}})
         platform.store(DRIVER, "config", {})
         devices = [each for fleet in fleets for each in fleet.devices()]
         for fleet in fleets:
@@ -73,9 +75,13 @@ def main(minutes: float, stations: int, chargers: int, output: Path) -> int:
         begin, begin_utc = load.now(), _utc()
         # What was there before the first poll may have gone before it.
         from_s = {fleet.name: fleet.now_s() + 2 * INTERVAL_S * SPEED for fleet in fleets}
+        comes_s: float | None = begin.at_s + min(AWAY_S, 20 * minutes)
         while time.monotonic() < begin.at_s + 60 * minutes:
             processes.check()
             time.sleep(1.0)
+            if comes_s is not None and time.monotonic() >= comes_s:
+                comes_s = None
+                sinks.arrive(processes, home)
         used, end_utc = load.shares(begin, load.now()), _utc()
         settled_s = {fleet.name: fleet.now_s() for fleet in fleets}
         twins.settle()
@@ -86,6 +92,7 @@ def main(minutes: float, stations: int, chargers: int, output: Path) -> int:
         }
         calls = {"total": simulator.calls.total, **simulator.calls.counts()}
         messages, faults = twins.messages(), twins.faults()
+        delivered = sinks.compared(sinks.settle(processes))
         processes.stop(DRIVER)
         processes.stop(HISTORIAN)  # it stores what it still holds
         processes.stop(AGENT)
@@ -115,6 +122,7 @@ def main(minutes: float, stations: int, chargers: int, output: Path) -> int:
         },
         # A difference of whole Wh, which is what the meters count.
         "twins in the books": report.compared(records, written, ENERGY_KWH),
+        "events in the sinks": delivered,
         "twins": {"messages": messages, "faults": faults, "passed": not faults},
         "calls": calls,
         "complaints": logs,

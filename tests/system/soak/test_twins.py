@@ -21,7 +21,7 @@ LIMIT_S = 20.0
 def fleet(tmp_path: Path) -> Iterator[TwinFleet]:
     """Two twins, of both versions, that have charged and stopped."""
     with TwinFleet(2, "agent", tmp_path / "ocpp.sqlite", visits_per_day=0) as fleet:
-        settings = {key: value for key, value in fleet.account().items() if key != "backend"}
+        settings = {key: value for key, value in fleet.account({}).items() if key != "backend"}
         system = CentralSystem(OcppConfig.from_dict(settings))
         system.start()
         try:

@@ -53,8 +53,8 @@ class TwinFleet:
             longest_backoff_s=5,
         )
 
-    def account(self) -> dict[str, Any]:
-        """Return the central system's entry in the caching agent's config."""
+    def account(self, sinks: dict[str, Any]) -> dict[str, Any]:
+        """Return the central system's entry in the caching agent's config, with sinks."""
         return {
             "backend": "ocpp",
             "listen": f"127.0.0.1:{self._port}",
@@ -63,6 +63,7 @@ class TwinFleet:
             "phases": 3,
             "heartbeat_s": HEARTBEAT_S,
             "meter_interval_s": METER_S,
+            "sinks": sinks,
         }
 
     def devices(self) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -270,21 +270,25 @@ def test_nothing_is_read_and_no_status_made_for_a_sink_that_is_away(
     tmp_path, outbox, stream, sinks, monkeypatch
 ):
     reads: list[int] = []
-    read = StoredEvents.read
+    looks: list[int] = []
+    read, last = StoredEvents.read, StoredEvents.last
     monkeypatch.setattr(
         StoredEvents, "read", lambda self, after, limit: reads.append(1) or read(self, after, limit)
     )
+    monkeypatch.setattr(StoredEvents, "last", lambda self: looks.append(1) or last(self))
+    monkeypatch.setattr("chargepoint_driver.events.relay._MEASURE_S", 60.0)
     chargers = Chargers("CP1", "CP2")
     sinks["one"] = sink = StatusSink("one")
     sink.is_away.set()
-    running = stream(settings(tmp_path, "one"), chargers.feed())
     fill(outbox, 50)
+    running = stream(settings(tmp_path, "one"), chargers.feed(), begin=0)
     until(lambda: state(running, "one").retries >= 1)
-    made = chargers.made
+    made, looked = chargers.made, len(looks)
     chargers.touched += ["CP1", "CP2"]
     tries = state(running, "one").retries
     until(lambda: state(running, "one").retries >= tries + 20)
     assert (reads, chargers.made) == ([], made)
+    assert len(looks) <= looked + 1
     sink.is_away.clear()
     delivered(running, "one", 50)
     until(lambda: sink.statuses.keys() == {"CP1", "CP2"})
