@@ -48,7 +48,8 @@ def test_the_demo_with_chargers_that_connect(tmp_path: Path, place: str) -> None
         assert text.count("Traceback") == text.count("RuntimeError: VIP loop ended"), log.name
         assert "takes no events" not in text
     if place == "driver":
-        events = [json.loads(line) for line in (tmp_path / "events.jsonl").open()]
+        lines = (tmp_path / "events.jsonl").read_text(encoding="utf-8").splitlines()
+        events = [json.loads(line) for line in lines]
         assert {"connection", "message", "status", "session", "load", "shed"} <= {
             event["kind"] for event in events
         }
