@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 import trustme
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.events.live_status import StatusFeed
@@ -191,6 +193,26 @@ def test_kafka_gets_all_of_a_charger_in_order(tmp_path, outbox, stream):
             assert all(key == event["station"] for key, event in found)
         statuses = dict(asyncio.run(from_kafka(servers, "chargepoint.live-status", 20)))
         assert all(key.startswith("garage/CP/") for key in statuses)
+        policies = asyncio.run(_policies(servers, "chargepoint.events", "chargepoint.live-status"))
+        assert policies.pop("chargepoint.live-status") == "compact"
+        assert "compact" not in policies.values()
+
+
+async def _policies(servers: list[str], *topics: str) -> dict[str, str]:
+    """What the broker does with old messages of a topic; a topic without a setting is left out."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    await admin.start()
+    try:
+        asked = [ConfigResource(ConfigResourceType.TOPIC, topic) for topic in topics]
+        return {
+            topic: entry[1]
+            for answer in await admin.describe_configs(asked)
+            for _, _, _, topic, entries in answer.resources
+            for entry in entries
+            if entry[0] == "cleanup.policy"
+        }
+    finally:
+        await admin.close()
 
 
 def test_kafka_that_was_away_gets_the_rest(tmp_path, outbox, stream, monkeypatch):
