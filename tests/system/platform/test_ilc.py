@@ -8,9 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import sys
 import threading
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
@@ -19,19 +17,18 @@ from typing import Any
 
 import pytest
 
-from examples.demo.garage import PASSWORD_VARIABLE
-from examples.demo.platform import Platform, child_environment, temporary_home
-from examples.demo.processes import JsonLines, Processes
+from examples.demo.platform import child_environment, temporary_home
+from examples.demo.processes import Processes
 from examples.demo.run import DRIVER
 
-ROOT = Path(__file__).resolve().parents[3]
+from .port_site import DEVICE, ROOT, PortSite
+
 SAMPLE = ROOT / "chargepoint_driver" / "examples" / "ilc" / "ilc.config"
 FOLDER = ROOT / "build" / "ilc"
 ILC, ACTUATOR = "platform.ilc", "platform.actuator"
-DEVICE, METER = "campus/garage/port", "devices/campus/garage/meter/all"
-OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+METER = "devices/campus/garage/meter/all"
 # Simulated: a limit takes 20 s, a release 5 minutes, as at the service.
-SIMULATOR = ["--stations=1", "--speed=30", "--shed-delay=20", "--clear-delay=300"]
+SIMULATOR = ["--speed=30", "--shed-delay=20", "--clear-delay=300"]
 
 pytestmark = [
     pytest.mark.skipif(
@@ -45,49 +42,21 @@ pytestmark = [
 ]
 
 
-class Site:
+class Site(PortSite):
     """A platform with one device, the actuator and ILC."""
 
     def __init__(self, home: Path, processes: Processes) -> None:
-        self.processes = processes
-        self.platform = Platform(home, processes)
-        env = child_environment(home)
-        program = Path(sys.executable).with_name("chargepoint-driver")
-        process = processes.start(
-            "garage", [str(program), "sim", *SIMULATOR], env=env, cwd=home, piped=True
+        publishes = {"publish_depth_first_all": True, "all_publish_interval": 1}
+        super().__init__(
+            home, processes, simulator=SIMULATOR, identities=(ACTUATOR, ILC), **publishes
         )
-        lines = JsonLines("garage", process)
-        self.platform.launch()
-        self.facts: dict[str, Any] = lines.get(30)
-        self.platform.connect()
-        for identity in (DRIVER, ACTUATOR, ILC):
-            self.platform.add_credentials(identity)
-        self.platform.store(DRIVER, "config", {})
-        registry = (ROOT / "registry_configs" / "port.csv").read_text()
-        self.platform.store(DRIVER, "port.csv", registry)
-        device = {
-            "driver_type": "chargepoint",
-            "driver_config": {
-                "username": self.facts["username"],
-                "password_env": PASSWORD_VARIABLE,
-                "endpoint": self.facts["soap_url"],
-                "stationID": self.facts["stations"][0],
-                "portNumber": 1,
-                "cacheExpiration": 0,
-            },
-            "registry_config": "config://port.csv",
-            "interval": 1,
-            "publish_depth_first_all": True,
-            "all_publish_interval": 1,
-        }
-        self.platform.store(DRIVER, f"devices/{DEVICE}", device)
         self.platform.store(ILC, "config", json.loads(SAMPLE.read_text()))
         self.platform.link.subscribe(f"devices/{DEVICE}/all")
         self.platform.link.subscribe("record")
         self.messages: list[dict[str, Any]] = []
-        password = {PASSWORD_VARIABLE: self.facts["password"]}
-        self.platform.start_agent(DRIVER, "platform_driver.agent", env=password)
-        foreign = {"PYTHONPATH": os.pathsep.join([env["PYTHONPATH"], str(FOLDER)])}
+        self.start_driver()
+        paths = [child_environment(home)["PYTHONPATH"], str(FOLDER)]
+        foreign = {"PYTHONPATH": os.pathsep.join(paths)}
         # The release calls a function that volttron-core has under another name; see there.
         actuator = ["chargepoint_driver.examples.alerts", "actuator"]
         self.platform.start_agent(ACTUATOR, actuator, {}, env=foreign)
@@ -102,13 +71,6 @@ class Site:
     def heard(self, words: str) -> bool:
         self.look()
         return any(words in each["topic"] for each in self.messages)
-
-    def port(self) -> dict[str, Any]:
-        """What is so at the port."""
-        url = self.facts["stats_url"].replace("/stats", "/world")
-        with OPENER.open(url, timeout=10) as reply:
-            found: dict[str, Any] = json.load(reply)["stations"][0]["ports"][0]
-        return found
 
     @contextmanager
     def watched(self) -> Iterator[list[dict[str, Any]]]:

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
-import json
-import sys
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from examples.demo.garage import PASSWORD_VARIABLE
-from examples.demo.platform import Platform, child_environment, temporary_home
-from examples.demo.processes import JsonLines, Processes
+from examples.demo.platform import temporary_home
+from examples.demo.processes import Processes
 from examples.demo.run import DRIVER
 from tests.unit.demand_response.openadr.vtn3 import SECRET, StubVtn
 
-ROOT = Path(__file__).resolve().parents[3]
-VEN, DEVICE = "openadr.ven", "campus/garage/port"
-OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+from .port_site import DEVICE, PortSite
+
+VEN = "openadr.ven"
 
 pytestmark = [
     pytest.mark.skipif(
@@ -31,46 +27,12 @@ pytestmark = [
 ]
 
 
-class Site:
+class Site(PortSite):
     """A platform with one device, and a VTN."""
 
     def __init__(self, home: Path, processes: Processes, vtn: StubVtn) -> None:
-        self.processes = processes
-        self.platform = Platform(home, processes)
-        program = Path(sys.executable).with_name("chargepoint-driver")
-        process = processes.start(
-            "garage",
-            [str(program), "sim", "--stations=1", "--speed=1"],
-            env=child_environment(home),
-            cwd=home,
-            piped=True,
-        )
-        lines = JsonLines("garage", process)
-        self.platform.launch()
-        self.facts: dict[str, Any] = lines.get(30)
-        self.platform.connect()
-        for identity in (DRIVER, VEN):
-            self.platform.add_credentials(identity)
-        self.platform.store(DRIVER, "config", {})
-        registry = (ROOT / "registry_configs" / "port.csv").read_text()
-        self.platform.store(DRIVER, "port.csv", registry)
-        device = {
-            "driver_type": "chargepoint",
-            "driver_config": {
-                "username": self.facts["username"],
-                "password_env": PASSWORD_VARIABLE,
-                "endpoint": self.facts["soap_url"],
-                "stationID": self.facts["stations"][0],
-                "portNumber": 1,
-                "cacheExpiration": 0,
-            },
-            "registry_config": "config://port.csv",
-            "interval": 1,
-        }
-        self.platform.store(DRIVER, f"devices/{DEVICE}", device)
-        self.platform.start_agent(
-            DRIVER, "platform_driver.agent", env={PASSWORD_VARIABLE: self.facts["password"]}
-        )
+        super().__init__(home, processes, simulator=["--speed=1"], identities=[VEN])
+        self.start_driver()
         self.config = {
             "ven_name": "garage-ven",
             "vtns": {
@@ -106,10 +68,7 @@ class Site:
         assert self.ceiling_kw() is None, log
 
     def ceiling_kw(self) -> float | None:
-        url = self.facts["stats_url"].replace("/stats", "/world")
-        with OPENER.open(url, timeout=10) as reply:
-            world = json.load(reply)
-        found: float | None = world["stations"][0]["ports"][0]["ceiling_kw"]
+        found: float | None = self.port()["ceiling_kw"]
         return found
 
 

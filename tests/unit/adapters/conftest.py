@@ -25,8 +25,11 @@ with warnings.catch_warnings():
     from volttron.driver.base import driver_locks
     from volttron.utils import ClientContext, get_aware_utc_now
 
-from chargepoint_driver.service import Service
+from chargepoint_driver.service import Accounts, Service
 from chargepoint_driver.simulator import ManualClock, Simulator
+
+from .bus import AGENT, Bus, behind
+from .devices import device
 
 WRITES = ("shedLoad", "clearShedState", "clearAlarms")
 LIMIT_S = 20.0
@@ -271,3 +274,33 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Time:
 def writes(sim: Simulator) -> int:
     """How many commands have arrived at the service."""
     return sum(sim.calls.count(name) for name in WRITES)
+
+
+@pytest.fixture
+def bus(driver: Driver) -> Bus:
+    bus = Bus(driver.agent.vip.rpc)
+    driver.agent.vip.rpc = bus
+    driver.agent.vip.peerlist = bus.peerlist
+    return bus
+
+
+@pytest.fixture
+def accounts(sim: Simulator, bus: Bus, clock: Time) -> Iterator[Accounts]:
+    """A caching agent that holds one account."""
+    accounts = Accounts()
+    account = {"username": sim.username, "password": sim.password, "endpoint": sim.soap_url}
+    assert accounts.configure({"accounts": {"garage": {**account, "timeout": 10}}}) == []
+    bus.peers[AGENT] = accounts
+    yield accounts
+    accounts.close()
+
+
+@pytest.fixture(params=["embedded", "agent"])
+def make_device(
+    request: pytest.FixtureRequest, sim: Simulator, clock: Time
+) -> Callable[..., dict[str, Any]]:
+    """A device config, of either set-up."""
+    if request.param == "embedded":
+        return lambda station="1:34001", registry=None, **o: device(sim, station, registry, **o)
+    request.getfixturevalue("accounts")
+    return behind

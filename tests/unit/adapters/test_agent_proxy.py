@@ -3,7 +3,7 @@ what the driver does when the agent is away."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import gevent
@@ -21,36 +21,6 @@ from .devices import POINTS, classic_rows, device, row
 
 ONE = "a/one"
 LOAD_POINTS = {"portLoad", "shedState", "allowedLoad", "percentShed"}
-
-
-@pytest.fixture
-def bus(driver: Driver) -> Bus:
-    bus = Bus(driver.agent.vip.rpc)
-    driver.agent.vip.rpc = bus
-    driver.agent.vip.peerlist = bus.peerlist
-    return bus
-
-
-@pytest.fixture
-def accounts(sim: Simulator, bus: Bus, clock: Time) -> Iterator[Accounts]:
-    """A caching agent that holds one account."""
-    accounts = Accounts()
-    account = {"username": sim.username, "password": sim.password, "endpoint": sim.soap_url}
-    assert accounts.configure({"accounts": {"garage": {**account, "timeout": 10}}}) == []
-    bus.peers[AGENT] = accounts
-    yield accounts
-    accounts.close()
-
-
-@pytest.fixture(params=["embedded", "agent"])
-def make_device(
-    request: pytest.FixtureRequest, sim: Simulator, clock: Time
-) -> Callable[..., dict[str, Any]]:
-    """A device config, of either set-up."""
-    if request.param == "embedded":
-        return lambda station="1:34001", registry=None, **o: device(sim, station, registry, **o)
-    request.getfixturevalue("accounts")
-    return behind
 
 
 @pytest.fixture

@@ -2,47 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from chargepoint_driver.service import Accounts
 from chargepoint_driver.simulator import Simulator
 from chargepoint_driver.simulator.world.state_json import world_json
 
-from .bus import AGENT, Bus, behind
 from .conftest import Driver, Time
 from .devices import device, rows
 
 ONE, TWO = "a/one", "b/two"
-
-
-@pytest.fixture
-def bus(driver: Driver) -> Bus:
-    bus = Bus(driver.agent.vip.rpc)
-    driver.agent.vip.rpc = bus
-    return bus
-
-
-@pytest.fixture
-def accounts(sim: Simulator, bus: Bus, clock: Time) -> Iterator[Accounts]:
-    accounts = Accounts()
-    account = {"username": sim.username, "password": sim.password, "endpoint": sim.soap_url}
-    assert accounts.configure({"accounts": {"garage": {**account, "timeout": 10}}}) == []
-    bus.peers[AGENT] = accounts
-    yield accounts
-    accounts.close()
-
-
-@pytest.fixture(params=["embedded", "agent"])
-def make_device(
-    request: pytest.FixtureRequest, sim: Simulator, clock: Time
-) -> Callable[..., dict[str, Any]]:
-    if request.param == "embedded":
-        return lambda station="1:34001", registry=None, **o: device(sim, station, registry, **o)
-    request.getfixturevalue("accounts")
-    return behind
 
 
 def is_shed(sim: Simulator, station: str = "1:34001") -> bool:
