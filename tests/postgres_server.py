@@ -31,7 +31,8 @@ _FOLDERS = "/usr/local/bin:/usr/bin:" + ":".join(
 class Postgres:
     """One server. It can be killed, frozen and started again; databases are made from outside."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, primary: Postgres | None = None) -> None:
+        """With a primary it is a standby, which follows that one."""
         initdb = shutil.which("initdb", path=_FOLDERS) or missing("PostgreSQL (initdb)")
         self._binary = str(Path(initdb).resolve().with_name("postgres"))
         if find_spec("asyncpg") is None:
@@ -47,15 +48,21 @@ class Postgres:
             self._options = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
         self._child: subprocess.Popen[bytes] | None = None
         self._made = 0
-        subprocess.run(
-            [
-                initdb, "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "-N",
-                "-E", "UTF8",
-            ],
-            cwd="/", check=True, capture_output=True, timeout=START_S, **self._options,
-        )  # fmt: skip
+        if primary is None:
+            words = [initdb, "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "-N"]
+            self._run([*words, "-E", "UTF8"])
+        else:
+            copy = str(Path(self._binary).with_name("pg_basebackup"))
+            source = ["-h", "127.0.0.1", "-p", str(primary.port), "-U", "postgres"]
+            self._run([copy, "-D", str(folder / "data"), "-R", "-c", "fast", *source])
         self.port = free_port()
         self.start()
+
+    def _run(self, words: list[str]) -> None:
+        done = subprocess.run(
+            words, cwd="/", check=False, capture_output=True, timeout=START_S, **self._options
+        )
+        assert done.returncode == 0, done.stderr
 
     def start(self) -> None:
         """Start it, and wait until it takes connections."""
@@ -130,12 +137,12 @@ class Postgres:
 
 
 @contextmanager
-def postgres_server() -> Iterator[Postgres]:
-    """Run a server; skip the test where there is none to run."""
+def postgres_server(primary: Postgres | None = None) -> Iterator[Postgres]:
+    """Run a server, or a standby of one; skip the test where there is none to run."""
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
     server = None
     try:
-        server = Postgres(folder)
+        server = Postgres(folder, primary)
         yield server
     finally:
         if server is not None:

@@ -91,6 +91,9 @@ class Csms:
         self.store.on_lock = lambda text: self.log.count_outside("database_locked", text)
         self.store.on_lost = lambda names, reason: self.spawn(self.lose(names, reason))
         self.store.on_tags = self._take_tags
+        self.store.has_limited_tags = lambda: any(
+            tag.max_concurrent is not None for tag in self.tags.all()
+        )
         self.store.on_drain = lambda: self.spawn(self._drain())
         self.drain_s = 60.0
         self.on_drained: Callable[[], None] = lambda: None

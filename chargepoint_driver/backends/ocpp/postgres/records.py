@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from chargepoint_driver.backends.ocpp.model.authorization import key_of
 from chargepoint_driver.backends.ocpp.postgres.connections import Connections
 
 __all__ = ["Records", "Reloaded"]
@@ -89,6 +90,21 @@ class Records:
             version = await db.fetchval("SELECT version FROM copies WHERE name = 'id_tags'")
             rows = await db.fetch(f"SELECT {self._columns['id_tags']} FROM id_tags")
         return int(version), [tuple(row) for row in rows]
+
+    async def running_elsewhere(self, run: int) -> dict[str, int]:
+        """Return the number of sessions that run at chargers of other runs, by `key_of` of their
+        idTags."""
+        async with self._connections.get() as db:
+            rows = await db.fetch(
+                "SELECT t.id_tag, count(*) FROM transactions AS t"
+                " LEFT JOIN owners AS o ON o.charge_point = t.charge_point"
+                " WHERE t.state = 'active' AND o.run IS DISTINCT FROM $1 GROUP BY t.id_tag",
+                run,
+            )
+        found: dict[str, int] = {}
+        for id_tag, count in rows:
+            found[key_of(id_tag)] = found.get(key_of(id_tag), 0) + count
+        return found
 
     async def version_of(self, name: str) -> int:
         """Return the version of what every node keeps a copy of."""

@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from chargepoint_driver.backends.ocpp.model.authorization import key_of
 from chargepoint_driver.backends.ocpp.postgres.changes import Batch, Changes
 from chargepoint_driver.backends.ocpp.postgres.connections import Connections
 from chargepoint_driver.backends.ocpp.postgres.membership import Membership
@@ -40,6 +41,7 @@ APPLICATION_ID = 0x43504E44
 _LAZY_S = 5.0
 _RETRY_S = 0.5
 _MAX_PUSH_S = 15.0
+_COUNT_S = 5.0
 _MAX_CLAIMS = 200
 _MIN_IDS = 50
 _IDS_AT_ONCE = 200
@@ -93,6 +95,8 @@ class PostgresStore(Store):
         self._claims: dict[str, asyncio.Future[bool]] = {}
         self._tasks: set[asyncio.Future[Any]] = set()
         self._tags_version = -1
+        self._elsewhere: dict[str, int] = {}
+        self._count_at_s = 0.0
         self.on_replaced: Callable[[], None] = lambda: None
 
     def _make_ours(self) -> None:
@@ -296,6 +300,7 @@ class PostgresStore(Store):
         claims = await self._membership.claim(names)
         news = [name for name in names if claims[name].is_news]
         if news:
+            self._count_at_s = 0.0  # what ran elsewhere runs here
             # An older socket here, and what it sent, are of the time before.
             self.give_up(news)
             reloaded = await self._records.of_chargers(news)
@@ -406,6 +411,7 @@ class PostgresStore(Store):
         self._schedule()
         try:
             elsewhere = await self._membership.renew()
+            await self._count_elsewhere()
             version = await self._records.version_of("id_tags")
             if version != self._tags_version:
                 await self._read_tags()
@@ -419,6 +425,18 @@ class PostgresStore(Store):
         if self._membership.is_draining and not self._is_draining:
             self._is_draining = True
             self.on_drain()
+
+    async def _count_elsewhere(self) -> None:
+        """Count the sessions of idTags at chargers of other nodes, where an idTag has a limit."""
+        if self._clock() < self._count_at_s or not self.has_limited_tags():
+            return
+        self._elsewhere = await self._records.running_elsewhere(self._membership.run)
+        self._count_at_s = self._clock() + _COUNT_S
+
+    def running_with(self, id_tag: str, but: int | None = None) -> int:
+        """Return how many transactions run with an idTag on all nodes; of others as they were some
+        seconds ago."""
+        return super().running_with(id_tag, but) + self._elsewhere.get(key_of(id_tag), 0)
 
     async def _read_tags(self) -> None:
         """Read the idTags, which another node may have changed."""

@@ -33,6 +33,8 @@ class Store(Transactions, Reservations, IdTagTable, Retention):
 
     on_lost: Callable[[list[str], str], None] = staticmethod(lambda _names, _reason: None)
     """Called with chargers that another process has now, and why their sockets are closed."""
+    has_limited_tags: Callable[[], bool] = staticmethod(lambda: False)
+    """Returns True if an idTag is known that may run a limited number of sessions."""
     on_drain: Callable[[], None] = staticmethod(lambda: None)
     """Called when this process shall give up its chargers."""
     on_tags: Callable[[list[IdTag]], None] = staticmethod(lambda _tags: None)

@@ -248,6 +248,24 @@ def test_id_tags_are_those_of_all_nodes(start_node) -> None:
     eventually(lambda: first.system.id_tags() == [])
 
 
+def test_the_limit_of_an_id_tag_counts_the_sessions_of_all_nodes(start_node, clock) -> None:
+    first, second = start_node("node-1"), start_node("node-2")
+    first.system.put_id_tag("Anna", max_concurrent=1)
+    transaction = first.charger("CP1").start(clock.iso(60), tag="anna")
+    other = second.charger("CP2")
+
+    def answer() -> str:
+        return other.ask("Authorize", {"idTag": "ANNA"})["idTagInfo"]["status"]
+
+    eventually(lambda: answer() == "ConcurrentTx")
+    # The charger comes over with its session, which counts once.
+    moved = second.charger("CP1")
+    moved.ask("Heartbeat", {})
+    eventually(lambda: [row["running"] for row in second.system.id_tags()] == [1])
+    moved.stop(transaction, clock.iso(), 5)
+    eventually(lambda: answer() == "Accepted")
+
+
 def test_a_name_is_of_one_process(start_node, tmp_path) -> None:
     start_node("node-1", lease_s=2)
     with pytest.raises(ConfigurationError, match="'node-1' runs already"):
