@@ -18,6 +18,7 @@ __all__ = [
     "Charger",
     "Connectors",
     "Error",
+    "ErrorDetail",
     "Group",
     "Health",
     "Incident",
@@ -56,10 +57,16 @@ class Problem(msgspec.Struct):
     retry_after_s: float | None = None
 
 
-class Error(msgspec.Struct):
-    """The answer to what failed."""
+class ErrorDetail(Problem):
+    """An error of a request. `role`: the lowest role that may send it, where that is why."""
 
-    error: Problem
+    role: str | None = None
+
+
+class Error(msgspec.Struct):
+    """The answer to what failed, in one form for all of it."""
+
+    error: ErrorDetail
 
 
 class LastKnown(msgspec.Struct):

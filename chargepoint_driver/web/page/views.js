@@ -14,6 +14,6 @@ const ALL = {
 };
 
 // The request that a view cannot do without: a role that may not send it has no such view.
-const NEEDS = { audit: "audit" };
+const NEEDS = { audit: "audit", report: "report" };
 
 export const VIEWS = Object.fromEntries(Object.entries(ALL).filter(([name]) => !(name in NEEDS) || may("GET", NEEDS[name])));

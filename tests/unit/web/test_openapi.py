@@ -8,6 +8,7 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from chargepoint_driver.web.openapi import document
+from chargepoint_driver.web.operations import DESCRIPTIONS, EXAMPLES, TAGS
 from chargepoint_driver.web.route import BASE
 from chargepoint_driver.web.routes import ROUTES
 
@@ -41,6 +42,37 @@ def test_minutes_are_a_deadline():
         "anyOf"
     ]
     assert "cleared, whatever renews it" in minutes["description"]
+
+
+def test_each_operation_has_a_tag_a_description_and_its_role():
+    made = document()
+    tags = {tag["name"] for tag in made["tags"] if tag["description"]}
+    for route in ROUTES:
+        operation = made["paths"][route.base + route.path][route.method.lower()]
+        assert set(operation["tags"]) <= tags
+        assert operation["summary"]
+        assert operation["description"].endswith(f"Needs the role {route.least}.")
+        for query in operation.get("parameters", ()):
+            assert query["description"]
+    named = {name for _, names in TAGS.values() for name in names}
+    assert named == {route.name for route in ROUTES}
+    assert set(DESCRIPTIONS) | set(EXAMPLES) <= named
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_examples_are_what_it_says(route):
+    body, answer = EXAMPLES.get(route.name, (None, None))
+    assert (body is None) == (route.body is None)
+    if body is not None:
+        check(body, route.body.__name__)
+        msgspec.convert(body, route.body)
+    if answer is not None:
+        check(answer, route.answer.__name__)
+        msgspec.convert(answer, route.answer)
+    operation = document()["paths"][route.base + route.path][route.method.lower()]
+    for status, told in operation["responses"].items():
+        if status != "200":
+            check(told["content"]["application/json"]["example"], "Error")
 
 
 def test_it_is_served_as_it_is(site):
