@@ -207,6 +207,8 @@ class Bills:
         """Return the report of a month of the site, YYYY-MM. A session counts in the month in which
         it ended. Raises InvalidValueError, ConfigurationError for the file of cost centres."""
         begin, end = (each.replace(tzinfo=self._zone).timestamp() for each in month_bounds(month))
+        if begin < 0:
+            raise InvalidValueError("month must not be before 1970")
         path = self._config.cost_centres
         centres = CostCentres() if path is None else CostCentres.read(path)
         wanted = SessionFilter(begin, end, account, is_by_end=True)

@@ -156,6 +156,8 @@ class SessionApi:
         start, end = query.get("start"), query.get("end")
         until_s = moment("end", end) if end else None
         since_s = moment("start", start) if start else (until_s or now_s) - _DAY_S
+        # No session is older; times long before are none for every library.
+        since_s = max(0.0, since_s)
         if until_s is not None and until_s <= since_s:
             raise InvalidValueError("start: must lie before end")
         account, cpid = query.get("account") or None, query.get("cpid") or None

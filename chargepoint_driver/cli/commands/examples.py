@@ -17,6 +17,7 @@ _ROOT = Path(chargepoint_driver.__file__).parent / "examples"
 # Name in the package to what it is for.
 EXAMPLES = {
     "alerts": "configs of VOLTTRON's alert agents, and a program that starts one",
+    "billing": "accounts with tariffs by time of use, and a file of cost centres",
     "compose": "a compose file of a simulated garage, the page and a platform",
     "demand_response_agent.py": "an agent that sheds a port through the platform driver",
     "grafana": "Grafana boards on a SQL historian and on Prometheus, with alert rules",

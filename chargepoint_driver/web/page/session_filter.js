@@ -25,6 +25,12 @@ export function query() {
   return { start: new Date(startOfDay(since)).toISOString(), end: until ? new Date(startOfDay(until, 1)).toISOString() : "", account, cpid, idTag: site.idTags ? url.get("tag") : "" };
 }
 
+// Whether the range is short and reaches to now: only then it is read again after a change.
+export function isRecent() {
+  const { since, until } = days();
+  return !until && since >= today(-DEFAULT_DAYS);
+}
+
 // The range in words, also for paper.
 export function shownRange() {
   const { since, until } = days();

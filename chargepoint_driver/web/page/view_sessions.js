@@ -4,7 +4,7 @@ import { button, download, make, say } from "./dom.js";
 import { today } from "./format.js";
 import { model } from "./model.js";
 import { get, getText } from "./read.js";
-import { filterBar, query, shownRange } from "./session_filter.js";
+import { filterBar, isRecent, query, shownRange } from "./session_filter.js";
 import { columns, sessionRow } from "./session_rows.js";
 import { sumsList } from "./session_sums.js";
 import { t } from "./texts.js";
@@ -28,7 +28,7 @@ export function build(root) {
   root.append(section("sessions-title", t("sessions.title"), bar.element, tools, range, sums.element, hint, box, more));
   more.hidden = true;
 
-  let after = null, count = 0, asked = 0, known = null, readAt = 0, closed = false;
+  let after = null, count = 0, asked = 0, known = null, readAt = 0, failed = false, closed = false;
   let shown = "";
   const unfollow = url.follow(() => {
     bar.update();
@@ -54,7 +54,8 @@ export function build(root) {
     const { content, words } = await get("sessions", { ...values, limit: PAGE, after: isMore ? after : "" });
     if (closed || mine !== asked) return;
     more.disabled = false;
-    if (!content) {
+    failed = !content;
+    if (failed) {
       say(hint, t("sessions.failed", { message: words }));
       return;
     }
@@ -83,7 +84,7 @@ export function build(root) {
       const { sessions, readAt: time } = model.state.sessions;
       const state = `${time === null} ${sessions.map((each) => `${each.transactionId}${each.endTime}`).join()}`;
       const isDue = Date.now() - readAt > AGAIN_MS || known === null;
-      if (known !== state && isDue && count <= PAGE && !url.get("until")) {
+      if (isDue && (failed || (known !== state && count <= PAGE && isRecent()))) {
         if (known !== null) read();
         known = state;
       }

@@ -217,8 +217,9 @@ def test_the_report_of_a_month_of_the_site(tmp_path: Path) -> None:
     centres.write_text("id_tag,cost_centre\nANNA,\n")
     with pytest.raises(ConfigurationError, match="line 2"):
         mine.report("2026-11")
-    with pytest.raises(InvalidValueError, match="YYYY-MM"):
-        mine.report("2026-13")
+    for month, words in (("2026-13", "YYYY-MM"), ("0001-01", "1970"), ("1969-12", "1970")):
+        with pytest.raises(InvalidValueError, match=words):
+            mine.report(month)
 
 
 def test_a_time_with_too_many_sessions(monkeypatch: pytest.MonkeyPatch) -> None:

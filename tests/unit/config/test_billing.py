@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chargepoint_driver import examples
+from chargepoint_driver.billing.cost_centres import CostCentres
 from chargepoint_driver.config import AgentConfig, BillingConfig
 from chargepoint_driver.errors import ConfigurationError
 
@@ -140,6 +144,16 @@ def test_tariffs_that_cannot_be_told_apart(
 def test_two_tariffs_of_one_name() -> None:
     with pytest.raises(ConfigurationError, match="'T' is there twice"):
         read({**TARIFF, "stations": ["a"]}, {**TARIFF, "stations": ["b"]})
+
+
+def test_the_sample_is_one() -> None:
+    folder = Path(examples.__file__).parent / "billing"
+    content = json.loads((folder / "accounts.json").read_text(encoding="utf-8"))
+    assert AgentConfig.from_dict(content)[1] == []
+    found = BillingConfig.from_dict(content)
+    assert (len(found.tariffs), found.time_zone) == (2, "Europe/Berlin")
+    assert str(found.cost_centres) == "cost-centres.csv"
+    assert len(CostCentres.read(folder / "cost-centres.csv")) == 2
 
 
 @pytest.mark.parametrize("section", [[], "x", {"time_zone": "Mars/Base"}, {"tarifs": []}])

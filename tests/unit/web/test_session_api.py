@@ -119,6 +119,12 @@ def test_a_query_that_is_wrong(priced, query, words):
     assert words in priced.get("/sessions", 400, params=query)["error"]["message"]
 
 
+def test_times_at_the_ends_of_the_calendar(priced):
+    for query in ({"start": "0001-01-01"}, {"start": "1900-01-01", "end": "9999-12-31"}):
+        assert priced.get("/sessions", params=query)["sessions"]
+    priced.get("/sessions", 400, params={"end": "0001-01-01"})
+
+
 def test_an_account_or_a_month_that_is_not_there(priced):
     error = priced.get("/sessions", 404, params={"account": "yard"})["error"]
     assert "there is no 'yard'" in error["message"]

@@ -196,6 +196,24 @@ def test_readings_stay_in_a_commit_that_waits(store: Store) -> None:
     assert [each.energy_wh for each in energy_readings(store._path, [own])[own]] == [50.0, 60.0]
 
 
+def test_meter_values_of_a_charger_are_readings_of_its_session(site, clock) -> None:
+    charger = site.charger()
+    charger.boot()
+    own = charger.start(clock.iso(3_600), meter=1_000)
+    for ago_s, wh in ((3_000, 1_500), (1_800, 3_000), (900, 4_000)):
+        charger.meter(clock.iso(ago_s), own, Energy_Active_Import_Register=str(wh))
+    charger.stop(own, clock.iso(), 5_000)
+    (session_,) = site.system.session_page(SessionQuery(clock() - 7_200))
+    assert (session_.session_id, session_.energy_wh) == (str(own), 4_000.0)
+    readings = site.system.energy_readings([str(own)])[str(own)]
+    found = {round(clock() - each.time_s): each.energy_wh for each in readings}
+    assert {ago_s: found[ago_s] for ago_s in (3_000, 1_800, 900)} == {
+        3_000: 500.0,
+        1_800: 2_000.0,
+        900: 3_000.0,
+    }
+
+
 def test_a_register_that_was_reset_gives_no_readings(store: Store) -> None:
     own = session(store, T0)
     store.register(int(own), 150.0, T0 + 60)
