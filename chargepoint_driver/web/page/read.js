@@ -3,7 +3,7 @@
 import { model } from "./model.js";
 import { t } from "./texts.js";
 
-// `content` is null when it went wrong; `words` says what.
+// `content` is null when it went wrong; `words` has the reason.
 export async function get(path, values = {}) {
   return ask(path, values, (answer) => answer.json());
 }

@@ -1,4 +1,4 @@
-"""What the soak says of its sinks."""
+"""What the soak reports of its sinks."""
 
 from __future__ import annotations
 

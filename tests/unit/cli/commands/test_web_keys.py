@@ -40,7 +40,7 @@ def test_a_key_from_making_to_removing(run, file):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "words"),
     [
         (("add", "lobby", "--role", "viewer"), "has a key 'lobby' already"),
         (("add", "token", "--role", "viewer"), "is the name of the token"),
@@ -52,12 +52,12 @@ def test_a_key_from_making_to_removing(run, file):
         (("remove", "a"), "it has lobby"),
     ],
 )
-def test_what_is_refused_changes_nothing(run, file, arguments, says):
+def test_what_is_refused_changes_nothing(run, file, arguments, words):
     run("web-keys", "add", "lobby", "--role", "viewer", "--file", file)
     before = file.read_bytes()
     done = run("web-keys", *arguments, "--file", file)
     assert done.exit_code != 0
-    assert says in done.stderr
+    assert words in done.stderr
     assert file.read_bytes() == before
     assert [each.name for each in file.parent.iterdir()] == [file.name]
 
