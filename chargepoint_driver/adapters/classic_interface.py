@@ -21,10 +21,10 @@ from platform_driver.interfaces import BaseInterface, BaseRegister, DriverInterf
 from chargepoint_driver.adapters.caller import caller_of
 from chargepoint_driver.adapters.classic_shapes import classic_shape
 from chargepoint_driver.adapters.greenlets import use_greenlets
-from chargepoint_driver.adapters.host_errors import for_host, message_of
+from chargepoint_driver.adapters.host_errors import for_host, message_of, raising_for_host
 from chargepoint_driver.catalogue import TABLES, Data, Kind
 from chargepoint_driver.config import Account, Device, read_device
-from chargepoint_driver.errors import ChargePointError, ConfigurationError
+from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.registry import Point, Selection, build
 from chargepoint_driver.service import (
     Alert,
@@ -184,26 +184,18 @@ class Interface(BaseInterface):  # type: ignore[misc]
         long, whatever renews it. Raises ValueError for an invalid value and DriverInterfaceError
         for a write that failed."""
         point = self.get_register_by_name(point_name).point
-        try:
+        with raising_for_host(DriverInterfaceError, "the write was broken off and may be in force"):
             options = replace(self._options, writer=caller_of(self))
             if kwargs.get("minutes") is not None:
                 options = replace(options, wanted_minutes=check_minutes(kwargs["minutes"]))
             return self._service.write(point, value, options)
-        except ChargePointError as error:
-            raise for_host(error, DriverInterfaceError) from None
-        except gevent.Timeout as error:
-            raise TimeoutError(f"the write was broken off and may be in force: {error}") from None
 
     def revert_point(self, point_name: str, **kwargs: Any) -> None:
         """Put back what was in force before the first write, or clear; sends nothing else."""
         del kwargs
         point = self.get_register_by_name(point_name).point
-        try:
+        with raising_for_host(DriverInterfaceError, "the revert was broken off"):
             self._service.revert(point, caller_of(self))
-        except ChargePointError as error:
-            raise for_host(error, DriverInterfaceError) from None
-        except gevent.Timeout as error:
-            raise TimeoutError(f"the revert was broken off: {error}") from None
 
     def revert_all(self, **kwargs: Any) -> None:
         """Take back every shed of this device. Every target is tried; the first failure is

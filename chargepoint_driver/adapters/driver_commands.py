@@ -9,11 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import gevent
-
-from chargepoint_driver.adapters.host_errors import message_of
+from chargepoint_driver.adapters.host_errors import answers_by_topic
 from chargepoint_driver.backend import Target
-from chargepoint_driver.errors import ChargePointError
 
 __all__ = ["CALLS"]
 
@@ -27,20 +24,12 @@ def _method(name: str, default: object) -> Method:
     def method(
         interface: Any, value: Any = default, *, topics: list[str]
     ) -> tuple[dict[str, Any], dict[str, str]]:
-        results: dict[str, Any] = {}
-        errors: dict[str, str] = {}
-        for target, named in _targets(interface, name, topics).items():
-            try:
-                if value is _MUST:
-                    raise TypeError(f"{name} needs a value")
-                answer = interface.command(target, name, value)
-            except (ChargePointError, TypeError) as error:
-                errors |= dict.fromkeys(named, message_of(error))
-            except gevent.Timeout as error:
-                errors |= dict.fromkeys(named, f"{name} was broken off: {error}")
-            else:
-                results |= dict.fromkeys(named, answer)
-        return results, errors
+        def ask(target: Target) -> Any:
+            if value is _MUST:
+                raise TypeError(f"{name} needs a value")
+            return interface.command(target, name, value)
+
+        return answers_by_topic(name, _targets(interface, name, topics).items(), ask)
 
     return method
 

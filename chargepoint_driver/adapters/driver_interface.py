@@ -19,7 +19,7 @@ from chargepoint_driver.adapters.caller import caller_of
 from chargepoint_driver.adapters.driver_commands import CALLS
 from chargepoint_driver.adapters.driver_requests import REQUESTS
 from chargepoint_driver.adapters.heart_beats import HeartBeats
-from chargepoint_driver.adapters.host_errors import for_host, message_of
+from chargepoint_driver.adapters.host_errors import for_host, message_of, raising_for_host
 from chargepoint_driver.adapters.ownership import Ownership
 from chargepoint_driver.adapters.poll_scheduler import GROUP, claim, limit_staleness, mend_interval
 from chargepoint_driver.adapters.push_publisher import Push
@@ -286,17 +286,13 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
             self._heart_beats.write(beat, value)
             return value
         register = self.get_register_by_name(topic)
-        try:
+        with raising_for_host(DriverInterfaceError, "the write was broken off and may be in force"):
             options = replace(register.options, writer=caller_of(self.driver_agent))
             if kwargs.get("minutes") is not None:
                 options = replace(options, wanted_minutes=check_minutes(kwargs["minutes"]))
             written = self._stations.write(register.point, value, options)
             self._publish_changes(register.point.station_id)
             return written
-        except ChargePointError as error:
-            raise for_host(error, DriverInterfaceError) from None
-        except gevent.Timeout as error:
-            raise TimeoutError(f"the write was broken off and may be in force: {error}") from None
 
     def command(self, target: Target, name: str, value: Any) -> str:
         """A command to a charger that connects directly; its answer. For `calls`."""
@@ -334,12 +330,8 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
         if self._heart_beats.name_of(topic, self.point_map) is not None:
             return
         register = self.get_register_by_name(topic)
-        try:
+        with raising_for_host(DriverInterfaceError, "the revert was broken off"):
             self._stations.revert(register.point, caller_of(self.driver_agent))
-        except ChargePointError as error:
-            raise for_host(error, DriverInterfaceError) from None
-        except gevent.Timeout as error:
-            raise TimeoutError(f"the revert was broken off: {error}") from None
 
     def revert_all(self, **kwargs: Any) -> None:
         """Clear every shed that this driver made. Every target is tried; the first failure is

@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import gevent
-
-from chargepoint_driver.adapters.host_errors import message_of
+from chargepoint_driver.adapters.host_errors import answers_by_topic
 from chargepoint_driver.backend import Target
-from chargepoint_driver.errors import ChargePointError, InvalidValueError
+from chargepoint_driver.errors import InvalidValueError
 
 __all__ = ["REQUESTS"]
 
@@ -74,20 +72,12 @@ def _by_station(
         ports, named = found.setdefault(device.station_id, (set(), []))
         ports.add(device.port)
         named.append(topic)
-    results: dict[str, Any] = {}
-    errors: dict[str, str] = {}
-    for station_id, (ports, named) in found.items():
-        # Topics of several connectors are of the whole charger.
-        target = Target(station_id, next(iter(ports)) if len(ports) == 1 else None)
-        try:
-            answer = ask(target)
-        except (ChargePointError, TypeError) as error:
-            errors |= dict.fromkeys(named, message_of(error))
-        except gevent.Timeout as error:
-            errors |= dict.fromkeys(named, f"{name} was broken off: {error}")
-        else:
-            results |= dict.fromkeys(named, answer)
-    return results, errors
+    # Topics of several connectors are of the whole charger.
+    targets = [
+        (Target(station_id, next(iter(ports)) if len(ports) == 1 else None), named)
+        for station_id, (ports, named) in found.items()
+    ]
+    return answers_by_topic(name, targets, ask)
 
 
 REQUESTS: dict[str, Method] = {
