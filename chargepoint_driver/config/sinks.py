@@ -15,6 +15,7 @@ __all__ = [
     "FileSinkConfig",
     "KafkaSinkConfig",
     "MqttSinkConfig",
+    "NatsConnectionConfig",
     "NatsSinkConfig",
     "SinkConfig",
     "StreamKeys",
@@ -152,11 +153,29 @@ class KafkaSinkConfig(_Sink, _Login, _TlsClient):
         return value
 
 
-class NatsSinkConfig(_Sink, _Login, _Token, _TlsClient):
+class NatsConnectionConfig(_Login, _Token, _TlsClient):
+    """Connection to NATS."""
+
+    servers: tuple[str, ...] = Field(min_length=1, description="URLs, like nats://127.0.0.1:4222")
+
+    @field_validator("servers")
+    @classmethod
+    def _servers_hold_no_password(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for server in value:
+            parts = urlsplit(server)
+            if parts.scheme not in {"nats", "tls", "ws", "wss"} or not parts.hostname:
+                raise ValueError("must be URLs, like nats://127.0.0.1:4222")
+            if parts.username or parts.password:
+                raise ValueError(
+                    "must not hold a password; use username and password_env, or a token"
+                )
+        return value
+
+
+class NatsSinkConfig(NatsConnectionConfig, _Sink):
     """NATS JetStream; needs the extra [nats]."""
 
     type: Literal["nats"] = Field(description="NATS JetStream")
-    servers: tuple[str, ...] = Field(min_length=1, description="URLs, like nats://127.0.0.1:4222")
     stream: str = Field(
         default="CHARGEPOINT", pattern=r"^[A-Za-z0-9_-]+$", description="stream; created if missing"
     )
@@ -179,19 +198,6 @@ class NatsSinkConfig(_Sink, _Login, _Token, _TlsClient):
         pattern=r"^[A-Za-z0-9_-]+$",
         description="key-value bucket of the latest status; null: none",
     )
-
-    @field_validator("servers")
-    @classmethod
-    def _servers_hold_no_password(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for server in value:
-            parts = urlsplit(server)
-            if parts.scheme not in {"nats", "tls", "ws", "wss"} or not parts.hostname:
-                raise ValueError("must be URLs, like nats://127.0.0.1:4222")
-            if parts.username or parts.password:
-                raise ValueError(
-                    "must not hold a password; use username and password_env, or a token"
-                )
-        return value
 
 
 class MqttSinkConfig(_Sink, _Login, _TlsClient):

@@ -17,7 +17,7 @@ from chargepoint_driver.config.sinks import NatsSinkConfig
 from chargepoint_driver.events.envelope import Event
 from chargepoint_driver.events.sinks.base import SinkError, Status
 from chargepoint_driver.events.sinks.ordering import at_once, by_station
-from chargepoint_driver.events.sinks.tls import context_of
+from chargepoint_driver.process.tls import context_of
 from chargepoint_driver.text import get_logger
 
 __all__ = ["JetStreamSink", "token_of"]

@@ -26,7 +26,7 @@ from chargepoint_driver.config.sinks import KafkaSinkConfig
 from chargepoint_driver.events.envelope import Event
 from chargepoint_driver.events.sinks.base import SinkError, Status
 from chargepoint_driver.events.sinks.ordering import by_station
-from chargepoint_driver.events.sinks.tls import context_of
+from chargepoint_driver.process.tls import context_of
 from chargepoint_driver.text import get_logger
 
 __all__ = ["KafkaSink"]

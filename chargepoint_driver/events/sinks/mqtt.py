@@ -19,7 +19,7 @@ from chargepoint_driver.config.sinks import MqttSinkConfig
 from chargepoint_driver.events.envelope import Event
 from chargepoint_driver.events.sinks.base import SinkError, Status
 from chargepoint_driver.events.sinks.home_assistant import discovery
-from chargepoint_driver.events.sinks.tls import context_of
+from chargepoint_driver.process.tls import context_of
 from chargepoint_driver.text import get_logger
 
 __all__ = ["MqttSink"]

@@ -1,4 +1,4 @@
-"""TLS of sinks: a context that checks the server."""
+"""TLS of clients: a context that checks the server."""
 
 from __future__ import annotations
 

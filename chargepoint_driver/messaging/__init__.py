@@ -1,0 +1,1 @@
+"""Messages between processes: requests with one answer, and notices."""
