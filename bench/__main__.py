@@ -20,7 +20,7 @@ from rich.table import Table
 from bench.figure import Figure
 
 PARTS = (
-    *("calls", "replies", "points", "memory", "writes"),
+    *("calls", "first_poll", "replies", "points", "memory", "writes", "check_configs"),
     *("driver_start", "publish_all", "ocpp_bus", "ocpp_site", "ocpp_page", "page"),
     *("ocpp_rate", "ocpp_fleet", "ocpp_kills", "ocpp_storm", "ocpp_history", "ocpp_disk"),
     *("ocpp_scale", "events", "metrics"),

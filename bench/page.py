@@ -42,7 +42,7 @@ class Site:
     def __init__(self, stations: int, folder: Path, stack: ExitStack) -> None:
         self.token = secrets.token_urlsafe(24)
         command = ["sim", "--stations", str(stations), "--speed", "20"]
-        sim = stack.enter_context(_process(command, {}))[1]
+        sim = stack.enter_context(started(command, {}))[1]
         config = folder / f"{stations}.json"
         account = {
             "username": sim["username"],
@@ -53,7 +53,7 @@ class Site:
         config.write_text(json.dumps({"accounts": {"garage": account}}))
         environment = {"CHARGEPOINT_WEB_TOKEN": self.token}
         self.process, ready = stack.enter_context(
-            _process(["web", "--config", str(config)], environment)
+            started(["web", "--config", str(config)], environment)
         )
         self.url: str = ready["url"]
         self.session = stack.enter_context(requests.Session())
@@ -77,7 +77,7 @@ class Site:
 
 
 @contextmanager
-def _process(
+def started(
     arguments: list[str], environment: dict[str, str]
 ) -> Iterator[tuple[subprocess.Popen[str], Any]]:
     """Start a command, and yield it with the JSON line that it prints when it is ready."""

@@ -25,7 +25,8 @@ __all__ = ["Acceptor", "ConnectionLimits"]
 
 # One loop turn accepts at most this many, so that handshakes go on meanwhile.
 _MAX_IN_TURN = 64
-_BACKLOG = 4096
+# The system takes its own limit where that is lower (Linux: net.core.somaxconn).
+_MAX_BACKLOG = 65_535
 # A connection before login stays for this long at least, where the limit allows no further one: a
 # busy server makes chargers that come back together wait, and they are not to be ended for it.
 _GRACE_S = 2.0
@@ -138,7 +139,7 @@ class Acceptor:
         try:
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self._sock.bind((host, port))
-            self._sock.listen(_BACKLOG)
+            self._sock.listen(_MAX_BACKLOG)
             self._sock.setblocking(False)
         except OSError:
             self._sock.close()

@@ -8,8 +8,10 @@ import logging
 import resource
 import socket
 import ssl
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from chargepoint_driver.process import acceptor, descriptors
 from chargepoint_driver.process.acceptor import Acceptor, ConnectionLimits
 from chargepoint_driver.rate_limited_log import RateLimitedLog
 
+_SYSTEM_LIMIT = Path("/proc/sys/net/core/somaxconn")
 LIMITS = ConnectionLimits(
     max_connections=4, max_unauthenticated=3, max_per_address=100, open_timeout_s=30.0
 )
@@ -108,6 +111,19 @@ def test_a_connection_counts_from_accept_until_its_descriptor_is_free(run: Any) 
                 await until(lambda: one.counts() == {"authenticated": 0, "unauthenticated": 0})
 
     run(play())
+
+
+@pytest.mark.skipif(not _SYSTEM_LIMIT.exists(), reason="Linux shows the length of a listen queue")
+def test_the_listen_queue_is_as_long_as_the_system_permits(run: Any) -> None:
+    """After a power cut all chargers come at once. An operator may raise the system's limit."""
+
+    async def play() -> int:
+        async with accepting() as (one, _):
+            # tcpi_sacked: of a socket that listens, the length of its queue.
+            info = one._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
+            return int.from_bytes(info[28:32], sys.byteorder)
+
+    assert run(play()) == int(_SYSTEM_LIMIT.read_text(encoding="ascii"))
 
 
 def test_silent_connections_make_room_for_one_that_logs_in(
