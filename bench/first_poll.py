@@ -11,7 +11,8 @@ from contextlib import ExitStack
 
 from bench.figure import Figure
 from bench.page import started
-from bench.site import classic_rows
+from bench.site import Seconds, classic_rows
+from chargepoint_driver.backends.soap import SoapBackend
 from chargepoint_driver.config import AccountConfig
 from chargepoint_driver.registry import Selection, build
 from chargepoint_driver.service import Service
@@ -33,13 +34,13 @@ def figures() -> Iterator[Figure]:
             username=sim["username"], password=sim["password"], endpoint=sim["soap_url"]
         )
         points = _points(account)
-        service = Service.of_account(account)
+        # The clock stands still, so no poll asks again for what was read.
+        service = Service(SoapBackend(account), clock=Seconds())
         stack.callback(service.close)
         before, begun, begun_s = _calls(service), time.process_time(), time.perf_counter()
-        for polls in range(1, MAX_POLLS + 1):
-            errors = service.read(points).errors
-            if not errors:
-                break
+        polls, errors = 1, service.read(points).errors
+        while errors and polls < MAX_POLLS:
+            polls, errors = polls + 1, service.read(points).errors
         used_s, passed_s = time.process_time() - begun, time.perf_counter() - begun_s
         calls = _calls(service) - before
     what = f"{STATIONS:,} stations, {len(points):,} points, from nothing"

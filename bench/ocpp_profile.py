@@ -14,7 +14,7 @@ import functools
 import logging
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -33,7 +33,7 @@ class _Shares:
     """Processor time of functions, each without those inside it that are counted too."""
 
     def __init__(self) -> None:
-        self.spent_s: Counter[str] = Counter()
+        self.spent_s: defaultdict[str, float] = defaultdict(float)
         self._inner_s: dict[str, list[float]] = {}
 
     def watch(self, owner: Any, name: str, share: str, thread: str) -> None:

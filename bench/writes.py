@@ -55,8 +55,8 @@ def _more_than_the_bare_call() -> Figure:
     rows = list(enumerate(ROWS, start=2))
     with site(4) as here, _with_file(here) as (service, _), leaving() as left:
         driver, topics = interface(here, rows)
-        driver._stations.close()
-        driver._stations = service
+        driver._account.stations.close()  # type: ignore[attr-defined]
+        driver._account.stations = service
         (topic,) = (name for name in topics if name.endswith(f"{here.stations[0]}/allowedLoad"))
         target = Target(here.stations[1], 1)
         backend = SoapBackend(account_of(here.simulator))
