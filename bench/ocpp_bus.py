@@ -34,6 +34,8 @@ CHARGERS = 500
 # Frames a second to the most milliseconds of a frame.
 PACES = {50: 1.0, 200: 0.8, 500: 0.6}
 SECONDS = 10.0
+# Until every charger has been heard of.
+BEGIN_S = 5.0
 LIMIT_S = 120.0
 REGISTRY = Path(__file__).parents[1] / "registry_configs" / "ocpp.csv"
 
@@ -110,7 +112,7 @@ def figures() -> Iterator[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         site = Site(CHARGERS, folder)
         try:
-            site.send(200, 5)  # every charger has been heard of
+            site.send(200, BEGIN_S)
             frames = 0
             with full_collections() as found:
                 for pace, most_ms in PACES.items():

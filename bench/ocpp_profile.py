@@ -21,7 +21,7 @@ from typing import Any
 import gevent
 
 from bench.figure import Figure
-from bench.ocpp_bus import CHARGERS, PACES, SECONDS, Site
+from bench.ocpp_bus import BEGIN_S, CHARGERS, PACES, SECONDS, Site
 from chargepoint_driver.adapters import push_publisher
 from chargepoint_driver.backends.ocpp.transport.connection import Connection
 from chargepoint_driver.backends.ocpp.transport.frame_handler import FrameHandler
@@ -61,7 +61,7 @@ def figures() -> Iterator[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         site = Site(CHARGERS, folder)
         try:
-            site.send(200, 5)  # every charger has been heard of
+            site.send(200, BEGIN_S)
             shares = _watched(site)
             for pace in PACES:
                 yield from _shares_at(site, pace, shares)
