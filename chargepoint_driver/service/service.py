@@ -39,7 +39,7 @@ from chargepoint_driver.records import (
 from chargepoint_driver.registry import Point
 from chargepoint_driver.service.account_stream import AccountStream
 from chargepoint_driver.service.backend_factory import backend_of
-from chargepoint_driver.service.charger_requests import ChargerRequests
+from chargepoint_driver.service.direct_requests import DirectRequests
 from chargepoint_driver.service.point_reader import Observe, PointReader
 from chargepoint_driver.service.reading import Reading
 from chargepoint_driver.service.session_pages import SessionPages
@@ -61,7 +61,7 @@ _Answer = TypeVar("_Answer")
 _RESTART_KEYS = ("command_file", "cache_file")
 
 
-class Service(ChargerRequests):
+class Service(DirectRequests):
     """One account. May be used from several threads or greenlets."""
 
     def __init__(

@@ -6,11 +6,11 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
-from chargepoint_driver.backends.ocpp.central.authorization import IdTagsAndReservations
-from chargepoint_driver.backends.ocpp.central.commands import ChargerCommands
+from chargepoint_driver.backends.ocpp.central.charger_commands import ChargerCommands
 from chargepoint_driver.backends.ocpp.central.event_follower import EventFollower
-from chargepoint_driver.backends.ocpp.central.operations import NamedOperations
-from chargepoint_driver.backends.ocpp.central.records import StoredRecords
+from chargepoint_driver.backends.ocpp.central.id_tags import IdTagsAndReservations
+from chargepoint_driver.backends.ocpp.central.named_operations import NamedOperations
+from chargepoint_driver.backends.ocpp.central.stored_records import StoredRecords
 from chargepoint_driver.backends.ocpp.csms import Csms
 from chargepoint_driver.backends.ocpp.operations import operate
 from chargepoint_driver.backends.ocpp.status import ChargerView

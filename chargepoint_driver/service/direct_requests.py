@@ -15,10 +15,10 @@ from chargepoint_driver.backend import (
 from chargepoint_driver.cache.single_flight import within
 from chargepoint_driver.errors import InvalidValueError, OutcomeUnknownError
 
-__all__ = ["ChargerRequests"]
+__all__ = ["DirectRequests"]
 
 
-class ChargerRequests:
+class DirectRequests:
     """Commands, operations and any request of OCPP. All raise InvalidValueError for a station that
     does not connect directly, and OutcomeUnknownError where no answer comes in time."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chargepoint_driver.backends.ocpp import commands
-from chargepoint_driver.backends.ocpp.central.access import CentralAccess
+from chargepoint_driver.backends.ocpp.central.loop_access import CentralAccess
 from chargepoint_driver.backends.ocpp.csms import Csms
 from chargepoint_driver.backends.ocpp.model.authorization import tag_of
 
