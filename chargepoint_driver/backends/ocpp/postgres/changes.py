@@ -157,6 +157,10 @@ class Changes:
         """Forget what PostgreSQL lacks of a table."""
         self._db.execute("DELETE FROM changed WHERE kind = ?", (name,))
 
+    def forget_all(self) -> None:
+        """Forget everything that PostgreSQL lacks."""
+        self._db.execute("DELETE FROM changed")
+
     def forget_rows(self, name: str, rows: Iterable[tuple[Any, ...]]) -> None:
         """Forget marks of rows that came from PostgreSQL."""
         places = [self.columns[name].index(each) for each in TABLES[name].key]

@@ -39,7 +39,7 @@ class PostgresQueries:
     def _ask(self, sql: str, *values: Any) -> list[Any]:
         async def ask() -> list[Any]:
             async with self._connections.get() as db:
-                return list(await db.fetch(sql, *values))
+                return list(await db.fetch(sql, *values, timeout=_WAIT_S))
 
         return self._wait(ask)
 

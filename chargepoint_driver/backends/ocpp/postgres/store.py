@@ -1,47 +1,39 @@
-"""Store of a node: a local copy that messages are handled on, and PostgreSQL, which is the truth.
+"""Store of a node: it owns chargers, and PostgreSQL is the truth about them.
 
-The local copy is a SQLite file of this process. It has what the node needs of the chargers that it
-owns: they are read from PostgreSQL when they connect. Every change is written to PostgreSQL before
-the message that made it is acknowledged, by one transaction for many messages, under the epochs of
-the chargers. A charger that another node has claimed meanwhile loses its socket here, and nothing
-of it is written. Events stay in the file: they are this node's own.
+A charger that connects is claimed, and its records are read from PostgreSQL into the local copy.
+One that another node has claimed meanwhile loses its socket here, and nothing of it is written.
 """
 
-# ruff: noqa: S608 - names of tables and columns are put in, all of them from here
 from __future__ import annotations
 
 import asyncio
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from chargepoint_driver.backends.ocpp.model.authorization import key_of
-from chargepoint_driver.backends.ocpp.postgres.changes import Batch, Changes
 from chargepoint_driver.backends.ocpp.postgres.connections import Connections
+from chargepoint_driver.backends.ocpp.postgres.local_copy import LAZY_S, LocalCopy
 from chargepoint_driver.backends.ocpp.postgres.membership import Membership
 from chargepoint_driver.backends.ocpp.postgres.records import Records, Reloaded
-from chargepoint_driver.backends.ocpp.postgres.schema import TABLES
-from chargepoint_driver.backends.ocpp.postgres.writer import Outcome, Writer
 from chargepoint_driver.backends.ocpp.storage.disk_writer import settle
-from chargepoint_driver.backends.ocpp.storage.store import Store
-from chargepoint_driver.errors import ConfigurationError, FencedError, StoreError
+from chargepoint_driver.errors import FencedError, StoreError
 from chargepoint_driver.text import get_logger
 
-__all__ = ["APPLICATION_ID", "PostgresStore"]
+__all__ = ["PostgresStore"]
 
 _log = get_logger(__name__)
 
-APPLICATION_ID = 0x43504E44
-"""`PRAGMA application_id` of the file of a node: it is made again at each start."""
-# Changes of registers and contacts may wait that long; a claim and a retry this long.
-_LAZY_S = 5.0
-_RETRY_S = 0.5
-_MAX_PUSH_S = 15.0
+_RENEW_S = LAZY_S / 5
 _COUNT_S = 5.0
+# How long sessions that have ended stay in the local copy, and how many go at a time.
+_KEPT_S = 2 * 86_400.0
+_SHRINK_S = 60.0
+_MAX_SHRUNK = 5_000
 _MAX_CLAIMS = 200
 _MIN_IDS = 50
 _IDS_AT_ONCE = 200
@@ -51,10 +43,8 @@ _TRANSACTION_ID = re.compile(
 _NAMES_ID = b'"transactionId"'
 
 
-class PostgresStore(Store):
+class PostgresStore(LocalCopy):
     """See the module, and `interfaces.TransactionStore`."""
-
-    application_id = APPLICATION_ID
 
     def __init__(
         self,
@@ -66,206 +56,23 @@ class PostgresStore(Store):
     ) -> None:
         """Begin with an empty local copy; `open` must follow. Raises ConfigurationError where the
         file is another central system's."""
-        super().__init__(path, wall, clock)
-        try:
-            self._make_ours()
-        except BaseException:
-            super().close()
-            raise
-        self._connections = connections
-        self._membership = membership
+        super().__init__(path, connections, membership, wall, clock)
+        self._wall = wall
         self._records = Records(connections, self._columns)
-        self._changes = Changes(self._db)
-        self._writer = Writer(connections, self._columns)
-        # Pushes and claims take turns: a claim changes the epoch that a push names.
-        self._turn = asyncio.Lock()
-        self._pushed: asyncio.Future[None] | None = None
-        self._pushed_all: asyncio.Future[None] | None = None
-        self._is_pushing = False
-        self._pushed_writes = 0
-        self._is_ended = False
-        self._is_draining = False
-        self._retry_at_s = 0.0
-        self._lazy_at_s = self._unasked_at_s = 0.0
-        self._faults: dict[str, StoreError] = {}
         self._ids: deque[int] = deque()
         self._refill: asyncio.Future[None] | None = None
-        # Chargers that have older transactions in PostgreSQL.
-        self._partial: set[str] = set()
         self._claims: dict[str, asyncio.Future[bool]] = {}
-        self._tasks: set[asyncio.Future[Any]] = set()
+        self._is_draining = False
         self._tags_version = -1
         self._elsewhere: dict[str, int] = {}
-        self._count_at_s = 0.0
+        self._count_at_s = self._shrink_at_s = 0.0
         self.on_replaced: Callable[[], None] = lambda: None
-
-    def _make_ours(self) -> None:
-        (mark,) = self._db.execute("PRAGMA application_id").fetchone()
-        if mark != APPLICATION_ID and self._holds_records():
-            raise ConfigurationError(
-                f"database: {self._path} holds the records of a central system; give this node a "
-                "file of its own, which it makes"
-            )
-        self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        self._db.execute("BEGIN IMMEDIATE")
-        for name in TABLES:
-            self._db.execute(f"DELETE FROM {name}")
-        self._db.execute("COMMIT")
-        self._columns = {
-            name: {row[1]: row[2] for row in self._db.execute(f"PRAGMA table_info({name})")}
-            for name in TABLES
-        }
-
-    def _holds_records(self) -> bool:
-        return any(
-            self._db.execute(f"SELECT 1 FROM {name} LIMIT 1").fetchone() is not None
-            for name in ("charge_points", "transactions", "id_tags")
-        )
 
     async def open(self) -> None:
         """Read what every node has a copy of. Raises StoreError."""
         await self._read_tags()
         await self._fetch_ids()
-        self._spawn(self._regularly(_LAZY_S / 5, self._renew))
-
-    # ---- commits -------------------------------------------------------------------------
-
-    def durable(self) -> asyncio.Future[None]:
-        """See `interfaces.TransactionStore`: PostgreSQL has everything but what may wait."""
-        if self._pushed is None:
-            self._pushed = asyncio.get_running_loop().create_future()
-            self._schedule()
-        return self._pushed
-
-    def kept(self) -> asyncio.Future[None]:
-        """See `interfaces.TransactionStore`: this file ends with the process."""
-        return self.durable()
-
-    def stored(self) -> asyncio.Future[None]:
-        """See `Store.stored`: PostgreSQL has everything."""
-        if self._pushed_all is None:
-            self._pushed_all = asyncio.get_running_loop().create_future()
-            self._schedule()
-        return self._pushed_all
-
-    def _commit(self) -> None:
-        # PostgreSQL is the truth: no message waits for this disk.
-        self._must_flush = False
-        super()._commit()
-        if not (self._is_closed or self._is_due or self._open or self._is_pushing):
-            self._begin_push()
-
-    def _fail(self, error: StoreError) -> None:
-        super()._fail(error)
-        for waiting in self._take_waiting():
-            settle(waiting, error)
-
-    def _take_waiting(self) -> list[asyncio.Future[None] | None]:
-        found = [self._pushed, self._pushed_all]
-        self._pushed = self._pushed_all = None
-        return found
-
-    def _begin_push(self) -> None:
-        """Take what was just committed here, and write it to PostgreSQL."""
-        now_s = self._clock()
-        is_lazy_due = now_s >= self._lazy_at_s
-        is_asked = self._pushed is not None or self._pushed_all is not None
-        if now_s < self._retry_at_s or self._is_ended:
-            return  # it is tried again at that time
-        with_lazy = is_lazy_due or self._pushed_all is not None
-        if not is_asked and (now_s < self._unasked_at_s or (not with_lazy and self._is_quiet())):
-            return
-        if not is_asked and not self._changes.is_pending(with_lazy=with_lazy):
-            return
-        waiting = self._take_waiting()
-        self._pushed_writes = self._writes
-        batch = self._changes.take(with_lazy=with_lazy)
-        if not batch.stations:
-            for each in waiting:
-                settle(each, None)
-            return
-        if with_lazy:
-            self._lazy_at_s = now_s + _LAZY_S
-        self._is_pushing = True
-        self._spawn(self._push(batch, waiting))
-
-    def _is_quiet(self) -> bool:
-        """Return True if nothing was written since the last push began."""
-        return self._writes == self._pushed_writes
-
-    async def _push(self, batch: Batch, waiting: list[asyncio.Future[None] | None]) -> None:
-        failed: StoreError | None = None
-        try:
-            async with self._turn:
-                writing = self._writer.write(self._owned(batch), self._membership.epochs)
-                outcome = await asyncio.wait_for(writing, _MAX_PUSH_S)
-                self._fence(outcome)
-                if outcome.refused:
-                    # Never acknowledged without them; a repair of the tables lets them in.
-                    self._changes.put_back(batch.of(outcome.refused))
-                    self._pushed_writes = -1
-                    self._unasked_at_s = self._clock() + _LAZY_S
-        except StoreError as error:
-            failed = error
-        except asyncio.TimeoutError:
-            failed = StoreError(f"PostgreSQL has not answered within {_MAX_PUSH_S:g} s")
-        except BaseException as error:
-            failed = StoreError(f"{type(error).__name__}: {error}")
-            raise
-        finally:
-            self._is_pushing = False
-            if failed is not None:
-                self._changes.put_back(batch)
-                self._pushed_writes = -1
-                self._retry_at_s = self._clock() + _RETRY_S
-                asyncio.get_running_loop().call_later(_RETRY_S, self._schedule)
-            self._note_failure(failed)
-            for each in waiting:
-                settle(each, failed)
-            self._schedule()
-
-    def _owned(self, batch: Batch) -> Batch:
-        """Return the part of chargers that this node still owns."""
-        epochs = self._membership.epochs
-        return batch.of(each for each in batch.stations if not each or each in epochs)
-
-    def _note_failure(self, error: StoreError | None) -> None:
-        if error is None:
-            if self._failing:
-                self._failing = False
-                _log.warning("postgres: can be written again")
-        elif not self._failing:
-            self._failing = True
-            _log.error("postgres: %s; no message is acknowledged that it does not hold", error)
-
-    def _fence(self, outcome: Outcome) -> None:
-        """Give up what another run owns; note what PostgreSQL refuses."""
-        self._faults.clear()
-        for station, reason in outcome.refused.items():
-            _log.error("postgres: rows of %r are refused (%s)", station, reason)
-            self._faults[station] = StoreError(reason)
-        self.give_up(outcome.fenced)
-
-    def give_up(self, station_ids: Iterable[str]) -> None:
-        """Lose chargers that another node has: nothing of them is kept, written or sent."""
-        lost = [each for each in station_ids if self._membership.epochs.pop(each, None) is not None]
-        if lost:
-            self.on_lost(lost, "another node has this charger")
-            self._drop(lost)
-
-    def _drop(self, station_ids: list[str]) -> None:
-        """Forget the rows of chargers here."""
-        with suppress(StoreError):  # they are never read without a claim, which reads them again
-            self._begin()
-            for name, table in TABLES.items():
-                if table.station is not None:
-                    self._db.executemany(
-                        f"DELETE FROM {name} WHERE {table.station} = ?",
-                        [(each,) for each in station_ids],
-                    )
-            self._schedule()
-        self._changes.forget(station_ids)
-        self._partial.difference_update(station_ids)
+        self._spawn(self._regularly(_RENEW_S, self._renew))
 
     # ---- ownership -----------------------------------------------------------------------
 
@@ -323,7 +130,7 @@ class PostgresStore(Store):
     def _insert(self, name: str, rows: list[tuple[Any, ...]]) -> None:
         marks = ", ".join("?" for _ in self._columns[name])
         self._begin()
-        self._db.executemany(f"INSERT OR REPLACE INTO {name} VALUES ({marks})", rows)
+        self._db.executemany(f"INSERT OR REPLACE INTO {name} VALUES ({marks})", rows)  # noqa: S608
         self._changes.forget_rows(name, rows)
         self._schedule()
 
@@ -346,7 +153,7 @@ class PostgresStore(Store):
     def is_prepared(self, station_id: str, text: bytes) -> bool:
         """See `interfaces.TransactionStore`."""
         if len(self._ids) < _MIN_IDS and self._refill is None:
-            self._spawn(self._fetch_ids())
+            self._spawn(self._fetch_ids_soon())
         return (
             bool(self._ids)
             and not self._missing(station_id, text)
@@ -389,6 +196,11 @@ class PostgresStore(Store):
             raise StoreError("PostgreSQL has given no ids of transactions")
         return self._ids.popleft()
 
+    async def _fetch_ids_soon(self) -> None:
+        """Get more ids before the last one is used. Without PostgreSQL the last ones must do."""
+        with suppress(StoreError):
+            await self._fetch_ids()
+
     async def _fetch_ids(self) -> None:
         """Get more ids. Raises StoreError."""
         if self._refill is not None:
@@ -409,6 +221,7 @@ class PostgresStore(Store):
     async def _renew(self) -> None:
         """Renew the lease, give up what others claimed, and write what could wait."""
         self._schedule()
+        self._shrink()
         try:
             elsewhere = await self._membership.renew()
             await self._count_elsewhere()
@@ -425,6 +238,27 @@ class PostgresStore(Store):
         if self._membership.is_draining and not self._is_draining:
             self._is_draining = True
             self.on_drain()
+
+    def _shrink(self) -> None:
+        """Forget here sessions that ended long ago: PostgreSQL has them, and they are read again
+        where a message names one."""
+        if self._clock() < self._shrink_at_s or not self._is_quiet() or self._is_pushing:
+            return
+        self._shrink_at_s = self._clock() + _SHRINK_S
+        if self._changes.is_pending(with_lazy=True) or not self.try_begin():
+            return
+        rows = self._db.execute(
+            "SELECT id, charge_point FROM transactions WHERE state <> 'active' AND received < ?"
+            " ORDER BY id LIMIT ?",
+            (self._wall() - _KEPT_S, _MAX_SHRUNK),
+        ).fetchall()
+        ids = [(own_id,) for own_id, _ in rows]
+        self._partial.update(station for _, station in rows)
+        self._db.executemany("DELETE FROM session_registers WHERE transaction_id = ?", ids)
+        self._db.executemany("DELETE FROM transactions WHERE id = ?", ids)
+        # Nothing else was pending: these are the marks of what was deleted here only.
+        self._changes.forget_all()
+        self._schedule()
 
     async def _count_elsewhere(self) -> None:
         """Count the sessions of idTags at chargers of other nodes, where an idTag has a limit."""
@@ -458,16 +292,6 @@ class PostgresStore(Store):
                 await work()
             except Exception:  # noqa: BLE001 - logged; it is tried again
                 _log.exception("regular work of the node failed")
-
-    def _spawn(self, work: Any) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Future[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("postgres: %s: %s", type(error).__name__, error)
 
     # ---- the end -------------------------------------------------------------------------
 

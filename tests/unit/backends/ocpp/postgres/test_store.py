@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
 import threading
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import pytest
 import requests
@@ -18,6 +19,7 @@ from chargepoint_driver.simulator.ocpp import Twins
 
 pytest.importorskip("asyncpg")
 
+from chargepoint_driver.backends.ocpp.postgres import store as store_module
 from chargepoint_driver.backends.ocpp.postgres.store import PostgresStore
 
 from ..conftest import LIMIT_S, eventually
@@ -137,6 +139,29 @@ def test_an_old_session_is_found_where_it_is_not_in_memory(
     charger.stop(done[0], clock.iso(2_950), 10)
     values = {"timestamp": clock.iso(2_960), "sampledValue": [{"value": "5"}]}
     charger.ask("MeterValues", {"connectorId": 1, "transactionId": done[1], "meterValue": [values]})
+    assert transactions(postgres, records) == before
+
+
+def test_the_local_copy_stays_small_and_postgres_keeps_all(
+    start_node, postgres, records, clock, monkeypatch
+) -> None:
+    monkeypatch.setattr(store_module, "_SHRINK_S", 0.0)
+    site = start_node()
+    charger = site.charger()
+    done = charger.start(clock.iso(600))
+    charger.stop(done, clock.iso(500), 10)
+    runs = charger.start(clock.iso(400))
+    before = transactions(postgres, records)
+    clock.ahead_s += 3 * 86_400
+    database = site.config.database
+
+    def held() -> list[int]:
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as db:
+            return [row[0] for row in db.execute("SELECT id FROM transactions ORDER BY id")]
+
+    eventually(lambda: held() == [runs])
+    charger.stop(done, clock.iso(3 * 86_400 + 500), 10)
+    charger.ask("Heartbeat", {})
     assert transactions(postgres, records) == before
 
 
