@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta, timezone
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -31,8 +31,12 @@ _MAX_UPCOMING = 24
 class Schedules:
     """Reads and changes the schedule. May wait: called on threads."""
 
-    def __init__(self, config: WebConfig, now: Callable[[], float]) -> None:
+    def __init__(
+        self, config: WebConfig, now: Callable[[], float], accounts: Mapping[str, Any]
+    ) -> None:
+        """`accounts`: name to settings of the accounts of this process."""
         self._now_s = now
+        self._accounts = accounts
         self._zone = config.time_zone
         settings = config.schedule
         self._runs_here = settings is not None and settings.run
@@ -169,7 +173,7 @@ class Schedules:
         if self._kind(config) == "topics":
             check_topics(config)
         else:
-            check_account_devices(config)
+            check_account_devices(config, self._accounts if self._runs_here else None)
 
     def _kind(self, config: ScheduleConfig) -> Literal["ports", "topics"]:
         """Return how the scheduler of this file names devices."""

@@ -80,6 +80,7 @@ class WebServer:
         self._started = threading.Event()
         self._failure: BaseException | None = None
         self._expected = _expected(config)
+        self._settings_of_accounts: Mapping[str, Any] = config.get("accounts", {})
         self._database = Database(self._config.database)
         self._accounts = Accounts(self._serve_kept)
         faults = self._accounts.configure(config)
@@ -184,7 +185,7 @@ class WebServer:
             login.add_to(app)
             files.add_to(app)
             orders, refused = WebCommands(self._accounts), self._listener.counts
-            schedules = Schedules(self._config, self._now)
+            schedules = Schedules(self._config, self._now, self._settings_of_accounts)
             sessions = SessionApi(
                 Bills(self._billing, lambda: sources_of(self._accounts, board)),
                 lambda account, cpid: board.account_of(account, cpid, None),

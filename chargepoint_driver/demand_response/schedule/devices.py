@@ -101,11 +101,22 @@ def key_of(device: Any) -> str:
     return str(device)
 
 
-def check_account_devices(config: ScheduleConfig) -> None:
-    """Raise ConfigurationError for what a scheduler without VOLTTRON cannot do."""
+def check_account_devices(
+    config: ScheduleConfig, accounts: Mapping[str, Any] | None = None
+) -> None:
+    """Raise ConfigurationError for what a scheduler without VOLTTRON cannot do. `accounts`: name to
+    settings of those that run it; None: those of the configuration."""
+    known = config.accounts if accounts is None else accounts
+    users = {each.get("username") for each in known.values() if isinstance(each, Mapping)}
     for name, group in config.groups.items():
         for device in (*group.devices, *group.ports):
             AccountDevices.check(device, f"groups.{name}")
+            account = device.get("account")
+            if known and account is not None and account not in {*known, *users}:
+                raise ConfigurationError(
+                    f"groups.{name}: account: there is no {account!r}; the accounts are "
+                    f"{', '.join(known)}"
+                )
     for name, circuit in config.circuits.items():
         for port, settings in circuit.ports.items():
             AccountDevices.check(settings.device, f"circuits.{name}.ports.{port}")

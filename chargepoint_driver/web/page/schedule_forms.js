@@ -180,17 +180,20 @@ function portsField(group) {
   const all = new Map([...chosen, ...offered.map((each) => [keyOf(each), each])]);
   const wordsOf = (device) => (device.group ? t("schedule.station_group", { name: deviceWords(device) }) : deviceWords(device));
   const list = checkList(t("schedule.devices.choose"), "device");
+  const shownWords = new Map([...all].map(([key, device]) => [key, wordsOf(device)]));
   const find = field(t("filter.find"), { type: "search", name: "find" });
   const draw = () => {
     const wanted = find.querySelector("input").value.trim().toLowerCase();
-    const fits = (device) => !wanted || `${wordsOf(device)} ${device.cpid ?? ""}`.toLowerCase().includes(wanted);
-    const shown = [...all].filter(([key, device]) => chosen.has(key) || fits(device)).slice(0, MAX_CHOICES);
-    list.set(shown.map(([key, device]) => [key, wordsOf(device)]), [...chosen.keys()], (key, isChosen) => {
+    const fits = (key, device) => !wanted || `${shownWords.get(key)} ${device.cpid ?? ""}`.toLowerCase().includes(wanted);
+    const shown = [...all].filter(([key, device]) => chosen.has(key) || fits(key, device)).slice(0, MAX_CHOICES);
+    list.set(shown.map(([key]) => [key, shownWords.get(key)]), [...chosen.keys()], (key, isChosen) => {
       if (isChosen) chosen.set(key, all.get(key));
       else chosen.delete(key);
     });
   };
   find.querySelector("input").addEventListener("input", draw);
+  // Enter finds; it does not save the form.
+  find.addEventListener("keydown", (event) => event.key === "Enter" && event.preventDefault());
   draw();
   const clean = (device) => Object.fromEntries(Object.entries(device).filter(([, value]) => value !== null && value !== undefined));
   return { elements: [find, list.element], chosen: () => [...chosen.values()].map(clean) };

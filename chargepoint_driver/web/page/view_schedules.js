@@ -100,10 +100,9 @@ export function build(root) {
   }
 
   function take(found) {
-    const isSame = schedule && JSON.stringify(found) === JSON.stringify(schedule);
+    const isSame = schedule && lasting(found) === lasting(schedule);
     schedule = found;
-    if (isSame) return;
-    show();
+    if (!isSame) show();
     log.read();
   }
 
@@ -211,6 +210,11 @@ function tableOf(id, columns, isEditable) {
       });
     },
   };
+}
+
+// A schedule without what is new at each reading.
+function lasting(schedule) {
+  return JSON.stringify({ ...schedule, scheduler: { ...schedule.scheduler, seenAt: "" } });
 }
 
 function shifted(date, days) {

@@ -122,6 +122,11 @@ def test_two_editors_do_not_overwrite_one_another(scheduled) -> None:
         ({"groups": {"yard": {"rules": [{"kw": 1, "speed": 2}]}}}, 400, "speed"),
         ({"groups": {"yard": {"devices": []}}}, 400, "groups.yard: devices: name at least one"),
         ({"groups": {"yard": {"devices": [{"topic": "a/b"}]}}}, 400, "without VOLTTRON"),
+        (
+            {"groups": {"yard": {"devices": [{"cpid": "1", "account": "x"}]}}},
+            400,
+            "groups.yard: account: there is no 'x'; the accounts are garage",
+        ),
         ({"groups": {"yard": {"devices": [{}]}}}, 400, "exactly one of cpid, group and topic"),
         ({"groups": {"none": None}}, 404, "there is no 'none'"),
         ({"groups": {" ": {"rules": []}}}, 400, "a name needs"),
