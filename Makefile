@@ -10,6 +10,7 @@
 # make fuzz-xml        run a coverage-guided fuzzer; MINUTES=30
 # make attack          run floods on loopback, about three minutes
 # make kills           kill driver and caching agent 60 times during sheds
+# make node-kills      kill nodes of a fleet 15 times while chargers charge
 # make soak            run 1,000 stations and 500 chargers on a platform; MINUTES=30
 # make lowest          run the core tests on the lowest permitted versions
 # make pythons         run the tests under each installed Python of PYTHONS
@@ -38,7 +39,7 @@ PYTEST ?=
 
 RELEASE ?= $(or $(TMPDIR),/tmp)/chargepoint-release
 
-.PHONY: away screenshots live-status help release-check all venv demo test chromium engines alert-agents ilc classic fuzz fuzz-xml faults attack kills soak lowest pythons audit alongside check docs bench clean
+.PHONY: away screenshots live-status help release-check all venv demo test chromium engines alert-agents ilc classic fuzz fuzz-xml faults attack kills node-kills soak lowest pythons audit alongside check docs bench clean
 all: check test
 
 # The comment at the top of this file.
@@ -180,6 +181,10 @@ attack: $(READY)
 # Another number, another order: make kills KILLS=20 SEED=1
 kills: $(READY)
 	KILLS=$(KILLS) SEED=$(SEED) $(BIN)/python -m tests.system.kills
+
+# Other numbers: make node-kills KILLS=30 CHARGERS=200 SEED=1
+node-kills: $(READY)
+	KILLS=$(KILLS) CHARGERS=$(CHARGERS) SEED=$(SEED) $(BIN)/python -m tests.system.fleet
 
 # For so long in all, shared by the targets.
 fuzz-xml: $(READY)
