@@ -145,8 +145,9 @@ check: $(READY)
 	$(BIN)/vulture chargepoint_driver --min-confidence 80
 	$(BIN)/python -m chargepoint_driver.catalogue.page --check docs/reference/points.md
 	$(BIN)/python -m docs.generators --check
-	$(BIN)/codespell $(PROSE)
-	$(BIN)/codespell --ignore-words-list $(ON_PURPOSE) $(CODE)
+	@echo "codespell: the docs, then code and texts"
+	@$(BIN)/codespell $(PROSE)
+	@$(BIN)/codespell --ignore-words-list $(ON_PURPOSE) $(CODE)
 	$(SITE)
 
 # Words to avoid are in docs/banned-words.txt; the settings are in setup.cfg.

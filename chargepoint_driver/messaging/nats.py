@@ -228,7 +228,7 @@ class NatsMessaging:
         try:
             await message.respond(data)
         except _ERRORS as error:
-            # The requester does not know the outcome, and says so.
+            # The requester reports that the outcome is unknown.
             _log.debug("NATS: an answer was not sent: %s", error)
 
 

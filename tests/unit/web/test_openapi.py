@@ -70,9 +70,9 @@ def test_examples_are_what_it_says(route):
         check(answer, route.answer.__name__)
         msgspec.convert(answer, route.answer)
     operation = document()["paths"][route.base + route.path][route.method.lower()]
-    for status, told in operation["responses"].items():
+    for status, documented in operation["responses"].items():
         if status != "200":
-            check(told["content"]["application/json"]["example"], "Error")
+            check(documented["content"]["application/json"]["example"], "Error")
 
 
 def test_it_is_served_as_it_is(site):
