@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.markup import escape
 
+from chargepoint_driver.billing.cost_centres import CostCentres
 from chargepoint_driver.cli.support import classic
 from chargepoint_driver.cli.support.bus_rules import BusRules, read_rules
 from chargepoint_driver.cli.support.config_files import (
@@ -22,7 +24,7 @@ from chargepoint_driver.cli.support.console import as_json as json_option
 from chargepoint_driver.cli.support.console import console, emit, progress
 from chargepoint_driver.cli.support.exit_codes import SOME_FAILED
 from chargepoint_driver.cli.support.exposure import exposures
-from chargepoint_driver.config import AgentConfig
+from chargepoint_driver.config import AgentConfig, BillingConfig
 from chargepoint_driver.config.texts import read_json
 from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.registry import Registry, RegistryFile, read_file
@@ -74,8 +76,7 @@ def _check(files: tuple[Path, ...], report: _Report) -> _Report:
                 content = as_object(path, given.content)
                 report.warn(exposures(content, path))
                 if is_agents(content):
-                    faults = AgentConfig.from_dict(content, str(path))[1]
-                    report.faults.update(dict.fromkeys(faults))
+                    report.faults.update(dict.fromkeys(_faults_of_accounts(content, path)))
                 else:
                     devices.append(load_device(path, content))
             except ConfigurationError as error:
@@ -102,6 +103,16 @@ def _check(files: tuple[Path, ...], report: _Report) -> _Report:
             except ConfigurationError as error:
                 report.fault(error)
     return report
+
+
+def _faults_of_accounts(content: dict[str, Any], path: Path) -> list[str]:
+    """Return the faults of a config of accounts, else those of its file of cost centres. Raises
+    ConfigurationError."""
+    faults = AgentConfig.from_dict(content, str(path))[1]
+    centres = None if faults else BillingConfig.from_dict(content).cost_centres
+    if centres is not None:
+        CostCentres.read(centres)
+    return faults
 
 
 def _by_name(files: Iterable[Path]) -> dict[str, list[Path]]:

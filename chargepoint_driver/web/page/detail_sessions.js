@@ -41,9 +41,17 @@ export function build(root, row) {
       return;
     }
     sessions = content.sessions.filter((each) => each.connectorId === null || each.connectorId === row.connectorId).reverse();
-    const energies = sessions.map((each) => each.energy).filter((energy) => energy !== null);
-    say(hint, sessions.length ? t("sessions.sum", { n: sessions.length, energy: kwh(energies.reduce((sum, energy) => sum + energy, 0)) }) : t("sessions.none"));
+    say(hint, sessions.length ? t("sessions.sum", { n: sessions.length, energy: energyWords() }) : t("sessions.none"));
     body.replaceChildren(...sessions.map(draw));
+  }
+
+  // The sum of what is known, with the number of sessions of which it is not.
+  function energyWords() {
+    const known = sessions.map((each) => each.energy).filter((energy) => energy !== null);
+    const unknown = sessions.length - known.length;
+    if (!known.length) return t("unknown");
+    const energy = kwh(known.reduce((sum, each) => sum + each, 0));
+    return unknown ? `${t("at_least", { value: energy })} (${t("sum.unknown", { n: unknown })})` : energy;
   }
 
   function draw(session) {

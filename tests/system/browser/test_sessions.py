@@ -193,6 +193,27 @@ def test_a_fault_in_the_file_of_cost_centres_is_shown(page, depot, centres):
         centres.write_text(before)
 
 
+def test_a_viewer_sees_costs_and_no_id_tags(window, tmp_path, monkeypatch):
+    key = "key-of-the-lobby-of-these-tests"
+    monkeypatch.setenv("KEY_lobby", key)
+    keys = {"lobby": {"role": "viewer", "key_env": "KEY_lobby"}}
+    depot = Depot(tmp_path, october, "2026-11-10T12:00", web={"keys": keys})
+    try:
+        window.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
+        window.open(depot.server.url, key)
+        eventually(lambda: window.text("#live") == "Connected")
+        go(window, depot, f"view=sessions&{OCTOBER}&tag=anna")
+        eventually(lambda: len(rows(window)) == 100)
+        # A tag of the address is not asked for.
+        eventually(lambda: figure(window, "cost") == "EUR 1200.00")
+        assert cell(window, "tag") == window.all("#sessions-tag") == []
+        assert window.all("#views [data-view=report]") == []
+        assert window.complaints() == []
+        window.driver.get("about:blank")
+    finally:
+        depot.close()
+
+
 def test_german_and_print(page, depot):
     go(page, depot, f"view=sessions&{OCTOBER}&station=depot~CP1")
     page.choose("#language", "Deutsch")

@@ -73,8 +73,15 @@ def october(store: Store) -> None:
 class Depot:
     """A page over a central system that has sessions from before."""
 
-    def __init__(self, folder: Path, fill: Any, now: str, **config: Any) -> None:
-        """`fill` adds sessions to a store; `now`: the time of the site."""
+    def __init__(
+        self,
+        folder: Path,
+        fill: Any,
+        now: str,
+        web: dict[str, Any] | None = None,
+        **config: Any,
+    ) -> None:
+        """`fill` adds sessions to a store; `now`: the time of the site; `config`: of `billing`."""
         database = folder / "depot.sqlite"
         with closing(Store(database)) as store:
             fill(store)
@@ -83,7 +90,7 @@ class Depot:
         self.server = WebServer(
             {
                 "accounts": {"depot": account},
-                "web": {"time_zone": "Europe/Berlin"},
+                "web": {"time_zone": "Europe/Berlin", **(web or {})},
                 "billing": {**billing, **config},
             },
             Settings.of("127.0.0.1:0", token=TOKEN),

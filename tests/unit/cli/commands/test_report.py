@@ -177,3 +177,11 @@ def test_sessions_of_a_service_are_split_by_its_quarter_hours(run, past, tmp_pat
     month = ended[-1]["end"][:7]
     done = run("report", "--config", path, "--month", month, "--yes", "--json")
     assert json.loads(done.stdout)["total"]["cost_unknown"] == 0
+
+
+def test_check_reads_the_file_of_cost_centres(run, tmp_path, config):
+    assert run("check", config).exit_code == 0
+    (tmp_path / "centres.csv").write_text("id_tag,cost_centre\nanna,4711\nANNA,4712\n")
+    done = run("check", config)
+    assert done.exit_code != 0
+    assert "line 3: idTag 'ANNA' stands in line 2 too" in done.output
