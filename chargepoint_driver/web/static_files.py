@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import hashlib
 import json
@@ -21,12 +22,17 @@ __all__ = ["Files", "add_headers"]
 _TYPES = {
     "css": "text/css",
     "html": "text/html",
+    "jpg": "image/jpeg",
     "js": "text/javascript",
     "json": "application/json",
+    "png": "image/png",
     "svg": "image/svg+xml",
     "txt": "text/plain",
 }
+_IMAGES = {"image/jpeg", "image/png"}
 _MIN_PACKED = 1_000
+# Larger ones are packed when a browser asks for them: few do.
+_MAX_PACKED = 150_000
 _IMPORT = re.compile(rb'^import [^"]*"\./([a-z_]+\.js)";$', re.MULTILINE)
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -52,7 +58,7 @@ class Files:
         self._packed = {
             name: gzip.compress(content, 9, mtime=0)
             for name, content in self._files.items()
-            if len(content) > _MIN_PACKED
+            if _MIN_PACKED < len(content) < _MAX_PACKED
         }
         self.texts = Texts(self._files)
         # Without these a browser finds each module only after the one that imports it.
@@ -64,6 +70,7 @@ class Files:
 
     def add_to(self, app: web.Application) -> None:
         app.router.add_get("/", self._page)
+        app.router.add_get("/docs", self._docs)
         app.router.add_get("/page/{name:.+}", self._file)
 
     def login(
@@ -104,6 +111,9 @@ class Files:
         )
         return self._filled("index.html", language, 200, site=element, preloads=preloads)
 
+    async def _docs(self, request: web.Request) -> web.Response:
+        return self._filled("docs.html", self._language(request), 200)
+
     def _language(self, request: web.Request) -> str:
         accepted = request.headers.get("Accept-Language")
         return self.texts.choose(request.cookies.get(COOKIE), accepted)
@@ -126,9 +136,12 @@ class Files:
         if request.headers.get("If-None-Match") == tag:
             return web.Response(status=304, headers=headers)
         body = self._files[name]
-        if name in self._packed and "gzip" in request.headers.get("Accept-Encoding", ""):
+        if len(body) > _MIN_PACKED and "gzip" in request.headers.get("Accept-Encoding", ""):
+            if name not in self._packed:
+                self._packed[name] = await asyncio.to_thread(gzip.compress, body, 9, mtime=0)
             body, headers["Content-Encoding"] = self._packed[name], "gzip"
-        return web.Response(body=body, content_type=kind, charset="utf-8", headers=headers)
+        charset = None if kind in _IMAGES else "utf-8"
+        return web.Response(body=body, content_type=kind, charset=charset, headers=headers)
 
 
 def _all(folder: Any, path: str = "") -> list[tuple[str, bytes]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import requests
+from selenium.common.exceptions import StaleElementReferenceException
 
 from chargepoint_driver.backends.soap import SoapBackend
 from chargepoint_driver.config import AccountConfig
@@ -119,7 +120,8 @@ def eventually(ask: Callable[[], Any], limit_s: float = PATIENCE_S) -> Any:
             found = ask()
             if found:
                 return found
-        except (AssertionError, LookupError, ValueError):
+        # A row of the page may go while it is read.
+        except (AssertionError, LookupError, ValueError, StaleElementReferenceException):
             if time.monotonic() > end_s:
                 raise
         assert time.monotonic() < end_s, "it did not come true in time"
