@@ -6,29 +6,16 @@ import pytest
 
 from chargepoint_driver.errors import InvalidValueError, NotFoundError
 from chargepoint_driver.web.schemas import Alarm, Maintenance
-from chargepoint_driver.web.store import Database
 from chargepoint_driver.web.store.incidents import Incidents
+
+from .conftest import Clock
 
 HERE = {("a", "S")}
 
 
-class Clock:
-    now_s = 1_600_000_000.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
 @pytest.fixture
 def clock():
-    return Clock()
-
-
-@pytest.fixture
-def database(tmp_path):
-    made = Database(tmp_path / "page.sqlite")
-    yield made
-    made.close()
+    return Clock(1_600_000_000.0)
 
 
 @pytest.fixture

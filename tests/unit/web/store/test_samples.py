@@ -14,30 +14,17 @@ from chargepoint_driver.web.store.database import MIGRATIONS
 from chargepoint_driver.web.store.recorder import Recorder
 from chargepoint_driver.web.store.samples import STEPS, Samples, Series
 
+from .conftest import Clock
+
 SITE = Series("site")
 PORT = Series.port("a", "S", 1)
 START = 1_600_000_200.0  # a border of no step
 HOUR = 3_600.0
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = START
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
 @pytest.fixture
 def clock():
-    return Clock()
-
-
-@pytest.fixture
-def database(tmp_path):
-    made = Database(tmp_path / "page.sqlite")
-    yield made
-    made.close()
+    return Clock(START)
 
 
 @pytest.fixture
