@@ -42,7 +42,7 @@ export function filterBar() {
   const until = make("input", { type: "date", id: "sessions-until" });
   const station = make("select", { id: "sessions-station" });
   const tag = make("input", { type: "search", id: "sessions-tag", autocomplete: "off", maxlength: "255" });
-  let waiting = 0;
+  let waiting = 0, listed = -1;
   const field = (input, words) => make("label", { for: input.id }, `${words} `, input);
   since.addEventListener("change", () => set({ since: since.value }));
   until.addEventListener("change", () => set({ until: until.value }));
@@ -62,6 +62,9 @@ export function filterBar() {
       for (const [input, value] of [[since, first], [until, last], [tag, url.get("tag")]]) {
         if (document.activeElement !== input && input.value !== value) input.value = value;
       }
+      // Thousands of options are not compared each second.
+      if (listed === model.stations.size && station.value === url.get("station")) return;
+      listed = model.stations.size;
       const found = [...model.stations.values()].map((each) => [`${each.account}~${each.cpid}`, each.name ? `${each.name} (${each.cpid})` : each.cpid]);
       options(station, [["", t("sessions.every_station")], ...found], url.get("station"));
     },
