@@ -13,7 +13,7 @@ from chargepoint_driver.errors import ConfigurationError, StoreError
 
 __all__ = ["Connections", "connect", "said"]
 
-_MAX_CONNECTIONS = 4
+_MAX_CONNECTIONS = 8
 _CONNECT_S = 3.0
 _STATEMENT_S = 5.0
 # Classes of SQLSTATE after which the same statement may succeed: connection, transaction rolled

@@ -20,6 +20,7 @@ __all__ = ["PostgresQueries"]
 
 _T = TypeVar("_T")
 _WAIT_S = 30.0
+_MAX_AT_ONCE = 3
 _BEGIN = "coalesce(start_time, received)"
 _SELECT = f"SELECT {', '.join(queries.COLUMNS)} FROM transactions"
 _MAX_ID = 1 << 63
@@ -35,10 +36,12 @@ class PostgresQueries:
         self._connections = connections
         self._loop = loop
         self._local = local
+        self._turns = asyncio.Semaphore(_MAX_AT_ONCE)
 
     def _ask(self, sql: str, *values: Any) -> list[Any]:
         async def ask() -> list[Any]:
-            async with self._connections.get() as db:
+            # So that a few long questions leave connections to what cannot wait.
+            async with self._turns, self._connections.get() as db:
                 return list(await db.fetch(sql, *values, timeout=_WAIT_S))
 
         return self._wait(ask)

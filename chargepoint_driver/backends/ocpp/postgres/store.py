@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from chargepoint_driver.backends.ocpp.model.authorization import key_of
-from chargepoint_driver.backends.ocpp.postgres.connections import Connections
+from chargepoint_driver.backends.ocpp.postgres.connections import Connections, said
 from chargepoint_driver.backends.ocpp.postgres.local_copy import LAZY_S, LocalCopy
 from chargepoint_driver.backends.ocpp.postgres.membership import Membership
 from chargepoint_driver.backends.ocpp.postgres.records import Records, Reloaded
@@ -85,22 +85,29 @@ class PostgresStore(LocalCopy):
         return await asyncio.shield(self._claims[station_id])
 
     async def _claim_together(self) -> None:
-        async with self._turn:
-            while self._claims:
+        while self._claims:
+            # Turn by turn: what is to be stored does not wait for all who connect.
+            async with self._turn:
                 names = list(self._claims)[:_MAX_CLAIMS]
-                claims = {name: self._claims.pop(name) for name in names}
-                try:
-                    news = await self._claim(names)
-                except StoreError as error:
-                    for waiting in claims.values():
-                        _settle_claim(waiting, error)
-                except BaseException as error:
-                    for waiting in claims.values():
-                        _settle_claim(waiting, StoreError(repr(error)))
-                    raise
-                else:
-                    for name, waiting in claims.items():
-                        _settle_claim(waiting, name in news)
+                await self._settle({name: self._claims.pop(name) for name in names})
+
+    async def _settle(self, claims: dict[str, asyncio.Future[bool]]) -> None:
+        """Claim chargers and end their waits. One that PostgreSQL refuses costs no other."""
+        failed: StoreError | None = StoreError("this node has ended")
+        news: set[str] = set()
+        try:
+            news = await self._claim(list(claims))
+            failed = None
+        except StoreError as error:
+            failed = error
+        except Exception as error:  # noqa: BLE001 - those who wait get it
+            if len(claims) > 1:
+                for name, waiting in claims.items():
+                    await self._settle({name: waiting})
+            failed = StoreError(f"{type(error).__name__}: {said(error)}")
+        finally:
+            for name, waiting in claims.items():
+                _settle_claim(waiting, name in news if failed is None else failed)
 
     async def _claim(self, names: list[str]) -> set[str]:
         """Own chargers; returns those whose records were read again."""

@@ -7,6 +7,7 @@ import json
 import signal
 import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 
 import pytest
@@ -261,6 +262,22 @@ def test_a_row_that_postgres_refuses_costs_that_charger_only(
     postgres.rows("ALTER TABLE transactions DROP CONSTRAINT refused", database=records)
     two = eventually(lambda: bad.request("StartTransaction", begin)[2].get("transactionId"))
     assert {row[0] for row in transactions(postgres, records)} == {one, two}
+
+
+def test_a_charger_that_postgres_refuses_costs_no_other_that_connects(
+    start_node, postgres, records, clock, monkeypatch
+) -> None:
+    monkeypatch.setattr(store_module, "_MAX_CLAIMS", 3)
+    site = start_node()
+    postgres.rows(
+        "ALTER TABLE owners ADD CONSTRAINT refused CHECK (charge_point <> 'BAD')", database=records
+    )
+    names = ["BAD", *(f"CP{each}" for each in range(10))]
+    with ThreadPoolExecutor(len(names)) as pool:
+        chargers = dict(zip(names, pool.map(site.charger, names), strict=True))
+    assert closing_code(chargers["BAD"]) == 1013
+    begun = {chargers[name].start(clock.iso(60)) for name in names[1:]}
+    assert len(begun) == len(names) - 1
 
 
 def test_id_tags_are_those_of_all_nodes(start_node) -> None:
