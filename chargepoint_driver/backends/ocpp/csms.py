@@ -264,6 +264,7 @@ class Csms:
                 )
                 self.log.record(point, "Disconnected", None, now_s, now_s, {})
                 self.save_point(point, last_seen=point.last_seen_s)
+                self.store.disconnected()
 
     async def _read_again(self, station_id: str) -> None:
         """Another process had the charger: what it stored counts."""

@@ -111,6 +111,11 @@ class LocalCopy(Store):
             self._schedule()
         return self._pushed
 
+    def disconnected(self) -> None:
+        """See `interfaces.TransactionStore`: what may wait is written now."""
+        self._lazy_at_s = 0.0
+        self._schedule()
+
     def kept(self) -> asyncio.Future[None]:
         """See `interfaces.TransactionStore`: this file ends with the process."""
         return self.durable()

@@ -59,6 +59,9 @@ class TransactionStore(Protocol):
         """Return what is done when everything until now survives a loss of power. Fails with
         StoreError or OSError."""
 
+    def disconnected(self) -> None:
+        """Note that a charger has disconnected: another process may soon read its records."""
+
     def stored(self) -> asyncio.Future[None]:
         """Return the same of everything, what may be written some seconds later included."""
 

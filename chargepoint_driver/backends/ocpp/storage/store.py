@@ -72,6 +72,9 @@ class Store(Transactions, Reservations, IdTagTable, Retention):
         del station_id, text
         return False
 
+    def disconnected(self) -> None:
+        """See `interfaces.TransactionStore`."""
+
     def stored(self) -> asyncio.Future[None]:
         """See `interfaces.TransactionStore`."""
         return self.durable()

@@ -20,6 +20,7 @@ from chargepoint_driver.simulator.ocpp import Twins
 
 pytest.importorskip("asyncpg")
 
+from chargepoint_driver.backends.ocpp.postgres import local_copy
 from chargepoint_driver.backends.ocpp.postgres import store as store_module
 from chargepoint_driver.backends.ocpp.postgres.store import PostgresStore
 
@@ -342,6 +343,21 @@ def test_registers_reach_postgres_without_an_end(start_node, postgres, records, 
     readings = eventually(lambda: site.system.energy_readings([str(transaction)]))
     assert [each.energy_wh for each in readings[str(transaction)]] == [150.0]
     assert site.system.last_energy(transaction)["energy_wh"] == 150
+
+
+def test_registers_of_a_charger_that_disconnects_do_not_wait(
+    start_node, postgres, records, clock, monkeypatch
+) -> None:
+    site = start_node()
+    charger = site.charger()
+    transaction = charger.start(clock.iso(600), meter=0)
+    store = site.system._running.store
+    monkeypatch.setattr(local_copy, "LAZY_S", 1e6)
+    store._lazy_at_s = store._clock() + 1e6
+    charger.meter(clock.iso(300), transaction, Energy_Active_Import_Register="150")
+    charger.close()
+    sql = "SELECT last_wh FROM transactions"
+    eventually(lambda: postgres.rows(sql, database=records) == [(150.0,)])
 
 
 def test_a_stopped_node_has_written_everything(start_node, postgres, records, clock) -> None:
