@@ -17,6 +17,7 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from chargepoint_driver.backends.ocpp import CentralSystem, OcppConfig
+from chargepoint_driver.errors import NotFoundError
 from tests.postgres_server import Postgres, postgres_server
 
 LIMIT_S = 15.0
@@ -215,11 +216,16 @@ def site(start: Callable[..., Site]) -> Site:
 
 
 def eventually(true: Callable[[], Any], limit_s: float = LIMIT_S) -> Any:
-    """Look until it is so."""
+    """Look until it is so. A charger is not known at once after its handshake."""
     end = time.monotonic() + limit_s
     while True:
-        found = true()
+        try:
+            found = true()
+        except NotFoundError as error:
+            found, last = None, error
+        else:
+            last = found
         if found:
             return found
-        assert time.monotonic() < end, f"still {found!r}"
+        assert time.monotonic() < end, f"still {last!r}"
         time.sleep(0.01)

@@ -44,7 +44,7 @@ class Machine:
                 "listen": "127.0.0.1:0",
                 "database": self.folder / "ocpp.db",
                 "configuration_delay_s": None,
-                "boot_grace_s": 0.2,
+                "boot_grace_s": 60,
                 "call_timeout_s": 5,
                 **fields,
             }
