@@ -29,7 +29,7 @@ def test_a_target_can_find_something(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("broken", "by", "said"),
     [
-        ("protocol.handlers.iso", lambda _: 7, "no answer to BootNotification"),
+        ("protocol.handlers.iso", lambda _: 7, "is not an answer to BootNotification"),
         ("transport.frame_handler.FrameHandler._answer", lambda *_: 1 / 0, "internal_errors"),
         ("transport.frame_handler.FrameHandler.take", lambda *_: None, "neither an answer nor"),
         ("storage.store.Store.active", lambda *_: [], "a restart makes"),
