@@ -8,6 +8,7 @@
 # make faults          run every call with every fault, as tables
 # make fuzz            send random input to the OCPP central system
 # make fuzz-xml        run a coverage-guided fuzzer; MINUTES=30
+# make fuzz-api        send requests of Schemathesis to the page's API; EXAMPLES=50
 # make attack          run floods on loopback, about three minutes
 # make kills           kill driver and caching agent 60 times during sheds
 # make node-kills      kill nodes of a fleet 15 times while chargers charge
@@ -39,7 +40,7 @@ PYTEST ?=
 
 RELEASE ?= $(or $(TMPDIR),/tmp)/chargepoint-release
 
-.PHONY: away screenshots live-status help release-check all venv demo test chromium engines alert-agents ilc classic fuzz fuzz-xml faults attack kills node-kills soak lowest pythons audit alongside check docs bench clean
+.PHONY: away screenshots live-status help release-check all venv demo test chromium engines alert-agents ilc classic fuzz fuzz-api fuzz-xml faults attack kills node-kills soak lowest pythons audit alongside check docs bench clean
 all: check test
 
 # The comment at the top of this file.
@@ -186,6 +187,9 @@ kills: $(READY)
 # Other numbers: make node-kills KILLS=30 CHARGERS=200 SEED=1
 node-kills: $(READY)
 	KILLS=$(KILLS) CHARGERS=$(CHARGERS) SEED=$(SEED) $(BIN)/python -m tests.system.fleet
+
+fuzz-api: $(READY)
+	$(BIN)/python -m tests.system.fuzz.api --max-examples $(or $(EXAMPLES),20)
 
 # For so long in all, shared by the targets.
 fuzz-xml: $(READY)

@@ -134,7 +134,7 @@ class Api:
     async def history(self, request: web.Request) -> web.Response:
         query, now_s = request.query, self._now()
         day_ago = datetime.fromtimestamp(now_s, timezone.utc) - timedelta(days=1)
-        start, end = query.get("start", day_ago.isoformat()), query.get("end")
+        start, end = query.get("start") or day_ago.isoformat(), query.get("end") or None
         cpid = query.get("cpid")
         names = list(self._board.names)
         if "account" in query or cpid is not None:

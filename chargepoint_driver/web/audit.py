@@ -71,6 +71,7 @@ class Auditor:
                 await self._write(lambda: self._audit.add(attempt, 403, *_said(answer)))
                 return answer
             if not is_command:
+                route.check(request.query)
                 return await handle(request)
             return await self._carried_out(route, request, handle)
 

@@ -84,7 +84,7 @@ def _cells(entry: AuditEntry) -> list[object]:
 
 def _before(query: Mapping[str, str]) -> int | None:
     after = query.get("after")
-    if after is None:
+    if not after:
         return None
     key = read_cursor(after)
     if len(key) != 1 or type(key[0]) is not int or not 0 < key[0] < 2**63:

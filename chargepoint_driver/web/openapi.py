@@ -34,6 +34,7 @@ def document() -> dict[str, Any]:
     types = [t for route in ROUTES for t in (route.body, route.answer) if t is not None]
     types = list(dict.fromkeys([*types, Error]))
     found, components = msgspec.json.schema_components(types, ref_template=_REF)
+    components = _without_false(components)
     schemas = dict(zip(types, found, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
@@ -63,6 +64,20 @@ def document() -> dict[str, Any]:
             },
         },
     }
+
+
+def _without_false(schema: Any) -> Any:
+    """Return a schema with `maxItems` in place of `items: false`, which generators of clients do
+    not know."""
+    if isinstance(schema, list):
+        return [_without_false(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {name: _without_false(each) for name, each in schema.items()}
+    if made.get("items") is False and "prefixItems" in made:
+        del made["items"]
+        made["maxItems"] = len(made["prefixItems"])
+    return made
 
 
 def _operation(route: Route, schemas: dict[type, dict[str, Any]]) -> dict[str, Any]:
@@ -95,6 +110,7 @@ def _operation(route: Route, schemas: dict[type, dict[str, Any]]) -> dict[str, A
             {
                 "name": query.name,
                 "in": "query",
+                "required": query.required,
                 "description": query.description,
                 "schema": query.schema,
             }

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from chargepoint_driver.config.web_keys import Role
+from chargepoint_driver.errors import InvalidValueError
 
 __all__ = ["BASE", "Query", "Route"]
 
 BASE = "/api/v1"
+_MAX_DIGITS = 19
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,27 @@ class Query:
     name: str
     description: str
     schema: dict[str, Any]
+    required: bool = False
+
+    def check(self, text: str) -> None:
+        """Raise InvalidValueError for a text that is not in the range or in the list of the
+        schema. An empty text is as if it were not given."""
+        if not text:
+            return
+        schema = self.schema
+        if schema["type"] == "integer":
+            least, most = schema.get("minimum"), schema.get("maximum")
+            is_number = text.isascii() and text.isdecimal() and len(text) < _MAX_DIGITS
+            if (
+                not is_number
+                or (least is not None and int(text) < least)
+                or (most is not None and int(text) > most)
+            ):
+                span = f" from {least} to {most}" if most is not None else " above 0"
+                raise InvalidValueError(f"{self.name}: must be a whole number{span}")
+        allowed = [str(each) for each in schema.get("enum", ())]
+        if allowed and text not in allowed:
+            raise InvalidValueError(f"{self.name}: must be one of {', '.join(allowed)}")
 
 
 @dataclass(frozen=True)
@@ -42,3 +66,8 @@ class Route:
     def least(self) -> Role:
         """The lowest role that may send the request."""
         return self.role or ("viewer" if self.method == "GET" else "operator")
+
+    def check(self, query: Mapping[str, str]) -> None:
+        """Raise InvalidValueError for a query that has a wrong value of a parameter."""
+        for parameter in self.queries:
+            parameter.check(query.get(parameter.name, ""))

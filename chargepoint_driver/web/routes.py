@@ -34,6 +34,15 @@ def _text(name: str, description: str) -> Query:
     return Query(name, description, {"type": "string"})
 
 
+def _time(name: str, description: str) -> Query:
+    # An empty text is as if it were not given.
+    kinds = [{"format": "date-time"}, {"format": "date"}, {"const": ""}]
+    return Query(name, f"ISO 8601; {description}", {"type": "string", "anyOf": kinds})
+
+
+_STATION = Query("cpid", "id of the station", {"type": "string", "minLength": 1}, required=True)
+
+
 _ACCOUNT = _text("account", "only of this account")
 _CPID = _text("cpid", "only of this station")
 PAGED = (
@@ -42,8 +51,8 @@ PAGED = (
 )
 """Parameters of a list that is read in pages."""
 _AUDIT = (
-    _text("start", "ISO 8601; not before then"),
-    _text("end", "ISO 8601; before then"),
+    _time("start", "not before then"),
+    _time("end", "before then"),
     _text("by", "only of the key or the user of this name"),
     _text("command", "only this operation, like shed or log_in"),
     _text("result", "only with this result: done, the code of an error, or failed for all errors"),
@@ -57,10 +66,14 @@ _SESSION_QUERIES = (
     _CPID,
     Query("connectorId", "only of this port of the station", {"type": "integer", "minimum": 1}),
     _text("idTag", "only of this idTag, for roles that may see idTags"),
-    _text("start", "ISO 8601; a day before the end where it is not given"),
-    _text("end", "ISO 8601; no end where it is not given"),
+    _time("start", "a day before the end where it is not given"),
+    _time("end", "no end where it is not given"),
 )
-_MONTH = _text("month", "YYYY-MM, a month of the site; the present one where it is not given")
+_MONTH = Query(
+    "month",
+    "YYYY-MM, a month of the site; the present one where it is not given",
+    {"type": "string", "pattern": "^([0-9]{4}-(0[1-9]|1[0-2]))?$"},
+)
 
 ROUTES = (
     Route("GET", "/health", "health", "What does not work at present", schemas.Health),
@@ -97,8 +110,8 @@ ROUTES = (
         queries=(
             _ACCOUNT,
             _CPID,
-            _text("start", "ISO 8601; a day ago where it is not given"),
-            _text("end", "ISO 8601; no end where it is not given"),
+            _time("start", "a day ago where it is not given"),
+            _time("end", "no end where it is not given"),
             *PAGED,
         ),
     ),
@@ -176,8 +189,8 @@ ROUTES = (
             _CPID,
             Query("connectorId", "port of the station", {"type": "integer", "minimum": 1}),
             _text("group", "only of this station group"),
-            _text("start", "ISO 8601; a day ago where it is not given"),
-            _text("end", "ISO 8601; now where it is not given"),
+            _time("start", "a day ago where it is not given"),
+            _time("end", "now where it is not given"),
         ),
     ),
     Route(
@@ -189,7 +202,7 @@ ROUTES = (
         queries=(
             _ACCOUNT,
             _CPID,
-            _text("start", "ISO 8601; seen since then. 31 days ago where it is not given"),
+            _time("start", "seen since then. 31 days ago where it is not given"),
             *PAGED,
         ),
     ),
@@ -218,7 +231,7 @@ ROUTES = (
         "charger",
         "What is known of a station besides its values: facts, and its settings",
         schemas.Charger,
-        queries=(_ACCOUNT, _text("cpid", "id of the station")),
+        queries=(_ACCOUNT, _STATION),
     ),
     Route(
         "GET",
@@ -228,7 +241,7 @@ ROUTES = (
         schemas.Messages,
         queries=(
             _ACCOUNT,
-            _text("cpid", "id of the station"),
+            _STATION,
             _text("action", "only of this action, like StatusNotification"),
             Query("before", "only with a smaller id", {"type": "integer", "minimum": 1}),
             *PAGED,
