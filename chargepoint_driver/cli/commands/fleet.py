@@ -26,7 +26,7 @@ _config = click.option(
 
 
 @click.group(
-    epilog="\b\nExamples:\n  chargepoint-driver fleet migrate --config fleet.json"
+    epilog="\b\nExample:\n  chargepoint-driver fleet migrate --config fleet.json"
     "\n  chargepoint-driver fleet status --config fleet.json"
     "\n  chargepoint-driver fleet drain node-1 --config fleet.json"
 )
