@@ -147,6 +147,37 @@ def test_nats_asks_for_a_token(tmp_path, outbox, stream):
     assert "uthorization" in wrong
 
 
+def test_tries_that_are_refused_leave_no_socket_open(tmp_path, outbox, stream, pki, monkeypatch):
+    """Also where Python collects no garbage: a password may be wrong for weeks."""
+    monkeypatch.setattr("chargepoint_driver.events.relay._MIN_PAUSE_S", 0.01)
+    monkeypatch.setattr("chargepoint_driver.events.relay._MAX_PAUSE_S", 0.01)
+    config = f"allow_anonymous true\ncertfile {pki.server}\nkeyfile {pki.server_key}"
+    token = "authorization { token: 'a long token' }"
+    with (
+        engines.nats_server(tmp_path, config=token) as nats,
+        engines.mosquitto(tmp_path, config) as broker,
+    ):
+        url = f"nats://127.0.0.1:{nats.port}"
+        sinks = {
+            "nats": {"type": "nats", "servers": [url], "token_env": "WRONG"},
+            "mqtt": {"type": "mqtt", "host": "127.0.0.1", "port": broker.port, "tls": True},
+        }
+        gc.collect()
+        gc.disable()
+        try:
+            running = stream(sinks)
+            fill(outbox, COUNT)
+
+            def open_after(tries: int) -> int:
+                until(lambda: all(state(running, name).retries >= tries for name in sinks))
+                return len(list(Path("/proc/self/fd").iterdir()))
+
+            few = open_after(5)
+            assert open_after(35) < few + 15
+        finally:
+            gc.enable()
+
+
 def test_a_webhook_over_tls(outbox, stream, pki):
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(pki.server, pki.server_key)
