@@ -136,7 +136,10 @@ class Peer:
         message_id = f"own-{next(self._numbers)}"
         answers = self._answers[message_id] = queue.Queue()
         self.say([2, message_id, action, payload])
-        frame = answers.get(timeout=LIMIT_S)
+        try:
+            frame = answers.get(timeout=LIMIT_S)
+        except queue.Empty:
+            raise AssertionError(f"no answer to {action} within {LIMIT_S:g} s") from None
         assert frame[0] == 3, frame
         return dict(frame[2])
 
