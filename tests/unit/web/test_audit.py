@@ -252,3 +252,17 @@ def test_without_a_proxy_nobody_chooses_an_address(site):
     headers = {**as_("dispatch")["headers"], "X-Forwarded-For": "192.0.2.7"}
     site.post("/clear", PLACE, headers=headers)
     assert [each["address"] for each in entries(site)] == ["127.0.0.1"]
+
+
+def test_an_acknowledgement_has_the_name_of_the_key(site):
+    (alarm,) = site.get("/state")["alarms"]
+    where = {"cpid": alarm["cpid"], "connectorId": alarm["connectorId"]}
+    body = {**where, "what": alarm["alarmType"], "note": "on Monday"}
+    site.post("/acknowledge", body, 403, **as_("lobby"))
+    site.post("/acknowledge", body, **as_("dispatch"))
+    (found,) = site.get("/alarms")["incidents"]
+    assert (found["acknowledgedBy"], found["note"]) == ("dispatch (web)", "on Monday")
+    assert found["firstSeen"] <= found["lastSeen"]
+    assert site.get("/state")["alarms"][0]["acknowledged"] is not None
+    (entry, _) = entries(site, command="acknowledge")
+    assert entry["arguments"] == {"what": alarm["alarmType"], "note": "on Monday"}
