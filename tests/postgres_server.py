@@ -20,12 +20,22 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tests.unit.events.engines import free_port, is_open, missing
+import pytest
+
+from tests.unit.events.engines import REQUIRED, free_port, is_open, missing
 
 START_S = 60.0
 _FOLDERS = "/usr/local/bin:/usr/bin:" + ":".join(
     str(path) for path in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
 )
+
+
+def need_asyncpg() -> None:
+    """Skip a module of tests without asyncpg; where engines are required, fail."""
+    if find_spec("asyncpg") is None:
+        if REQUIRED:
+            pytest.fail("asyncpg is not installed here, and CHARGEPOINT_ENGINES is required")
+        pytest.skip("asyncpg is not installed here", allow_module_level=True)
 
 
 class Postgres:

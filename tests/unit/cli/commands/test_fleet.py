@@ -1,5 +1,6 @@
 """`fleet migrate` and `fleet status`: what they print, and what they refuse."""
 
+# ruff: noqa: E402 - some imports need asyncpg
 from __future__ import annotations
 
 import json
@@ -9,9 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from chargepoint_driver.cli import main
-from tests.postgres_server import postgres_server
+from tests.postgres_server import need_asyncpg, postgres_server
 
-pytest.importorskip("asyncpg")
+need_asyncpg()
 
 from chargepoint_driver.backends.ocpp.postgres.schema import VERSION
 

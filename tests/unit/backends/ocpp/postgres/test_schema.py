@@ -1,5 +1,6 @@
 """The tables in PostgreSQL: versions, and the same columns as the file."""
 
+# ruff: noqa: E402 - some imports need asyncpg
 from __future__ import annotations
 
 import asyncio
@@ -9,12 +10,15 @@ import pytest
 
 from chargepoint_driver.backends.ocpp.storage.store import Store
 from chargepoint_driver.errors import ConfigurationError
+from tests.postgres_server import need_asyncpg
 
-asyncpg = pytest.importorskip("asyncpg")
+need_asyncpg()
 
-from chargepoint_driver.backends.ocpp.postgres import schema  # noqa: E402 - after the skip
+import asyncpg
 
-from ..nodes import make_tables  # noqa: E402
+from chargepoint_driver.backends.ocpp.postgres import schema
+
+from ..nodes import make_tables
 
 # Tables of the file that are this process's own: its events.
 LOCAL = {"events", "runs", "last_event"}

@@ -1,6 +1,7 @@
 """Records that nodes share: who owns a charger, what is written, and what PostgreSQL's absence
 costs."""
 
+# ruff: noqa: E402 - some imports need asyncpg
 from __future__ import annotations
 
 import json
@@ -17,8 +18,9 @@ from websockets.exceptions import ConnectionClosed
 from chargepoint_driver.backend import Limit, Target
 from chargepoint_driver.errors import ConfigurationError, NotFoundError, TransientError
 from chargepoint_driver.simulator.ocpp import Twins
+from tests.postgres_server import need_asyncpg
 
-pytest.importorskip("asyncpg")
+need_asyncpg()
 
 from chargepoint_driver.backends.ocpp.postgres import local_copy
 from chargepoint_driver.backends.ocpp.postgres import store as store_module
