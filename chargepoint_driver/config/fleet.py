@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from chargepoint_driver.config.common import explain, keys_of, parse_address, read_secret
 from chargepoint_driver.config.ocpp import OcppConfig, faults_of
+from chargepoint_driver.config.sinks import NatsConnectionConfig
 from chargepoint_driver.config.texts import read_json
 from chargepoint_driver.errors import ConfigurationError
 
-__all__ = ["NodeConfig", "PostgresConfig", "read_node_config"]
+__all__ = ["NodeConfig", "NodeNatsConfig", "PostgresConfig", "read_node_config"]
 
 _FROZEN = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -59,6 +61,33 @@ class PostgresConfig(BaseModel):
         return read_secret(self.password_env, self.password_file)
 
 
+class NodeNatsConfig(NatsConnectionConfig):
+    """NATS between the nodes. Who may publish there commands the chargers of every node."""
+
+    @model_validator(mode="after")
+    def _is_safe(self) -> NodeNatsConfig:
+        beyond = [each for each in self.servers if not _is_loopback(each)]
+        has_login = (
+            self.username is not None
+            or self.certificate is not None
+            or (self.token_env is not None or self.token_file is not None)
+        )
+        if beyond and not (self.tls and has_login):
+            raise ValueError(
+                f"{beyond[0]} can be reached by others, who could command chargers; set tls true, "
+                "and a user, a token or a certificate"
+            )
+        return self
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 class NodeConfig(BaseModel):
     """The config of `chargepoint-driver node`."""
 
@@ -68,6 +97,11 @@ class NodeConfig(BaseModel):
         min_length=1, max_length=64, description="name of this node, of no other process"
     )
     postgres: PostgresConfig = Field(description="the database that all nodes share")
+    nats: NodeNatsConfig | None = Field(
+        default=None,
+        description="NATS that all nodes share, for requests to chargers of other nodes; default:"
+        " the control API reaches the chargers of this node only",
+    )
     lease_s: float = Field(
         default=5.0,
         ge=2,
@@ -118,6 +152,9 @@ class NodeConfig(BaseModel):
         return self
 
 
+_NESTED: dict[str, type[BaseModel]] = {"postgres": PostgresConfig, "nats": NodeNatsConfig}
+
+
 def read_node_config(path: Path) -> NodeConfig:
     """Return the config in a JSON file. Raises ConfigurationError with every fault."""
     try:
@@ -145,6 +182,10 @@ def _faults_of(fields: Mapping[str, Any]) -> list[str]:
         for fault in error.errors(include_url=False):
             if fault["loc"][:1] == ("central_system",) and faults:
                 continue
-            nested = keys_of(PostgresConfig) if len(fault["loc"]) > 1 else keys_of(NodeConfig)
-            faults.append(explain(fault, nested))
+            of = (
+                _NESTED.get(str(fault["loc"][0]), NodeConfig)
+                if len(fault["loc"]) > 1
+                else NodeConfig
+            )
+            faults.append(explain(fault, keys_of(of)))
     return faults

@@ -130,6 +130,8 @@ async def _handle(handler: Handler, data: bytes) -> bytes:
         return msgspec.json.encode({"answer": {} if answer is None else answer})
     except ChargePointError as error:
         return encode_error(error)
+    except asyncio.CancelledError:
+        return encode_error(OutcomeUnknownError("its process has stopped"))
     except Exception as error:  # noqa: BLE001 - the requester must know that it failed
         # It may have done its work before.
         _log.exception("the handler of a request failed")

@@ -10,6 +10,7 @@ import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import nats.errors
@@ -45,6 +46,16 @@ _PING_S = 2
 _ERRORS = (nats.errors.Error, OSError, asyncio.TimeoutError)
 
 
+@dataclass(eq=False)
+class _Served:
+    """A handler of a subject, and its subscription on the connection of the moment."""
+
+    subject: str
+    handler: Handler
+    subscription: Any = None
+    has_ended: bool = False
+
+
 class NatsMessaging:
     """See `interface.Messaging`. `open` first."""
 
@@ -53,7 +64,7 @@ class NatsMessaging:
         self._config = config
         self._name = name
         self._lines = RateLimitedLog(_log)
-        self._handlers: list[tuple[str, Handler]] = []
+        self._handlers: list[_Served] = []
         self._client: Client | None = None
         self._lost: asyncio.Future[None] | None = None
         self._tasks = RequestTasks()
@@ -75,12 +86,16 @@ class NatsMessaging:
 
     async def close(self) -> None:
         """See `interface.Messaging`."""
+        await self._tasks.end()
+        await asyncio.gather(*self._replies, return_exceptions=True)
+        client = self._client
+        if client is not None and client.is_connected:
+            with suppress(*_ERRORS):
+                await _flush(client)
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
             keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)
-        await self._tasks.end()
-        await asyncio.gather(*self._replies, return_exceptions=True)
 
     async def request(
         self, subject: str, fields: Mapping[str, Any], limit_s: float
@@ -114,21 +129,22 @@ class NatsMessaging:
 
     async def serve(self, subject: str, handler: Handler) -> Callable[[], Awaitable[None]]:
         """See `interface.Messaging`. Goes on with each new connection."""
-        place = (subject, handler)
+        place = _Served(subject, handler)
         self._handlers.append(place)
         client = self._client
-        subscription = None
         if client is not None:
             with suppress(*_ERRORS):  # the next connection has it
-                subscription = await self._subscribe(client, subject, handler)
-                await client.flush(int(_CONNECT_S))
+                await self._subscribe(client, place)
+                await _flush(client)
 
         async def end() -> None:
+            # Before the server knows: what still arrives is answered, and not begun.
+            place.has_ended = True
             if place in self._handlers:
                 self._handlers.remove(place)
-            if subscription is not None:
+            if place.subscription is not None:
                 with suppress(*_ERRORS):
-                    await subscription.unsubscribe()
+                    await place.subscription.drain()
 
         return end
 
@@ -180,9 +196,9 @@ class NatsMessaging:
         options = {**self._options(), "servers": [server]}
         connecting = client.connect(**options, disconnected_cb=end, closed_cb=end)
         await asyncio.wait_for(connecting, 2 * _CONNECT_S)
-        for subject, handler in self._handlers:
-            await self._subscribe(client, subject, handler)
-        await client.flush(int(_CONNECT_S))
+        for place in self._handlers:
+            await self._subscribe(client, place)
+        await _flush(client)
 
     def _options(self) -> dict[str, Any]:
         config = self._config
@@ -205,19 +221,26 @@ class NatsMessaging:
             options["token"] = token
         return options
 
-    async def _subscribe(self, client: Client, subject: str, handler: Handler) -> Any:
+    async def _subscribe(self, client: Client, place: _Served) -> None:
         async def take(message: Msg) -> None:
             # As a task: the library waits for this function before the next message.
-            task = self._tasks.begin(handler, message.data)
+            task = None if place.has_ended else self._tasks.begin(place.handler, message.data)
             if message.reply:
-                reply = asyncio.create_task(self._reply(client, message, task))
+                reply = asyncio.create_task(self._reply(client, message, task, place))
                 self._replies.add(reply)
                 reply.add_done_callback(self._replies.discard)
 
-        return await client.subscribe(subject, cb=take)
+        place.subscription = await client.subscribe(place.subject, cb=take)
 
-    async def _reply(self, client: Client, message: Msg, task: asyncio.Task[bytes] | None) -> None:
-        data = self._tasks.too_many() if task is None else await task
+    async def _reply(
+        self, client: Client, message: Msg, task: asyncio.Task[bytes] | None, place: _Served
+    ) -> None:
+        if task is not None:
+            data = await task
+        elif place.has_ended:
+            data = encode_error(TransientError(f"nobody serves {place.subject}; nothing was sent"))
+        else:
+            data = self._tasks.too_many()
         if len(data) > client.max_payload:
             data = encode_error(
                 OutcomeUnknownError(
@@ -230,6 +253,13 @@ class NatsMessaging:
         except _ERRORS as error:
             # The requester reports that the outcome is unknown.
             _log.debug("NATS: an answer was not sent: %s", error)
+
+
+async def _flush(client: Client) -> None:
+    """Wait until the server has everything. The library's PING overtakes what waits in its
+    buffer, which is sent by the time that the PONG comes: so the second PING comes after it."""
+    for _ in range(2):
+        await client.flush(int(_CONNECT_S))
 
 
 async def _log_quietly(error: Exception) -> None:

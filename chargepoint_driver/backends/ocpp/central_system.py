@@ -11,6 +11,7 @@ from chargepoint_driver.backends.ocpp.central.event_follower import EventFollowe
 from chargepoint_driver.backends.ocpp.central.id_tags import IdTagsAndReservations
 from chargepoint_driver.backends.ocpp.central.named_operations import NamedOperations
 from chargepoint_driver.backends.ocpp.central.stored_records import StoredRecords
+from chargepoint_driver.backends.ocpp.charger_access import ChargerAccess, LocalChargers
 from chargepoint_driver.backends.ocpp.csms import Csms
 from chargepoint_driver.backends.ocpp.operations import operate
 from chargepoint_driver.backends.ocpp.status import ChargerView
@@ -66,7 +67,7 @@ class CentralSystem(ChargerCommands, IdTagsAndReservations, NamedOperations, Sto
             # Imported here and not on the loop's thread, where gevent's import locks hurt.
             from chargepoint_driver.backends.ocpp.http_api import HttpApi  # noqa: PLC0415
 
-            make = lambda csms: HttpApi(csms, control, token)  # noqa: E731
+            make = lambda csms: HttpApi(csms, control, token, self._access(csms))  # noqa: E731
         self._loop.start()
         try:
             self._loop.run(lambda: self._begin(make), 30)
@@ -127,6 +128,10 @@ class CentralSystem(ChargerCommands, IdTagsAndReservations, NamedOperations, Sto
         if make_control is not None:
             self._control = make_control(csms)
             await self._control.start()
+
+    def _access(self, csms: Csms) -> ChargerAccess:
+        """Return what the control API reaches chargers through."""
+        return LocalChargers(csms)
 
     async def _end(self) -> None:
         if self._control is not None:

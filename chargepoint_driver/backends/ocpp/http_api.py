@@ -16,12 +16,12 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from chargepoint_driver.backends.ocpp import commands
+from chargepoint_driver.backends.ocpp.charger_access import ChargerAccess, LocalChargers
 from chargepoint_driver.backends.ocpp.csms import Csms
 from chargepoint_driver.backends.ocpp.http_central import CentralDocument
 from chargepoint_driver.backends.ocpp.http_routes import ROUTES, document
 from chargepoint_driver.backends.ocpp.model.authorization import key_of, tag_of
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
-from chargepoint_driver.backends.ocpp.operations import operate
 from chargepoint_driver.backends.ocpp.storage import queries
 from chargepoint_driver.backends.ocpp.transport.authentication import tls_context
 from chargepoint_driver.backends.ocpp.transport.own_calls import CallRefusedError
@@ -56,10 +56,18 @@ _MIN_TOKEN_CHARS = 16
 class HttpApi:
     """The API of one central system, on its loop."""
 
-    def __init__(self, csms: Csms, listen: str, token: str | None = None) -> None:
-        """Without a token given, or in the environment, nobody gets in. Beyond loopback a token
-        and the central system's `tls` are required. Raises ConfigurationError."""
+    def __init__(
+        self,
+        csms: Csms,
+        listen: str,
+        token: str | None = None,
+        chargers: ChargerAccess | None = None,
+    ) -> None:
+        """`chargers` are by default those of the central system. Without a token given, or in
+        the environment, nobody gets in. Beyond loopback a token and the central system's `tls`
+        are required. Raises ConfigurationError."""
         self._csms = csms
+        self._chargers = LocalChargers(csms) if chargers is None else chargers
         token = token or os.environ.get(TOKEN)
         self._key = Key(token or secrets.token_hex(32))
         try:
@@ -71,7 +79,7 @@ class HttpApi:
             context = _context_beyond_loopback(listen, token, csms.config.tls)
         self._listener = Listener(address, "control", context)
         self._failed = FailedLogins(self._listener.log)
-        self.central = CentralDocument(csms)
+        self.central = CentralDocument(csms, self._chargers)
 
     @property
     def url(self) -> str:
@@ -106,25 +114,27 @@ class HttpApi:
         return await handler(request)
 
     async def _points(self, request: web.Request) -> web.Response:
-        del request
-        csms = self._csms
+        csms, nodes = self._csms, request.query.get("nodes")
+        if nodes == "all":
+            return json_answer(await self._chargers.everywhere())
+        if nodes is not None:
+            raise InvalidValueError("nodes must be all, or left out for the chargers of this node")
         return json_answer([csms.view(point) for _, point in sorted(csms.points.items())])
 
     async def _point(self, request: web.Request) -> web.Response:
-        csms = self._csms
-        return json_answer(csms.view(csms.point(request.match_info["id"])))
+        return await self._ask(request, "view")
 
     async def _forget(self, request: web.Request) -> web.Response:
-        await self._csms.forget(self._csms.point(request.match_info["id"]))
-        return json_answer({})
+        return await self._ask(request, "forget")
 
     async def _call(self, request: web.Request) -> web.Response:
-        csms = self._csms
-        point = csms.point(request.match_info["id"])
         payload = await read_json(request, dict[str, Any], "the payload of the request")
-        limit_s = _number(request, "timeout", csms.config.call_timeout_s, _MAX_WAIT_S)
-        answer = await csms.call(point, request.match_info["action"], payload, limit_s)
-        return json_answer(answer)
+        limit_s = _number(request, "timeout", self._csms.config.call_timeout_s, _MAX_WAIT_S)
+        action = request.match_info["action"]
+        return await self._ask(request, "call", action=action, payload=payload, timeout_s=limit_s)
+
+    async def _ask(self, request: web.Request, name: str, **fields: Any) -> web.Response:
+        return json_answer(await self._chargers.ask(request.match_info["id"], name, fields))
 
     async def _reservations(self, request: web.Request) -> web.Response:
         csms = self._csms
@@ -138,17 +148,14 @@ class HttpApi:
         return await self._carry_out(request, "reserve")
 
     async def _carry_out(self, request: web.Request, name: str) -> web.Response:
-        csms = self._csms
-        point = csms.point(request.match_info["id"])
         arguments = await read_json(request, dict[str, Any], "an object of arguments")
-        return json_answer(await operate(csms, point, name, arguments))
+        return await self._ask(request, "operate", operation=name, arguments=arguments)
 
     async def _cancel(self, request: web.Request) -> web.Response:
-        csms = self._csms
-        point, number = csms.point(request.match_info["id"]), request.match_info["number"]
+        number = request.match_info["number"]
         if not number.isdecimal() or len(number) > 18:
-            raise NotFoundError(f"{point.station_id} has no reservation {number[:32]}")
-        return json_answer(await commands.cancel_reservation(csms, point, int(number)))
+            raise NotFoundError(f"{request.match_info['id']} has no reservation {number[:32]}")
+        return await self._ask(request, "cancel_reservation", reservation=int(number))
 
     async def _tags(self, request: web.Request) -> web.Response:
         del request

@@ -6,8 +6,6 @@ as the other routes of the control API.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Annotated, Any, Literal
 
@@ -15,13 +13,11 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from chargepoint_driver.backends.ocpp import commands
 from chargepoint_driver.backends.ocpp.arguments import IdTag
+from chargepoint_driver.backends.ocpp.charger_access import ChargerAccess
 from chargepoint_driver.backends.ocpp.csms import Csms
-from chargepoint_driver.backends.ocpp.model.charger import Charger
 from chargepoint_driver.backends.ocpp.model.timestamps import parse
-from chargepoint_driver.backends.ocpp.operations import operate
-from chargepoint_driver.errors import InvalidValueError, NotFoundError, WriteRejectedError
+from chargepoint_driver.errors import InvalidValueError
 from chargepoint_driver.http_server import json_answer, read_json
 
 __all__ = [
@@ -84,77 +80,33 @@ class ReleaseBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 class CentralDocument:
     """Handlers of the document's requests."""
 
-    def __init__(self, csms: Csms, follow_s: float = _FOLLOW_S) -> None:
+    def __init__(self, csms: Csms, chargers: ChargerAccess, follow_s: float = _FOLLOW_S) -> None:
         self._csms = csms
+        self._chargers = chargers
         self._follow_s = follow_s
 
     # ---- commands ------------------------------------------------------------------------
 
     async def document_start(self, request: web.Request) -> web.Response:
         """Begin a session, and wait for it: `transactionId` is null where it did not begin."""
-        csms = self._csms
         body = await _body(request, StartBody)
-        point = csms.point(body.cpid)
-        before = set(_running(point))
-        arguments = {"connector": body.connectorId, "id_tag": body.id_tag}
-        answer = await operate(csms, point, "remote_start", arguments)
-
-        def begun() -> list[int]:
-            return [
-                transaction
-                for transaction, connector in _running(point).items()
-                if transaction not in before and body.connectorId in (0, connector)
-            ]
-
-        await self._until(lambda: bool(begun()))
-        found = begun()
-        return json_answer({**answer, "transactionId": found[0] if found else None})
+        fields = {"connector": body.connectorId, "id_tag": body.id_tag}
+        return await self._follow(body.cpid, "start", fields)
 
     async def document_stop(self, request: web.Request) -> web.Response:
         """End a session, and wait for its end: `ended` is false where it did not come."""
-        csms = self._csms
         body = await _body(request, StopBody)
-        point = csms.point(body.cpid)
-        arguments = {"connector": body.connectorId, "transaction": body.transactionId}
-        before = _running(point)
-        answer = await operate(csms, point, "remote_stop", arguments)
-        stopped = [
-            transaction
-            for transaction, connector in before.items()
-            if body.transactionId in (None, transaction) and body.connectorId in (0, connector)
-        ]
-        ended = await self._until(lambda: not any(each in _running(point) for each in stopped))
-        return json_answer({**answer, "transactionId": stopped[0], "ended": ended})
+        fields = {"connector": body.connectorId, "transaction": body.transactionId}
+        return await self._follow(body.cpid, "stop", fields)
 
     async def document_charge_stop(self, request: web.Request) -> web.Response:
         """End what runs on a connector, if anything does: `status` is then NotRunning."""
-        csms = self._csms
         body = await _body(request, PlaceBody)
-        point = csms.point(body.cpid)
+        return await self._follow(body.cpid, "stop_any", {"connector": body.connectorId})
 
-        def runs() -> dict[int, int]:
-            return {
-                transaction: connector
-                for transaction, connector in _running(point).items()
-                if body.connectorId in (0, connector)
-            }
-
-        stopped = list(runs())
-        for connector in runs().values():
-            try:
-                await commands.remote_stop(csms, point, connector)
-            except (WriteRejectedError, NotFoundError):
-                # It may be ending already, by the stop before this one.
-                if not await self._until(lambda: not runs()):
-                    raise
-        ended = await self._until(lambda: not any(each in _running(point) for each in stopped))
-        return json_answer(
-            {
-                "status": "Accepted" if stopped else "NotRunning",
-                "transactionId": stopped[0] if stopped else None,
-                "ended": ended,
-            }
-        )
+    async def _follow(self, cpid: str, name: str, fields: dict[str, Any]) -> web.Response:
+        fields = {**fields, "follow_s": self._follow_s}
+        return json_answer(await self._chargers.ask(cpid, name, fields))
 
     async def document_release(self, request: web.Request) -> web.Response:
         body = await _body(request, ReleaseBody)
@@ -170,8 +122,8 @@ class CentralDocument:
         return await self._operate(body.cpid, "reset", {"hard": body.type == "Hard"})
 
     async def _operate(self, cpid: str, name: str, arguments: dict[str, Any]) -> web.Response:
-        csms = self._csms
-        return json_answer(await operate(csms, csms.point(cpid), name, arguments))
+        fields = {"operation": name, "arguments": arguments}
+        return json_answer(await self._chargers.ask(cpid, "operate", fields))
 
     # ---- reading -------------------------------------------------------------------------
 
@@ -241,36 +193,6 @@ class CentralDocument:
                     }
                 )
         return found
-
-    async def _until(self, is_so: Callable[[], bool]) -> bool:
-        """Wait for messages of chargers until something is so, for a limited time."""
-        csms, loop = self._csms, asyncio.get_running_loop()
-        came = asyncio.Event()
-
-        def wake(_: dict[str, Any]) -> None:
-            came.set()
-
-        csms.log.listeners = [*csms.log.listeners, wake]
-        end_s = loop.time() + self._follow_s
-        try:
-            while not is_so() and loop.time() < end_s:
-                came.clear()
-                try:
-                    await asyncio.wait_for(came.wait(), end_s - loop.time())
-                except asyncio.TimeoutError:
-                    break
-        finally:
-            csms.log.listeners = [each for each in csms.log.listeners if each is not wake]
-        return is_so()
-
-
-def _running(point: Charger) -> dict[int, int]:
-    """Transaction to connector, of what runs."""
-    return {
-        each.transaction.transaction_id: number
-        for number, each in sorted(point.connectors.items())
-        if each.transaction is not None
-    }
 
 
 def _session(row: dict[str, Any]) -> dict[str, Any]:

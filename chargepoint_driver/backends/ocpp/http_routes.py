@@ -39,7 +39,13 @@ _MONTH = (("month", "YYYY-MM, UTC"), ("format", "csv: the same as CSV"))
 _OLD = "/api/v1"
 
 ROUTES: tuple[Route, ...] = (
-    Route("GET", "/charge-points", "points", "Every charge point"),
+    Route(
+        "GET",
+        "/charge-points",
+        "points",
+        "Every charge point",
+        queries=(("nodes", "all: an object with those of all nodes; default: of this process"),),
+    ),
     Route("GET", _ID, "point", "One charge point"),
     Route("DELETE", _ID, "forget", "Forget a charge point; its records stay"),
     Route("POST", f"{_ID}/reservations", "reserve", "Reserve a connector", ReserveArguments),

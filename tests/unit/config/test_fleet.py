@@ -83,3 +83,36 @@ def test_the_password_is_read_when_it_is_used(read, monkeypatch, tmp_path) -> No
 def test_a_node_deletes_no_transactions(read) -> None:
     with pytest.raises(ConfigurationError, match="transactions_days"):
         read(central_system={**GOOD["central_system"], "retention": {"transactions_days": 5}})
+
+
+@pytest.mark.parametrize(
+    "nats",
+    [
+        {"servers": ["nats://127.0.0.1:4222", "nats://localhost:4222", "nats://[::1]:4222"]},
+        {"servers": ["tls://nats1:4222"], "tls": True, "token_env": "TOKEN"},
+        {"servers": ["tls://nats1:4222"], "tls": True, "username": "a", "password_env": "P"},
+        {"servers": ["tls://nats1:4222"], "tls": True, "certificate": "a.pem", "key": "a.key"},
+    ],
+)
+def test_nats_between_nodes(read, nats) -> None:
+    assert read(nats=nats).nats.servers == tuple(nats["servers"])
+
+
+@pytest.mark.parametrize(
+    "login",
+    [
+        {},
+        {"tls": True},
+        {"token_env": "TOKEN"},
+        {"username": "a", "password_env": "P"},
+    ],
+)
+@pytest.mark.parametrize("server", ["nats://10.1.2.3:4222", "nats://nats1:4222"])
+def test_nats_beyond_loopback_needs_tls_and_a_login(read, server, login) -> None:
+    with pytest.raises(ConfigurationError, match="could command chargers; set tls true"):
+        read(nats={"servers": ["nats://127.0.0.1:4222", server], **login})
+
+
+def test_a_misspelt_key_of_nats_is_named(read) -> None:
+    with pytest.raises(ConfigurationError, match="did you mean 'token_file'"):
+        read(nats={"servers": ["nats://127.0.0.1:4222"], "token_fil": "x"})

@@ -8,9 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 from chargepoint_driver.backends.ocpp.central_system import CentralSystem
+from chargepoint_driver.backends.ocpp.charger_access import ChargerAccess
+from chargepoint_driver.backends.ocpp.csms import Csms
 from chargepoint_driver.backends.ocpp.postgres.connections import connect
+from chargepoint_driver.backends.ocpp.postgres.fleet_chargers import FleetChargers
 from chargepoint_driver.backends.ocpp.postgres.health import HealthServer
 from chargepoint_driver.backends.ocpp.postgres.membership import Membership
+from chargepoint_driver.backends.ocpp.postgres.ownership import Ownership
 from chargepoint_driver.backends.ocpp.postgres.queries import PostgresQueries
 from chargepoint_driver.backends.ocpp.postgres.schema import check_version
 from chargepoint_driver.backends.ocpp.postgres.store import PostgresStore
@@ -18,6 +22,7 @@ from chargepoint_driver.backends.ocpp.storage.interfaces import Stores
 from chargepoint_driver.config.fleet import NodeConfig
 from chargepoint_driver.config.ocpp import OcppConfig
 from chargepoint_driver.errors import StoreError, TransientError
+from chargepoint_driver.messaging.nats import NatsMessaging
 
 __all__ = ["Node"]
 
@@ -39,6 +44,9 @@ class Node(CentralSystem):
         self._node = config
         self._on_end = on_end
         self._membership: Membership | None = None
+        self._ownership: Ownership | None = None
+        self._messaging: NatsMessaging | None = None
+        self._fleet: FleetChargers | None = None
         self._health: HealthServer | None = None
 
     @property
@@ -57,6 +65,7 @@ class Node(CentralSystem):
             async with connections.get() as db:
                 await check_version(db)
             membership = self._membership = Membership(connections, config.node, config.lease_s)
+            self._ownership = Ownership(connections)
             store = PostgresStore(central.database, connections, membership, wall)
             store.on_replaced = lambda: self._on_end(
                 f"another process runs under the name {config.node!r}"
@@ -74,13 +83,38 @@ class Node(CentralSystem):
         return Stores(store, PostgresQueries(connections, loop, central.database))
 
     async def _begin(self, make_control: Any) -> None:
+        if self._node.nats is not None:
+            self._messaging = NatsMessaging(self._node.nats, f"node {self._node.node}")
         await super()._begin(make_control)
         csms = self._running
+        if self._messaging is not None:
+            await self._messaging.open()
+            self._fleet = self._fleet or self._fleet_of(csms, self._messaging)
+            await self._serve(self._fleet)
         csms.drain_s = self._node.drain_s
         csms.on_drained = lambda: self._on_end(None)
         if self._node.health is not None:
             self._health = HealthServer(self._node.health, self._refusal)
             await self._health.start()
+
+    def _access(self, csms: Csms) -> ChargerAccess:
+        if self._messaging is None:
+            return super()._access(csms)
+        self._fleet = self._fleet_of(csms, self._messaging)
+        return self._fleet
+
+    def _fleet_of(self, csms: Csms, messaging: NatsMessaging) -> FleetChargers:
+        membership, ownership = self._membership, self._ownership
+        assert membership is not None
+        assert ownership is not None
+        return FleetChargers(csms, membership, ownership, messaging)
+
+    @staticmethod
+    async def _serve(fleet: FleetChargers) -> None:
+        try:
+            await fleet.serve()
+        except StoreError as error:
+            raise TransientError(f"postgres: {error}") from None
 
     def _refusal(self) -> str | None:
         """Return why a charger should connect to another node; None where it may come."""
@@ -91,4 +125,11 @@ class Node(CentralSystem):
     async def _end(self) -> None:
         if self._health is not None:
             await self._health.stop()
-        await super()._end()
+        if self._fleet is not None:
+            await self._fleet.end()
+        try:
+            await super()._end()
+        finally:
+            # Requests that were out have answers now.
+            if self._messaging is not None:
+                await self._messaging.close()

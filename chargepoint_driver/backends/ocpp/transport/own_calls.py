@@ -30,6 +30,7 @@ class CallRefusedError(WriteRejectedError):
             + (f" ({description})" if description else ""),
             service_code=code,
         )
+        self.action = action
         self.description = description
         self.details = details
 

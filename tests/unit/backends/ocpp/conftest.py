@@ -194,9 +194,11 @@ def start_node(records, tmp_path: Path, clock: Clock) -> Iterator[Callable[..., 
     before = set(threading.enumerate())
     sites: list[Site] = []
 
-    def make(node: str = "node-1", **fields: Any) -> Site:
+    def make(
+        node: str = "node-1", start_options: dict[str, Any] | None = None, **fields: Any
+    ) -> Site:
         system = _nodes().make_node(records, tmp_path, clock, node, **fields)
-        sites.append(Site(system.config, clock, system))
+        sites.append(Site(system.config, clock, system, **(start_options or {})))
         return sites[-1]
 
     yield make

@@ -30,14 +30,15 @@ def make_tables(dsn: str) -> tuple[int, int]:
 
 
 def make_node(dsn: str, folder: Path, clock: Any, node: str, **fields: Any) -> CentralSystem:
-    """Return a node that is not started. `lease_s`, `drain_s` and `health` are the node's, the
-    other fields are those of its central system."""
+    """Return a node that is not started. `lease_s`, `drain_s`, `health` and `nats` are the
+    node's, the other fields are those of its central system."""
     config = NodeConfig.model_validate(
         {
             "node": node,
             "lease_s": fields.pop("lease_s", 5.0),
             "drain_s": fields.pop("drain_s", 60.0),
             "health": fields.pop("health", None),
+            "nats": fields.pop("nats", None),
             "postgres": {"dsn": dsn},
             "central_system": {
                 "listen": "127.0.0.1:0",

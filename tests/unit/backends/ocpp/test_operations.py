@@ -350,8 +350,7 @@ def test_the_rest(rig) -> None:
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_each_refuses_what_it_does_not_take(site, name) -> None:
-    site.charger("CP1")
-    eventually(lambda: site.point().connected)
+    site.charger("CP1").ask("Heartbeat", {})
     with pytest.raises(InvalidValueError, match=f"{name}: .*it takes"):
         site.system.operate("CP1", name, {"odd": 1})
     with pytest.raises(NotFoundError):
@@ -359,8 +358,7 @@ def test_each_refuses_what_it_does_not_take(site, name) -> None:
 
 
 def test_an_unknown_operation_names_those_there_are(site) -> None:
-    site.charger("CP1")
-    eventually(lambda: site.point().connected)
+    site.charger("CP1").ask("Heartbeat", {})
     with pytest.raises(InvalidValueError, match="expected one of limit, clear"):
         site.system.operate("CP1", "explode", {})
 

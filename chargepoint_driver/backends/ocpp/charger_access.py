@@ -1,0 +1,204 @@
+"""Requests about one charger, by name and with fields as JSON has them.
+
+The control API asks through `ChargerAccess`. `LocalChargers` knows those of this process; a node of
+a fleet also reaches those of other nodes (`postgres/fleet_chargers.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from chargepoint_driver.backends.ocpp import commands
+from chargepoint_driver.backends.ocpp.csms import Csms
+from chargepoint_driver.backends.ocpp.model.charger import Charger
+from chargepoint_driver.backends.ocpp.operations import operate
+from chargepoint_driver.errors import NotFoundError, WriteRejectedError
+
+__all__ = ["REQUESTS", "ChargerAccess", "ChargerRequest", "LocalChargers"]
+
+_CALLS_AT_MOST = 4
+
+
+@dataclass(frozen=True)
+class ChargerRequest:
+    """One kind of request. `is_read`: it sends nothing to the charger and changes nothing."""
+
+    run: Callable[[Csms, Charger, Mapping[str, Any]], Awaitable[Any]]
+    is_read: bool = False
+
+    def limit_s(self, fields: Mapping[str, Any], call_timeout_s: float) -> float:
+        """Return the seconds that the request may take: several calls in a row, the time of its
+        own that it asks for, and the time that it follows what it began."""
+        own_s = float(fields.get("timeout_s") or 0.0) + float(fields.get("follow_s") or 0.0)
+        return 10.0 if self.is_read else _CALLS_AT_MOST * call_timeout_s + own_s + 20.0
+
+
+class ChargerAccess(Protocol):
+    """Requests about chargers, on the central system's loop."""
+
+    async def ask(self, station_id: str, name: str, fields: Mapping[str, Any]) -> Any:
+        """Carry out one of `REQUESTS` once and return its answer. Raises NotFoundError for a
+        charger that never connected, TransientError (not sent), OutcomeUnknownError (no answer),
+        and the errors of the request."""
+
+    async def everywhere(self) -> dict[str, Any]:
+        """Return {charge_points, without_node}: the chargers of all nodes, as their views show
+        them, and the ids of those that no running node has. Raises TransientError where a node
+        does not answer."""
+
+
+class LocalChargers:
+    """See `ChargerAccess`: the chargers of this process."""
+
+    def __init__(self, csms: Csms) -> None:
+        self._csms = csms
+
+    async def ask(self, station_id: str, name: str, fields: Mapping[str, Any]) -> Any:
+        """See `ChargerAccess`."""
+        csms = self._csms
+        return await REQUESTS[name].run(csms, csms.point(station_id), fields)
+
+    async def everywhere(self) -> dict[str, Any]:
+        """See `ChargerAccess`."""
+        csms = self._csms
+        points = sorted(csms.points.items())
+        return {"charge_points": [csms.view(point) for _, point in points], "without_node": []}
+
+
+# ---- requests --------------------------------------------------------------------------------
+
+
+async def _view(csms: Csms, point: Charger, fields: Mapping[str, Any]) -> Any:
+    del fields
+    return csms.view(point)
+
+
+async def _forget(csms: Csms, point: Charger, fields: Mapping[str, Any]) -> dict[str, Any]:
+    del fields
+    await csms.forget(point)
+    return {}
+
+
+async def _call(csms: Csms, point: Charger, fields: Mapping[str, Any]) -> dict[str, Any]:
+    return await csms.call(point, fields["action"], fields["payload"], fields["timeout_s"])
+
+
+async def _operate(csms: Csms, point: Charger, fields: Mapping[str, Any]) -> dict[str, Any]:
+    return await operate(csms, point, fields["operation"], fields["arguments"])
+
+
+async def _cancel_reservation(
+    csms: Csms, point: Charger, fields: Mapping[str, Any]
+) -> dict[str, Any]:
+    return await commands.cancel_reservation(csms, point, fields["reservation"])
+
+
+async def _start(csms: Csms, point: Charger, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Begin a session, and wait for it: `transactionId` is null where it did not begin."""
+    connector, before = fields["connector"], set(_running(point))
+    arguments = {"connector": connector, "id_tag": fields["id_tag"]}
+    answer = await operate(csms, point, "remote_start", arguments)
+
+    def begun() -> list[int]:
+        return [
+            transaction
+            for transaction, place in _running(point).items()
+            if transaction not in before and connector in (0, place)
+        ]
+
+    await _until(csms, lambda: bool(begun()), fields["follow_s"])
+    found = begun()
+    return {**answer, "transactionId": found[0] if found else None}
+
+
+async def _stop(csms: Csms, point: Charger, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """End a session, and wait for its end: `ended` is false where it did not come."""
+    connector, named = fields["connector"], fields["transaction"]
+    before = _running(point)
+    arguments = {"connector": connector, "transaction": named}
+    answer = await operate(csms, point, "remote_stop", arguments)
+    stopped = [
+        transaction
+        for transaction, place in before.items()
+        if named in (None, transaction) and connector in (0, place)
+    ]
+    ended = await _until(
+        csms, lambda: not any(each in _running(point) for each in stopped), fields["follow_s"]
+    )
+    return {**answer, "transactionId": stopped[0], "ended": ended}
+
+
+async def _stop_any(csms: Csms, point: Charger, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """End what runs on a connector, if anything does: `status` is then NotRunning."""
+    connector, follow_s = fields["connector"], fields["follow_s"]
+
+    def runs() -> dict[int, int]:
+        return {
+            transaction: place
+            for transaction, place in _running(point).items()
+            if connector in (0, place)
+        }
+
+    stopped = list(runs())
+    for place in runs().values():
+        try:
+            await commands.remote_stop(csms, point, place)
+        except (WriteRejectedError, NotFoundError):
+            # It may be ending already, by the stop before this one.
+            if not await _until(csms, lambda: not runs(), follow_s):
+                raise
+    ended = await _until(
+        csms, lambda: not any(each in _running(point) for each in stopped), follow_s
+    )
+    return {
+        "status": "Accepted" if stopped else "NotRunning",
+        "transactionId": stopped[0] if stopped else None,
+        "ended": ended,
+    }
+
+
+def _running(point: Charger) -> dict[int, int]:
+    """Transaction to connector, of what runs."""
+    return {
+        each.transaction.transaction_id: number
+        for number, each in sorted(point.connectors.items())
+        if each.transaction is not None
+    }
+
+
+async def _until(csms: Csms, is_so: Callable[[], bool], limit_s: float) -> bool:
+    """Wait for messages of chargers until something is so, for a limited time."""
+    loop = asyncio.get_running_loop()
+    came = asyncio.Event()
+
+    def wake(_: dict[str, Any]) -> None:
+        came.set()
+
+    csms.log.listeners = [*csms.log.listeners, wake]
+    end_s = loop.time() + limit_s
+    try:
+        while not is_so() and loop.time() < end_s:
+            came.clear()
+            try:
+                await asyncio.wait_for(came.wait(), end_s - loop.time())
+            except asyncio.TimeoutError:
+                break
+    finally:
+        csms.log.listeners = [each for each in csms.log.listeners if each is not wake]
+    return is_so()
+
+
+REQUESTS: dict[str, ChargerRequest] = {
+    "view": ChargerRequest(_view, is_read=True),
+    "forget": ChargerRequest(_forget),
+    "call": ChargerRequest(_call),
+    "operate": ChargerRequest(_operate),
+    "cancel_reservation": ChargerRequest(_cancel_reservation),
+    "start": ChargerRequest(_start),
+    "stop": ChargerRequest(_stop),
+    "stop_any": ChargerRequest(_stop_any),
+}
+"""Name to kind of request. Nodes name them to each other: keep the names."""

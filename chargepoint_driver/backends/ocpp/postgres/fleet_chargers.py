@@ -1,0 +1,239 @@
+"""Chargers of all nodes of a fleet: a request goes to the node that has the charger's socket.
+
+PostgreSQL has which node that is, and under which epoch. A request names the epoch, and the other
+node begins nothing under another one. So a request is repeated only where it was certainly not
+begun, once, at the node that PostgreSQL names then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from chargepoint_driver.backends.ocpp.charger_access import REQUESTS, LocalChargers
+from chargepoint_driver.backends.ocpp.csms import Csms
+from chargepoint_driver.backends.ocpp.postgres.membership import Membership
+from chargepoint_driver.backends.ocpp.postgres.ownership import Owner, Ownership
+from chargepoint_driver.backends.ocpp.transport.own_calls import CallRefusedError
+from chargepoint_driver.errors import (
+    ChargePointError,
+    InvalidValueError,
+    OutcomeUnknownError,
+    StoreError,
+    TransientError,
+    error_from_dict,
+)
+from chargepoint_driver.messaging.interface import Messaging
+
+__all__ = ["FleetChargers"]
+
+_READ_S = 10.0
+_PAGE_BYTES = 262_144
+
+
+class _UnsentError(Exception):
+    """A request that has not reached the node."""
+
+
+class _Request(msgspec.Struct):
+    """A request of another node. `is_last`: it is not asked again elsewhere."""
+
+    do: str
+    station: str
+    epoch: int
+    fields: dict[str, Any]
+    is_last: bool = False
+
+
+class FleetChargers:
+    """See the module, and `charger_access.ChargerAccess`. `serve` before others can ask."""
+
+    def __init__(
+        self, csms: Csms, membership: Membership, ownership: Ownership, messaging: Messaging
+    ) -> None:
+        self._csms = csms
+        self._local = LocalChargers(csms)
+        self._membership = membership
+        self._ownership = ownership
+        self._messaging = messaging
+        self._fleet: str | None = None
+        self._ends: list[Callable[[], Awaitable[None]]] = []
+
+    async def serve(self) -> None:
+        """Answer requests of other nodes. Raises StoreError."""
+        own = await self._subject(self._membership.run)
+        self._ends.append(await self._messaging.serve(own, self._answer))
+        self._ends.append(await self._messaging.serve(f"{own}.views", self._answer_views))
+
+    async def end(self) -> None:
+        """Take no more requests; those that run go on."""
+        ends, self._ends = self._ends, []
+        for each in ends:
+            await each()
+
+    # ---- requests to other nodes ---------------------------------------------------------
+
+    async def ask(self, station_id: str, name: str, fields: Mapping[str, Any]) -> Any:
+        """See `ChargerAccess`."""
+        point = self._csms.points.get(station_id)
+        if point is not None and (point.connected or REQUESTS[name].is_read):
+            return await self._local.ask(station_id, name, fields)
+        try:
+            owner = await self._owner_of(station_id)
+        except TransientError:
+            if point is None:
+                raise
+            owner = None
+        return await self._ask_elsewhere(owner, station_id, name, fields)
+
+    async def _ask_elsewhere(
+        self, owner: Owner | None, station_id: str, name: str, fields: Mapping[str, Any]
+    ) -> Any:
+        for is_last in (False, True):
+            if owner is None or owner.run == self._membership.run:
+                return await self._local.ask(station_id, name, fields)
+            unsent = None
+            try:
+                answer = await self._ask_node(owner, station_id, name, fields, is_last=is_last)
+                if not answer.get("moved"):
+                    return _content(answer)
+            except _UnsentError as error:
+                unsent = error
+            before, owner = owner, await self._owner_of(station_id)
+            if unsent is not None and (is_last or owner == before):
+                raise TransientError(f"{station_id} is connected to {before.node}: {unsent}")
+        raise TransientError(
+            f"{station_id} connects to another node just now; nothing was sent; ask again"
+        )
+
+    async def _owner_of(self, station_id: str) -> Owner | None:
+        try:
+            owner = await self._ownership.owner_of(station_id)
+        except StoreError as error:
+            raise TransientError(f"{station_id}: {error}; nothing was sent") from None
+        if owner is not None and not owner.is_running:
+            raise TransientError(
+                f"{station_id}: no running node has it (the last was {owner.node}); nothing was "
+                "sent"
+            )
+        return owner
+
+    async def _ask_node(
+        self, owner: Owner, station_id: str, name: str, fields: Mapping[str, Any], *, is_last: bool
+    ) -> dict[str, Any]:
+        kind = REQUESTS[name]
+        limit_s = kind.limit_s(fields, self._csms.config.call_timeout_s)
+        request = _Request(name, station_id, owner.epoch, dict(fields), is_last)
+        try:
+            subject = await self._subject(owner.run)
+        except StoreError as error:
+            raise _UnsentError(f"{error}; nothing was sent") from None
+        try:
+            return await self._messaging.request(subject, msgspec.to_builtins(request), limit_s)
+        except OutcomeUnknownError as error:
+            if kind.is_read:
+                raise TransientError(f"{station_id}: node {owner.node}: {error}") from None
+            raise OutcomeUnknownError(
+                f"{station_id}: node {owner.node} did not report the outcome: {error}"
+            ) from None
+        except TransientError as error:
+            raise _UnsentError(str(error)) from None
+
+    async def _subject(self, run: int) -> str:
+        if self._fleet is None:
+            self._fleet = await self._ownership.fleet()
+        return f"cp.node.{self._fleet}-{run}"
+
+    async def everywhere(self) -> dict[str, Any]:
+        """See `ChargerAccess`."""
+        epochs = self._membership.epochs
+        found: dict[str, tuple[int, Any]] = {
+            name: (epochs.get(name, 0), self._csms.view(point))
+            for name, point in list(self._csms.points.items())
+        }
+        try:
+            for node, run in await self._ownership.running_nodes():
+                if run == self._membership.run:
+                    continue
+                for row in await self._views_of(node, run):
+                    name, epoch = row["view"]["id"], row["epoch"]
+                    # One that moves just now may be at both.
+                    if name not in found or found[name][0] < epoch:
+                        found[name] = epoch, row["view"]
+            without = await self._ownership.without_node()
+        except StoreError as error:
+            raise TransientError(f"the chargers of other nodes: {error}") from None
+        views = [view for _, (_, view) in sorted(found.items())]
+        return {
+            "charge_points": views,
+            "without_node": [name for name in without if name not in found],
+        }
+
+    async def _views_of(self, node: str, run: int) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = []
+        after: str | None = ""
+        while after is not None:
+            try:
+                subject = f"{await self._subject(run)}.views"
+                page = await self._messaging.request(subject, {"after": after}, _READ_S)
+            except TransientError as error:
+                raise TransientError(f"the chargers of node {node}: {error}") from None
+            rows += page["views"]
+            after = page["next"]
+        return rows
+
+    # ---- requests of other nodes ---------------------------------------------------------
+
+    async def _answer(self, fields: dict[str, Any]) -> dict[str, Any]:
+        try:
+            request = msgspec.convert(fields, _Request)
+        except msgspec.ValidationError as error:
+            raise InvalidValueError(f"the request of a node cannot be read: {error}") from None
+        kind = REQUESTS.get(request.do)
+        if kind is None:
+            raise InvalidValueError(
+                f"this node does not know {request.do[:64]!r}; use one release for all nodes"
+            )
+        if self._membership.epochs.get(request.station) != request.epoch:
+            return {"moved": True}
+        point = self._csms.points.get(request.station)
+        is_away = point is not None and not point.connected
+        if is_away and not kind.is_read and not request.is_last:
+            return {"moved": True}
+        try:
+            return {"result": await self._local.ask(request.station, request.do, request.fields)}
+        except CallRefusedError as error:
+            refused = {
+                "action": error.action,
+                "code": error.service_code,
+                "description": error.description,
+                "details": error.details,
+            }
+            return {"refused": refused}
+        except ChargePointError as error:
+            return {"failed": error.to_dict()}
+
+    async def _answer_views(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Return a page of {epoch, view}, and the id to go on after; None at the end."""
+        after, epochs = str(fields.get("after") or ""), self._membership.epochs
+        rows: list[msgspec.Raw] = []
+        size = 0
+        for name in sorted(each for each in self._csms.points if each > after):
+            view = self._csms.view(self._csms.points[name])
+            row = msgspec.json.encode({"epoch": epochs.get(name, 0), "view": view})
+            rows.append(msgspec.Raw(row))
+            size += len(row)
+            if size > _PAGE_BYTES:
+                return {"views": rows, "next": name}
+        return {"views": rows, "next": None}
+
+
+def _content(answer: dict[str, Any]) -> Any:
+    """Return the result of a request. Raises its error."""
+    if "refused" in answer:
+        raise CallRefusedError(**answer["refused"])
+    if "failed" in answer:
+        raise error_from_dict(answer["failed"])
+    return answer["result"]

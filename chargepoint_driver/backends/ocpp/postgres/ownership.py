@@ -1,0 +1,71 @@
+"""Ownership of chargers by the nodes of a fleet, as PostgreSQL has it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from chargepoint_driver.backends.ocpp.postgres.connections import Connections
+
+__all__ = ["Owner", "Ownership", "RunningNode"]
+
+
+class Owner(NamedTuple):
+    """The run of a node that claimed a charger last. `is_running`: its lease has not ended."""
+
+    node: str
+    run: int
+    epoch: int
+    is_running: bool
+
+
+class RunningNode(NamedTuple):
+    """A node whose lease has not ended."""
+
+    node: str
+    run: int
+
+
+class Ownership:
+    """See the module. Each method raises StoreError."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    async def fleet(self) -> str:
+        """Return what tells this fleet from others on the same NATS: when its tables were made,
+        microseconds since 1970."""
+        async with self._connections.get() as db:
+            return str(
+                await db.fetchval(
+                    "SELECT (extract(epoch FROM applied) * 1000000)::bigint FROM schema_versions"
+                    " WHERE version = 1"
+                )
+            )
+
+    async def owner_of(self, station_id: str) -> Owner | None:
+        """Return who has a charger; None where it never connected to a node."""
+        async with self._connections.get() as db:
+            row = await db.fetchrow(
+                "SELECT o.node, o.run, o.epoch, n.run IS NOT DISTINCT FROM o.run"
+                " AND n.lease_until > now() AS is_running"
+                " FROM owners AS o LEFT JOIN nodes AS n ON n.id = o.node"
+                " WHERE o.charge_point = $1",
+                station_id,
+            )
+        return None if row is None else Owner(row[0], row[1], row[2], bool(row[3]))
+
+    async def running_nodes(self) -> list[RunningNode]:
+        """Return the nodes whose leases have not ended."""
+        async with self._connections.get() as db:
+            rows = await db.fetch("SELECT id, run FROM nodes WHERE lease_until > now() ORDER BY id")
+        return [RunningNode(*row) for row in rows]
+
+    async def without_node(self) -> list[str]:
+        """Return the chargers whose last claim is not of a node that runs."""
+        async with self._connections.get() as db:
+            rows = await db.fetch(
+                "SELECT o.charge_point FROM owners AS o LEFT JOIN nodes AS n"
+                " ON n.id = o.node AND n.run = o.run AND n.lease_until > now()"
+                " WHERE n.id IS NULL ORDER BY o.charge_point"
+            )
+        return [row[0] for row in rows]
