@@ -23,6 +23,7 @@ from chargepoint_driver.web.command_schemas import (
 )
 from chargepoint_driver.web.commands import WebCommands
 from chargepoint_driver.web.dashboard import Dashboard
+from chargepoint_driver.web.masking import mask_settings
 from chargepoint_driver.web.openapi import document
 from chargepoint_driver.web.paging import cursor, limit_of, page_of, read_cursor, sorted_page_of
 from chargepoint_driver.web.route import Route
@@ -241,7 +242,7 @@ class Api:
                 name,
                 values,
                 listed["ports"],
-                settings if isinstance(settings, dict) else None,
+                mask_settings(settings) if isinstance(settings, dict) else None,
                 self._board.is_direct(account),
             )
         )

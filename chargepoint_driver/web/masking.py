@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
-__all__ = ["MASK", "mask_id_tags", "mask_secrets", "masked"]
+__all__ = ["MASK", "mask_id_tags", "mask_secrets", "mask_settings", "masked"]
 
 MASK = "***"
 _ID_TAG = re.compile(r"id_?tag|idToken|serial.*rfid|evcc", re.IGNORECASE)
 _PASSWORD = re.compile(r"passw|secret", re.IGNORECASE)
 # Settings of chargers whose value is a secret, like AuthorizationKey.
 _SECRET = re.compile(r"key|passw|secret", re.IGNORECASE)
+_SECRET_SETTING = re.compile(r"authorizationkey|apikey|passw|secret", re.IGNORECASE)
 
 
 def masked(data: Any) -> Any:
@@ -45,6 +46,14 @@ def mask_secrets(data: Any) -> Any:
     if isinstance(data, list):
         return [mask_secrets(each) for each in data]
     return data
+
+
+def mask_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings of a charger, name to value, without keys and passwords. None stays None."""
+    return {
+        name: MASK if value is not None and _SECRET_SETTING.search(name) else value
+        for name, value in settings.items()
+    }
 
 
 def _is_value(value: Any) -> bool:

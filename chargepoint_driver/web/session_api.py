@@ -178,7 +178,7 @@ class SessionApi:
 
     def _may_see(self, request: web.Request) -> bool:
         """Return True if the caller may see idTags."""
-        return self._id_tags != "nobody" and caller_of(request).may(self._id_tags)
+        return caller_of(request).sees_id_tags
 
     def _refusal(self, request: web.Request) -> web.Response | None:
         """Return the answer to a caller who asks for idTags and may not see them."""
