@@ -21,7 +21,7 @@
 # make live-status     run the live-status example: chargers, broker, store, API, page
 # make chromium        install a browser for the tests of the page (apt-get)
 # make screenshots     take pictures of every view of the page; OUT=FOLDER PORTS="8 200 2000"
-# make engines         install NATS, Mosquitto and PostgreSQL for their tests (apt-get)
+# make engines         install NATS, Mosquitto, PostgreSQL and haproxy for their tests (apt-get)
 # make alert-agents    install the platform's agents for alerts, for their tests
 # make ilc             run VOLTTRON's ILC and actuator against a simulated port
 # make classic         start and stop a real agent of VOLTTRON 9; CLASSIC_SOURCE=FOLDER, else from GitHub
@@ -91,11 +91,11 @@ live-status: $(READY)
 engines: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check dash || true
 	@{ test -x /usr/sbin/nats-server && test -x /usr/sbin/mosquitto && \
-	   ls /usr/lib/postgresql/*/bin/initdb; } >/dev/null 2>&1 || \
+	   test -x /usr/sbin/haproxy && ls /usr/lib/postgresql/*/bin/initdb; } >/dev/null 2>&1 || \
 	{ timeout 120 apt-get -qq update && \
 	  RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive timeout 300 apt-get -qq install \
-	      --no-install-recommends nats-server mosquitto postgresql; } || \
-	echo "The engines cannot be installed here; as root: apt-get install nats-server mosquitto postgresql" >&2
+	      --no-install-recommends nats-server mosquitto postgresql haproxy; } || \
+	echo "The engines cannot be installed here; as root: apt-get install nats-server mosquitto postgresql haproxy" >&2
 
 # The platform's own agents for alerts, which the samples `alerts` are for. Without them their
 # tests are skipped. Their metadata names releases that rc38 of the core has replaced.

@@ -21,6 +21,7 @@ EXAMPLES = {
     "compose": "a compose file of a simulated garage, the page and a platform",
     "demand_response_agent.py": "an agent that sheds a port through the platform driver",
     "grafana": "Grafana boards on a SQL historian and on Prometheus, with alert rules",
+    "haproxy": "a config of haproxy in front of the nodes of a fleet",
     "ilc": "a config of VOLTTRON's ILC that limits a port by the point limit",
     "historians": "configs of the SQLite, PostgreSQL and forward historians",
     "systemd": "units of the platform, of its agents and of a central system",

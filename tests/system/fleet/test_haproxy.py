@@ -1,0 +1,105 @@
+"""The shipped config of haproxy: chargers behind it go on when a node is killed or drained."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+import chargepoint_driver
+from tests.unit.events.engines import Engine, missing, running, until
+
+from .chargers import Chargers
+from .nodes import NodeProcess
+
+CONFIG = Path(chargepoint_driver.__file__).parent / "examples" / "haproxy" / "haproxy.cfg"
+LIMIT_S = 30.0
+
+
+@pytest.fixture(scope="module")
+def binary() -> str:
+    found = shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
+    return found or missing("haproxy")
+
+
+@pytest.fixture
+def balancer(binary, nodes: list[NodeProcess], tmp_path: Path) -> Iterator[Engine]:
+    """The shipped config, with the ports of these nodes."""
+
+    def command(port: int) -> list[str]:
+        text = re.sub(r"bind :\d+", f"bind 127.0.0.1:{port}", CONFIG.read_text())
+        # This process may open fewer files than the shipped number needs.
+        text = text.replace("maxconn 20000", "maxconn 200")
+        servers = "".join(
+            f"    server {each.name} {urlsplit(each.url).netloc} port "
+            f"{urlsplit(each.health_url).port}\n"
+            for each in nodes
+        )
+        text, count = re.subn(r"(?m)(^    server .*\n)+", servers, text)
+        assert count == 1
+        file = tmp_path / "haproxy.cfg"
+        file.write_text(text)
+        return [binary, "-db", "-f", str(file)]
+
+    with running(command, tmp_path / "haproxy.log") as engine:
+        yield engine
+
+
+def test_the_shipped_config_is_valid(binary) -> None:
+    done = subprocess.run(
+        [binary, "-c", "-f", str(CONFIG)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_chargers_go_on_when_a_node_is_killed(balancer, nodes, records, postgres) -> None:
+    first, second = nodes
+    url = f"ws://127.0.0.1:{balancer.port}{urlsplit(first.url).path}"
+
+    async def play() -> tuple[Chargers, NodeProcess]:
+        async with Chargers(6, lambda: [url]) as chargers:
+            await chargers.charge(1)
+            sql = "SELECT node FROM owners GROUP BY node ORDER BY count(*) DESC LIMIT 1"
+            ((busiest,),) = await asyncio.to_thread(postgres.rows, sql, database=records)
+            killed = first if busiest == first.name else second
+            killed.end(signal.SIGKILL)
+            await chargers.charge(2)
+        return chargers, killed
+
+    chargers, killed = asyncio.run(play())
+    rows = postgres.rows("SELECT id, state FROM transactions", database=records)
+    assert dict(rows) == {own: "completed" for each in chargers.each for own in each.ended}
+    assert len(rows) == sum(each.asked for each in chargers.each)
+    owners = postgres.rows("SELECT DISTINCT node FROM owners", database=records)
+    assert owners == [(second.name if killed is first else first.name,)]
+
+
+def test_a_drained_node_gets_no_new_chargers(balancer, nodes, records, postgres) -> None:
+    first, second = nodes
+    url = f"ws://127.0.0.1:{balancer.port}{urlsplit(first.url).path}"
+
+    async def play() -> None:
+        async with Chargers(6, lambda: [url]) as chargers:
+            await chargers.charge(1)
+            await asyncio.to_thread(
+                postgres.rows,
+                "UPDATE nodes SET draining = true WHERE id = $1", first.name, database=records,
+            )  # fmt: skip
+            await asyncio.to_thread(until, lambda: first.exit_code is not None, LIMIT_S)
+            assert first.exit_code == 0, first.log
+            await chargers.charge(2)
+
+    asyncio.run(play())
+    owners = postgres.rows("SELECT DISTINCT node FROM owners", database=records)
+    assert owners == [(second.name,)]
