@@ -38,12 +38,14 @@ class _UnsentError(Exception):
 
 
 class _Request(msgspec.Struct):
-    """A request of another node. `is_last`: it is not asked again elsewhere."""
+    """A request of another node. `is_last`: it is not asked again elsewhere. After `expires_s`
+    (seconds since 1970) nobody waits for the answer any more."""
 
     do: str
     station: str
     epoch: int
     fields: dict[str, Any]
+    expires_s: float
     is_last: bool = False
 
 
@@ -125,7 +127,8 @@ class FleetChargers:
     ) -> dict[str, Any]:
         kind = REQUESTS[name]
         limit_s = kind.limit_s(fields, self._csms.config.call_timeout_s)
-        request = _Request(name, station_id, owner.epoch, dict(fields), is_last)
+        expires_s = self._csms.now() + limit_s
+        request = _Request(name, station_id, owner.epoch, dict(fields), expires_s, is_last)
         try:
             subject = await self._subject(owner.run)
         except StoreError as error:
@@ -195,6 +198,13 @@ class FleetChargers:
         if kind is None:
             raise InvalidValueError(
                 f"this node does not know {request.do[:64]!r}; use one release for all nodes"
+            )
+        late_s = self._csms.now() - request.expires_s
+        if late_s > 0 and not kind.is_read:
+            # This node was frozen, or the clocks of the two differ.
+            raise TransientError(
+                f"the request came {late_s:.0f} s after its end by the clock of this node; nothing "
+                "was sent; check that both clocks are synchronized"
             )
         if self._membership.epochs.get(request.station) != request.epoch:
             return {"moved": True}

@@ -236,6 +236,7 @@ class World:
         self.owners: list[Owner | StoreError | None] = []
         self.done: list[int] = []
         self.asked = 0
+        self.now_s: dict[int, float] = {}
 
     async def owner_of(self, _: str) -> Owner | None:
         self.asked += 1
@@ -258,7 +259,10 @@ class World:
             return points[name]
 
         csms: Any = SimpleNamespace(
-            points=points, point=point, config=SimpleNamespace(call_timeout_s=5)
+            points=points,
+            point=point,
+            config=SimpleNamespace(call_timeout_s=5),
+            now=lambda: self.now_s.get(run, 1_000.0),
         )
         membership: Any = SimpleNamespace(run=run, epochs=epochs)
         return FleetChargers(csms, membership, self, self.messaging)  # type: ignore[arg-type]
@@ -412,10 +416,31 @@ def test_a_node_refuses_what_it_does_not_know_before_anything_is_done(world) -> 
         return await world.messaging.request("cp.node.1-2", fields, LIMIT_S)
 
     for fields in (
-        {"do": "explode", "station": "CP1", "epoch": 5, "fields": {}},
+        {"do": "explode", "station": "CP1", "epoch": 5, "fields": {}, "expires_s": 2e9},
         {"do": "call", "station": "CP1"},
         {},
     ):
         with pytest.raises(InvalidValueError):
             play(run(fields))
+    assert world.done == []
+
+
+@pytest.mark.parametrize(("now_s", "is_late"), [(1_039.0, False), (1_041.0, True)])
+def test_a_node_that_was_frozen_begins_nothing_that_nobody_waits_for(
+    world, now_s: float, is_late: bool
+) -> None:
+    """The limit is 40 s here: four calls of 5 s, and 20 s."""
+    world.owners = [owner(2, 5)]
+    world.now_s = {2: now_s}
+
+    async def run() -> Any:
+        await world.node(2, {"CP1": 5}).serve()
+        return await world.node(1, {}).ask("CP1", "call", {})
+
+    if not is_late:
+        assert play(run()) == {"by": 2}
+        return
+    with pytest.raises(TransientError, match="1 s after its end") as caught:
+        play(run())
+    assert caught.value.code == "try_later"
     assert world.done == []
