@@ -24,7 +24,7 @@ __all__ = ["node"]
     "config_file",
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="JSON file of this node: node, postgres, central_system, control, metrics.",
+    help="JSON file of this node: node, postgres, nats, central_system, control, health, metrics.",
 )
 @log_options
 def node(config_file: Path, log_file: Path | None, max_log_bytes: int) -> None:
