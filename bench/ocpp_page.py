@@ -14,9 +14,9 @@ from collections.abc import Iterator
 
 from bench.figure import Figure
 from chargepoint_driver.service import Accounts
-from chargepoint_driver.web.account_poller import AccountPoller
-from chargepoint_driver.web.schemas import Station
-from chargepoint_driver.web.stream import _NOTHING, Stream
+from chargepoint_driver.web.api.schemas import Station
+from chargepoint_driver.web.live.account_poller import AccountPoller
+from chargepoint_driver.web.live.stream import _NOTHING, Stream
 
 CHARGERS = 2_000
 PACE = 200

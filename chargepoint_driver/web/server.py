@@ -16,27 +16,27 @@ from chargepoint_driver.config import BillingConfig, WebConfig
 from chargepoint_driver.errors import ConfigurationError, TransientError
 from chargepoint_driver.http_server import FailedLogins, Listener, answering
 from chargepoint_driver.service import Accounts, Service
-from chargepoint_driver.web.access import Keys, Proxy, is_loopback
-from chargepoint_driver.web.api import Api, Stores
-from chargepoint_driver.web.audit import Auditor
-from chargepoint_driver.web.audit_api import AuditApi
-from chargepoint_driver.web.commands import WebCommands
-from chargepoint_driver.web.dashboard import Dashboard
-from chargepoint_driver.web.login import Login
+from chargepoint_driver.web.access.access import Keys, Proxy, is_loopback
+from chargepoint_driver.web.access.audit import Auditor
+from chargepoint_driver.web.handlers.api import Api, Stores
+from chargepoint_driver.web.handlers.audit_api import AuditApi
+from chargepoint_driver.web.handlers.commands import WebCommands
+from chargepoint_driver.web.handlers.login import Login
+from chargepoint_driver.web.handlers.schedule_api import ScheduleApi
+from chargepoint_driver.web.handlers.session_api import SessionApi, sources_of
+from chargepoint_driver.web.live.dashboard import Dashboard
+from chargepoint_driver.web.live.recorder import Recorder
+from chargepoint_driver.web.live.stream import Stream
 from chargepoint_driver.web.metrics import Metrics
-from chargepoint_driver.web.schedule_api import ScheduleApi
-from chargepoint_driver.web.schedule_thread import ScheduleThread
-from chargepoint_driver.web.schedules import Schedules
-from chargepoint_driver.web.session_api import SessionApi, sources_of
+from chargepoint_driver.web.schedules.schedule_thread import ScheduleThread
+from chargepoint_driver.web.schedules.schedules import Schedules
 from chargepoint_driver.web.settings import Settings
 from chargepoint_driver.web.static_files import Files, add_headers
 from chargepoint_driver.web.store import Database
 from chargepoint_driver.web.store.audit import Audit
 from chargepoint_driver.web.store.historian import Historian
 from chargepoint_driver.web.store.incidents import Incidents
-from chargepoint_driver.web.store.recorder import Recorder
 from chargepoint_driver.web.store.samples import Samples, Source
-from chargepoint_driver.web.stream import Stream
 
 __all__ = ["WebServer"]
 

@@ -13,8 +13,8 @@ from typing import Any, Literal
 from aiohttp import web
 
 from chargepoint_driver.config import WebConfig
-from chargepoint_driver.web.access import caller_of
-from chargepoint_driver.web.routes import roles_of_routes
+from chargepoint_driver.web.access.access import caller_of
+from chargepoint_driver.web.api.routes import roles_of_routes
 from chargepoint_driver.web.texts import COOKIE, Texts
 
 __all__ = ["Files", "add_headers"]

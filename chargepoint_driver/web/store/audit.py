@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chargepoint_driver.web.audit_schemas import AuditEntry
+from chargepoint_driver.web.api.audit_schemas import AuditEntry
 from chargepoint_driver.web.store.database import Database
 from chargepoint_driver.web.times import iso, iso_or_none
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from chargepoint_driver.config.web import HistorianConfig
 from chargepoint_driver.errors import ConfigurationError, StoreError, TransientError
 from chargepoint_driver.process import sqlite
-from chargepoint_driver.web.schemas import SeriesSample
+from chargepoint_driver.web.api.schemas import SeriesSample
 from chargepoint_driver.web.store.samples import Series
 
 __all__ = ["Historian"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chargepoint_driver.errors import InvalidValueError, NotFoundError
-from chargepoint_driver.web.schemas import Alarm, Incident, Maintenance
+from chargepoint_driver.web.api.schemas import Alarm, Incident, Maintenance
 from chargepoint_driver.web.store.database import Database
 from chargepoint_driver.web.times import iso, iso_or_none
 

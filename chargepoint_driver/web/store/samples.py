@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Protocol
 
 from chargepoint_driver.process import sqlite
-from chargepoint_driver.web.schemas import SeriesSample
+from chargepoint_driver.web.api.schemas import SeriesSample
 from chargepoint_driver.web.store.database import Database
 
 __all__ = ["STEPS", "Samples", "Series", "Source"]

@@ -26,7 +26,7 @@ NODES = 3
 
 
 def play(kills: int, count: int, seed: int) -> bool:
-    """Kill so many nodes; True where nothing was lost or doubled."""
+    """Kill `kills` nodes; return True where nothing was lost or doubled."""
     chance = random.Random(seed)
     with postgres_server() as postgres, tempfile.TemporaryDirectory() as folder:
         dsn = postgres.database()

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from chargepoint_driver.config import WebConfig
-from chargepoint_driver.web.access import Keys
+from chargepoint_driver.web.access.access import Keys
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chargepoint_driver.errors import InvalidValueError, NotFoundError
-from chargepoint_driver.web.schemas import Alarm, Maintenance
+from chargepoint_driver.web.api.schemas import Alarm, Maintenance
 from chargepoint_driver.web.store.incidents import Incidents
 
 from .conftest import Clock

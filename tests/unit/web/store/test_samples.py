@@ -8,10 +8,10 @@ from itertools import pairwise
 import pytest
 
 from chargepoint_driver.errors import ConfigurationError
-from chargepoint_driver.web.schemas import Group, Port, SeriesSample, Station
+from chargepoint_driver.web.api.schemas import Group, Port, SeriesSample, Station
+from chargepoint_driver.web.live.recorder import Recorder
 from chargepoint_driver.web.store import Database
 from chargepoint_driver.web.store.database import MIGRATIONS
-from chargepoint_driver.web.store.recorder import Recorder
 from chargepoint_driver.web.store.samples import STEPS, Samples, Series
 
 from .conftest import Clock

@@ -1,0 +1,1 @@
+"""The present values: polls of the accounts, the dashboard made of them, its stream to viewers."""
