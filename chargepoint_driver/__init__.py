@@ -1,3 +1,3 @@
 """ChargePoint EV charging stations as register-based devices."""
 
-__version__ = "0.9.0"
+__version__ = "0.10.0"

@@ -1,1 +1,1 @@
-"""Who may do what: keys, roles, sessions of a browser, and the audit log of their commands."""
+"""Access to the page: keys, roles, sessions of a browser, and the audit log of their commands."""
