@@ -14,7 +14,7 @@ from chargepoint_driver.events.envelope import iso
 from chargepoint_driver.events.live_status import finish
 from chargepoint_driver.process.loop_thread import native_lock
 from chargepoint_driver.records import StationRecord, Unreadable, Value, Values
-from chargepoint_driver.service.shed_control.command_state import CommandState, Status
+from chargepoint_driver.service.shed_control.records.command_state import CommandState, Status
 
 __all__ = ["EventLog", "shed_of"]
 

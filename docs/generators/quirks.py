@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from chargepoint_driver.backends.ocpp import ChargerConfig
-from chargepoint_driver.simulator.ocpp.quirks import QUIRKS as OF_TWINS
+from chargepoint_driver.simulator.ocpp.quirks.quirks import QUIRKS as OF_TWINS
 from docs.generators.configuration import default_of, words_of
 from docs.generators.table import cells_of, table
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from chargepoint_driver.config import DeviceConfig
 from chargepoint_driver.demand_response.event_messages import Events
-from chargepoint_driver.service.shed_control.command_state import Status
+from chargepoint_driver.service.shed_control.records.command_state import Status
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "how-to" / "demand-response.md").read_text(encoding="utf-8")

@@ -14,7 +14,7 @@ from chargepoint_driver.backends.ocpp import ChargerConfig
 from chargepoint_driver.cli import main
 from chargepoint_driver.cli.support.config_files import load_device
 from chargepoint_driver.config import AgentConfig
-from chargepoint_driver.simulator.ocpp.scenario import load_scenario
+from chargepoint_driver.simulator.ocpp.scenarios.scenario import load_scenario
 
 from .blocks import ELSEWHERE, ROOT, all_pages, page_of
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from chargepoint_driver.backend import Target
-from chargepoint_driver.service.shed_control.command_log import CommandLog
+from chargepoint_driver.service.shed_control.records.command_log import CommandLog
 from chargepoint_driver.text import get_logger
 
 __all__ = ["About", "Alert", "Alerts"]

@@ -20,26 +20,24 @@ from chargepoint_driver.records import StationRecord
 from chargepoint_driver.registry import Point
 from chargepoint_driver.service.shed_control import validation
 from chargepoint_driver.service.shed_control.alerts import Alerts
-from chargepoint_driver.service.shed_control.command_log import CommandLog
-from chargepoint_driver.service.shed_control.command_state import (
-    CommandState,
-)
-from chargepoint_driver.service.shed_control.command_store import CommandStore
-from chargepoint_driver.service.shed_control.computed_points import LEASE, ComputedPoints
-from chargepoint_driver.service.shed_control.dispatcher import Dispatcher
 from chargepoint_driver.service.shed_control.groups.controller import GroupController
-from chargepoint_driver.service.shed_control.leases import Leases
-from chargepoint_driver.service.shed_control.limit_point import LIMIT, LimitPoint
-from chargepoint_driver.service.shed_control.load_shed_events import Events
-from chargepoint_driver.service.shed_control.owners import Owners
-from chargepoint_driver.service.shed_control.revert import revert
-from chargepoint_driver.service.shed_control.shed_counts import ShedCounts
-from chargepoint_driver.service.shed_control.staging import Staging
-from chargepoint_driver.service.shed_control.supervisor import ShedSupervisor
+from chargepoint_driver.service.shed_control.points.computed_points import LEASE, ComputedPoints
+from chargepoint_driver.service.shed_control.points.limit_point import LIMIT, LimitPoint
+from chargepoint_driver.service.shed_control.records.command_log import CommandLog
+from chargepoint_driver.service.shed_control.records.command_state import CommandState
+from chargepoint_driver.service.shed_control.records.command_store import CommandStore
+from chargepoint_driver.service.shed_control.records.shed_counts import ShedCounts
+from chargepoint_driver.service.shed_control.sending.dispatcher import Dispatcher
+from chargepoint_driver.service.shed_control.sending.load_shed_events import Events
+from chargepoint_driver.service.shed_control.sending.revert import revert
+from chargepoint_driver.service.shed_control.sending.staging import Staging
+from chargepoint_driver.service.shed_control.sending.warnings import warnings_of
+from chargepoint_driver.service.shed_control.sending.zero import RestoredZero
+from chargepoint_driver.service.shed_control.supervision.leases import Leases
+from chargepoint_driver.service.shed_control.supervision.owners import Owners
+from chargepoint_driver.service.shed_control.supervision.supervisor import ShedSupervisor
 from chargepoint_driver.service.shed_control.validation import ShedOptions
-from chargepoint_driver.service.shed_control.warnings import warnings_of
 from chargepoint_driver.service.shed_control.writers import Writers
-from chargepoint_driver.service.shed_control.zero import RestoredZero
 
 __all__ = ["ShedController"]
 

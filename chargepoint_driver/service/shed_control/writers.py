@@ -11,9 +11,9 @@ from typing import Any
 from chargepoint_driver.backend import Target
 from chargepoint_driver.errors import StoreError
 from chargepoint_driver.service.shed_control.alerts import About, Alerts
-from chargepoint_driver.service.shed_control.command_log import CommandLog
-from chargepoint_driver.service.shed_control.command_state import clock_time, describe
-from chargepoint_driver.service.shed_control.command_store import CommandStore
+from chargepoint_driver.service.shed_control.records.command_log import CommandLog
+from chargepoint_driver.service.shed_control.records.command_state import clock_time, describe
+from chargepoint_driver.service.shed_control.records.command_store import CommandStore
 from chargepoint_driver.text import get_logger
 
 __all__ = ["Write", "Writers"]

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from .actions import ACTIONS
-from .fleet import Fleet, UnknownTwinError
 from .moments import iso
-from .quirks import QUIRKS
-from .scenario import play, read_scenario
-from .state_json import state_of
-from .station import NotNowError
+from .power.station import NotNowError
+from .quirks.quirks import QUIRKS
+from .scenarios.actions import ACTIONS
+from .scenarios.fleet import Fleet, UnknownTwinError
+from .scenarios.scenario import play, read_scenario
+from .scenarios.state_json import state_of
 
 MAX_ADVANCE_S = 31 * 86_400
 Answer = tuple[int, dict[str, Any]]

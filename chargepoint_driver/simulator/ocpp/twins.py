@@ -10,13 +10,13 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from ..world.clock import Clock, ScaledClock
-from .fleet import Fleet
 from .http_api import HttpApi
-from .replay import replay
-from .scenario import Scenario, play
+from .power.spec import read_spec
+from .scenarios.fleet import Fleet
+from .scenarios.replay import replay
+from .scenarios.scenario import Scenario, play
+from .scenarios.state_json import state_of
 from .server import Server
-from .spec import read_spec
-from .state_json import state_of
 
 T = TypeVar("T")
 READY_S = 30.0

@@ -19,10 +19,10 @@ from chargepoint_driver.errors import (
     WriteRejectedError,
 )
 from chargepoint_driver.records import StationRecord
-from chargepoint_driver.service.shed_control.command_state import CommandState
-from chargepoint_driver.service.shed_control.dispatcher import Dispatcher
 from chargepoint_driver.service.shed_control.groups.division import Member, divide
-from chargepoint_driver.service.shed_control.reported_state import report_of
+from chargepoint_driver.service.shed_control.records.command_state import CommandState
+from chargepoint_driver.service.shed_control.records.reported_state import report_of
+from chargepoint_driver.service.shed_control.sending.dispatcher import Dispatcher
 from chargepoint_driver.service.shed_control.validation import ShedOptions
 from chargepoint_driver.text import get_logger
 

@@ -19,16 +19,16 @@ from chargepoint_driver.errors import (
 )
 from chargepoint_driver.records import StationRecord
 from chargepoint_driver.service.shed_control.alerts import About, Alerts
-from chargepoint_driver.service.shed_control.command_state import (
+from chargepoint_driver.service.shed_control.groups.allocation import GroupAllocator
+from chargepoint_driver.service.shed_control.groups.members import GroupMembers
+from chargepoint_driver.service.shed_control.records.command_state import (
     CommandState,
     UnconfirmedCommand,
     describe,
 )
-from chargepoint_driver.service.shed_control.dispatcher import STATE_CURRENCY_S, Dispatcher
-from chargepoint_driver.service.shed_control.ending import is_by_lease, why_it_ends
-from chargepoint_driver.service.shed_control.groups.allocation import GroupAllocator
-from chargepoint_driver.service.shed_control.groups.members import GroupMembers
-from chargepoint_driver.service.shed_control.revert import may_be_shed, revert
+from chargepoint_driver.service.shed_control.sending.dispatcher import STATE_CURRENCY_S, Dispatcher
+from chargepoint_driver.service.shed_control.sending.ending import is_by_lease, why_it_ends
+from chargepoint_driver.service.shed_control.sending.revert import may_be_shed, revert
 from chargepoint_driver.service.shed_control.validation import ShedOptions
 from chargepoint_driver.text import get_logger
 

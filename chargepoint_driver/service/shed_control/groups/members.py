@@ -10,15 +10,15 @@ from chargepoint_driver.catalogue import Data
 from chargepoint_driver.errors import ChargePointError, NotFoundError
 from chargepoint_driver.records import StationRecord, Unreadable
 from chargepoint_driver.service.shed_control.alerts import About, Alerts
-from chargepoint_driver.service.shed_control.command_state import (
+from chargepoint_driver.service.shed_control.records.command_state import (
     CommandState,
     Status,
     describe,
     most_severe,
     station_status,
 )
-from chargepoint_driver.service.shed_control.dispatcher import Dispatcher
-from chargepoint_driver.service.shed_control.reported_state import Report, report_of
+from chargepoint_driver.service.shed_control.records.reported_state import Report, report_of
+from chargepoint_driver.service.shed_control.sending.dispatcher import Dispatcher
 
 __all__ = ["GroupMembers"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..handlers import factory
+from ..protocol.handlers import factory
 from . import commands, firmware, local_list, smart_charging
 from .charge_point import Charger16
 

@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from .. import wire
-from ..charge_point import Charger
-from ..connector import Connector, Fault, Phase, Transaction
-from ..message import Message, Reply
-from ..payload_reader import error_codes
+from ..power.connector import Connector, Fault, Phase, Transaction
+from ..power.spec import TwinSpec
+from ..power.station import News
+from ..protocol.charge_point import Charger
+from ..protocol.payload_reader import error_codes
 from ..scheduler import Scheduler
 from ..settings import REGISTER
-from ..spec import TwinSpec
-from ..station import News
+from ..transport import wire
+from ..transport.message import Message, Reply
 from . import configuration_keys
 from .sampled_values import written
 

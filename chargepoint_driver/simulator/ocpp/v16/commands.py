@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from .. import requests
-from ..connector import Phase, Reservation
-from ..handlers import Handler
-from ..payload_reader import Fault as Wrong
-from ..payload_reader import Fields, RefusalError
+from ..power.connector import Phase, Reservation
+from ..protocol import requests
+from ..protocol.handlers import Handler
+from ..protocol.payload_reader import Fault as Wrong
+from ..protocol.payload_reader import Fields, RefusalError
 from .charge_point import Charger16
 from .smart_charging import read_profile
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import local_list
-from ..handlers import Handler
-from ..payload_reader import Fields
+from ..protocol import local_list
+from ..protocol.handlers import Handler
+from ..protocol.payload_reader import Fields
 from .charge_point import Charger16
 
 STATUSES = ("Accepted", "Blocked", "Expired", "Invalid", "ConcurrentTx")

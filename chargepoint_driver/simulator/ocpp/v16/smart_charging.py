@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import smart_charging
-from ..handlers import Handler
-from ..payload_reader import Fields
-from ..profiles import Profile, Purpose
-from ..smart_charging import (
+from ..power.profiles import Profile, Purpose
+from ..protocol import smart_charging
+from ..protocol.handlers import Handler
+from ..protocol.payload_reader import Fields
+from ..protocol.smart_charging import (
     clear,
     composite_schedule,
     keep,

@@ -8,13 +8,13 @@ from itertools import count
 from typing import Any
 from uuid import uuid4
 
-from .. import wire
-from ..charge_point import Charger
-from ..connector import Connector, Fault, Reservation, Transaction
-from ..message import Message, Reply
+from ..power.connector import Connector, Fault, Reservation, Transaction
+from ..power.spec import TwinSpec
+from ..power.station import News
+from ..protocol.charge_point import Charger
 from ..scheduler import Scheduler
-from ..spec import TwinSpec
-from ..station import News
+from ..transport import wire
+from ..transport.message import Message, Reply
 from . import variables
 from .enums import BOOT_REASONS, CHARGING_STATE, ERROR_CODES, REASONS, STATUS, TRIGGERS
 from .sampled_values import written

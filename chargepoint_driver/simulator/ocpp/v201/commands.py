@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from .. import requests
-from ..connector import Connector, Phase, Reservation
-from ..handlers import Handler
-from ..payload_reader import Fields
-from ..validation import has_transaction
+from ..power.connector import Connector, Phase, Reservation
+from ..power.validation import has_transaction
+from ..protocol import requests
+from ..protocol.handlers import Handler
+from ..protocol.payload_reader import Fields
 from .charge_point import Charger201
 from .local_list import read_token
 from .smart_charging import read_profile, rejected

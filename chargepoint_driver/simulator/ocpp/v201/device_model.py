@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..handlers import Handler
-from ..payload_reader import Fault as Wrong
-from ..payload_reader import Fields, RefusalError
+from ..protocol.handlers import Handler
+from ..protocol.payload_reader import Fault as Wrong
+from ..protocol.payload_reader import Fields, RefusalError
 from .charge_point import Charger201
 from .variables import data_type
 

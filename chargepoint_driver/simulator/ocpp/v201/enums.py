@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..connector import Phase
-from ..payload_reader import error_codes
+from ..power.connector import Phase
+from ..protocol.payload_reader import error_codes
 
 ERROR_CODES = error_codes("OccurrenceConstraintViolation", "FormatViolation")
 STATUS = {

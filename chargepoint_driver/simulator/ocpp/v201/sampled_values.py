@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..samples import Sample, entry
+from ..metering.samples import Sample, entry
 
 
 def written(one: Sample, context: str) -> dict[str, Any]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import smart_charging
-from ..handlers import Handler
-from ..payload_reader import Fault as Wrong
-from ..payload_reader import Fields, RefusalError
-from ..profiles import Profile, Purpose
-from ..smart_charging import (
+from ..power.profiles import Profile, Purpose
+from ..protocol import smart_charging
+from ..protocol.handlers import Handler
+from ..protocol.payload_reader import Fault as Wrong
+from ..protocol.payload_reader import Fields, RefusalError
+from ..protocol.smart_charging import (
     clear,
     composite_schedule,
     keep,

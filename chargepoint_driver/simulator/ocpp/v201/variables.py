@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..samples import KNOWN
+from ..metering.samples import KNOWN
 from ..settings import REGISTER, Row, SettingNames, common_rows, count, fixed, flag, measurands
 
 MEASURANDS = tuple(name for name in KNOWN if name != "Temperature")

@@ -16,7 +16,7 @@ from chargepoint_driver.cache.file_store import Disk
 from chargepoint_driver.config.common import read_secret
 from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.process.files import make_private, read_text
-from chargepoint_driver.service.shed_control.command_store import CommandStore
+from chargepoint_driver.service.shed_control.records.command_store import CommandStore
 
 from ..conftest import eventually
 

@@ -1,0 +1,1 @@
+"""Sampled values of the meters, and when they are sent."""

@@ -1,0 +1,1 @@
+"""The physical station: supply, connectors, vehicles, charging profiles and how power is shared."""

@@ -1,0 +1,1 @@
+"""Charge points in motion: actions of people, visits, scenarios, recorded days."""
