@@ -22,7 +22,7 @@ import gevent
 
 from bench.figure import Figure
 from bench.ocpp_bus import BEGIN_S, CHARGERS, PACES, SECONDS, Site
-from chargepoint_driver.adapters import push_publisher
+from chargepoint_driver.adapters.driver import push_publisher
 from chargepoint_driver.backends.ocpp.transport.connection import Connection
 from chargepoint_driver.backends.ocpp.transport.frame_handler import FrameHandler
 

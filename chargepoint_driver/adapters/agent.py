@@ -25,22 +25,22 @@ from volttron.client.vip.agent import RPC, Agent, Core
 from volttron.utils import ClientContext, load_config
 
 from chargepoint_driver import __version__
-from chargepoint_driver.adapters import platform
 from chargepoint_driver.adapters.agent_process import run_agent
 from chargepoint_driver.adapters.authorization import AGENT as IDENTITY
 from chargepoint_driver.adapters.authorization import AGENT_WRITES
-from chargepoint_driver.adapters.bus_events import Announcer
-from chargepoint_driver.adapters.caller import caller_of
-from chargepoint_driver.adapters.host_errors import answered as _answered
-from chargepoint_driver.adapters.metrics_listener import MetricsListener
-from chargepoint_driver.adapters.ocpp_requests import OcppRequests
-from chargepoint_driver.adapters.ocpp_rpc import OcppRpc
-from chargepoint_driver.adapters.refusals import (
+from chargepoint_driver.adapters.host import platform
+from chargepoint_driver.adapters.host.bus_events import Announcer
+from chargepoint_driver.adapters.host.caller import caller_of
+from chargepoint_driver.adapters.host.host_errors import answered as _answered
+from chargepoint_driver.adapters.host.metrics_listener import MetricsListener
+from chargepoint_driver.adapters.host.refusals import (
     explain_refusals,
     warning_of,
     writing_open_to_all,
 )
-from chargepoint_driver.adapters.standby import stand_by
+from chargepoint_driver.adapters.host.standby import stand_by
+from chargepoint_driver.adapters.ocpp.ocpp_requests import OcppRequests
+from chargepoint_driver.adapters.ocpp.ocpp_rpc import OcppRpc
 from chargepoint_driver.config import Account, AgentConfig
 from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.service import Accounts, Service

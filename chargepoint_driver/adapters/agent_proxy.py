@@ -9,8 +9,8 @@ import gevent
 from volttron.client.vip.agent.errors import VIPError
 from volttron.utils.jsonrpc import Error, RemoteError
 
-from chargepoint_driver.adapters.presence import Presence
-from chargepoint_driver.adapters.refusals import is_refusal, refusal
+from chargepoint_driver.adapters.host.presence import Presence
+from chargepoint_driver.adapters.host.refusals import is_refusal, refusal
 from chargepoint_driver.backend import OPERATIONS, Target
 from chargepoint_driver.errors import (
     ChargePointError,

@@ -18,10 +18,10 @@ import gevent
 from gevent.lock import RLock
 from platform_driver.interfaces import BaseInterface, BaseRegister, DriverInterfaceError
 
-from chargepoint_driver.adapters.caller import caller_of
 from chargepoint_driver.adapters.classic_shapes import classic_shape
-from chargepoint_driver.adapters.greenlets import use_greenlets
-from chargepoint_driver.adapters.host_errors import for_host, message_of, raising_for_host
+from chargepoint_driver.adapters.host.caller import caller_of
+from chargepoint_driver.adapters.host.greenlets import use_greenlets
+from chargepoint_driver.adapters.host.host_errors import for_host, message_of, raising_for_host
 from chargepoint_driver.catalogue import TABLES, Data, Kind
 from chargepoint_driver.config import Account, Device, read_device
 from chargepoint_driver.errors import ConfigurationError

@@ -14,23 +14,28 @@ import gevent
 from volttron.driver.base.config import PointConfig, RemoteConfig
 from volttron.driver.base.interfaces import BaseInterface, DriverInterfaceError
 
-from chargepoint_driver.adapters import platform
-from chargepoint_driver.adapters.caller import caller_of
-from chargepoint_driver.adapters.driver_commands import CALLS
-from chargepoint_driver.adapters.driver_requests import REQUESTS
-from chargepoint_driver.adapters.heart_beats import HeartBeats
-from chargepoint_driver.adapters.host_errors import for_host, message_of, raising_for_host
-from chargepoint_driver.adapters.ownership import Ownership
-from chargepoint_driver.adapters.poll_scheduler import GROUP, claim, limit_staleness, mend_interval
-from chargepoint_driver.adapters.push_publisher import Push
-from chargepoint_driver.adapters.register import ChargePointPointConfig, ChargePointRegister
-from chargepoint_driver.adapters.remote_config import (
+from chargepoint_driver.adapters.driver.driver_commands import CALLS
+from chargepoint_driver.adapters.driver.driver_requests import REQUESTS
+from chargepoint_driver.adapters.driver.heart_beats import HeartBeats
+from chargepoint_driver.adapters.driver.ownership import Ownership
+from chargepoint_driver.adapters.driver.poll_scheduler import (
+    GROUP,
+    claim,
+    limit_staleness,
+    mend_interval,
+)
+from chargepoint_driver.adapters.driver.push_publisher import Push
+from chargepoint_driver.adapters.driver.register import ChargePointPointConfig, ChargePointRegister
+from chargepoint_driver.adapters.driver.remote_config import (
     ChargePointRemoteConfig,
     device_of,
     interval_of,
 )
-from chargepoint_driver.adapters.restart_notes import RestartNotes
-from chargepoint_driver.adapters.shared_account import SharedAccount
+from chargepoint_driver.adapters.driver.restart_notes import RestartNotes
+from chargepoint_driver.adapters.driver.shared_account import SharedAccount
+from chargepoint_driver.adapters.host import platform
+from chargepoint_driver.adapters.host.caller import caller_of
+from chargepoint_driver.adapters.host.host_errors import for_host, message_of, raising_for_host
 from chargepoint_driver.backend import Target
 from chargepoint_driver.catalogue import TABLES, Data
 from chargepoint_driver.config import Device, OcppDevice

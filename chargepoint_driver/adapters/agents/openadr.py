@@ -19,9 +19,9 @@ from volttron.client.vip.agent import Agent, Core
 from volttron.utils import load_config
 
 from chargepoint_driver import __version__
-from chargepoint_driver.adapters import platform
 from chargepoint_driver.adapters.agent_process import run_agent
 from chargepoint_driver.adapters.agents.throttle import RPC_ERRORS, Throttle
+from chargepoint_driver.adapters.host import platform
 from chargepoint_driver.demand_response.chargers import measured_of
 from chargepoint_driver.demand_response.openadr.config import OpenAdrConfig
 from chargepoint_driver.errors import ConfigurationError, TransientError

@@ -8,7 +8,7 @@ from typing import Any
 from volttron.client.vip.agent import Agent, Core
 from volttron.utils import vip_main
 
-from chargepoint_driver.adapters.platform import station_alert_of
+from chargepoint_driver.adapters.host.platform import station_alert_of
 
 
 class Raiser(Agent):  # type: ignore[misc]  # the host has no types

@@ -15,7 +15,7 @@ from volttron.client.vip.agent.subsystems.rpc import RPC
 from volttron.utils.jsonrpc import RemoteError
 
 from chargepoint_driver.adapters import authorization
-from chargepoint_driver.adapters.refusals import explain_refusals, writing_open_to_all
+from chargepoint_driver.adapters.host.refusals import explain_refusals, writing_open_to_all
 from chargepoint_driver.errors import PermissionDeniedError, TransientError
 
 from .conftest import Driver, host
@@ -23,9 +23,11 @@ from .conftest import Driver, host
 
 def agent_exports() -> set[str]:
     """The RPC methods of the caching agent, out of its source: importing it patches threads."""
+    adapters = Path(authorization.__file__).parent
     return {
         node.name
-        for path in Path(authorization.__file__).parent.glob("*.py")
+        for folder in (adapters, adapters / "ocpp")
+        for path in folder.glob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.FunctionDef)
         and any(ast.unparse(each).startswith("RPC.export") for each in node.decorator_list)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from chargepoint_driver.adapters.bus_events import Announcer
+from chargepoint_driver.adapters.host.bus_events import Announcer
 from chargepoint_driver.cli.discovery.available import read_available
 from chargepoint_driver.cli.discovery.bundle import Bundle, BundleOptions, bundle
 from chargepoint_driver.cli.discovery.central import TOKEN_ENV, charge_points, settings

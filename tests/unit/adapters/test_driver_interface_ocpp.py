@@ -12,8 +12,8 @@ import gevent.event
 import pytest
 from volttron.driver.base.interfaces import DriverInterfaceError
 
-from chargepoint_driver.adapters import event_queue
-from chargepoint_driver.adapters.bus_events import Announcer
+from chargepoint_driver.adapters.host import event_queue
+from chargepoint_driver.adapters.host.bus_events import Announcer
 from chargepoint_driver.catalogue import OCPP
 from chargepoint_driver.service import Accounts
 

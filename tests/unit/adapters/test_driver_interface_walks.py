@@ -85,7 +85,7 @@ def frame(driver: Driver, site: Site) -> Trace:
         driver.wait_for(
             lambda: (
                 any(event["action"] == "MeterValues" for event in events)
-                and "adapters/event_queue.py" in trace.files
+                and "adapters/host/event_queue.py" in trace.files
             )
         )
     finally:

@@ -12,10 +12,9 @@ from volttron.utils import get_aware_utc_now
 from chargepoint_driver.service import Accounts
 from chargepoint_driver.simulator import Simulator
 
-from .bus import behind
-from .conftest import Driver
-from .devices import device, rows
-from .test_agent_proxy import accounts, bus  # noqa: F401
+from ..bus import behind
+from ..conftest import Driver
+from ..devices import device, rows
 
 ONE, TWO = "a/one", "b/two"
 ALL = {"publish_depth_first_all": True, "all_publish_interval": 30}
@@ -33,7 +32,7 @@ def said(driver: Driver, caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_a_move_to_the_caching_agent(
     driver: Driver,
     sim: Simulator,
-    accounts: Accounts,  # noqa: F811
+    accounts: Accounts,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     driver.start({ONE: device(sim, "1:34001"), TWO: device(sim, "1:34004")})
@@ -49,7 +48,7 @@ def test_a_move_to_the_caching_agent(
 def test_a_move_back(
     driver: Driver,
     sim: Simulator,
-    accounts: Accounts,  # noqa: F811
+    accounts: Accounts,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     driver.start({ONE: behind()})

@@ -12,8 +12,8 @@ import pytest
 from gevent.event import Event
 from gevent.monkey import get_original
 
-from chargepoint_driver.adapters import event_queue
-from chargepoint_driver.adapters.event_queue import EventQueue
+from chargepoint_driver.adapters.host import event_queue
+from chargepoint_driver.adapters.host.event_queue import EventQueue
 
 LIMIT_S = 10.0
 

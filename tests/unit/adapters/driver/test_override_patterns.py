@@ -9,13 +9,13 @@ import gevent
 import pytest
 from volttron.utils import format_timestamp, get_aware_utc_now
 
-from chargepoint_driver.adapters import override_patterns
+from chargepoint_driver.adapters.driver import override_patterns
 from chargepoint_driver.simulator import Simulator
 from chargepoint_driver.simulator.world.ceilings import Limit
 from chargepoint_driver.simulator.world.state_json import world_json
 
-from .conftest import Driver, writes
-from .devices import device, row, rows
+from ..conftest import Driver, writes
+from ..devices import device, row, rows
 
 ONE, OTHER = "a/one", "a/other"
 

@@ -13,7 +13,7 @@ import pytest
 from gevent.event import Event
 from volttron.client.vip.agent.core import BasicCore
 
-from chargepoint_driver.adapters.poll_scheduler import _forget_past_calls
+from chargepoint_driver.adapters.driver.poll_scheduler import _forget_past_calls
 
 CALLS = 100
 LIMIT_S = 20.0

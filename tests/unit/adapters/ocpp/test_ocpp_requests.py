@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from chargepoint_driver.adapters.driver.driver_requests import REQUESTS
 from chargepoint_driver.adapters.driver_interface import ChargePointInterface
-from chargepoint_driver.adapters.driver_requests import REQUESTS
-from chargepoint_driver.adapters.ocpp_requests import OcppRequests
+from chargepoint_driver.adapters.ocpp.ocpp_requests import OcppRequests
 from chargepoint_driver.backend import OPERATIONS
 from chargepoint_driver.errors import (
     InvalidValueError,
@@ -22,9 +22,9 @@ from chargepoint_driver.errors import (
 )
 from chargepoint_driver.service import Accounts
 
-from .bus import AGENT, Bus
-from .conftest import Driver
-from .test_driver_interface_ocpp import ONE, Site
+from ..bus import AGENT, Bus
+from ..conftest import Driver
+from ..test_driver_interface_ocpp import ONE, Site
 
 TOPIC = f"devices/{ONE}/Status"
 SETTING = {"1.6": "HeartbeatInterval", "2.0.1": "OCPPCommCtrlr.HeartbeatInterval"}

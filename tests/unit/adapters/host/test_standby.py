@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from chargepoint_driver.adapters.standby import stand_by
+from chargepoint_driver.adapters.host.standby import stand_by
 from chargepoint_driver.process.ownership_lock import OwnershipLock
 
 IDENTITY = "platform.chargepoint"

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from chargepoint_driver.adapters.bus_events import changes_topic, publish_event, publish_lost
-from chargepoint_driver.adapters.event_queue import EventQueue
+from chargepoint_driver.adapters.host.bus_events import changes_topic, publish_event, publish_lost
+from chargepoint_driver.adapters.host.event_queue import EventQueue
 from chargepoint_driver.registry import Selection
 from chargepoint_driver.service import Service
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from volttron.client.vip.agent import RPC
 
-from chargepoint_driver.adapters.host_errors import answered
+from chargepoint_driver.adapters.host.host_errors import answered
 from chargepoint_driver.errors import InvalidValueError
 from chargepoint_driver.service import Accounts, session_reports
 

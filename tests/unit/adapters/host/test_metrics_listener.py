@@ -8,9 +8,9 @@ import gevent
 import pytest
 from gevent import socket
 
-from chargepoint_driver.adapters.metrics_listener import DRIVER, DriverMetrics, MetricsListener
+from chargepoint_driver.adapters.host.metrics_listener import DRIVER, DriverMetrics, MetricsListener
 
-from .devices import device
+from ..devices import device
 
 pytest.importorskip("prometheus_client")
 
@@ -104,7 +104,7 @@ def test_a_port_that_is_taken_is_logged_and_the_process_goes_on(listener, caplog
 
 
 def test_connections_that_ask_nothing_do_not_keep_it_from_answering(listener, monkeypatch):
-    monkeypatch.setattr("chargepoint_driver.adapters.metrics_listener._CONNECTION_S", 0.5)
+    monkeypatch.setattr("chargepoint_driver.adapters.host.metrics_listener._CONNECTION_S", 0.5)
     listener.configure(0)
     idle = [socket.create_connection(("127.0.0.1", listener.port)) for _ in range(20)]
     try:

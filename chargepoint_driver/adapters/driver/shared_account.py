@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from chargepoint_driver.adapters import platform
 from chargepoint_driver.adapters.agent_proxy import Proxy
-from chargepoint_driver.adapters.metrics_listener import DRIVER
+from chargepoint_driver.adapters.host import platform
+from chargepoint_driver.adapters.host.metrics_listener import DRIVER
 from chargepoint_driver.config import Device
 from chargepoint_driver.registry import Point
 from chargepoint_driver.service import Service, Stations, probe_of, take_over

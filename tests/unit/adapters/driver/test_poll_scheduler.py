@@ -16,11 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chargepoint_driver.adapters import poll_scheduler
+from chargepoint_driver.adapters.driver import poll_scheduler
 from chargepoint_driver.adapters.driver_interface import ChargePointInterface
 
-from .conftest import Driver
-from .devices import device, row
+from ..conftest import Driver
+from ..devices import device, row
 
 DAY = 86_400
 INTERVALS = (30, 60, 300, DAY)

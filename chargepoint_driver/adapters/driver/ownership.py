@@ -13,8 +13,8 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
-from chargepoint_driver.adapters import override_patterns
-from chargepoint_driver.adapters.register import ChargePointRegister
+from chargepoint_driver.adapters.driver import override_patterns
+from chargepoint_driver.adapters.driver.register import ChargePointRegister
 from chargepoint_driver.backend import Target
 from chargepoint_driver.errors import ChargePointError
 from chargepoint_driver.registry import Point

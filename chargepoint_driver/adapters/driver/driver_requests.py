@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from chargepoint_driver.adapters.host_errors import answers_by_topic
+from chargepoint_driver.adapters.host.host_errors import answers_by_topic
 from chargepoint_driver.backend import Target
 from chargepoint_driver.errors import InvalidValueError
 

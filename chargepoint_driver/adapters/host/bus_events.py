@@ -10,7 +10,7 @@ from urllib.parse import quote
 import gevent
 from volttron.client.vip.agent.errors import VIPError
 
-from chargepoint_driver.adapters.event_queue import EventQueue
+from chargepoint_driver.adapters.host.event_queue import EventQueue
 from chargepoint_driver.service import Accounts
 from chargepoint_driver.text import get_logger
 

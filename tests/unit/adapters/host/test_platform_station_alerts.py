@@ -11,8 +11,8 @@ from volttron.client.messaging import health as modern
 
 from chargepoint_driver.simulator import Simulator
 
-from .devices import device
-from .test_classic_interface import ONE, Classic, Modular, classic
+from ..devices import device
+from ..test_classic_interface import ONE, Classic, Modular, classic
 
 __all__ = ["classic"]  # a fixture
 

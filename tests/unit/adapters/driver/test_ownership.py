@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from chargepoint_driver.adapters import override_patterns
-from chargepoint_driver.adapters.ownership import _PATIENCE
-from chargepoint_driver.adapters.platform import file_of
+from chargepoint_driver.adapters.driver import override_patterns
+from chargepoint_driver.adapters.driver.ownership import _PATIENCE
+from chargepoint_driver.adapters.host.platform import file_of
 from chargepoint_driver.service import Accounts, Service
 from chargepoint_driver.simulator import Simulator
 from chargepoint_driver.simulator.world.state_json import world_json
 
-from .conftest import Driver
-from .devices import classic_rows, device
+from ..conftest import Driver
+from ..devices import classic_rows, device
 
 ONE = "a/one"
 POINT = {"attribute": "allowedLoad", "register": "LoadRegister", "station": "1:34001", "port": 1}

@@ -1,0 +1,1 @@
+"""Parts of the driver interface: configs, polling, publishing, and what only the driver does."""

@@ -1,0 +1,1 @@
+"""Parts of VOLTTRON for driver and agents: errors, the platform, callers, events on the bus."""

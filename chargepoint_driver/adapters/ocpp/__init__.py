@@ -1,0 +1,1 @@
+"""Requests to chargers that connect directly, by RPC."""
