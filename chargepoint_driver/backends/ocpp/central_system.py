@@ -11,9 +11,9 @@ from chargepoint_driver.backends.ocpp.central.event_follower import EventFollowe
 from chargepoint_driver.backends.ocpp.central.id_tags import IdTagsAndReservations
 from chargepoint_driver.backends.ocpp.central.named_operations import NamedOperations
 from chargepoint_driver.backends.ocpp.central.stored_records import StoredRecords
-from chargepoint_driver.backends.ocpp.charger_access import ChargerAccess, LocalChargers
-from chargepoint_driver.backends.ocpp.csms import Csms
-from chargepoint_driver.backends.ocpp.operations import operate
+from chargepoint_driver.backends.ocpp.csms.csms import Csms
+from chargepoint_driver.backends.ocpp.operations.charger_access import ChargerAccess, LocalChargers
+from chargepoint_driver.backends.ocpp.operations.operations import operate
 from chargepoint_driver.backends.ocpp.status import ChargerView
 from chargepoint_driver.backends.ocpp.storage.interfaces import Queries, Stores
 from chargepoint_driver.config.ocpp import OcppConfig
@@ -65,7 +65,7 @@ class CentralSystem(ChargerCommands, IdTagsAndReservations, NamedOperations, Sto
         make: Any = None
         if control is not None:
             # Imported here and not on the loop's thread, where gevent's import locks hurt.
-            from chargepoint_driver.backends.ocpp.http_api import HttpApi  # noqa: PLC0415
+            from chargepoint_driver.backends.ocpp.control_api.http_api import HttpApi  # noqa: PLC0415
 
             make = lambda csms: HttpApi(csms, control, token, self._access(csms))  # noqa: E731
         self._loop.start()

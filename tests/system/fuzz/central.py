@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosedOK
 from websockets.protocol import State
 
 from chargepoint_driver.backends.ocpp import OcppConfig
-from chargepoint_driver.backends.ocpp.csms import Csms
+from chargepoint_driver.backends.ocpp.csms.csms import Csms
 from chargepoint_driver.backends.ocpp.registers import record_of
 from chargepoint_driver.backends.ocpp.storage.queries import newest_sessions
 from chargepoint_driver.backends.ocpp.storage.restore import restore

@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 
 from chargepoint_driver.backend import Limit, Target
-from chargepoint_driver.backends.ocpp import commands
 from chargepoint_driver.backends.ocpp.central.loop_access import CentralAccess
-from chargepoint_driver.backends.ocpp.csms import ALARMS_CLEARED
+from chargepoint_driver.backends.ocpp.csms.csms import ALARMS_CLEARED
 from chargepoint_driver.backends.ocpp.model.plan import read_plan
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
+from chargepoint_driver.backends.ocpp.operations import commands
 
 __all__ = ["ChargerCommands"]
 

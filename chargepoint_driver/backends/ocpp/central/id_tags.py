@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from chargepoint_driver.backends.ocpp import commands
 from chargepoint_driver.backends.ocpp.central.loop_access import CentralAccess
-from chargepoint_driver.backends.ocpp.csms import Csms
+from chargepoint_driver.backends.ocpp.csms.csms import Csms
 from chargepoint_driver.backends.ocpp.model.authorization import tag_of
+from chargepoint_driver.backends.ocpp.operations import commands
 
 __all__ = ["IdTagsAndReservations"]
 

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from chargepoint_driver.backends.ocpp.csms import Csms
+from chargepoint_driver.backends.ocpp.csms.csms import Csms
 from chargepoint_driver.backends.ocpp.model.charger import Charger
 from chargepoint_driver.config.ocpp import OcppConfig
 from chargepoint_driver.process.loop_thread import NativeLoop

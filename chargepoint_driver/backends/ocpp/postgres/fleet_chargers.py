@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from chargepoint_driver.backends.ocpp.charger_access import REQUESTS, LocalChargers
-from chargepoint_driver.backends.ocpp.csms import Csms
+from chargepoint_driver.backends.ocpp.csms.csms import Csms
+from chargepoint_driver.backends.ocpp.operations.charger_access import REQUESTS, LocalChargers
 from chargepoint_driver.backends.ocpp.postgres.membership import Membership
 from chargepoint_driver.backends.ocpp.postgres.ownership import Owner, Ownership
 from chargepoint_driver.backends.ocpp.transport.own_calls import CallRefusedError

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from chargepoint_driver.backends.ocpp.central_system import CentralSystem
-from chargepoint_driver.backends.ocpp.charger_access import ChargerAccess
-from chargepoint_driver.backends.ocpp.csms import Csms
+from chargepoint_driver.backends.ocpp.csms.csms import Csms
+from chargepoint_driver.backends.ocpp.operations.charger_access import ChargerAccess
 from chargepoint_driver.backends.ocpp.postgres.connections import connect
 from chargepoint_driver.backends.ocpp.postgres.fleet_chargers import FleetChargers
 from chargepoint_driver.backends.ocpp.postgres.health import HealthServer

@@ -12,7 +12,7 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from chargepoint_driver.backends.ocpp import http_api
+from chargepoint_driver.backends.ocpp.control_api import http_api
 from chargepoint_driver.backends.ocpp.model import bounds
 from chargepoint_driver.backends.ocpp.model.bounds import bounded, short
 from chargepoint_driver.backends.ocpp.storage import queries

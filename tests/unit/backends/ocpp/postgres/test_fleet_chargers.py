@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 
-from chargepoint_driver.backends.ocpp.charger_access import REQUESTS, ChargerRequest
+from chargepoint_driver.backends.ocpp.operations.charger_access import REQUESTS, ChargerRequest
 from chargepoint_driver.errors import (
     ChargePointError,
     InvalidValueError,

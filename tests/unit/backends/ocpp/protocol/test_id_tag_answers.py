@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from chargepoint_driver.backends.ocpp.charger_requests import BUILDERS
+from chargepoint_driver.backends.ocpp.csms.charger_requests import BUILDERS
 from chargepoint_driver.backends.ocpp.model.authorization import IdTag
 from chargepoint_driver.backends.ocpp.model.charger import Charger
 from chargepoint_driver.backends.ocpp.model.electrical import Electrical

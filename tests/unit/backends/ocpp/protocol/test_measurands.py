@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from chargepoint_driver.backends.ocpp.charger_requests import BUILDERS
+from chargepoint_driver.backends.ocpp.csms.charger_requests import BUILDERS
 from chargepoint_driver.backends.ocpp.model.charger import Charger
 from chargepoint_driver.backends.ocpp.model.electrical import Electrical
 from chargepoint_driver.backends.ocpp.protocol.measurands import set_meter_values

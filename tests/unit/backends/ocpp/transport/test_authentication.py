@@ -16,7 +16,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from websockets.exceptions import InvalidStatus, WebSocketException
 
-from chargepoint_driver.backends.ocpp import OcppConfig, csms
+from chargepoint_driver.backends.ocpp import OcppConfig
+from chargepoint_driver.backends.ocpp.csms import csms
 from chargepoint_driver.backends.ocpp.transport import websocket_server
 from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.simulator.ocpp import Twins

@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from chargepoint_driver.backends.ocpp import commands
-from chargepoint_driver.backends.ocpp.csms import Csms
+from chargepoint_driver.backends.ocpp.csms.csms import Csms
 from chargepoint_driver.backends.ocpp.model.charger import Charger
-from chargepoint_driver.backends.ocpp.operations import operate
+from chargepoint_driver.backends.ocpp.operations import commands
+from chargepoint_driver.backends.ocpp.operations.operations import operate
 from chargepoint_driver.errors import NotFoundError, WriteRejectedError
 
 __all__ = ["REQUESTS", "ChargerAccess", "ChargerRequest", "LocalChargers"]

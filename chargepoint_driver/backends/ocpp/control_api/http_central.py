@@ -13,10 +13,10 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from chargepoint_driver.backends.ocpp.arguments import IdTag
-from chargepoint_driver.backends.ocpp.charger_access import ChargerAccess
-from chargepoint_driver.backends.ocpp.csms import Csms
+from chargepoint_driver.backends.ocpp.csms.csms import Csms
 from chargepoint_driver.backends.ocpp.model.timestamps import parse
+from chargepoint_driver.backends.ocpp.operations.arguments import IdTag
+from chargepoint_driver.backends.ocpp.operations.charger_access import ChargerAccess
 from chargepoint_driver.errors import InvalidValueError
 from chargepoint_driver.http_server import json_answer, read_json
 

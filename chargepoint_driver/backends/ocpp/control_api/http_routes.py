@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from chargepoint_driver import __version__
-from chargepoint_driver.backends.ocpp import http_central as central
-from chargepoint_driver.backends.ocpp.arguments import ReserveArguments
-from chargepoint_driver.backends.ocpp.operations import OPERATIONS
+from chargepoint_driver.backends.ocpp.control_api import http_central as central
+from chargepoint_driver.backends.ocpp.operations.arguments import ReserveArguments
+from chargepoint_driver.backends.ocpp.operations.operations import OPERATIONS
 from chargepoint_driver.http_server.answers import STATUSES
 
 __all__ = ["ROUTES", "Route", "document"]

@@ -14,13 +14,13 @@ from typing import Any
 import msgspec
 
 from chargepoint_driver.backend import Limit
-from chargepoint_driver.backends.ocpp import arguments as args
-from chargepoint_driver.backends.ocpp import commands
-from chargepoint_driver.backends.ocpp.commands import accepted
-from chargepoint_driver.backends.ocpp.csms import Csms
+from chargepoint_driver.backends.ocpp.csms.csms import Csms
 from chargepoint_driver.backends.ocpp.model.authorization import tag_of
 from chargepoint_driver.backends.ocpp.model.charger import Charger
 from chargepoint_driver.backends.ocpp.model.timestamps import iso, parse
+from chargepoint_driver.backends.ocpp.operations import arguments as args
+from chargepoint_driver.backends.ocpp.operations import commands
+from chargepoint_driver.backends.ocpp.operations.commands import accepted
 from chargepoint_driver.backends.ocpp.protocol.provisioning import without_secrets
 from chargepoint_driver.backends.ocpp.protocol.requests import Firmware, ListedTag, Log
 from chargepoint_driver.errors import (

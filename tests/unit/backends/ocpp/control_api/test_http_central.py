@@ -15,7 +15,7 @@ import requests
 
 from chargepoint_driver.simulator.ocpp import Twins
 
-from .conftest import eventually
+from ..conftest import eventually
 
 CPID = "Gresgying02"
 KEY = "key-of-the-test"

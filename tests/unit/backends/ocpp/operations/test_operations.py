@@ -13,8 +13,8 @@ import pytest
 import requests
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from chargepoint_driver.backends.ocpp.http_routes import ROUTES, document
-from chargepoint_driver.backends.ocpp.operations import OPERATIONS
+from chargepoint_driver.backends.ocpp.control_api.http_routes import ROUTES, document
+from chargepoint_driver.backends.ocpp.operations.operations import OPERATIONS
 from chargepoint_driver.errors import (
     InvalidValueError,
     NotFoundError,
@@ -23,7 +23,7 @@ from chargepoint_driver.errors import (
 )
 from chargepoint_driver.simulator.ocpp import Twins
 
-from .conftest import eventually
+from ..conftest import eventually
 
 LOG = "https://files.example/upload"
 TWIN = [{"id": "CP1", "connectors": [{"kind": "AC"}, {"kind": "AC"}]}]

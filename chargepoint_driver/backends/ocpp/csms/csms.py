@@ -12,10 +12,11 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from chargepoint_driver.backends.ocpp.charger_events import ChargerEvents
-from chargepoint_driver.backends.ocpp.charger_registry import ChargerRegistry, look_up_quirks
-from chargepoint_driver.backends.ocpp.charger_requests import VERSIONS, ChargerRequests
-from chargepoint_driver.backends.ocpp.housekeeping import Housekeeping
+from chargepoint_driver.backends.ocpp.csms.charger_events import ChargerEvents
+from chargepoint_driver.backends.ocpp.csms.charger_registry import ChargerRegistry, look_up_quirks
+from chargepoint_driver.backends.ocpp.csms.charger_requests import VERSIONS, ChargerRequests
+from chargepoint_driver.backends.ocpp.csms.housekeeping import Housekeeping
+from chargepoint_driver.backends.ocpp.csms.stored_state import StoredState
 from chargepoint_driver.backends.ocpp.live_status import LiveStatuses
 from chargepoint_driver.backends.ocpp.model.authorization import IdTag, IdTags
 from chargepoint_driver.backends.ocpp.model.charger import Charger
@@ -30,7 +31,6 @@ from chargepoint_driver.backends.ocpp.storage.file_queries import FileQueries
 from chargepoint_driver.backends.ocpp.storage.interfaces import Stores
 from chargepoint_driver.backends.ocpp.storage.restore import restore
 from chargepoint_driver.backends.ocpp.storage.store import Store
-from chargepoint_driver.backends.ocpp.stored_state import StoredState
 from chargepoint_driver.backends.ocpp.transport.connection import Connection, ConnectionLimits
 from chargepoint_driver.backends.ocpp.transport.throttle import Allowance, ThrottledConnection
 from chargepoint_driver.backends.ocpp.transport.websocket_server import (

@@ -15,13 +15,13 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from chargepoint_driver.backends.ocpp import commands
-from chargepoint_driver.backends.ocpp.charger_access import ChargerAccess, LocalChargers
-from chargepoint_driver.backends.ocpp.csms import Csms
-from chargepoint_driver.backends.ocpp.http_central import CentralDocument
-from chargepoint_driver.backends.ocpp.http_routes import ROUTES, document
+from chargepoint_driver.backends.ocpp.control_api.http_central import CentralDocument
+from chargepoint_driver.backends.ocpp.control_api.http_routes import ROUTES, document
+from chargepoint_driver.backends.ocpp.csms.csms import Csms
 from chargepoint_driver.backends.ocpp.model.authorization import key_of, tag_of
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
+from chargepoint_driver.backends.ocpp.operations import commands
+from chargepoint_driver.backends.ocpp.operations.charger_access import ChargerAccess, LocalChargers
 from chargepoint_driver.backends.ocpp.storage import queries
 from chargepoint_driver.backends.ocpp.transport.authentication import tls_context
 from chargepoint_driver.backends.ocpp.transport.own_calls import CallRefusedError

@@ -22,7 +22,7 @@ from chargepoint_driver.errors import (
 )
 from chargepoint_driver.simulator.ocpp import Twins
 
-from .conftest import eventually
+from ..conftest import eventually
 
 
 class Api:

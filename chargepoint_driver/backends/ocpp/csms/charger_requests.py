@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from chargepoint_driver.backends.ocpp.csms.stored_state import StoredState
 from chargepoint_driver.backends.ocpp.model.charger import Charger
 from chargepoint_driver.backends.ocpp.protocol import v16, v201
 from chargepoint_driver.backends.ocpp.protocol.own_requests import record_answer, record_request
@@ -13,7 +14,6 @@ from chargepoint_driver.backends.ocpp.protocol.requests import RequestBuilder, R
 from chargepoint_driver.backends.ocpp.protocol.v16.outbound import RequestBuilder16
 from chargepoint_driver.backends.ocpp.protocol.v201.outbound import RequestBuilder201
 from chargepoint_driver.backends.ocpp.storage.store import Store
-from chargepoint_driver.backends.ocpp.stored_state import StoredState
 from chargepoint_driver.backends.ocpp.transport.own_calls import CallRefusedError
 from chargepoint_driver.backends.ocpp.wire.schemas import named
 from chargepoint_driver.errors import (
