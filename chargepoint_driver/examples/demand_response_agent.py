@@ -63,20 +63,18 @@ class DemandResponseAgent(Agent):  # type: ignore[misc]  # the host has no types
 
     def run_event(self) -> None:
         """Run one event, from the search for a port to its release."""
-        self.publish_phase("waiting")
+        self.publish("waiting")
         device, load_kw = self.find_busiest()
         if not device:
             self.fail("No port was busy enough", "see that the driver polls, or wait longer")
             return
         allowed_kw = round(load_kw * self.settings["share"], 1)
-        self.publish_phase("before", device=device, load_kw=load_kw, allowed_load_kw=allowed_kw)
+        self.publish("before", device=device, load_kw=load_kw, allowed_load_kw=allowed_kw)
         try:
             self.lease(device, self.settings["lease_seconds"])
             accepted_kw = self.driver("set_point", device, "allowedLoad", allowed_kw)
             shed_state = self.driver("set_point", device, "shedState", 1)
-            self.publish_phase(
-                "shed", device=device, allowed_load_kw=accepted_kw, shed_state=shed_state
-            )
+            self.publish("shed", device=device, allowed_load_kw=accepted_kw, shed_state=shed_state)
             end = time.monotonic() + self.settings["hold_seconds"]
             while not self._stopping.is_set() and (left := end - time.monotonic()) > 0:
                 self.lease(device, self.settings["lease_seconds"])  # any write renews it
@@ -128,7 +126,7 @@ class DemandResponseAgent(Agent):  # type: ignore[misc]  # the host has no types
                 _log.warning("Clearing %s, attempt %d: %s", device, attempt, error)
                 gevent.sleep(attempt)
             else:
-                self.publish_phase("cleared", device=device, shed_state=shed_state)
+                self.publish("cleared", device=device, shed_state=shed_state)
                 self.lease(device, 0)  # other writers are not to be bound by it
                 return
         self.fail(f"{device} may still be limited", f"write 0 to {device}/shedState by hand")
@@ -138,9 +136,9 @@ class DemandResponseAgent(Agent):  # type: ignore[misc]  # the host has no types
         return self.vip.rpc.call(PLATFORM_DRIVER, method, *args, **kwargs).get(timeout=RPC_LIMIT_S)
 
     def fail(self, what: str, cure: str) -> None:
-        self.publish_phase("failed", error=what, cure=cure)
+        self.publish("failed", error=what, cure=cure)
 
-    def publish_phase(self, phase: str, **facts: Any) -> None:
+    def publish(self, phase: str, **facts: Any) -> None:
         """Publish a phase of the event."""
         message = {"phase": phase, "time": datetime.now(timezone.utc).isoformat(), **facts}
         _log.info("%s", message)
