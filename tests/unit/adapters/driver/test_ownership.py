@@ -118,17 +118,17 @@ class _NoDevices:
         raise AssertionError("every node of the host's tree is visited")
 
 
-def test_a_look_costs_nothing_for_points_that_cannot_limit(driver: Driver, sim: Simulator) -> None:
+def test_a_check_costs_nothing_for_points_that_cannot_limit(driver: Driver, sim: Simulator) -> None:
     """Tens of thousands of new objects every 5 s made Python collect all garbage, which stopped
     the driver for 0.2 s."""
     driver.start({ONE: device(sim, "1:34001", classic_rows())})
     ownership = driver.interface._ownership
-    ownership.look()
+    ownership.check()
     owned = dict(ownership._known)
     assert owned
     ownership._registers = _NeverWalked(driver.interface.point_map)
-    ownership.look()
-    override_patterns.look(_NoDevices(driver.agent))
+    ownership.check()
+    override_patterns.check(_NoDevices(driver.agent))
     assert ownership._known == owned
     assert not ownership._missed
 

@@ -20,7 +20,7 @@ IDENTITY = "platform.chargepoint"
 FIRST = """
 import sys, time
 from pathlib import Path
-from chargepoint_driver.adapters.standby import stand_by
+from chargepoint_driver.adapters.host.standby import stand_by
 lock = stand_by(Path(sys.argv[1]), sys.argv[2])
 print("runs", flush=True)
 time.sleep(60)
