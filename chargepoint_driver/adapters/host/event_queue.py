@@ -18,13 +18,13 @@ __all__ = ["EventQueue"]
 _log = get_logger(__name__)
 
 _MAX_WAITING = 10_000
-_GATHER_S = 0.06
+_GATHER_S = 0.09
 
 
 class EventQueue:
     """Hands over what was put in, in order. Made, and stopped, on the hub's thread.
 
-    What comes within 60 ms is handed over together: the hub wakes once for all of it. Of more than
+    What comes within 90 ms is handed over together: the hub wakes once for all of it. Of more than
     10,000 items the oldest are lost. They are counted and logged. The next call has their
     number, since its reader must then read everything again.
     """
