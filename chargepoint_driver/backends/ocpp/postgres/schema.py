@@ -93,6 +93,11 @@ MIGRATIONS: Mapping[int, Sequence[str]] = {
     ),
     # A node that shall give up its chargers and end.
     2: ("ALTER TABLE nodes ADD COLUMN draining boolean NOT NULL DEFAULT false",),
+    # What one node at a time does for the fleet: see `leases.py`.
+    3: (
+        "CREATE TABLE leases (name text PRIMARY KEY, holder text NOT NULL, epoch bigint NOT NULL,"
+        " until timestamptz NOT NULL)",
+    ),
 }
 """Version to the statements that make it of the version before. One transaction each."""
 
