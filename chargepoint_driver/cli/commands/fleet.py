@@ -39,7 +39,8 @@ def fleet() -> None:
 def migrate(config_file: Path) -> None:
     """Bring the tables to the version of this release.
 
-    Does nothing where they have it. Stop all nodes first: a node runs on one version only.
+    Does nothing where they have it. Nodes of the release before go on meanwhile. Where a node runs
+    that could not, nothing changes, and the error names it.
     """
     from_version, to_version = _run(read_node_config(config_file), _migrate)
     if from_version == to_version:
@@ -67,7 +68,8 @@ def status(config_file: Path, as_json: bool) -> None:
         state = running if row["is_alive"] else f"does not run, {seen}"
         click.echo(
             f"{row['node']}: {state}; {row['charge_points']} chargers claimed; version "
-            f"{row['version']}, listens on {row['address']}"
+            f"{row['version']} for tables of version {row['schema_version']}, listens on "
+            f"{row['address']}"
         )
 
 

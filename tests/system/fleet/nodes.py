@@ -11,18 +11,21 @@ import threading
 from pathlib import Path
 from typing import Any
 
-__all__ = ["TOKEN", "NodeProcess"]
+__all__ = ["PROGRAM", "ROOT", "TOKEN", "NodeProcess"]
 
 TOKEN = "t" * 16
 STOP_S = 30.0
-PROGRAM = str(Path(sys.executable).with_name("chargepoint-driver"))
+ROOT = Path(__file__).parents[3]
+PROGRAM: tuple[str, ...] = (str(Path(sys.executable).with_name("chargepoint-driver")),)
 
 
 class NodeProcess:
-    """One node, from `start` to `end`; `url` and `control_url` are known when it has started."""
+    """One node, from `start` to `end`; `url` and `control_url` are known when it has started.
+    `program` is what `start` runs."""
 
     def __init__(self, folder: Path, dsn: str, name: str, **settings: Any) -> None:
         self.name = name
+        self.program = PROGRAM
         self.url = self.control_url = self.health_url = ""
         self._log = folder / f"{name}.log"
         self.config = folder / f"{name}.json"
@@ -54,8 +57,8 @@ class NodeProcess:
         environment = {**os.environ, "CHARGEPOINT_CONTROL_TOKEN": TOKEN}
         with self._log.open("ab") as log:
             self._child = subprocess.Popen(
-                [PROGRAM, "node", "--config", str(self.config)],
-                stdout=subprocess.PIPE, stderr=log, text=True, env=environment,
+                [*self.program, "node", "--config", str(self.config)],
+                cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True, env=environment,
             )  # fmt: skip
         killer = threading.Timer(60, self._child.kill)
         killer.start()

@@ -24,14 +24,14 @@ async def drain(db: asyncpg.Connection, node: str) -> bool:
 async def status_of(db: asyncpg.Connection) -> dict[str, Any]:
     """Return {schema_version, charge_points, running_transactions, nodes}.
 
-    Each node: {node, run, address, version, is_alive, is_draining, seen_s_ago,
-    charge_points}. `is_alive`: its
-    lease has not ended. `charge_points`: those that it claimed last; they may have disconnected.
-    Raises ConfigurationError where the tables are of another release."""
+    Each node: {node, run, address, version, schema_version, is_alive, is_draining, seen_s_ago,
+    charge_points}. `is_alive`: its lease has not ended. `schema_version`: what its release knows.
+    `charge_points`: those that it claimed last; they may have disconnected. Raises
+    ConfigurationError where this release does not work with the tables."""
     await check_version(db)
     nodes = await db.fetch(
-        "SELECT n.id, n.run, n.address, n.version, n.lease_until > now() AS is_alive,"
-        " n.draining AS is_draining,"
+        "SELECT n.id, n.run, n.address, n.version, n.schema_version,"
+        " n.lease_until > now() AS is_alive, n.draining AS is_draining,"
         " extract(epoch FROM now() - n.seen)::float8 AS seen_s_ago,"
         " (SELECT count(*) FROM owners AS o WHERE o.node = n.id) AS charge_points"
         " FROM nodes AS n ORDER BY n.id"
@@ -48,6 +48,7 @@ async def status_of(db: asyncpg.Connection) -> dict[str, Any]:
                 "run": row["run"],
                 "address": row["address"],
                 "version": row["version"],
+                "schema_version": row["schema_version"],
                 "is_alive": row["is_alive"],
                 "is_draining": row["is_draining"],
                 "seen_s_ago": row["seen_s_ago"],

@@ -4,6 +4,7 @@ All times are those of PostgreSQL's clock. The node itself counts with its monot
 before it asked: its own end of the lease is never later than that in the database.
 """
 
+# ruff: noqa: S608 - a constant of `schema` is put in
 from __future__ import annotations
 
 import asyncio
@@ -13,6 +14,12 @@ from typing import NamedTuple
 
 from chargepoint_driver import __version__
 from chargepoint_driver.backends.ocpp.postgres.connections import Connections
+from chargepoint_driver.backends.ocpp.postgres.schema import (
+    OLDEST_SQL,
+    VERSION,
+    check_version,
+    refusal_of,
+)
 from chargepoint_driver.errors import ConfigurationError, StoreError
 
 __all__ = ["Claim", "Membership"]
@@ -49,26 +56,30 @@ class Membership:
         self.run = 0
         # Charger to the epoch under which this run owns it.
         self.epochs: dict[str, int] = {}
-        self.is_replaced = False
+        # Why this node can never write or send again; None while it can.
+        self.end_reason: str | None = None
         # True when somebody has asked that the node gives up its chargers.
         self.is_draining = False
 
     async def register(self, address: str) -> None:
         """Become the node. Waits for the lease of an earlier run of it. Raises StoreError;
-        ConfigurationError where another process uses the same name."""
+        ConfigurationError where another process uses the same name, or the tables are newer."""
         patience = self._clock() + self._lease_s + 2
         while True:
             asked_s = self._clock()
             async with self._connections.get() as db:
                 run = await db.fetchval(
-                    "INSERT INTO nodes SELECT $1, nextval('node_runs'), $2, $3, now(), now(),"
-                    " now() + $4 * interval '1 second' ON CONFLICT (id) DO UPDATE SET"
+                    "INSERT INTO nodes (id, run, address, version, started, seen, lease_until,"
+                    " schema_version) SELECT $1, nextval('node_runs'), $2, $3, now(), now(),"
+                    " now() + $4 * interval '1 second', $5 ON CONFLICT (id) DO UPDATE SET"
                     " run = excluded.run, address = excluded.address, version = excluded.version,"
                     " started = now(), seen = now(), lease_until = excluded.lease_until,"
-                    " draining = false"
+                    " draining = false, schema_version = excluded.schema_version"
                     " WHERE nodes.lease_until < now() RETURNING run",
-                    self._node, address, __version__, self._lease_s,
+                    self._node, address, __version__, self._lease_s, VERSION,
                 )  # fmt: skip
+                # A migration may have ended since the first check.
+                await check_version(db)
             if run is not None:
                 self.run, self._end_s = int(run), asked_s + self._lease_s
                 return
@@ -84,15 +95,19 @@ class Membership:
         there. Raises StoreError."""
         asked_s = self._clock()
         async with self._connections.get() as db:
-            is_draining = await db.fetchval(
+            row = await db.fetchrow(
                 "UPDATE nodes SET seen = now(), lease_until = now() + $3 * interval '1 second'"
-                " WHERE id = $1 AND run = $2 RETURNING draining",
+                f" WHERE id = $1 AND run = $2 RETURNING draining, {OLDEST_SQL}",
                 self._node, self.run, self._lease_s,
             )  # fmt: skip
-            if is_draining is None:
-                self.is_replaced = True
+            if row is None:
+                self.end_reason = f"another process runs under the name {self._node!r}"
                 return {}
-            self.is_draining = is_draining
+            self.is_draining, oldest = row
+            refusal = refusal_of(oldest)
+            if refusal is not None:
+                self.end_reason = f"the tables of postgres are newer: {refusal}"
+                return {}
             since_s = max(0.0, asked_s - self._end_s) + self._lease_s + _OVERLAP_S
             rows = await db.fetch(
                 "SELECT charge_point, epoch FROM owners WHERE run <> $1"
@@ -104,7 +119,7 @@ class Membership:
 
     def lost(self, elsewhere: Mapping[str, int]) -> list[str]:
         """Return the chargers that this run no longer owns, by what `renew` returned."""
-        if self.is_replaced:
+        if self.end_reason is not None:
             return list(self.epochs)
         return [name for name, epoch in elsewhere.items() if epoch > self.epochs.get(name, epoch)]
 
@@ -122,8 +137,8 @@ class Membership:
 
     def refusal(self) -> str | None:
         """Return why this node may send nothing now; None where it may."""
-        if self.is_replaced:
-            return "another process runs under this node's name"
+        if self.end_reason is not None:
+            return self.end_reason
         if self._clock() > self._end_s - _MARGIN_S:
             return "the lease of this node has ended, since PostgreSQL does not answer"
         return None

@@ -31,8 +31,8 @@ class Node(CentralSystem):
     """See the module. `start` and `stop` are those of every central system.
 
     `on_end` is called with a reason, on the loop's thread, when the node shall end: it was drained
-    (the reason is None), or another process runs under its name and this one sends nothing any
-    more."""
+    (the reason is None), or another process runs under its name, or the tables are too new for it,
+    and it sends nothing any more."""
 
     def __init__(
         self,
@@ -67,9 +67,7 @@ class Node(CentralSystem):
             membership = self._membership = Membership(connections, config.node, config.lease_s)
             self._ownership = Ownership(connections)
             store = PostgresStore(central.database, connections, membership, wall)
-            store.on_replaced = lambda: self._on_end(
-                f"another process runs under the name {config.node!r}"
-            )
+            store.on_end = self._on_end
             await membership.register(central.listen)
             await store.open()
         except BaseException as error:

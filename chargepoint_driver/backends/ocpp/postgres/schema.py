@@ -3,18 +3,42 @@
 The tables of records have the columns of the SQLite file (`storage/migrations.py`), and names and
 meanings are the same. Every version has one entry. Never change an entry that was released: add the
 next number.
+
+Nodes of the release before go on while the tables are one step ahead: `migrate` runs first, then
+node after node is drained and starts with the new release. So a new entry
+
+- adds tables, or columns at the end with a default or without NOT NULL, and takes nothing away,
+- names in `works_from` the oldest version whose code works with the tables after it. That is the
+  `works_from` of the entry before, where old code may stay ignorant of what is new. It is the new
+  version itself, where old code would read or write something wrong. Then `migrate` refuses while
+  an older node runs, and older nodes never write again.
+
+A step holds its locks until its end, and writes of nodes wait for it (at most 5 s): no step
+rewrites a large table.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import asyncpg
 
-from chargepoint_driver.errors import ConfigurationError
+from chargepoint_driver.errors import ConfigurationError, StoreError
 
-__all__ = ["MIGRATIONS", "TABLES", "VERSION", "Table", "check_version", "migrate", "version_of"]
+__all__ = [
+    "MIGRATIONS",
+    "OLDEST_SQL",
+    "TABLES",
+    "VERSION",
+    "Migration",
+    "Table",
+    "check_version",
+    "migrate",
+    "refusal_of",
+    "version_of",
+]
 
 
 class Table(NamedTuple):
@@ -39,73 +63,98 @@ TABLES: Mapping[str, Table] = {
 }
 """Name to what the tables of records are, in the order in which they are written."""
 
-MIGRATIONS: Mapping[int, Sequence[str]] = {
-    1: (
-        # `lease_until` and `claimed` are times of this database's clock.
-        "CREATE TABLE nodes (id text PRIMARY KEY, run bigint NOT NULL, address text,"
-        " version text NOT NULL, started timestamptz NOT NULL, seen timestamptz NOT NULL,"
-        " lease_until timestamptz NOT NULL)",
-        "CREATE SEQUENCE node_runs AS bigint",
-        # Who may write the records of a charger: the run that claimed it last, under its epoch.
-        "CREATE TABLE owners (charge_point text PRIMARY KEY, node text NOT NULL,"
-        " run bigint NOT NULL, epoch bigint NOT NULL, claimed timestamptz NOT NULL)",
-        "CREATE INDEX owners_claimed ON owners (claimed)",
-        # Versions of what every node keeps a copy of.
-        "CREATE TABLE copies (name text PRIMARY KEY, version bigint NOT NULL)",
-        "INSERT INTO copies VALUES ('id_tags', 1)",
-        # Ids begin at the seconds since 2020, as in a file: see `storage/database.py`.
-        "CREATE SEQUENCE transaction_ids AS bigint",
-        "SELECT setval('transaction_ids',"
-        " greatest(1, extract(epoch FROM now())::bigint - 1577836800))",
-        "CREATE TABLE charge_points (id text PRIMARY KEY, last_seen float8, version text,"
-        " boot text, configuration text, worked text)",
-        "CREATE TABLE connectors (charge_point text, connector bigint, data text,"
-        " PRIMARY KEY (charge_point, connector))",
-        "CREATE TABLE limits (charge_point text, connector bigint, data text NOT NULL,"
-        " PRIMARY KEY (charge_point, connector))",
-        "CREATE TABLE transactions (id bigint PRIMARY KEY, charge_point text NOT NULL,"
-        " connector bigint NOT NULL, wire_id text, id_tag text NOT NULL, start_time float8,"
-        " meter_start float8, stop_time float8, meter_stop float8, last_time float8,"
-        " last_wh float8, reason text, state text NOT NULL, origin text NOT NULL,"
-        " received float8 NOT NULL, seq bigint, gaps bigint NOT NULL, offline bigint NOT NULL,"
-        " request text, alias text, matched_by text, closed float8, stop_request text,"
-        " register_resets bigint NOT NULL, carried_wh float8 NOT NULL, base_wh float8,"
-        " in_question bigint NOT NULL)",
-        "CREATE INDEX transactions_charger ON transactions (charge_point, id)",
-        "CREATE INDEX transactions_wire ON transactions (charge_point, wire_id)",
-        "CREATE INDEX transactions_alias ON transactions (charge_point, alias)"
-        " WHERE alias IS NOT NULL",
-        "CREATE INDEX transactions_running ON transactions (charge_point) WHERE state = 'active'",
-        "CREATE INDEX transactions_stop ON transactions (stop_time)",
-        "CREATE INDEX transactions_newest ON transactions"
-        " (charge_point, connector, coalesce(start_time, received)) WHERE state <> 'orphan'",
-        "CREATE INDEX transactions_begin ON transactions (coalesce(start_time, received), id)",
-        "CREATE TABLE session_registers (transaction_id bigint, quarter bigint,"
-        " first_time float8 NOT NULL, first_wh float8 NOT NULL, last_time float8 NOT NULL,"
-        " last_wh float8 NOT NULL, PRIMARY KEY (transaction_id, quarter))",
-        "CREATE TABLE remote_starts (charge_point text, start_id bigint, id_tag text NOT NULL,"
-        " requested float8 NOT NULL, PRIMARY KEY (charge_point, start_id))",
-        "CREATE TABLE reservations (id bigint, charge_point text, connector bigint NOT NULL,"
-        " id_tag text NOT NULL, made float8 NOT NULL, expires float8 NOT NULL,"
-        " state text NOT NULL, transaction_id bigint, PRIMARY KEY (charge_point, id))",
-        "CREATE TABLE id_tags (key text PRIMARY KEY, id_tag text NOT NULL, status text NOT NULL,"
-        " expires float8, max_concurrent bigint)",
+
+class Migration(NamedTuple):
+    """A step from one version to the next. `works_from`: the oldest version whose code works with
+    the tables after it."""
+
+    works_from: int
+    statements: Sequence[str]
+
+
+MIGRATIONS: Mapping[int, Migration] = {
+    1: Migration(
+        works_from=1,
+        statements=(
+            # `lease_until` and `claimed` are times of this database's clock.
+            "CREATE TABLE nodes (id text PRIMARY KEY, run bigint NOT NULL, address text,"
+            " version text NOT NULL, started timestamptz NOT NULL, seen timestamptz NOT NULL,"
+            " lease_until timestamptz NOT NULL)",
+            "CREATE SEQUENCE node_runs AS bigint",
+            # Who may write the records of a charger: the run that claimed it last, under its epoch.
+            "CREATE TABLE owners (charge_point text PRIMARY KEY, node text NOT NULL,"
+            " run bigint NOT NULL, epoch bigint NOT NULL, claimed timestamptz NOT NULL)",
+            "CREATE INDEX owners_claimed ON owners (claimed)",
+            # Versions of what every node keeps a copy of.
+            "CREATE TABLE copies (name text PRIMARY KEY, version bigint NOT NULL)",
+            "INSERT INTO copies VALUES ('id_tags', 1)",
+            # Ids begin at the seconds since 2020, as in a file: see `storage/database.py`.
+            "CREATE SEQUENCE transaction_ids AS bigint",
+            "SELECT setval('transaction_ids',"
+            " greatest(1, extract(epoch FROM now())::bigint - 1577836800))",
+            "CREATE TABLE charge_points (id text PRIMARY KEY, last_seen float8, version text,"
+            " boot text, configuration text, worked text)",
+            "CREATE TABLE connectors (charge_point text, connector bigint, data text,"
+            " PRIMARY KEY (charge_point, connector))",
+            "CREATE TABLE limits (charge_point text, connector bigint, data text NOT NULL,"
+            " PRIMARY KEY (charge_point, connector))",
+            "CREATE TABLE transactions (id bigint PRIMARY KEY, charge_point text NOT NULL,"
+            " connector bigint NOT NULL, wire_id text, id_tag text NOT NULL, start_time float8,"
+            " meter_start float8, stop_time float8, meter_stop float8, last_time float8,"
+            " last_wh float8, reason text, state text NOT NULL, origin text NOT NULL,"
+            " received float8 NOT NULL, seq bigint, gaps bigint NOT NULL, offline bigint NOT NULL,"
+            " request text, alias text, matched_by text, closed float8, stop_request text,"
+            " register_resets bigint NOT NULL, carried_wh float8 NOT NULL, base_wh float8,"
+            " in_question bigint NOT NULL)",
+            "CREATE INDEX transactions_charger ON transactions (charge_point, id)",
+            "CREATE INDEX transactions_wire ON transactions (charge_point, wire_id)",
+            "CREATE INDEX transactions_alias ON transactions (charge_point, alias)"
+            " WHERE alias IS NOT NULL",
+            "CREATE INDEX transactions_running ON transactions (charge_point)"
+            " WHERE state = 'active'",
+            "CREATE INDEX transactions_stop ON transactions (stop_time)",
+            "CREATE INDEX transactions_newest ON transactions"
+            " (charge_point, connector, coalesce(start_time, received)) WHERE state <> 'orphan'",
+            "CREATE INDEX transactions_begin ON transactions (coalesce(start_time, received), id)",
+            "CREATE TABLE session_registers (transaction_id bigint, quarter bigint,"
+            " first_time float8 NOT NULL, first_wh float8 NOT NULL, last_time float8 NOT NULL,"
+            " last_wh float8 NOT NULL, PRIMARY KEY (transaction_id, quarter))",
+            "CREATE TABLE remote_starts (charge_point text, start_id bigint, id_tag text NOT NULL,"
+            " requested float8 NOT NULL, PRIMARY KEY (charge_point, start_id))",
+            "CREATE TABLE reservations (id bigint, charge_point text, connector bigint NOT NULL,"
+            " id_tag text NOT NULL, made float8 NOT NULL, expires float8 NOT NULL,"
+            " state text NOT NULL, transaction_id bigint, PRIMARY KEY (charge_point, id))",
+            "CREATE TABLE id_tags (key text PRIMARY KEY, id_tag text NOT NULL,"
+            " status text NOT NULL, expires float8, max_concurrent bigint)",
+        ),
     ),
     # A node that shall give up its chargers and end.
-    2: ("ALTER TABLE nodes ADD COLUMN draining boolean NOT NULL DEFAULT false",),
+    2: Migration(2, ("ALTER TABLE nodes ADD COLUMN draining boolean NOT NULL DEFAULT false",)),
     # What one node at a time does for the fleet: see `leases.py`.
-    3: (
-        "CREATE TABLE leases (name text PRIMARY KEY, holder text NOT NULL, epoch bigint NOT NULL,"
-        " until timestamptz NOT NULL)",
+    3: Migration(
+        2,
+        (
+            "CREATE TABLE leases (name text PRIMARY KEY, holder text NOT NULL,"
+            " epoch bigint NOT NULL, until timestamptz NOT NULL)",
+        ),
     ),
+    # The version that a node's release knows. Release 0.10.0 does not write it.
+    4: Migration(2, ("ALTER TABLE nodes ADD COLUMN schema_version int NOT NULL DEFAULT 2",)),
 }
-"""Version to the statements that make it of the version before. One transaction each."""
+"""Version to the step that makes it of the version before. One transaction each."""
 
 VERSION = max(MIGRATIONS)
 """The version that this release reads and writes."""
 
+OLDEST_SQL = "(SELECT works_from FROM schema_versions ORDER BY version DESC LIMIT 1)"
+"""The oldest version whose code works with the tables."""
+
 # Held while a migration runs: two commands at once take turns.
 _LOCK = 4_350_110_001
+# A step waits so long for nodes that use a table, and they wait for the step behind it.
+_LOCK_S = 2
+_LOCK_TRIES = 15
+_STEP_S = 3_600.0
 
 
 async def version_of(db: asyncpg.Connection) -> int:
@@ -118,41 +167,98 @@ async def version_of(db: asyncpg.Connection) -> int:
 
 async def migrate(db: asyncpg.Connection) -> tuple[int, int]:
     """Bring the schema to `VERSION`, each step whole or not at all. Returns the versions before
-    and after. Raises ConfigurationError where the schema is newer."""
+    and after; a newer schema stays as it is. Raises ConfigurationError where the schema is too new,
+    or where a node runs that could not work with the tables any more; StoreError where a table is
+    in use all the time."""
     async with db.transaction():
         await db.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
         await db.execute(
             "CREATE TABLE IF NOT EXISTS schema_versions (version int PRIMARY KEY,"
             " applied timestamptz NOT NULL DEFAULT now())"
         )
+        await db.execute("ALTER TABLE schema_versions ADD COLUMN IF NOT EXISTS works_from int")
     before = await version_of(db)
+    if before < VERSION:
+        await _refuse_old_nodes(db, before, _works_from(VERSION))
     for version in range(before + 1, VERSION + 1):
-        async with db.transaction():
-            await db.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
-            if await version_of(db) >= version:
-                continue  # another command did it meanwhile
-            for statement in MIGRATIONS[version]:
-                await db.execute(statement)
-            await db.execute("INSERT INTO schema_versions (version) VALUES ($1)", version)
-    after = await version_of(db)
-    _refuse_newer(after)
-    return before, after
+        await _take_step(db, version)
+    await check_version(db)
+    return before, await version_of(db)
+
+
+def _works_from(version: int) -> int:
+    return max(each.works_from for number, each in MIGRATIONS.items() if number <= version)
+
+
+async def _take_step(db: asyncpg.Connection, version: int) -> None:
+    for _ in range(_LOCK_TRIES):
+        try:
+            async with db.transaction():
+                await db.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+                if await version_of(db) < version:  # else another command did it meanwhile
+                    await db.execute(f"SET LOCAL lock_timeout = '{_LOCK_S} s'")
+                    await _carry_out(db, version)
+            return
+        except asyncpg.LockNotAvailableError:
+            await asyncio.sleep(0.5)
+    raise StoreError(
+        f"version {version} of the tables was not made: something uses them all the time; end "
+        "long-running queries, and run it again"
+    )
+
+
+async def _carry_out(db: asyncpg.Connection, version: int) -> None:
+    oldest = _works_from(version)
+    if version > 1 and oldest > _works_from(version - 1):
+        # No node registers until this is done; those that wake up from a freeze find themselves
+        # fenced.
+        await db.execute("LOCK TABLE nodes IN SHARE ROW EXCLUSIVE MODE")
+        await _refuse_old_nodes(db, version - 1, oldest)
+        await db.execute("UPDATE owners SET epoch = epoch + 1", timeout=_STEP_S)
+    for statement in MIGRATIONS[version].statements:
+        await db.execute(statement, timeout=_STEP_S)
+    await db.execute(
+        "INSERT INTO schema_versions (version, works_from) VALUES ($1, $2)", version, oldest
+    )
+
+
+async def _refuse_old_nodes(db: asyncpg.Connection, version: int, oldest: int) -> None:
+    """Raise ConfigurationError where nodes run whose code is older than `oldest`, while the tables
+    have `version`."""
+    if version == 0:
+        return
+    known = "schema_version" if version >= 4 else f"{version}"
+    rows = await db.fetch(
+        f"SELECT id, {known} FROM nodes WHERE lease_until > now() AND {known} < $1 ORDER BY id",  # noqa: S608 - a column or a number of this module
+        oldest,
+    )
+    if rows:
+        names = ", ".join(f"{name} ({knows})" for name, knows in rows)
+        raise ConfigurationError(
+            f"postgres: nodes run whose release does not work with the new tables, which need "
+            f"version {oldest}: {names}; stop them (`chargepoint-driver fleet drain`), and run "
+            "`fleet migrate` again; the tables have not changed"
+        )
 
 
 async def check_version(db: asyncpg.Connection) -> None:
-    """Raises ConfigurationError unless the schema has exactly the version of this release."""
+    """Raises ConfigurationError unless this release works with the schema as it is."""
     found = await version_of(db)
-    _refuse_newer(found)
     if found < VERSION:
         raise ConfigurationError(
             f"postgres: its schema has version {found} and this release needs {VERSION}; run "
             "`chargepoint-driver fleet migrate`"
         )
-
-
-def _refuse_newer(found: int) -> None:
     if found > VERSION:
-        raise ConfigurationError(
-            f"postgres: its schema has version {found} and this release knows versions up to "
-            f"{VERSION}; use the release that made it"
-        )
+        refusal = refusal_of(await db.fetchval(f"SELECT {OLDEST_SQL}"))
+        if refusal is not None:
+            raise ConfigurationError(f"postgres: its schema has version {found}: {refusal}")
+
+
+def refusal_of(oldest: int | None) -> str | None:
+    """Return why this release does not work with tables that need code of version `oldest`; None
+    where it does. `oldest` is None where a release made them that does not say it."""
+    if oldest is not None and oldest <= VERSION:
+        return None
+    needed = "another release" if oldest is None else f"a release of version {oldest} or later"
+    return f"it needs {needed}, and this one has {VERSION}; use the release that made it"

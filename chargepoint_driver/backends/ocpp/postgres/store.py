@@ -66,7 +66,8 @@ class PostgresStore(LocalCopy):
         self._tags_version = -1
         self._elsewhere: dict[str, int] = {}
         self._count_at_s = self._shrink_at_s = 0.0
-        self.on_replaced: Callable[[], None] = lambda: None
+        # Called with the reason when this node can never write again.
+        self.on_end: Callable[[str], None] = lambda _: None
 
     async def open(self) -> None:
         """Read what every node has a copy of. Raises StoreError."""
@@ -238,8 +239,8 @@ class PostgresStore(LocalCopy):
         except StoreError as error:
             self._note_failure(error)
             return
-        if self._membership.is_replaced:
-            self.on_replaced()
+        if self._membership.end_reason is not None:
+            self.on_end(self._membership.end_reason)
         async with self._turn:
             self.give_up(self._membership.lost(elsewhere))
         if self._membership.is_draining and not self._is_draining:

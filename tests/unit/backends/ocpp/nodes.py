@@ -30,8 +30,9 @@ def make_tables(dsn: str) -> tuple[int, int]:
 
 
 def make_node(dsn: str, folder: Path, clock: Any, node: str, **fields: Any) -> CentralSystem:
-    """Return a node that is not started. `lease_s`, `drain_s`, `health` and `nats` are the
-    node's, the other fields are those of its central system."""
+    """Return a node that is not started. `lease_s`, `drain_s`, `health`, `nats` and `on_end` are
+    the node's, the other fields are those of its central system."""
+    on_end = fields.pop("on_end", lambda _: None)
     config = NodeConfig.model_validate(
         {
             "node": node,
@@ -50,4 +51,4 @@ def make_node(dsn: str, folder: Path, clock: Any, node: str, **fields: Any) -> C
             },
         }
     )
-    return Node(config, clock)
+    return Node(config, clock, on_end)

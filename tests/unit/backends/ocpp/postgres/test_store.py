@@ -317,6 +317,18 @@ def test_a_name_is_of_one_process(start_node, tmp_path) -> None:
         start_node("node-1", lease_s=2, database=tmp_path / "other.db")
 
 
+def test_a_node_ends_when_its_tables_have_become_too_new(start_node, postgres, records) -> None:
+    """They changed while it was frozen."""
+    reasons: list[str | None] = []
+    site = start_node(on_end=reasons.append)
+    charger = site.charger()
+    charger.boot()
+    postgres.rows("INSERT INTO schema_versions VALUES (99, now(), 99)", database=records)
+    assert closing_code(charger) == 1012
+    assert "a release of version 99 or later" in eventually(lambda: reasons)[0]
+    assert "version 99" in site.system._running.store.refusal_to_send("CP1")
+
+
 def test_a_file_with_records_is_not_taken_for_a_local_copy(start, start_node, clock) -> None:
     site = start()
     transaction = site.charger().start(clock.iso(60))
