@@ -22,7 +22,6 @@ from chargepoint_driver.config import Account, OcppAccount
 from chargepoint_driver.errors import (
     ConfigurationError,
     InvalidValueError,
-    NotFoundError,
     PermissionDeniedError,
 )
 from chargepoint_driver.events import SinkState
@@ -95,15 +94,14 @@ class OcppBackend:
     def fetch(self, request: Request) -> Reply:
         """Look at memory. A charge point that never connected is out of reach; one that may not
         connect is missing."""
-        wanted = request.stations or [view.id for view in self._system.charge_points()]
+        wanted = request.stations or self._system.known()
         return Reply(self.records(wanted))
 
     def records(self, stations: Iterable[str]) -> dict[str, StationRecord]:
         """Look at memory, once for each charger, as `fetch` does."""
         account = self._account
-        views = {
-            station: self._view(station) for station in stations if account.of(station) is not None
-        }
+        wanted = [station for station in stations if account.of(station) is not None]
+        views = self._system.views(wanted)
         # What runs is known from memory, and is newer than what is in the file.
         of_sessions = [
             station
@@ -112,22 +110,16 @@ class OcppBackend:
         ]
         sessions = self._newest_sessions(of_sessions) if of_sessions else {}
         return {
-            station: record_of(view, account, sessions.get(station, {}), self._cleared(station))
-            for station, view in views.items()
+            station: record_of(
+                views.get(station) or self._unheard(station), account, sessions.get(station, {})
+            )
+            for station in wanted
         }
 
-    def _view(self, station_id: str) -> ChargerView:
-        try:
-            return self._system.charge_point(station_id)
-        except NotFoundError:
-            point = Charger(station_id, Electrical(self._account.voltage, self._account.phases))
-            return view_of(point, self._now(), self._account.heartbeat_s)
-
-    def _cleared(self, station_id: str) -> str | None:
-        try:
-            return self._system.alarms_cleared(station_id)
-        except NotFoundError:
-            return None
+    def _unheard(self, station_id: str) -> ChargerView:
+        """Return a charge point that never connected."""
+        point = Charger(station_id, Electrical(self._account.voltage, self._account.phases))
+        return view_of(point, self._now(), self._account.heartbeat_s)
 
     def _newest_sessions(self, station_ids: list[str]) -> dict[str, Sessions]:
         with self._lock:

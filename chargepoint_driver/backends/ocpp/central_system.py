@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from chargepoint_driver.backends.ocpp.central.charger_commands import ChargerCommands
@@ -13,7 +13,6 @@ from chargepoint_driver.backends.ocpp.central.named_operations import NamedOpera
 from chargepoint_driver.backends.ocpp.central.stored_records import StoredRecords
 from chargepoint_driver.backends.ocpp.csms.csms import Csms
 from chargepoint_driver.backends.ocpp.operations.charger_access import ChargerAccess, LocalChargers
-from chargepoint_driver.backends.ocpp.operations.operations import operate
 from chargepoint_driver.backends.ocpp.status import ChargerView
 from chargepoint_driver.backends.ocpp.storage.interfaces import Queries, Stores
 from chargepoint_driver.config.ocpp import OcppConfig
@@ -50,6 +49,7 @@ class CentralSystem(ChargerCommands, IdTagsAndReservations, NamedOperations, Sto
         self._open_stores = open_stores
         self._loop = NativeLoop("OCPP central system")
         self._csms: Csms | None = None
+        self._access: ChargerAccess | None = None
         self._control: Any = None
         self._stream: EventStream | None = None
         self._last_event = 0
@@ -67,7 +67,7 @@ class CentralSystem(ChargerCommands, IdTagsAndReservations, NamedOperations, Sto
             # Imported here and not on the loop's thread, where gevent's import locks hurt.
             from chargepoint_driver.backends.ocpp.control_api.http_api import HttpApi  # noqa: PLC0415
 
-            make = lambda csms: HttpApi(csms, control, token, self._access(csms))  # noqa: E731
+            make = lambda csms: HttpApi(csms, control, token, self._chargers)  # noqa: E731
         self._loop.start()
         try:
             self._loop.run(lambda: self._begin(make), 30)
@@ -90,7 +90,7 @@ class CentralSystem(ChargerCommands, IdTagsAndReservations, NamedOperations, Sto
             for follower in self._followers:
                 follower.stop()
             self._followers.clear()
-            self._csms = None
+            self._csms = self._access = None
 
     def _start_stream(self) -> None:
         config = self.config
@@ -122,15 +122,15 @@ class CentralSystem(ChargerCommands, IdTagsAndReservations, NamedOperations, Sto
             if stores is not None:
                 await stores.store.release()
             raise
-        self._csms = csms
+        self._csms, self._access = csms, self._access_of(csms)
         self._last_event = csms.store.mark()[0]  # before the first charger of this run
         await csms.start()
         if make_control is not None:
             self._control = make_control(csms)
             await self._control.start()
 
-    def _access(self, csms: Csms) -> ChargerAccess:
-        """Return what the control API reaches chargers through."""
+    def _access_of(self, csms: Csms) -> ChargerAccess:
+        """Return what reaches chargers."""
         return LocalChargers(csms)
 
     async def _end(self) -> None:
@@ -194,6 +194,12 @@ class CentralSystem(ChargerCommands, IdTagsAndReservations, NamedOperations, Sto
             raise TransientError("the OCPP central system is not running")
         return self._csms
 
+    @property
+    def _chargers(self) -> ChargerAccess:
+        if self._access is None:
+            raise TransientError("the OCPP central system is not running")
+        return self._access
+
     # ---- reading -------------------------------------------------------------------------
 
     def charge_points(self) -> list[ChargerView]:
@@ -211,6 +217,16 @@ class CentralSystem(ChargerCommands, IdTagsAndReservations, NamedOperations, Sto
         """One charge point. Raises NotFoundError."""
         csms = self._running
         return csms.view(csms.point(station_id))
+
+    def known(self) -> list[str]:
+        """Return the ids of every charge point that is known, connected or not."""
+        return sorted(self._running.points.copy())
+
+    def views(self, station_ids: Iterable[str]) -> dict[str, ChargerView]:
+        """Return id to charge point, of these; those that never connected are missing."""
+        csms = self._running
+        points = csms.points
+        return {name: csms.view(points[name]) for name in station_ids if name in points}
 
     def counters(self) -> dict[str, int]:
         """Return what was out of order, by name, over all charge points."""
@@ -308,16 +324,14 @@ class CentralSystem(ChargerCommands, IdTagsAndReservations, NamedOperations, Sto
         Raises NotFoundError, InvalidValueError (nothing was sent), TransientError (not sent),
         WriteRejectedError (a CALLERROR: `service_code`), OutcomeUnknownError (no answer in
         time)."""
-        csms = self._running
-        point = csms.point(station_id)
-        answer: dict[str, Any] = self._loop.run(
-            lambda: csms.call(point, action, payload, timeout_s), timeout_s + 5
+        answer: dict[str, Any] = self._ask(
+            station_id, "call", action=action, payload=payload, timeout_s=timeout_s
         )
         return answer
 
     def operate(self, station_id: str, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Carry out one operation of `operations.OPERATIONS`; arguments as JSON has them."""
-        answer: dict[str, Any] = self._command(
-            station_id, lambda csms, point: operate(csms, point, name, arguments)
+        answer: dict[str, Any] = self._ask(
+            station_id, "operate", operation=name, arguments=dict(arguments)
         )
         return answer

@@ -31,14 +31,12 @@ _NO_CONNECTOR: dict[str, Any] = {
 _SAID = ("ocpp_status", "error_code", "vendor_error_code", "info")
 
 
-def record_of(
-    view: ChargerView, config: OcppConfig, sessions: Sessions, cleared: str | None
-) -> StationRecord:
-    """Return all that the catalogue has of one charger. `cleared`: alarms until then are over.
+def record_of(view: ChargerView, config: OcppConfig, sessions: Sessions) -> StationRecord:
+    """Return all that the catalogue has of one charger.
 
     What belongs to the whole charger is looked up when it is asked for: most devices are a
     connector."""
-    station, ports = _facts(view, config, sessions, cleared)
+    station, ports = _facts(view, config, sessions)
     # Which connectors there are is not known before they were heard of.
     unknown = None
     if not ports:
@@ -156,10 +154,10 @@ _SHOWN = tuple((row.shown, row.field, row.shown_divisor) for row in MEASURANDS i
 
 
 def _facts(
-    view: ChargerView, config: OcppConfig, sessions: Sessions, cleared: str | None
+    view: ChargerView, config: OcppConfig, sessions: Sessions
 ) -> tuple[dict[str, Any], dict[int, dict[str, Any]]]:
     """Return (of the charge point, of each of its connectors)."""
-    main = view.connectors.get(0)
+    main, cleared = view.connectors.get(0), view.alarms_cleared
     up = view.status != "UNREACHABLE"
     settings = config.of(view.id)
     rated = {

@@ -9,7 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chargepoint_driver.backends.ocpp.model.charger import Charger, Connector, Transaction, is_fault
+from chargepoint_driver.backends.ocpp.model.charger import (
+    ALARMS_CLEARED,
+    Charger,
+    Connector,
+    Transaction,
+    is_fault,
+)
 from chargepoint_driver.backends.ocpp.model.electrical import is_suspect
 from chargepoint_driver.backends.ocpp.model.metering import COMPUTED
 from chargepoint_driver.backends.ocpp.model.plan import plan_text
@@ -118,6 +124,7 @@ class ChargerView:
     out_of_service: int | None
     harmful_requests: Mapping[str, Mapping[str, Any]]
     forgiven: Mapping[str, Mapping[str, int]]
+    alarms_cleared: str | None
 
 
 def view_of(point: Charger, now_s: float, heartbeat_s: float) -> ChargerView:
@@ -170,6 +177,7 @@ def view_of(point: Charger, now_s: float, heartbeat_s: float) -> ChargerView:
         out_of_service=min(out, default=None),
         harmful_requests=harmful_requests(point),
         forgiven={kind: dict(places) for kind, places in list(point.forgiven.items())},
+        alarms_cleared=iso(point.learned.get(ALARMS_CLEARED)),
     )
 
 

@@ -147,7 +147,7 @@ def _known(system: Csms) -> dict[int, int]:
     """Connector to its running transaction; on the way, every point is read."""
     view = system.view(system.points[NAME])
     sessions = newest_sessions(system.config.database, [NAME])[NAME]
-    record = record_of(view, system.config, sessions, None)
+    record = record_of(view, system.config, sessions)
     for values in (record.values, *record.ports.values()):
         are_values(values)
     return {

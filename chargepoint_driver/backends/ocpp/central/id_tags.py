@@ -23,17 +23,15 @@ class IdTagsAndReservations(CentralAccess):
 
         Returns {id, charge_point, connector, id_tag, made, expires, state, transaction_id}.
         Raises InvalidValueError, WriteRejectedError."""
-        row: dict[str, Any] = self._command(
-            station_id,
-            lambda csms, point: commands.reserve(csms, point, connector_id, id_tag, expires_s),
+        row: dict[str, Any] = self._ask(
+            station_id, "reserve", connector=connector_id, id_tag=id_tag, expires_s=expires_s
         )
         return row
 
     def cancel_reservation(self, station_id: str, reservation_id: int) -> dict[str, Any]:
         """End a reservation. Returns it. Raises NotFoundError, WriteRejectedError."""
-        row: dict[str, Any] = self._command(
-            station_id,
-            lambda csms, point: commands.cancel_reservation(csms, point, reservation_id),
+        row: dict[str, Any] = self._ask(
+            station_id, "cancel_reservation", reservation=reservation_id
         )
         return row
 

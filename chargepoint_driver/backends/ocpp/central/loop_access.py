@@ -7,13 +7,14 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from chargepoint_driver.backends.ocpp.csms.csms import Csms
-from chargepoint_driver.backends.ocpp.model.charger import Charger
+from chargepoint_driver.backends.ocpp.operations.charger_access import REQUESTS, ChargerAccess
 from chargepoint_driver.config.ocpp import OcppConfig
 from chargepoint_driver.process.loop_thread import NativeLoop
 
 __all__ = ["CentralAccess"]
 
 _TIMEOUT_S = 30.0
+_MARGIN_S = 5.0
 
 
 class CentralAccess:
@@ -28,20 +29,19 @@ class CentralAccess:
     def _running(self) -> Csms:
         """The central system. Raises TransientError where it does not run."""
 
-    def _command(
-        self, station_id: str, make: Callable[[Csms, Charger], Coroutine[Any, Any, Any]]
-    ) -> Any:
-        """Carry out a command of several calls to a charger. Raises NotFoundError."""
-        csms = self._running
-        point = csms.point(station_id)
-        return self._loop.run(lambda: make(csms, point), self._command_timeout_s)
+    @property
+    @abstractmethod
+    def _chargers(self) -> ChargerAccess:
+        """What reaches chargers. Raises TransientError where the central system does not run."""
+
+    def _ask(self, station_id: str, name: str, **fields: Any) -> Any:
+        """Carry out one of `charger_access.REQUESTS` and return its answer. Raises what
+        `ChargerAccess.ask` raises."""
+        chargers = self._chargers
+        limit_s = REQUESTS[name].limit_s(fields, self.config.call_timeout_s)
+        return self._loop.run(lambda: chargers.ask(station_id, name, fields), limit_s + _MARGIN_S)
 
     def _work(self, make: Callable[[Csms], Coroutine[Any, Any, Any]]) -> Any:
         """Do what needs no call to a charger."""
         csms = self._running
         return self._loop.run(lambda: make(csms), _TIMEOUT_S)
-
-    @property
-    def _command_timeout_s(self) -> float:
-        """Several calls in a row, each within its own limit."""
-        return 4 * self.config.call_timeout_s + 10

@@ -19,7 +19,7 @@ from chargepoint_driver.backends.ocpp.csms.housekeeping import Housekeeping
 from chargepoint_driver.backends.ocpp.csms.stored_state import StoredState
 from chargepoint_driver.backends.ocpp.live_status import LiveStatuses
 from chargepoint_driver.backends.ocpp.model.authorization import IdTag, IdTags
-from chargepoint_driver.backends.ocpp.model.charger import Charger
+from chargepoint_driver.backends.ocpp.model.charger import ALARMS_CLEARED, Charger
 from chargepoint_driver.backends.ocpp.model.live_clock import LiveClock, moved
 from chargepoint_driver.backends.ocpp.model.plan import PLANS
 from chargepoint_driver.backends.ocpp.protocol.set_up import SetUp
@@ -46,9 +46,8 @@ from chargepoint_driver.process.loop_thread import native_lock, off_loop
 from chargepoint_driver.rate_limited_log import RateLimitedLog
 from chargepoint_driver.text import get_logger
 
-__all__ = ["ALARMS_CLEARED", "Csms"]
+__all__ = ["Csms"]
 
-ALARMS_CLEARED = "alarms_cleared_s"
 """Key of a charger's record: when its alarms were last cleared."""
 
 _log = get_logger(__name__)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from chargepoint_driver.backends.ocpp.model.needs import ChargingNeeds
 
 __all__ = [
+    "ALARMS_CLEARED",
     "EV_COMMUNICATION_ERROR",
     "Charger",
     "Connector",
@@ -38,6 +39,8 @@ def is_fault(code: str | None) -> bool:
     return code is not None and code.strip().lower() not in NO_ERROR
 
 
+ALARMS_CLEARED = "alarms_cleared_s"
+"""Where a charge point's stored record keeps when its alarms were cleared, s since 1970."""
 DEPARTURES = "departures"
 """Where a charge point's stored record keeps what was out of order (`record_departures`)."""
 # The greatest number of places of one kind in `Charger.forgiven`.

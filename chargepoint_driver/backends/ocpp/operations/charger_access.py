@@ -1,7 +1,7 @@
 """Requests about one charger, by name and with fields as JSON has them.
 
-The control API asks through `ChargerAccess`. `LocalChargers` knows those of this process; a node of
-a fleet also reaches those of other nodes (`postgres/fleet_chargers.py`).
+The control API and the calls of Python go through `ChargerAccess`. `LocalChargers` knows those of
+this process; a node of a fleet also reaches those of other nodes (`postgres/fleet_chargers.py`).
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from chargepoint_driver.backend import Limit
 from chargepoint_driver.backends.ocpp.csms.csms import Csms
 from chargepoint_driver.backends.ocpp.model.charger import Charger
+from chargepoint_driver.backends.ocpp.model.plan import read_plan
 from chargepoint_driver.backends.ocpp.operations import commands
 from chargepoint_driver.backends.ocpp.operations.operations import operate
 from chargepoint_driver.errors import NotFoundError, WriteRejectedError
@@ -160,6 +162,57 @@ async def _stop_any(csms: Csms, point: Charger, fields: Mapping[str, Any]) -> di
     }
 
 
+async def _shed(csms: Csms, point: Charger, fields: Mapping[str, Any]) -> None:
+    limit = Limit(fields["allowed_load_kw"], fields["percent_shed"])
+    await csms.limiter.shed(point, fields["connector"], limit, fields["minutes"])
+
+
+async def _contradict(csms: Csms, point: Charger, fields: Mapping[str, Any]) -> bool:
+    return await csms.limiter.contradict(point, fields["connector"])
+
+
+async def _clear(csms: Csms, point: Charger, fields: Mapping[str, Any]) -> None:
+    await csms.limiter.clear(point, fields["connector"])
+
+
+async def _remote_start(csms: Csms, point: Charger, fields: Mapping[str, Any]) -> None:
+    await commands.remote_start(
+        csms, point, fields["connector"], fields["id_tag"], fields["start_id"]
+    )
+
+
+async def _remote_stop(csms: Csms, point: Charger, fields: Mapping[str, Any]) -> None:
+    await commands.remote_stop(csms, point, fields["connector"])
+
+
+async def _availability(csms: Csms, point: Charger, fields: Mapping[str, Any]) -> str:
+    return await commands.availability(csms, point, fields["connector"], fields["operative"])
+
+
+async def _reset(csms: Csms, point: Charger, fields: Mapping[str, Any]) -> None:
+    await commands.reset(csms, point, fields["hard"])
+
+
+async def _unlock(csms: Csms, point: Charger, fields: Mapping[str, Any]) -> None:
+    await commands.unlock(csms, point, fields["connector"])
+
+
+async def _put_plan(csms: Csms, point: Charger, fields: Mapping[str, Any]) -> str:
+    plan = read_plan(fields["plan"], csms.now())
+    return await csms.plans.put(point, fields["connector"], plan)
+
+
+async def _reserve(csms: Csms, point: Charger, fields: Mapping[str, Any]) -> dict[str, Any]:
+    return await commands.reserve(
+        csms, point, fields["connector"], fields["id_tag"], fields["expires_s"]
+    )
+
+
+async def _clear_alarms(csms: Csms, point: Charger, fields: Mapping[str, Any]) -> None:
+    del fields
+    await csms.clear_alarms(point)
+
+
 def _running(point: Charger) -> dict[int, int]:
     """Transaction to connector, of what runs."""
     return {
@@ -200,5 +253,16 @@ REQUESTS: dict[str, ChargerRequest] = {
     "start": ChargerRequest(_start),
     "stop": ChargerRequest(_stop),
     "stop_any": ChargerRequest(_stop_any),
+    "shed": ChargerRequest(_shed),
+    "contradict": ChargerRequest(_contradict),
+    "clear": ChargerRequest(_clear),
+    "remote_start": ChargerRequest(_remote_start),
+    "remote_stop": ChargerRequest(_remote_stop),
+    "availability": ChargerRequest(_availability),
+    "reset": ChargerRequest(_reset),
+    "unlock": ChargerRequest(_unlock),
+    "put_plan": ChargerRequest(_put_plan),
+    "reserve": ChargerRequest(_reserve),
+    "clear_alarms": ChargerRequest(_clear_alarms),
 }
 """Name to kind of request. Nodes name them to each other: keep the names."""

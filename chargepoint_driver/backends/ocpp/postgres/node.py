@@ -85,9 +85,8 @@ class Node(CentralSystem):
             self._messaging = NatsMessaging(self._node.nats, f"node {self._node.node}")
         await super()._begin(make_control)
         csms = self._running
-        if self._messaging is not None:
+        if self._messaging is not None and self._fleet is not None:
             await self._messaging.open()
-            self._fleet = self._fleet or self._fleet_of(csms, self._messaging)
             await self._serve(self._fleet)
         csms.drain_s = self._node.drain_s
         csms.on_drained = lambda: self._on_end(None)
@@ -95,17 +94,14 @@ class Node(CentralSystem):
             self._health = HealthServer(self._node.health, self._refusal)
             await self._health.start()
 
-    def _access(self, csms: Csms) -> ChargerAccess:
+    def _access_of(self, csms: Csms) -> ChargerAccess:
         if self._messaging is None:
-            return super()._access(csms)
-        self._fleet = self._fleet_of(csms, self._messaging)
-        return self._fleet
-
-    def _fleet_of(self, csms: Csms, messaging: NatsMessaging) -> FleetChargers:
+            return super()._access_of(csms)
         membership, ownership = self._membership, self._ownership
         assert membership is not None
         assert ownership is not None
-        return FleetChargers(csms, membership, ownership, messaging)
+        self._fleet = FleetChargers(csms, membership, ownership, self._messaging)
+        return self._fleet
 
     @staticmethod
     async def _serve(fleet: FleetChargers) -> None:

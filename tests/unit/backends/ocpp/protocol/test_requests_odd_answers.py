@@ -60,7 +60,7 @@ def shed(site: Site) -> Callable[[], None]:
 
 
 def port(site: Site) -> dict[str, Any]:
-    record = record_of(site.point(), site.config, {}, None)
+    record = record_of(site.point(), site.config, {})
     return dict(record.of_port(1))
 
 
