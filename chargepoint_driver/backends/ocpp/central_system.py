@@ -67,7 +67,7 @@ class CentralSystem(ChargerCommands, IdTagsAndReservations, NamedOperations, Sto
             # Imported here and not on the loop's thread, where gevent's import locks hurt.
             from chargepoint_driver.backends.ocpp.control_api.http_api import HttpApi  # noqa: PLC0415
 
-            make = lambda csms: HttpApi(csms, control, token, self._chargers)  # noqa: E731
+            make = lambda csms: HttpApi(csms, control, token, self._access)  # noqa: E731
         self._loop.start()
         try:
             self._loop.run(lambda: self._begin(make), 30)
@@ -296,13 +296,7 @@ class CentralSystem(ChargerCommands, IdTagsAndReservations, NamedOperations, Sto
     def listen(self, callback: Callable[[dict[str, Any]], None]) -> Callable[[], None]:
         """Call back for each message on the loop's own thread, before it is answered; return how
         to end it. For what takes no time and never waits."""
-        csms = self._running
-        csms.log.listeners = [*csms.log.listeners, callback]
-
-        def end() -> None:
-            csms.log.listeners = [each for each in csms.log.listeners if each != callback]
-
-        return end
+        return self._chargers.listen(callback)
 
     @property
     def _queries(self) -> Queries:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from chargepoint_driver.backends.ocpp.model.timestamps import iso
+from chargepoint_driver.backends.ocpp.csms.charger_events import events_lost
 from chargepoint_driver.process import threads
 from chargepoint_driver.process.loop_thread import Signal
 from chargepoint_driver.text import get_logger
@@ -73,20 +73,8 @@ class EventFollower:
                 try:
                     if self._lost != reported:
                         lost, reported = self._lost - reported, self._lost
-                        self._callback(_events_lost(lost))
+                        self._callback(events_lost(lost, time.time()))
                     self._callback(self._events.popleft())
                 except Exception:  # noqa: BLE001 - logged; the others go on
                     _log.exception("a subscriber failed")
             wake.close()
-
-
-def _events_lost(lost: int) -> dict[str, Any]:
-    now = iso(time.time())
-    return {
-        "charge_point": "",
-        "action": "EventsLost",
-        "connector": None,
-        "time": now,
-        "received": now,
-        "data": {"lost": lost},
-    }

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from chargepoint_driver.backends.ocpp.control_api.event_buffer import EventBuffer
 from chargepoint_driver.backends.ocpp.control_api.http_central import CentralDocument
 from chargepoint_driver.backends.ocpp.control_api.http_routes import ROUTES, document
 from chargepoint_driver.backends.ocpp.csms.csms import Csms
@@ -50,6 +51,8 @@ __all__ = ["TOKEN", "HttpApi"]
 TOKEN = "CHARGEPOINT_CONTROL_TOKEN"  # noqa: S105 - the variable's name
 _MAX_BYTES = 262_144
 _MAX_WAIT_S = 300.0
+_FOLLOW_S = 25.0
+_MAX_FOLLOW_S = 60.0
 _MIN_TOKEN_CHARS = 16
 
 
@@ -80,6 +83,7 @@ class HttpApi:
         self._listener = Listener(address, "control", context)
         self._failed = FailedLogins(self._listener.log)
         self.central = CentralDocument(csms, self._chargers)
+        self._newest = EventBuffer(self._chargers.listen, csms.now)
 
     @property
     def url(self) -> str:
@@ -102,6 +106,7 @@ class HttpApi:
 
     async def stop(self) -> None:
         """Stop listening."""
+        self._newest.stop()
         await self._listener.stop()
 
     @web.middleware
@@ -233,6 +238,11 @@ class HttpApi:
         most = int(_number(request, "limit", 1_000, 1_000))
         csms = self._csms
         return await self._table(lambda: csms.queries.events(after, most))
+
+    async def _follow(self, request: web.Request) -> web.Response:
+        most = int(_number(request, "limit", 1_000, 1_000))
+        wait_s = _number(request, "wait", _FOLLOW_S, _MAX_FOLLOW_S)
+        return json_answer(await self._newest.after(request.query.get("after"), wait_s, most or 1))
 
     async def _live_status(self, request: web.Request) -> web.Response:
         csms, of = self._csms, request.query.get("charge_point_id")

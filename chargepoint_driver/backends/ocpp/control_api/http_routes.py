@@ -93,6 +93,17 @@ ROUTES: tuple[Route, ...] = (
             ("limit", "the greatest number of events, up to 1000"),
         ),
     ),
+    Route(
+        "GET",
+        "/events/follow",
+        "follow",
+        "Events as they happen, of all nodes: waits for the next ones",
+        queries=(
+            ("after", "`cursor` of the answer before; default: answer at once with a cursor"),
+            ("wait", "seconds to wait at most, up to 60; default: 25"),
+            ("limit", "the greatest number of events, up to 1000"),
+        ),
+    ),
     Route("GET", "/counters", "counters", "What was out of order, over all"),
     Route("GET", "/health", "health", "Sockets, and what was refused"),
     Route("GET", "/settings", "settings", "The settings that are not the default"),

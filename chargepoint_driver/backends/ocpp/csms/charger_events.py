@@ -12,9 +12,11 @@ from chargepoint_driver.backends.ocpp.model.charger import Charger, Connector
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.protocol.dispatch import Request
 from chargepoint_driver.backends.ocpp.storage.store import Store
+from chargepoint_driver.events.envelope import EVENTS_LOST
+from chargepoint_driver.process.loop_thread import native_lock
 from chargepoint_driver.rate_limited_log import RateLimitedLog
 
-__all__ = ["ChargerEvents", "Listener"]
+__all__ = ["ChargerEvents", "Listener", "events_lost"]
 
 Listener = Callable[[dict[str, Any]], None]
 
@@ -29,11 +31,24 @@ class ChargerEvents:
         """What was out of order, by kind."""
         self.messages: Counter[str] = Counter()
         """Messages by action, for metrics."""
-        self.listeners: list[Listener] = []
+        self._listeners: tuple[Listener, ...] = ()
+        self._lock = native_lock()
         # Chargers with news, for who keeps the latest status; taken from any thread.
         self.touched: set[str] = set()
         # Takes a connector with a limit whose charger has said something.
         self.observe: Callable[[Charger, Connector], None] | None = None
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call back for each message on the loop's thread, before it is answered; return how to
+        end it. From any thread."""
+        with self._lock:
+            self._listeners = (*self._listeners, listener)
+
+        def end() -> None:
+            with self._lock:
+                self._listeners = tuple(each for each in self._listeners if each is not listener)
+
+        return end
 
     def record_event(
         self, request: Request, connector: int | None, time_s: float, data: Any
@@ -46,7 +61,7 @@ class ChargerEvents:
             data = {**data, "as_received": request.as_received}
         if request.action != "Heartbeat":
             self.record(point, request.action, connector, time_s, request.received_s, data)
-        elif self.listeners:
+        elif self._listeners:
             self._publish(point, request.action, connector, time_s, request.received_s, data)
         if connector is not None and connector in point.connectors:
             found = point.connectors[connector]
@@ -81,7 +96,7 @@ class ChargerEvents:
         self.store.event(
             received_s, time_s, point.station_id, connector, action, msgspec.json.encode(data)
         )
-        if self.listeners:
+        if self._listeners:
             self._publish(point, action, connector, time_s, received_s, data)
 
     def add(
@@ -115,5 +130,19 @@ class ChargerEvents:
             "received": iso(received_s),
             "data": msgspec.to_builtins(data),
         }
-        for listener in self.listeners:
+        for listener in self._listeners:
             listener(event)
+
+
+def events_lost(lost: int | None, now_s: float) -> dict[str, Any]:
+    """Return the event that tells a follower to read everything again. `lost` is the number of
+    events that it did not get; None: not known."""
+    now = iso(now_s)
+    return {
+        "charge_point": "",
+        "action": EVENTS_LOST,
+        "connector": None,
+        "time": now,
+        "received": now,
+        "data": {"lost": lost},
+    }

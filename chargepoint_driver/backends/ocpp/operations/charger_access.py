@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from chargepoint_driver.backend import Limit
+from chargepoint_driver.backends.ocpp.csms.charger_events import Listener
 from chargepoint_driver.backends.ocpp.csms.csms import Csms
 from chargepoint_driver.backends.ocpp.model.charger import Charger
 from chargepoint_driver.backends.ocpp.model.plan import read_plan
@@ -39,7 +40,7 @@ class ChargerRequest:
 
 
 class ChargerAccess(Protocol):
-    """Requests about chargers, on the central system's loop."""
+    """Requests about chargers, and their events, on the central system's loop."""
 
     async def ask(self, station_id: str, name: str, fields: Mapping[str, Any]) -> Any:
         """Carry out one of `REQUESTS` once and return its answer. Raises NotFoundError for a
@@ -50,6 +51,11 @@ class ChargerAccess(Protocol):
         """Return {charge_points, without_node}: the chargers of all nodes, as their views show
         them, and the ids of those that no running node has. Raises TransientError where a node
         does not answer."""
+
+    def listen(self, callback: Listener) -> Callable[[], None]:
+        """Call back for each event, of chargers of this process before it is answered; return how
+        to end it. After the event `EventsLost` everything is to be read again. From any thread;
+        the callback runs on the loop's and never waits."""
 
 
 class LocalChargers:
@@ -68,6 +74,10 @@ class LocalChargers:
         csms = self._csms
         points = sorted(csms.points.items())
         return {"charge_points": [csms.view(point) for _, point in points], "without_node": []}
+
+    def listen(self, callback: Listener) -> Callable[[], None]:
+        """See `ChargerAccess`."""
+        return self._csms.log.listen(callback)
 
 
 # ---- requests --------------------------------------------------------------------------------
@@ -230,7 +240,7 @@ async def _until(csms: Csms, is_so: Callable[[], bool], limit_s: float) -> bool:
     def wake(_: dict[str, Any]) -> None:
         came.set()
 
-    csms.log.listeners = [*csms.log.listeners, wake]
+    end = csms.log.listen(wake)
     end_s = loop.time() + limit_s
     try:
         while not is_so() and loop.time() < end_s:
@@ -240,7 +250,7 @@ async def _until(csms: Csms, is_so: Callable[[], bool], limit_s: float) -> bool:
             except asyncio.TimeoutError:
                 break
     finally:
-        csms.log.listeners = [each for each in csms.log.listeners if each is not wake]
+        end()
     return is_so()
 
 

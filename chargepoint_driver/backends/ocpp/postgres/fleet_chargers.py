@@ -12,8 +12,10 @@ from typing import Any
 
 import msgspec
 
+from chargepoint_driver.backends.ocpp.csms.charger_events import Listener
 from chargepoint_driver.backends.ocpp.csms.csms import Csms
 from chargepoint_driver.backends.ocpp.operations.charger_access import REQUESTS, LocalChargers
+from chargepoint_driver.backends.ocpp.postgres.fleet_events import FleetEvents
 from chargepoint_driver.backends.ocpp.postgres.membership import Membership
 from chargepoint_driver.backends.ocpp.postgres.ownership import Owner, Ownership
 from chargepoint_driver.backends.ocpp.transport.own_calls import CallRefusedError
@@ -53,14 +55,19 @@ class FleetChargers:
     """See the module, and `charger_access.ChargerAccess`. `serve` before others can ask."""
 
     def __init__(
-        self, csms: Csms, membership: Membership, ownership: Ownership, messaging: Messaging
+        self,
+        csms: Csms,
+        membership: Membership,
+        ownership: Ownership,
+        messaging: Messaging,
+        events: FleetEvents,
     ) -> None:
         self._csms = csms
         self._local = LocalChargers(csms)
         self._membership = membership
         self._ownership = ownership
         self._messaging = messaging
-        self._fleet: str | None = None
+        self._events = events
         self._ends: list[Callable[[], Awaitable[None]]] = []
 
     async def serve(self) -> None:
@@ -74,6 +81,10 @@ class FleetChargers:
         ends, self._ends = self._ends, []
         for each in ends:
             await each()
+
+    def listen(self, callback: Listener) -> Callable[[], None]:
+        """See `ChargerAccess`: also events of other nodes, within about a second."""
+        return self._events.listen(callback)
 
     # ---- requests to other nodes ---------------------------------------------------------
 
@@ -145,9 +156,7 @@ class FleetChargers:
             raise _UnsentError(str(error)) from None
 
     async def _subject(self, run: int) -> str:
-        if self._fleet is None:
-            self._fleet = await self._ownership.fleet()
-        return f"cp.node.{self._fleet}-{run}"
+        return f"cp.node.{await self._ownership.fleet()}-{run}"
 
     async def everywhere(self) -> dict[str, Any]:
         """See `ChargerAccess`."""

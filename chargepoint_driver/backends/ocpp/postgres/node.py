@@ -12,9 +12,10 @@ from chargepoint_driver.backends.ocpp.csms.csms import Csms
 from chargepoint_driver.backends.ocpp.operations.charger_access import ChargerAccess
 from chargepoint_driver.backends.ocpp.postgres.connections import connect
 from chargepoint_driver.backends.ocpp.postgres.fleet_chargers import FleetChargers
+from chargepoint_driver.backends.ocpp.postgres.fleet_events import FleetEvents
 from chargepoint_driver.backends.ocpp.postgres.health import HealthServer
 from chargepoint_driver.backends.ocpp.postgres.membership import Membership
-from chargepoint_driver.backends.ocpp.postgres.ownership import Ownership
+from chargepoint_driver.backends.ocpp.postgres.ownership import Ownership, RunningNode
 from chargepoint_driver.backends.ocpp.postgres.queries import PostgresQueries
 from chargepoint_driver.backends.ocpp.postgres.schema import check_version
 from chargepoint_driver.backends.ocpp.postgres.store import PostgresStore
@@ -47,6 +48,7 @@ class Node(CentralSystem):
         self._ownership: Ownership | None = None
         self._messaging: NatsMessaging | None = None
         self._fleet: FleetChargers | None = None
+        self._events: FleetEvents | None = None
         self._health: HealthServer | None = None
 
     @property
@@ -87,7 +89,7 @@ class Node(CentralSystem):
         csms = self._running
         if self._messaging is not None and self._fleet is not None:
             await self._messaging.open()
-            await self._serve(self._fleet)
+            await self._serve()
         csms.drain_s = self._node.drain_s
         csms.on_drained = lambda: self._on_end(None)
         if self._node.health is not None:
@@ -100,13 +102,17 @@ class Node(CentralSystem):
         membership, ownership = self._membership, self._ownership
         assert membership is not None
         assert ownership is not None
-        self._fleet = FleetChargers(csms, membership, ownership, self._messaging)
+        own = RunningNode(self._node.node, membership.run)
+        self._events = FleetEvents(csms, own, ownership, self._messaging)
+        self._fleet = FleetChargers(csms, membership, ownership, self._messaging, self._events)
         return self._fleet
 
-    @staticmethod
-    async def _serve(fleet: FleetChargers) -> None:
+    async def _serve(self) -> None:
+        assert self._fleet is not None
+        assert self._events is not None
         try:
-            await fleet.serve()
+            await self._fleet.serve()
+            await self._events.start()
         except StoreError as error:
             raise TransientError(f"postgres: {error}") from None
 
@@ -121,6 +127,8 @@ class Node(CentralSystem):
             await self._health.stop()
         if self._fleet is not None:
             await self._fleet.end()
+        if self._events is not None:
+            await self._events.end()
         try:
             await super()._end()
         finally:

@@ -30,17 +30,20 @@ class Ownership:
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
+        self._fleet: str | None = None
 
     async def fleet(self) -> str:
         """Return what tells this fleet from others on the same NATS: when its tables were made,
         microseconds since 1970."""
-        async with self._connections.get() as db:
-            return str(
-                await db.fetchval(
-                    "SELECT (extract(epoch FROM applied) * 1000000)::bigint FROM schema_versions"
-                    " WHERE version = 1"
+        if self._fleet is None:
+            async with self._connections.get() as db:
+                self._fleet = str(
+                    await db.fetchval(
+                        "SELECT (extract(epoch FROM applied) * 1000000)::bigint"
+                        " FROM schema_versions WHERE version = 1"
+                    )
                 )
-            )
+        return self._fleet
 
     async def owner_of(self, station_id: str) -> Owner | None:
         """Return who has a charger; None where it never connected to a node."""

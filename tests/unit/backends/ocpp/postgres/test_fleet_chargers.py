@@ -265,7 +265,8 @@ class World:
             now=lambda: self.now_s.get(run, 1_000.0),
         )
         membership: Any = SimpleNamespace(run=run, epochs=epochs)
-        return FleetChargers(csms, membership, self, self.messaging)  # type: ignore[arg-type]
+        events: Any = None
+        return FleetChargers(csms, membership, self, self.messaging, events)  # type: ignore[arg-type]
 
 
 @pytest.fixture
