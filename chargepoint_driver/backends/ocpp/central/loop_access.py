@@ -32,7 +32,7 @@ class CentralAccess:
     @property
     @abstractmethod
     def _chargers(self) -> ChargerAccess:
-        """What reaches chargers. Raises TransientError where the central system does not run."""
+        """Access to chargers. Raises TransientError where the central system does not run."""
 
     def _ask(self, station_id: str, name: str, **fields: Any) -> Any:
         """Carry out one of `charger_access.REQUESTS` and return its answer. Raises what

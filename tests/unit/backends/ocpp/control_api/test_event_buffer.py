@@ -1,4 +1,4 @@
-"""The newest events: a follower gets each once, or is told to read everything again."""
+"""The newest events: a follower gets each once, or learns that it shall read everything again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events of other nodes: each arrives once and in order, or the follower is told that some did
+"""Events of other nodes: each arrives once and in order, or the follower learns that some did
 not."""
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def fleet(monkeypatch: pytest.MonkeyPatch) -> Fleet:
 
 
 class Follower:
-    """What a listener was told: actions, and `lost` with a number."""
+    """What a listener got: actions, and `lost` with a number."""
 
     def __init__(self, events: FleetEvents) -> None:
         self.seen: list[Any] = []
