@@ -178,7 +178,8 @@ class LocalCopy(Store):
         failed: StoreError | None = None
         try:
             async with self._turn:
-                writing = self._writer.write(self._owned(batch), self._membership.epochs)
+                owner = self._membership
+                writing = self._writer.write(self._owned(batch), owner.run, owner.epochs)
                 outcome = await asyncio.wait_for(writing, _MAX_PUSH_S)
                 self._fence(outcome)
                 if outcome.refused:

@@ -1,7 +1,8 @@
 """Membership of a node in the fleet: its row, its lease and the chargers that it owns.
 
 All times are those of PostgreSQL's clock. The node itself counts with its monotonic clock from
-before it asked: its own end of the lease is never later than that in the database.
+before it asked: its own end of the lease is never later than that in the database. Renewals are
+counted: a database that does not have the last one is older than what this node wrote.
 """
 
 # ruff: noqa: S608 - a constant of `schema` is put in
@@ -14,6 +15,7 @@ from typing import NamedTuple
 
 from chargepoint_driver import __version__
 from chargepoint_driver.backends.ocpp.postgres.connections import Connections
+from chargepoint_driver.backends.ocpp.postgres.restores import skip_given_ids
 from chargepoint_driver.backends.ocpp.postgres.schema import (
     OLDEST_SQL,
     VERSION,
@@ -56,6 +58,8 @@ class Membership:
         self.run = 0
         # Charger to the epoch under which this run owns it.
         self.epochs: dict[str, int] = {}
+        # How often the lease was renewed, as far as this process knows.
+        self._renewals = 0
         # Why this node can never write or send again; None while it can.
         self.end_reason: str | None = None
         # True when somebody has asked that the node gives up its chargers.
@@ -68,13 +72,15 @@ class Membership:
         while True:
             asked_s = self._clock()
             async with self._connections.get() as db:
+                await skip_given_ids(db)
                 run = await db.fetchval(
                     "INSERT INTO nodes (id, run, address, version, started, seen, lease_until,"
                     " schema_version) SELECT $1, nextval('node_runs'), $2, $3, now(), now(),"
                     " now() + $4 * interval '1 second', $5 ON CONFLICT (id) DO UPDATE SET"
                     " run = excluded.run, address = excluded.address, version = excluded.version,"
                     " started = now(), seen = now(), lease_until = excluded.lease_until,"
-                    " draining = false, schema_version = excluded.schema_version"
+                    " draining = false, schema_version = excluded.schema_version,"
+                    " renewals = 0"
                     " WHERE nodes.lease_until < now() RETURNING run",
                     self._node, address, __version__, self._lease_s, VERSION,
                 )  # fmt: skip
@@ -96,14 +102,21 @@ class Membership:
         asked_s = self._clock()
         async with self._connections.get() as db:
             row = await db.fetchrow(
-                "UPDATE nodes SET seen = now(), lease_until = now() + $3 * interval '1 second'"
-                f" WHERE id = $1 AND run = $2 RETURNING draining, {OLDEST_SQL}",
-                self._node, self.run, self._lease_s,
+                "UPDATE nodes SET seen = now(), lease_until = now() + $3 * interval '1 second',"
+                " renewals = renewals + 1 WHERE id = $1 AND run = $2 AND renewals >= $4"
+                f" RETURNING draining, renewals, {OLDEST_SQL}",
+                self._node, self.run, self._lease_s, self._renewals,
             )  # fmt: skip
             if row is None:
-                self.end_reason = f"another process runs under the name {self._node!r}"
+                run = await db.fetchval("SELECT run FROM nodes WHERE id = $1", self._node)
+                self.end_reason = (
+                    f"another process runs under the name {self._node!r}"
+                    if run is not None and run > self.run
+                    else "postgres does not have any more what this node wrote: it was restored, "
+                    "or a standby without the last changes has taken over; start the node again"
+                )
                 return {}
-            self.is_draining, oldest = row
+            self.is_draining, self._renewals, oldest = row
             refusal = refusal_of(oldest)
             if refusal is not None:
                 self.end_reason = f"the tables of postgres are newer: {refusal}"

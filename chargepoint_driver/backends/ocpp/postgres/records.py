@@ -9,6 +9,7 @@ from typing import Any
 
 from chargepoint_driver.backends.ocpp.model.authorization import key_of
 from chargepoint_driver.backends.ocpp.postgres.connections import Connections
+from chargepoint_driver.backends.ocpp.postgres.restores import skip_given_ids
 
 __all__ = ["Records", "Reloaded"]
 
@@ -79,6 +80,7 @@ class Records:
     async def next_ids(self, count: int) -> list[int]:
         """Return ids of transactions that nobody else gets, the lowest first."""
         async with self._connections.get() as db:
+            await skip_given_ids(db)
             rows = await db.fetch(
                 "SELECT nextval('transaction_ids') AS id FROM generate_series(1, $1)", count
             )

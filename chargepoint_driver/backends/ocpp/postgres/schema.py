@@ -140,6 +140,15 @@ MIGRATIONS: Mapping[int, Migration] = {
     ),
     # The version that a node's release knows. Release 0.10.0 does not write it.
     4: Migration(2, ("ALTER TABLE nodes ADD COLUMN schema_version int NOT NULL DEFAULT 2",)),
+    # What shows that the database is an older one: see `restores.py` and `membership.py`.
+    5: Migration(
+        2,
+        (
+            "CREATE TABLE identity (system bigint NOT NULL, timeline bigint NOT NULL,"
+            " nodes_table bigint NOT NULL)",
+            "ALTER TABLE nodes ADD COLUMN renewals bigint NOT NULL DEFAULT 0",
+        ),
+    ),
 }
 """Version to the step that makes it of the version before. One transaction each."""
 

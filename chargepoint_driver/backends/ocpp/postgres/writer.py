@@ -21,7 +21,8 @@ __all__ = ["Outcome", "Writer"]
 _FENCE = (
     "SELECT o.charge_point FROM owners AS o"
     " JOIN unnest($1::text[], $2::bigint[]) AS mine (id, epoch) ON o.charge_point = mine.id"
-    " AND o.epoch = mine.epoch ORDER BY 1 FOR NO KEY UPDATE OF o"
+    # Of a restored database an epoch may come again, and a run does not.
+    " AND o.epoch = mine.epoch AND o.run = $3 ORDER BY 1 FOR NO KEY UPDATE OF o"
 )
 # Another node may have written the rest of the quarter hour.
 _MERGE = (
@@ -82,8 +83,8 @@ class Writer:
             f"DELETE FROM {name} AS t USING unnest({arrays}) AS gone ({', '.join(key)}) WHERE {on}"
         )
 
-    async def write(self, batch: Batch, epochs: Mapping[str, int]) -> Outcome:
-        """Write the rows of chargers that are owned under these epochs, all or none of them.
+    async def write(self, batch: Batch, run: int, epochs: Mapping[str, int]) -> Outcome:
+        """Write the rows of chargers that a run owns under these epochs, all or none of them.
 
         Where PostgreSQL refuses a value, charger by charger: the others are written. Raises
         StoreError where it cannot be reached; what then was written is not known, and may be
@@ -91,26 +92,26 @@ class Writer:
         outcome = Outcome()
         alone = self._refused & batch.stations
         try:
-            await self._write_together(batch.of(batch.stations - alone), epochs, outcome)
+            await self._write_together(batch.of(batch.stations - alone), run, epochs, outcome)
         except _REFUSALS:
             outcome, alone = Outcome(), batch.stations
         for station in sorted(alone):
             try:
-                await self._write_together(batch.of([station]), epochs, outcome)
+                await self._write_together(batch.of([station]), run, epochs, outcome)
             except _REFUSALS as error:
                 outcome.refused[station] = said(error)
         self._refused = set(outcome.refused)
         return outcome
 
     async def _write_together(
-        self, batch: Batch, epochs: Mapping[str, int], outcome: Outcome
+        self, batch: Batch, run: int, epochs: Mapping[str, int], outcome: Outcome
     ) -> None:
         stations = sorted(batch.stations - {""})
         async with self._connections.get() as db, db.transaction():
             owned: set[str] = {""}
             if stations:
                 of = [epochs.get(each, 0) for each in stations]
-                owned |= {row[0] for row in await db.fetch(_FENCE, stations, of)}
+                owned |= {row[0] for row in await db.fetch(_FENCE, stations, of, run)}
             outcome.fenced.update(each for each in stations if each not in owned)
             for name in TABLES:
                 await self._send(db.execute, self._deletes, name, batch.deleted, owned, None)
