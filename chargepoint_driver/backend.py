@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
 from chargepoint_driver.config import Account
+from chargepoint_driver.errors import ChargePointError
 from chargepoint_driver.records import (
     EnergyReading,
     Event,
@@ -225,9 +226,9 @@ class DirectBackend(Protocol):
         """Carry out a command of the catalogue's CommandRegister; the charger's answer. Raises
         InvalidValueError before anything is sent, WriteRejectedError when the charger refuses."""
 
-    def records(self, stations: Iterable[str]) -> dict[str, StationRecord]:
-        """Look at memory. Return station id to all that is known of the station; stations that are
-        not known are missing."""
+    def records(self, stations: Iterable[str]) -> dict[str, StationRecord | ChargePointError]:
+        """Look at memory. Return station id to all that is known of the station, or to why it
+        cannot be read now; stations that are not known are missing."""
 
     def follow(self, callback: Callable[[dict[str, Any]], None]) -> Callable[[], None]:
         """Call back for each message of a charger, in order and on the backend's own thread: the

@@ -63,9 +63,9 @@ class DirectCache:
         for key in wanted:
             station = key[1]
             record = found.get(station)
-            if record is None:
+            if record is None or isinstance(record, ChargePointError):
                 self._newest.pop(station, None)
-                outcomes[key] = Outcome(None, _missing(*key), None)
+                outcomes[key] = Outcome(None, record or _missing(*key), None)
             else:
                 self._newest[station] = record
                 outcomes[key] = Outcome(record, None, 0.0)

@@ -20,6 +20,7 @@ from chargepoint_driver.backends.ocpp.status import ChargerView, view_of
 from chargepoint_driver.backends.ocpp.storage.offline import event_of, id_of
 from chargepoint_driver.config import Account, OcppAccount
 from chargepoint_driver.errors import (
+    ChargePointError,
     ConfigurationError,
     InvalidValueError,
     PermissionDeniedError,
@@ -94,14 +95,25 @@ class OcppBackend:
     def fetch(self, request: Request) -> Reply:
         """Look at memory. A charge point that never connected is out of reach; one that may not
         connect is missing."""
-        wanted = request.stations or self._system.known()
-        return Reply(self.records(wanted))
+        found: dict[str, StationRecord] = {}
+        for station, record in self.records(request.stations or self._system.known()).items():
+            if isinstance(record, ChargePointError):
+                raise record
+            found[station] = record
+        return Reply(found)
 
-    def records(self, stations: Iterable[str]) -> dict[str, StationRecord]:
-        """Look at memory, once for each charger, as `fetch` does."""
+    def records(self, stations: Iterable[str]) -> dict[str, StationRecord | ChargePointError]:
+        """Look at memory, once for each charger, as `fetch` does. One that cannot be read now has
+        its error instead."""
         account = self._account
         wanted = [station for station in stations if account.of(station) is not None]
-        views = self._system.views(wanted)
+        views: dict[str, ChargerView] = {}
+        failed: dict[str, StationRecord | ChargePointError] = {}
+        for station, view in self._system.views(wanted).items():
+            if isinstance(view, ChargePointError):
+                failed[station] = view
+            else:
+                views[station] = view
         # What runs is known from memory, and is newer than what is in the file.
         of_sessions = [
             station
@@ -109,11 +121,12 @@ class OcppBackend:
             if any(number and not it.transaction for number, it in view.connectors.items())
         ]
         sessions = self._newest_sessions(of_sessions) if of_sessions else {}
-        return {
+        return failed | {
             station: record_of(
                 views.get(station) or self._unheard(station), account, sessions.get(station, {})
             )
             for station in wanted
+            if station not in failed
         }
 
     def _unheard(self, station_id: str) -> ChargerView:

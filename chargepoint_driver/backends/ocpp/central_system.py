@@ -16,7 +16,7 @@ from chargepoint_driver.backends.ocpp.operations.charger_access import ChargerAc
 from chargepoint_driver.backends.ocpp.status import ChargerView
 from chargepoint_driver.backends.ocpp.storage.interfaces import Queries, Stores
 from chargepoint_driver.config.ocpp import OcppConfig
-from chargepoint_driver.errors import TransientError
+from chargepoint_driver.errors import ChargePointError, TransientError
 from chargepoint_driver.events import EventStream, SinkState
 from chargepoint_driver.process.loop_delay import LoopDelay
 from chargepoint_driver.process.loop_thread import NativeLoop
@@ -222,8 +222,9 @@ class CentralSystem(ChargerCommands, IdTagsAndReservations, NamedOperations, Sto
         """Return the ids of every charge point that is known, connected or not."""
         return sorted(self._running.points.copy())
 
-    def views(self, station_ids: Iterable[str]) -> dict[str, ChargerView]:
-        """Return id to charge point, of these; those that never connected are missing."""
+    def views(self, station_ids: Iterable[str]) -> dict[str, ChargerView | ChargePointError]:
+        """Return id to charge point, of these; those that never connected are missing. One that
+        cannot be read now has its error instead."""
         csms = self._running
         points = csms.points
         return {name: csms.view(points[name]) for name in station_ids if name in points}

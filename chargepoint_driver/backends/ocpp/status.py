@@ -124,7 +124,7 @@ class ChargerView:
     out_of_service: int | None
     harmful_requests: Mapping[str, Mapping[str, Any]]
     forgiven: Mapping[str, Mapping[str, int]]
-    alarms_cleared: str | None
+    alarms_cleared: str | None = None
 
 
 def view_of(point: Charger, now_s: float, heartbeat_s: float) -> ChargerView:

@@ -7,7 +7,7 @@ begun, once, at the node that PostgreSQL names then.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,7 +17,7 @@ from chargepoint_driver.backends.ocpp.csms.csms import Csms
 from chargepoint_driver.backends.ocpp.operations.charger_access import REQUESTS, LocalChargers
 from chargepoint_driver.backends.ocpp.postgres.fleet_events import FleetEvents
 from chargepoint_driver.backends.ocpp.postgres.membership import Membership
-from chargepoint_driver.backends.ocpp.postgres.ownership import Owner, Ownership
+from chargepoint_driver.backends.ocpp.postgres.ownership import Owner, Ownership, RunningNode
 from chargepoint_driver.backends.ocpp.transport.own_calls import CallRefusedError
 from chargepoint_driver.errors import (
     ChargePointError,
@@ -169,7 +169,7 @@ class FleetChargers:
             for node, run in await self._ownership.running_nodes():
                 if run == self._membership.run:
                     continue
-                for row in await self._views_of(node, run):
+                for row in await self.rows_of(RunningNode(node, run), None):
                     name, epoch = row["view"]["id"], row["epoch"]
                     # One that moves just now may be at both.
                     if name not in found or found[name][0] < epoch:
@@ -183,15 +183,20 @@ class FleetChargers:
             "without_node": [name for name in without if name not in found],
         }
 
-    async def _views_of(self, node: str, run: int) -> list[dict[str, Any]]:
+    async def rows_of(
+        self, node: RunningNode, station_ids: Sequence[str] | None
+    ) -> list[dict[str, Any]]:
+        """Return {epoch, view} of the chargers of another node: of these, or of all. Raises
+        TransientError, StoreError."""
         rows: list[dict[str, Any]] = []
         after: str | None = ""
+        fields = {} if station_ids is None else {"stations": list(station_ids)}
         while after is not None:
             try:
-                subject = f"{await self._subject(run)}.views"
-                page = await self._messaging.request(subject, {"after": after}, _READ_S)
-            except TransientError as error:
-                raise TransientError(f"the chargers of node {node}: {error}") from None
+                subject = f"{await self._subject(node.run)}.views"
+                page = await self._messaging.request(subject, {**fields, "after": after}, _READ_S)
+            except (TransientError, OutcomeUnknownError) as error:
+                raise TransientError(f"the chargers of node {node.node}: {error}") from None
             rows += page["views"]
             after = page["next"]
         return rows
@@ -235,12 +240,15 @@ class FleetChargers:
             return {"failed": error.to_dict()}
 
     async def _answer_views(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """Return a page of {epoch, view}, and the id to go on after; None at the end."""
+        """Return a page of {epoch, view}, and the id to go on after; None at the end. `stations`
+        in the request: of these only."""
         after, epochs = str(fields.get("after") or ""), self._membership.epochs
         rows: list[msgspec.Raw] = []
         size = 0
-        for name in sorted(each for each in self._csms.points if each > after):
-            view = self._csms.view(self._csms.points[name])
+        points, wanted = self._csms.points, fields.get("stations")
+        names = points if wanted is None else points.keys() & set(map(str, wanted))
+        for name in sorted(each for each in names if each > after):
+            view = self._csms.view(points[name])
             row = msgspec.json.encode({"epoch": epochs.get(name, 0), "view": view})
             rows.append(msgspec.Raw(row))
             size += len(row)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from chargepoint_driver.backends.ocpp.central_system import CentralSystem
@@ -13,19 +13,29 @@ from chargepoint_driver.backends.ocpp.operations.charger_access import ChargerAc
 from chargepoint_driver.backends.ocpp.postgres.connections import connect
 from chargepoint_driver.backends.ocpp.postgres.fleet_chargers import FleetChargers
 from chargepoint_driver.backends.ocpp.postgres.fleet_events import FleetEvents
+from chargepoint_driver.backends.ocpp.postgres.fleet_views import FleetViews
 from chargepoint_driver.backends.ocpp.postgres.health import HealthServer
 from chargepoint_driver.backends.ocpp.postgres.membership import Membership
 from chargepoint_driver.backends.ocpp.postgres.ownership import Ownership, RunningNode
 from chargepoint_driver.backends.ocpp.postgres.queries import PostgresQueries
 from chargepoint_driver.backends.ocpp.postgres.schema import check_version
 from chargepoint_driver.backends.ocpp.postgres.store import PostgresStore
+from chargepoint_driver.backends.ocpp.status import ChargerView
 from chargepoint_driver.backends.ocpp.storage.interfaces import Stores
 from chargepoint_driver.config.fleet import NodeConfig
 from chargepoint_driver.config.ocpp import OcppConfig
-from chargepoint_driver.errors import StoreError, TransientError
+from chargepoint_driver.errors import (
+    ChargePointError,
+    OutcomeUnknownError,
+    StoreError,
+    TransientError,
+)
 from chargepoint_driver.messaging.nats import NatsMessaging
 
 __all__ = ["Node"]
+
+# Two nodes may be asked one after the other, and PostgreSQL.
+_READ_S = 30.0
 
 
 class Node(CentralSystem):
@@ -49,6 +59,7 @@ class Node(CentralSystem):
         self._messaging: NatsMessaging | None = None
         self._fleet: FleetChargers | None = None
         self._events: FleetEvents | None = None
+        self._views: FleetViews | None = None
         self._health: HealthServer | None = None
 
     @property
@@ -97,15 +108,51 @@ class Node(CentralSystem):
             await self._health.start()
 
     def _access_of(self, csms: Csms) -> ChargerAccess:
-        if self._messaging is None:
-            return super()._access_of(csms)
-        membership, ownership = self._membership, self._ownership
+        membership, ownership, store = self._membership, self._ownership, csms.store
         assert membership is not None
         assert ownership is not None
-        own = RunningNode(self._node.node, membership.run)
-        self._events = FleetEvents(csms, own, ownership, self._messaging)
-        self._fleet = FleetChargers(csms, membership, ownership, self._messaging, self._events)
-        return self._fleet
+        assert isinstance(store, PostgresStore)
+        if self._messaging is not None:
+            own = RunningNode(self._node.node, membership.run)
+            self._events = FleetEvents(csms, own, ownership, self._messaging)
+            self._fleet = FleetChargers(csms, membership, ownership, self._messaging, self._events)
+        stored = store.stored_chargers(self.config, csms.limiter.restore)
+        ask = None if self._fleet is None else self._fleet.rows_of
+        self._views = FleetViews(csms, membership, ownership, stored, ask)
+        return self._fleet or super()._access_of(csms)
+
+    # ---- chargers of all nodes -----------------------------------------------------------
+
+    def known(self) -> list[str]:
+        """Return the ids of the chargers of all nodes, connected or not. Raises TransientError."""
+        found: list[str] = self._read(lambda views: views.known())
+        return found
+
+    def views(self, station_ids: Iterable[str]) -> dict[str, ChargerView | ChargePointError]:
+        """Return id to charge point, of any node, or to why it cannot be read now; those that
+        never connected are missing."""
+        wanted = list(station_ids)
+        if all(name in self._running.points for name in wanted):
+            return super().views(wanted)
+        found: dict[str, ChargerView | ChargePointError]
+        found = self._read(lambda views: views.read(wanted))
+        return found
+
+    def charge_point(self, station_id: str) -> ChargerView:
+        """One charge point of any node. Raises NotFoundError, TransientError."""
+        if station_id in self._running.points:
+            return super().charge_point(station_id)
+        view: ChargerView = self._read(lambda views: views.one(station_id))
+        return view
+
+    def _read(self, ask: Callable[[FleetViews], Coroutine[Any, Any, Any]]) -> Any:
+        views = self._views
+        if views is None:
+            raise TransientError("the node is not running")
+        try:
+            return self._loop.run(lambda: ask(views), _READ_S)
+        except OutcomeUnknownError as error:
+            raise TransientError(f"chargers of other nodes: {error}") from None
 
     async def _serve(self) -> None:
         assert self._fleet is not None
@@ -129,6 +176,7 @@ class Node(CentralSystem):
             await self._fleet.end()
         if self._events is not None:
             await self._events.end()
+        self._views = None
         try:
             await super()._end()
         finally:

@@ -47,15 +47,25 @@ class Ownership:
 
     async def owner_of(self, station_id: str) -> Owner | None:
         """Return who has a charger; None where it never connected to a node."""
+        return (await self.owners_of([station_id])).get(station_id)
+
+    async def owners_of(self, station_ids: list[str]) -> dict[str, Owner]:
+        """Return charger to who has it; those that never connected to a node are missing."""
         async with self._connections.get() as db:
-            row = await db.fetchrow(
-                "SELECT o.node, o.run, o.epoch, n.run IS NOT DISTINCT FROM o.run"
+            rows = await db.fetch(
+                "SELECT o.charge_point, o.node, o.run, o.epoch, n.run IS NOT DISTINCT FROM o.run"
                 " AND n.lease_until > now() AS is_running"
                 " FROM owners AS o LEFT JOIN nodes AS n ON n.id = o.node"
-                " WHERE o.charge_point = $1",
-                station_id,
+                " WHERE o.charge_point = ANY($1::text[])",
+                station_ids,
             )
-        return None if row is None else Owner(row[0], row[1], row[2], bool(row[3]))
+        return {row[0]: Owner(row[1], row[2], row[3], bool(row[4])) for row in rows}
+
+    async def known(self) -> list[str]:
+        """Return the ids of all chargers that are known."""
+        async with self._connections.get() as db:
+            rows = await db.fetch("SELECT id FROM charge_points ORDER BY id")
+        return [row[0] for row in rows]
 
     async def running_nodes(self) -> list[RunningNode]:
         """Return the nodes whose leases have not ended."""

@@ -16,11 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from chargepoint_driver.backends.ocpp.model.authorization import key_of
+from chargepoint_driver.backends.ocpp.model.limit import LimitState
 from chargepoint_driver.backends.ocpp.postgres.connections import Connections, said
 from chargepoint_driver.backends.ocpp.postgres.local_copy import LAZY_S, LocalCopy
 from chargepoint_driver.backends.ocpp.postgres.membership import Membership
 from chargepoint_driver.backends.ocpp.postgres.records import Records, Reloaded
+from chargepoint_driver.backends.ocpp.postgres.stored_chargers import StoredChargers
 from chargepoint_driver.backends.ocpp.storage.disk_writer import settle
+from chargepoint_driver.config.ocpp import OcppConfig
 from chargepoint_driver.errors import FencedError, StoreError
 from chargepoint_driver.text import get_logger
 
@@ -74,6 +77,12 @@ class PostgresStore(LocalCopy):
         await self._read_tags()
         await self._fetch_ids()
         self._spawn(self._regularly(_RENEW_S, self._renew))
+
+    def stored_chargers(
+        self, config: OcppConfig, limit_of: Callable[[dict[str, Any]], LimitState | None]
+    ) -> StoredChargers:
+        """Return what reads chargers that no running node has."""
+        return StoredChargers(self._records, self._columns, config, limit_of)
 
     # ---- ownership -----------------------------------------------------------------------
 

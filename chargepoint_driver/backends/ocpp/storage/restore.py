@@ -4,17 +4,33 @@ stored."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from chargepoint_driver.backends.ocpp.model.charger import Charger, Connector, Transaction
 from chargepoint_driver.backends.ocpp.model.limit import LimitState
 from chargepoint_driver.backends.ocpp.storage.store import Store
 
-__all__ = ["restore", "restore_running"]
+__all__ = ["SavedChargers", "restore", "restore_running"]
+
+
+class SavedChargers(Protocol):
+    """What is stored of chargers; see the methods of `Store`. None as an id stands for all."""
+
+    def points(self, station_id: str | None) -> list[dict[str, Any]]:
+        """Return the rows of chargers."""
+
+    def saved(self, table: str, station_id: str | None) -> list[tuple[str, int, dict[str, Any]]]:
+        """Return (charger, connector, state) of the table `connectors` or `limits`."""
+
+    def active(self, station_id: str | None) -> list[tuple[str, Transaction]]:
+        """Return (charger, transaction) of those that run."""
+
+    def damaged(self, row: str, error: Exception) -> None:
+        """Report a row that cannot be used."""
 
 
 def restore(
-    store: Store,
+    store: SavedChargers,
     new_point: Callable[[str], Charger],
     limit_of: Callable[[dict[str, Any]], LimitState | None],
     now_s: float,
@@ -97,7 +113,7 @@ def restore_running(store: Store, point: Charger) -> None:
         connector.transaction = stored.get(number)
 
 
-def _running(store: Store, station_id: str | None = None) -> list[tuple[str, Transaction]]:
+def _running(store: SavedChargers, station_id: str | None = None) -> list[tuple[str, Transaction]]:
     """Return the transactions that run, the oldest first; a row without numbers is left out."""
     found = []
     for owner, transaction in store.active(station_id):

@@ -15,7 +15,14 @@ from chargepoint_driver.backends.ocpp.model.charger import Transaction
 from chargepoint_driver.backends.ocpp.model.energy import Registers
 from chargepoint_driver.backends.ocpp.storage.database import Database
 
-__all__ = ["QUARTER_S", "RETRY_WINDOW_S", "End", "Transactions"]
+__all__ = [
+    "QUARTER_S",
+    "RETRY_WINDOW_S",
+    "TRANSACTION_COLUMNS",
+    "End",
+    "Transactions",
+    "transaction_of",
+]
 
 RETRY_WINDOW_S = 3_600.0
 """How long after a session was closed as lost a repeated begin still means that session."""
@@ -23,7 +30,7 @@ RETRY_WINDOW_S = 3_600.0
 QUARTER_S = 900
 """Seconds of a step of `session_registers`."""
 
-_COLUMNS = (
+TRANSACTION_COLUMNS = (
     "id, wire_id, connector, id_tag, start_time, meter_start, last_wh, last_time, alias,"
     " register_resets, carried_wh, base_wh, in_question, state"
 )
@@ -158,11 +165,11 @@ class Transactions(Database):
         """Return (charge point, transaction) of all that have not ended, or of those of one."""
         where = "" if station_id is None else " AND charge_point = ?"
         rows = self._db.execute(
-            f"SELECT charge_point, {_COLUMNS} FROM transactions WHERE state = 'active'{where}"
-            " ORDER BY id",
+            f"SELECT charge_point, {TRANSACTION_COLUMNS} FROM transactions"
+            f" WHERE state = 'active'{where} ORDER BY id",
             () if station_id is None else (station_id,),
         )
-        return [(row[0], _transaction(row[1:])) for row in rows]
+        return [(row[0], transaction_of(row[1:])) for row in rows]
 
     def begin_of(self, transaction_id: int) -> tuple[float | None, str | None, int | None]:
         """Return (time of the begin, its `request`, number of the last event) of a transaction;
@@ -313,16 +320,19 @@ class Transactions(Database):
 
     def _one(self, where: str, values: tuple[Any, ...]) -> Transaction | None:
         row = self._db.execute(
-            f"SELECT {_COLUMNS} FROM transactions WHERE {where} LIMIT 1", values
+            f"SELECT {TRANSACTION_COLUMNS} FROM transactions WHERE {where} LIMIT 1", values
         ).fetchone()
-        return None if row is None else _transaction(row)
+        return None if row is None else transaction_of(row)
 
     def _all(self, where: str, values: tuple[Any, ...]) -> list[Transaction]:
-        rows = self._db.execute(f"SELECT {_COLUMNS} FROM transactions WHERE {where}", values)
-        return [_transaction(row) for row in rows]
+        rows = self._db.execute(
+            f"SELECT {TRANSACTION_COLUMNS} FROM transactions WHERE {where}", values
+        )
+        return [transaction_of(row) for row in rows]
 
 
-def _transaction(row: tuple[Any, ...]) -> Transaction:
+def transaction_of(row: tuple[Any, ...]) -> Transaction:
+    """Return the transaction in a row of `TRANSACTION_COLUMNS`."""
     (own_id, wire_id, connector, id_tag, start_s, start_wh, last_wh, last_s, alias,
      resets, carried_wh, base_wh, in_question, state) = row  # fmt: skip
     return Transaction(

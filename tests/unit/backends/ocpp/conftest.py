@@ -19,8 +19,10 @@ from websockets.sync.client import ClientConnection, connect
 from chargepoint_driver.backends.ocpp import CentralSystem, OcppConfig
 from chargepoint_driver.errors import NotFoundError
 from tests.postgres_server import Postgres, postgres_server
+from tests.unit.events.engines import Engine, nats_server
 
 LIMIT_S = 15.0
+TOKEN = "t" * 16
 BOOT = {"chargePointVendor": "Test Works", "chargePointModel": "Raw"}
 
 
@@ -205,6 +207,26 @@ def start_node(records, tmp_path: Path, clock: Clock) -> Iterator[Callable[..., 
     for site in sites:
         site.stop()
     eventually(lambda: set(threading.enumerate()) <= before)
+
+
+@pytest.fixture
+def nats(tmp_path: Path) -> Iterator[Engine]:
+    with nats_server(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def two(nats: Engine, start_node: Callable[..., Site]) -> tuple[Site, Site]:
+    """Two nodes with a control API each, and NATS between them."""
+    options = {"control": "127.0.0.1:0", "token": TOKEN}
+    found = [
+        start_node(
+            f"node-{each}", options, nats={"servers": [f"nats://127.0.0.1:{nats.port}"]},
+            lease_s=2, call_timeout_s=3,
+        )
+        for each in (1, 2)
+    ]  # fmt: skip
+    return found[0], found[1]
 
 
 def _nodes() -> Any:

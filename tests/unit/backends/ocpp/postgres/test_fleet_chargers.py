@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,38 +22,14 @@ from chargepoint_driver.errors import (
     WriteRejectedError,
 )
 from chargepoint_driver.messaging.local import LocalMessaging
-from tests.unit.backends.ocpp.conftest import LIMIT_S, Charger, Site, eventually
-from tests.unit.events.engines import Engine, nats_server
+from tests.unit.backends.ocpp.conftest import LIMIT_S, TOKEN, Charger, Site, eventually
 
 pytest.importorskip("asyncpg")
 
 from chargepoint_driver.backends.ocpp.postgres.fleet_chargers import FleetChargers
 from chargepoint_driver.backends.ocpp.postgres.ownership import Owner
 
-TOKEN = "t" * 16
-
-
 # ---- two nodes, and NATS between them ----------------------------------------------------
-
-
-@pytest.fixture
-def nats(tmp_path: Path) -> Iterator[Engine]:
-    with nats_server(tmp_path) as server:
-        yield server
-
-
-@pytest.fixture
-def two(nats: Engine, start_node: Callable[..., Site]) -> tuple[Site, Site]:
-    """Two nodes with a control API each."""
-    options = {"control": "127.0.0.1:0", "token": TOKEN}
-    found = [
-        start_node(
-            f"node-{each}", options, nats={"servers": [f"nats://127.0.0.1:{nats.port}"]},
-            lease_s=2, call_timeout_s=3,
-        )
-        for each in (1, 2)
-    ]  # fmt: skip
-    return found[0], found[1]
 
 
 def ask(site: Site, method: str, path: str, body: Any = None) -> tuple[int, Any]:

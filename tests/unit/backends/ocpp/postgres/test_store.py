@@ -71,7 +71,7 @@ def test_the_newest_socket_of_a_charger_counts_on_whichever_node(
     new.ask("Heartbeat", {})
     assert closing_code(old) == 1012
     # Only the node that has it shows it.
-    with pytest.raises(NotFoundError):
+    with pytest.raises(TransientError, match="node-2 has it, and this node cannot reach it"):
         first.point()
     assert second.connector().transaction.transaction_id == transaction
     assert second.point().boot["vendor"] == "Test Works"
