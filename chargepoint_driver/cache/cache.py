@@ -17,6 +17,7 @@ from chargepoint_driver.cache.batching import plan
 from chargepoint_driver.cache.circuit_breaker import CircuitBreaker
 from chargepoint_driver.cache.file_store import Disk
 from chargepoint_driver.cache.record_table import Key, Outcome, RecordTable, nothing
+from chargepoint_driver.cache.shared_store import SharedStore
 from chargepoint_driver.cache.single_flight import SharedFetch, in_background, within
 from chargepoint_driver.cache.station_groups import Groups
 from chargepoint_driver.catalogue import CHARGEPOINT, Batch, Catalogue, Data
@@ -50,9 +51,11 @@ class SharedCache:
         jitter: Callable[[], float] = random.random,
         catalogue: Catalogue = CHARGEPOINT,
         disk: Disk | None = None,
+        shared: SharedStore | None = None,
     ) -> None:
         """`limit_s` is how long one read may wait; `clock` gives seconds that never jump;
-        `disk` keeps what hardly ever changes over a restart."""
+        `disk` keeps what hardly ever changes over a restart, `shared` all for the process that
+        reads the account next."""
         self._backend = backend
         self._limit_s = limit_s
         self._clock = clock
@@ -71,8 +74,13 @@ class SharedCache:
         self._listed_at: float | None = None
         self._disk = disk
         self._saving = threading.Lock()  # the last to write the file knows everything
+        self._shared = shared
+        # Called with stations that a reply shows otherwise than the one before; on any thread.
+        self.on_news: Callable[[list[str]], None] | None = None
         if disk is not None:
             self._load(disk)
+        if shared is not None:
+            self._load_shared(shared)
 
     def key(self, data: Data, station: str) -> Key:
         """Return the key of the record that reports it of a station."""
@@ -178,7 +186,10 @@ class SharedCache:
         reply = self.once(self._directory, lambda: self._backend.fetch(request))
         with self._lock:
             self._groups.learn(reply.records.values())
-            self._groups_at = self._listed_at = self._clock()
+            self._groups_at = self._listed_at = at = self._clock()
+            if self._shared is not None:
+                self._shared.keep(self._directory, reply.records, at)
+                self._shared.keep_whole(self._directory, reply.records.keys(), at)
 
     def touch(self, data: Data, station: str) -> None:
         """Mark the records of a station as out of date: a write has changed it. Fetches that are in
@@ -186,6 +197,8 @@ class SharedCache:
         call = self._catalogue.name(data)
         with self._lock:
             self._table.touch((call, station), self._begun)
+            if self._shared is not None:
+                self._shared.forget((call, station))
             self._fetches.pop((call, station), None)
             self._fetches.pop((call, _EVERYTHING), None)
             self._newest.pop(call, None)
@@ -319,20 +332,29 @@ class SharedCache:
         if request.group is not None:
             with self._lock:
                 self._groups.found(request.group, reply.records)
-        if request.call == self._directory and request.whole_account:
+        is_list = request.call == self._directory and request.whole_account
+        if is_list:
             with self._lock:
                 self._groups.learn(reply.records.values())
                 self._groups_at = self._listed_at = at
         self._keep(fetch, dict(reply.records), at)
-        if request.whole_account and self._catalogue.calls[request.call].absent_is_empty:
-            with self._lock:
+        is_whole = request.whole_account and self._catalogue.calls[request.call].absent_is_empty
+        with self._lock:
+            if is_whole:
                 self._table.keep_whole(request.call, fetch.number, at)
+            if self._shared is not None and (is_whole or is_list):
+                self._shared.keep_whole(request.call, reply.records.keys(), at)
 
     def _keep(self, fetch: SharedFetch, records: dict[str, StationRecord], at: float) -> None:
         """Store the records of a fetch, unless a write or a later fetch has overtaken it."""
         fetch.received(records, at)
         with self._lock:
-            self._table.keep(fetch.call, fetch.number, records, at)
+            kept, changed = self._table.keep(fetch.call, fetch.number, records, at)
+            if self._shared is not None:
+                # In the order of the table: a write that comes later forgets it again.
+                self._shared.keep(fetch.call, kept, at)
+        if self.on_news is not None and changed:
+            self.on_news(changed)
 
     def _load(self, disk: Disk) -> None:
         for call, (age_s, records) in disk.load().items():
@@ -343,6 +365,25 @@ class SharedCache:
                 self._groups.learn(records)
                 self._groups_at = at
             self._table.load(call, records, at)
+        self._begun = 1
+
+    def _load_shared(self, shared: SharedStore) -> None:
+        listed: list[StationRecord] = []
+        now = self._clock()
+        for call, station, age_s, record in shared.load():
+            if call not in self._catalogue.calls:
+                continue
+            at = now - age_s
+            if station:
+                self._table.load(call, [record], at)
+                if call == self._directory:
+                    listed.append(record)
+            elif call == self._directory:
+                self._groups_at = self._listed_at = at
+            else:
+                self._table.keep_whole(call, 1, at)
+        if self._listed_at is not None:
+            self._groups.learn(listed)
         self._begun = 1
 
     def _save(self, call: str) -> None:

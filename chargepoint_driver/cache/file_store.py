@@ -18,7 +18,7 @@ from chargepoint_driver.process.files import read_text, regular_file
 from chargepoint_driver.records import DAMAGED, StationRecord, Unreadable, Value, Values
 from chargepoint_driver.text import get_logger
 
-__all__ = ["Disk"]
+__all__ = ["Disk", "fields_of", "record_of"]
 
 _log = get_logger(__name__)
 
@@ -48,7 +48,7 @@ class Disk:
             return {
                 call: (
                     max(0.0, self._now() - float(kept["at"])),
-                    [_record(fields) for fields in kept["records"]],
+                    [record_of(fields) for fields in kept["records"]],
                 )
                 for call, kept in content["calls"].items()
             }
@@ -77,7 +77,7 @@ class Disk:
             "calls": {
                 call: {
                     "at": self._now() - age_s,
-                    "records": [_fields(record) for record in records],
+                    "records": [fields_of(record) for record in records],
                 }
                 for call, (age_s, records) in calls.items()
             },
@@ -98,7 +98,8 @@ class Disk:
             _log.warning("cache_file %s cannot be written: %s", self._path, error)
 
 
-def _fields(record: StationRecord) -> dict[str, Any]:
+def fields_of(record: StationRecord) -> dict[str, Any]:
+    """Return a record as JSON can carry it."""
     return {
         "station": record.station_id,
         "values": _plain(record.values),
@@ -117,7 +118,8 @@ def _marked(value: Value | Unreadable) -> Value:
     return {_DICTIONARY: value} if isinstance(value, dict) else value
 
 
-def _record(fields: dict[str, Any]) -> StationRecord:
+def record_of(fields: dict[str, Any]) -> StationRecord:
+    """Return the record of `fields_of`. Raises ValueError, KeyError, TypeError, AttributeError."""
     return StationRecord(
         str(fields["station"]),
         _values(fields["values"]),

@@ -98,14 +98,23 @@ class RecordTable:
         is_good = begun > self._touched.get(key, 0)
         return Outcome(None, aged, age_s, record if is_good else None)
 
-    def keep(self, call: str, number: int, records: Mapping[str, StationRecord], at: float) -> None:
-        """Keep the records of a fetch, unless a write or a later fetch has overtaken it."""
+    def keep(
+        self, call: str, number: int, records: Mapping[str, StationRecord], at: float
+    ) -> tuple[dict[str, StationRecord], list[str]]:
+        """Keep the records of a fetch, unless a write or a later fetch has overtaken it. Returns
+        (those that are kept, the stations of which they differ from what was known)."""
+        kept: dict[str, StationRecord] = {}
+        changed: list[str] = []
         for station, record in records.items():
             key = (call, station)
             known = self._entries.get(key)
             newest = max(self._touched.get(key, 0), known.begun - 1 if known else 0)
             if number > newest:
                 self._entries[key] = _Entry(record, at, number)
+                kept[station] = record
+                if known is None or known.record != record:
+                    changed.append(station)
+        return kept, changed
 
     def keep_whole(self, call: str, number: int, at: float) -> None:
         """Note a reply for the whole account: stations that it leaves out have nothing."""

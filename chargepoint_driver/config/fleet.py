@@ -13,11 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from chargepoint_driver.config.common import explain, keys_of, parse_address, read_secret
 from chargepoint_driver.config.ocpp import OcppConfig, faults_of
 from chargepoint_driver.config.sinks import NatsConnectionConfig
+from chargepoint_driver.config.soap_account import AgentAccount
 from chargepoint_driver.config.texts import read_json
 from chargepoint_driver.errors import ConfigurationError
 
 __all__ = ["NodeConfig", "NodeNatsConfig", "PostgresConfig", "read_node_config"]
 
+_MAX_NAME = 64
 _FROZEN = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
@@ -118,6 +120,17 @@ class NodeConfig(BaseModel):
         default=None,
         description="address:port of /health for a load balancer, without a password; default: off",
     )
+    accounts: dict[str, AgentAccount] = Field(
+        default_factory=dict,
+        description="name to an account of ChargePoint's web services, which one node at a time"
+        " holds for all; the same on every node",
+    )
+    charger_account: str = Field(
+        default="chargers",
+        min_length=1,
+        max_length=64,
+        description="name of the account of all chargers that connect to the nodes",
+    )
     control: str | None = Field(
         default=None, description="address:port of the control API; default: off"
     )
@@ -142,6 +155,32 @@ class NodeConfig(BaseModel):
             parse_address(value)
         return value
 
+    @field_validator("accounts")
+    @classmethod
+    def _accounts_are_shared(cls, value: dict[str, AgentAccount]) -> dict[str, AgentAccount]:
+        keys: dict[tuple[str, str], str] = {}
+        for name, account in value.items():
+            if not name.strip() or not name.isprintable() or len(name) > _MAX_NAME:
+                raise ValueError(
+                    f"{name!r}: must be printable text of up to {_MAX_NAME} characters"
+                )
+            other = keys.setdefault(account.key, name)
+            if other != name:
+                raise ValueError(f"{name}: is the same account as {other}; remove one of the two")
+            for key in ("command_file", "cache_file"):
+                if getattr(account, key) is not None:
+                    raise ValueError(f"{name}: {key}: nodes keep that in postgres; remove it")
+        return value
+
+    @model_validator(mode="after")
+    def _has_one_account_of_chargers(self) -> NodeConfig:
+        if self.charger_account in self.accounts:
+            raise ValueError(
+                f"charger_account: {self.charger_account!r} is an account of ChargePoint here; "
+                "write another name"
+            )
+        return self
+
     @model_validator(mode="after")
     def _keeps_transactions(self) -> NodeConfig:
         if self.central_system.retention.transactions_days is not None:
@@ -152,7 +191,11 @@ class NodeConfig(BaseModel):
         return self
 
 
-_NESTED: dict[str, type[BaseModel]] = {"postgres": PostgresConfig, "nats": NodeNatsConfig}
+_NESTED: dict[str, type[BaseModel]] = {
+    "postgres": PostgresConfig,
+    "nats": NodeNatsConfig,
+    "accounts": AgentAccount,
+}
 
 
 def read_node_config(path: Path) -> NodeConfig:
@@ -182,10 +225,8 @@ def _faults_of(fields: Mapping[str, Any]) -> list[str]:
         for fault in error.errors(include_url=False):
             if fault["loc"][:1] == ("central_system",) and faults:
                 continue
-            of = (
-                _NESTED.get(str(fault["loc"][0]), NodeConfig)
-                if len(fault["loc"]) > 1
-                else NodeConfig
-            )
+            of: type[BaseModel] = NodeConfig
+            if len(fault["loc"]) > 1:
+                of = _NESTED.get(str(fault["loc"][0]), NodeConfig)
             faults.append(explain(fault, keys_of(of)))
     return faults

@@ -11,6 +11,7 @@ from chargepoint_driver.service.reading import Reading, Stations
 from chargepoint_driver.service.service import READ_TIMEOUTS, Service
 from chargepoint_driver.service.shed_control import (
     Alert,
+    CommandFile,
     CommandStore,
     ShedController,
     ShedOptions,
@@ -21,6 +22,7 @@ __all__ = [
     "READ_TIMEOUTS",
     "Accounts",
     "Alert",
+    "CommandFile",
     "CommandStore",
     "Reading",
     "Service",

@@ -61,6 +61,13 @@ class Accounts:
         self._readers: dict[tuple[str, str], set[Target]] = {}
         self._followers: tuple[Callable[[str, dict[str, Any]], None], ...] = ()
 
+    @classmethod
+    def of_one(cls, name: str, account: AgentAccountConfig, service: Service) -> Accounts:
+        """Return the facade of one account whose service runs already."""
+        accounts = cls()
+        accounts._services = {name: (account, service)}
+        return accounts
+
     def configure(self, fields: Mapping[str, Any]) -> list[str]:
         """Take over a configuration; what is wrong with it. Accounts that are unchanged keep
         what they know, a changed one goes on with its new settings, a bad one is left out."""

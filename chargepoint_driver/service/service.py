@@ -18,6 +18,7 @@ from chargepoint_driver.backend import (
 )
 from chargepoint_driver.cache import DirectCache, SharedCache
 from chargepoint_driver.cache.file_store import Disk
+from chargepoint_driver.cache.shared_store import SharedStore
 from chargepoint_driver.cache.single_flight import within
 from chargepoint_driver.catalogue import CHARGEPOINT, TABLES, Call, Catalogue, Data
 from chargepoint_driver.config import Account, AccountConfig
@@ -43,7 +44,13 @@ from chargepoint_driver.service.direct_requests import DirectRequests
 from chargepoint_driver.service.point_reader import Observe, PointReader
 from chargepoint_driver.service.reading import Reading
 from chargepoint_driver.service.session_pages import SessionPages
-from chargepoint_driver.service.shed_control import Alert, CommandStore, ShedController, ShedOptions
+from chargepoint_driver.service.shed_control import (
+    Alert,
+    CommandFile,
+    CommandStore,
+    ShedController,
+    ShedOptions,
+)
 from chargepoint_driver.service.station_alerts import StationAlerts
 from chargepoint_driver.text import get_logger
 
@@ -57,6 +64,8 @@ call, then for its own, which may have several pages."""
 
 _Answer = TypeVar("_Answer")
 
+# A report of another process counts from this time after a command of the same station.
+_SETTLE_S = 60.0
 # Files are opened when the account is set up.
 _RESTART_KEYS = ("command_file", "cache_file")
 
@@ -72,13 +81,14 @@ class Service(DirectRequests):
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
         disk: Disk | None = None,
+        shared: SharedStore | None = None,
         commands: CommandStore | None = None,
         catalogue: Catalogue = CHARGEPOINT,
         unreachable_minutes: float = 0.0,
     ) -> None:
         """`timeout_s` is the limit of one call of the backend; reads and writes wait for a
-        small multiple of it at most. `disk` keeps what hardly ever changes, `commands` what is
-        commanded. `unreachable_minutes`: see `StationAlerts`."""
+        small multiple of it at most. `disk` keeps what hardly ever changes, `shared` all that is
+        read, `commands` what is commanded. `unreachable_minutes`: see `StationAlerts`."""
         self.station_alerts = StationAlerts(now, unreachable_minutes)
         self._stream = AccountStream(now)
         self._backend = backend
@@ -89,7 +99,12 @@ class Service(DirectRequests):
             DirectCache(backend, clock=clock)
             if isinstance(backend, DirectBackend)
             else SharedCache(
-                backend, limit_s=self._limit_s, clock=clock, disk=disk, catalogue=catalogue
+                backend,
+                limit_s=self._limit_s,
+                clock=clock,
+                disk=disk,
+                shared=shared,
+                catalogue=catalogue,
             )
         )
         self.control = ShedController(
@@ -115,14 +130,61 @@ class Service(DirectRequests):
             catalogue=TABLES[account.backend],
             unreachable_minutes=account.unreachable_minutes,
         )
-        service._account = account
-        try:
-            service._stream.begin(service._backend, account, command_file)
-        except BaseException:
-            service.close()
-            raise
-        service._stream.attach(service.control, service.station_alerts)
+        service._begin(account, command_file)
         return service
+
+    @classmethod
+    def of_shared(
+        cls,
+        account: Account,
+        backend: Backend,
+        commands: CommandStore,
+        shared: SharedStore | None,
+        events: Path,
+    ) -> Service:
+        """Return the service of an account that processes share, of which this one has it now.
+        `events` is the file whose folder keeps events for sinks. Raises ConfigurationError."""
+        service = cls(
+            backend,
+            timeout_s=account.timeout,
+            shared=shared,
+            commands=commands,
+            catalogue=TABLES[account.backend],
+            unreachable_minutes=account.unreachable_minutes,
+        )
+        service._forget_before_commands()
+        service._begin(account, events)
+        return service
+
+    def _begin(self, account: Account, command_file: Path | None) -> None:
+        """Hand events over. Raises ConfigurationError, and then it is closed."""
+        self._account = account
+        try:
+            self._stream.begin(self._backend, account, command_file)
+        except BaseException:
+            self.close()
+            raise
+        self._stream.attach(self.control, self.station_alerts)
+
+    def _forget_before_commands(self) -> None:
+        """Read again what was reported of stations around their last command, or before it: the
+        process before may have ended before it noted that the report is out of date."""
+        for station, since_s in self.control.seconds_since_commands().items():
+            age_s = self.cache.age_s(Data.LOAD, station)
+            if age_s is not None and age_s > since_s - _SETTLE_S:
+                self.cache.touch(Data.LOAD, station)
+
+    def on_news(self, callback: Callable[[list[str]], None]) -> None:
+        """Call back with stations of which there is news: a reading that differs, a message of a
+        charger, a shed that changed. On any thread; it must return at once. Once."""
+
+        def tell_message(event: dict[str, Any]) -> None:
+            callback([str(event["charge_point"])])
+
+        if isinstance(self.cache, SharedCache):
+            self.cache.on_news = callback
+        self.follow(tell_message)
+        self.control.on_news = callback
 
     def newest_event(self) -> int | None:
         """Return the id of the event that an outbox stored last; None without one."""
@@ -334,11 +396,11 @@ def _warn(found: list[str], warnings: list[str] | None) -> None:
 def _store(account: Account, default: Path | None) -> CommandStore | None:
     """Return where the account's commands are kept over a restart."""
     if account.command_file is not None:
-        return CommandStore(account.command_file, account.key)
+        return CommandFile(account.command_file, account.key)
     if default is None:
         return None
     try:
-        return CommandStore(default, account.key)
+        return CommandFile(default, account.key)
     except ConfigurationError as error:
         # Nobody asked for this file: sheds work without it, and expire.
         _log.error("%s; a restart will not know what is in force", error)

@@ -120,10 +120,17 @@ Set the last two keys for a device that a SQL historian records: it stores `/all
 """
 
 
+# Models whose keys another section has.
+_ELSEWHERE = {
+    "AgentAccount": "[account](#an-account-of-the-caching-agent)",
+    "OcppConfig": "[keys](#the-ocpp-central-system) of the central system",
+}
+
+
 def page() -> str:
     """The whole page."""
     parts = [_HEAD]
-    shown = {"OcppConfig"}  # the section of the central system has its keys
+    shown = set(_ELSEWHERE)
     for section in SECTIONS:
         schema = section.model.model_json_schema(by_alias=True)
         inner = schema.pop("$defs", {})
@@ -170,8 +177,8 @@ def words_of(part: Mapping[str, Any]) -> str:
     """What the value may be, in words."""
     if "$ref" in part:
         name = part["$ref"].rpartition("/")[2]
-        if name == "OcppConfig":
-            return "[keys](#the-ocpp-central-system) of the central system"
+        if name in _ELSEWHERE:
+            return _ELSEWHERE[name]
         return f"[{name}](#{name.lower()})"
     if "anyOf" in part:
         kinds = [words_of(one) for one in part["anyOf"] if one.get("type") != "null"]

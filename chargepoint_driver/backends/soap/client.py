@@ -19,7 +19,7 @@ from chargepoint_driver.backend import Limit, Reply, Request, Target
 from chargepoint_driver.backends.soap import error_codes, parser, station_pieces, usage
 from chargepoint_driver.backends.soap.envelopes import Envelopes
 from chargepoint_driver.backends.soap.error_codes import Caller
-from chargepoint_driver.backends.soap.rate_limit import RateLimiter
+from chargepoint_driver.backends.soap.rate_limit import CallJournal, RateLimiter
 from chargepoint_driver.backends.soap.transport import HttpTransport
 from chargepoint_driver.catalogue import CHARGEPOINT, Call
 from chargepoint_driver.config import Account, AccountConfig
@@ -73,11 +73,22 @@ class SoapBackend:
     name = "chargepoint"
     group_calls = True
 
-    def __init__(self, account: AccountConfig, now: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(
+        self,
+        account: AccountConfig,
+        now: Callable[[], datetime] = _utc_now,
+        *,
+        check: Callable[[], None] | None = None,
+        journal: CallJournal | None = None,
+    ) -> None:
+        """`check` raises TransientError where nothing may be sent; it is called right before each
+        call is. `journal` counts the calls of other processes too. Raises TransientError where it
+        cannot be read."""
         self._account = account
         self._now = now
-        self._wire = HttpTransport(account.url, account.timeout, account.ca_file)
-        self._pace = RateLimiter(account.calls_per_minute)
+        self._check = check
+        self._wire = self._wire_of(account)
+        self._pace = RateLimiter(account.calls_per_minute, journal=journal)
         self._lock = threading.Lock()
         self._calls: Counter[str] = Counter()
         self._outcomes: Counter[tuple[str, str]] = Counter()
@@ -89,7 +100,10 @@ class SoapBackend:
         assert isinstance(account, AccountConfig)
         self._pace.limit_to(account.calls_per_minute)
         self._account = account
-        self._wire = HttpTransport(account.url, account.timeout, account.ca_file)
+        self._wire = self._wire_of(account)
+
+    def _wire_of(self, account: AccountConfig) -> HttpTransport:
+        return HttpTransport(account.url, account.timeout, account.ca_file, self._check)
 
     def close(self) -> None:
         self._wire.close()

@@ -7,7 +7,7 @@ import io
 import queue
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPResponse
@@ -53,9 +53,17 @@ class HttpTransport:
     """HTTP to one endpoint. Never retries, never follows a redirect: the request holds a
     password and may be a write."""
 
-    def __init__(self, url: str, timeout_s: float, ca_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        timeout_s: float,
+        ca_file: Path | None = None,
+        check: Callable[[], None] | None = None,
+    ) -> None:
         """`ca_file` holds the authorities that the server's certificate may come from, instead
-        of those that this machine knows. Certificates are always verified."""
+        of those that this machine knows. Certificates are always verified. `check` raises
+        TransientError where nothing may be sent now."""
+        self._check = check
         self._url = url
         self._timeout_s = timeout_s
         self._ca_file = ca_file
@@ -71,6 +79,8 @@ class HttpTransport:
             "SOAPAction": f'"{soap_action}"',
             "Accept-Encoding": ACCEPTED,
         }
+        if self._check is not None:
+            self._check()
         connect_s = min(_CONNECT_S, self._timeout_s)
         verify = True if self._ca_file is None else tls.check_authority(self._ca_file)
         try:

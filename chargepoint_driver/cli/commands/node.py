@@ -24,7 +24,8 @@ __all__ = ["node"]
     "config_file",
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="JSON file of this node: node, postgres, nats, central_system, control, health, metrics.",
+    help="JSON file of this node: node, postgres, nats, accounts, central_system, control, health, "
+    "metrics.",
 )
 @log_options
 def node(config_file: Path, log_file: Path | None, max_log_bytes: int) -> None:
@@ -38,6 +39,7 @@ def node(config_file: Path, log_file: Path | None, max_log_bytes: int) -> None:
         refuse_ignored({"max_log_bytes"}, "is the size of --log-file: give that too")
     try:
         from chargepoint_driver.backends.ocpp.postgres.node import Node  # noqa: PLC0415 - needs the extras
+        from chargepoint_driver.fleet.node_accounts import NodeAccounts  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"{error.name} is not installed: "
@@ -53,6 +55,7 @@ def node(config_file: Path, log_file: Path | None, max_log_bytes: int) -> None:
         ended.set()
 
     system = Node(config, on_end=end)
+    accounts = NodeAccounts(system)
     with serving(log_file, max_log_bytes, logging.INFO) as signals:
         try:
             system.start(control=config.control)
@@ -64,6 +67,8 @@ def node(config_file: Path, log_file: Path | None, max_log_bytes: int) -> None:
             if system.health_url is not None:
                 ready["health_url"] = system.health_url
             with ExitStack() as stack:
+                stack.callback(accounts.stop)
+                accounts.start()
                 if config.metrics is not None:
                     server = serve_metrics(config.metrics, system, "metrics")
                     stack.callback(server.stop)

@@ -11,11 +11,13 @@
 
 from chargepoint_driver.service.shed_control.alerts import Alert
 from chargepoint_driver.service.shed_control.controller import ShedController
-from chargepoint_driver.service.shed_control.records.command_store import CommandStore, kept_writes
+from chargepoint_driver.service.shed_control.records.command_file import CommandFile, kept_writes
+from chargepoint_driver.service.shed_control.records.command_store import CommandStore
 from chargepoint_driver.service.shed_control.validation import Division, ShedOptions, check_minutes
 
 __all__ = [
     "Alert",
+    "CommandFile",
     "CommandStore",
     "Division",
     "ShedController",

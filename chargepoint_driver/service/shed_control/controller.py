@@ -69,6 +69,7 @@ class ShedController:
         self._commands = Dispatcher(backend, cache, self._command_log, limit_s, time_s)
         self.alerts = Alerts(self._command_log)
         self.on_shed: Callable[[Mapping[Target, CommandState | None]], None] | None = None
+        self.on_news: Callable[[list[str]], None] | None = None
         self._command_log.on_change = self._publish_sheds
         self._groups = GroupController(self._commands, self.alerts)
         self.events = Events(self._commands)
@@ -99,6 +100,17 @@ class ShedController:
     def _publish_sheds(self, news: Mapping[Target, CommandState | None]) -> None:
         if self.on_shed is not None:
             self.on_shed(news)
+        if self.on_news is not None:
+            self.on_news([target.station_id for target in news if target.station_id])
+
+    def seconds_since_commands(self) -> dict[str, float]:
+        """Return station to the seconds since its last command was acknowledged or sent."""
+        now_s = self._time_s()
+        found: dict[str, float] = {}
+        for target, last_s in self._command_log.last_commands().items():
+            since_s = now_s - last_s
+            found[target.station_id] = min(since_s, found.get(target.station_id, since_s))
+        return found
 
     def close(self) -> None:
         self.supervisor.stop()

@@ -62,8 +62,8 @@ class Connections:
             self._pool.terminate()
 
 
-async def connect(config: PostgresConfig) -> Connections:
-    """Open the connections. Raises StoreError where PostgreSQL cannot be reached;
+async def connect(config: PostgresConfig, most: int = _MAX_CONNECTIONS) -> Connections:
+    """Open at most `most` connections. Raises StoreError where PostgreSQL cannot be reached;
     ConfigurationError where it refuses. The messages never have the password."""
     try:
         pool = await asyncpg.create_pool(
@@ -71,7 +71,7 @@ async def connect(config: PostgresConfig) -> Connections:
             password=config.read_password(),
             # Opened when they are needed: the pool would log a traceback for each failure.
             min_size=0,
-            max_size=_MAX_CONNECTIONS,
+            max_size=most,
             timeout=_CONNECT_S,
             command_timeout=_STATEMENT_S,
             target_session_attrs="read-write",

@@ -63,6 +63,22 @@ class Node(CentralSystem):
         self._health: HealthServer | None = None
 
     @property
+    def config_of_node(self) -> NodeConfig:
+        """Return the config of this node."""
+        return self._node
+
+    @property
+    def membership(self) -> Membership:
+        """Return the membership of the node that runs. Raises TransientError."""
+        if self._membership is None:
+            raise TransientError("the node is not running")
+        return self._membership
+
+    def run_on_loop(self, make: Callable[[], Coroutine[Any, Any, Any]], limit_s: float) -> Any:
+        """Run a coroutine on the node's loop; see `NativeLoop.run`."""
+        return self._loop.run(make, limit_s)
+
+    @property
     def health_url(self) -> str | None:
         """Return the URL of the node's health; None where it is off."""
         return None if self._health is None else self._health.url

@@ -149,6 +149,36 @@ MIGRATIONS: Mapping[int, Migration] = {
             "ALTER TABLE nodes ADD COLUMN renewals bigint NOT NULL DEFAULT 0",
         ),
     ),
+    # Accounts that one node at a time holds. `account` is a digest of endpoint and user name, as in
+    # `command_file`.
+    6: Migration(
+        2,
+        (
+            "CREATE TABLE account_nodes (name text, node text, run bigint NOT NULL,"
+            " account text NOT NULL, PRIMARY KEY (name, node))",
+            "CREATE TABLE commands (account text, station text, port bigint, station_group text,"
+            " held text NOT NULL, PRIMARY KEY (account, station, port, station_group))",
+            "CREATE TABLE periods (account text, station text, limits text NOT NULL,"
+            " PRIMARY KEY (account, station))",
+            "CREATE TABLE loads (account text, station text, loads text NOT NULL,"
+            " PRIMARY KEY (account, station))",
+            "CREATE TABLE write_leases (account text, station text, port bigint,"
+            " station_group text, seconds float8 NOT NULL,"
+            " PRIMARY KEY (account, station, port, station_group))",
+            "CREATE TABLE writes (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
+            " account text NOT NULL, time text NOT NULL, station text NOT NULL,"
+            " port bigint NOT NULL, station_group text NOT NULL, point text NOT NULL,"
+            " value text NOT NULL, writer text NOT NULL, outcome text NOT NULL)",
+            "CREATE INDEX writes_account ON writes (account, id)",
+            "CREATE TABLE calls (account text NOT NULL, at timestamptz NOT NULL,"
+            " is_write boolean NOT NULL)",
+            "CREATE INDEX calls_account ON calls (account, at)",
+            "CREATE TABLE account_cache (account text, call text, station text,"
+            " at timestamptz NOT NULL, record text NOT NULL, PRIMARY KEY (account, call, station))",
+            "CREATE TABLE account_alerts (account text, about text, name text NOT NULL,"
+            " what text NOT NULL, since timestamptz NOT NULL, PRIMARY KEY (account, about))",
+        ),
+    ),
 }
 """Version to the step that makes it of the version before. One transaction each."""
 

@@ -8,17 +8,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chargepoint_driver.backend import Limit, Target
-from chargepoint_driver.errors import StoreError
+from chargepoint_driver.errors import StoreError, TransientError
 from chargepoint_driver.process import threads
 from chargepoint_driver.service.shed_control.records.command_state import CommandState, describe
 from chargepoint_driver.service.shed_control.records.command_store import CommandStore
 from chargepoint_driver.service.shed_control.records.reported_state import Report
+from chargepoint_driver.service.shed_control.records.store_writer import StoreWriter
 from chargepoint_driver.text import get_logger
 
 __all__ = ["CommandLog", "Unsent"]
 
 _log = get_logger(__name__)
 
+_Loads = dict[int, float | None]
 # Stands for every port of a station whose ports were not known when it was first commanded.
 _ANY_PORT = 0
 
@@ -38,7 +40,9 @@ class CommandLog:
 
     def __init__(self, time_s: Callable[[], float], store: CommandStore | None = None) -> None:
         self._time_s = time_s
-        self._store = store
+        self._stored = StoreWriter(
+            store, self.state_of, self._period, lambda target: self._leases[target]
+        )
         self._lock = threading.Lock()
         self.staged: dict[Target, Limit] = {}
         self.unsent: dict[Target, Unsent] = {}  # staged, and not sent since
@@ -60,6 +64,8 @@ class CommandLog:
             states, before = store.load()
             leases, loads = store.load_more()
         except StoreError as error:
+            if store.is_shared:
+                raise TransientError(f"the commands in force cannot be read ({error})") from None
             _log.error("the file of commands cannot be read (%s); begun without it", error)
             return 0
         self._before = before | self._before
@@ -86,7 +92,7 @@ class CommandLog:
     ) -> None:
         """Adopt what other processes commanded of the stations and groups of `wanted` and have
         left in their files. For `patience` see `HandOver.take`."""
-        store = self._store
+        store = self._stored.store
         if store is None or not wanted:
             return
         named = store.take_over(files, wanted, patience)
@@ -129,21 +135,54 @@ class CommandLog:
         with self._lock:
             return dict(self._states)
 
+    def last_commands(self) -> dict[Target, float]:
+        """Return target to when its last command was acknowledged or sent, in this log's time."""
+        return {target: _last_s(state) for target, state in self.all().items()}
+
     def put(self, changes: Mapping[Target, CommandState | None]) -> None:
-        """Write these down together; None forgets. Where the file cannot be written it is
-        logged: a shed must not fail for want of disk space, and it expires."""
+        """Write these down together; None forgets. They are true whether the store has them or not,
+        see `StoreWriter`. Raises OutcomeUnknownError where another process has the commands."""
         with self._lock:
-            # Most looks find what the look before found: that is not worth a write to the disk.
-            news = {
-                target: state
-                for target, state in changes.items()
-                if self._states.get(target) != state
-            }
+            news = self._news(changes)
             self._enter(news)
-        if not news:
+        if news:
+            self.changed.set()
+            self._stored.keep(commands=news.keys())
+            self._publish(news)
+
+    def note(self, changes: Mapping[Target, CommandState | None]) -> None:
+        """Write these down before something is sent. Raises TransientError where a shared store
+        cannot take them: nothing is changed, and nothing may be sent."""
+        if not self._stored.is_shared:
+            self.put(changes)
             return
-        self.changed.set()
-        self._write_to_store(lambda store: store.save(news))
+        with self._lock:
+            news = self._news(changes)
+        self._stored.note_commands(news)
+        with self._lock:
+            self._enter(news)
+        if news:
+            self.changed.set()
+            self._publish(news)
+
+    def check(self) -> None:
+        """Raises TransientError where nothing may be sent: see `StoreWriter.check`."""
+        self._stored.check()
+
+    def catch_up(self) -> None:
+        """Store what a shared store does not have yet."""
+        self._stored.catch_up()
+
+    def _news(
+        self, changes: Mapping[Target, CommandState | None]
+    ) -> dict[Target, CommandState | None]:
+        """Return what differs: most looks find what the look before found, and that is not worth a
+        write to the disk."""
+        return {
+            target: state for target, state in changes.items() if self._states.get(target) != state
+        }
+
+    def _publish(self, news: Mapping[Target, CommandState | None]) -> None:
         if self.on_change is not None:
             try:
                 self.on_change(news)
@@ -164,13 +203,14 @@ class CommandLog:
                 del self._by_station[target.station_id]
 
     def mark_sending(self, targets: Iterable[Target]) -> None:
-        """Note that the doubts of these targets are handed to the backend now."""
+        """Note that the doubts of these targets are handed to the backend now. Raises
+        TransientError, as `note`."""
         changes: dict[Target, CommandState | None] = {}
         for target in targets:
             state = self._states.get(target)
             if state is not None and state.doubt is not None:
                 changes[target] = replace(state, doubt=replace(state.doubt, sending=True))
-        self.put(changes)
+        self.note(changes)
 
     # ---- leases --------------------------------------------------------------------------
 
@@ -180,15 +220,20 @@ class CommandLog:
         return self._leases.get(target)
 
     def set_lease(self, target: Target, seconds: float) -> None:
-        """Keep the lease of a target."""
-        self._leases[target] = seconds
-        self._write_to_store(lambda store: store.save_lease(target, seconds))
+        """Keep the lease of a target. Raises TransientError, as `note`."""
+        if self._stored.is_shared:
+            self._stored.note_lease(target, seconds)
+            self._leases[target] = seconds
+        else:
+            self._leases[target] = seconds
+            self._stored.keep(leases=(target,))
 
     # ---- control periods -----------------------------------------------------------------
 
     def begin_period(self, target: Target, report: Report | None) -> list[int]:
         """Note what was in force before the first write; later writes change nothing. What is
-        not known counts as nothing. The ports whose period begins with this, for `forget`."""
+        not known counts as nothing. The ports whose period begins with this, for `forget`. Raises
+        TransientError, as `note`."""
         known = self._before.setdefault(target.station_id, {})
         if target.port is not None:
             ports: Iterable[int] = (target.port,)
@@ -207,18 +252,27 @@ class CommandLog:
             found = None if report is None else report.ports.get(port)
             loads = self._loads.setdefault(target.station_id, {})
             loads[port] = None if found is None else found.load_kw
-        if fresh:
-            self._store_period(target.station_id)
+        if fresh and self._stored.is_shared:
+            try:
+                self._stored.note_period(target.station_id)
+            except TransientError:
+                self._drop(target.station_id, fresh)
+                raise
+        elif fresh:
+            self._keep_period(target.station_id)
         return fresh
 
     def forget(self, station_id: str, ports: Iterable[int]) -> None:
         """Forget a control period whose first write was not carried out."""
+        if self._drop(station_id, ports):
+            self._keep_period(station_id)
+
+    def _drop(self, station_id: str, ports: Iterable[int]) -> bool:
         known = self._before.get(station_id, {})
         gone = [port for port in ports if known.pop(port, self) is not self]
         if not known:
             self._before.pop(station_id, None)
-        if gone:
-            self._store_period(station_id)
+        return bool(gone)
 
     def before(self, target: Target) -> dict[int, Limit | None]:
         """Port to the limit that was in force before the control period, None for nothing."""
@@ -244,36 +298,22 @@ class CommandLog:
                 del known[port]
         if not known:
             del self._before[target.station_id]
-        self._store_period(target.station_id)
+        self._keep_period(target.station_id)
 
-    # ---- the file ------------------------------------------------------------------------
-
-    def _store_period(self, station_id: str) -> None:
-        limits = self._before.get(station_id)
-        if limits is None:
+    def _keep_period(self, station_id: str) -> None:
+        if self._before.get(station_id) is None:
             self._loads.pop(station_id, None)
-        loads = {p: kw for p, kw in self._loads.get(station_id, {}).items() if p in (limits or ())}
-        kept = None if limits is None else dict(limits)
-        self._write_to_store(lambda store: store.save_period(station_id, kept, loads))
+        self._stored.keep(periods=(station_id,))
 
-    def _write_to_store(self, save: Callable[[CommandStore], None]) -> None:
-        store = self._store
-        if store is None:
-            return
-        try:
-            save(store)
-        except StoreError as error:
-            _log.error(
-                "the file of commands cannot be written (%s): a restart will not know what is in "
-                "force; make room or correct command_file",
-                error,
-            )
+    def _period(self, station_id: str) -> tuple[dict[int, Limit | None] | None, _Loads]:
+        """Return what the store should have of a control period."""
+        limits = self._before.get(station_id)
+        loads = {p: kw for p, kw in self._loads.get(station_id, {}).items() if p in (limits or ())}
+        return None if limits is None else dict(limits), loads
 
     def close(self) -> None:
         """Stop writing; what is under way then stays a doubt in the file."""
-        store, self._store = self._store, None
-        if store is not None:
-            store.close()
+        self._stored.close()
 
 
 def _last_s(state: CommandState) -> float:

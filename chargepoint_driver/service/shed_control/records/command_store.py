@@ -1,258 +1,82 @@
-"""The commands in force, in a small SQLite file, so that a restart does not forget them.
+"""Stores of the commands in force: their interface, and rows as text.
 
-Holds no credentials: an account is known by a digest of its endpoint and user name.
+A process of its own has a file (`command_file`). The nodes of a fleet share a store in PostgreSQL
+(`fleet.command_store`), which one node at a time may write.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 from chargepoint_driver.backend import Limit, Target
-from chargepoint_driver.errors import ConfigurationError, StoreError, TransientError
-from chargepoint_driver.process import sqlite
-from chargepoint_driver.process.files import make_private
 from chargepoint_driver.service.shed_control.records.command_state import (
     CommandState,
     UnconfirmedCommand,
 )
-from chargepoint_driver.service.shed_control.records.hand_over import HandOver
 from chargepoint_driver.service.shed_control.validation import ShedOptions
 from chargepoint_driver.text import get_logger
 
-__all__ = ["CommandStore", "kept_writes"]
+__all__ = [
+    "Before",
+    "CommandStore",
+    "Loads",
+    "command_of",
+    "command_text",
+    "digest_of",
+    "is_readable",
+    "key_of",
+    "limits_of",
+    "limits_text",
+    "loads_of",
+    "loads_text",
+    "target_of",
+]
 
 _log = get_logger(__name__)
 
-# Files from before versions have some of these tables. A change is a new entry at the end.
-_MIGRATIONS = (
+Before = dict[str, dict[int, Limit | None]]
+"""Station to port to the limit that was in force before the control period."""
+
+Loads = dict[str, dict[int, float | None]]
+"""Station to port to its load in kW before the control period."""
+
+
+class CommandStore(Protocol):
+    """One account's commands, kept over a restart. May be used from several threads.
+
+    `is_shared`: other processes go on with the commands once this one has lost them, so nothing
+    may be sent that is not in the store. Otherwise a shed goes on without its row, and expires.
     """
-CREATE TABLE IF NOT EXISTS commands (
-    account TEXT NOT NULL,
-    station TEXT NOT NULL,
-    port INTEGER NOT NULL,    -- 0: the whole station
-    station_group TEXT NOT NULL,      -- '': no group
-    held TEXT NOT NULL,       -- JSON of CommandState
-    PRIMARY KEY (account, station, port, station_group)
-);
-CREATE TABLE IF NOT EXISTS periods (
-    account TEXT NOT NULL,
-    station TEXT NOT NULL,
-    limits TEXT NOT NULL,     -- JSON: port to the limit in force before the control period
-    PRIMARY KEY (account, station)
-);
-CREATE TABLE IF NOT EXISTS loads (
-    account TEXT NOT NULL,
-    station TEXT NOT NULL,
-    loads TEXT NOT NULL,      -- JSON: port to its load in kW before the control period
-    PRIMARY KEY (account, station)
-);
-CREATE TABLE IF NOT EXISTS leases (
-    account TEXT NOT NULL,
-    station TEXT NOT NULL,
-    port INTEGER NOT NULL,    -- 0: the whole station
-    station_group TEXT NOT NULL,      -- '': no group
-    seconds REAL NOT NULL,    -- 0: no lease
-    PRIMARY KEY (account, station, port, station_group)
-);
-CREATE TABLE IF NOT EXISTS writes (
-    id INTEGER PRIMARY KEY,
-    account TEXT NOT NULL,
-    time TEXT NOT NULL,       -- ISO 8601, UTC
-    station TEXT NOT NULL,
-    port INTEGER NOT NULL,    -- 0: the whole station
-    station_group TEXT NOT NULL,      -- '': no group
-    point TEXT NOT NULL,
-    value TEXT NOT NULL,
-    writer TEXT NOT NULL,     -- identity of the agent; '': not known
-    outcome TEXT NOT NULL     -- sent, staged, or the code of an error
-);
-""",
-)
-_WAIT_S = 5.0
-_MAX_WRITES = 10_000
 
+    is_shared: bool
 
-def kept_writes(path: Path, account: tuple[str, str]) -> list[tuple[Any, ...]]:
-    """Return the writes of an account that a file keeps (see `writers.Write`), oldest first. Reads
-    only, while the file's owner runs. Raises TransientError when the file cannot be read."""
-    path = path.expanduser()
-    if not path.is_file():
-        return []
-    try:
-        with closing(
-            sqlite.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=_WAIT_S)
-        ) as db:
-            return db.execute(
-                "SELECT time, station, port, station_group, point, value, writer, outcome"
-                " FROM writes WHERE account = ? ORDER BY id",
-                (_digest(account),),
-            ).fetchall()
-    except StoreError as error:
-        raise TransientError(f"command_file: {path} cannot be read now ({error})") from None
+    def check(self) -> None:
+        """Raises FencedError where another process has the commands now, StoreError where that is
+        not known: nothing may be sent then."""
 
-
-def _digest(account: tuple[str, str]) -> str:
-    """Return what an account is known by in the file."""
-    return hashlib.sha256("\0".join(account).encode()).hexdigest()[:16]
-
-
-class CommandStore:
-    """One account's commands in a file. May be used from several threads."""
-
-    def __init__(self, path: Path, account: tuple[str, str]) -> None:
-        """Raises ConfigurationError when the file cannot be used."""
-        self._path = path
-        self._account = _digest(account)
-        self._lock = threading.Lock()
-        try:
-            path.expanduser().parent.mkdir(parents=True, exist_ok=True)
-            make_private(path)
-            self._db = sqlite.connect(
-                path.expanduser(), timeout=_WAIT_S, isolation_level=None, check_same_thread=False
-            )
-            try:
-                self._prepare()
-            except BaseException:
-                self._db.close()
-                raise
-        except (OSError, StoreError) as error:
-            raise ConfigurationError(
-                f"command_file: {path} cannot be used ({error}); correct the path or its "
-                "permissions, or move away a file that is not an SQLite database"
-            ) from None
-        self._hand_over = HandOver(path, self._account, lambda: self._lock)
-        self._hand_over.claim()
-
-    def _prepare(self) -> None:
-        self._db.execute("PRAGMA journal_mode=WAL")
-        # Safe when the process is killed; after a power failure the last command may be
-        # missing, and then its shed expires.
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        sqlite.migrate(self._db, _MIGRATIONS)
-        ((state,),) = self._db.execute("PRAGMA quick_check(1)").fetchall()
-        if state != "ok":
-            raise StoreError(state)
-
-    def load(self) -> tuple[dict[Target, CommandState], dict[str, dict[int, Limit | None]]]:
+    def load(self) -> tuple[dict[Target, CommandState], Before]:
         """Return (the commands by target, the limits before by station and port). A row that cannot
         be read is logged and left out. Raises StoreError."""
-        with self._lock:
-            rows = self._db.execute(
-                "SELECT station, port, station_group, held FROM commands WHERE account = ?",
-                (self._account,),
-            ).fetchall()
-            periods = self._db.execute(
-                "SELECT station, limits FROM periods WHERE account = ?", (self._account,)
-            ).fetchall()
-        commands: dict[Target, CommandState] = {}
-        before: dict[str, dict[int, Limit | None]] = {}
-        for station, port, group, text in rows:
-            with self._readable(station or group):
-                commands[Target(station, port or None, group or None)] = _command_from(
-                    json.loads(text)
-                )
-        for station, text in periods:
-            with self._readable(station):
-                limits = json.loads(text).items()
-                before[station] = {int(port): _limit(limit) for port, limit in limits}
-        return commands, before
 
-    def load_more(self) -> tuple[dict[Target, float], dict[str, dict[int, float | None]]]:
+    def load_more(self) -> tuple[dict[Target, float], Loads]:
         """Return (seconds of the leases that were written, by target; the loads in kW before the
         control periods, by station and port). Raises StoreError."""
-        with self._lock:
-            leases = self._db.execute(
-                "SELECT station, port, station_group, seconds FROM leases WHERE account = ?",
-                (self._account,),
-            ).fetchall()
-            rows = self._db.execute(
-                "SELECT station, loads FROM loads WHERE account = ?", (self._account,)
-            ).fetchall()
-        loads: dict[str, dict[int, float | None]] = {}
-        for station, text in rows:
-            with self._readable(station):
-                loads[station] = {int(port): kw for port, kw in json.loads(text).items()}
-        found = {Target(st, port or None, group or None): s for st, port, group, s in leases}
-        return found, loads
 
     def take_over(
         self, files: Iterable[Path], wanted: Collection[Target], patience: int = 0
     ) -> list[str]:
-        """Move into this file what other files hold of the stations and groups of `wanted`, if
-        their processes no longer have the account; the names of those files. For `patience` see
-        `HandOver.take`."""
-        return [path.stem for path in self._hand_over.take(files, wanted, self._db, patience)]
-
-    def save_lease(self, target: Target, seconds: float) -> None:
-        """Keep the lease of a target. Raises StoreError."""
-        key = (self._account, target.station_id, target.port or 0, target.group or "")
-        with self._lock, self._db:
-            self._db.execute(
-                "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?)", (*key, seconds)
-            )
-
-    def save_write(self, values: tuple[Any, ...]) -> None:
-        """Keep one write (see `writers.Write`), and the newest 10,000 of all. Raises
-        StoreError."""
-        with self._lock, self._db:
-            self._db.execute("BEGIN IMMEDIATE")
-            done = self._db.execute(
-                "INSERT INTO writes (account, time, station, port, station_group, point, value,"
-                " writer, outcome) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (self._account, *values),
-            )
-            self._db.execute(
-                "DELETE FROM writes WHERE id <= ?", ((done.lastrowid or 0) - _MAX_WRITES,)
-            )
-
-    def writes(self, most: int) -> list[tuple[Any, ...]]:
-        """Return the newest writes, newest first. Raises StoreError."""
-        with self._lock:
-            return self._db.execute(
-                "SELECT time, station, port, station_group, point, value, writer, outcome"
-                " FROM writes WHERE account = ? ORDER BY id DESC LIMIT ?",
-                (self._account, most),
-            ).fetchall()
-
-    @contextmanager
-    def _readable(self, about: str) -> Iterator[None]:
-        """Skip a damaged row, and nothing else."""
-        try:
-            yield
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            _log.error(
-                "command_file: %s: the entry of %s cannot be read (%s); it is ignored. A shed "
-                "that is in force there expires",
-                self._path,
-                about,
-                error,
-            )
+        """Move into this store what files of other processes hold of the stations and groups of
+        `wanted`; the names of those files. For `patience` see `HandOver.take`."""
 
     def save(self, changes: Mapping[Target, CommandState | None]) -> None:
         """Keep these together; None forgets. Raises StoreError."""
-        with self._lock, self._db:
-            self._db.execute("BEGIN IMMEDIATE")
-            for target, command in changes.items():
-                key = (self._account, target.station_id, target.port or 0, target.group or "")
-                if command is None:
-                    self._db.execute(
-                        "DELETE FROM commands WHERE account = ? AND station = ? AND port = ? "
-                        "AND station_group = ?",
-                        key,
-                    )
-                else:
-                    self._db.execute(
-                        "INSERT OR REPLACE INTO commands VALUES (?, ?, ?, ?, ?)",
-                        (*key, json.dumps(asdict(command))),
-                    )
 
     def save_period(
         self,
@@ -262,33 +86,43 @@ class CommandStore:
     ) -> None:
         """Keep what was in force at a station before, and what flowed; None forgets both. Raises
         StoreError."""
-        key = (self._account, station)
-        with self._lock, self._db:
-            self._db.execute("BEGIN IMMEDIATE")
-            if limits is None:
-                for table in ("periods", "loads"):
-                    self._db.execute(
-                        f"DELETE FROM {table} WHERE account = ? AND station = ?",  # noqa: S608
-                        key,
-                    )
-            else:
-                text = json.dumps({p: limit and asdict(limit) for p, limit in limits.items()})
-                self._db.execute("INSERT OR REPLACE INTO periods VALUES (?, ?, ?)", (*key, text))
-                self._db.execute(
-                    "INSERT OR REPLACE INTO loads VALUES (?, ?, ?)", (*key, json.dumps(dict(loads)))
-                )
+
+    def save_lease(self, target: Target, seconds: float) -> None:
+        """Keep the lease of a target. Raises StoreError."""
+
+    def save_write(self, values: tuple[Any, ...]) -> None:
+        """Keep one write (see `writers.Write`), and the newest 10,000. Raises StoreError."""
+
+    def writes(self, most: int) -> list[tuple[Any, ...]]:
+        """Return the newest writes, newest first. Raises StoreError."""
 
     def close(self) -> None:
-        with self._lock:
-            self._db.close()
-        self._hand_over.close()
+        """Stop using it; it keeps what it has."""
 
 
-def _limit(fields: dict[str, Any] | None) -> Limit | None:
-    return None if fields is None else Limit(**fields)
+def digest_of(account: tuple[str, ...]) -> str:
+    """Return what an account is known by in a store, which holds no names of users."""
+    return hashlib.sha256("\0".join(account).encode()).hexdigest()[:16]
 
 
-def _command_from(fields: dict[str, Any]) -> CommandState:
+def key_of(target: Target) -> tuple[str, int, str]:
+    """Return the key of a target's row: station, port (0: the whole), station group ('': none)."""
+    return target.station_id, target.port or 0, target.group or ""
+
+
+def target_of(station: str, port: int, group: str) -> Target:
+    """Return the target of a row."""
+    return Target(station, port or None, group or None)
+
+
+def command_text(command: CommandState) -> str:
+    """Return a command as JSON."""
+    return json.dumps(asdict(command))
+
+
+def command_of(text: str) -> CommandState:
+    """Return the command of a text. Raises what `is_readable` catches."""
+    fields = json.loads(text)
     doubt = fields.pop("doubt")
     if doubt is not None:
         doubt["limit"] = _limit(doubt["limit"])
@@ -300,3 +134,42 @@ def _command_from(fields: dict[str, Any]) -> CommandState:
     fields["limit"] = _limit(fields["limit"])
     fields["options"] = ShedOptions(**fields["options"])
     return CommandState(**fields, doubt=doubt)
+
+
+def limits_text(limits: Mapping[int, Limit | None]) -> str:
+    """Return limits by port as JSON."""
+    return json.dumps({port: limit and asdict(limit) for port, limit in limits.items()})
+
+
+def limits_of(text: str) -> dict[int, Limit | None]:
+    """Return the limits of a text by port. Raises what `is_readable` catches."""
+    return {int(port): _limit(limit) for port, limit in json.loads(text).items()}
+
+
+def loads_text(loads: Mapping[int, float | None]) -> str:
+    """Return loads in kW by port as JSON."""
+    return json.dumps(dict(loads))
+
+
+def loads_of(text: str) -> dict[int, float | None]:
+    """Return the loads of a text, in kW by port. Raises what `is_readable` catches."""
+    return {int(port): kw for port, kw in json.loads(text).items()}
+
+
+def _limit(fields: dict[str, Any] | None) -> Limit | None:
+    return None if fields is None else Limit(**fields)
+
+
+@contextmanager
+def is_readable(store: str, about: str) -> Iterator[None]:
+    """Skip a damaged row, and nothing else. `store` names where it is, in the log."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        _log.error(
+            "%s: the entry of %s cannot be read (%s); it is ignored. A shed that is in force there "
+            "expires",
+            store,
+            about,
+            error,
+        )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 from chargepoint_driver.backend import Backend, DirectBackend, Limit, Target
@@ -150,7 +151,12 @@ class Dispatcher:
         """
         rest = self.split_station_command(target)
         doubt = self.check_and_record_before(target, limit, options, group)
-        before = self.mark_unconfirmed({target: doubt})
+        try:
+            before = self.mark_unconfirmed({target: doubt})
+        except TransientError:
+            with suppress(OutcomeUnknownError):  # nothing was sent
+                self.command_log.forget(target.station_id, doubt.began)
+            raise
         try:
             self.send(target, limit, options, recorded=(target,))
         except OutcomeUnknownError:
@@ -224,9 +230,10 @@ class Dispatcher:
     def mark_unconfirmed(
         self, doubts: Mapping[Target, UnconfirmedCommand]
     ) -> dict[Target, CommandState | None]:
-        """Write down what is about to be sent; what stood there before."""
+        """Write down what is about to be sent; what stood there before. Raises TransientError where
+        it cannot be stored and must be: nothing was sent then."""
         before = {target: self.command_log.state_of(target) for target in doubts}
-        self.command_log.put(
+        self.command_log.note(
             {
                 target: replace(before[target] or CommandState(seen=True), doubt=doubt)
                 for target, doubt in doubts.items()
@@ -247,8 +254,10 @@ class Dispatcher:
             changes |= self.restore_previous(
                 target, before[target] or CommandState(seen=True), note
             )
-            self.command_log.forget(target.station_id, doubt.began)
-        self.command_log.put(changes)
+            with suppress(OutcomeUnknownError):  # nothing was sent; the error has the reason
+                self.command_log.forget(target.station_id, doubt.began)
+        with suppress(OutcomeUnknownError):
+            self.command_log.put(changes)
 
     def restore_previous(
         self, target: Target, state: CommandState, note: str
@@ -329,8 +338,13 @@ class Dispatcher:
     def send_once(self, command: Callable[[], None], data: Data, target: Target) -> None:
         """Send one command, once. What the service reported before it is out of date, also when
         the command failed: it may have been carried out."""
+
+        def checked() -> None:
+            self.command_log.check()
+            command()
+
         try:
-            self.within(command, f"writing to {target}")
+            self.within(checked, f"writing to {target}")
         finally:
             stations = (
                 [target.station_id] if target.group is None else self.cache.members(target.group)

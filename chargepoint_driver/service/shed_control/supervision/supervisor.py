@@ -101,6 +101,7 @@ class ShedSupervisor:
     def run_due(self) -> float:
         """Do what is due; the seconds until something is due next, infinite for never."""
         now_s = self._commands.time_s()
+        self._command_log.catch_up()
         urgent = self._watch.take_urgent()
         everything = self._command_log.all()
         self._forget(everything.keys())

@@ -14,7 +14,7 @@ from chargepoint_driver.catalogue.measurands import MEASURANDS
 from chargepoint_driver.cli.export import tables, writers
 from chargepoint_driver.cli.export.tables import TABLES
 from chargepoint_driver.errors import ConfigurationError
-from chargepoint_driver.service.shed_control import CommandStore
+from chargepoint_driver.service.shed_control import CommandFile
 
 AT_S = datetime(2026, 11, 1, 8, tzinfo=timezone.utc).timestamp()
 WHOLE = ("--since", "2026-10-01")
@@ -220,7 +220,7 @@ def test_writes_of_the_command_file(run, tmp_path, database, device):
     from chargepoint_driver.cli.support.config_files import load_device  # noqa: PLC0415
 
     key = load_device(config).device.account.key
-    store = CommandStore(commands, key)
+    store = CommandFile(commands, key)
     store.save_write(("2026-11-01T09:00:00+00:00", "CP1", 1, "", "limit", "6", "a.b", "sent"))
     store.save_write(("2026-09-01T09:00:00+00:00", "CP1", 0, "g", "limit", "5", "", "sent"))
     store.close()

@@ -18,7 +18,7 @@ from chargepoint_driver.backends.soap import SoapBackend
 from chargepoint_driver.config import AccountConfig
 from chargepoint_driver.records import Value
 from chargepoint_driver.registry import Point, build
-from chargepoint_driver.service import CommandStore, Service, ShedOptions
+from chargepoint_driver.service import CommandFile, Service, ShedOptions
 from chargepoint_driver.simulator import ManualClock, Simulator
 from chargepoint_driver.simulator.world.state_json import world_json
 
@@ -56,7 +56,7 @@ class Rig:
             timeout_s=10.0,
             clock=lambda: self.now_s,
             now=lambda: self.now_s + self.set_by_s,
-            commands=CommandStore(self.folder / "commands.sqlite", self.account.key),
+            commands=CommandFile(self.folder / "commands.sqlite", self.account.key),
         )
         service.control.alerts.host = lambda about, what: self.alerts.append((about, what))
         return service

@@ -17,7 +17,7 @@ from chargepoint_driver.errors import (
     OutcomeUnknownError,
     RefusedError,
 )
-from chargepoint_driver.service import Accounts, CommandStore, Service
+from chargepoint_driver.service import Accounts, CommandFile, Service
 
 from .conftest import STATION, Rig
 
@@ -52,7 +52,7 @@ class Door:
                 timeout_s=10.0,
                 clock=lambda: self.rig.now_s,
                 now=lambda: self.rig.now_s,
-                commands=CommandStore(path, account.key),
+                commands=CommandFile(path, account.key),
             )
         )
         return self.services[-1]

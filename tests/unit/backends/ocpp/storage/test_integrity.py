@@ -16,7 +16,7 @@ from chargepoint_driver.cache.file_store import Disk
 from chargepoint_driver.config.common import read_secret
 from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.process.files import make_private, read_text
-from chargepoint_driver.service.shed_control.records.command_store import CommandStore
+from chargepoint_driver.service.shed_control.records.command_file import CommandFile
 
 from ..conftest import eventually
 
@@ -168,7 +168,7 @@ def test_no_file_that_is_read_or_written_may_be_something_else(no_file, caplog) 
     with pytest.raises(ConfigurationError, match="password_file"):
         read_secret(None, no_file)
     with pytest.raises(ConfigurationError, match="is a "):
-        CommandStore(no_file, ("a", "b"))
+        CommandFile(no_file, ("a", "b"))
     disk = Disk(no_file, ["a"])
     assert disk.load() == {}
     disk.save({})
@@ -178,7 +178,7 @@ def test_no_file_that_is_read_or_written_may_be_something_else(no_file, caplog) 
 def test_the_command_file_is_private(tmp_path) -> None:
     mask = os.umask(0)
     try:
-        store = CommandStore(tmp_path / "c.db", ("a", "b"))
+        store = CommandFile(tmp_path / "c.db", ("a", "b"))
         store.save_lease(Target("S", 1), 5)
         modes = {each.name: each.stat().st_mode & 0o777 for each in tmp_path.iterdir()}
         store.close()

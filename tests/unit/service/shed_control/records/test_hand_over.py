@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from chargepoint_driver.backend import Limit, Target
-from chargepoint_driver.service import CommandStore, Service
+from chargepoint_driver.service import CommandFile, Service
 from chargepoint_driver.service.shed_control.records.command_state import CommandState
 from chargepoint_driver.service.shed_control.records.hand_over import lock_of
 
@@ -101,7 +101,7 @@ def test_a_file_that_is_taken_from_is_empty_and_the_next_start_finds_nothing(rig
     rig.write("allowedLoad", 2.0)
     move(rig, "agent").close()
     take_over(rig)
-    store = CommandStore(rig.folder / "commands.sqlite", rig.account.key)
+    store = CommandFile(rig.folder / "commands.sqlite", rig.account.key)
     assert store.load() == ({}, {})
     store.close()
 
@@ -122,7 +122,7 @@ def test_a_process_that_only_restarts_keeps_its_limits(rig: Rig) -> None:
     before.close()
     for _ in range(3):
         take_over(rig, patience=3)
-    again = CommandStore(rig.folder / "commands.sqlite", rig.account.key)
+    again = CommandFile(rig.folder / "commands.sqlite", rig.account.key)
     take_over(rig, patience=3)
     assert len(again.load()[0]) == 1
     again.close()
@@ -137,11 +137,11 @@ def held(kw: float, sent_s: float, group: str | None = None) -> CommandState:
     return CommandState(Limit(allowed_load_kw=kw), commanded_s=1.0, sent_s=sent_s, group=group)
 
 
-def two(folder: Path) -> tuple[CommandStore, CommandStore]:
+def two(folder: Path) -> tuple[CommandFile, CommandFile]:
     (folder / "own").mkdir()
     return (
-        CommandStore(folder / "driver.sqlite", ACCOUNT),
-        CommandStore(folder / "own" / "agent.sqlite", ACCOUNT),
+        CommandFile(folder / "driver.sqlite", ACCOUNT),
+        CommandFile(folder / "own" / "agent.sqlite", ACCOUNT),
     )
 
 
@@ -177,7 +177,7 @@ def test_other_accounts_and_files_that_cannot_be_read_stay(
 ) -> None:
     theirs, own = two(tmp_path)
     theirs.close()
-    stranger = CommandStore(tmp_path / "driver.sqlite", ("http://127.0.0.1/", "else"))
+    stranger = CommandFile(tmp_path / "driver.sqlite", ("http://127.0.0.1/", "else"))
     stranger.save({Target(STATION, 1): held(3.0, 1.0)})
     stranger.close()
     (tmp_path / "broken.sqlite").write_bytes(b"no database" * 99)
@@ -203,7 +203,7 @@ def test_a_file_of_an_earlier_version_has_fewer_tables_and_no_lock(tmp_path: Pat
 
 
 def test_the_lock_is_the_account_s_and_ends_with_it(tmp_path: Path) -> None:
-    store = CommandStore(tmp_path / "driver.sqlite", ACCOUNT)
+    store = CommandFile(tmp_path / "driver.sqlite", ACCOUNT)
     lock = lock_of(tmp_path / "driver.sqlite", store._account)
     assert not lock.acquire()
     assert lock_of(tmp_path / "driver.sqlite", "another").acquire()

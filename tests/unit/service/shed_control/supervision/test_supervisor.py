@@ -256,7 +256,7 @@ class TestThread:
         started = time.monotonic()
         rig.service.close()
         assert time.monotonic() - started < 15.0
-        assert rig.service.control._command_log._store is None
+        assert rig.service.control._command_log._stored.store is None
         rig.sim.stop()  # ends the delay
 
     def test_a_failing_look_is_not_the_last(self, rig: Rig, monkeypatch: Any) -> None:

@@ -14,7 +14,7 @@ from chargepoint_driver.backends.ocpp.storage.store import Store
 from chargepoint_driver.backends.soap import SoapBackend
 from chargepoint_driver.config import AccountConfig
 from chargepoint_driver.errors import ConfigurationError
-from chargepoint_driver.service import CommandStore, Service, ShedOptions
+from chargepoint_driver.service import CommandFile, Service, ShedOptions
 from chargepoint_driver.service.shed_control.records.command_state import (
     CommandState,
     UnconfirmedCommand,
@@ -42,7 +42,7 @@ def test_a_file_that_is_no_database_is_a_clear_error(tmp_path: Path) -> None:
 
 def test_a_database_with_damaged_pages_is_a_clear_error(tmp_path: Path) -> None:
     path = tmp_path / "commands.sqlite"
-    store = CommandStore(path, ACCOUNT)
+    store = CommandFile(path, ACCOUNT)
     for number in range(300):
         held = CommandState(Limit(allowed_load_kw=3.0), commanded_s=1.0)
         store.save({Target(f"1:{number}"): held})
@@ -51,7 +51,7 @@ def test_a_database_with_damaged_pages_is_a_clear_error(tmp_path: Path) -> None:
     content[8_192:40_000] = b"\xff" * (40_000 - 8_192)
     path.write_bytes(bytes(content))
     with pytest.raises(ConfigurationError, match="command_file"):
-        CommandStore(path, ACCOUNT)
+        CommandFile(path, ACCOUNT)
 
 
 @pytest.mark.parametrize("place", ["a-file/commands.sqlite", "folder"])
@@ -59,7 +59,7 @@ def test_a_place_that_cannot_be_written_is_a_clear_error(tmp_path: Path, place: 
     (tmp_path / "a-file").write_text("")
     (tmp_path / "folder").mkdir()
     with pytest.raises(ConfigurationError, match="correct the path or its permissions"):
-        CommandStore(tmp_path / place, ACCOUNT)
+        CommandFile(tmp_path / place, ACCOUNT)
 
 
 def test_a_file_that_nobody_asked_for_is_done_without(
@@ -104,7 +104,7 @@ def test_what_was_before_is_lost_and_a_revert_clears_all_the_same(rig: Rig) -> N
 def test_a_full_disk_does_not_keep_a_shed_from_being_sent_and_renewed(
     rig: Rig, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store = rig.service.control._command_log._store
+    store = rig.service.control._command_log._stored.store
     assert store is not None
     (pages,) = store._db.execute("PRAGMA page_count").fetchone()
     store._db.execute(f"PRAGMA max_page_count = {pages}")
@@ -122,7 +122,7 @@ def test_a_full_disk_does_not_keep_a_shed_from_being_sent_and_renewed(
 def test_a_file_that_somebody_else_locks_does_not_either(
     rig: Rig, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store = rig.service.control._command_log._store
+    store = rig.service.control._command_log._stored.store
     assert store is not None
     store._db.execute("PRAGMA busy_timeout = 1")
     other = sqlite3.connect(rig.folder / "commands.sqlite", isolation_level=None)
@@ -136,7 +136,7 @@ def test_a_file_that_somebody_else_locks_does_not_either(
 
 def test_two_accounts_in_one_file(tmp_path: Path) -> None:
     path = tmp_path / "commands.sqlite"
-    one, other = CommandStore(path, ACCOUNT), CommandStore(path, (ACCOUNT[0], "somebody else"))
+    one, other = CommandFile(path, ACCOUNT), CommandFile(path, (ACCOUNT[0], "somebody else"))
     target, kw = Target(STATION, 1), Limit(allowed_load_kw=3.0)
     one.save({target: CommandState(kw, commanded_s=5.0)})
     other.save({target: CommandState(None, commanded_s=6.0)})
@@ -155,7 +155,7 @@ def test_two_accounts_in_one_file(tmp_path: Path) -> None:
 
 
 def test_everything_comes_back_as_it_was_written(tmp_path: Path) -> None:
-    store = CommandStore(tmp_path / "commands.sqlite", ACCOUNT)
+    store = CommandFile(tmp_path / "commands.sqlite", ACCOUNT)
     doubt = UnconfirmedCommand(
         Limit(percent_shed=50), ShedOptions(5, True, 3.0, 1.4, "load"), 7.0, 2.5, "9", (1,)
     )
@@ -175,7 +175,7 @@ def test_looks_that_change_nothing_write_nothing(
     rig.write("allowedLoad", 12.0, group="39491")
     rig.live(10)
     saved: list[object] = []
-    monkeypatch.setattr(CommandStore, "save", lambda self, changes: saved.append(changes))
+    monkeypatch.setattr(CommandFile, "save", lambda self, changes: saved.append(changes))
     rig.live(15)
     assert saved == []
     rig.live(10)
@@ -198,7 +198,7 @@ def test_the_service_may_be_closed_twice(rig: Rig) -> None:
     assert rig.sent() == 0
 
 
-@pytest.mark.parametrize("kept_in", [Store, lambda path: CommandStore(path, ACCOUNT)])
+@pytest.mark.parametrize("kept_in", [Store, lambda path: CommandFile(path, ACCOUNT)])
 def test_a_file_that_is_none_is_let_go_of(
     tmp_path: Path, kept_in: Callable[[Path], object]
 ) -> None:
@@ -215,14 +215,14 @@ def test_a_file_that_is_none_is_let_go_of(
 
 def test_a_file_of_the_oldest_schema_keeps_its_commands_and_gets_the_rest(tmp_path: Path) -> None:
     path = tmp_path / "commands.sqlite"
-    store = CommandStore(path, ACCOUNT)
+    store = CommandFile(path, ACCOUNT)
     store.save({Target("1:1", 1): CommandState(Limit(allowed_load_kw=3.0), commanded_s=1.0)})
     store.close()
     with closing(sqlite3.connect(path)) as db, db:
         for later in ("periods", "loads", "leases", "writes"):
             db.execute(f"DROP TABLE {later}")
         db.execute("PRAGMA user_version = 0")
-    store = CommandStore(path, ACCOUNT)
+    store = CommandFile(path, ACCOUNT)
     commands, before = store.load()
     assert [(each.station_id, each.port) for each in commands] == [("1:1", 1)]
     assert before == {}
@@ -234,10 +234,10 @@ def test_a_file_of_the_oldest_schema_keeps_its_commands_and_gets_the_rest(tmp_pa
 
 def test_a_file_of_a_later_version_is_refused_and_not_touched(tmp_path: Path) -> None:
     path = tmp_path / "commands.sqlite"
-    CommandStore(path, ACCOUNT).close()
+    CommandFile(path, ACCOUNT).close()
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("PRAGMA user_version = 9")
     with pytest.raises(ConfigurationError, match=r"command_file: .* later version .*schema 9"):
-        CommandStore(path, ACCOUNT)
+        CommandFile(path, ACCOUNT)
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA user_version").fetchone() == (9,)

@@ -21,7 +21,7 @@ from ..conftest import Rig
 
 def fill(rig: Rig) -> None:
     """Not one page more."""
-    store = rig.service.control._command_log._store
+    store = rig.service.control._command_log._stored.store
     assert store is not None
     # In the table itself: its pages have room for more rows than there are.
     other = "INSERT INTO commands VALUES ('other', ?, 0, '', zeroblob(?))"
@@ -39,7 +39,7 @@ def _fill_with(db: sqlite.Connection, statement: str, rows: Iterable[list[Any]])
 
 
 def make_room(rig: Rig) -> None:
-    store = rig.service.control._command_log._store
+    store = rig.service.control._command_log._stored.store
     assert store is not None
     store._db.execute("PRAGMA max_page_count = 100000")
 

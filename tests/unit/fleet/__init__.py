@@ -1,0 +1,1 @@
+"""Tests of chargepoint_driver.fleet: real PostgreSQL, a simulator over sockets."""
