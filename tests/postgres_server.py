@@ -1,6 +1,7 @@
 """A real PostgreSQL as a child of the tests: data in a temporary folder, a free port.
 
-As root it runs as the user postgres, since it refuses to run as root.
+Its settings are the shipped ones (`examples/fleet`), with other paths, and the tests may enter
+without a password. As root it runs as the user postgres, since it refuses to run as root.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -21,10 +23,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
+import chargepoint_driver
 from tests.unit.events.engines import REQUIRED, free_port, is_open, missing
 
 START_S = 60.0
+EXAMPLES = Path(chargepoint_driver.__file__).parent / "examples" / "fleet"
+# TLS has a test of its own. A connection that fails within the handshake is closed late by asyncpg.
+os.environ.setdefault("PGSSLMODE", "disable")
+_ADMIN = """\
+host all         postgres 127.0.0.1/32 trust
+host replication postgres 127.0.0.1/32 trust
+"""
 _FOLDERS = "/usr/local/bin:/usr/bin:" + ":".join(
     str(path) for path in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
 )
@@ -59,14 +70,32 @@ class Postgres:
         self._child: subprocess.Popen[bytes] | None = None
         self._made = 0
         if primary is None:
-            words = [initdb, "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "-N"]
-            self._run([*words, "-E", "UTF8"])
+            words = [initdb, "-D", str(folder / "data"), "-U", "postgres", "-N", "-E", "UTF8"]
+            self._run(words)
+            self._configure()
         else:
             copy = str(Path(self._binary).with_name("pg_basebackup"))
-            source = ["-h", "127.0.0.1", "-p", str(primary.port), "-U", "postgres"]
-            self._run([copy, "-D", str(folder / "data"), "-R", "-c", "fast", *source])
+            source = f"host=127.0.0.1 port={primary.port} user=postgres application_name=standby1"
+            self._run([copy, "-D", str(folder / "data"), "-R", "-c", "fast", "-d", source])
         self.port = free_port()
         self.start()
+
+    def _configure(self) -> None:
+        """Take the shipped settings. A standby has those of its primary, with its files."""
+        authority, data = trustme.CA(), self._folder / "data"
+        made = authority.issue_cert("127.0.0.1")
+        authority.cert_pem.write_to_path(str(self._folder / "ca.pem"))
+        made.private_key_and_cert_chain_pem.write_to_path(str(data / "server.pem"))
+        (data / "server.pem").chmod(0o600)
+        text = (EXAMPLES / "postgresql.conf").read_text()
+        text, count = re.subn("/etc/postgresql/server.(pem|key)", "server.pem", text)
+        assert count == 2
+        with (data / "postgresql.conf").open("a") as file:
+            file.write(text)
+        rules = (EXAMPLES / "pg_hba.conf").read_text()
+        (data / "pg_hba.conf").write_text(_ADMIN + rules)
+        if self._options:
+            os.chown(data / "server.pem", self._options["user"], self._options["group"])
 
     def _run(self, words: list[str]) -> None:
         done = subprocess.run(
@@ -82,7 +111,6 @@ class Postgres:
                 [
                     self._binary, "-D", str(self._folder / "data"), "-p", str(self.port),
                     "-h", "127.0.0.1", "-k", str(self._folder), "-c", "fsync=off",
-                    "-c", "max_connections=60",
                 ],
                 cwd="/", stdout=log, stderr=log, stdin=subprocess.DEVNULL, **self._options,
             )  # fmt: skip

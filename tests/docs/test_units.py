@@ -12,7 +12,7 @@ import pytest
 
 from .blocks import ROOT, blocks_of, pages
 
-UNITS = sorted((ROOT / "chargepoint_driver" / "examples" / "systemd").iterdir())
+UNITS = sorted((ROOT / "chargepoint_driver" / "examples").rglob("*.service"))
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)

@@ -21,12 +21,15 @@ EXAMPLES = {
     "compose": "a compose file of a simulated garage, the page and a platform",
     "demand_response_agent.py": "an agent that sheds a port through the platform driver",
     "grafana": "Grafana boards on a SQL historian and on Prometheus, with alert rules",
-    "haproxy": "a config of haproxy in front of the nodes of a fleet",
+    "fleet": "units and configs of nodes, PostgreSQL, NATS and haproxy",
+    "haproxy": "the config of haproxy in front of the nodes of a fleet, which `fleet` has too",
     "ilc": "a config of VOLTTRON's ILC that limits a port by the point limit",
     "historians": "configs of the SQLite, PostgreSQL and forward historians",
     "systemd": "units of the platform, of its agents and of a central system",
     "tags": "a program that makes Haystack tags of the files of `discover --write`",
 }
+# Parts of other examples that have a name of their own.
+PARTS = {"haproxy": Path("fleet") / "haproxy.cfg"}
 
 
 @click.group(
@@ -69,8 +72,8 @@ def copy(names: tuple[str, ...], folder: Path, force: bool) -> None:
         )
     found = [
         (source, folder / path)
-        for name in names or EXAMPLES
-        for source, path in _files(_ROOT / name, Path(name))
+        for name in names or [name for name in EXAMPLES if name not in PARTS]
+        for source, path in _files_of(name)
     ]
     there = [str(target) for _, target in found if target.exists()]
     if there and not force:
@@ -82,6 +85,15 @@ def copy(names: tuple[str, ...], folder: Path, force: bool) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, target)  # A program stays executable.
         click.echo(str(target))
+
+
+def _files_of(name: str) -> Iterator[tuple[Path, Path]]:
+    """Each file of an example with its path in the copy."""
+    part = PARTS.get(name)
+    if part is None:
+        yield from _files(_ROOT / name, Path(name))
+    else:
+        yield _ROOT / part, Path(name) / part.name
 
 
 def _files(source: Path, path: Path) -> Iterator[tuple[Path, Path]]:

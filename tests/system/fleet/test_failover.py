@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 from importlib import import_module
 
-from tests.postgres_server import postgres_server
+from tests.postgres_server import EXAMPLES, postgres_server
 
 from .chargers import Chargers
 from .nodes import NodeProcess
+
+STANDBYS = EXAMPLES / "postgresql-standby.conf"
 
 
 def test_nothing_acknowledged_is_lost_when_the_primary_is_killed(tmp_path) -> None:
     with postgres_server() as primary, postgres_server(primary) as standby:
         name = primary.database().rpartition("/")[2]
         import_module("tests.unit.backends.ocpp.nodes").make_tables(primary.dsn(name))
-        primary.rows("ALTER SYSTEM SET synchronous_standby_names = '*'", database="postgres")
+        (wanted,) = re.findall("^synchronous_standby_names.*", STANDBYS.read_text(), re.MULTILINE)
+        primary.rows(f"ALTER SYSTEM SET {wanted}", database="postgres")
         primary.rows("SELECT pg_reload_conf()", database="postgres")
         dsn = primary.dsn(name).replace("/" + name, f",127.0.0.1:{standby.port}/{name}")
         node = NodeProcess(tmp_path, dsn, "node-1").start()

@@ -19,7 +19,7 @@ from tests.unit.events.engines import Engine, missing, running, until
 from .chargers import Chargers
 from .nodes import NodeProcess
 
-CONFIG = Path(chargepoint_driver.__file__).parent / "examples" / "haproxy" / "haproxy.cfg"
+CONFIG = Path(chargepoint_driver.__file__).parent / "examples" / "fleet" / "haproxy.cfg"
 LIMIT_S = 30.0
 
 

@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 import chargepoint_driver
 from chargepoint_driver.cli import main
-from chargepoint_driver.cli.commands.examples import EXAMPLES, examples
+from chargepoint_driver.cli.commands.examples import EXAMPLES, PARTS, examples
 from chargepoint_driver.errors import InvalidValueError, NotFoundError
 
 SOURCE = Path(chargepoint_driver.__file__).parent / "examples"
@@ -23,7 +23,7 @@ def test_the_list_names_every_sample_of_the_package() -> None:
     listed = invoke(["list"])
     names = {line.split()[0] for line in listed.output.splitlines()}
     there = {each.name for each in SOURCE.iterdir()} - {"__init__.py", "__pycache__"}
-    assert names == there == set(EXAMPLES)
+    assert names == there | set(PARTS) == set(EXAMPLES)
 
 
 def test_a_copy_has_the_same_bytes(tmp_path: Path) -> None:
@@ -41,6 +41,13 @@ def test_a_copy_has_the_same_bytes(tmp_path: Path) -> None:
     }
     assert copied == wanted
     assert Path("systemd/volttron.service") in copied
+
+
+def test_a_part_can_be_copied_alone(tmp_path: Path) -> None:
+    assert invoke(["copy", "haproxy", "--to", str(tmp_path)]).exit_code == 0
+    (copied,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    assert copied == tmp_path / "haproxy" / "haproxy.cfg"
+    assert copied.read_bytes() == (SOURCE / "fleet" / "haproxy.cfg").read_bytes()
 
 
 def test_a_file_that_exists_stays(tmp_path: Path) -> None:
