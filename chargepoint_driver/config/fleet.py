@@ -131,6 +131,9 @@ class NodeConfig(BaseModel):
         max_length=64,
         description="name of the account of all chargers that connect to the nodes",
     )
+    allow_call: bool = Field(
+        default=False, description="permit any OCPP request through the account of the chargers"
+    )
     control: str | None = Field(
         default=None, description="address:port of the control API; default: off"
     )

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from chargepoint_driver.backend import Backend
+from chargepoint_driver.backends.ocpp.fleet_backend import FleetBackend, account_of
 from chargepoint_driver.backends.ocpp.postgres.connections import Connections, connect
 from chargepoint_driver.backends.ocpp.postgres.leases import Leases
 from chargepoint_driver.backends.ocpp.postgres.node import Node
@@ -49,6 +50,7 @@ _BACK_OFF_S = 10.0
 _CLOSE_S = 5.0
 _FLUSH_S = 1.0
 _LIMIT_S = 20.0
+_CHARGERS = ("ocpp", "chargers of all nodes")
 
 
 class _Held(NamedTuple):
@@ -67,7 +69,12 @@ class NodeAccounts:
         self._node = node
         self._config = node.config_of_node
         self._clock = clock
-        self._accounts: dict[str, AgentAccountConfig] = dict(self._config.accounts)
+        self._accounts: dict[str, AgentAccountConfig] = {
+            **self._config.accounts,
+            self._config.charger_account: account_of(
+                self._config.central_system, allow_call=self._config.allow_call
+            ),
+        }
         self.backends: Mapping[str, str] = MappingProxyType(
             {name: account.backend for name, account in self._accounts.items()}
         )
@@ -291,7 +298,8 @@ class NodeAccounts:
         return _Held(HeldAccount(name, account, service), records, cached, holder)
 
     def _backend_of(self, account: AgentAccountConfig, records: LeasedRecords, key: str) -> Backend:
-        assert isinstance(account, AgentAccount)
+        if not isinstance(account, AgentAccount):
+            return FleetBackend(self._node, allow_call=self._config.allow_call)
         journal = PostgresCallJournal(records, key)
         return SoapBackend(account, check=records.check, journal=journal)
 
@@ -330,4 +338,6 @@ def _lease(account: str) -> str:
 
 
 def _digest(account: AgentAccountConfig) -> str:
-    return digest_of(account.key)
+    """Return what an account is known by in the tables."""
+    # The chargers of all nodes are one account, whatever file a node has.
+    return digest_of(account.key if isinstance(account, AgentAccount) else _CHARGERS)

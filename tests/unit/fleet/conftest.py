@@ -65,6 +65,7 @@ class FleetNode:
                     "listen": "127.0.0.1:0",
                     "database": folder / f"{name}.db",
                     "configuration_delay_s": None,
+                    "charge_points": "*",
                 },
             }
         )

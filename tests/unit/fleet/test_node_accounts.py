@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from chargepoint_driver.errors import InvalidValueError, NotFoundError
+from chargepoint_driver.simulator.ocpp import Twins
 from tests.postgres_server import need_asyncpg
 
 need_asyncpg()
@@ -55,3 +56,19 @@ def test_a_shed_goes_on_where_a_node_gives_the_account_up(start_node, sim) -> No
     assert [each["writer"] for each in two.ask("writes")] == ["agent"]
     assert sim.calls.count("shedLoad") == 1
     assert two.ask("revert", point={"attribute": "allowedLoad", "station": "1:34001", "port": 1})
+
+
+def test_the_chargers_of_all_nodes_are_an_account(start_node) -> None:
+    node = start_node("node-1")
+    assert node.accounts.backends == {ACCOUNT: "chargepoint", "chargers": "ocpp"}
+    eventually(lambda: "chargers" in node.accounts._held)
+    news: list[tuple[str, list[str]]] = []
+    end = node.accounts.follow(lambda account, stations: news.append((account, stations)))
+    with Twins(node.system.ocpp_url, [{"id": "T1"}], speed=1):
+        eventually(lambda: ("chargers", ["T1"]) in news)
+        assert [each["station"] for each in node.ask("stations", account="chargers")] == ["T1"]
+        point = {"attribute": "allowedLoad", "station": "T1", "port": 1}
+        written = node.ask("write", account="chargers", point=point, value=3, shed_on_write=True)
+        assert written == 3.0
+        assert node.ask("revert", account="chargers", point=point)
+    end()
