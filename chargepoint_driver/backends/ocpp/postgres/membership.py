@@ -62,6 +62,8 @@ class Membership:
         self._renewals = 0
         # Why this node can never write or send again; None while it can.
         self.end_reason: str | None = None
+        # Charger to the epoch of another run that claimed it of late.
+        self._elsewhere: dict[str, int] = {}
         # True when somebody has asked that the node gives up its chargers.
         self.is_draining = False
 
@@ -127,8 +129,10 @@ class Membership:
                 " AND claimed > now() - $2 * interval '1 second'",
                 self.run, since_s,
             )  # fmt: skip
+        # Known before anything may be sent again: to give them up takes longer.
+        self._elsewhere = dict(map(tuple, rows))
         self._end_s = asked_s + self._lease_s
-        return dict(map(tuple, rows))
+        return self._elsewhere
 
     def lost(self, elsewhere: Mapping[str, int]) -> list[str]:
         """Return the chargers that this run no longer owns, by what `renew` returned."""
@@ -159,8 +163,10 @@ class Membership:
     def refusal_to_send(self, station_id: str) -> str | None:
         """Return why nothing may be sent to a charger now; None where it may."""
         refusal = self.refusal()
-        if refusal is None and station_id not in self.epochs:
-            return "another node has this charger"
+        if refusal is None:
+            epoch = self.epochs.get(station_id)
+            if epoch is None or self._elsewhere.get(station_id, epoch) > epoch:
+                return "another node has this charger"
         return refusal
 
     async def release(self) -> None:
