@@ -105,7 +105,7 @@ class NodeConfig(BaseModel):
         " the control API reaches the chargers of this node only",
     )
     lease_s: float = Field(
-        default=5.0,
+        default=4.0,
         ge=2,
         le=60,
         description="seconds after which a node that PostgreSQL does not hear of sends nothing",

@@ -29,7 +29,7 @@ def read(tmp_path: Path):
 
 def test_a_config(read) -> None:
     config = read()
-    assert (config.node, config.lease_s, config.control) == ("node-1", 5.0, None)
+    assert (config.node, config.lease_s, config.control) == ("node-1", 4.0, None)
     assert config.postgres.read_password() is None
 
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -90,6 +91,11 @@ class Engine:
         if child is not None:
             child.kill()
             child.wait(30)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal, like SIGSTOP and SIGCONT."""
+        assert self._child is not None
+        self._child.send_signal(number)
 
     def _is_up(self) -> bool:
         end_s = time.monotonic() + START_S

@@ -7,6 +7,8 @@ begun, once, at the node that PostgreSQL names then.
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -32,6 +34,12 @@ from chargepoint_driver.messaging.interface import Messaging
 __all__ = ["FleetChargers"]
 
 _READ_S = 10.0
+# A request that has come later than that is not begun: NATS or the node was frozen.
+_BEGIN_S = 5.0
+# How often the node that was asked is asked whether it still carries the request out, and how long
+# an answer may be on its way.
+_LOOK_S = 5.0
+_ON_ITS_WAY_S = 1.0
 _PAGE_BYTES = 262_144
 
 
@@ -40,9 +48,10 @@ class _UnsentError(Exception):
 
 
 class _Request(msgspec.Struct):
-    """A request of another node. `is_last`: it is not asked again elsewhere. After `expires_s`
-    (seconds since 1970) nobody waits for the answer any more."""
+    """A request of another node. `id` is of this request only. `is_last`: it is not asked again
+    elsewhere. It is not begun after `expires_s` (seconds since 1970)."""
 
+    id: str
     do: str
     station: str
     epoch: int
@@ -69,12 +78,16 @@ class FleetChargers:
         self._messaging = messaging
         self._events = events
         self._ends: list[Callable[[], Awaitable[None]]] = []
+        self._ids = itertools.count(1)
+        # Ids of the requests of other nodes that are carried out now.
+        self._under_way: set[str] = set()
 
     async def serve(self) -> None:
         """Answer requests of other nodes. Raises StoreError."""
         own = await self._subject(self._membership.run)
         self._ends.append(await self._messaging.serve(own, self._answer))
         self._ends.append(await self._messaging.serve(f"{own}.views", self._answer_views))
+        self._ends.append(await self._messaging.serve(f"{own}.under_way", self._answer_under_way))
 
     async def end(self) -> None:
         """Take no more requests; those that run go on."""
@@ -138,14 +151,15 @@ class FleetChargers:
     ) -> dict[str, Any]:
         kind = REQUESTS[name]
         limit_s = kind.limit_s(fields, self._csms.config.call_timeout_s)
-        expires_s = self._csms.now() + limit_s
-        request = _Request(name, station_id, owner.epoch, dict(fields), expires_s, is_last)
+        expires_s = self._csms.now() + _BEGIN_S
+        own_id = f"{self._membership.run}-{next(self._ids)}"
+        request = _Request(own_id, name, station_id, owner.epoch, dict(fields), expires_s, is_last)
         try:
             subject = await self._subject(owner.run)
         except StoreError as error:
             raise _UnsentError(f"{error}; nothing was sent") from None
         try:
-            return await self._messaging.request(subject, msgspec.to_builtins(request), limit_s)
+            return await self._request(subject, request, limit_s)
         except OutcomeUnknownError as error:
             if kind.is_read:
                 raise TransientError(f"{station_id}: node {owner.node}: {error}") from None
@@ -154,6 +168,33 @@ class FleetChargers:
             ) from None
         except TransientError as error:
             raise _UnsentError(str(error)) from None
+
+    async def _request(self, subject: str, request: _Request, limit_s: float) -> dict[str, Any]:
+        """Wait for the answer as long as the node carries the request out. Raises as
+        `Messaging.request`."""
+        fields = msgspec.to_builtins(request)
+        asking = asyncio.ensure_future(self._messaging.request(subject, fields, limit_s))
+        try:
+            while True:
+                await asyncio.wait({asking}, timeout=_LOOK_S)
+                if not asking.done() and not await self._is_under_way(subject, request.id):
+                    await asyncio.wait({asking}, timeout=_ON_ITS_WAY_S)
+                    if not asking.done():
+                        raise OutcomeUnknownError("it does not carry the request out now")
+                if asking.done():
+                    return asking.result()
+        finally:
+            asking.cancel()
+
+    async def _is_under_way(self, subject: str, request_id: str) -> bool:
+        """Return True if a node carries a request out now; False also where it does not answer."""
+        try:
+            answer = await self._messaging.request(
+                f"{subject}.under_way", {"id": request_id}, _LOOK_S
+            )
+        except TransientError:
+            return False
+        return bool(answer["under_way"])
 
     async def _subject(self, run: int) -> str:
         return f"cp.node.{await self._ownership.fleet()}-{run}"
@@ -208,6 +249,16 @@ class FleetChargers:
             request = msgspec.convert(fields, _Request)
         except msgspec.ValidationError as error:
             raise InvalidValueError(f"the request of a node cannot be read: {error}") from None
+        self._under_way.add(request.id)
+        try:
+            return await self._carry_out(request)
+        finally:
+            self._under_way.discard(request.id)
+
+    async def _answer_under_way(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return {"under_way": fields.get("id") in self._under_way}
+
+    async def _carry_out(self, request: _Request) -> dict[str, Any]:
         kind = REQUESTS.get(request.do)
         if kind is None:
             raise InvalidValueError(
@@ -215,10 +266,11 @@ class FleetChargers:
             )
         late_s = self._csms.now() - request.expires_s
         if late_s > 0 and not kind.is_read:
-            # This node was frozen, or the clocks of the two differ.
+            # This node or NATS was frozen, or the clocks of the two differ.
             raise TransientError(
-                f"the request came {late_s:.0f} s after its end by the clock of this node; nothing "
-                "was sent; check that both clocks are synchronized"
+                f"the request came {late_s + _BEGIN_S:.0f} s after it was sent, by the clock of "
+                "this node; nothing was sent to the charger; check that both clocks are "
+                "synchronized"
             )
         if self._membership.epochs.get(request.station) != request.epoch:
             return {"moved": True}
