@@ -11,7 +11,7 @@
 # make fuzz-api        send requests of Schemathesis to the page's API; EXAMPLES=50
 # make attack          run floods on loopback, about three minutes
 # make kills           kill driver and caching agent 60 times during sheds
-# make node-kills      kill nodes of a fleet 15 times while chargers charge
+# make node-kills      kill and freeze nodes of a fleet, PostgreSQL and NATS, while chargers charge
 # make soak            run 1,000 stations and 500 chargers on a platform; MINUTES=30
 # make lowest          run the core tests on the lowest permitted versions
 # make pythons         run the tests under each installed Python of PYTHONS
@@ -184,9 +184,9 @@ attack: $(READY)
 kills: $(READY)
 	KILLS=$(KILLS) SEED=$(SEED) $(BIN)/python -m tests.system.kills
 
-# Other numbers: make node-kills KILLS=30 CHARGERS=200 SEED=1
+# Other numbers: make node-kills KILLS=30 CHARGERS=200 SEED=1. Some parts: ONLY="freeze nats" SECONDS=10
 node-kills: $(READY)
-	KILLS=$(KILLS) CHARGERS=$(CHARGERS) SEED=$(SEED) $(BIN)/python -m tests.system.fleet
+	KILLS=$(KILLS) CHARGERS=$(CHARGERS) SEED=$(SEED) ONLY="$(ONLY)" SECONDS=$(SECONDS) $(BIN)/python -m tests.system.fleet
 
 fuzz-api: $(READY)
 	$(BIN)/python -m tests.system.fuzz.api --max-examples $(or $(EXAMPLES),20)

@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -132,8 +132,29 @@ class Postgres:
         """End it: by default at once, as after a crash."""
         child, self._child = self._child, None
         if child is not None:
+            self._send(child.pid, signal.SIGCONT)
             child.send_signal(how)
             child.wait(START_S)
+
+    def freeze(self) -> None:
+        """Stop every process of it: connections stay open, and nothing answers."""
+        assert self._child is not None
+        self._send(self._child.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on after `freeze`."""
+        assert self._child is not None
+        self._send(self._child.pid, signal.SIGCONT)
+
+    @staticmethod
+    def _send(parent: int, number: signal.Signals) -> None:
+        """Send a signal to the server, then to its children: a stopped one makes no more."""
+        with suppress(ProcessLookupError, FileNotFoundError):
+            os.kill(parent, number)
+            children = Path(f"/proc/{parent}/task/{parent}/children").read_text(encoding="ascii")
+            for each in children.split():
+                with suppress(ProcessLookupError):
+                    os.kill(int(each), number)
 
     def dsn(self, database: str) -> str:
         """Where a database is."""

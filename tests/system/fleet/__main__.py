@@ -1,86 +1,130 @@
-"""`make node-kills`: nodes killed one after the other while chargers charge.
+"""`make node-kills`: what fails in a fleet, one failure after the other, under load.
 
-KILLS, CHARGERS and SEED are other numbers. Prints what was acknowledged, and what of it was lost or
-doubled. Exit code 1 where anything was.
+KILLS, CHARGERS and SEED are other numbers; ONLY names some of the parts, SECONDS is another length
+of an outage. Prints each figure with its bound. Exit code 1 where a bound was not kept.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import random
-import signal
 import sys
-import tempfile
-import time
-from collections import Counter
-from pathlib import Path
+from collections.abc import Callable, Iterable
 
-from tests.postgres_server import postgres_server
-from tests.unit.backends.ocpp.nodes import make_tables
+from bench.figure import Figure
 
-from .chargers import Chargers
-from .nodes import NodeProcess
+from . import nats_outage, node_freeze, node_kills, postgres_outage
+from .commands import Verdict
+from .site import site
+from .stored import Stored
 
-NODES = 3
+KILLS = int(os.environ.get("KILLS") or 15)
+CHARGERS = int(os.environ.get("CHARGERS") or 60)
+SEED = int(os.environ.get("SEED") or 7)
+SECONDS = float(os.environ.get("SECONDS") or 30)
+FROZEN_S = 10.0
+# The default of a node's config.
+LEASE_S = 4.0
+FEW = max(2, CHARGERS // 3)
 
 
-def play(kills: int, count: int, seed: int) -> bool:
-    """Kill `kills` nodes; return True where nothing was lost or doubled."""
-    chance = random.Random(seed)
-    with postgres_server() as postgres, tempfile.TemporaryDirectory() as folder:
-        dsn = postgres.database()
-        make_tables(dsn)
-        nodes = [NodeProcess(Path(folder), dsn, f"node-{each}") for each in range(NODES)]
-        alive = [each.start() for each in nodes]
-        waits: list[float] = []
+def kills() -> Iterable[Figure]:
+    """Three nodes, killed one after the other."""
+    with site(3, lease_s=LEASE_S) as fleet:
+        return asyncio.run(node_kills.play(fleet, KILLS, CHARGERS, SEED))
 
-        async def run() -> Chargers:
-            async with Chargers(count, lambda: [each.url for each in alive]) as chargers:
-                await chargers.charge(1)
-                for _ in range(kills):
-                    killed = chance.choice(alive)
-                    await asyncio.sleep(chance.uniform(0.0, 1.0))
-                    killed.end(signal.SIGKILL)
-                    alive.remove(killed)
-                    began_s = time.monotonic()
-                    await chargers.charge(1)
-                    waits.append(time.monotonic() - began_s)
-                    await asyncio.to_thread(killed.start)
-                    alive.append(killed)
-            return chargers
 
-        try:
-            chargers = asyncio.run(run())
-        finally:
-            for each in nodes:
-                each.end(signal.SIGKILL)
-        rows = postgres.rows(
-            "SELECT charge_point, id, state, meter_stop FROM transactions", database=dsn
-        )
-    found = {(name, own_id): (state, end) for name, own_id, state, end in rows}
-    lost = [
-        (each.name, transaction)
-        for each in chargers.each
-        for transaction, end in each.ended.items()
-        if found.get((each.name, transaction)) != ("completed", end)
-    ]
-    asked = sum(each.asked for each in chargers.each)
-    per_charger = Counter(name for name, *_ in rows)
-    doubled = sum(max(0, per_charger[each.name] - each.asked) for each in chargers.each)
-    print(f"kills of {NODES} nodes: {kills}, chargers: {count}")
-    print(f"sessions acknowledged: {asked}, lost: {len(lost)}, doubled: {doubled}")
-    print(
-        "every charger ended another session after a kill: within "
-        f"{sorted(waits)[len(waits) // 2]:.1f} s (median), {max(waits):.1f} s (longest)"
+def freeze() -> Iterable[Figure]:
+    """A node that is frozen."""
+    with site(lease_s=LEASE_S) as fleet:
+        found = asyncio.run(node_freeze.play(fleet, FROZEN_S, FEW))
+    what = f"a node frozen for {FROZEN_S:g} s, {found.commands} commands"
+    yield Figure(f"{what}: sent without a lease", found.unleased, "", at_most=0)
+    yield Figure(
+        f"{what}: sent to the {found.moved} chargers that another node had",
+        found.not_owned, "", at_most=0,
+    )  # fmt: skip
+    yield Figure(
+        f"{what}: sockets of these not closed with 1012", found.open_sockets, "", at_most=0
     )
-    return not lost and not doubled
+    yield from _common(what, found.verdict, found.stored)
+
+
+def postgres() -> Iterable[Figure]:
+    """PostgreSQL killed, then frozen."""
+    for is_frozen in (False, True):
+        with site(lease_s=LEASE_S) as fleet:
+            found = asyncio.run(
+                postgres_outage.play(fleet, SECONDS, FEW, LEASE_S, is_frozen=is_frozen)
+            )
+        what = f"PostgreSQL {'frozen' if is_frozen else 'away'} for {SECONDS:g} s"
+        yield Figure(f"{what}: begins and ends acknowledged", found.acknowledged, "", at_most=0)
+        yield Figure(f"{what}: commands sent after the lease", found.sent, "", at_most=0)
+        yield Figure(
+            f"{what}: of {found.reads} reads of a node's own chargers failed",
+            found.failed_reads, "", at_most=0,
+        )  # fmt: skip
+        yield Figure(
+            f"{what}: heartbeats of each idle charger answered", found.heartbeats, "", at_least=1
+        )
+        yield Figure(f"{what}: longest wait of one", found.longest_heartbeat_s, "s")
+        yield Figure(f"{what}: then every charger ended a session within", found.recovery_s, "s")
+        yield Figure(f"{what}: commands worked again within", found.commands_recovery_s, "s")
+        yield from _common(what, found.verdict, found.stored)
+
+
+def nats() -> Iterable[Figure]:
+    """NATS killed, then frozen; then a server of three killed, and frozen."""
+    for servers, is_frozen in ((1, False), (1, True), (3, False), (3, True)):
+        with site(nats=servers, lease_s=LEASE_S) as fleet:
+            found = asyncio.run(nats_outage.play(fleet, SECONDS, FEW, is_frozen=is_frozen))
+        what = "NATS" if servers == 1 else "one of three NATS servers"
+        what = f"{what} {'frozen' if is_frozen else 'away'} for {SECONDS:g} s"
+        outcomes = ", ".join(f"{name} {n}" for name, n in sorted(found.elsewhere.items()))
+        yield Figure(f"{what}: sessions ended meanwhile", found.sessions, "", at_least=1)
+        yield Figure(
+            f"{what}: of {found.local} commands to own chargers not done",
+            len(found.local_failed), "", at_most=0,
+        )  # fmt: skip
+        wanted = "try_later" if servers == 1 else "done"
+        others = sum(n for name, n in found.elsewhere.items() if name != wanted)
+        yield Figure(
+            f"{what}: commands through another node ({outcomes}) that were not {wanted}",
+            others, "", at_most=0,
+        )  # fmt: skip
+        yield Figure(f"{what}: longest wait for one of these", found.slowest_s, "s", at_most=10)
+        yield Figure(f"{what}: then commands worked again within", found.recovery_s, "s")
+        yield from _common(what, found.verdict, found.stored)
+
+
+def _common(what: str, verdict: Verdict, found: Stored) -> Iterable[Figure]:
+    yield Figure(f"{what}: sessions acknowledged", found.acknowledged, "")
+    yield Figure(f"{what}: acknowledged and lost", len(found.lost), "", at_most=0)
+    yield Figure(f"{what}: doubled", found.doubled, "", at_most=0)
+    yield Figure(f"{what}: commands sent twice", len(verdict.twice), "", at_most=0)
+    false = len(verdict.unsent_but_received) + len(verdict.done_but_missing)
+    yield Figure(f"{what}: commands reported otherwise than carried out", false, "", at_most=0)
+
+
+PARTS: dict[str, Callable[[], Iterable[Figure]]] = {
+    "kills": kills,
+    "freeze": freeze,
+    "postgres": postgres,
+    "nats": nats,
+}
+
+
+def main() -> bool:
+    """Play the parts; return True where every bound was kept."""
+    is_good = True
+    for name in (os.environ.get("ONLY") or " ".join(PARTS)).split():
+        for figure in PARTS[name]():
+            is_good &= figure.good
+            mark = "" if figure.good else "  NOT KEPT"
+            bound = f"  ({figure.bound})" if figure.bound else ""
+            print(f"{figure.what}: {figure.shown}{bound}{mark}", flush=True)
+    return is_good
 
 
 if __name__ == "__main__":
-    is_good = play(
-        int(os.environ.get("KILLS") or 15),
-        int(os.environ.get("CHARGERS") or 60),
-        int(os.environ.get("SEED") or 7),
-    )
-    sys.exit(not is_good)
+    sys.exit(not main())

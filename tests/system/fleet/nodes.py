@@ -34,6 +34,7 @@ class NodeProcess:
             "database": str(folder / f"{name}.db"),
             "boot_grace_s": 60,
             "configuration_delay_s": None,
+            "call_timeout_s": 5,
         }
         self.config.write_text(
             json.dumps(
