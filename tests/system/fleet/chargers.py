@@ -196,8 +196,8 @@ class Chargers:
     """Several chargers on one loop."""
 
     def __init__(self, count: int, urls: Callable[[], Sequence[str]], **options: Any) -> None:
-        """`options` are those of each charger, whose names begin with `prefix`. With `idle` there
-        are so many idle ones besides."""
+        """`options` are those of each charger, whose names begin with `prefix`. `idle`
+        is the number of idle ones besides."""
         idle, prefix = options.pop("idle", 0), options.pop("prefix", "CP")
         self.each = [Charger(f"{prefix}{number}", urls, **options) for number in range(count)]
         self.idle = [
