@@ -43,13 +43,19 @@ function draw() {
   queued = true;
   requestAnimationFrame(() => {
     queued = false;
-    model.setAway(stream.isAway);
-    drawLive();
-    if (!model.heard) return;
-    drawNotices();
-    view?.update?.();
-    panel.update();
+    drawNow();
   });
+}
+
+function drawNow() {
+  model.setAway(stream.isAway);
+  drawLive();
+  // A view without its data would move what is in it when they come.
+  part("view").hidden = !model.heard;
+  if (!model.heard) return;
+  drawNotices();
+  view?.update?.();
+  panel.update();
 }
 
 // Show the view that the address names, when it is another one.
@@ -70,7 +76,7 @@ async function show() {
   part("view").replaceChildren();
   document.title = name === "overview" ? title : `${t(`view.${name}`)} \u2013 ${title}`;
   Object.assign(view, module.build(part("view"), app));
-  draw();
+  drawNow();
 }
 
 function drawLive() {
@@ -106,7 +112,7 @@ onDone((words, milliseconds = 8000) => {
 });
 
 function buildHead() {
-  part("views").append(...Object.keys(VIEWS).map((name) => make("a", { href: name === "overview" ? "/" : `/?view=${name}`, "data-view": name, "data-link": "" }, t(`view.${name}`))));
+  part("views").append(...Object.keys(VIEWS).map((name) => make("a", { href: name === "overview" ? "/" : `/?view=${name}`, "data-view": name, "data-link": "", "data-words": t(`view.${name}`) }, t(`view.${name}`))));
   part("user").textContent = t("role.user", { name: user.name, role: word("role", user.role) });
   const select = part("language");
   select.append(...Object.entries(site.languages).map(([code, name]) => make("option", { value: code, lang: code }, name)));
@@ -118,8 +124,12 @@ function buildHead() {
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
     event.preventDefault();
     url.go(link.getAttribute("href"));
-    part("main").focus();
+    // Another view begins at its top.
+    part("main").focus({ preventScroll: true });
+    scrollTo(0, 0);
   });
+  const header = document.querySelector("header");
+  new ResizeObserver(() => document.documentElement.style.setProperty("--head", `${header.offsetHeight}px`)).observe(header);
 }
 
 buildHead();

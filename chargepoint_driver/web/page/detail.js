@@ -72,7 +72,7 @@ export class Panel {
     this.commands = make("div", { class: "buttons", role: "group", "aria-label": t("panel.commands") });
     const title = make("h2", { id: "panel-title", tabindex: "-1" }, place(row));
     const close = button("\u00d7", () => this.leave(), { class: "close", "aria-label": t("panel.close"), title: t("panel.close") });
-    this.tabs = make("div", { role: "tablist", "aria-label": t("panel.tabs"), class: "tabs" }, ...this.tabsOf(row).map((name) => button(t(`tab.${name}`), () => url.set({ tab: name === "load" ? "" : name }), { role: "tab", id: `tab-${name}`, "data-tab": name, "aria-controls": "tab-content" })));
+    this.tabs = make("div", { role: "tablist", "aria-label": t("panel.tabs"), class: "tabs" }, ...this.tabsOf(row).map((name) => button(t(`tab.${name}`), () => url.set({ tab: name === "load" ? "" : name }), { role: "tab", id: `tab-${name}`, "data-tab": name, "data-words": t(`tab.${name}`), "aria-controls": "tab-content" })));
     this.tabs.addEventListener("keydown", (event) => this.tabKey(event));
     this.body = make("div", { id: "tab-content", role: "tabpanel", tabindex: "0" });
     const where = make("p", { class: "hint" }, [row.cpid, row.account, ...row.groups.map((group) => model.groupName(row.account, group))].join(" \u00b7 "));
@@ -128,6 +128,6 @@ export class Panel {
     this.element.replaceChildren();
     document.body.classList.remove("with-panel");
     if (this.opener?.isConnected) this.opener.focus();
-    else part("main").focus();
+    else part("main").focus({ preventScroll: true });
   }
 }

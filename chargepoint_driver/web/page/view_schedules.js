@@ -34,7 +34,7 @@ export function build(root) {
   const grid = new WeekGrid(mayEdit ? (selection) => canEdit() && ruleForm(group().name, newRule(selection), true, edit) : null);
   const range = make("strong", { id: "week-range" });
   const step = (days) => () => url.set({ week: days === 0 ? "" : shifted(week.days[0].date, days) });
-  const now = button(t("schedule.week.now"), step(0));
+  const now = button(t("schedule.week.now"), step(0), { hidden: "" });
   const weekTools = make("div", { class: "tools" },
     button("\u2190", step(-WEEK_DAYS), { "aria-label": t("schedule.week.before") }), button("\u2192", step(WEEK_DAYS), { "aria-label": t("schedule.week.after") }), now,
     ...onlyEditor(t("schedule.rule.add"), () => ruleForm(group().name, newRule(grid.selection), true, edit), { id: "rule-add", class: "main" }));
@@ -50,14 +50,14 @@ export function build(root) {
       make("section", { "aria-labelledby": "exceptions-title" }, heading("exceptions-title", t("schedule.exceptions.title")), make("div", { class: "tools" }, ...onlyEditor(t("schedule.exception.add"), () => exceptionForm(schedule, newException(week?.today ?? ""), true, edit), { id: "exception-add" }), ...onlyEditor(t("schedule.holidays.button"), () => holidaysForm(schedule, edit), { id: "holidays-edit" })), exceptions.box, holidays),
       section("changes-title", t("schedule.changes.title"), changesHint, changes)),
     log.element);
-  root.append(
-    section("schedule-title", t("view.schedules"), make("div", { class: "tools" },
-      make("label", { for: "schedule-group" }, `${t("schedule.group")} `, groups),
-      ...onlyEditor(t("schedule.group.add"), () => groupForm(schedule, null, edit), { id: "group-add" }),
-      ...onlyEditor(t("schedule.group.devices"), () => groupForm(schedule, group(), edit), { id: "group-devices", "data-group": "" }),
-      ...onlyEditor(t("schedule.group.remove"), () => deleteGroup(group(), edit), { id: "group-delete", "data-group": "" }),
-      button(t("print"), () => print())), state, fault, reason),
-    body);
+  // Before the schedule is read they can do nothing.
+  const tools = make("div", { class: "tools", hidden: "" },
+    make("label", { for: "schedule-group" }, `${t("schedule.group")} `, groups),
+    ...onlyEditor(t("schedule.group.add"), () => groupForm(schedule, null, edit), { id: "group-add" }),
+    ...onlyEditor(t("schedule.group.devices"), () => groupForm(schedule, group(), edit), { id: "group-devices", "data-group": "" }),
+    ...onlyEditor(t("schedule.group.remove"), () => deleteGroup(group(), edit), { id: "group-delete", "data-group": "" }),
+    button(t("print"), () => print()));
+  root.append(section("schedule-title", t("view.schedules"), tools, state, fault, reason), body);
   const unfollow = url.follow(() => schedule && show());
   read();
   return {
@@ -87,6 +87,7 @@ export function build(root) {
     const { content, words } = await get("schedule");
     isReading = false;
     if (closed) return;
+    tools.hidden = false;
     if (!content) {
       // What was read before would look as if it were present.
       schedule = null;

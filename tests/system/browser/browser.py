@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import csv
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from selenium import webdriver
+from selenium.common.exceptions import (
+    ElementClickInterceptedException,
+    ElementNotInteractableException,
+    JavascriptException,
+    StaleElementReferenceException,
+)
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
-from ...unit.web.conftest import STATION, TOKEN, eventually
+from ...unit.web.conftest import PATIENCE_S, STATION, TOKEN, eventually
 
 _ARGUMENTS = (
     "--headless=new",
@@ -24,6 +31,36 @@ _ARGUMENTS = (
     "--no-proxy-server",
     "--disable-background-networking",
     "--window-size=1280,1000",
+)
+
+# Why a user cannot click an element just now, "" where one can: it is in the window, two frames
+# show it in the same place, and it is what lies at its middle.
+_HINDRANCE = """
+const [element, answer] = arguments;
+if (!element.isConnected) return answer("is not there any more");
+if (!element.checkVisibility({ visibilityProperty: true })) return answer("is not visible");
+if (element.disabled) return answer("is disabled");
+element.scrollIntoView({ block: "nearest", inline: "nearest", behavior: "instant" });
+const place = () => element.getClientRects()[0] ?? new DOMRect();
+const was = place();
+requestAnimationFrame(() => requestAnimationFrame(() => {
+  const now = place();
+  if (["x", "y", "width", "height"].some((key) => now[key] !== was[key])) return answer("moves");
+  const { x, y, width, height } = was;
+  const left = Math.max(0, x), right = Math.min(innerWidth, x + width);
+  const top = Math.max(0, y), bottom = Math.min(innerHeight, y + height);
+  const hit = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
+  answer(element.contains(hit) ? "" : `is covered by ${hit?.outerHTML.slice(0, 120)}`);
+}));
+"""
+# Each is raised before the click is sent.
+_NOT_CLICKED = (
+    ElementClickInterceptedException,
+    ElementNotInteractableException,
+    JavascriptException,
+    StaleElementReferenceException,
+    LookupError,
+    ValueError,
 )
 
 
@@ -42,7 +79,7 @@ class Page:
         """Log in by the form."""
         self.driver.get(url)
         self.one("#token").send_keys(token)
-        self.button("Log in").click()
+        self.press("Log in")
         return self
 
     def wait_live(self) -> Page:
@@ -61,30 +98,65 @@ class Page:
     def all(self, selector: str) -> list[WebElement]:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
+    def visible(self, selector: str) -> list[WebElement]:
+        return [each for each in self.all(selector) if each.is_displayed()]
+
     def text(self, selector: str) -> str:
-        return self.one(selector).text
+        """The words of the first that fits; one that is made again meanwhile is read again."""
+        (words,) = eventually(lambda: (self.all(selector)[0].text,))
+        return str(words)
+
+    def click(self, target: str | Callable[[], WebElement]) -> None:
+        """Click what fits first of what is visible, as a user does: as soon as it stays in its
+        place and nothing covers it. A function finds it again at each try."""
+        find = (lambda: self.visible(target)[0]) if isinstance(target, str) else target
+        end_s = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                element = find()
+                fault = self.driver.execute_async_script(_HINDRANCE, element)
+                if not fault:
+                    element.click()
+                    return
+            except _NOT_CLICKED as error:
+                fault = f"{type(error).__name__}: {error}"
+            assert time.monotonic() < end_s, f"{target} {fault}"
+            time.sleep(0.05)
+
+    def press(self, words: str, within: str = "body") -> None:
+        """Click the button of that name."""
+        self.click(lambda: self.button(words, within))
 
     def view(self, name: str) -> Page:
         """Go to another view by its link."""
-        self.one(f"#views [data-view={name}]").click()
+        self.click(f"#views [data-view={name}]")
         eventually(lambda: self.all(f"#views [data-view={name}][aria-current]"))
         return self
 
     def choose(self, selector: str, words: str) -> None:
         """Choose the option of a select whose text begins so, as soon as there is one."""
 
-        def options() -> list[WebElement]:
-            return [o for o in self.all(f"{selector} option") if o.text.startswith(words)]
+        def found() -> bool:
+            for option in self.all(f"{selector} option"):
+                if option.text.startswith(words):
+                    option.click()
+                    return True
+            return False
 
-        eventually(options)[0].click()
+        eventually(found)
 
     def button(self, words: str, within: str = "body") -> WebElement:
         """The visible button of that name."""
         (found,) = (
             each
-            for each in self.all(f"{within} button")
-            if each.is_displayed() and words in (each.text, each.accessible_name)
+            for each in self.visible(f"{within} button")
+            if words in (each.text, each.accessible_name)
         )
+        return found
+
+    def named(self, selector: str, words: str) -> WebElement:
+        """The one that fits and has these words in its name."""
+        (found,) = (each for each in self.all(selector) if words in each.accessible_name)
         return found
 
     def tile(self, cpid: str = STATION, number: int = 1) -> WebElement:
@@ -92,13 +164,19 @@ class Page:
         return found
 
     def fact(self, name: str, cpid: str = STATION, number: int = 1) -> str:
-        """Return what a tile shows of something."""
-        words = self.tile(cpid, number).text.splitlines()
-        return words[words.index(name) + 1]
+        """Return what a tile shows of something; a tile that is made again is read again."""
+
+        def found() -> tuple[str]:
+            words = self.tile(cpid, number).text.splitlines()
+            return (words[words.index(name) + 1],)
+
+        (words,) = eventually(found)
+        return str(words)
 
     def do(self, order: str, cpid: str = STATION, number: int = 1) -> None:
         """Press a button of a tile."""
-        self.tile(cpid, number).find_element(By.CSS_SELECTOR, f"[data-do={order}]").click()
+        button = f"[data-do={order}]"
+        self.click(lambda: self.tile(cpid, number).find_element(By.CSS_SELECTOR, button))
 
     def fill(self, name: str, words: str) -> None:
         field = self.one(f"#ask [name={name}]")

@@ -101,7 +101,7 @@ def _take(page: Page, site: Site, scene: str, width: int, scheme: str, path: Pat
         page.js("document.getElementById('ports-part').scrollIntoView()")
     else:
         if click:
-            page.one(click).click()
+            page.click(click)
             time.sleep(0.3)
         _resize(page, width, min(max(height, _HEIGHT), _MAX_HEIGHT))
     time.sleep(0.4)

@@ -24,9 +24,9 @@ def test_the_document_is_shown_and_a_request_is_tried_out(window, site):
     said = page.js("return document.body.innerText")
     assert "ChargePoint driver" in said
     assert "Shed now" in said
-    page.one("#operations-service-health button.opblock-summary-control").click()
-    page.one("#operations-service-health .try-out button").click()
-    page.one("#operations-service-health .execute").click()
+    page.click("#operations-service-health button.opblock-summary-control")
+    page.click("#operations-service-health .try-out button")
+    page.click("#operations-service-health .execute")
     answer = "return document.querySelector('#operations-service-health .live-responses-table')"
     eventually(lambda: '"good": true' in page.js(f"{answer}?.innerText ?? ''"))
     names = page.js("return performance.getEntriesByType('resource').map((each) => each.name)")

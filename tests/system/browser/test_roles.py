@@ -48,10 +48,6 @@ def log_in(window, site):
     window.driver.get("about:blank")
 
 
-def visible(page, selector):
-    return [each for each in page.all(selector) if each.is_displayed()]
-
-
 def lines(page):
     """The rows of the audit log, read in one moment: they come and go."""
     return page.js("return [...document.querySelectorAll('#audit tr')].map((row) => row.innerText)")
@@ -60,19 +56,19 @@ def lines(page):
 def test_a_viewer_has_no_commands_and_is_told_why(log_in, site):
     page = log_in("lobby")
     assert page.text("#user") == "lobby, viewer"
-    assert visible(page, "[data-do]") == []
+    assert page.visible("[data-do]") == []
     page.view("alarms")
     eventually(lambda: "Pilot Unreachable" in page.text("#alarms"))
-    assert visible(page, "[data-do]") == []
+    assert page.visible("[data-do]") == []
     page.driver.get(f"{site.server.url}?port=garage~{STATION}~1")
     page.wait_live()
     eventually(lambda: "Commands need the role operator" in page.text("#panel-refused"))
-    assert visible(page, "[data-do]") == []
+    assert page.visible("[data-do]") == []
     page.driver.get(f"{site.server.url}?as=table")
     page.wait_live()
     eventually(lambda: "Enter sorts" in page.text("#grid-keys"))
     assert "S sheds" not in page.text("#grid-keys")
-    page.one("#table [role=grid], #table table").click()
+    page.click("#table [role=grid], #table table")
     page.keys("s")
     assert not page.is_asking
     assert site.sim.calls.count("shedLoad") == 0
@@ -82,13 +78,13 @@ def test_an_operator_has_commands(log_in, site):
     page = log_in("dispatch")
     page.do("shed")
     page.fill("allowedLoad", "3")
-    page.button("Shed now").click()
+    page.press("Shed now")
     eventually(lambda: not page.is_asking)
     assert site.sim.calls.count("shedLoad") == 1
     page.driver.get(f"{site.server.url}?port=garage~{STATION}~1")
     page.wait_live()
-    eventually(lambda: visible(page, "#panel [data-do=shed]"))
-    assert visible(page, "#panel-refused") == []
+    eventually(lambda: page.visible("#panel [data-do=shed]"))
+    assert page.visible("#panel-refused") == []
 
 
 def test_the_audit_log_is_filtered_and_saved(window, site, tmp_path):
@@ -112,10 +108,10 @@ def test_the_audit_log_is_filtered_and_saved(window, site, tmp_path):
     page.choose("#audit-result", "all")
     page.one("#audit-by").send_keys("dispatch")
     eventually(lambda: lines(page) == [shed])
-    rows = page.saved("audit.csv", tmp_path, page.one("#audit-csv").click)
+    rows = page.saved("audit.csv", tmp_path, lambda: page.click("#audit-csv"))
     assert [row[rows[0].index("by")] for row in rows] == ["by", "dispatch"]
     file = tmp_path / "audit.json"
-    page.one("#audit-json").click()
+    page.click("#audit-json")
     eventually(lambda: file.exists() and json.loads(file.read_text(encoding="utf-8")))
     (entry,) = json.loads(file.read_text(encoding="utf-8"))
     assert (entry["by"], entry["command"], entry["result"]) == ("dispatch", "shed", "done")

@@ -76,10 +76,6 @@ def open_view(window, make_site):
     window.prefer()
 
 
-def visible(page, selector):
-    return [each for each in page.all(selector) if each.is_displayed()]
-
-
 def write(page, name, words):
     field = page.one(f"#form [name={name}]")
     field.clear()
@@ -87,7 +83,7 @@ def write(page, name, words):
 
 
 def save(page):
-    page.one("#form-yes").click()
+    page.click("#form-yes")
     eventually(lambda: not page.one("#form").is_displayed())
 
 
@@ -101,17 +97,17 @@ def test_a_schedule_from_nothing_limits_a_port(open_view, scheduled, file):
     file.unlink()
     page = open_view(scheduled)
     eventually(lambda: "There is no schedule yet" in page.text("#schedule-state"))
-    page.one("#group-add").click()
+    page.click("#group-add")
     write(page, "name", "left")
     write(page, "find", "-001")
     eventually(lambda: len(page.all("#form .checks label")) == 2)
-    page.all("#form .checks label")[0].click()
+    page.click("#form .checks label")
     save(page)
     eventually(lambda: groups(file)["left"]["devices"])
     eventually(lambda: page.one("#schedule-group").get_attribute("value") == "left")
 
     eventually(lambda: "no limit" in page.text("#week-cell"))
-    page.one(".week [tabindex='0']").click()
+    page.click(".week [tabindex='0']")
     page.keys(Keys.LEFT * 6, Keys.HOME)
     with_shift = webdriver.ActionChains(page.driver).key_down(Keys.SHIFT)
     with_shift.send_keys(Keys.END, Keys.RIGHT * 6).key_up(Keys.SHIFT).perform()
@@ -123,7 +119,7 @@ def test_a_schedule_from_nothing_limits_a_port(open_view, scheduled, file):
     assert groups(file)["left"]["rules"] == [{"kw": 2.5}]
     eventually(lambda: scheduled.port()["values"].get("commandedLoad") == 2.5)
     eventually(lambda: page.text("#schedule-state").startswith("In use since"))
-    page.button("Refresh", "#view").click()
+    page.press("Refresh", "#view")
     limited = eventually(
         lambda: [line for line in page.text("#schedule-log").splitlines() if "left: 2.5 kW" in line]
     )[0]
@@ -135,15 +131,15 @@ def test_a_schedule_from_nothing_limits_a_port(open_view, scheduled, file):
 def test_rules_are_edited_and_deleted(open_view, scheduled, file):
     page = open_view(scheduled)
     eventually(lambda: "always" in page.text("#rules"))
-    page.one("#rules [data-do=edit]").click()
+    page.click("#rules [data-do=edit]")
     write(page, "kw", "-1")
-    page.one("#form-yes").click()
+    page.click("#form-yes")
     assert page.one("#form").is_displayed()
     write(page, "kw", "4")
     write(page, "from", "22:00")
     write(page, "until", "06:00")
     write(page, "first", "10-01")
-    page.one("#form-yes").click()
+    page.click("#form-yes")
     eventually(lambda: "first and its last day" in page.text("#form-fault"))
     write(page, "last", "03-31")
     save(page)
@@ -157,7 +153,7 @@ def test_rules_are_edited_and_deleted(open_view, scheduled, file):
         }
     ]
     eventually(lambda: "22:00 to 06:00 on the next day" in page.text("#rules"))
-    page.one("#rules [data-do=delete]").click()
+    page.click("#rules [data-do=delete]")
     save(page)
     assert groups(file)["yard"]["rules"] == []
     eventually(lambda: scheduled.port()["values"].get("commandedLoad") is None)
@@ -166,21 +162,21 @@ def test_rules_are_edited_and_deleted(open_view, scheduled, file):
 def test_exceptions_and_holidays(open_view, scheduled, file):
     page = open_view(scheduled)
     eventually(lambda: "eve" in page.text("#exceptions"))
-    page.one("#exception-add").click()
+    page.click("#exception-add")
     page.js("document.querySelector('#form [name=date]').value = '2031-05-01'")
     write(page, "kw", "0")
     write(page, "name", "fair")
-    page.all("#form .checks label")[1].click()
+    page.click("#form .checks label:nth-child(2)")
     save(page)
     exceptions = json.loads(file.read_text())["exceptions"]
     assert exceptions[1] == {"date": "2031-05-01", "kw": 0.0, "name": "fair", "groups": ["street"]}
     eventually(lambda: "May 1, 2031" in page.text("#exceptions"))
-    page.all("#exceptions [data-do=delete]")[0].click()
+    page.click("#exceptions [data-do=delete]")
     save(page)
     eventually(lambda: "eve" not in page.text("#exceptions"))
-    page.one("#holidays-edit").click()
+    page.click("#holidays-edit")
     write(page, "holidays", "2026-12-26\nChristmas")
-    page.one("#form-yes").click()
+    page.click("#form-yes")
     eventually(lambda: "'Christmas' is not a date" in page.text("#form-fault"))
     write(page, "holidays", "2026-12-26")
     save(page)
@@ -192,7 +188,7 @@ def test_exceptions_and_holidays(open_view, scheduled, file):
 def test_two_editors_keep_the_changes_of_both(open_view, scheduled, file):
     page = open_view(scheduled)
     eventually(lambda: "always" in page.text("#rules"))
-    page.one("#rule-add").click()
+    page.click("#rule-add")
     write(page, "kw", "5")
     revision = scheduled.get("/schedule")["revision"]
     answer = scheduled.session.patch(
@@ -201,7 +197,7 @@ def test_two_editors_keep_the_changes_of_both(open_view, scheduled, file):
         timeout=30,
     )
     assert answer.status_code == 200
-    page.one("#form-yes").click()
+    page.click("#form-yes")
     # Where the page did not read the other version before, it is refused once.
     fault = eventually(
         lambda: not page.one("#form").is_displayed() or page.text("#form-fault") or None
@@ -217,7 +213,7 @@ def test_a_group_is_deleted_and_its_limit_ends(open_view, scheduled, file):
     page = open_view(scheduled)
     eventually(lambda: scheduled.port()["values"].get("commandedLoad") == 3)
     page.choose("#schedule-group", "yard")
-    page.one("#group-delete").click()
+    page.click("#group-delete")
     save(page)
     assert set(groups(file)) == {"street"}
     eventually(lambda: scheduled.port()["values"].get("commandedLoad") is None)
@@ -227,8 +223,8 @@ def test_a_viewer_sees_all_and_changes_nothing(open_view, scheduled):
     page = open_view(scheduled, VIEWER)
     eventually(lambda: "always" in page.text("#rules"))
     assert "need the role administrator" in page.text("#schedule-read-only")
-    assert visible(page, "[data-edit], #rules button, #exceptions button") == []
-    page.one(".week [tabindex='0']").click()
+    assert page.visible("[data-edit], #rules button, #exceptions button") == []
+    page.click(".week [tabindex='0']")
     page.keys(Keys.ENTER)
     assert page.all("#form[open]") == []
     answer = scheduled.session.patch(
@@ -248,14 +244,14 @@ def test_a_file_with_a_fault_is_told_and_the_limit_stays(open_view, scheduled, f
     page.driver.refresh()
     page.one("#schedule-refused")
     eventually(lambda: "'Mars' is not a known time zone" in page.text("#schedule-refused"))
-    assert visible(page, "[data-edit]") == []
+    assert page.visible("[data-edit]") == []
     assert scheduled.port()["values"]["commandedLoad"] == 3
 
 
 def test_without_a_schedule_the_view_says_how_to_have_one(open_view, site):
     page = open_view(site)
     eventually(lambda: "name its file in the accounts file" in page.text("#schedule-state"))
-    assert visible(page, "[data-edit]") == []
+    assert page.visible("[data-edit]") == []
     assert all("api/v1/schedule" in each for each in page.complaints())
 
 
@@ -271,7 +267,7 @@ def test_it_can_be_used_by_everybody(open_view, scheduled, where):
     eventually(lambda: page.all(".week .limited"))
     eventually(lambda: page.all("#schedule-log tr"))
     if where == "form":
-        page.one("#group-add").click()
+        page.click("#group-add")
     if where == "phone":
         page.size(320, 640)
         eventually(lambda: page.js("return innerWidth") == 320)

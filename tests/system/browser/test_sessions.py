@@ -110,7 +110,7 @@ def test_a_long_history_comes_in_pages(page, depot):
     assert figure(page, "sessions") == "240"
     page.one("#sessions-more").send_keys(Keys.ENTER)
     eventually(lambda: len(rows(page)) == 200)
-    page.one("#sessions-more").click()
+    page.click("#sessions-more")
     eventually(lambda: len(rows(page)) == 240)
     assert not page.one("#sessions-more").is_displayed()
     assert page.text("#sessions-say") == "240 sessions"
@@ -135,9 +135,9 @@ def test_filters_are_in_the_address(page, depot):
     assert page.one("#sessions-tag").get_attribute("value") == "bob"
     page.driver.back()
     eventually(lambda: figure(page, "sessions") == "120")
-    page.button("Last month").click()
+    page.press("Last month")
     eventually(lambda: "since=2026-10-01&until=2026-10-31" in page.driver.current_url)
-    page.button("Today").click()
+    page.press("Today")
     eventually(lambda: page.text("#sessions-say") == "no session")
 
 
@@ -145,7 +145,7 @@ def test_the_file_has_all_pages(page, depot, tmp_path):
     go(page, depot, f"view=sessions&{OCTOBER}&tag=anna")
     eventually(lambda: figure(page, "sessions") == "90")
     name = "sessions-2026-11-10.csv"
-    saved = page.saved(name, tmp_path, page.button("CSV").click)
+    saved = page.saved(name, tmp_path, lambda: page.press("CSV"))
     eventually(lambda: page.text("#sessions-say") == "The file is saved.")
     assert len(saved) == 91
     first = dict(zip(saved[0], saved[1], strict=True))
@@ -172,9 +172,11 @@ def test_the_report_of_a_month(page, depot, tmp_path):
     assert page.js(table, "report-tags")[2][:3] == ["not assigned", "carol", "60"]
     assert page.text("#report-sums [data-sum=cost]") == "EUR 1200.00"
     assert "Europe/Berlin" in page.text("#report-say")
-    saved = page.saved("report-2026-10.csv", tmp_path, page.one("#report-csv").click)
+    saved = page.saved("report-2026-10.csv", tmp_path, lambda: page.click("#report-csv"))
     assert saved[-1][2:5] == ["total", "240", "2400"]
-    by_tag = page.saved("report-2026-10-id-tags.csv", tmp_path, page.one("#report-csv-tags").click)
+    by_tag = page.saved(
+        "report-2026-10-id-tags.csv", tmp_path, lambda: page.click("#report-csv-tags")
+    )
     assert [line[3] for line in by_tag] == ["id_tag", "ANNA", "BOB", "carol", ""]
     page.choose("#report-month", "November 2026")
     eventually(lambda: page.text("#report-sums [data-sum=sessions]") == "2")

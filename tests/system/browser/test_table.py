@@ -73,10 +73,10 @@ def test_many_ports_are_a_table_of_which_the_screen_exists(open_page, many):
 
 def test_a_click_on_a_column_sorts_and_the_address_says_so(open_page, many):
     page = open_page(many)
-    head(page, "load").click()
+    page.click("#table [data-sort=load]")
     eventually(lambda: head(page, "load").get_attribute("aria-sort") == "ascending")
     assert loads(page) == sorted(loads(page))
-    head(page, "load").click()
+    page.click("#table [data-sort=load]")
     eventually(lambda: head(page, "load").get_attribute("aria-sort") == "descending")
     assert loads(page) == sorted(loads(page), reverse=True)
     assert "sort=-load" in page.driver.current_url
@@ -94,7 +94,7 @@ def test_filters_name_their_choices_with_the_number_of_ports(open_page, many):
     assert set(page.cells(STATUS)) == {"Available"}
     page.one("#find").send_keys("nowhere")
     eventually(lambda: page.text("#count") == "0 of 120 ports")
-    page.one("#filter-clear").click()
+    page.click("#filter-clear")
     eventually(lambda: page.text("#count") == "120 ports")
     assert "status=" not in page.driver.current_url
 
@@ -102,18 +102,17 @@ def test_filters_name_their_choices_with_the_number_of_ports(open_page, many):
 def test_a_group_is_shed_from_the_table(open_page, make_site):
     site = make_site(stations=20, groups=2).ready()
     page = open_page(site, "?by=group&as=table")
-    lines = eventually(lambda: page.all("#table .group-line"))
-    assert "20 ports" in lines[0].text
-    lines[0].find_element("css selector", "[data-do=shed]").click()
+    eventually(lambda: "20 ports" in page.text("#table .group-line"))
+    page.click("#table .group-line [data-do=shed]")
     words = page.text("#ask-facts").splitlines()
     assert words[words.index("Ports that it limits") + 1] == "20"
-    page.button("1.4 kW each: 28.0 kW").click()
+    page.press("1.4 kW each: 28.0 kW")
     assert page.one("#ask [name=allowedLoad]").get_attribute("value") == "28"
-    page.button("Shed now").click()
+    page.press("Shed now")
     eventually(lambda: not page.is_asking)
     (group,) = (g for g in site.get("/state")["groups"] if g["values"].get("commandedLoad"))
     assert group["values"]["commandedLoad"] == 28
-    assert group["name"] in lines[0].text
+    assert group["name"] in page.text("#table .group-line")
 
 
 def test_the_dialog_warns_before_anything_is_sent(open_page, make_site):
@@ -130,7 +129,7 @@ def test_the_dialog_warns_before_anything_is_sent(open_page, make_site):
     eventually(lambda: "less than 6 A" in page.text("#ask-warnings"))
     page.fill("minutes", "0")
     eventually(lambda: "no end" in page.text("#ask-warnings"))
-    page.button("50 %").click()
+    page.press("50 %")
     assert page.one("#ask [name=percentShed]").get_attribute("value") == "50"
     assert site.sim.calls.count("shedLoad") == 0
 
@@ -171,11 +170,11 @@ def webdriver_keys(page, modifier, key):
 
 def test_columns_are_chosen_pinned_and_in_the_address(open_page, many):
     page = open_page(many)
-    page.one("#columns summary").click()
-    page.one("#columns [data-key=cpid] [data-kind=pinned]").click()
+    page.click("#columns summary")
+    page.click("#columns [data-key=cpid] [data-kind=pinned]")
     eventually(lambda: len(page.all("#table thead .pinned")) == 2)
     assert "pinned=place.cpid" in page.driver.current_url
-    page.one("#columns [data-key=session] [data-kind=shown]").click()
+    page.click("#columns [data-key=session] [data-kind=shown]")
     eventually(lambda: not page.all("#table [data-sort=session]"))
     edge = "return document.querySelector('#table tbody .pinned')?.getBoundingClientRect().left"
     eventually(lambda: page.js(edge) is not None)
@@ -186,18 +185,17 @@ def test_columns_are_chosen_pinned_and_in_the_address(open_page, many):
 
 def test_folding_groups(open_page, many):
     page = open_page(many, "?by=station")
-    first = eventually(lambda: page.all("#table .group-line"))[0]
-    assert first.find_element("css selector", "th").get_attribute("aria-expanded") == "true"
+    eventually(lambda: page.one("#table .group-line th").get_attribute("aria-expanded") == "true")
     count = page.one("#table .grid").get_attribute("aria-rowcount")
     assert count == "181"
-    first.find_element("css selector", ".group-words").click()
+    page.click("#table .group-line .group-words")
     eventually(lambda: page.one("#table .grid").get_attribute("aria-rowcount") == "179")
 
 
 def test_what_is_shown_is_saved_as_csv(open_page, many, tmp_path):
     page = open_page(many, "?find=1:3400&sort=place")
     shown = page.text("#count").split()[0]
-    rows = page.saved("ports.csv", tmp_path, page.one("#ports-csv").click)
+    rows = page.saved("ports.csv", tmp_path, lambda: page.click("#ports-csv"))
     assert len(rows) == int(shown) + 1
     assert rows[0][:3] == ["Port", "Status", "Load [kW]"]
     port = many.port()
@@ -214,8 +212,7 @@ def test_the_chart_is_saved_as_csv_with_what_is_seen(open_page, make_site, tmp_p
     page = open_page(site)
     eventually(lambda: int(page.one("figure.chart").get_attribute("data-samples") or 0) > 0)
     assert page.one(".plot canvas").is_displayed()
-    button = page.one("figure [data-chart=csv]")
-    rows = page.saved("load.csv", tmp_path, button.click)
+    rows = page.saved("load.csv", tmp_path, lambda: page.click("figure [data-chart=csv]"))
     # Equal samples for minutes are one sample.
     samples = site.get("/series")["samples"]
     assert float(rows[1][2]) == samples[0][2]
@@ -230,11 +227,9 @@ def test_an_alarm_is_acknowledged_with_a_note(open_page, make_site):
     page = open_page(site)
     eventually(lambda: "GFCI Trip" in page.text("#attention"))
     page.view("alarms")
-    buttons = eventually(lambda: page.all("#alarms [data-do=acknowledge]"))
-    (mine,) = (b for b in buttons if "GFCI Trip" in b.accessible_name)
-    mine.click()
+    page.click(lambda: page.named("#alarms [data-do=acknowledge]", "GFCI Trip"))
     page.fill("note", "Electrician comes on Monday")
-    page.button("Acknowledge").click()
+    page.press("Acknowledge")
     eventually(lambda: "Electrician comes on Monday" in page.text("#alarms"))
     (alarm,) = (a for a in site.get("/state")["alarms"] if a["alarmType"] == "GFCI Trip")
     assert (alarm["note"], bool(alarm["acknowledged"])) == ("Electrician comes on Monday", True)
@@ -253,27 +248,27 @@ def test_clearing_alarms_asks_first(open_page, make_site):
     site.sim.world.raise_alarm("1:34002", "GFCI Trip", 1)
     site.pass_(600)
     page = open_page(site, "?port=garage~1:34002~1&tab=alarms")
-    eventually(lambda: page.all("#panel > .buttons [data-do=clear-alarms]"))[0].click()
+    page.click("#panel > .buttons [data-do=clear-alarms]")
     assert page.is_asking
     assert site.sim.calls.count("clearAlarms") == 0
-    page.button("Clear alarms").click()
+    page.press("Clear alarms")
     eventually(lambda: "No alarm, no maintenance" in page.text("#port-alarms"))
 
 
 def test_the_panel_of_a_port(open_page, make_site):
     site = make_site().ready()
     page = open_page(site)
-    page.tile().find_element("css selector", "button.link").click()
+    page.click(lambda: page.tile().find_element("css selector", "button.link"))
     eventually(lambda: page.focused.get_attribute("id") == "panel-title")
     assert "port=garage~1:34001~1" in unquote(page.driver.current_url)
     eventually(lambda: f"{site.port()['values']['portLoad']:.1f} kW" in page.text("#tab-content"))
-    page.one("#tab-sessions").click()
+    page.click("#tab-sessions")
     eventually(lambda: page.all("#port-sessions tr"))
-    page.all("#port-sessions button")[0].click()
+    page.click("#port-sessions button")
     eventually(lambda: page.all("#session-chart .plot"))
-    page.one("#tab-alarms").click()
+    page.click("#tab-alarms")
     eventually(lambda: "No alarm, no maintenance" in page.text("#port-alarms"))
-    page.one("#tab-charger").click()
+    page.click("#tab-charger")
     eventually(lambda: "Example Street" in page.text("#charger-facts"))
     page.one("#facts-find").send_keys("postal")
     eventually(lambda: "Example Street" not in page.text("#charger-facts"))

@@ -178,13 +178,13 @@ def test_start_and_stop_in_the_browser(yard, chromium):
         page.open(yard.server.url)
         eventually(lambda: page.all("[data-do=start]"))
         yard.twins.plug(CP)
-        page.one("[data-do=start]").click()
+        page.click("[data-do=start]")
         page.fill("id_tag", "VID:FCA47A147858")
-        page.button("Start now").click()
+        page.press("Start now")
         eventually(lambda: "Charging" in page.text("#ports"))
         eventually(lambda: "kWh" in page.text("#ports"))
-        page.one("[data-do=stop]").click()
-        page.button("Stop now").click()
+        page.click("[data-do=stop]")
+        page.press("Stop now")
         eventually(lambda: yard.get("/active")["sessions"] == [])
         eventually(lambda: "Charging" not in page.text("#ports"))
         assert page.complaints() == []
@@ -256,7 +256,7 @@ def test_the_viewer_of_messages(yard, chromium):
         eventually(lambda: {e.text for e in page.all("#messages strong")} == {"StatusNotification"})
         page.one("#messages-find").send_keys("Charging")
         eventually(lambda: page.all("#messages li"))
-        page.one("#messages summary").click()
+        page.click("#messages summary")
         eventually(lambda: '"status"' in page.text("#messages pre"))
         names = {b.get_attribute("data-do") for b in page.all("#panel > .buttons button")}
         assert names >= {"shed", "stop", "release", "reset-soft", "inoperative"}
