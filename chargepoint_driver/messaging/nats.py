@@ -76,12 +76,15 @@ class NatsMessaging:
         """Return True while a server answers."""
         return self._client is not None and self._client.is_connected
 
-    async def open(self) -> None:
+    async def open(self, limit_s: float = 0.0) -> None:
         """Connect to one of the servers, and stay connected from now on. Returns when it is
-        connected or the first server did not answer. Raises ConfigurationError."""
+        connected, or when the first server did not answer and `limit_s` have passed. Raises
+        ConfigurationError."""
         self._options()  # secrets and certificates that cannot be read
-        tried = asyncio.Event()
-        self._keeper = asyncio.create_task(self._keep(tried))
+        tried, connected = asyncio.Event(), asyncio.Event()
+        self._keeper = asyncio.create_task(self._keep(tried, connected))
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(connected.wait(), limit_s)
         await tried.wait()
 
     async def close(self) -> None:
@@ -165,7 +168,7 @@ class NatsMessaging:
             raise TransientError(f"NATS is not connected; nothing was sent to {subject}")
         return client, lost
 
-    async def _keep(self, tried: asyncio.Event) -> None:
+    async def _keep(self, tried: asyncio.Event, connected: asyncio.Event) -> None:
         for server in itertools.cycle(self._config.servers):
             lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             client = Client()
@@ -174,6 +177,7 @@ class NatsMessaging:
                 self._client, self._lost = client, lost
                 self._lines.info("nats connected", name=server, reason="requests go over it")
                 tried.set()
+                connected.set()
                 await lost
                 self._lines.warning("nats lost", name=server, reason="connects again")
             except (*_ERRORS, ConfigurationError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +14,7 @@ import click
 from chargepoint_driver.config.fleet import NodeConfig, read_node_config
 from chargepoint_driver.errors import ConfigurationError, NotFoundError, StoreError, TransientError
 
-__all__ = ["fleet"]
+__all__ = ["drain", "fleet"]
 
 _T = TypeVar("_T")
 _config = click.option(
@@ -53,8 +54,13 @@ def migrate(config_file: Path) -> None:
 @_config
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def status(config_file: Path, as_json: bool) -> None:
-    """Show the nodes, the chargers of each, and what runs."""
-    found = _run(read_node_config(config_file), _status)
+    """Show the nodes, the chargers of each, leases, and what runs.
+
+    With `nats` in the config each node that runs is asked for its state: connected chargers, what
+    was out of order, and how its sinks stand.
+    """
+    config = read_node_config(config_file)
+    found = _run(config, lambda db: _status(db, config))
     if as_json:
         click.echo(json.dumps(found))
         return
@@ -63,28 +69,55 @@ def status(config_file: Path, as_json: bool) -> None:
         f"{found['running_transactions']} sessions run"
     )
     for row in found["nodes"]:
-        seen = f"last seen {row['seen_s_ago']:.0f} s ago"
-        running = "is drained" if row["is_draining"] else "runs"
-        state = running if row["is_alive"] else f"does not run, {seen}"
-        click.echo(
-            f"{row['node']}: {state}; {row['charge_points']} chargers claimed; version "
-            f"{row['version']} for tables of version {row['schema_version']}, listens on "
-            f"{row['address']}"
-        )
+        click.echo(_line_of(row))
+        for sink in row["sinks"] or ():
+            words = f"{sink['waiting']} events wait, the oldest for {sink['lag_s']:.0f} s"
+            click.echo(f"  sink {sink['name']}: {sink['error'] or 'works'}; {words}")
+    for lease in found["leases"]:
+        ends = f"ends in {lease['ends_in_s']:.1f} s" if lease["is_held"] else "has ended"
+        click.echo(f"lease {lease['name']}: {lease['holder']}, {ends}")
+    if config.nats is not None:
+        click.echo(_sums(found))
 
 
-@fleet.command(epilog="\b\nExample:\n  chargepoint-driver fleet drain node-1 --config fleet.json")
+def _line_of(row: dict[str, Any]) -> str:
+    seen = f"last seen {row['seen_s_ago']:.0f} s ago"
+    running = "is drained" if row["is_draining"] else "runs"
+    state = running if row["is_alive"] else f"does not run, {seen}"
+    nats = {True: ", answers over NATS", False: ", no answer over NATS", None: ""}
+    connected = "" if row["connected"] is None else f", {row['connected']} connected"
+    return (
+        f"{row['node']}: {state}{nats[row['is_on_nats']]}; {row['charge_points']} chargers claimed"
+        f"{connected}; version {row['version']} for tables of version {row['schema_version']}, "
+        f"listens on {row['address']}"
+    )
+
+
+def _sums(found: dict[str, Any]) -> str:
+    if found["nats_error"] is not None:
+        return f"NATS: {found['nats_error']}; what nodes report is not known"
+    if found["connected"] is None:
+        silent = ", ".join(row["node"] for row in found["nodes"] if row["is_on_nats"] is False)
+        return f"all nodes: not known, no answer from {silent}"
+    counts = ", ".join(f"{name} {count}" for name, count in sorted(found["counters"].items()))
+    return f"all nodes: {found['connected']} chargers connected; counters: {counts or 'none'}"
+
+
+@click.command(epilog="\b\nExample:\n  chargepoint-driver fleet drain node-1 --config fleet.json")
 @click.argument("node")
 @_config
 def drain(node: str, config_file: Path) -> None:
     """Have a node give up its chargers and end, for maintenance.
 
     Its health turns to 503, it accepts no more chargers, and closes its sockets over `drain_s`
-    seconds. Other nodes take them.
+    seconds. Other nodes take them. `node drain` is the same.
     """
     if not _run(read_node_config(config_file), lambda db: _drain(db, node)):
         raise NotFoundError(f"no node {node!r} runs; `fleet status` lists them")
     click.echo(f"{node} is drained: it ends when its sockets are closed.")
+
+
+fleet.add_command(drain)
 
 
 def _run(config: NodeConfig, work: Callable[[Any], Awaitable[_T]]) -> _T:
@@ -125,7 +158,30 @@ async def _drain(db: Any, node: str) -> bool:
     return await begin(db, node)
 
 
-async def _status(db: Any) -> dict[str, Any]:
-    from chargepoint_driver.backends.ocpp.postgres.fleet_status import status_of  # noqa: PLC0415 - needs the extras
+async def _status(db: Any, config: NodeConfig) -> dict[str, Any]:
+    from chargepoint_driver.backends.ocpp.postgres import fleet_status  # noqa: PLC0415 - needs the extras
 
-    return await status_of(db)
+    found = await fleet_status.status_of(db)
+    found["leases"] = await fleet_status.leases_of(db)
+    found["nats_error"] = None
+    states: dict[str, Any] = {}
+    if config.nats is not None:
+        asked = await fleet_status.nodes_on_nats(db, config.nats)
+        found["nats_error"], states = asked["error"], asked["nodes"]
+    counters: Counter[str] = Counter()
+    connected, is_whole = 0, config.nats is not None and found["nats_error"] is None
+    for row in found["nodes"]:
+        state = states.get(row["node"])
+        row["is_on_nats"] = None if state is None else isinstance(state, dict)
+        reported = state if isinstance(state, dict) else {}
+        for name in ("connected", "counters", "sinks"):
+            row[name] = reported.get(name)
+        if reported:
+            connected += reported["connected"]
+            counters.update(reported["counters"])
+        elif row["is_alive"]:
+            is_whole = False
+    # A part never looks like the whole.
+    found["connected"] = connected if is_whole else None
+    found["counters"] = dict(counters) if is_whole else None
+    return found

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from chargepoint_driver.cli.commands.fleet import drain
 from chargepoint_driver.cli.support.console import refuse_ignored
 from chargepoint_driver.cli.support.serving import log_options, serve_metrics, serving
 from chargepoint_driver.config.fleet import read_node_config
@@ -18,23 +19,36 @@ from chargepoint_driver.errors import ConfigurationError
 __all__ = ["node"]
 
 
-@click.command(epilog="\b\nExample:\n  chargepoint-driver node --config fleet.json")
+@click.group(
+    invoke_without_command=True,
+    epilog="\b\nExample:\n  chargepoint-driver node --config fleet.json"
+    "\n  chargepoint-driver node drain node-1 --config fleet.json",
+)
 @click.option(
     "--config",
     "config_file",
-    required=True,
     type=click.Path(dir_okay=False, path_type=Path),
     help="JSON file of this node: node, postgres, nats, accounts, central_system, control, health, "
-    "metrics.",
+    "metrics.  [required without a command]",
 )
 @log_options
-def node(config_file: Path, log_file: Path | None, max_log_bytes: int) -> None:
+@click.pass_context
+def node(
+    context: click.Context, config_file: Path | None, log_file: Path | None, max_log_bytes: int
+) -> None:
     """Run an OCPP central system on PostgreSQL until interrupted.
 
     Several nodes share the records in one PostgreSQL; a charger may connect to any of them. Prints
     one line of JSON when ready: node, ocpp_url and control_url, with `health` and `metrics` also
     health_url and metrics_url. Ends when the node has been drained (`fleet drain`).
     """
+    if context.invoked_subcommand is not None:
+        if config_file is not None or log_file is not None:
+            name = context.invoked_subcommand
+            raise click.UsageError(f"give options behind {name}, like node {name} --config FILE")
+        return
+    if config_file is None:
+        raise click.MissingParameter(param_type="option", param_hint="'--config'")
     if log_file is None:
         refuse_ignored({"max_log_bytes"}, "is the size of --log-file: give that too")
     try:
@@ -79,3 +93,6 @@ def node(config_file: Path, log_file: Path | None, max_log_bytes: int) -> None:
             system.stop()
     if reasons and reasons[0] is not None:
         raise ConfigurationError(f"node: {reasons[0]}; this one has stopped")
+
+
+node.add_command(drain)

@@ -49,7 +49,10 @@ def nats(tmp_path: Path) -> Iterator[Engine]:
 def linked(records, nats, tmp_path: Path) -> Iterator[list[NodeProcess]]:
     """Three nodes that reach each other over NATS; the third is not started."""
     servers = {"servers": [f"nats://127.0.0.1:{nats.port}"]}
-    made = [NodeProcess(tmp_path, records, f"node-{each}", nats=servers) for each in (1, 2, 3)]
+    made = [
+        NodeProcess(tmp_path, records, f"node-{each}", nats=servers, lease_s=4)
+        for each in (1, 2, 3)
+    ]
     try:
         for each in made[:2]:
             each.start()

@@ -36,13 +36,11 @@ class IdTagsAndReservations(CentralAccess):
         return row
 
     def reservations(self, station_id: str | None = None) -> list[dict[str, Any]]:
-        """All reservations, or those of a charge point. `state` is active, unconfirmed (no answer
-        came), refused, cancelled, expired or used."""
-
-        async def rows(csms: Csms) -> list[dict[str, Any]]:
-            return csms.store.reservations(self._now(), station_id)
-
-        found: list[dict[str, Any]] = self._work(rows)
+        """All reservations, of all nodes of a fleet too, or those of a charge point. `state` is
+        active, unconfirmed (no answer came), refused, cancelled, expired or used."""
+        found: list[dict[str, Any]] = self._work(
+            lambda csms: commands.all_reservations(csms, station_id)
+        )
         return found
 
     def id_tags(self) -> list[dict[str, Any]]:

@@ -142,8 +142,8 @@ class HttpApi:
         return json_answer(await self._chargers.ask(request.match_info["id"], name, fields))
 
     async def _reservations(self, request: web.Request) -> web.Response:
-        csms = self._csms
-        return json_answer(csms.store.reservations(csms.now(), request.query.get("charge_point")))
+        of = request.query.get("charge_point")
+        return json_answer(await commands.all_reservations(self._csms, of))
 
     async def _operate(self, request: web.Request) -> web.Response:
         """The operation that the last part of the path names."""

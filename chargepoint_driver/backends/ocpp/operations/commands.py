@@ -9,10 +9,17 @@ from chargepoint_driver.backends.ocpp.model.authorization import IdTag, row_of
 from chargepoint_driver.backends.ocpp.model.charger import Charger
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.protocol.requests import RequestPayload, status_of
-from chargepoint_driver.errors import InvalidValueError, NotFoundError, WriteRejectedError
+from chargepoint_driver.errors import (
+    InvalidValueError,
+    NotFoundError,
+    StoreError,
+    TransientError,
+    WriteRejectedError,
+)
 
 __all__ = [
     "accepted",
+    "all_reservations",
     "availability",
     "cancel_reservation",
     "remote_start",
@@ -99,6 +106,15 @@ async def cancel_reservation(csms: Csms, point: Charger, reservation_id: int) ->
     _reservation(csms, point, reservation_id)
     await accepted(csms, point, csms.outbound(point).cancel_reservation(reservation_id))
     return _reservation(csms, point, reservation_id)
+
+
+async def all_reservations(csms: Csms, station_id: str | None) -> list[dict[str, Any]]:
+    """Return the reservations of all chargers, of all nodes of a fleet too, or of one. Raises
+    TransientError."""
+    try:
+        return await csms.store.all_reservations(csms.now(), station_id)
+    except StoreError as error:
+        raise TransientError(f"reservations: {error}") from None
 
 
 def _reservation(csms: Csms, point: Charger, reservation_id: int) -> dict[str, Any]:

@@ -19,7 +19,13 @@ from chargepoint_driver.backends.ocpp.csms.csms import Csms
 from chargepoint_driver.backends.ocpp.operations.charger_access import REQUESTS, LocalChargers
 from chargepoint_driver.backends.ocpp.postgres.fleet_events import FleetEvents
 from chargepoint_driver.backends.ocpp.postgres.membership import Membership
-from chargepoint_driver.backends.ocpp.postgres.ownership import Owner, Ownership, RunningNode
+from chargepoint_driver.backends.ocpp.postgres.node_state import state_of, state_subject
+from chargepoint_driver.backends.ocpp.postgres.ownership import (
+    Owner,
+    Ownership,
+    RunningNode,
+    node_subject,
+)
 from chargepoint_driver.backends.ocpp.transport.own_calls import CallRefusedError
 from chargepoint_driver.errors import (
     ChargePointError,
@@ -88,6 +94,8 @@ class FleetChargers:
         self._ends.append(await self._messaging.serve(own, self._answer))
         self._ends.append(await self._messaging.serve(f"{own}.views", self._answer_views))
         self._ends.append(await self._messaging.serve(f"{own}.under_way", self._answer_under_way))
+        state = state_subject(await self._ownership.fleet(), self._membership.run)
+        self._ends.append(await self._messaging.serve(state, self._answer_state))
 
     async def end(self) -> None:
         """Take no more requests; those that run go on."""
@@ -197,7 +205,7 @@ class FleetChargers:
         return bool(answer["under_way"])
 
     async def _subject(self, run: int) -> str:
-        return f"cp.node.{await self._ownership.fleet()}-{run}"
+        return node_subject(await self._ownership.fleet(), run)
 
     async def everywhere(self) -> dict[str, Any]:
         """See `ChargerAccess`."""
@@ -290,6 +298,10 @@ class FleetChargers:
             return {"refused": refused}
         except ChargePointError as error:
             return {"failed": error.to_dict()}
+
+    async def _answer_state(self, fields: dict[str, Any]) -> dict[str, Any]:
+        del fields
+        return state_of(self._csms)
 
     async def _answer_views(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Return a page of {epoch, view}, and the id to go on after; None at the end. `stations`

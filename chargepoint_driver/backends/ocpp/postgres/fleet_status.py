@@ -6,9 +6,15 @@ from typing import Any
 
 import asyncpg
 
+from chargepoint_driver.backends.ocpp.postgres.node_state import ask_states
+from chargepoint_driver.backends.ocpp.postgres.ownership import RunningNode, fleet_of
 from chargepoint_driver.backends.ocpp.postgres.schema import check_version, version_of
+from chargepoint_driver.config.fleet import NodeNatsConfig
+from chargepoint_driver.messaging.nats import NatsMessaging
 
-__all__ = ["drain", "status_of"]
+__all__ = ["drain", "leases_of", "nodes_on_nats", "status_of"]
+
+_CONNECT_S = 3.0
 
 
 async def drain(db: asyncpg.Connection, node: str) -> bool:
@@ -57,3 +63,33 @@ async def status_of(db: asyncpg.Connection) -> dict[str, Any]:
             for row in nodes
         ],
     }
+
+
+async def leases_of(db: asyncpg.Connection) -> list[dict[str, Any]]:
+    """Return the leases in the fleet: {name, holder, epoch, is_held, ends_in_s}. `ends_in_s` is
+    negative where the lease has ended."""
+    if await db.fetchval("SELECT to_regclass('leases')") is None:
+        return []  # the tables are of an older release
+    rows = await db.fetch(
+        "SELECT name, holder, epoch, until > now() AS is_held,"
+        " extract(epoch FROM until - now())::float8 AS ends_in_s FROM leases ORDER BY name"
+    )
+    return [dict(row) for row in rows]
+
+
+async def nodes_on_nats(db: asyncpg.Connection, nats: NodeNatsConfig) -> dict[str, Any]:
+    """Ask the nodes that run for their state over NATS. Returns {error, nodes}: why NATS does not
+    answer here, None where it does; and node to what `node_state.state_of` returns there, or to
+    the error."""
+    nodes = [
+        RunningNode(*row)
+        for row in await db.fetch("SELECT id, run FROM nodes WHERE lease_until > now() ORDER BY id")
+    ]
+    messaging = NatsMessaging(nats, "fleet status")
+    await messaging.open(_CONNECT_S)
+    try:
+        if not messaging.is_connected:
+            return {"error": "no server of `nats` answers here", "nodes": {}}
+        return {"error": None, "nodes": await ask_states(messaging, await fleet_of(db), nodes)}
+    finally:
+        await messaging.close()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from chargepoint_driver.backends.ocpp.postgres.connections import Connections
 
-__all__ = ["Owner", "Ownership", "RunningNode"]
+__all__ = ["Owner", "Ownership", "RunningNode", "fleet_of", "node_subject"]
 
 
 class Owner(NamedTuple):
@@ -25,6 +25,21 @@ class RunningNode(NamedTuple):
     run: int
 
 
+def node_subject(fleet: str, run: int) -> str:
+    """Return the subject of requests to a run of a node."""
+    return f"cp.node.{fleet}-{run}"
+
+
+async def fleet_of(db: Any) -> str:
+    """Return what tells this fleet from others on the same NATS: when its tables were made,
+    microseconds since 1970."""
+    found = await db.fetchval(
+        "SELECT (extract(epoch FROM applied) * 1000000)::bigint FROM schema_versions"
+        " WHERE version = 1"
+    )
+    return str(found)
+
+
 class Ownership:
     """See the module. Each method raises StoreError."""
 
@@ -33,16 +48,10 @@ class Ownership:
         self._fleet: str | None = None
 
     async def fleet(self) -> str:
-        """Return what tells this fleet from others on the same NATS: when its tables were made,
-        microseconds since 1970."""
+        """See `fleet_of`."""
         if self._fleet is None:
             async with self._connections.get() as db:
-                self._fleet = str(
-                    await db.fetchval(
-                        "SELECT (extract(epoch FROM applied) * 1000000)::bigint"
-                        " FROM schema_versions WHERE version = 1"
-                    )
-                )
+                self._fleet = await fleet_of(db)
         return self._fleet
 
     async def owner_of(self, station_id: str) -> Owner | None:

@@ -10,6 +10,7 @@ from typing import Any
 from chargepoint_driver.backends.ocpp.model.authorization import key_of
 from chargepoint_driver.backends.ocpp.postgres.connections import Connections
 from chargepoint_driver.backends.ocpp.postgres.restores import skip_given_ids
+from chargepoint_driver.backends.ocpp.storage.reservation_table import reservation_of
 
 __all__ = ["Records", "Reloaded"]
 
@@ -107,6 +108,19 @@ class Records:
         for id_tag, count in rows:
             found[key_of(id_tag)] = found.get(key_of(id_tag), 0) + count
         return found
+
+    async def reservations(self, now_s: float, station_id: str | None) -> list[dict[str, Any]]:
+        """Return the reservations of all chargers, or of one, in the order of their ids; an open
+        one whose time has passed is `expired`."""
+        async with self._connections.get() as db:
+            rows = await db.fetch(
+                "SELECT id, charge_point, connector, id_tag, made, expires,"
+                " CASE WHEN state IN ('active', 'unconfirmed') AND expires <= $1 THEN 'expired'"
+                " ELSE state END, transaction_id FROM reservations"
+                " WHERE $2::text IS NULL OR charge_point = $2 ORDER BY id, charge_point",
+                now_s, station_id,
+            )  # fmt: skip
+        return [reservation_of(row) for row in rows]
 
     async def version_of(self, name: str) -> int:
         """Return the version of what every node keeps a copy of."""

@@ -233,6 +233,13 @@ class PostgresStore(LocalCopy):
             self._refill = None
             settle(refill, None)
 
+    async def all_reservations(
+        self, now_s: float, station_id: str | None = None
+    ) -> list[dict[str, Any]]:
+        """See `Reservations`: as PostgreSQL has them, with what was written here until now."""
+        await asyncio.shield(self.durable())
+        return await self._records.reservations(now_s, station_id)
+
     # ---- regular work --------------------------------------------------------------------
 
     async def _renew(self) -> None:

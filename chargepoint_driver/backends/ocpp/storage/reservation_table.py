@@ -6,13 +6,16 @@ or `used` by a transaction.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
 from chargepoint_driver.backends.ocpp.storage.database import Database
 
-__all__ = ["Reservations"]
+__all__ = ["RESERVATION_COLUMNS", "Reservations", "reservation_of"]
 
+RESERVATION_COLUMNS = "id, charge_point, connector, id_tag, made, expires, state, transaction_id"
+"""The columns that `reservation_of` takes."""
 _IDS_SINCE_S = 1_577_836_800
 _OPEN = "state IN ('active', 'unconfirmed')"
 
@@ -107,24 +110,17 @@ class Reservations(Database):
         """Return all reservations, or those of a charge point, in the order of their ids."""
         self.expire_reservations(now_s)
         rows = self._db.execute(
-            "SELECT id, charge_point, connector, id_tag, made, expires, state, transaction_id"
-            " FROM reservations WHERE charge_point = coalesce(?, charge_point)"
-            " ORDER BY id, charge_point",
+            f"SELECT {RESERVATION_COLUMNS} FROM reservations"  # noqa: S608
+            " WHERE charge_point = coalesce(?, charge_point) ORDER BY id, charge_point",
             (station_id,),
         )
-        return [
-            {
-                "id": row[0],
-                "charge_point": row[1],
-                "connector": row[2] or None,
-                "id_tag": row[3],
-                "made": iso(row[4]),
-                "expires": iso(row[5]),
-                "state": row[6],
-                "transaction_id": row[7],
-            }
-            for row in rows
-        ]
+        return [reservation_of(row) for row in rows]
+
+    async def all_reservations(
+        self, now_s: float, station_id: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the same, also of chargers of other processes. Raises StoreError."""
+        return self.reservations(now_s, station_id)
 
     def expire_reservations(self, now_s: float) -> None:
         """Note which reservations have expired by now."""
@@ -132,3 +128,18 @@ class Reservations(Database):
         if self._db.execute(f"SELECT 1 FROM reservations {where} LIMIT 1", (now_s,)).fetchone():  # noqa: S608
             expire = f"UPDATE reservations SET state = 'expired' {where}"  # noqa: S608
             self._write_later(("reservations", "expired"), expire, (now_s,))
+
+
+def reservation_of(row: Sequence[Any]) -> dict[str, Any]:
+    """Return {id, charge_point, connector, id_tag, made, expires, state, transaction_id} of a
+    row."""
+    return {
+        "id": row[0],
+        "charge_point": row[1],
+        "connector": row[2] or None,
+        "id_tag": row[3],
+        "made": iso(row[4]),
+        "expires": iso(row[5]),
+        "state": row[6],
+        "transaction_id": row[7],
+    }

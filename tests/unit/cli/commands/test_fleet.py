@@ -14,6 +14,7 @@ from tests.postgres_server import need_asyncpg, postgres_server
 
 need_asyncpg()
 
+from chargepoint_driver.backends.ocpp.postgres import fleet_status
 from chargepoint_driver.backends.ocpp.postgres.schema import VERSION
 
 
@@ -69,10 +70,62 @@ def test_the_state_of_a_fleet(config, server) -> None:
     assert "node-2: does not run, last seen 6" in text
 
 
-def test_a_node_that_does_not_run_cannot_be_drained(config) -> None:
+def test_leases_are_shown_held_or_ended(config, server) -> None:
     run("migrate", "--config", str(config))
-    text = run("drain", "node-9", "--config", str(config), status=1)
-    assert "no node 'node-9' runs" in text
+    server.script(
+        "INSERT INTO leases VALUES ('account:a', 'node-1/1', 3, now() + interval '1 hour'),"
+        " ('account:b', 'node-2/2', 1, now() - interval '1 minute')",
+        database=json.loads(config.read_text())["postgres"]["dsn"],
+    )
+    found = json.loads(run("status", "--config", str(config), "--json"))["leases"]
+    rows = [(row["name"], row["holder"], row["epoch"], row["is_held"]) for row in found]
+    assert rows == [("account:a", "node-1/1", 3, True), ("account:b", "node-2/2", 1, False)]
+    assert found[0]["ends_in_s"] > 3_500
+    text = run("status", "--config", str(config))
+    assert "lease account:a: node-1/1, ends in 3" in text
+    assert "lease account:b: node-2/2, has ended" in text
+
+
+def test_without_nats_here_what_nodes_report_is_not_known(config, server, monkeypatch) -> None:
+    monkeypatch.setattr(fleet_status, "_CONNECT_S", 0.1)
+    run("migrate", "--config", str(config))
+    content = json.loads(config.read_text())
+    server.script(
+        "INSERT INTO nodes VALUES"
+        " ('node-1', 1, '0.0.0.0:9000', '1', now(), now(), now() + interval '1 hour')",
+        database=content["postgres"]["dsn"],
+    )
+    unasked = json.loads(run("status", "--config", str(config), "--json"))
+    content["nats"] = {"servers": ["nats://127.0.0.1:1"]}
+    config.write_text(json.dumps(content))
+    found = json.loads(run("status", "--config", str(config), "--json"))
+    for each, error in ((unasked, None), (found, "no server of `nats` answers here")):
+        assert (each["nats_error"], each["connected"], each["counters"]) == (error, None, None)
+        (row,) = each["nodes"]
+        fields = (row["is_on_nats"], row["connected"], row["counters"], row["sinks"])
+        assert fields == (None, None, None, None)
+    assert "what nodes report is not known" in run("status", "--config", str(config))
+
+
+@pytest.mark.parametrize("group", ["fleet", "node"])
+def test_a_node_that_does_not_run_cannot_be_drained(config, group) -> None:
+    run("migrate", "--config", str(config))
+    words = [group, "drain", "node-9", "--config", str(config)]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 1
+    assert "no node 'node-9' runs" in result.output
+
+
+def test_a_node_takes_its_options_or_those_of_a_command(config) -> None:
+    for words, part in (
+        (["node"], "Missing option '--config'"),
+        (["node", "--config", str(config), "drain", "node-1"], "give options behind drain"),
+        (["node", "--log-file", "x", "drain", "node-1"], "give options behind drain"),
+        (["node", "drain"], "Missing argument 'NODE'"),
+    ):
+        result = CliRunner().invoke(main, words)
+        assert result.exit_code == 2
+        assert part in result.output, words
 
 
 def test_a_database_that_is_not_there_is_a_sentence(config, server) -> None:

@@ -200,6 +200,28 @@ def test_all_chargers_of_all_nodes_are_listed(two, monkeypatch) -> None:
     assert ask(first, "GET", "/charge-points?nodes=some")[0] == 400
 
 
+def test_reservations_are_those_of_all_nodes_and_of_ended_ones(two, clock) -> None:
+    first, second = two
+    charger = first.charger("CP1")
+    charger.status("Available")
+    charger.status("Available", 2)
+    made = []
+    for connector, minutes in ((1, 5), (2, 60)):
+        body = {"connector": connector, "id_tag": "tag", "minutes": minutes}
+        answering = Answering(charger, [3, {"status": "Accepted"}])
+        status, row = ask(second, "POST", "/charge-points/CP1/reservations", body)
+        answering.end()
+        assert status == 200, row
+        made.append(row)
+    assert [ask(each, "GET", "/reservations") for each in two] == [(200, made)] * 2
+    assert second.system.reservations("CP1") == made
+    assert ask(second, "GET", "/reservations?charge_point=CP2") == (200, [])
+    first.stop()
+    clock.ahead_s += 600
+    expired = [{**made[0], "state": "expired"}, made[1]]
+    assert eventually(lambda: ask(second, "GET", "/reservations")[1] == expired)
+
+
 # ---- which node is asked, and how often --------------------------------------------------
 
 
