@@ -12,6 +12,7 @@ from ssl import SSLContext
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
@@ -121,7 +122,8 @@ class HttpApi:
     async def _points(self, request: web.Request) -> web.Response:
         csms, nodes = self._csms, request.query.get("nodes")
         if nodes == "all":
-            return json_answer(await self._chargers.everywhere())
+            found = await self._chargers.charge_points()
+            return await _many({"charge_points": found.views, "without_node": found.without_node})
         if nodes is not None:
             raise InvalidValueError("nodes must be all, or left out for the chargers of this node")
         return json_answer([csms.view(point) for _, point in sorted(csms.points.items())])
@@ -245,12 +247,10 @@ class HttpApi:
         return json_answer(await self._newest.after(request.query.get("after"), wait_s, most or 1))
 
     async def _live_status(self, request: web.Request) -> web.Response:
-        csms, of = self._csms, request.query.get("charge_point_id")
+        of = request.query.get("charge_point_id")
         if of is not None:
-            csms.point(of)
-        # Made on a thread: of many charge points it takes its time.
-        body = await off_loop(lambda: json_pages(csms.statuses.documents(of)))
-        return web.Response(body=body, content_type="application/json")
+            return json_answer([await self._chargers.ask(of, "live_status", {})])
+        return await _many(await self._chargers.live_status())
 
     async def _sinks(self, request: web.Request) -> web.Response:
         del request
@@ -284,6 +284,12 @@ class HttpApi:
             "charge_points": given.get("charge_points", "*"),
         }
         return json_answer(_with_whole_paths({**given, **always}))
+
+
+async def _many(content: Any) -> web.Response:
+    """Answer with what may be long: it is encoded on a thread."""
+    body = await off_loop(lambda: msgspec.json.encode(content))
+    return web.Response(body=body, content_type="application/json")
 
 
 def _context_beyond_loopback(listen: str, token: str | None, tls: Tls | None) -> SSLContext:

@@ -17,7 +17,8 @@ from chargepoint_driver.backends.ocpp.csms.csms import Csms
 from chargepoint_driver.backends.ocpp.model.timestamps import parse
 from chargepoint_driver.backends.ocpp.operations.arguments import IdTag
 from chargepoint_driver.backends.ocpp.operations.charger_access import ChargerAccess
-from chargepoint_driver.errors import InvalidValueError
+from chargepoint_driver.backends.ocpp.status import ChargerView
+from chargepoint_driver.errors import InvalidValueError, NotFoundError
 from chargepoint_driver.http_server import json_answer, read_json
 
 __all__ = [
@@ -145,23 +146,37 @@ class CentralDocument:
         return json_answer({"sessions": [_session(row) for row in rows]})
 
     async def document_status(self, request: web.Request) -> web.Response:
-        return json_answer({"connectors": self._connectors(request.query.get("cpid"))})
+        cpid = request.query.get("cpid")
+        if cpid is None:
+            views = (await self._chargers.charge_points()).views
+        else:
+            views = await self._one(cpid)
+        return json_answer({"connectors": [each for view in views for each in _connectors(view)]})
+
+    async def _one(self, cpid: str) -> list[ChargerView]:
+        """Return the charger of that id, of any node; empty where none is known."""
+        try:
+            found = await self._chargers.ask(cpid, "view", {})
+        except NotFoundError:
+            return []
+        if isinstance(found, ChargerView):
+            return [found]
+        return [msgspec.convert(found, ChargerView, str_keys=True)]
 
     async def document_stations(self, request: web.Request) -> web.Response:
         del request
-        csms = self._csms
         return json_answer(
             {
                 "stations": [
                     {
-                        "cpid": station_id,
-                        "connected": point.connected,
-                        "vendor": point.boot.get("vendor"),
-                        "model": point.boot.get("model"),
-                        "ocppVersion": point.version,
-                        "connectors": self._connectors(station_id),
+                        "cpid": view.id,
+                        "connected": view.connected,
+                        "vendor": view.boot.get("vendor"),
+                        "model": view.boot.get("model"),
+                        "ocppVersion": view.ocpp_version,
+                        "connectors": _connectors(view),
                     }
-                    for station_id, point in sorted(csms.points.items())
+                    for view in (await self._chargers.charge_points()).views
                 ]
             }
         )
@@ -172,27 +187,21 @@ class CentralDocument:
         connected = sum(point.connected for point in points)
         return json_answer({"status": "ok", "connected": connected, "known": len(points)})
 
-    def _connectors(self, cpid: str | None) -> list[dict[str, Any]]:
-        csms = self._csms
-        found = []
-        for station_id, point in sorted(csms.points.items()):
-            if cpid not in (None, station_id):
-                continue
-            for number, view in sorted(csms.view(point).connectors.items()):
-                if number == 0:
-                    continue
-                running = view.transaction
-                found.append(
-                    {
-                        "cpid": station_id,
-                        "connectorId": number,
-                        "status": view.ocpp_status,
-                        "reachable": view.status != "UNREACHABLE",
-                        "load_kw": view.load_kw,
-                        "transactionId": None if running is None else running.transaction_id,
-                    }
-                )
-        return found
+
+def _connectors(charger: ChargerView) -> list[dict[str, Any]]:
+    """The connectors of a charger in the document's words."""
+    return [
+        {
+            "cpid": charger.id,
+            "connectorId": number,
+            "status": view.ocpp_status,
+            "reachable": view.status != "UNREACHABLE",
+            "load_kw": view.load_kw,
+            "transactionId": None if view.transaction is None else view.transaction.transaction_id,
+        }
+        for number, view in sorted(charger.connectors.items())
+        if number
+    ]
 
 
 def _session(row: dict[str, Any]) -> dict[str, Any]:

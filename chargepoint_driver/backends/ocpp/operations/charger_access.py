@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from chargepoint_driver.backend import Limit
 from chargepoint_driver.backends.ocpp.csms.charger_events import Listener
@@ -18,9 +18,11 @@ from chargepoint_driver.backends.ocpp.model.charger import Charger
 from chargepoint_driver.backends.ocpp.model.plan import read_plan
 from chargepoint_driver.backends.ocpp.operations import commands
 from chargepoint_driver.backends.ocpp.operations.operations import operate
+from chargepoint_driver.backends.ocpp.status import ChargerView
 from chargepoint_driver.errors import NotFoundError, WriteRejectedError
+from chargepoint_driver.process.loop_thread import off_loop
 
-__all__ = ["REQUESTS", "ChargerAccess", "ChargerRequest", "LocalChargers"]
+__all__ = ["REQUESTS", "AllChargers", "ChargerAccess", "ChargerRequest", "LocalChargers"]
 
 _CALLS_AT_MOST = 4
 
@@ -39,6 +41,13 @@ class ChargerRequest:
         return 10.0 if self.is_read else _CALLS_AT_MOST * call_timeout_s + own_s + 20.0
 
 
+class AllChargers(NamedTuple):
+    """Chargers as they stand, by id, and the ids of those among them that no running node has."""
+
+    views: list[ChargerView]
+    without_node: list[str]
+
+
 class ChargerAccess(Protocol):
     """Requests about chargers, and their events, on the central system's loop."""
 
@@ -47,10 +56,13 @@ class ChargerAccess(Protocol):
         charger that never connected, TransientError (not sent), OutcomeUnknownError (no answer),
         and the errors of the request."""
 
-    async def everywhere(self) -> dict[str, Any]:
-        """Return {charge_points, without_node}: the chargers of all nodes, as their views show
-        them, and the ids of those that no running node has. Raises TransientError where a node
-        does not answer."""
+    async def charge_points(self) -> AllChargers:
+        """Return the chargers of all nodes. Raises TransientError where one cannot be read now: a
+        part of the list never looks like the whole."""
+
+    async def live_status(self) -> list[dict[str, Any]]:
+        """Return the latest status (see `events.live_status`) of the chargers of all nodes, by
+        id. Raises TransientError as `charge_points` does."""
 
     def listen(self, callback: Listener) -> Callable[[], None]:
         """Call back for each event, of chargers of this process before it is answered; return how
@@ -69,11 +81,15 @@ class LocalChargers:
         csms = self._csms
         return await REQUESTS[name].run(csms, csms.point(station_id), fields)
 
-    async def everywhere(self) -> dict[str, Any]:
+    async def charge_points(self) -> AllChargers:
         """See `ChargerAccess`."""
         csms = self._csms
-        points = sorted(csms.points.items())
-        return {"charge_points": [csms.view(point) for _, point in points], "without_node": []}
+        return AllChargers([csms.view(point) for _, point in sorted(csms.points.items())], [])
+
+    async def live_status(self) -> list[dict[str, Any]]:
+        """See `ChargerAccess`."""
+        # Made on a thread: of many chargers it takes its time.
+        return await off_loop(self._csms.statuses.documents)
 
     def listen(self, callback: Listener) -> Callable[[], None]:
         """See `ChargerAccess`."""
@@ -86,6 +102,12 @@ class LocalChargers:
 async def _view(csms: Csms, point: Charger, fields: Mapping[str, Any]) -> Any:
     del fields
     return csms.view(point)
+
+
+async def _live_status(csms: Csms, point: Charger, fields: Mapping[str, Any]) -> Any:
+    """Return the latest status (see `events.live_status`)."""
+    del fields
+    return csms.statuses.document(point.station_id)
 
 
 async def _forget(csms: Csms, point: Charger, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -256,6 +278,7 @@ async def _until(csms: Csms, is_so: Callable[[], bool], limit_s: float) -> bool:
 
 REQUESTS: dict[str, ChargerRequest] = {
     "view": ChargerRequest(_view, is_read=True),
+    "live_status": ChargerRequest(_live_status, is_read=True),
     "forget": ChargerRequest(_forget),
     "call": ChargerRequest(_call),
     "operate": ChargerRequest(_operate),

@@ -16,8 +16,14 @@ import msgspec
 
 from chargepoint_driver.backends.ocpp.csms.charger_events import Listener
 from chargepoint_driver.backends.ocpp.csms.csms import Csms
-from chargepoint_driver.backends.ocpp.operations.charger_access import REQUESTS, LocalChargers
+from chargepoint_driver.backends.ocpp.operations.charger_access import (
+    REQUESTS,
+    AllChargers,
+    LocalChargers,
+)
 from chargepoint_driver.backends.ocpp.postgres.fleet_events import FleetEvents
+from chargepoint_driver.backends.ocpp.postgres.fleet_lists import FleetLists
+from chargepoint_driver.backends.ocpp.postgres.fleet_views import FleetViews
 from chargepoint_driver.backends.ocpp.postgres.membership import Membership
 from chargepoint_driver.backends.ocpp.postgres.node_state import state_of, state_subject
 from chargepoint_driver.backends.ocpp.postgres.ownership import (
@@ -26,6 +32,7 @@ from chargepoint_driver.backends.ocpp.postgres.ownership import (
     RunningNode,
     node_subject,
 )
+from chargepoint_driver.backends.ocpp.postgres.stored_chargers import StoredChargers
 from chargepoint_driver.backends.ocpp.transport.own_calls import CallRefusedError
 from chargepoint_driver.errors import (
     ChargePointError,
@@ -36,10 +43,14 @@ from chargepoint_driver.errors import (
     error_from_dict,
 )
 from chargepoint_driver.messaging.interface import Messaging
+from chargepoint_driver.process.loop_thread import off_loop
 
 __all__ = ["FleetChargers"]
 
-_READ_S = 10.0
+# A node that is frozen has lost its lease by then.
+_READ_S = 5.0
+# A page of more chargers than this is made on a thread.
+_MANY = 200
 # A request that has come later than that is not begun: NATS or the node was frozen.
 _BEGIN_S = 5.0
 # How often the node that was asked is asked whether it still carries the request out, and how long
@@ -51,6 +62,10 @@ _PAGE_BYTES = 262_144
 
 class _UnsentError(Exception):
     """A request that has not reached the node."""
+
+
+class _NoNodeError(TransientError):
+    """No running node has the charger."""
 
 
 class _Request(msgspec.Struct):
@@ -76,13 +91,17 @@ class FleetChargers:
         ownership: Ownership,
         messaging: Messaging,
         events: FleetEvents,
+        stored: StoredChargers,
     ) -> None:
+        """`stored` reads chargers that no running node has."""
         self._csms = csms
         self._local = LocalChargers(csms)
         self._membership = membership
         self._ownership = ownership
         self._messaging = messaging
         self._events = events
+        self.views = FleetViews(csms, membership, ownership, stored, self.rows_of)
+        self._lists = FleetLists(csms, membership, ownership, self.views)
         self._ends: list[Callable[[], Awaitable[None]]] = []
         self._ids = itertools.count(1)
         # Ids of the requests of other nodes that are carried out now.
@@ -93,6 +112,9 @@ class FleetChargers:
         own = await self._subject(self._membership.run)
         self._ends.append(await self._messaging.serve(own, self._answer))
         self._ends.append(await self._messaging.serve(f"{own}.views", self._answer_views))
+        self._ends.append(
+            await self._messaging.serve(f"{own}.live_status", self._answer_live_status)
+        )
         self._ends.append(await self._messaging.serve(f"{own}.under_way", self._answer_under_way))
         state = state_subject(await self._ownership.fleet(), self._membership.run)
         self._ends.append(await self._messaging.serve(state, self._answer_state))
@@ -110,7 +132,16 @@ class FleetChargers:
     # ---- requests to other nodes ---------------------------------------------------------
 
     async def ask(self, station_id: str, name: str, fields: Mapping[str, Any]) -> Any:
-        """See `ChargerAccess`."""
+        """See `ChargerAccess`. What no running node has is read from PostgreSQL."""
+        try:
+            return await self._ask(station_id, name, fields)
+        except _NoNodeError:
+            if not REQUESTS[name].is_read:
+                raise
+            view = await self.views.stored(station_id)
+        return view if name == "view" else self._lists.document(view)
+
+    async def _ask(self, station_id: str, name: str, fields: Mapping[str, Any]) -> Any:
         point = self._csms.points.get(station_id)
         if point is not None and (point.connected or REQUESTS[name].is_read):
             return await self._local.ask(station_id, name, fields)
@@ -148,7 +179,7 @@ class FleetChargers:
         except StoreError as error:
             raise TransientError(f"{station_id}: {error}; nothing was sent") from None
         if owner is not None and not owner.is_running:
-            raise TransientError(
+            raise _NoNodeError(
                 f"{station_id}: no running node has it (the last was {owner.node}); nothing was "
                 "sent"
             )
@@ -207,42 +238,30 @@ class FleetChargers:
     async def _subject(self, run: int) -> str:
         return node_subject(await self._ownership.fleet(), run)
 
-    async def everywhere(self) -> dict[str, Any]:
+    async def charge_points(self) -> AllChargers:
         """See `ChargerAccess`."""
-        epochs = self._membership.epochs
-        found: dict[str, tuple[int, Any]] = {
-            name: (epochs.get(name, 0), self._csms.view(point))
-            for name, point in list(self._csms.points.items())
-        }
-        try:
-            for node, run in await self._ownership.running_nodes():
-                if run == self._membership.run:
-                    continue
-                for row in await self.rows_of(RunningNode(node, run), None):
-                    name, epoch = row["view"]["id"], row["epoch"]
-                    # One that moves just now may be at both.
-                    if name not in found or found[name][0] < epoch:
-                        found[name] = epoch, row["view"]
-            without = await self._ownership.without_node()
-        except StoreError as error:
-            raise TransientError(f"the chargers of other nodes: {error}") from None
-        views = [view for _, (_, view) in sorted(found.items())]
-        return {
-            "charge_points": views,
-            "without_node": [name for name in without if name not in found],
-        }
+        return await self._lists.charge_points(lambda node: self.rows_of(node, None))
+
+    async def live_status(self) -> list[dict[str, Any]]:
+        """See `ChargerAccess`."""
+        return await self._lists.live_status(lambda node: self._pages(node, "live_status", {}))
 
     async def rows_of(
         self, node: RunningNode, station_ids: Sequence[str] | None
     ) -> list[dict[str, Any]]:
         """Return {epoch, view} of the chargers of another node: of these, or of all. Raises
         TransientError, StoreError."""
+        fields = {} if station_ids is None else {"stations": list(station_ids)}
+        return await self._pages(node, "views", fields)
+
+    async def _pages(
+        self, node: RunningNode, kind: str, fields: dict[str, Any]
+    ) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         after: str | None = ""
-        fields = {} if station_ids is None else {"stations": list(station_ids)}
         while after is not None:
             try:
-                subject = f"{await self._subject(node.run)}.views"
+                subject = f"{await self._subject(node.run)}.{kind}"
                 page = await self._messaging.request(subject, {**fields, "after": after}, _READ_S)
             except (TransientError, OutcomeUnknownError) as error:
                 raise TransientError(f"the chargers of node {node.node}: {error}") from None
@@ -306,19 +325,35 @@ class FleetChargers:
     async def _answer_views(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Return a page of {epoch, view}, and the id to go on after; None at the end. `stations`
         in the request: of these only."""
-        after, epochs = str(fields.get("after") or ""), self._membership.epochs
-        rows: list[msgspec.Raw] = []
-        size = 0
         points, wanted = self._csms.points, fields.get("stations")
-        names = points if wanted is None else points.keys() & set(map(str, wanted))
-        for name in sorted(each for each in names if each > after):
-            view = self._csms.view(points[name])
-            row = msgspec.json.encode({"epoch": epochs.get(name, 0), "view": view})
-            rows.append(msgspec.Raw(row))
-            size += len(row)
-            if size > _PAGE_BYTES:
-                return {"views": rows, "next": name}
-        return {"views": rows, "next": None}
+        names = list(points if wanted is None else points.keys() & set(map(str, wanted)))
+        return await self._page(fields, names, lambda name: self._csms.view(points[name]))
+
+    async def _answer_live_status(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Return the same of the latest status of each charger."""
+        return await self._page(fields, list(self._csms.points), self._csms.statuses.document)
+
+    async def _page(
+        self, fields: dict[str, Any], names: list[str], make: Callable[[str], Any]
+    ) -> dict[str, Any]:
+        """Return what `make` returns of these chargers; of many it is made on a thread."""
+        after, epochs = str(fields.get("after") or ""), self._membership.epochs
+
+        def page() -> dict[str, Any]:
+            rows: list[msgspec.Raw] = []
+            size = 0
+            for name in sorted(each for each in names if each > after):
+                content = make(name)
+                if content is None:
+                    continue  # it has moved meanwhile
+                row = msgspec.json.encode({"epoch": epochs.get(name, 0), "view": content})
+                rows.append(msgspec.Raw(row))
+                size += len(row)
+                if size > _PAGE_BYTES:
+                    return {"views": rows, "next": name}
+            return {"views": rows, "next": None}
+
+        return await off_loop(page) if len(names) > _MANY else page()
 
 
 def _content(answer: dict[str, Any]) -> Any:

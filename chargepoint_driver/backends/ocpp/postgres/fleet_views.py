@@ -7,7 +7,7 @@ asks PostgreSQL only for chargers that moved, or that no node has.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -149,14 +149,22 @@ class FleetViews:
             return dict.fromkeys(names, TransientError(f"no running node has it, and {error}"))
         return {name: self._csms.view(charger) for name, charger in chargers.items()}
 
+    async def stored(self, station_id: str) -> ChargerView:
+        """Return a charger that no running node has. Raises NotFoundError, TransientError."""
+        return _found(station_id, await self._read_stored([station_id]))
+
     async def one(self, station_id: str) -> ChargerView:
         """Return a charger as it stands. Raises NotFoundError, TransientError."""
-        found = (await self.read([station_id])).get(station_id)
-        if found is None:
-            raise NotFoundError(f"charger {station_id[:128]!r} has never connected")
-        if isinstance(found, ChargePointError):
-            raise TransientError(f"{station_id}: {found}")
-        return found
+        return _found(station_id, await self.read([station_id]))
+
+
+def _found(station_id: str, views: Mapping[str, ChargerView | ChargePointError]) -> ChargerView:
+    found = views.get(station_id)
+    if found is None:
+        raise NotFoundError(f"charger {station_id[:128]!r} has never connected")
+    if isinstance(found, ChargePointError):
+        raise TransientError(f"{station_id}: {found}")
+    return found
 
 
 def _moved() -> TransientError:

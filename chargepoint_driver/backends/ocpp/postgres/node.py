@@ -128,14 +128,17 @@ class Node(CentralSystem):
         assert membership is not None
         assert ownership is not None
         assert isinstance(store, PostgresStore)
-        if self._messaging is not None:
-            own = RunningNode(self._node.node, membership.run)
-            self._events = FleetEvents(csms, own, ownership, self._messaging)
-            self._fleet = FleetChargers(csms, membership, ownership, self._messaging, self._events)
         stored = store.stored_chargers(self.config, csms.limiter.restore)
-        ask = None if self._fleet is None else self._fleet.rows_of
-        self._views = FleetViews(csms, membership, ownership, stored, ask)
-        return self._fleet or super()._access_of(csms)
+        if self._messaging is None:
+            self._views = FleetViews(csms, membership, ownership, stored, None)
+            return super()._access_of(csms)
+        own = RunningNode(self._node.node, membership.run)
+        self._events = FleetEvents(csms, own, ownership, self._messaging)
+        self._fleet = FleetChargers(
+            csms, membership, ownership, self._messaging, self._events, stored
+        )
+        self._views = self._fleet.views
+        return self._fleet
 
     # ---- chargers of all nodes -----------------------------------------------------------
 
@@ -161,12 +164,26 @@ class Node(CentralSystem):
         view: ChargerView = self._read(lambda views: views.one(station_id))
         return view
 
+    def live_status(self, station_id: str | None = None) -> list[dict[str, Any]]:
+        """The latest status of the charge points of all nodes (without NATS: of this node), or of
+        one; see `events.live_status`. Raises NotFoundError, TransientError."""
+        fleet = self._fleet
+        if fleet is None or station_id in self._running.points:
+            return super().live_status(station_id)
+        if station_id is None:
+            found: list[dict[str, Any]] = self._wait(fleet.live_status)
+            return found
+        return [self._wait(lambda: fleet.ask(station_id, "live_status", {}))]
+
     def _read(self, ask: Callable[[FleetViews], Coroutine[Any, Any, Any]]) -> Any:
         views = self._views
         if views is None:
             raise TransientError("the node is not running")
+        return self._wait(lambda: ask(views))
+
+    def _wait(self, ask: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         try:
-            return self._loop.run(lambda: ask(views), _READ_S)
+            return self._loop.run(ask, _READ_S)
         except OutcomeUnknownError as error:
             raise TransientError(f"chargers of other nodes: {error}") from None
 

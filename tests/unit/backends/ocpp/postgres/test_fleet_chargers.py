@@ -28,6 +28,7 @@ pytest.importorskip("asyncpg")
 
 from chargepoint_driver.backends.ocpp.postgres import fleet_chargers
 from chargepoint_driver.backends.ocpp.postgres.fleet_chargers import FleetChargers
+from chargepoint_driver.backends.ocpp.postgres.fleet_lists import FleetLists
 from chargepoint_driver.backends.ocpp.postgres.ownership import Owner
 
 # ---- two nodes, and NATS between them ----------------------------------------------------
@@ -145,16 +146,91 @@ def test_a_charger_that_is_away_is_not_connected_through_both_nodes(two) -> None
     assert ask(second, "GET", "/charge-points/CP1")[1]["connected"] is False
 
 
-def test_a_node_that_has_ended_has_no_chargers(two) -> None:
+LISTS = (
+    "/charge-points?nodes=all",
+    "/api/v1/status",
+    "/api/v1/stations",
+    "/api/v1/live-status",
+    "/charge_point_live_status/",
+)
+
+
+def without_score(content: Any) -> Any:
+    """Return an answer without scores of anomalies, which are known after a while."""
+    if isinstance(content, dict):
+        return {key: without_score(it) for key, it in content.items() if "anomaly" not in key}
+    if isinstance(content, (list, tuple)):
+        return type(content)(map(without_score, content))
+    return content
+
+
+def test_chargers_of_an_ended_node_are_shown_as_not_connected(two, clock) -> None:
     first, second = two
-    first.charger("CP1").ask("Heartbeat", {})
+    charger = first.charger("CP1")
+    charger.boot()
+    charger.status("Charging")
+    transaction = charger.start(clock.iso())
+    charger.meter(clock.iso(), transaction, Power_Active_Import="3500")
+    assert ask(second, "GET", "/charge-points/CP1")[1]["load_kw"] == 3.5
+    charger.close()
     first.stop()
-    for method, path in (("GET", ""), ("POST", "/ClearCache")):
-        status, answer = ask(second, method, f"/charge-points/CP1{path}", {})
-        assert (status, answer["error"]["code"]) == (503, "try_later")
-        assert "no running node has it (the last was node-1)" in answer["error"]["message"]
-    status, answer = ask(second, "GET", "/charge-points?nodes=all")
-    assert (status, answer) == (200, {"charge_points": [], "without_node": ["CP1"]})
+    status, answer = ask(second, "POST", "/charge-points/CP1/ClearCache", {})
+    assert (status, answer["error"]["code"]) == (503, "try_later")
+    assert "no running node has it (the last was node-1)" in answer["error"]["message"]
+    status, view = ask(second, "GET", "/charge-points/CP1")
+    assert (status, view["connected"], view["status"]) == (200, False, "UNREACHABLE")
+    assert (view["load_kw"], view["connectors"]["1"]["ocpp_status"]) == (None, "Charging")
+    assert view["connectors"]["1"]["transaction"]["transaction_id"] == transaction
+    assert view["boot"]["model"] == "Raw"
+    found = {path: ask(second, "GET", path)[1] for path in LISTS}
+    assert found[LISTS[0]] == {"charge_points": [view], "without_node": ["CP1"]}
+    (connector,) = found["/api/v1/status"]["connectors"]
+    assert (connector["reachable"], connector["load_kw"]) == (False, None)
+    assert connector["transactionId"] == transaction
+    (station,) = found["/api/v1/stations"]["stations"]
+    assert (station["connected"], station["model"]) == (False, "Raw")
+    assert ask(second, "GET", "/api/v1/status?cpid=CP1")[1] == found["/api/v1/status"]
+    (document,) = found["/api/v1/live-status"]
+    assert (document["connected"], document["composite_status"]) == (False, "down")
+    assert document["load_kw"] is None
+    alone = ask(second, "GET", "/api/v1/live-status?charge_point_id=CP1")[1]
+    assert alone == [document]
+    assert second.system.live_status("CP1")[0]["charge_point_id"] == "CP1"
+
+
+def test_lists_are_the_same_through_any_node(two, clock) -> None:
+    first, second = two
+    for number, (site, name) in enumerate(((first, "A"), (second, "B"), (first, "C"))):
+        charger = site.charger(name)
+        charger.boot()
+        charger.status("Available")
+        charger.status("Charging", 2)
+        transaction = charger.start(clock.iso(), 2)
+        charger.meter(clock.iso(), transaction, 2, Power_Active_Import=f"{number}000")
+    for path in LISTS:
+        found = [without_score(ask(site, "GET", path)) for site in two]
+        assert found[0] == found[1], path
+        assert found[0][0] == 200
+    loads = {
+        (each["cpid"], each["connectorId"]): each["load_kw"]
+        for each in ask(first, "GET", "/api/v1/status")[1]["connectors"]
+    }
+    assert loads == {
+        **{(name, 1): 0.0 for name in "ABC"}, ("A", 2): 0.0, ("B", 2): 1.0, ("C", 2): 2.0
+    }  # fmt: skip
+    stations = ask(first, "GET", "/api/v1/stations")[1]["stations"]
+    assert [(each["cpid"], each["connected"]) for each in stations] == [
+        ("A", True), ("B", True), ("C", True)
+    ]  # fmt: skip
+    for query in ("status?cpid=", "live-status?charge_point_id="):
+        found = [without_score(ask(site, "GET", f"/api/v1/{query}B")) for site in two]
+        assert found[0] == found[1]
+        assert found[0][0] == 200
+    assert ask(first, "GET", "/api/v1/status?cpid=never") == (200, {"connectors": []})
+    assert ask(first, "GET", "/api/v1/live-status?charge_point_id=never")[0] == 404
+    documents = [without_score(site.system.live_status()) for site in two]
+    assert documents[0] == documents[1]
+    assert [each["charge_point_id"] for each in documents[0]] == ["A", "B", "C"]
 
 
 def test_without_nats_only_other_nodes_chargers_are_out_of_reach(two, nats) -> None:
@@ -171,7 +247,10 @@ def test_without_nats_only_other_nodes_chargers_are_out_of_reach(two, nats) -> N
 
     assert "CP1" in eventually(refused)["message"]
     assert ask(second, "GET", "/charge-points/CP1")[1]["error"]["code"] == "try_later"
-    assert ask(second, "GET", "/charge-points?nodes=all")[0] == 503
+    for path in LISTS:
+        status, answer = ask(second, "GET", path)
+        assert (status, answer["error"]["code"]) == (503, "try_later"), path
+        assert "node node-1" in answer["error"]["message"]
     assert ask(second, "GET", "/charge-points")[1][0]["id"] == "CP2"
     answering = Answering(near, [3, {"status": "Accepted"}])
     assert ask(second, "POST", "/charge-points/CP2/ClearCache", {})[0] == 200
@@ -181,8 +260,12 @@ def test_without_nats_only_other_nodes_chargers_are_out_of_reach(two, nats) -> N
     eventually(lambda: ask(second, "GET", "/charge-points/CP1")[0] == 200, 2 * LIMIT_S)
 
 
-def test_all_chargers_of_all_nodes_are_listed(two, monkeypatch) -> None:
-    monkeypatch.setattr("chargepoint_driver.backends.ocpp.postgres.fleet_chargers._PAGE_BYTES", 1)
+@pytest.mark.parametrize("is_many", [False, True])
+def test_all_chargers_of_all_nodes_are_listed(two, monkeypatch, is_many: bool) -> None:
+    monkeypatch.setattr(f"{FleetChargers.__module__}._PAGE_BYTES", 1)
+    if is_many:
+        monkeypatch.setattr(f"{FleetChargers.__module__}._MANY", 0)
+        monkeypatch.setattr(f"{FleetLists.__module__}._MANY", 0)
     first, second = two
     for number in range(3):
         first.charger(f"A{number}").ask("Heartbeat", {})
@@ -263,7 +346,8 @@ class World:
         )
         membership: Any = SimpleNamespace(run=run, epochs=epochs)
         events: Any = None
-        return FleetChargers(csms, membership, self, self.messaging, events)  # type: ignore[arg-type]
+        stored: Any = None
+        return FleetChargers(csms, membership, self, self.messaging, events, stored)  # type: ignore[arg-type]
 
 
 @pytest.fixture
