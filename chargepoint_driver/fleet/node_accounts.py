@@ -20,7 +20,13 @@ from chargepoint_driver.backends.ocpp.postgres.leases import Leases
 from chargepoint_driver.backends.ocpp.postgres.node import Node
 from chargepoint_driver.backends.soap import SoapBackend
 from chargepoint_driver.config import AgentAccount, AgentAccountConfig
-from chargepoint_driver.errors import ChargePointError, NotFoundError, StoreError, TransientError
+from chargepoint_driver.errors import (
+    ChargePointError,
+    NotFoundError,
+    OutcomeUnknownError,
+    StoreError,
+    TransientError,
+)
 from chargepoint_driver.fleet.account_table import AccountTable
 from chargepoint_driver.fleet.cache_store import PostgresCacheStore
 from chargepoint_driver.fleet.call_budget import PostgresCallJournal
@@ -28,7 +34,7 @@ from chargepoint_driver.fleet.command_store import PostgresCommandStore
 from chargepoint_driver.fleet.held_account import HeldAccount
 from chargepoint_driver.fleet.interface import Holder, NotHolderError
 from chargepoint_driver.fleet.leased_records import LeasedRecords
-from chargepoint_driver.fleet.placement import Candidate, Seen, wait_s
+from chargepoint_driver.fleet.placement import Candidate, Seen, conflict_of, wait_s
 from chargepoint_driver.fleet.worker_threads import on_thread
 from chargepoint_driver.service import Service
 from chargepoint_driver.service.shed_control.records.command_store import digest_of
@@ -84,7 +90,9 @@ class NodeAccounts:
         self._table: AccountTable
         self._held: dict[str, _Held] = {}
         self._seen: dict[str, tuple[Seen, float]] = {}
+        self._free_since_s: dict[str, float] = {}
         self._not_before_s: dict[str, float] = {}
+        self._conflicts: dict[str, str | None] = {}
         self._busy: set[str] = set()
         self._tasks: set[asyncio.Future[Any]] = set()
         self._followers: tuple[Callable[[str, list[str]], None], ...] = ()
@@ -106,8 +114,10 @@ class NodeAccounts:
         """Give every account up: other nodes take them at once. Safe to call more than once."""
         try:
             self._node.run_on_loop(self._end, _LIMIT_S)
-        except TransientError:
+        except OutcomeUnknownError:
             _log.warning("accounts were not given up in time; their leases end in %g s", LEASE_S)
+        except TransientError:
+            pass  # the node does not run
 
     async def _begin(self) -> None:
         membership = self._node.membership
@@ -231,16 +241,22 @@ class NodeAccounts:
     async def _read_table(self) -> None:
         found = await self._table.read()
         now_s = self._clock()
-        self._seen = {name: (found[name], now_s) for name in self._accounts if name in found}
+        for name, seen in found.items():
+            if seen.holder is None:
+                since_s = self._free_since_s.setdefault(name, now_s)
+                found[name] = seen._replace(left_s=since_s - now_s)
+        self._seen = {name: (seen, now_s) for name, seen in found.items()}
 
     def _take_due(self) -> float:
         """Begin to take what is due; in how many seconds to look again."""
         delay_s = _LOOK_S
         now_s = self._clock()
         for name, (seen, _) in self._seen.items():
-            if name in self._held or name in self._busy:
+            if name not in self._accounts or name in self._held or name in self._busy:
                 continue
             own = self._table.own._replace(account=_digest(self._accounts[name]))
+            if self._is_in_conflict(name, own):
+                continue
             due_s = max(wait_s(name, seen, own), self._not_before_s.get(name, 0.0) - now_s)
             if due_s <= 0:
                 self._busy.add(name)
@@ -249,6 +265,14 @@ class NodeAccounts:
                 # A moment later than the lease ends.
                 delay_s = min(delay_s, due_s + 0.01)
         return delay_s
+
+    def _is_in_conflict(self, name: str, own: Candidate) -> bool:
+        conflict = conflict_of(name, {each: seen for each, (seen, _) in self._seen.items()}, own)
+        if conflict != self._conflicts.get(name):
+            if conflict is not None:
+                _log.error("account %s is not taken by this node: it %s", name, conflict)
+            self._conflicts[name] = conflict
+        return conflict is not None
 
     async def _take(self, name: str) -> None:
         lease = _lease(name)

@@ -7,10 +7,10 @@ each other one a moment later than the one before. An account moves only when it
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-__all__ = ["Candidate", "Seen", "wait_s"]
+__all__ = ["Candidate", "Seen", "conflict_of", "wait_s"]
 
 # How much later the next node in the order takes an account: longer than the first one needs.
 _STEP_S = 0.4
@@ -33,7 +33,7 @@ class Candidate(NamedTuple):
 
 class Seen(NamedTuple):
     """An account as PostgreSQL has it. `holder`: of its lease, now or last; None: nobody ever.
-    `left_s`: until its lease ends, 0 or less where it has ended."""
+    `left_s`: until its lease ends; below 0: for how long nobody has held it."""
 
     candidates: tuple[Candidate, ...]
     holder: str | None
@@ -48,9 +48,28 @@ class Seen(NamedTuple):
 
 def wait_s(name: str, seen: Seen, own: Candidate) -> float:
     """Return in how many seconds a node takes an account, unless another one does before."""
-    if seen.is_held and seen.holder != own.holder:
-        return seen.left_s + _rank(name, seen, own) * _STEP_S
-    return 0.0 if seen.holder == own.holder else _rank(name, seen, own) * _STEP_S
+    if seen.holder == own.holder:
+        return 0.0
+    return max(0.0, seen.left_s + _rank(name, seen, own) * _STEP_S)
+
+
+def conflict_of(name: str, seen: Mapping[str, Seen], own: Candidate) -> str | None:
+    """Return why a node must not take an account that it has in its config: another node means
+    another account by the name, or the same account by another name. None where it may."""
+    for other, each in seen.items():
+        for candidate in each.candidates:
+            is_holder = each.is_held and each.holder == candidate.holder
+            if other == name and candidate.account != own.account and is_holder:
+                return (
+                    f"has another endpoint or user name on node {candidate.node}, which holds it; "
+                    "correct `accounts` of one of the two nodes"
+                )
+            if other != name and candidate.account == own.account and is_holder:
+                return (
+                    f"is called {other} on node {candidate.node}, which holds it; correct "
+                    "`accounts` of one of the two nodes"
+                )
+    return None
 
 
 def _rank(name: str, seen: Seen, own: Candidate) -> int:

@@ -62,7 +62,7 @@ class HttpTransport:
     ) -> None:
         """`ca_file` holds the authorities that the server's certificate may come from, instead
         of those that this machine knows. Certificates are always verified. `check` raises
-        TransientError where nothing may be sent now."""
+        TransientError where nothing may be sent now; it is called right before the body is."""
         self._check = check
         self._url = url
         self._timeout_s = timeout_s
@@ -79,8 +79,6 @@ class HttpTransport:
             "SOAPAction": f'"{soap_action}"',
             "Accept-Encoding": ACCEPTED,
         }
-        if self._check is not None:
-            self._check()
         connect_s = min(_CONNECT_S, self._timeout_s)
         verify = True if self._ca_file is None else tls.check_authority(self._ca_file)
         try:
@@ -88,7 +86,7 @@ class HttpTransport:
                 self._connections(caller) as session,
                 session.post(
                     self._url,
-                    data=content,
+                    data=content if self._check is None else _Checked(content, self._check),
                     headers=headers,
                     # The total counts from here to the last byte of the answer: see _Deadline.
                     timeout=urllib3.Timeout(connect=connect_s, total=self._timeout_s),  # type: ignore[arg-type]  # requests takes it
@@ -171,6 +169,20 @@ class HttpTransport:
 
     def close(self) -> None:
         self._session.close()
+
+
+class _Checked(io.BytesIO):
+    """The body of a request, which is asked for once the connection stands. Without its body the
+    service carries nothing out."""
+
+    def __init__(self, content: bytes, check: Callable[[], None]) -> None:
+        super().__init__(content)
+        self._check = check
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self.tell() == 0:
+            self._check()
+        return super().read(size)
 
 
 # ---- one limit for the whole answer -----------------------------------------------------

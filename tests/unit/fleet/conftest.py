@@ -49,6 +49,14 @@ def sim() -> Iterator[Simulator]:
         yield simulator
 
 
+@pytest.fixture
+def holders(records) -> Iterator[Any]:
+    """Nodes that take the lease of one account, one after the other."""
+    made = import_module("tests.unit.fleet.leased").Holders(records)
+    yield made
+    made.stop()
+
+
 class FleetNode:
     """A node in this process, with its accounts."""
 

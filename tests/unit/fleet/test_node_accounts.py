@@ -3,9 +3,16 @@
 # ruff: noqa: E402 - some imports need asyncpg
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from chargepoint_driver.errors import InvalidValueError, NotFoundError
+from chargepoint_driver.errors import (
+    InvalidValueError,
+    NotFoundError,
+    OutcomeUnknownError,
+    TransientError,
+)
 from chargepoint_driver.simulator.ocpp import Twins
 from tests.postgres_server import need_asyncpg
 
@@ -72,3 +79,108 @@ def test_the_chargers_of_all_nodes_are_an_account(start_node) -> None:
         assert written == 3.0
         assert node.ask("revert", account="chargers", point=point)
     end()
+
+
+def test_a_failover_costs_no_read(start_node, sim) -> None:
+    """What every call reads, also of stations that have nothing."""
+    registers = {
+        "stationModel": "StationRegister",
+        "Status": "StationStatusRegister",
+        "portLoad": "LoadRegister",
+        "alarmType": "AlarmRegister",
+        "sessionID": "ChargingSessionRegister",
+        "stationRightsProfile": "StationRightsRegister",
+    }
+    points = {
+        f"{name} {station}": {
+            "attribute": name, "register": register, "station": station, "currency": 3_600,
+            "port": None if name in ("stationModel", "stationRightsProfile") else 1,
+        }
+        for name, register in registers.items()
+        for station in ("1:34001", "1:34002", "1:34003", "1:34004")
+    }  # fmt: skip
+    one = start_node("node-1")
+    holding(one)
+    before = one.ask("read", points=points)
+    assert not before["errors"]
+    calls = sim.calls.total
+    two = start_node("node-2")
+    one.stop()
+    holding(two)
+    after = two.ask("read", points=points)
+    assert after["values"] == before["values"]
+    assert all(after["ages_s"][each] > before["ages_s"][each] for each in points)
+    assert sim.calls.total == calls
+
+
+def test_a_report_from_before_a_shed_is_not_current_after_a_failover(start_node, sim) -> None:
+    one = start_node("node-1")
+    holding(one)
+    assert one.read("portLoad", currency=3_600)[0] > 3.0
+    one.write("allowedLoad", 3.0, shed_on_write=True)
+    one.read("portLoad", currency=0)
+    two = start_node("node-2")
+    one.stop()
+    stopped_s = time.monotonic()
+    holding(two)
+    _, age_s = two.read("portLoad", currency=3_600)
+    assert age_s < time.monotonic() - stopped_s
+
+
+def test_without_postgres_no_shed_is_sent_and_nothing_is_called(start_node, sim, postgres) -> None:
+    node = start_node("node-1")
+    holding(node)
+    node.read("portLoad")
+    postgres.stop()
+    try:
+        with pytest.raises(TransientError) as refused:
+            node.write("allowedLoad", 3.0, shed_on_write=True)
+        assert not isinstance(refused.value, OutcomeUnknownError)
+        assert sim.calls.count("shedLoad") == 0
+        # Once the lease has ended, nobody is asked for anything.
+        eventually(lambda: ACCOUNT not in node.accounts._held)
+        calls = sim.calls.total
+        with pytest.raises(NotHolderError):
+            node.read("portLoad", currency=0)
+        assert sim.calls.total == calls
+    finally:
+        postgres.start()
+    holding(node)
+    assert node.write("allowedLoad", 3.0, shed_on_write=True) == 3.0
+    assert sim.calls.count("shedLoad") == 1
+
+
+def test_a_drained_node_gives_its_accounts_up(start_node, postgres, records) -> None:
+    one = start_node("node-1")
+    holding(one)
+    two = start_node("node-2")
+    postgres.rows("UPDATE nodes SET draining = true WHERE id = 'node-1'", database=records)
+    assert holding(two)
+    assert eventually(two.holder).node == "node-2"
+    assert not one.accounts._held
+
+
+def test_followers_hear_of_readings_that_differ_and_of_sheds(start_node, sim) -> None:
+    node = start_node("node-1")
+    holding(node)
+    news: list[list[str]] = []
+    end = node.accounts.follow(lambda _, stations: news.append(stations))
+    node.read("portLoad")
+    eventually(lambda: ["1:34001"] in news)
+    news.clear()
+    node.write("allowedLoad", 3.0, shed_on_write=True)
+    eventually(lambda: ["1:34001"] in news)
+    end()
+    news.clear()
+    node.read("portLoad", currency=0)
+    assert news == []
+
+
+def test_an_account_that_differs_between_nodes_stays_with_its_holder(
+    start_node, account, caplog
+) -> None:
+    one = start_node("node-1")
+    holding(one)
+    two = start_node("node-2", main={**account, "username": "somebody else"})
+    eventually(lambda: "another endpoint or user name" in caplog.text)
+    assert eventually(two.holder).node == "node-1"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from chargepoint_driver.backend import Limit, Target
 from chargepoint_driver.errors import FencedError, OutcomeUnknownError, StoreError, TransientError
+from chargepoint_driver.process import threads
 from chargepoint_driver.service.shed_control.records.command_state import CommandState
 from chargepoint_driver.service.shed_control.records.command_store import CommandStore
 from chargepoint_driver.text import get_logger
@@ -55,6 +56,8 @@ class StoreWriter:
         self._period = period
         self._lease = lease
         self._lock = threading.Lock()
+        # Held while rows are stored, so that an older one never comes after a newer one.
+        self._turn = threads.Lock()
         self._behind = _Rows()
 
     @property
@@ -97,7 +100,8 @@ class StoreWriter:
     def _first(self, save: Callable[[CommandStore], None], rows: _Rows) -> None:
         assert self.store is not None
         try:
-            save(self.store)
+            with self._turn:
+                save(self.store)
         except StoreError as error:
             # It may have been stored all the same: the next write corrects it.
             with self._lock:
@@ -121,12 +125,13 @@ class StoreWriter:
             rows, self._behind = self._behind, _Rows()
             rows.add(_Rows(set(commands), set(periods), set(leases)))
         try:
-            if rows.commands:
-                store.save({target: self._command(target) for target in rows.commands})
-            for station in rows.periods:
-                store.save_period(station, *self._period(station))
-            for target in rows.leases:
-                store.save_lease(target, self._lease(target))
+            with self._turn:
+                if rows.commands:
+                    store.save({target: self._command(target) for target in rows.commands})
+                for station in rows.periods:
+                    store.save_period(station, *self._period(station))
+                for target in rows.leases:
+                    store.save_lease(target, self._lease(target))
         except FencedError as error:
             raise OutcomeUnknownError(
                 f"{error}: it goes on with what was sent; read back what is in force"
