@@ -43,7 +43,8 @@ from chargepoint_driver.adapters.ocpp.ocpp_requests import OcppRequests
 from chargepoint_driver.adapters.ocpp.ocpp_rpc import OcppRpc
 from chargepoint_driver.config import Account, AgentConfig
 from chargepoint_driver.errors import ConfigurationError
-from chargepoint_driver.service import Accounts, Service
+from chargepoint_driver.fleet_client import ForwardingAccounts
+from chargepoint_driver.service import Service
 from chargepoint_driver.text import get_logger
 
 __all__ = ["IDENTITY", "ChargePointAgent"]
@@ -62,7 +63,7 @@ class ChargePointAgent(OcppRpc, OcppRequests, Agent):  # type: ignore[misc]  # t
     def __init__(self, config_path: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         explain_refusals(self.vip, self.core.identity)
-        self._accounts = Accounts(self._serve)
+        self._accounts = ForwardingAccounts(self._serve)
         self._metrics = MetricsListener(self._accounts.services)
         self._announcer: Announcer | None = None
         self._connecting = gevent.spawn_later(_CONNECT_LIMIT_S, self._give_up)
@@ -235,9 +236,7 @@ class ChargePointAgent(OcppRpc, OcppRequests, Agent):  # type: ignore[misc]  # t
     def writes(self, account: str | None = None, most: int = 100) -> list[dict[str, Any]]:
         """The newest writes, newest first: {time, station, port, group, point, value, writer,
         outcome}."""
-        return list(
-            _answered(lambda: self._accounts.service_of(account).control.writers.newest(most))
-        )
+        return list(_answered(lambda: self._accounts.writes(account, most)))
 
     @RPC.export  # type: ignore[untyped-decorator]
     def stats(self) -> dict[str, Any]:

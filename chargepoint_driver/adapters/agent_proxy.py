@@ -22,18 +22,11 @@ from chargepoint_driver.errors import (
 )
 from chargepoint_driver.records import Value
 from chargepoint_driver.registry import Point
-from chargepoint_driver.service import READ_TIMEOUTS, Reading, ShedOptions, describe
+from chargepoint_driver.service import READ_TIMEOUTS, Reading, ShedOptions, describe, write_words
 
 __all__ = ["Proxy"]
 
 _MARGIN_S = 5.0
-_FIRST_WORDS = {
-    "shed_duration",
-    "shed_on_write",
-    "shed_confirm_timeout",
-    "floor_kw",
-    "division",
-}
 
 
 class Proxy:
@@ -79,7 +72,7 @@ class Proxy:
             describe(point),
             value,
             self._account,
-            **_words(options),
+            **write_words(options),
         )
 
     def release(self, point: Point, on_delete: str) -> bool:
@@ -172,22 +165,6 @@ class Proxy:
         return ConfigurationError(
             f"{self._agent} is not a compatible caching agent ({why}); correct cache_agent"
         )
-
-
-def _words(options: ShedOptions) -> dict[str, Any]:
-    """Return the options of a write; what is as by default is left out, except what agents of the
-    first version asked for: those do not know the others."""
-    defaults = ShedOptions().config_values()
-    words = {
-        word: value
-        for word, value in options.config_values().items()
-        if word in _FIRST_WORDS or value != defaults[word]
-    }
-    if options.wanted_minutes:
-        words["minutes"] = options.wanted_minutes
-    if options.writer:
-        words["writer"] = options.writer
-    return words
 
 
 def _of_remote(error: RemoteError, agent: str) -> ChargePointError:

@@ -23,8 +23,9 @@ from chargepoint_driver.adapters.host.caller import caller_of
 from chargepoint_driver.adapters.host.greenlets import use_greenlets
 from chargepoint_driver.adapters.host.host_errors import for_host, message_of, raising_for_host
 from chargepoint_driver.catalogue import TABLES, Data, Kind
-from chargepoint_driver.config import Account, Device, read_device
+from chargepoint_driver.config import Account, Device, FleetDevice, read_device
 from chargepoint_driver.errors import ConfigurationError
+from chargepoint_driver.fleet_client import FleetAccount, FleetStations
 from chargepoint_driver.registry import Point, Selection, build
 from chargepoint_driver.service import (
     Alert,
@@ -63,9 +64,12 @@ class _Shared:
     def __init__(self) -> None:
         self._lock = RLock()
         self._services: dict[tuple[str, ...], tuple[Account, Service]] = {}
+        self._fleet: dict[tuple[str, ...], FleetStations] = {}
 
-    def of(self, device: Device, alert: Alert, of_station: Alert) -> Service:
+    def of(self, device: Device, alert: Alert, of_station: Alert) -> Service | FleetStations:
         """Return the service of a device's account. The settings read last are used for all."""
+        if isinstance(device, FleetDevice):
+            return self._of_fleet(device)
         account = device.account
         with self._lock:
             known = self._services.get(device.key)
@@ -79,9 +83,25 @@ class _Shared:
             self._services[device.key] = account, service
             return service
 
+    def _of_fleet(self, device: FleetDevice) -> FleetStations:
+        """Return the stations of an account that nodes of a fleet hold."""
+        with self._lock:
+            known = self._fleet.get(device.key)
+            if known is None:
+                if (missing := device.access.missing_secret()) is not None:
+                    _log.error("%s: %s", device.name, missing)
+                known = FleetStations(FleetAccount(device.access))
+                self._fleet[device.key] = known
+            elif known.account.config != device.access:
+                known.account.reconfigure(device.access)
+            return known
+
     def close(self) -> None:
         """Close everything; for tests."""
         with self._lock:
+            for stations in self._fleet.values():
+                stations.close()
+            self._fleet.clear()
             for _, service in self._services.values():
                 service.close()
             self._services.clear()
@@ -118,7 +138,7 @@ class Interface(BaseInterface):  # type: ignore[misc]
             device.stationID,
             device.portNumber,
             device.cacheExpiration,
-            TABLES[device.backend],
+            TABLES[device.catalogue_name],
             device.stationGroup,
         )
         registry.raise_faults()

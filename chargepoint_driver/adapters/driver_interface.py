@@ -38,7 +38,7 @@ from chargepoint_driver.adapters.host.caller import caller_of
 from chargepoint_driver.adapters.host.host_errors import for_host, message_of, raising_for_host
 from chargepoint_driver.backend import Target
 from chargepoint_driver.catalogue import TABLES, Data
-from chargepoint_driver.config import Device, OcppDevice
+from chargepoint_driver.config import Device, FleetDevice, OcppDevice
 from chargepoint_driver.errors import ChargePointError, ConfigurationError, InvalidValueError
 from chargepoint_driver.registry import Point, Selection, build
 from chargepoint_driver.registry import columns as col
@@ -129,7 +129,7 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
             device.stationID,
             device.portNumber,
             device.cacheExpiration,
-            TABLES[device.backend],
+            TABLES[device.catalogue_name],
             group=device.stationGroup,
         )
         registry.raise_faults()
@@ -158,10 +158,16 @@ class ChargePointInterface(BaseInterface):  # type: ignore[misc]
 
     def _pushing(self, device: Device) -> Push | None:
         """Return what publishes changes at once; None where the service does not report them."""
-        if not isinstance(device, OcppDevice):
+        is_fleet = isinstance(device, FleetDevice)
+        if not isinstance(device, OcppDevice) and not (
+            is_fleet and device.catalogue_name == "ocpp"
+        ):
             return None
         push = Push(self.driver_agent, self.point_map, lambda points: self._read(points)[0])
-        if isinstance(self._stations, Service):
+        fleet = self._account.fleet_account
+        if fleet is not None:
+            push.follow_fleet(fleet)
+        elif isinstance(self._stations, Service) and isinstance(device, OcppDevice):
             push.follow(self._stations, bus_events=device.account.bus_events)
         else:
             assert device.cache_agent is not None

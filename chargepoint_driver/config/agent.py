@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from chargepoint_driver.config.billing import BillingConfig
 from chargepoint_driver.config.common import METRICS_PORT, explain, keys_of, metrics_address
 from chargepoint_driver.config.device import BACKENDS, unknown_backend
+from chargepoint_driver.config.fleet_account import FleetAccountConfig
 from chargepoint_driver.config.ocpp import faults_of
 from chargepoint_driver.config.ocpp_device import OcppAccount
 from chargepoint_driver.config.soap_account import AgentAccount
@@ -31,6 +32,9 @@ class AgentConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     accounts: dict[str, AgentAccountConfig] = Field(description="name to account")
+    fleet_accounts: dict[str, FleetAccountConfig] = Field(
+        default_factory=dict, description="name to account that nodes of a fleet hold"
+    )
     metrics_port: int | str | None = METRICS_PORT
 
     @classmethod
@@ -59,6 +63,7 @@ class AgentConfig(BaseModel):
                 f"{source}: accounts: is missing; name an account",
             ]
         good: dict[str, AgentAccountConfig] = {}
+        of_fleet: dict[str, FleetAccountConfig] = {}
         for name, account in given.items():
             where = f"{source}: accounts.{name}"
             if not isinstance(account, Mapping):
@@ -68,15 +73,20 @@ class AgentConfig(BaseModel):
             if read is None:
                 faults += [f"{where}: {line}" for line in lines]
                 continue
-            clash = _clash(read, good)
-            if clash is None:
-                good[str(name)] = read
-            else:
+            clash = _clash(read, {**good, **of_fleet})
+            if clash is not None:
                 faults.append(f"{where}: {clash}")
-        return cls(accounts=good, metrics_port=port), faults
+            elif isinstance(read, FleetAccountConfig):
+                of_fleet[str(name)] = read
+            else:
+                good[str(name)] = read
+        return cls(accounts=good, fleet_accounts=of_fleet, metrics_port=port), faults
 
 
-def _read(account: Mapping[str, Any]) -> tuple[AgentAccountConfig | None, list[str]]:
+_AnyAccount: TypeAlias = AgentAccountConfig | FleetAccountConfig
+
+
+def _read(account: Mapping[str, Any]) -> tuple[_AnyAccount | None, list[str]]:
     """Return (the account, or what is wrong with it)."""
     backend = account.get("backend", BACKENDS[0])
     if backend not in BACKENDS:
@@ -84,21 +94,22 @@ def _read(account: Mapping[str, Any]) -> tuple[AgentAccountConfig | None, list[s
     if backend == "ocpp":
         lines = faults_of(OcppAccount, account)
         return (None, lines) if lines else (OcppAccount(**account), [])
+    model = FleetAccountConfig if backend == "fleet" else AgentAccount
     try:
-        return AgentAccount.model_validate(account), []
+        return model.model_validate(account), []
     except ValidationError as error:
-        known = keys_of(AgentAccount)
+        known = keys_of(model)
         return None, [explain(fault, known) for fault in error.errors(include_url=False)]
 
 
-def _clash(account: AgentAccountConfig, others: Mapping[str, AgentAccountConfig]) -> str | None:
+def _clash(account: _AnyAccount, others: Mapping[str, _AnyAccount]) -> str | None:
     """Return why an account conflicts with the others; None if it does not."""
     for name, other in others.items():
         if other.key == account.key:
             # Its calls would be made twice, and the limit of calls per minute not be held; of a
             # central system the database has one writer.
             return f"is the same account as {name}; remove one of the two"
-        if isinstance(account, OcppAccount) or isinstance(other, OcppAccount):
+        if not isinstance(account, AgentAccount) or not isinstance(other, AgentAccount):
             continue
         if account.cache_file is not None and other.cache_file == account.cache_file:
             return f"cache_file is that of {name}; give each account its own"

@@ -80,6 +80,11 @@ class DeviceKeys(BaseModel):
         "them",
     )
 
+    @property
+    def catalogue_name(self) -> str:
+        """Return the name of the table of what the account has."""
+        return str(getattr(self, "backend"))  # noqa: B009 - of every device
+
     @field_validator("metrics_port")
     @classmethod
     def _metrics_have_an_address(cls, value: int | str | None) -> int | str | None:

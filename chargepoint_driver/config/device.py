@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+from chargepoint_driver.config.fleet_account import FleetDevice
 from chargepoint_driver.config.ocpp_device import OcppAccount, OcppDevice
 from chargepoint_driver.config.soap_account import AccountConfig, DeviceConfig
 from chargepoint_driver.errors import ConfigurationError
 
 __all__ = ["BACKENDS", "Account", "Device", "read_device", "unknown_backend"]
 
-BACKENDS = ("chargepoint", "ocpp")
+BACKENDS = ("chargepoint", "ocpp", "fleet")
 
 Account: TypeAlias = AccountConfig | OcppAccount
-Device: TypeAlias = DeviceConfig | OcppDevice
+Device: TypeAlias = DeviceConfig | OcppDevice | FleetDevice
 
 
 def read_device(fields: Mapping[str, Any], source: str = "driver_config") -> Device:
@@ -25,9 +26,13 @@ def read_device(fields: Mapping[str, Any], source: str = "driver_config") -> Dev
         raise ConfigurationError(f"{source}: {unknown_backend(backend)}")
     if backend == "ocpp":
         return OcppDevice.from_dict(fields, source)
+    if backend == "fleet":
+        return FleetDevice.from_dict(fields, source)
     return DeviceConfig.from_dict(fields, source)
 
 
 def unknown_backend(backend: object) -> str:
     """Return the message for an unknown backend."""
-    return f"backend: unknown backend {backend!r}; write {' or '.join(BACKENDS)}"
+    return (
+        f"backend: unknown backend {backend!r}; write {', '.join(BACKENDS[:-1])} or {BACKENDS[-1]}"
+    )

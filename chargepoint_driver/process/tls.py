@@ -1,13 +1,14 @@
-"""TLS of clients: a context that checks the server."""
+"""TLS of clients: a context that checks the server, and its authority."""
 
 from __future__ import annotations
 
 import ssl
+from pathlib import Path
 from typing import Any
 
 from chargepoint_driver.errors import ConfigurationError
 
-__all__ = ["context_of"]
+__all__ = ["check_authority", "context_of"]
 
 
 def context_of(config: Any) -> ssl.SSLContext | None:
@@ -27,3 +28,17 @@ def context_of(config: Any) -> ssl.SSLContext | None:
             "or the PEM file"
         ) from None
     return context
+
+
+def check_authority(path: Path) -> str:
+    """Return the file of certificate authorities, for requests. Raises ConfigurationError when it
+    is not one, which would otherwise look like a failure of the network."""
+    path = path.expanduser()
+    try:
+        ssl.create_default_context(cafile=path)
+    except (OSError, ValueError) as error:  # ssl's own error is an OSError
+        raise ConfigurationError(
+            f"ca_file: {path} cannot be used ({type(error).__name__}); it must be a PEM file with "
+            "the certificate of the authority"
+        ) from None
+    return str(path)

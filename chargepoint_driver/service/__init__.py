@@ -6,7 +6,7 @@ several services for the caching agent.
 
 from chargepoint_driver.service.accounts import Accounts
 from chargepoint_driver.service.credentials import probe_of, take_over
-from chargepoint_driver.service.json_points import describe
+from chargepoint_driver.service.json_points import describe, write_words
 from chargepoint_driver.service.reading import Reading, Stations
 from chargepoint_driver.service.service import READ_TIMEOUTS, Service
 from chargepoint_driver.service.shed_control import (
@@ -16,6 +16,7 @@ from chargepoint_driver.service.shed_control import (
     ShedController,
     ShedOptions,
     check_minutes,
+    commanded_stations,
 )
 
 __all__ = [
@@ -30,7 +31,9 @@ __all__ = [
     "ShedOptions",
     "Stations",
     "check_minutes",
+    "commanded_stations",
     "describe",
     "probe_of",
     "take_over",
+    "write_words",
 ]

@@ -347,6 +347,11 @@ class Accounts:
             for event in service.sessions(station, since, until)
         ]
 
+    def writes(self, account: str | None = None, most: int = 100) -> list[dict[str, Any]]:
+        """Return the newest writes, newest first: {time, station, port, group, point, value,
+        writer, outcome}."""
+        return self._find(account)[2].control.writers.newest(most)
+
     # ---- state -------------------------------------------------------------------------------
 
     def tables(self) -> dict[str, Catalogue]:

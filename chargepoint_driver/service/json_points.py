@@ -11,9 +11,10 @@ from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.records import StationRecord, Unreadable, Values
 from chargepoint_driver.registry import Point, build
 from chargepoint_driver.registry import columns as col
+from chargepoint_driver.service.shed_control import ShedOptions
 from chargepoint_driver.text import get_logger
 
-__all__ = ["DescribedPoints", "describe", "plain", "station_fields"]
+__all__ = ["DescribedPoints", "describe", "plain", "station_fields", "write_words"]
 
 _log = get_logger(__name__)
 
@@ -25,6 +26,13 @@ _COLUMNS = {
     "currency": col.CURRENCY,
 }
 _MAX_REMEMBERED = 200_000
+_FIRST_WORDS = {
+    "shed_duration",
+    "shed_on_write",
+    "shed_confirm_timeout",
+    "floor_kw",
+    "division",
+}
 
 
 def describe(point: Point) -> dict[str, Any]:
@@ -38,6 +46,22 @@ def describe(point: Point) -> dict[str, Any]:
         "type": point.kind.value,
         "currency": point.currency_s,
     }
+
+
+def write_words(options: ShedOptions) -> dict[str, Any]:
+    """Return the options of a write; what is as by default is left out, except what agents of the
+    first version asked for: those do not know the others."""
+    defaults = ShedOptions().config_values()
+    words = {
+        word: value
+        for word, value in options.config_values().items()
+        if word in _FIRST_WORDS or value != defaults[word]
+    }
+    if options.wanted_minutes:
+        words["minutes"] = options.wanted_minutes
+    if options.writer:
+        words["writer"] = options.writer
+    return words
 
 
 class DescribedPoints:

@@ -73,6 +73,8 @@ PUBLIC = {
         "BillingConfig",
         "Device",
         "DeviceConfig",
+        "FleetAccountConfig",
+        "FleetDevice",
         "OcppAccount",
         "OcppDevice",
         "PricePeriod",

@@ -11,6 +11,7 @@ from typing import Any
 
 from chargepoint_driver.adapters.host.bus_events import changes_topic, publish_event, publish_lost
 from chargepoint_driver.adapters.host.event_queue import EventQueue
+from chargepoint_driver.fleet_client import Changes, FleetAccount
 from chargepoint_driver.registry import Selection
 from chargepoint_driver.service import Service
 
@@ -21,7 +22,8 @@ Read = Callable[[Selection], Mapping[str, Any]]
 
 
 class Push:
-    """Of one interface: of its own central system, or of one behind the caching agent."""
+    """Of one interface: of its own central system, of one behind the caching agent, or of a
+    fleet."""
 
     def __init__(self, driver_agent: Any, registers: Mapping[str, Any], read: Read) -> None:
         """`registers`: topic to register, of the interface, as it grows."""
@@ -33,6 +35,7 @@ class Push:
         self._indexed = 0
         self._bus_events = False
         self._queue = EventQueue(self._handle)
+        self._changes: Changes | None = None
 
     def follow(self, service: Service, *, bus_events: bool) -> None:
         """Follow the chargers of this process; publish their messages too, if wanted."""
@@ -50,6 +53,15 @@ class Push:
                 self._queue.put({"charge_point": None})
 
         self._driver_agent.vip.pubsub.subscribe("pubsub", changes_topic(agent), changed)
+
+    def follow_fleet(self, account: FleetAccount) -> None:
+        """Follow the chargers with news of an account that nodes hold."""
+
+        def changed(stations: list[str] | None) -> None:
+            for station in [None] if stations is None else stations:
+                self._queue.put({"charge_point": station})
+
+        self._changes = Changes(account, changed)
 
     def check(self, station_id: str) -> None:
         """Look at a station again: something was written to it."""
@@ -100,4 +112,6 @@ class Push:
 
     def stop(self) -> None:
         """Publish nothing any more."""
+        if self._changes is not None:
+            self._changes.stop()
         self._queue.stop()

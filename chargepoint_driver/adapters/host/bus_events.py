@@ -11,6 +11,7 @@ import gevent
 from volttron.client.vip.agent.errors import VIPError
 
 from chargepoint_driver.adapters.host.event_queue import EventQueue
+from chargepoint_driver.fleet_client import ForwardingAccounts
 from chargepoint_driver.service import Accounts
 from chargepoint_driver.text import get_logger
 
@@ -61,21 +62,31 @@ class Announcer:
         self._accounts = accounts
         self._queue = EventQueue(self._handle)
         accounts.follow(lambda account, event: self._queue.put((account, event)))
+        if isinstance(accounts, ForwardingAccounts):
+            accounts.follow_changes(self._changed)
+
+    def _changed(self, account: str, stations: list[str] | None) -> None:
+        """Take news of a fleet: there is no message to publish of it."""
+        for station in [None] if stations is None else stations:
+            self._queue.put((account, {"charge_point": station}))
 
     def _handle(self, items: list[tuple[str, dict[str, Any]]], lost: int) -> None:
-        changed: dict[str, dict[str, None]] = {}
+        changed: dict[str, dict[Any, None]] = {}
         for account, event in items:
             changed.setdefault(account, {})[event["charge_point"]] = None
         # The drivers first: they have something to do. What was lost may be of any account.
         for account in self._accounts.names if lost else changed:
-            news: dict[str, Any] = {"account": account, "stations": list(changed.get(account, ()))}
-            if lost:
+            stations = changed.get(account, {})
+            is_any = None in stations
+            stations.pop(None, None)
+            news: dict[str, Any] = {"account": account, "stations": list(stations)}
+            if lost or is_any:
                 news["all"] = True
             publish(self._vip, self._topic, {}, news)
         if lost and any(self._accounts.publishes(account) for account in self._accounts.names):
             publish_lost(self._vip, lost)
         for account, event in items:
-            if self._accounts.publishes(account):
+            if "action" in event and self._accounts.publishes(account):
                 publish_event(self._vip, event)
 
     def stop(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from chargepoint_driver.backends.ocpp.central.charger_commands import ChargerCommands
@@ -59,15 +59,18 @@ class CentralSystem(ChargerCommands, IdTagsAndReservations, NamedOperations, Sto
 
     # ---- life ----------------------------------------------------------------------------
 
-    def start(self, *, control: str | None = None, token: str | None = None) -> None:
-        """Open the database and listen; `control` (address:port) opens the control API too.
+    def start(
+        self, *, control: str | None = None, token: str | None = None, more: Sequence[Any] = ()
+    ) -> None:
+        """Open the database and listen; `control` (address:port) opens the control API too, with
+        `more` routes (see `HttpApi`).
         Raises ConfigurationError; then nothing is left running."""
         make: Any = None
         if control is not None:
             # Imported here and not on the loop's thread, where gevent's import locks hurt.
             from chargepoint_driver.backends.ocpp.control_api.http_api import HttpApi  # noqa: PLC0415
 
-            make = lambda csms: HttpApi(csms, control, token, self._access)  # noqa: E731
+            make = lambda csms: HttpApi(csms, control, token, self._access, more)  # noqa: E731
         self._loop.start()
         try:
             self._loop.run(lambda: self._begin(make), 30)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import ssl
-from pathlib import Path
 
 import requests
 import urllib3
 
-from chargepoint_driver.errors import ConfigurationError
-
-__all__ = ["check_authority", "of_certificate", "why_not"]
+__all__ = ["of_certificate", "why_not"]
 
 _OWN = "if it is one of your own, name the authority that signed it in ca_file"
 
@@ -42,17 +39,3 @@ def why_not(found: ssl.SSLCertVerificationError) -> str:
     number = getattr(found, "verify_code", None)
     wrong, cure = _OTHERWISE if number is None else _WHY.get(number, _OTHERWISE)
     return f"the server's certificate {wrong}; {cure}. Nothing was sent"
-
-
-def check_authority(path: Path) -> str:
-    """Return the file of certificate authorities, for requests. Raises ConfigurationError when it
-    is not one, which would otherwise look like a failure of the network."""
-    path = path.expanduser()
-    try:
-        ssl.create_default_context(cafile=path)
-    except (OSError, ValueError) as error:  # ssl's own error is an OSError
-        raise ConfigurationError(
-            f"ca_file: {path} cannot be used ({type(error).__name__}); it must be a PEM file with "
-            "the certificate of the authority"
-        ) from None
-    return str(path)

@@ -4,40 +4,27 @@ from __future__ import annotations
 
 import errno
 import io
-import queue
-import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPResponse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from chargepoint_driver.backends.soap import error_codes, tls
 from chargepoint_driver.backends.soap.decompress import ACCEPTED, Unpacker
 from chargepoint_driver.backends.soap.error_codes import Caller
 from chargepoint_driver.errors import InvalidReplyError, RefusedError, TransientError
-
-if TYPE_CHECKING:
-    import socket
-
-    from _typeshed import WriteableBuffer
+from chargepoint_driver.process.http_session import Session
+from chargepoint_driver.process.tls import check_authority
 
 __all__ = ["Answer", "HttpTransport"]
 
 MAX_BYTES = 64 * 2**20
 _CONNECT_S = 10.0
 _CHUNK = 65_536
-# Less than servers usually keep an idle connection (Apache 5 s, many load balancers 60 s).
-_IDLE_S = 4.0
 
 
 @dataclass(frozen=True)
@@ -67,7 +54,7 @@ class HttpTransport:
         self._url = url
         self._timeout_s = timeout_s
         self._ca_file = ca_file
-        self._session = _Session()
+        self._session = Session()
 
     def post(self, content: bytes, soap_action: str, caller: Caller) -> Answer:
         """Return the answer, whatever its status. Raises TransientError or RefusedError when
@@ -80,7 +67,7 @@ class HttpTransport:
             "Accept-Encoding": ACCEPTED,
         }
         connect_s = min(_CONNECT_S, self._timeout_s)
-        verify = True if self._ca_file is None else tls.check_authority(self._ca_file)
+        verify = True if self._ca_file is None else check_authority(self._ca_file)
         try:
             with (
                 self._connections(caller) as session,
@@ -88,7 +75,7 @@ class HttpTransport:
                     self._url,
                     data=content if self._check is None else _Checked(content, self._check),
                     headers=headers,
-                    # The total counts from here to the last byte of the answer: see _Deadline.
+                    # The total counts from here to the last byte of the answer: see Deadline.
                     timeout=urllib3.Timeout(connect=connect_s, total=self._timeout_s),  # type: ignore[arg-type]  # requests takes it
                     allow_redirects=False,
                     stream=True,
@@ -132,7 +119,7 @@ class HttpTransport:
         if not caller.is_write:
             yield self._session
             return
-        with _Session() as session:
+        with Session() as session:
             yield session
 
     def _body(self, response: requests.Response, caller: Caller) -> bytes:
@@ -183,126 +170,6 @@ class _Checked(io.BytesIO):
         if self.tell() == 0:
             self._check()
         return super().read(size)
-
-
-# ---- one limit for the whole answer -----------------------------------------------------
-
-
-class _Deadline(io.RawIOBase):
-    """Data of a socket, until a deadline. A socket's own timeout starts again with each byte, so
-    that an answer that trickles in, headers included, would never run into it."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self._timeout_s = sock.gettimeout()
-        self._ends = None if self._timeout_s is None else time.monotonic() + self._timeout_s
-        self._raw = sock.makefile("rb", buffering=0)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int | None:
-        if self._ends is not None:
-            left_s = self._ends - time.monotonic()
-            if left_s <= 0:
-                raise TimeoutError("the answer is not complete in time")
-            self._sock.settimeout(left_s)
-        return self._raw.readinto(buffer)
-
-    def close(self) -> None:
-        if not self.closed:
-            self._raw.close()
-            with suppress(OSError):  # the socket is closed already
-                self._sock.settimeout(self._timeout_s)  # for the next request on it
-        super().close()
-
-
-class _Response(HTTPResponse):
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self.fp.close()
-        self.fp = io.BufferedReader(_Deadline(sock))
-
-
-class _Http(HTTPConnection):
-    response_class = _Response
-
-
-class _Https(HTTPSConnection):
-    response_class = _Response
-
-
-class IdleConnectionPool(queue.LifoQueue[Any]):
-    """Idle connections, newest first. The queue that urllib3 takes otherwise tries its own
-    lock twice with each use; under gevent each try gives the turn away, and in rare cases it
-    was never given back. Nobody ever waits here: see `pool_block` of requests.
-
-    One that was idle for long is made again: a server that closes it after a minute would do so
-    just when the next poll is sent."""
-
-    def get(self, block: bool = True, timeout: float | None = None) -> Any:
-        del block, timeout
-        try:
-            connection, since_s = self.queue.pop()
-        except IndexError:
-            raise queue.Empty from None
-        if connection is not None and time.monotonic() - since_s > _IDLE_S:
-            connection.close()  # urllib3 connects it again
-        return connection
-
-    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
-        del block, timeout
-        if len(self.queue) >= self.maxsize:
-            raise queue.Full
-        self.queue.append((item, time.monotonic()))
-
-    def qsize(self) -> int:
-        return len(self.queue)
-
-
-class _HttpPool(HTTPConnectionPool):
-    ConnectionCls = _Http
-    QueueCls = IdleConnectionPool
-
-
-class _HttpsPool(HTTPSConnectionPool):
-    ConnectionCls = _Https
-    QueueCls = IdleConnectionPool
-
-
-class _NoLogin(AuthBase):
-    """No HTTP login. The request holds the account's; without this the library would add the one
-    that ~/.netrc or $NETRC names for the host. Proxies of the environment stay in use."""
-
-    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
-        return r
-
-
-class _Session(requests.Session):
-    """A session to which an answer that points elsewhere is an answer like any other: it does
-    not even read where to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.auth = _NoLogin()
-        for scheme in ("http://", "https://"):
-            self.mount(scheme, _Adapter())
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        del resp
-
-
-class _Adapter(HTTPAdapter):
-    """Connections, direct or through a proxy, whose read timeout is for the whole answer."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> urllib3.ProxyManager:
-        manager: urllib3.ProxyManager = super().proxy_manager_for(proxy, **kwargs)
-        manager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
-        return manager
 
 
 # ---- what failures mean -----------------------------------------------------------------

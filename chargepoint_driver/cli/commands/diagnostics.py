@@ -20,9 +20,10 @@ from chargepoint_driver import __version__
 from chargepoint_driver.cli.support.bus_rules import read_rules
 from chargepoint_driver.cli.support.config_files import DeviceFile, load_device
 from chargepoint_driver.cli.support.redact import plain, scrub, secrets_of
-from chargepoint_driver.config import AgentConfig
+from chargepoint_driver.config import AgentConfig, FleetDevice
 from chargepoint_driver.config.texts import read_json
 from chargepoint_driver.errors import ChargePointError, ConfigurationError
+from chargepoint_driver.fleet_client import FleetAccount, FleetStations
 from chargepoint_driver.registry import Registry
 from chargepoint_driver.service import Service
 
@@ -205,6 +206,8 @@ def _points(registry: Registry) -> dict[str, Any]:
 
 def _reading(device: DeviceFile, registry: Registry) -> Mapping[str, Any]:
     """Return which points could be read, the errors of the others, and what it took."""
+    if isinstance(device.device, FleetDevice):
+        return _reading_of_fleet(device.device, registry)
     try:
         service = Service.of_account(device.device.account)
     except ChargePointError as error:
@@ -219,6 +222,19 @@ def _reading(device: DeviceFile, registry: Registry) -> Mapping[str, Any]:
         }
     finally:
         service.close()
+
+
+def _reading_of_fleet(device: FleetDevice, registry: Registry) -> Mapping[str, Any]:
+    stations = FleetStations(FleetAccount(device.access))
+    try:
+        reading = stations.read(registry.points)
+    finally:
+        stations.close()
+    return {
+        "read": [name for name, value in reading.values.items() if value is not None],
+        "not reported": [name for name, value in reading.values.items() if value is None],
+        "errors": {name: error.to_dict() for name, error in reading.errors.items()},
+    }
 
 
 def _recent(path: Path) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,9 +16,17 @@ from chargepoint_driver.cli.commands.fleet import drain
 from chargepoint_driver.cli.support.console import refuse_ignored
 from chargepoint_driver.cli.support.serving import log_options, serve_metrics, serving
 from chargepoint_driver.config.fleet import read_node_config
-from chargepoint_driver.errors import ConfigurationError
+from chargepoint_driver.errors import ConfigurationError, TransientError
+
+if TYPE_CHECKING:
+    from chargepoint_driver.backends.ocpp.postgres.node import Node
+    from chargepoint_driver.fleet.account_api import AccountApi
+    from chargepoint_driver.fleet.node_accounts import NodeAccounts
 
 __all__ = ["node"]
+
+_START_S = 20.0
+_END_S = 10.0
 
 
 @click.group(
@@ -53,6 +63,7 @@ def node(
         refuse_ignored({"max_log_bytes"}, "is the size of --log-file: give that too")
     try:
         from chargepoint_driver.backends.ocpp.postgres.node import Node  # noqa: PLC0415 - needs the extras
+        from chargepoint_driver.fleet.account_api import AccountApi  # noqa: PLC0415
         from chargepoint_driver.fleet.node_accounts import NodeAccounts  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise ConfigurationError(
@@ -70,9 +81,10 @@ def node(
 
     system = Node(config, on_end=end)
     accounts = NodeAccounts(system)
+    api = AccountApi(accounts)
     with serving(log_file, max_log_bytes, logging.INFO) as signals:
         try:
-            system.start(control=config.control)
+            system.start(control=config.control, more=api.routes)
             ready = {
                 "node": config.node,
                 "ocpp_url": system.ocpp_url,
@@ -81,8 +93,7 @@ def node(
             if system.health_url is not None:
                 ready["health_url"] = system.health_url
             with ExitStack() as stack:
-                stack.callback(accounts.stop)
-                accounts.start()
+                stack.enter_context(_accounts_of(system, accounts, api))
                 if config.metrics is not None:
                     server = serve_metrics(config.metrics, system, "metrics")
                     stack.callback(server.stop)
@@ -93,6 +104,23 @@ def node(
             system.stop()
     if reasons and reasons[0] is not None:
         raise ConfigurationError(f"node: {reasons[0]}; this one has stopped")
+
+
+@contextmanager
+def _accounts_of(system: Node, accounts: NodeAccounts, api: AccountApi) -> Iterator[None]:
+    """Hold and serve accounts while the node runs."""
+
+    async def serve() -> None:
+        await api.start(system.messaging, system.membership.run, await system.fleet_name())
+
+    try:
+        accounts.start()
+        system.run_on_loop(serve, _START_S)
+        yield
+    finally:
+        with suppress(TransientError):  # the node ends all the same
+            system.run_on_loop(api.end, _END_S)
+        accounts.stop()
 
 
 node.add_command(drain)

@@ -20,7 +20,14 @@ from chargepoint_driver.cli.support.config_files import (
     load_object,
 )
 from chargepoint_driver.cli.support.console import can_ask, refuse_ignored
-from chargepoint_driver.config import AccountConfig, AgentConfig, OcppAccount, OcppDevice
+from chargepoint_driver.config import (
+    AccountConfig,
+    AgentConfig,
+    FleetAccountConfig,
+    FleetDevice,
+    OcppAccount,
+    OcppDevice,
+)
 from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.service import Service
 
@@ -30,6 +37,7 @@ __all__ = [
     "Access",
     "ConnectsDirectlyError",
     "Find",
+    "HeldByFleetError",
     "access_options",
     "serving",
 ]
@@ -214,13 +222,14 @@ def _of_file(path: Path, name: str | None) -> tuple[AccountConfig, DeviceFile | 
         config, faults = AgentConfig.from_dict(content, str(path))
         if faults:
             raise ConfigurationError("\n".join(faults))
-        if name is None and len(config.accounts) == 1:
-            (name,) = config.accounts
-        if name not in config.accounts:
+        names = [*config.accounts, *config.fleet_accounts]
+        if name is None and len(names) == 1:
+            (name,) = names
+        if name not in names:
             said = "several accounts" if name is None else f"no account {name!r}"
-            raise ConfigurationError(
-                f"{path}: {said}; choose with --account: {', '.join(config.accounts)}"
-            )
+            raise ConfigurationError(f"{path}: {said}; choose with --account: {', '.join(names)}")
+        if name in config.fleet_accounts:
+            raise HeldByFleetError(path, config.fleet_accounts[name])
         chosen = config.accounts[name]
         if isinstance(chosen, OcppAccount):
             raise ConnectsDirectlyError(path, chosen, name, content["accounts"][name])
@@ -231,6 +240,8 @@ def _of_file(path: Path, name: str | None) -> tuple[AccountConfig, DeviceFile | 
         raise click.UsageError(
             f"--account chooses from a caching agent's config; {path} is a driver config"
         )
+    if isinstance(file.device, FleetDevice):
+        raise HeldByFleetError(path, file.device.access, file)
     if isinstance(file.device, OcppDevice):
         if file.device.cache_agent is not None:
             raise ConnectsDirectlyError(path)
@@ -243,6 +254,21 @@ def _of_file(path: Path, name: str | None) -> tuple[AccountConfig, DeviceFile | 
             "agent's config, or --username and the password's place"
         )
     return file.device.account, file
+
+
+class HeldByFleetError(ConfigurationError):
+    """Nodes of a fleet hold the account: `account`, and `file` is the driver config that names
+    it."""
+
+    def __init__(
+        self, path: Path, account: FleetAccountConfig, file: DeviceFile | None = None
+    ) -> None:
+        super().__init__(
+            f"{path}: nodes of a fleet hold this account, and this command asks ChargePoint's "
+            "service itself. Give it an account with username and password's place; read, write, "
+            "watch, sessions and discover work with an account of a fleet"
+        )
+        self.account, self.file = account, file
 
 
 class ConnectsDirectlyError(ConfigurationError):

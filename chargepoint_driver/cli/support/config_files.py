@@ -91,7 +91,7 @@ class DeviceFile:
             self.device.stationID,
             self.device.portNumber,
             self.device.cacheExpiration,
-            TABLES[self.device.backend],
+            TABLES[self.device.catalogue_name],
             group=self.device.stationGroup,
         )
 

@@ -13,6 +13,7 @@ from chargepoint_driver.service.shed_control.alerts import Alert
 from chargepoint_driver.service.shed_control.controller import ShedController
 from chargepoint_driver.service.shed_control.records.command_file import CommandFile, kept_writes
 from chargepoint_driver.service.shed_control.records.command_store import CommandStore
+from chargepoint_driver.service.shed_control.records.hand_over import commanded_stations
 from chargepoint_driver.service.shed_control.validation import Division, ShedOptions, check_minutes
 
 __all__ = [
@@ -23,5 +24,6 @@ __all__ = [
     "ShedController",
     "ShedOptions",
     "check_minutes",
+    "commanded_stations",
     "kept_writes",
 ]

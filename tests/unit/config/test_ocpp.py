@@ -23,7 +23,7 @@ def test_the_backend_decides_what_a_device_is():
         read_device({"stationID": "1:1", "username": "u", "password_env": "P"}), DeviceConfig
     )
     with pytest.raises(
-        ConfigurationError, match="unknown backend 'occp'; write chargepoint or ocpp"
+        ConfigurationError, match="unknown backend 'occp'; write chargepoint, ocpp or fleet"
     ):
         read_device({**GOOD, "backend": "occp"})
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from ssl import SSLContext
 from typing import Any
@@ -18,7 +18,7 @@ from aiohttp.typedefs import Handler
 
 from chargepoint_driver.backends.ocpp.control_api.event_buffer import EventBuffer
 from chargepoint_driver.backends.ocpp.control_api.http_central import CentralDocument
-from chargepoint_driver.backends.ocpp.control_api.http_routes import ROUTES, document
+from chargepoint_driver.backends.ocpp.control_api.http_routes import ROUTES, Route, document
 from chargepoint_driver.backends.ocpp.csms.csms import Csms
 from chargepoint_driver.backends.ocpp.model.authorization import key_of, tag_of
 from chargepoint_driver.backends.ocpp.model.timestamps import iso
@@ -51,6 +51,8 @@ __all__ = ["TOKEN", "HttpApi"]
 
 TOKEN = "CHARGEPOINT_CONTROL_TOKEN"  # noqa: S105 - the variable's name
 _MAX_BYTES = 262_144
+# Points of a whole account.
+_MAX_ACCOUNT_BYTES = 64 * 2**20
 _MAX_WAIT_S = 300.0
 _FOLLOW_S = 25.0
 _MAX_FOLLOW_S = 60.0
@@ -66,12 +68,14 @@ class HttpApi:
         listen: str,
         token: str | None = None,
         chargers: ChargerAccess | None = None,
+        more: Sequence[tuple[Route, Handler]] = (),
     ) -> None:
-        """`chargers` are by default those of the central system. Without a token given, or in
-        the environment, nobody gets in. Beyond loopback a token and the central system's `tls`
-        are required. Raises ConfigurationError."""
+        """`chargers` are by default those of the central system. `more` are further routes, with
+        handlers. Without a token given, or in the environment, nobody gets in. Beyond loopback a
+        token and the central system's `tls` are required. Raises ConfigurationError."""
         self._csms = csms
         self._chargers = LocalChargers(csms) if chargers is None else chargers
+        self._more = more
         token = token or os.environ.get(TOKEN)
         self._key = Key(token or secrets.token_hex(32))
         try:
@@ -94,7 +98,8 @@ class HttpApi:
     async def start(self) -> None:
         """Listen. Raises ConfigurationError."""
         app = web.Application(
-            middlewares=[answering(_shown), self._guard], client_max_size=_MAX_BYTES
+            middlewares=[answering(_shown), self._guard],
+            client_max_size=_MAX_ACCOUNT_BYTES if self._more else _MAX_BYTES,
         )
         for route in ROUTES:
             handler = getattr(self, f"_{route.handler}", None)
@@ -103,6 +108,8 @@ class HttpApi:
             app.router.add_route(route.method, route.path, handler)
             if route.path.endswith("/"):
                 app.router.add_route(route.method, route.path.rstrip("/"), handler)
+        for route, handler in self._more:
+            app.router.add_route(route.method, route.path, handler)
         await self._listener.start(app)
 
     async def stop(self) -> None:
@@ -233,7 +240,7 @@ class HttpApi:
 
     async def _openapi(self, request: web.Request) -> web.Response:
         del request
-        return json_answer(document())
+        return json_answer(document(route for route, _ in self._more))
 
     async def _events(self, request: web.Request) -> web.Response:
         after = int(_number(request, "after", 0, float(1 << 62)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,15 +147,17 @@ ROUTES: tuple[Route, ...] = (
 )
 
 
-def document() -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document; its server is the one that it is read from."""
-    bodies = list(dict.fromkeys(route.body for route in ROUTES if route.body is not None))
+def document(more: Iterable[Route] = ()) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document; its server is the one that it is read from. `more` are
+    routes that it serves besides."""
+    routes = (*ROUTES, *more)
+    bodies = list(dict.fromkeys(route.body for route in routes if route.body is not None))
     found, components = msgspec.json.schema_components(
         bodies, ref_template="#/components/schemas/{name}"
     )
     schemas = dict(zip(bodies, found, strict=True))
     paths: dict[str, dict[str, Any]] = {}
-    for route in ROUTES:
+    for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
     return {
         "openapi": "3.1.0",

@@ -30,6 +30,7 @@ from chargepoint_driver.errors import (
     StoreError,
     TransientError,
 )
+from chargepoint_driver.messaging.interface import Messaging
 from chargepoint_driver.messaging.nats import NatsMessaging
 
 __all__ = ["Node"]
@@ -73,6 +74,20 @@ class Node(CentralSystem):
         if self._membership is None:
             raise TransientError("the node is not running")
         return self._membership
+
+    @property
+    def messaging(self) -> Messaging | None:
+        """Return what reaches other nodes; None without `nats`."""
+        return self._messaging
+
+    async def fleet_name(self) -> str:
+        """Return what tells this fleet from others on the same NATS. Raises TransientError."""
+        if self._ownership is None:
+            raise TransientError("the node is not running")
+        try:
+            return await self._ownership.fleet()
+        except StoreError as error:
+            raise TransientError(f"postgres: {error}") from None
 
     def run_on_loop(self, make: Callable[[], Coroutine[Any, Any, Any]], limit_s: float) -> Any:
         """Run a coroutine on the node's loop; see `NativeLoop.run`."""

@@ -20,7 +20,7 @@ from chargepoint_driver.process import sqlite
 from chargepoint_driver.process.ownership_lock import OwnershipLock
 from chargepoint_driver.text import get_logger
 
-__all__ = ["HandOver"]
+__all__ = ["HandOver", "commanded_stations"]
 
 _log = get_logger(__name__)
 
@@ -34,6 +34,22 @@ _TABLES = {
 }
 _COLUMNS = {"limits", "loads", "held", "seconds"}
 Row = tuple[Any, ...]
+
+
+def commanded_stations(path: Path) -> set[str]:
+    """Return the stations with commands in a file, of any account. Empty where it cannot be
+    read."""
+    path = path.expanduser()
+    if not path.is_file():
+        return set()
+    try:
+        with closing(
+            sqlite.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_LIMIT_S)
+        ) as db:
+            return {station for (station,) in db.execute("SELECT DISTINCT station FROM commands")}
+    except StoreError as error:
+        _log.warning("%s cannot be looked through for limits (%s)", path, error)
+        return set()
 
 
 class HandOver:

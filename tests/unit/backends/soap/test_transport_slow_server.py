@@ -10,9 +10,10 @@ from collections.abc import Iterator
 import pytest
 
 from chargepoint_driver.backend import Limit, Request, Target
-from chargepoint_driver.backends.soap import SoapBackend, transport
-from chargepoint_driver.backends.soap.transport import _Deadline
+from chargepoint_driver.backends.soap import SoapBackend
 from chargepoint_driver.errors import InvalidReplyError, OutcomeUnknownError, TransientError
+from chargepoint_driver.process import http_session
+from chargepoint_driver.process.http_session import Deadline
 
 from .service import reply
 
@@ -167,14 +168,14 @@ def test_a_connection_has_its_own_limit_again_afterwards():
     near, far = socket.socketpair()
     with near, far:
         near.settimeout(30.0)
-        reader = _Deadline(near)
+        reader = Deadline(near)
         far.sendall(b"abc")
         assert reader.read(3) == b"abc"
         assert 29.0 < near.gettimeout() < 30.0
         reader.close()
         assert near.gettimeout() == 30.0
         near.settimeout(1e-6)
-        late = _Deadline(near)
+        late = Deadline(near)
         far.sendall(b"abc")
         time.sleep(1e-3)
         with pytest.raises(TimeoutError):
@@ -201,7 +202,7 @@ def test_a_connection_that_was_idle_for_long_is_made_anew(server, slow, monkeypa
         slow.fetch(question)  # at once: over the same
     assert server.requests == 1
     slow.fetch(question)
-    monkeypatch.setattr(transport, "_IDLE_S", 0.0)
+    monkeypatch.setattr(http_session, "_IDLE_S", 0.0)
     slow.fetch(question)
     assert server.requests == 3
 
