@@ -52,18 +52,14 @@ class AccountTable:
             leases[name] = holder, epoch or 0, left_s or 0.0
         return {name: Seen(tuple(each), *leases[name]) for name, each in candidates.items()}
 
-    def alerts(self, records: LeasedRecords, name: str, key: str) -> AccountAlerts:
-        """Return the alerts of an account that this node holds."""
-        return AccountAlerts(records, name, key)
-
 
 class AccountAlerts:
-    """Alerts of an account that are not over, for `fleet status`. Any thread may raise one: it is
-    stored soon, and nobody waits for it."""
+    """Alerts about limits of an account that are not over, for `fleet status`. Any thread may raise
+    one: it is stored soon, and nobody waits for it."""
 
-    def __init__(self, records: LeasedRecords, name: str, key: str) -> None:
+    def __init__(self, records: LeasedRecords, key: str) -> None:
+        """`key` is what the account is known by in the tables."""
         self._records = records
-        self._name = name
         self._key = key
 
     async def clear(self) -> None:
@@ -79,21 +75,20 @@ class AccountAlerts:
 
         async def write(db: Any) -> None:
             await db.execute(
-                "INSERT INTO account_alerts VALUES ($1, $2, $3, $4, now())"
-                " ON CONFLICT (account, about) DO UPDATE SET what = excluded.what, since = now()",
-                self._key, about, self._name, what,
+                "INSERT INTO account_alerts VALUES ($1, $2, $3, now()) ON CONFLICT DO NOTHING",
+                self._key, about, what,
             )  # fmt: skip
 
         self._soon(write)
 
     def resolve(self, about: str, what: str) -> None:
         """Note that an alert is over."""
-        del what
 
         async def write(db: Any) -> None:
             await db.execute(
-                "DELETE FROM account_alerts WHERE account = $1 AND about = $2", self._key, about
-            )
+                "DELETE FROM account_alerts WHERE account = $1 AND about = $2 AND what = $3",
+                self._key, about, what,
+            )  # fmt: skip
 
         self._soon(write)
 
@@ -102,6 +97,6 @@ class AccountAlerts:
             try:
                 await self._records.run_on_loop(write)
             except StoreError as error:
-                _log.warning("an alert of account %s was not stored (%s)", self._name, error)
+                _log.warning("an alert was not stored (%s)", error)
 
         self._records.soon(store)

@@ -27,7 +27,7 @@ from chargepoint_driver.errors import (
     StoreError,
     TransientError,
 )
-from chargepoint_driver.fleet.account_table import AccountTable
+from chargepoint_driver.fleet.account_table import AccountAlerts, AccountTable
 from chargepoint_driver.fleet.cache_store import PostgresCacheStore
 from chargepoint_driver.fleet.call_budget import PostgresCallJournal
 from chargepoint_driver.fleet.command_store import PostgresCommandStore
@@ -315,9 +315,9 @@ class NodeAccounts:
 
         service = await on_thread(make, f"{name}.begin")
         service.on_news(lambda stations: self._tell(name, stations))
-        alerts = self._table.alerts(records, name, key)
+        alerts = AccountAlerts(records, key)
         await alerts.clear()
-        service.keep(alerts.raise_, alerts.raise_, alerts.resolve)
+        service.keep(alerts.raise_, _log_only, alerts.resolve)
         holder = Holder(self._config.node, self._node.membership.run, epoch)
         return _Held(HeldAccount(name, account, service), records, cached, holder)
 
@@ -355,6 +355,10 @@ class NodeAccounts:
     async def _release(self, lease: str) -> None:
         with suppress(StoreError):  # it ends in a few seconds
             await self._leases.release(lease)
+
+
+def _log_only(about: str, what: str) -> None:
+    """Take an alert of a station: the log has it, and the events for sinks."""
 
 
 def _lease(account: str) -> str:

@@ -54,7 +54,7 @@ def migrate(config_file: Path) -> None:
 @_config
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def status(config_file: Path, as_json: bool) -> None:
-    """Show the nodes, the chargers of each, leases, and what runs.
+    """Show the nodes, the chargers of each, accounts, leases, and what runs.
 
     With `nats` in the config each node that runs is asked for its state: connected chargers, what
     was out of order, and how its sinks stand.
@@ -73,6 +73,15 @@ def status(config_file: Path, as_json: bool) -> None:
         for sink in row["sinks"] or ():
             words = f"{sink['waiting']} events wait, the oldest for {sink['lag_s']:.0f} s"
             click.echo(f"  sink {sink['name']}: {sink['error'] or 'works'}; {words}")
+    for account in found["accounts"]:
+        holder = account["holder"]
+        held = "no node holds it" if holder is None else f"{holder} holds it"
+        nodes = ", ".join(account["nodes"])
+        click.echo(f"account {account['account']}: {held}; in the config of {nodes}")
+        if not account["is_alike"]:
+            click.echo("  the nodes mean different accounts by this name, or call one otherwise")
+        for alert in account["alerts"]:
+            click.echo(f"  {alert['about']}: {alert['what']} (since {alert['since']})")
     for lease in found["leases"]:
         ends = f"ends in {lease['ends_in_s']:.1f} s" if lease["is_held"] else "has ended"
         click.echo(f"lease {lease['name']}: {lease['holder']}, {ends}")
@@ -163,6 +172,7 @@ async def _status(db: Any, config: NodeConfig) -> dict[str, Any]:
 
     found = await fleet_status.status_of(db)
     found["leases"] = await fleet_status.leases_of(db)
+    found["accounts"] = await fleet_status.accounts_of(db)
     found["nats_error"] = None
     states: dict[str, Any] = {}
     if config.nats is not None:

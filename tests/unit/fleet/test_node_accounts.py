@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from chargepoint_driver.backend import Target
 from chargepoint_driver.errors import (
     InvalidValueError,
     NotFoundError,
@@ -184,3 +185,16 @@ def test_an_account_that_differs_between_nodes_stays_with_its_holder(
     two = start_node("node-2", main={**account, "username": "somebody else"})
     eventually(lambda: "another endpoint or user name" in caplog.text)
     assert eventually(two.holder).node == "node-1"
+
+
+def test_an_alert_is_in_the_tables_until_it_is_over(start_node, postgres, records) -> None:
+    node = start_node("node-1")
+    held = holding(node).accounts._held[ACCOUNT].account.service.control.alerts
+    held.raise_(Target("1:34001"), "it is so")
+
+    def found() -> list[tuple[str, str]]:
+        return postgres.rows("SELECT about, what FROM account_alerts", database=records)
+
+    eventually(lambda: found() == [("1:34001", "it is so")])
+    held.resolved(Target("1:34001"))
+    eventually(lambda: found() == [])

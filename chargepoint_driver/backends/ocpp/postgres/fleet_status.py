@@ -12,7 +12,7 @@ from chargepoint_driver.backends.ocpp.postgres.schema import check_version, vers
 from chargepoint_driver.config.fleet import NodeNatsConfig
 from chargepoint_driver.messaging.nats import NatsMessaging
 
-__all__ = ["drain", "leases_of", "nodes_on_nats", "status_of"]
+__all__ = ["accounts_of", "drain", "leases_of", "nodes_on_nats", "status_of"]
 
 _CONNECT_S = 3.0
 
@@ -75,6 +75,46 @@ async def leases_of(db: asyncpg.Connection) -> list[dict[str, Any]]:
         " extract(epoch FROM until - now())::float8 AS ends_in_s FROM leases ORDER BY name"
     )
     return [dict(row) for row in rows]
+
+
+async def accounts_of(db: asyncpg.Connection) -> list[dict[str, Any]]:
+    """Return the accounts that nodes have which run: {account, nodes, holder, is_alike, alerts}.
+
+    `nodes`: those that have it. `holder`: the one that holds it, None for none. `is_alike`: False
+    where they do not mean the same endpoint and user name by it, or some call it otherwise.
+    `alerts` about limits that are not over: {about, what, since}."""
+    if await db.fetchval("SELECT to_regclass('account_nodes')") is None:
+        return []  # the tables are of an older release
+    rows = await db.fetch(
+        "WITH running AS (SELECT a.* FROM account_nodes AS a JOIN nodes AS n"
+        " ON n.id = a.node AND n.run = a.run AND n.lease_until > now())"
+        " SELECT r.name, array_agg(r.node ORDER BY r.node) AS nodes,"
+        " (SELECT holder FROM leases AS l WHERE l.name = 'account:' || r.name"
+        " AND l.until > now()) AS holder,"
+        " count(DISTINCT r.account) = 1 AND NOT bool_or(EXISTS (SELECT 1 FROM running AS o"
+        " WHERE o.account = r.account AND o.name <> r.name)) AS is_alike,"
+        " array_agg(DISTINCT r.account) AS keys"
+        " FROM running AS r GROUP BY r.name ORDER BY r.name"
+    )
+    alerts = await db.fetch("SELECT * FROM account_alerts ORDER BY since, about")
+    return [
+        {
+            "account": row["name"],
+            "nodes": row["nodes"],
+            "holder": row["holder"] and row["holder"].rpartition("/")[0],
+            "is_alike": row["is_alike"],
+            "alerts": [
+                {
+                    "about": each["about"],
+                    "what": each["what"],
+                    "since": each["since"].isoformat(timespec="seconds"),
+                }
+                for each in alerts
+                if each["account"] in row["keys"]
+            ],
+        }
+        for row in rows
+    ]
 
 
 async def nodes_on_nats(db: asyncpg.Connection, nats: NodeNatsConfig) -> dict[str, Any]:

@@ -175,8 +175,8 @@ MIGRATIONS: Mapping[int, Migration] = {
             "CREATE INDEX calls_account ON calls (account, at)",
             "CREATE TABLE account_cache (account text, call text, station text,"
             " at timestamptz NOT NULL, record text NOT NULL, PRIMARY KEY (account, call, station))",
-            "CREATE TABLE account_alerts (account text, about text, name text NOT NULL,"
-            " what text NOT NULL, since timestamptz NOT NULL, PRIMARY KEY (account, about))",
+            "CREATE TABLE account_alerts (account text, about text, what text,"
+            " since timestamptz NOT NULL, PRIMARY KEY (account, about, what))",
         ),
     ),
 }

@@ -86,6 +86,35 @@ def test_leases_are_shown_held_or_ended(config, server) -> None:
     assert "lease account:b: node-2/2, has ended" in text
 
 
+def test_accounts_are_shown_with_their_holders_and_alerts(config, server) -> None:
+    run("migrate", "--config", str(config))
+    server.script(
+        "INSERT INTO nodes SELECT 'node-' || n, n, '', '1', now(), now(), now() + interval '1 h'"
+        " FROM generate_series(1, 3) AS n;"
+        " UPDATE nodes SET lease_until = now() WHERE id = 'node-3';"
+        " INSERT INTO account_nodes VALUES ('a', 'node-1', 1, 'x'), ('a', 'node-2', 2, 'x'),"
+        " ('b', 'node-1', 1, 'y'), ('b', 'node-2', 2, 'z'), ('b', 'node-3', 3, 'y'),"
+        " ('c', 'node-2', 2, 'y');"
+        " INSERT INTO leases VALUES ('account:a', 'node-1/1', 3, now() + interval '1 hour');"
+        " INSERT INTO account_alerts VALUES"
+        " ('x', '1:34001', 'cannot be renewed', '2026-01-01T00:00Z')",
+        database=json.loads(config.read_text())["postgres"]["dsn"],
+    )
+    found = json.loads(run("status", "--config", str(config), "--json"))["accounts"]
+    rows = [(row["account"], row["nodes"], row["holder"], row["is_alike"]) for row in found]
+    assert rows == [
+        ("a", ["node-1", "node-2"], "node-1", True),
+        ("b", ["node-1", "node-2"], None, False),
+        ("c", ["node-2"], None, False),
+    ]
+    assert [each["what"] for each in found[0]["alerts"]] == ["cannot be renewed"]
+    assert not found[1]["alerts"]
+    text = run("status", "--config", str(config))
+    assert "account a: node-1 holds it; in the config of node-1, node-2" in text
+    assert "  1:34001: cannot be renewed (since 2026-01-01" in text
+    assert "account b: no node holds it" in text
+
+
 def test_without_nats_here_what_nodes_report_is_not_known(config, server, monkeypatch) -> None:
     monkeypatch.setattr(fleet_status, "_CONNECT_S", 0.1)
     run("migrate", "--config", str(config))
