@@ -21,6 +21,7 @@ from chargepoint_driver.errors import (
     TransientError,
     WriteRejectedError,
 )
+from chargepoint_driver.process.loop_thread import off_loop
 from chargepoint_driver.rate_limited_log import RateLimitedLog
 from chargepoint_driver.text import get_logger, visible
 
@@ -29,6 +30,7 @@ __all__ = [
     "answering",
     "json_answer",
     "json_pages",
+    "long_answer",
     "read_json",
     "refusal",
     "shown",
@@ -86,6 +88,17 @@ def json_pages(rows: list[Any]) -> bytes:
         for first in range(0, len(rows), _PAGE)
     )
     return b"[" + b",".join(pages) + b"]"
+
+
+async def long_answer(rows: list[Any], name: str | None = None, **more: Any) -> web.Response:
+    """Return an answer of many rows, encoded on a thread: the rows alone, or under a name with
+    `more`."""
+
+    def body() -> bytes:
+        pages = json_pages(rows)
+        return pages if name is None else msgspec.json.encode({name: msgspec.Raw(pages), **more})
+
+    return web.Response(body=await off_loop(body), content_type="application/json")
 
 
 def refusal(code: str, message: str, status: int, **more: object) -> web.Response:

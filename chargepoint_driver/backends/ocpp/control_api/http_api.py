@@ -12,7 +12,6 @@ from ssl import SSLContext
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
@@ -44,8 +43,7 @@ from chargepoint_driver.http_server import (
     read_json,
     shown,
 )
-from chargepoint_driver.http_server.answers import json_pages, refusal
-from chargepoint_driver.process.loop_thread import off_loop
+from chargepoint_driver.http_server.answers import json_pages, long_answer, refusal
 
 __all__ = ["TOKEN", "HttpApi"]
 
@@ -130,7 +128,7 @@ class HttpApi:
         csms, nodes = self._csms, request.query.get("nodes")
         if nodes == "all":
             found = await self._chargers.charge_points()
-            return await _many({"charge_points": found.views, "without_node": found.without_node})
+            return await long_answer(found.views, "charge_points", without_node=found.without_node)
         if nodes is not None:
             raise InvalidValueError("nodes must be all, or left out for the chargers of this node")
         return json_answer([csms.view(point) for _, point in sorted(csms.points.items())])
@@ -257,7 +255,7 @@ class HttpApi:
         of = request.query.get("charge_point_id")
         if of is not None:
             return json_answer([await self._chargers.ask(of, "live_status", {})])
-        return await _many(await self._chargers.live_status())
+        return await long_answer(await self._chargers.live_status())
 
     async def _sinks(self, request: web.Request) -> web.Response:
         del request
@@ -291,12 +289,6 @@ class HttpApi:
             "charge_points": given.get("charge_points", "*"),
         }
         return json_answer(_with_whole_paths({**given, **always}))
-
-
-async def _many(content: Any) -> web.Response:
-    """Answer with what may be long: it is encoded on a thread."""
-    body = await off_loop(lambda: msgspec.json.encode(content))
-    return web.Response(body=body, content_type="application/json")
 
 
 def _context_beyond_loopback(listen: str, token: str | None, tls: Tls | None) -> SSLContext:

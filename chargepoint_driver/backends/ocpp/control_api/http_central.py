@@ -20,6 +20,8 @@ from chargepoint_driver.backends.ocpp.operations.charger_access import ChargerAc
 from chargepoint_driver.backends.ocpp.status import ChargerView
 from chargepoint_driver.errors import InvalidValueError, NotFoundError
 from chargepoint_driver.http_server import json_answer, read_json
+from chargepoint_driver.http_server.answers import long_answer
+from chargepoint_driver.process.loop_thread import off_loop
 
 __all__ = [
     "AvailabilityBody",
@@ -151,7 +153,8 @@ class CentralDocument:
             views = (await self._chargers.charge_points()).views
         else:
             views = await self._one(cpid)
-        return json_answer({"connectors": [each for view in views for each in _connectors(view)]})
+        rows = await off_loop(lambda: [each for view in views for each in _connectors(view)])
+        return await long_answer(rows, "connectors")
 
     async def _one(self, cpid: str) -> list[ChargerView]:
         """Return the charger of that id, of any node; empty where none is known."""
@@ -165,27 +168,26 @@ class CentralDocument:
 
     async def document_stations(self, request: web.Request) -> web.Response:
         del request
-        return json_answer(
-            {
-                "stations": [
-                    {
-                        "cpid": view.id,
-                        "connected": view.connected,
-                        "vendor": view.boot.get("vendor"),
-                        "model": view.boot.get("model"),
-                        "ocppVersion": view.ocpp_version,
-                        "connectors": _connectors(view),
-                    }
-                    for view in (await self._chargers.charge_points()).views
-                ]
-            }
-        )
+        views = (await self._chargers.charge_points()).views
+        return await long_answer(await off_loop(lambda: list(map(_station, views))), "stations")
 
     async def document_health(self, request: web.Request) -> web.Response:
         del request
         points = list(self._csms.points.values())
         connected = sum(point.connected for point in points)
         return json_answer({"status": "ok", "connected": connected, "known": len(points)})
+
+
+def _station(charger: ChargerView) -> dict[str, Any]:
+    """A charger in the document's words."""
+    return {
+        "cpid": charger.id,
+        "connected": charger.connected,
+        "vendor": charger.boot.get("vendor"),
+        "model": charger.boot.get("model"),
+        "ocppVersion": charger.ocpp_version,
+        "connectors": _connectors(charger),
+    }
 
 
 def _connectors(charger: ChargerView) -> list[dict[str, Any]]:

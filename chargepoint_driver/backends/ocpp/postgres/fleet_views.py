@@ -18,8 +18,12 @@ from chargepoint_driver.backends.ocpp.postgres.ownership import Owner, Ownership
 from chargepoint_driver.backends.ocpp.postgres.stored_chargers import StoredChargers
 from chargepoint_driver.backends.ocpp.status import ChargerView
 from chargepoint_driver.errors import ChargePointError, NotFoundError, StoreError, TransientError
+from chargepoint_driver.process.loop_thread import off_loop
 
 __all__ = ["FleetViews"]
+
+# Views of more chargers than this are made on a thread.
+_FEW = 20
 
 Row = dict[str, Any]
 """{"epoch", "view"} of a charger, as a node answers."""
@@ -147,7 +151,11 @@ class FleetViews:
             chargers = await self._stored.read(names, self._csms.now())
         except StoreError as error:
             return dict.fromkeys(names, TransientError(f"no running node has it, and {error}"))
-        return {name: self._csms.view(charger) for name, charger in chargers.items()}
+
+        def views() -> dict[str, ChargerView | ChargePointError]:
+            return {name: self._csms.view(charger) for name, charger in chargers.items()}
+
+        return await off_loop(views) if len(chargers) > _FEW else views()
 
     async def stored(self, station_id: str) -> ChargerView:
         """Return a charger that no running node has. Raises NotFoundError, TransientError."""

@@ -8,7 +8,7 @@ from typing import Any
 from chargepoint_driver.backends.ocpp.csms.charger_registry import ChargerRegistry
 from chargepoint_driver.backends.ocpp.model.charger import Charger, Transaction
 from chargepoint_driver.backends.ocpp.model.limit import LimitState
-from chargepoint_driver.backends.ocpp.postgres.records import Records
+from chargepoint_driver.backends.ocpp.postgres.records import Records, Reloaded
 from chargepoint_driver.backends.ocpp.storage.json_rows import damaged_row, object_in
 from chargepoint_driver.backends.ocpp.storage.restore import restore
 from chargepoint_driver.backends.ocpp.storage.transaction_table import (
@@ -16,11 +16,15 @@ from chargepoint_driver.backends.ocpp.storage.transaction_table import (
     transaction_of,
 )
 from chargepoint_driver.config.ocpp import OcppConfig
+from chargepoint_driver.process.loop_thread import off_loop
 from chargepoint_driver.text import get_logger
 
 __all__ = ["StoredChargers"]
 
 _log = get_logger(__name__)
+# Chargers in one query, and those whose chargers are not made on a thread.
+_AT_ONCE = 500
+_FEW = 20
 _OF_TRANSACTIONS = TRANSACTION_COLUMNS.split(", ")
 
 
@@ -43,7 +47,19 @@ class StoredChargers:
     async def read(self, station_ids: list[str], now_s: float) -> dict[str, Charger]:
         """Return chargers by id, none of them connected; those without a row are missing. Raises
         StoreError."""
-        reloaded = await self._records.of_chargers(station_ids)
+        found: dict[str, Charger] = {}
+        for begin in range(0, len(station_ids), _AT_ONCE):
+            part = station_ids[begin : begin + _AT_ONCE]
+            reloaded = await self._records.of_chargers(part)
+            restored = self._restored(reloaded, now_s)
+            found.update(await off_loop(restored) if len(part) > _FEW else restored())
+        return found
+
+    def _restored(self, reloaded: Reloaded, now_s: float) -> Callable[[], dict[str, Charger]]:
+        """Return what makes the chargers of these rows, on any thread."""
+        return lambda: self._restore(reloaded, now_s)
+
+    def _restore(self, reloaded: Reloaded, now_s: float) -> dict[str, Charger]:
         registry = ChargerRegistry(self._config)
         named = {
             table: [dict(zip(self._columns[table], row, strict=True)) for row in rows]
