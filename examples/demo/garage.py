@@ -25,7 +25,7 @@ TOPIC = "campus/garage"
 REGISTRY = Path(__file__).with_name("port.csv")
 PASSWORD_VARIABLE = "CHARGEPOINT_DEMO_PASSWORD"  # noqa: S105  a name, no password
 POLL_S = 2
-START_LIMIT_S = 30.0
+START_LIMIT_S = 60.0
 
 
 @dataclass(frozen=True)

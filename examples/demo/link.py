@@ -32,8 +32,8 @@ from volttron.utils import ClientContext
 
 # The identity that the platform itself creates for its control.
 IDENTITY = "control.connection"
-CONNECT_LIMIT_S = 15
-CALL_LIMIT_S = 20
+CONNECT_LIMIT_S = 40
+CALL_LIMIT_S = 50
 
 
 def say(line: dict[str, Any]) -> None:

@@ -22,8 +22,8 @@ from examples.demo.processes import JsonLines, Processes, pipe_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
-START_LIMIT_S = 30.0
-CALL_LIMIT_S = 25.0
+START_LIMIT_S = 60.0
+CALL_LIMIT_S = 60.0
 # The path of the platform's socket must fit into 107 characters, whatever TMPDIR is.
 MAX_HOME = 80
 

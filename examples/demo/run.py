@@ -35,10 +35,10 @@ RESULTS_TOPIC = "demand_response/event"
 DATABASE = "historian.sqlite"
 
 HOLD_S = 18
-FIRST_POLL_LIMIT_S = 45.0
-FIRST_ROW_LIMIT_S = 30.0
-EVENT_LIMIT_S = 44.0
-AFTER_LIMIT_S = 25.0
+FIRST_POLL_LIMIT_S = 90.0
+FIRST_ROW_LIMIT_S = 60.0
+EVENT_LIMIT_S = 80.0
+AFTER_LIMIT_S = 60.0
 
 
 @dataclass(frozen=True)

@@ -192,7 +192,7 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
             ["psql", "-h", "127.0.0.1", "-p", port, "-U", "volttron", "-d", "postgres", *shown],
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=60,
             check=False,
         )
 
@@ -217,7 +217,7 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
         yield ask
     finally:
         server.terminate()
-        server.wait(timeout=20)
+        server.wait(timeout=60)
 
 
 @pytest.mark.parametrize("source", ["sqlite", "postgresql"])

@@ -14,7 +14,7 @@ from chargepoint_driver.backends.ocpp import CentralSystem, OcppConfig
 from chargepoint_driver.web import Settings, WebServer
 
 TOKEN = "token-of-these-tests"
-LIMIT_S = 15.0
+LIMIT_S = 60.0
 
 
 def address_of(url: str | None) -> tuple[str, int]:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 __all__ = ["CONTINUATION", "PING", "PONG", "TEXT", "Peer", "frame", "half_a_head"]
 
 TEXT, PING, PONG, CONTINUATION = 1, 9, 10, 0
-LIMIT_S = 15.0
+LIMIT_S = 60.0
 
 
 def frame(opcode: int, payload: bytes = b"", *, fin: bool = True) -> bytes:

@@ -41,7 +41,7 @@ def run(request: pytest.FixtureRequest) -> Iterator[Callable[[Coroutine[Any, Any
     loop = request.param()
 
     def play(work: Coroutine[Any, Any, Any]) -> Any:
-        return loop.run_until_complete(asyncio.wait_for(work, 6))
+        return loop.run_until_complete(asyncio.wait_for(work, 60))
 
     yield play
     loop.run_until_complete(loop.shutdown_asyncgens())

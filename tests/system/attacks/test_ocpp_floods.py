@@ -16,7 +16,7 @@ from chargepoint_driver.backends.ocpp.transport import listener, throttle
 
 from .sockets import CONTINUATION, PING, PONG, TEXT, Peer, frame, half_a_head
 
-LIMIT_S = 15.0
+LIMIT_S = 60.0
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from chargepoint_driver.cli import main
 
 from .chargers import Chargers
 
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 
 
 def test_a_drained_node_ends_and_its_chargers_go_on_elsewhere(nodes, records, postgres) -> None:

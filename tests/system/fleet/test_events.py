@@ -12,7 +12,7 @@ from tests.unit.backends.ocpp.conftest import Charger
 
 from .nodes import TOKEN, NodeProcess
 
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 
 
 class Follower:

@@ -20,7 +20,7 @@ from .chargers import Chargers
 from .nodes import NodeProcess
 
 CONFIG = Path(chargepoint_driver.__file__).parent / "examples" / "fleet" / "haproxy.cfg"
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 
 
 @pytest.fixture(scope="module")

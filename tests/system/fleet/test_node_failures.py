@@ -18,7 +18,7 @@ from . import node_freeze, node_kills
 from .nodes import TOKEN, NodeProcess
 from .site import site
 
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 LEASE_S = 2.0
 
 

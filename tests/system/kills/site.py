@@ -109,7 +109,7 @@ class Site:
         """No goodbye."""
         process = self._processes._running[self.victim]
         process.send_signal(signal.SIGKILL)
-        process.wait(timeout=20)
+        process.wait(timeout=60)
         self._processes.stop(self.victim)
 
     def restart(self) -> None:
@@ -144,12 +144,12 @@ class Site:
                 found.setdefault(topic, {})[point] = value
             return True
 
-        self._processes.wait_for("Every port is read", probe, 60.0)
+        self._processes.wait_for("Every port is read", probe, 90.0)
         return found
 
     def actual(self) -> dict[str, dict[str, Any]]:
         """Device to what the simulated port is held to."""
-        with OPENER.open(self._url("/world"), timeout=10) as reply:
+        with OPENER.open(self._url("/world"), timeout=60) as reply:
             stations = {each["stationID"]: each for each in json.load(reply)["stations"]}
         return {
             topic: stations[station]["ports"][port - 1]
@@ -157,12 +157,12 @@ class Site:
         }
 
     def wait_for(self, what: str, probe: Callable[[], bool]) -> None:
-        self._processes.wait_for(what, probe, 40.0)
+        self._processes.wait_for(what, probe, 90.0)
 
     def _url(self, path: str) -> str:
         return str(self.facts["stats_url"]).replace("/stats", path)
 
     def _post(self, path: str, **content: Any) -> None:
         body = json.dumps(content).encode()
-        with OPENER.open(urllib.request.Request(self._url(path), body, method="POST"), timeout=10):
+        with OPENER.open(urllib.request.Request(self._url(path), body, method="POST"), timeout=60):
             pass

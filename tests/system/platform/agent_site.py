@@ -70,7 +70,7 @@ class Site:
 
     def _kill(self, name: str) -> None:
         self._processes._running[name].send_signal(signal.SIGKILL)
-        self._processes._running[name].wait(timeout=20)
+        self._processes._running[name].wait(timeout=60)
         self._processes.stop(name)
 
     def every_port_is_published(self) -> Callable[[], bool]:
@@ -92,5 +92,5 @@ class Site:
     def driver_log(self) -> Path:
         return self._processes.logs / f"{DRIVER}.log"
 
-    def wait_for(self, what: str, probe: Callable[[], bool], limit_s: float = 40.0) -> None:
+    def wait_for(self, what: str, probe: Callable[[], bool], limit_s: float = 90.0) -> None:
         self._processes.wait_for(what, probe, limit_s)

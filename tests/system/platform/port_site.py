@@ -75,6 +75,6 @@ class PortSite:
     def port(self) -> dict[str, Any]:
         """The true state of the port."""
         url = self.facts["stats_url"].replace("/stats", "/world")
-        with OPENER.open(url, timeout=10) as reply:
+        with OPENER.open(url, timeout=60) as reply:
             found: dict[str, Any] = json.load(reply)["stations"][0]["ports"][0]
         return found

@@ -51,7 +51,7 @@ class Mailbox(socketserver.ThreadingTCPServer):
     def end(self) -> None:
         self.shutdown()
         self.server_close()
-        self.thread.join(10)
+        self.thread.join(60)
 
 
 class _Session(socketserver.StreamRequestHandler):
@@ -102,7 +102,7 @@ def start(
             platform.link.subscribe("alerts")
             platform.start_agent(identity, ["chargepoint_driver.examples.alerts", module], config)
 
-            return platform, lambda what, probe: processes.wait_for(what, probe, 30.0)
+            return platform, lambda what, probe: processes.wait_for(what, probe, 90.0)
 
         yield start
     assert mark.alive() == []

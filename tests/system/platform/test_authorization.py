@@ -74,7 +74,7 @@ class Guarded(Site):
 
     def writes(self) -> int:
         """How many writes have reached the service."""
-        with OPENER.open(self.place.stats_url, timeout=10) as reply:
+        with OPENER.open(self.place.stats_url, timeout=60) as reply:
             calls = json.load(reply)["calls"]
         return sum(calls.get(name, 0) for name in ("shedLoad", "clearShedState", "clearAlarms"))
 
@@ -250,7 +250,7 @@ def test_the_printed_commands_are_those_of_vctl(
         platform = Platform(home, processes)
         platform.launch()
         ready = home / "VOLTTRON_PID"
-        processes.wait_for("The start of the platform", ready.exists, 30)
+        processes.wait_for("The start of the platform", ready.exists, 90)
 
         def run(*command: str) -> str:
             done = subprocess.run(

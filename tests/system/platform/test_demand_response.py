@@ -64,14 +64,14 @@ class Stations:
         }
 
     def world(self) -> dict[str, Any]:
-        with OPENER.open(self.facts["stats_url"].replace("/stats", "/world"), timeout=10) as reply:
+        with OPENER.open(self.facts["stats_url"].replace("/stats", "/world"), timeout=60) as reply:
             found: dict[str, Any] = json.load(reply)
         return found
 
     def advance(self, minutes: float) -> None:
         url = self.facts["stats_url"].replace("/stats", "/clock")
         body = json.dumps({"advance_s": minutes * 60}).encode()
-        with OPENER.open(urllib.request.Request(url, body, method="POST"), timeout=10):
+        with OPENER.open(urllib.request.Request(url, body, method="POST"), timeout=60):
             pass
 
     def ceilings_kw(self, *stations: str) -> list[float | None]:
@@ -146,7 +146,7 @@ class Site:
         """As the kernel does when memory runs out: no goodbye."""
         process = self.processes._running[name]
         process.send_signal(signal.SIGKILL)
-        process.wait(timeout=20)
+        process.wait(timeout=60)
         self.processes.stop(name)
 
     # ---- the bus -------------------------------------------------------------------------
@@ -172,7 +172,7 @@ class Site:
                 return True
         return False
 
-    def wait_for(self, what: str, probe: Callable[[], Any], limit_s: float = 40.0) -> None:
+    def wait_for(self, what: str, probe: Callable[[], Any], limit_s: float = 90.0) -> None:
         self.processes.wait_for(what, probe, limit_s)
 
     def wait_until_heard(self, topic: str, **facts: Any) -> None:
@@ -284,7 +284,7 @@ def test_a_shed_that_is_never_reported_raises_an_alert_on_the_bus(site: Site) ->
         site.listen()
         return bool(site.alerts)
 
-    site.wait_for("An alert", alert_is_there, limit_s=60)
+    site.wait_for("An alert", alert_is_there, limit_s=90)
     (alert,) = site.alerts
     (station,) = site.slow.facts["stations"]
     assert alert["headers"]["alert_key"] == f"chargepoint/shed/{station} port 1"

@@ -42,7 +42,7 @@ class Site:
         self.platform.launch()
         self.place = garage.introduce(lines)
         ready = home / "VOLTTRON_PID"
-        processes.wait_for("The start of the platform", ready.exists, 30)
+        processes.wait_for("The start of the platform", ready.exists, 90)
         self.env |= {
             "CHARGEPOINT_USERNAME": self.place.username,
             "CHARGEPOINT_ENDPOINT": self.place.soap_url,
@@ -116,7 +116,7 @@ def test_a_site_is_deployed_and_polled(site: Site) -> None:
                 watch.take(message)
             return {f"devices/{name}" for name in watch.loads} >= set(devices)
 
-        site.processes.wait_for("The first poll", every_port, 60)
+        site.processes.wait_for("The first poll", every_port, 90)
     log = (site.processes.logs / f"{DRIVER}.log").read_text(errors="replace")
     assert "Traceback" not in log
 
@@ -176,7 +176,7 @@ def test_charge_points_are_deployed_beside_the_account(site: Site, tmp_path: Pat
         return [list(one["connectors"]) for one in found] == [["1"], ["1"]]
 
     try:
-        site.processes.wait_for("The charge points", both_are_there, 60)
+        site.processes.wait_for("The charge points", both_are_there, 90)
         code, answer, said = run("--deploy", "--dry-run")
         assert code == 0, said
         assert [one["change"] for one in answer["changes"]] == ["new", "differs", "new", "new"]

@@ -96,7 +96,7 @@ class Site:
         """As the kernel does when memory runs out: no goodbye."""
         process = self.processes._running[name]
         process.send_signal(signal.SIGKILL)
-        process.wait(timeout=20)
+        process.wait(timeout=60)
         self.processes.stop(name)
 
     def restart_all(self) -> None:
@@ -117,7 +117,7 @@ class Site:
         data = json.dumps(content).encode() if content else None
         request = urllib.request.Request(url, data, method=method)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=10) as reply:
+        with opener.open(request, timeout=60) as reply:
             return json.load(reply)
 
     @contextmanager

@@ -103,7 +103,7 @@ class Site:
 
         return probe
 
-    def wait_for(self, what: str, probe: Callable[[], bool], limit_s: float = 30.0) -> None:
+    def wait_for(self, what: str, probe: Callable[[], bool], limit_s: float = 90.0) -> None:
         self._processes.wait_for(what, probe, limit_s)
 
     def charged(self) -> set[str]:

@@ -104,7 +104,7 @@ class Site:
         self.heard += [each["message"] for each in self.platform.link.messages()]
         return any(facts.items() <= each.items() for each in self.heard)
 
-    def wait_for(self, what: str, probe: Any, limit_s: float = 60.0) -> None:
+    def wait_for(self, what: str, probe: Any, limit_s: float = 90.0) -> None:
         self.processes.wait_for(what, probe, limit_s)
 
 
@@ -178,7 +178,7 @@ def test_prices_plans_circuits_and_the_death_of_the_scheduler(
         site.wait_for("5 kW again", lambda: site.actual(1)["limit_kw"] <= 5.0)
         process = processes._running[SCHEDULER]
         process.send_signal(signal.SIGKILL)
-        process.wait(timeout=20)
+        process.wait(timeout=60)
         processes.stop(SCHEDULER)
         site.wait_for("The end of the lease", lambda: site.actual(1)["limit_kw"] > 10, limit_s=90)
         assert site.actual(2)["limit_kw"] <= 5.0

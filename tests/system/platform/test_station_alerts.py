@@ -74,11 +74,11 @@ def test_a_charger_that_stays_away(
             look()
             return bool(ours()) and statuses.count("UNREACHABLE") >= polls
 
-        processes.wait_for("the charger", lambda: answer("AVAILABLE"), 40.0)
+        processes.wait_for("the charger", lambda: answer("AVAILABLE"), 90.0)
         alerts.clear()
         statuses.clear()
         processes.stop("simulator")
-        processes.wait_for("polls of a charger that is away", lambda: stays(4), 40.0)
+        processes.wait_for("polls of a charger that is away", lambda: stays(4), 90.0)
         assert len(ours()) == 1, alerts
         assert "out of reach for" in str(ours()[0]["message"])
         assert ours()[0]["headers"]["alert_key"] == "chargepoint/station/station CP0001"

@@ -14,7 +14,7 @@ from chargepoint_driver.backends.ocpp import CentralSystem, OcppConfig
 from . import report
 from .twins import TwinFleet
 
-LIMIT_S = 20.0
+LIMIT_S = 60.0
 
 
 @pytest.fixture

@@ -103,7 +103,7 @@ class Answer:
         if self._bus.away is not None:
             raise self._bus.away
         assert self._job is not None
-        response = json.loads(self._job.get(timeout=10))
+        response = json.loads(self._job.get(timeout=60))
         if "error" in response:
             raise exception_from_json(**response["error"])
         return response["result"]

@@ -32,7 +32,7 @@ from .bus import AGENT, Bus, behind
 from .devices import device
 
 WRITES = ("shedLoad", "clearShedState", "clearAlarms")
-LIMIT_S = 20.0
+LIMIT_S = 60.0
 
 
 class _Done:

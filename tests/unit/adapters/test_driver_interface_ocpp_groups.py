@@ -19,7 +19,7 @@ from .twins import Twins, free_port
 
 CAR = {"battery_kwh": 60, "soc_percent": 20, "max_ac_kw": 11}
 GROUP = {"yard": ["CP0001", "CP0002"]}
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 
 
 class Yard:

@@ -90,7 +90,7 @@ def ask(url: str, path: str, token: str, body: Any = None) -> str:
     )
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(request, timeout=15) as reply:
+        with opener.open(request, timeout=60) as reply:
             return str(reply.read().decode())
     except urllib.error.HTTPError as error:
         with error:

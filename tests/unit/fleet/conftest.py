@@ -15,7 +15,7 @@ from chargepoint_driver.errors import ChargePointError
 from chargepoint_driver.simulator import Simulator
 from tests.postgres_server import Postgres, postgres_server
 
-LIMIT_S = 15.0
+LIMIT_S = 60.0
 ACCOUNT = "main"
 STATION = "1:34001"  # both ports charge with about 6.4 kW
 

@@ -125,7 +125,7 @@ def make_rig() -> Iterator[Callable[..., Rig]]:
     for rig in rigs:
         rig.stop()
     for thread in set(threading.enumerate()) - before:
-        thread.join(20.0)
+        thread.join(60)
     assert set(threading.enumerate()) <= before
 
 

@@ -263,7 +263,7 @@ def test_a_point_that_can_only_be_read(rig: Rig) -> None:
 
 def wait_for(condition: Callable[[], bool]) -> None:
     pause = threading.Event()
-    for _ in range(2_000):
+    for _ in range(12_000):
         if condition():
             return
         pause.wait(0.005)

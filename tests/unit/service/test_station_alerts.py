@@ -199,7 +199,7 @@ def test_a_station_of_the_web_services(over_soap):
     assert len(over_soap.poll(20)) == 1
 
 
-def eventually(ask: Callable[[], bool], limit_s: float = 20.0) -> None:
+def eventually(ask: Callable[[], bool], limit_s: float = 60.0) -> None:
     end_s = time.monotonic() + limit_s
     while not ask():
         assert time.monotonic() < end_s, "it did not come true in time"

@@ -83,7 +83,7 @@ class Site:
         self.wall.now_s += seconds
 
     def get(self, path: str, status: int = 200, **options: Any) -> Any:
-        answer = self.session.get(f"{self.server.url}api/v1{path}", timeout=15, **options)
+        answer = self.session.get(f"{self.server.url}api/v1{path}", timeout=60, **options)
         assert answer.status_code == status, answer.text
         return answer.json()
 
@@ -148,7 +148,7 @@ def make_site() -> Iterator[Callable[..., Site]]:
     for site in sites:
         site.close()
     for thread in set(threading.enumerate()) - before:
-        thread.join(20.0)
+        thread.join(60)
     assert [thread.name for thread in set(threading.enumerate()) - before] == []
 
 

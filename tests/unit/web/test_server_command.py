@@ -76,7 +76,7 @@ def command(config, tmp_path, monkeypatch):
     yield command
     for child in children:
         child.kill()
-        child.communicate(timeout=20)
+        child.communicate(timeout=60)
 
 
 def health(ready, token, **options):
@@ -113,7 +113,7 @@ def series(ready):
     with requests.Session() as session:
         session.trust_env = False
         url = f"{ready['url']}api/v1/series"
-        return session.get(url, headers={"X-API-Key": TOKEN}, timeout=10).json()["samples"]
+        return session.get(url, headers={"X-API-Key": TOKEN}, timeout=60).json()["samples"]
 
 
 def series_start(config):
@@ -169,7 +169,7 @@ def test_tls(command, certificate):
             data={"token": ready["token"]},
             headers={"Origin": origin},
             verify=str(certificate[0]),
-            timeout=10,
+            timeout=60,
             allow_redirects=False,
         )
         assert answer.headers["Set-Cookie"].startswith("__Host-")

@@ -22,22 +22,22 @@ def browser(site):
 
 def log_in(site, browser, token=TOKEN):
     return browser.post(
-        f"{site.server.url}login", data={"token": token}, timeout=10, allow_redirects=False
+        f"{site.server.url}login", data={"token": token}, timeout=60, allow_redirects=False
     )
 
 
 def shed(site, browser, **options):
     body = {"cpid": STATION, "connectorId": 1, "allowedLoad": 3}
-    return browser.post(f"{site.server.url}api/v1/shed", json=body, timeout=10, **options)
+    return browser.post(f"{site.server.url}api/v1/shed", json=body, timeout=60, **options)
 
 
 def test_who_is_not_logged_in_is_shown_the_form(site, browser):
-    answer = browser.get(site.server.url, timeout=10)
+    answer = browser.get(site.server.url, timeout=60)
     assert answer.url.endswith("/login")
     assert 'name="token"' in answer.text
     assert shed(site, browser).status_code == 401
     for name in ("app.js", "index.html"):
-        assert browser.get(f"{site.server.url}page/{name}", timeout=10).url.endswith("/login")
+        assert browser.get(f"{site.server.url}page/{name}", timeout=60).url.endswith("/login")
 
 
 def test_the_cookie(site, browser):
@@ -47,7 +47,7 @@ def test_the_cookie(site, browser):
     assert "HttpOnly" in cookie
     assert "SameSite=Strict" in cookie
     assert TOKEN not in cookie
-    assert "Connecting" in browser.get(site.server.url, timeout=10).text
+    assert "Connecting" in browser.get(site.server.url, timeout=60).text
     assert shed(site, browser).status_code == 200
 
 
@@ -63,7 +63,7 @@ def test_a_wrong_token(site, browser):
 def test_logging_out_ends_it_for_good(site, browser):
     log_in(site, browser)
     kept = dict(browser.cookies)
-    browser.post(f"{site.server.url}logout", timeout=10)
+    browser.post(f"{site.server.url}logout", timeout=60)
     browser.cookies.update(kept)
     assert shed(site, browser).status_code == 401
 
@@ -76,7 +76,7 @@ def test_another_page_can_do_nothing_with_the_cookie(site, browser, origin):
     browser.headers["Origin"] = origin
     answer = shed(site, browser)
     assert answer.status_code == 403
-    assert browser.post(f"{site.server.url}logout", timeout=10).status_code == 403
+    assert browser.post(f"{site.server.url}logout", timeout=60).status_code == 403
     assert log_in(site, browser).status_code == 403
     assert site.sim.world.commands == []
 
@@ -89,7 +89,7 @@ def test_a_wrong_key_is_not_helped_by_a_cookie(site, browser):
 def test_headers_of_every_answer(site, browser):
     log_in(site, browser)
     for path in ("", "login", "page/app.js", "api/v1/health", "api/v1/nothing", "page/nothing"):
-        headers = browser.get(f"{site.server.url}{path}", timeout=10).headers
+        headers = browser.get(f"{site.server.url}{path}", timeout=60).headers
         policy = headers["Content-Security-Policy"]
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
@@ -103,7 +103,7 @@ def test_headers_of_every_answer(site, browser):
 def test_only_the_pages_own_files_are_served(site, browser):
     log_in(site, browser)
     for name in ("..%2fserver.py", "%2e%2e/server.py", "nothing.js"):
-        assert browser.get(f"{site.server.url}page/{name}", timeout=10).status_code == 404
+        assert browser.get(f"{site.server.url}page/{name}", timeout=60).status_code == 404
 
 
 def test_the_page_has_nothing_inline_and_nothing_from_elsewhere():
@@ -123,11 +123,11 @@ def test_the_page_has_nothing_inline_and_nothing_from_elsewhere():
 def test_files_are_sent_once_and_compressed(site, browser):
     log_in(site, browser)
     url = f"{site.server.url}page/app.js"
-    first = browser.get(url, timeout=10, headers={"Accept-Encoding": "gzip"})
+    first = browser.get(url, timeout=60, headers={"Accept-Encoding": "gzip"})
     assert first.headers["Content-Encoding"] == "gzip"
-    again = browser.get(url, timeout=10, headers={"If-None-Match": first.headers["ETag"]})
+    again = browser.get(url, timeout=60, headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.content) == (304, b"")
-    plain = browser.get(url, timeout=10, headers={"Accept-Encoding": "identity"})
+    plain = browser.get(url, timeout=60, headers={"Accept-Encoding": "identity"})
     assert plain.content == first.content
     assert "Content-Encoding" not in plain.headers
 
@@ -136,7 +136,7 @@ def test_the_language_of_the_browser_and_the_title_of_the_site(make_site):
     site = make_site(web={"title": "Depot <Nord>", "time_zone": "Europe/Berlin"})
     url = f"{site.server.url}login"
     german = site.session.get(
-        url, headers={"Accept-Language": "de-DE", "X-API-Key": ""}, timeout=10
+        url, headers={"Accept-Language": "de-DE", "X-API-Key": ""}, timeout=60
     )
     assert '<html lang="de">' in german.text
     assert "Anmelden" in german.text

@@ -20,7 +20,7 @@ from typing import Any
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-LIMIT_S = 15.0
+LIMIT_S = 60.0
 LOAD_W = {1: 3500, 2: 0}
 VOLTAGE = 240
 _SETTINGS = {

@@ -126,7 +126,7 @@ def test_the_driver_is_waited_for(
     gevent.sleep(0.05)
     assert not waiting.ready()
     driver.broken = set()
-    waiting.join(5)
+    waiting.join(60)
     assert waiting.successful()
     assert three.release()
     assert driver.held["a"] is None
@@ -137,7 +137,7 @@ def test_an_agent_that_stops_waits_no_longer(driver: Driver, three: Throttle) ->
     waiting = gevent.spawn(three.adopt, stopping)
     gevent.sleep(0)
     stopping.set()
-    waiting.join(5)
+    waiting.join(60)
     assert waiting.value is None
     assert waiting.successful()
 

@@ -55,7 +55,7 @@ def test_an_override_with_failsafe_revert_clears_the_shed(
     two.agent.set_override_on(f"devices/{ONE}", 0.0, True, staggered)
     two.wait_for(lambda: held(sim) is None)
     assert held(sim, "1:34004") == 3.0
-    gevent.joinall(two.agent.core.greenlets[-1:], timeout=10)
+    gevent.joinall(two.agent.core.greenlets[-1:], timeout=60)
     assert sim.calls.count("clearShedState") == 1  # not once for each point
 
 
@@ -74,7 +74,7 @@ def test_the_failsafe_revert_puts_back_what_others_had_made(two: Driver, sim: Si
     assert held(sim) == 2.0
     two.agent.set_override_on(f"devices/{ONE}", 0.0, True, False)
     two.wait_for(lambda: held(sim) == 4.0)
-    gevent.joinall(two.agent.core.greenlets[-1:], timeout=10)
+    gevent.joinall(two.agent.core.greenlets[-1:], timeout=60)
     assert held(sim) == 4.0
     assert writes(sim) == 2
 
@@ -105,7 +105,7 @@ def test_a_station_group_is_reverted_too(driver: Driver, sim: Simulator) -> None
     assert held(sim, "1:34004", 2) == 2.0
     driver.agent.set_override_on("devices/a/*", 0.0, True, False)
     driver.wait_for(lambda: held(sim, "1:34004", 2) is None)
-    gevent.joinall(driver.agent.core.greenlets[-1:], timeout=10)
+    gevent.joinall(driver.agent.core.greenlets[-1:], timeout=60)
     assert sim.calls.counts()["shedLoad"] == sim.calls.counts()["clearShedState"] == 1
 
 

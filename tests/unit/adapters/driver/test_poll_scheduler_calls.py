@@ -16,7 +16,7 @@ from volttron.client.vip.agent.core import BasicCore
 from chargepoint_driver.adapters.driver.poll_scheduler import _forget_past_calls
 
 CALLS = 100
-LIMIT_S = 20.0
+LIMIT_S = 60.0
 
 
 class Core(BasicCore):  # type: ignore[misc]  # the host has no types

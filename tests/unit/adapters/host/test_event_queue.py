@@ -15,7 +15,7 @@ from gevent.monkey import get_original
 from chargepoint_driver.adapters.host import event_queue
 from chargepoint_driver.adapters.host.event_queue import EventQueue
 
-LIMIT_S = 10.0
+LIMIT_S = 60.0
 
 
 class Taker:

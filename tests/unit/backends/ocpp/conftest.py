@@ -21,7 +21,7 @@ from chargepoint_driver.errors import NotFoundError
 from tests.postgres_server import Postgres, postgres_server
 from tests.unit.events.engines import Engine, nats_server
 
-LIMIT_S = 15.0
+LIMIT_S = 60.0
 TOKEN = "t" * 16
 BOOT = {"chargePointVendor": "Test Works", "chargePointModel": "Raw"}
 

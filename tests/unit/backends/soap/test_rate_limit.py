@@ -19,7 +19,7 @@ from chargepoint_driver.errors import TransientError
 
 from .service import URL
 
-LIMIT_S = 20.0
+LIMIT_S = 60.0
 
 
 class Turns:

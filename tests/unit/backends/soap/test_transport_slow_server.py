@@ -71,7 +71,7 @@ class Raw:
         with socket.create_connection(self._listener.getsockname()):
             pass  # wakes accept
         for thread in self._threads:
-            thread.join(10)
+            thread.join(60)
         self._listener.close()
         assert not any(thread.is_alive() for thread in self._threads)
 

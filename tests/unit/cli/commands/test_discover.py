@@ -622,7 +622,7 @@ def test_what_is_no_central_system(run, simulator, monkeypatch):
     assert run("discover", "--central-system", "nowhere").exit_code == 2
 
 
-def eventually(true: Callable[[], object], limit_s: float = 15.0) -> Any:
+def eventually(true: Callable[[], object], limit_s: float = 60.0) -> Any:
     end = time.monotonic() + limit_s
     while not (found := true()):
         assert time.monotonic() < end, f"still {found!r}"

@@ -132,7 +132,7 @@ def test_a_charger_is_limited_and_given_back(tmp_path, plan) -> None:
     finally:
         with suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)
-        process.wait(10)
+        process.wait(60)
 
 
 def _free_port() -> int:

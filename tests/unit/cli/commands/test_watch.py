@@ -28,7 +28,7 @@ from chargepoint_driver.errors import TransientError
 from chargepoint_driver.simulator import Simulator
 
 PROGRAM = Path(sys.executable).with_name("chargepoint-driver")
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 NOW = datetime(2026, 11, 21, 12, tzinfo=timezone.utc)
 
 

@@ -166,7 +166,7 @@ class StubVtn:
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(10)
+        self._thread.join(60)
 
 
 def notify(url: str, token: str | None, body: Any) -> int:

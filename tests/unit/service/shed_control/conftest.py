@@ -172,7 +172,7 @@ def make_rig(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
         rig.stop()
     left = set(threading.enumerate()) - before
     for thread in left:
-        thread.join(5.0)
+        thread.join(60)
     assert not [thread for thread in left if thread.is_alive()]
 
 

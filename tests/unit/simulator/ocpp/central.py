@@ -16,7 +16,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 Payload = dict[str, Any]
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 NOTHING = object()
 
 

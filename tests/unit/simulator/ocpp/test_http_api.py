@@ -39,7 +39,7 @@ def http(twins_of):
     with requests.Session() as session:
 
         def ask(method, path, body=None):
-            reply = session.request(method, f"{twins.control_url}{path}", json=body, timeout=10)
+            reply = session.request(method, f"{twins.control_url}{path}", json=body, timeout=60)
             return reply.status_code, reply.json()
 
         yield ask, twins
@@ -145,7 +145,7 @@ def test_the_tables_can_be_read(http):
 def test_bad_http_gets_a_400_and_harms_nobody(http, request_text):
     ask, twins = http
     port = int(twins.control_url.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.sendall(request_text)
         assert connection.recv(4096).startswith(b"HTTP/1.1 400")
     assert ask("GET", "/stats")[0] == 200
@@ -283,11 +283,11 @@ def test_the_command_prints_one_line_and_ends_on_a_signal(central):
         assert line["charge_points"] == ["CP0001", "CP0002", "CP0003"]
         assert line["soap_url"].startswith("http://127.0.0.1:")
         central.wait_for("BootNotification", 3)
-        actual = requests.get(f"{line['control_url']}/charge-points/CP0002", timeout=10).json()
+        actual = requests.get(f"{line['control_url']}/charge-points/CP0002", timeout=60).json()
         assert actual["quirks"] == {"limit_unit": {"unit": "W"}}
         assert [one["kind"] for one in actual["connectors"]] == ["DC", "DC"]
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 def test_charge_points_alone_and_a_scenario(central, tmp_path):

@@ -21,7 +21,7 @@ VERSIONS = ("1.6", "2.0.1")
 
 
 def ask(twins, method, path, content):
-    response = requests.request(method, twins.control_url + path, json=content, timeout=20)
+    response = requests.request(method, twins.control_url + path, json=content, timeout=60)
     return response.status_code, response.json()
 
 

@@ -112,9 +112,9 @@ def test_logins_and_attempts_without_a_key(site):
     browser.headers["Origin"] = site.server.url.rstrip("/")
     try:
         url = f"{site.server.url}login"
-        browser.post(url, data={"token": "not-a-key-of-this-site"}, timeout=15)
-        browser.post(url, data={"token": KEYS["lobby"][1]}, timeout=15)
-        browser.post(f"{site.server.url}logout", timeout=15)
+        browser.post(url, data={"token": "not-a-key-of-this-site"}, timeout=60)
+        browser.post(url, data={"token": KEYS["lobby"][1]}, timeout=60)
+        browser.post(f"{site.server.url}logout", timeout=60)
         site.post("/shed", PLACE, 401, headers={"X-API-Key": "wrong"})
     finally:
         browser.close()
@@ -152,7 +152,7 @@ def test_secrets_are_masked_and_tags_are_for_those_who_may_see_them(make_keyed):
     nobody.post("/start", {**PLACE, "id_tag": "CARD-17"}, 409, **as_("dispatch"))
     assert "CARD-17" not in json.dumps(entries(nobody))
     url = f"{nobody.server.url}api/v1/audit.csv"
-    assert "CARD-17" not in nobody.session.get(url, timeout=15).text
+    assert "CARD-17" not in nobody.session.get(url, timeout=60).text
 
 
 def test_filters_pages_and_csv_have_the_same_entries(site):
@@ -181,12 +181,12 @@ def test_filters_pages_and_csv_have_the_same_entries(site):
             break
     assert found == whole
     url = f"{site.server.url}api/v1/audit.csv"
-    answer = site.session.get(url, timeout=15)
+    answer = site.session.get(url, timeout=60)
     assert answer.headers["Content-Type"].startswith("text/csv")
     rows = list(csv.DictReader(io.StringIO(answer.text)))
     assert [row["id"] for row in rows] == [str(each["id"]) for each in whole]
     assert rows[-1]["arguments"] == '{"allowedLoad": 1}'
-    few = site.session.get(url, params={"by": "lobby"}, timeout=15).text
+    few = site.session.get(url, params={"by": "lobby"}, timeout=60).text
     assert len(few.splitlines()) == 2
     site.get("/audit", 400, params={"after": "x"})
     site.get("/audit", 400, params={"start": "soon"})
@@ -195,7 +195,7 @@ def test_filters_pages_and_csv_have_the_same_entries(site):
 def test_a_cell_is_never_a_formula(site):
     site.post("/acknowledge", {**PLACE, "what": "=cmd()"}, 404, **as_("dispatch"))
     site.post("/shed", {"cpid": "=1+1", "allowedLoad": 1}, 404, **as_("dispatch"))
-    text = site.session.get(f"{site.server.url}api/v1/audit.csv", timeout=15).text
+    text = site.session.get(f"{site.server.url}api/v1/audit.csv", timeout=60).text
     (row, _) = csv.DictReader(io.StringIO(text))
     assert row["cpid"] == "'=1+1"
 

@@ -93,7 +93,7 @@ def test_the_list_of_the_latest_status_names_its_next_page(site):
     whole = site.get("/live-status")
     found, url = [], f"{site.server.url}api/v1/live-status?limit=3"
     while url:
-        answer = site.session.get(url, timeout=15)
+        answer = site.session.get(url, timeout=60)
         found += answer.json()
         link = answer.links.get("next")
         url = link and f"{site.server.url.rstrip('/')}{link['url']}"

@@ -195,7 +195,7 @@ def test_unknown_places(site):
     ],
 )
 def test_methods_and_paths_that_are_none(site, method, path, allowed):
-    answer = site.session.request(method, f"{site.server.url}api/v1/{path}", timeout=15)
+    answer = site.session.request(method, f"{site.server.url}api/v1/{path}", timeout=60)
     assert answer.status_code == (405 if allowed else 404)
     assert answer.headers.get("Allow") == allowed
     if method == "HEAD":
@@ -359,10 +359,10 @@ def test_the_live_status_is_under_the_path_of_the_document_too(site):
     assert same["charge_point_id"] == STATION
     site.get("/live-status", 404, params={"charge_point_id": "9:9"})
     for path in ("charge_point_live_status", "charge_point_live_status/"):
-        answer = site.session.get(f"{site.server.url}{path}", timeout=15)
+        answer = site.session.get(f"{site.server.url}{path}", timeout=60)
         assert answer.status_code == 200, answer.text
         assert len(answer.json()) == len(found)
         answer = site.session.get(
-            f"{site.server.url}{path}", timeout=15, headers={"X-API-Key": "wrong"}
+            f"{site.server.url}{path}", timeout=60, headers={"X-API-Key": "wrong"}
         )
         assert answer.status_code == 401

@@ -45,7 +45,7 @@ class Yard:
         return self
 
     def get(self, path):
-        answer = self.session.get(f"{self.server.url}api/v1{path}", timeout=15)
+        answer = self.session.get(f"{self.server.url}api/v1{path}", timeout=60)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
@@ -209,7 +209,7 @@ def test_chargers_that_never_connected_are_unknown(tmp_path):
             session.trust_env = False
             state = eventually(
                 lambda: (
-                    (s := session.get(url, headers=key, timeout=10).json())["health"]["accounts"][
+                    (s := session.get(url, headers=key, timeout=60).json())["health"]["accounts"][
                         0
                     ]["errors"]
                     and s

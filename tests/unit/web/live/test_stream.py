@@ -46,8 +46,8 @@ class Reader:
         return [content for reported, content in self.reported if reported == name]
 
     def wait_end(self):
-        assert self.ended.wait(20)
-        self._thread.join(5)
+        assert self.ended.wait(60)
+        self._thread.join(60)
 
 
 @pytest.fixture
@@ -86,10 +86,10 @@ def test_who_logs_out_is_told_no_more(site):
     with requests.Session() as browser:
         browser.trust_env = False
         browser.headers["Origin"] = site.server.url.rstrip("/")
-        browser.post(f"{site.server.url}login", data={"token": TOKEN}, timeout=10)
+        browser.post(f"{site.server.url}login", data={"token": TOKEN}, timeout=60)
         reader = Reader(site, cookies=browser.cookies)
         eventually(lambda: reader.of("state"))
-        browser.post(f"{site.server.url}logout", timeout=10)
+        browser.post(f"{site.server.url}logout", timeout=60)
         reader.wait_end()
 
 
@@ -98,7 +98,7 @@ def test_a_page_that_is_closed_is_forgotten(site):
         requests.get(
             f"{site.server.url}api/v1/events",
             stream=True,
-            timeout=20,
+            timeout=60,
             headers={"X-API-Key": TOKEN},
         )
         for _ in range(5)
@@ -122,7 +122,7 @@ def test_readers_get_the_same_bytes_compressed_once(site, monkeypatch):
         answer = requests.get(
             f"{site.server.url}api/v1/events",
             stream=True,
-            timeout=20,
+            timeout=60,
             headers={"X-API-Key": TOKEN, "Accept-Encoding": "gzip"},
         )
         unpack = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)

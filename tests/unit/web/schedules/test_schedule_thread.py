@@ -45,9 +45,9 @@ def test_a_charger_that_connects_is_limited_and_released(tmp_path) -> None:
             part.replace(path)
             twins.wait("CP1", lambda state: state["connectors"][0]["limit_kw"] <= 7.0, 60)
             url = f"{server.url}api/v1/schedule"
-            revision = session.get(url, timeout=15).json()["revision"]
+            revision = session.get(url, timeout=60).json()["revision"]
             change = {"revision": revision, "groups": {"g": {"rules": []}}}
-            assert session.patch(url, json=change, timeout=15).status_code == 200
+            assert session.patch(url, json=change, timeout=60).status_code == 200
             twins.wait("CP1", lambda state: state["connectors"][0]["limit_kw"] > 20, 60)
             done = eventually(lambda: logged(session, url, kw=None))
             assert done[0]["devices"] == ["CP1 1"]
@@ -61,7 +61,7 @@ def test_a_charger_that_connects_is_limited_and_released(tmp_path) -> None:
 
 def logged(session, url, **facts):
     """The entries of the log about the group with these facts that were carried out."""
-    entries = session.get(f"{url}/log?group=g", timeout=15).json()["entries"]
+    entries = session.get(f"{url}/log?group=g", timeout=60).json()["entries"]
     return [
         each
         for each in entries

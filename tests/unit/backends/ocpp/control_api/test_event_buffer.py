@@ -12,7 +12,7 @@ import pytest
 from chargepoint_driver.backends.ocpp.control_api import event_buffer
 from chargepoint_driver.backends.ocpp.control_api.event_buffer import EventBuffer
 
-LIMIT_S = 15.0
+LIMIT_S = 60.0
 
 
 class Source:

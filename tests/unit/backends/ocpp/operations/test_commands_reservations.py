@@ -44,7 +44,7 @@ class Peer:
         self.asked.append(frame[2:])
         if status is not None:
             self.charger.ws.send(json.dumps([3, frame[1], {"status": status}]))
-        thread.join(20)
+        thread.join(60)
         if isinstance(found[0], Exception):
             raise found[0]
         return found[0]
@@ -192,7 +192,7 @@ def test_the_control_api(peer, site, clock) -> None:
         session.headers["Authorization"] = "Bearer secret"
 
         def ask(method: str, path: str, body: Any = None) -> tuple[int, Any]:
-            answer = session.request(method, url + path, data=json.dumps(body), timeout=15)
+            answer = session.request(method, url + path, data=json.dumps(body), timeout=60)
             return answer.status_code, answer.json()
 
         body = {"connector": 1, "id_tag": "ANNA", "minutes": 5}

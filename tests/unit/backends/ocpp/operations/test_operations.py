@@ -187,7 +187,7 @@ def test_a_request_never_overtakes_the_answer_with_its_id(site, monkeypatch) -> 
     assert first[:2] == [3, "s"]
     assert second[2:] == ["RemoteStopTransaction", {"transactionId": first[2]["transactionId"]}]
     charger.ws.send(json.dumps([3, second[1], {"status": "Accepted"}]))
-    stop.join(20)
+    stop.join(60)
 
 
 def test_counts_of_each_id_tag(site) -> None:
@@ -234,7 +234,7 @@ def test_counts_by_the_control_api(rig) -> None:
     assert (row["id_tag"], row["sessions"]) == ("=A", 1)
     assert row["energy_wh"] == rig.get(f"/transactions?month={month}")[0]["energy_wh"]
     url = f"{rig.system.control_url}/transactions/by-id-tag?month={month}&format=csv"
-    (line,) = csv.DictReader(io.StringIO(rig.session.get(url, timeout=10).text))
+    (line,) = csv.DictReader(io.StringIO(rig.session.get(url, timeout=60).text))
     assert (line["id_tag"], line["sessions"]) == ("'=A", "1")
     assert rig.get("/transactions/by-id-tag", 400)["error"]["code"] == "bad_value"
     assert number
@@ -387,7 +387,7 @@ def answered(site, charger, name, arguments, reply):
     thread.start()
     frame = charger.receive()
     charger.ws.send(json.dumps([3, frame[1], reply]))
-    thread.join(20)
+    thread.join(60)
     return found[0]
 
 
@@ -436,7 +436,7 @@ def test_the_messages_of_the_security_extension(site) -> None:
     thread.start()
     frame = charger.receive()
     charger.ws.send(json.dumps([3, frame[1], {"status": "Accepted"}]))
-    thread.join(20)
+    thread.join(60)
     assert frame[2] == "ExtendedTriggerMessage"
 
 

@@ -23,7 +23,7 @@ from chargepoint_driver.backends.ocpp.postgres import event_sender, fleet_events
 from chargepoint_driver.backends.ocpp.postgres.fleet_events import FleetEvents
 from chargepoint_driver.backends.ocpp.postgres.ownership import RunningNode
 
-LIMIT_S = 15.0
+LIMIT_S = 60.0
 
 
 class Wire(LocalMessaging):

@@ -99,7 +99,7 @@ def test_every_request_by_the_control_api(start, ocpp, asked) -> None:
     session.headers["Authorization"] = "Bearer secret"
 
     def of(method: str, path: str, **options: Any) -> Any:
-        answer = session.request(method, site.system.control_url + path, timeout=20, **options)
+        answer = session.request(method, site.system.control_url + path, timeout=60, **options)
         assert answer.status_code == 200, (path, options, answer.text)
         return answer.json()
 

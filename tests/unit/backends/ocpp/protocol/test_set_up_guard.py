@@ -253,7 +253,7 @@ class Looping:
         self._ended.set()
         if self._raw is not None:
             self._raw.close()
-        self._thread.join(10)
+        self._thread.join(60)
 
 
 @pytest.fixture

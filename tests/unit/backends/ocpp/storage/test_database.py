@@ -173,7 +173,7 @@ class SlowDisk:
     def _flush(self, handle: int) -> None:
         del handle
         self.flushes += 1
-        self.free.wait(10)
+        self.free.wait(60)
         if self.error is not None:
             raise self.error
 

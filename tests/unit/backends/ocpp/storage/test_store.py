@@ -155,7 +155,7 @@ def test_a_flush_in_between_keeps_nobody_waiting(tmp_path) -> None:
         store.save_point("CP1", version="1.6")
         stored, written = store.durable(), store.committed()
         store.flush()
-        await asyncio.wait_for(asyncio.gather(stored, written), 10)
+        await asyncio.wait_for(asyncio.gather(stored, written), 60)
         store.close()
 
     asyncio.run(work())
@@ -176,7 +176,7 @@ def test_after_a_flush_that_failed_nobody_takes_it_for_stored(tmp_path, monkeypa
                 store.flush()
         for each in (stored, written):
             with pytest.raises(StoreError):
-                await asyncio.wait_for(each, 10)
+                await asyncio.wait_for(each, 60)
         store.close()
 
     asyncio.run(work())
@@ -234,7 +234,7 @@ def test_the_command_ends_cleanly(command, number) -> None:
     charger = Charger(ready["ocpp_url"], "A")
     charger.boot()
     process.send_signal(number)
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     charger.close()
 
 

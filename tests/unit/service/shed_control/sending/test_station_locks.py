@@ -198,7 +198,7 @@ def test_first_come_first_served() -> None:
             while len(turns._queues["a"]) < number + 2:
                 pause.wait(0.001)
     for thread in threads:
-        thread.join(10.0)
+        thread.join(60)
     assert order == list(range(8))
 
 
