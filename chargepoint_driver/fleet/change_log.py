@@ -30,9 +30,12 @@ class ChangeLog:
         return f"{self._run}-{self._number}"
 
     def add(self, stations: Iterable[str]) -> None:
-        """Add stations with news."""
+        """Add stations with news. The id '' stands for messages of any, which were lost."""
         self._number += 1
         for station in stations:
+            if not station:
+                self._lost = self._number
+                continue
             self._latest[station] = self._number
             self._latest.move_to_end(station)
         self._wake()
