@@ -1,8 +1,9 @@
 """Local copy of the records of the chargers that a node owns, and its writes to PostgreSQL.
 
-The local copy is a SQLite file of this process. Messages are handled on it at once. Every change is
-written to PostgreSQL before the message that made it is acknowledged: one transaction for many
-messages, under the epochs of their chargers. Events stay in the file: they are this node's own.
+The local copy is in temporary tables of SQLite, in memory. Messages are handled on it at once.
+Every change is written to PostgreSQL before the message that made it is acknowledged: one
+transaction for many messages, under the epochs of their chargers. Events are in the node's own
+file, and stay there.
 """
 
 # ruff: noqa: S608 - names of tables and columns are put in, all of them from here
@@ -17,6 +18,7 @@ from typing import Any
 
 from chargepoint_driver.backends.ocpp.postgres.changes import Batch, Changes
 from chargepoint_driver.backends.ocpp.postgres.connections import Connections
+from chargepoint_driver.backends.ocpp.postgres.local_tables import make_temporary
 from chargepoint_driver.backends.ocpp.postgres.membership import Membership
 from chargepoint_driver.backends.ocpp.postgres.schema import TABLES
 from chargepoint_driver.backends.ocpp.postgres.writer import Outcome, Writer
@@ -34,7 +36,8 @@ APPLICATION_ID = 0x43504E44
 LAZY_S = 5.0
 """How long changes of registers and contacts may wait."""
 _RETRY_S = 0.5
-_MAX_PUSH_S = 15.0
+# What comes so soon after a write to PostgreSQL is gathered for the next one.
+_GATHER_S = 0.002
 
 
 class LocalCopy(Store):
@@ -53,6 +56,7 @@ class LocalCopy(Store):
         """Begin with an empty copy. Raises ConfigurationError where the file is another central
         system's."""
         super().__init__(path, wall, clock)
+        self._changes = Changes(self._db)
         try:
             self._make_ours()
         except BaseException:
@@ -60,14 +64,16 @@ class LocalCopy(Store):
             raise
         self._connections = connections
         self._membership = membership
-        self._changes = Changes(self._db)
         self._writer = Writer(connections, self._columns)
         # Pushes and claims take turns: a claim changes the epoch that a push names.
         self._turn = asyncio.Lock()
         self._pushed: asyncio.Future[None] | None = None
         self._pushed_all: asyncio.Future[None] | None = None
         self._is_away = False
-        self._is_pushing = False
+        # What is on its way to PostgreSQL.
+        self._pushing: Batch | None = None
+        self._next_push_s = 0.0
+        self._is_gathering = False
         self._pushed_writes = 0
         self._is_ended = False
         self._retry_at_s = 0.0
@@ -89,10 +95,12 @@ class LocalCopy(Store):
         for name in TABLES:
             self._db.execute(f"DELETE FROM {name}")
         self._db.execute("COMMIT")
+        make_temporary(self._db)
         self._columns = {
             name: {row[1]: row[2] for row in self._db.execute(f"PRAGMA table_info({name})")}
             for name in TABLES
         }
+        self._changes.begin()
 
     def _holds_records(self) -> bool:
         return any(
@@ -133,11 +141,18 @@ class LocalCopy(Store):
         # PostgreSQL is the truth: no message waits for this disk.
         self._must_flush = False
         super()._commit()
-        if not (self._is_closed or self._is_due or self._open or self._is_pushing):
+        if not (self._is_closed or self._is_due or self._open or self._pushing):
             self._begin_push()
+
+    def _flush(self) -> bool:
+        if not super()._flush():
+            return False
+        self._changes.committed()
+        return True
 
     def _fail(self, error: StoreError) -> None:
         super()._fail(error)
+        self._changes.rolled_back()
         for waiting in self._take_waiting():
             settle(waiting, error)
 
@@ -153,6 +168,12 @@ class LocalCopy(Store):
         is_asked = self._pushed is not None or self._pushed_all is not None
         if now_s < self._retry_at_s or self._is_ended:
             return  # it is tried again at that time
+        if now_s < self._next_push_s:
+            if not self._is_gathering:
+                self._is_gathering = True
+                loop = asyncio.get_running_loop()
+                loop.call_later(self._next_push_s - now_s, self._end_gathering)
+            return
         with_lazy = is_lazy_due or self._pushed_all is not None
         if not is_asked and (now_s < self._unasked_at_s or (not with_lazy and self._is_quiet())):
             return
@@ -160,15 +181,25 @@ class LocalCopy(Store):
             return
         waiting = self._take_waiting()
         self._pushed_writes = self._writes
-        batch = self._changes.take(with_lazy=with_lazy)
-        if not batch.stations:
+        failed: StoreError | None = None
+        try:
+            batch = self._changes.take(with_lazy=with_lazy)
+        except StoreError as error:
+            failed, batch = error, Batch()
+            self._pushed_writes = -1
+        if not (batch.rows or batch.deleted):
             for each in waiting:
-                settle(each, None)
+                settle(each, failed)
             return
         if with_lazy:
             self._lazy_at_s = now_s + LAZY_S
-        self._is_pushing = True
+        self._pushing = batch
         self._spawn(self._push(batch, waiting))
+
+    def _end_gathering(self) -> None:
+        self._is_gathering = False
+        self._next_push_s = 0.0
+        self._schedule()
 
     def _is_quiet(self) -> bool:
         """Return True if nothing was written since the last push began."""
@@ -179,8 +210,7 @@ class LocalCopy(Store):
         try:
             async with self._turn:
                 owner = self._membership
-                writing = self._writer.write(self._owned(batch), owner.run, owner.epochs)
-                outcome = await asyncio.wait_for(writing, _MAX_PUSH_S)
+                outcome = await self._writer.write(self._owned(batch), owner.run, owner.epochs)
                 self._fence(outcome)
                 if outcome.refused:
                     # Never acknowledged without them; a repair of the tables lets them in.
@@ -189,13 +219,12 @@ class LocalCopy(Store):
                     self._unasked_at_s = self._clock() + LAZY_S
         except StoreError as error:
             failed = error
-        except asyncio.TimeoutError:
-            failed = StoreError(f"PostgreSQL has not answered within {_MAX_PUSH_S:g} s")
         except BaseException as error:
             failed = StoreError(f"{type(error).__name__}: {error}")
             raise
         finally:
-            self._is_pushing = False
+            self._pushing = None
+            self._next_push_s = self._clock() + _GATHER_S
             if failed is not None:
                 self._changes.put_back(batch)
                 self._pushed_writes = -1
@@ -206,10 +235,22 @@ class LocalCopy(Store):
                 settle(each, failed)
             self._schedule()
 
+    def _lacking(self, name: str) -> set[tuple[Any, ...]]:
+        """Return the keys of rows of a table that PostgreSQL may not have as they are here."""
+        found = self._changes.keys(name)
+        if self._pushing is not None:
+            places = [list(self._columns[name]).index(each) for each in TABLES[name].key]
+            found.update(
+                tuple(row[place] for place in places) for _, row in self._pushing.rows.get(name, ())
+            )
+        return found
+
     def _owned(self, batch: Batch) -> Batch:
         """Return the part of chargers that this node still owns."""
         epochs = self._membership.epochs
-        return batch.of(each for each in batch.stations if not each or each in epochs)
+        stations = batch.stations
+        lost = [each for each in stations if each and each not in epochs]
+        return batch.of(stations.difference(lost)) if lost else batch
 
     def _note_failure(self, error: StoreError | None) -> None:
         if error is None:
@@ -239,12 +280,13 @@ class LocalCopy(Store):
         """Forget the rows of chargers here."""
         with suppress(StoreError):  # they are never read without a claim, which reads them again
             self._begin()
-            for name, table in TABLES.items():
-                if table.station is not None:
-                    self._db.executemany(
-                        f"DELETE FROM {name} WHERE {table.station} = ?",
-                        [(each,) for each in station_ids],
-                    )
+            with self._changes.paused():
+                for name, table in TABLES.items():
+                    if table.station is not None:
+                        self._db.executemany(
+                            f"DELETE FROM {name} WHERE {table.station} = ?",
+                            [(each,) for each in station_ids],
+                        )
             self._schedule()
         self._changes.forget(station_ids)
         self._partial.difference_update(station_ids)

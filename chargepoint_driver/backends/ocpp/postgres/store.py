@@ -35,11 +35,11 @@ _RENEW_S = LAZY_S / 5
 _COUNT_S = 5.0
 # How long sessions that have ended stay in the local copy, and how many go at a time.
 _KEPT_S = 2 * 86_400.0
-_SHRINK_S = 60.0
-_MAX_SHRUNK = 5_000
+_SHRINK_S = 10.0
+_MAX_SHRUNK = 1_000
 _MAX_CLAIMS = 200
-_MIN_IDS = 50
-_IDS_AT_ONCE = 200
+_MIN_IDS = 100
+_IDS_AT_ONCE = 500
 _TRANSACTION_ID = re.compile(
     rb'"transactionId"\s*:\s*(?:"([^"\\]{1,64})"|(-?[0-9]{1,18})(?![0-9.]))'
 )
@@ -69,6 +69,7 @@ class PostgresStore(LocalCopy):
         self._tags_version = -1
         self._elsewhere: dict[str, int] = {}
         self._count_at_s = self._shrink_at_s = 0.0
+        self._shrunk_to = 0  # the id of a transaction
         # Called with the reason when this node can never write again.
         self.on_end: Callable[[str], None] = lambda _: None
 
@@ -138,7 +139,6 @@ class PostgresStore(LocalCopy):
         self._drop(names)
         for name, rows in reloaded.rows.items():
             self._insert(name, rows)
-        self._changes.forget(names)
         self._partial.update(reloaded.partial)
         # Ids of one charger must rise, also when it comes from a node that was ahead.
         while self._ids and self._ids[0] <= reloaded.last_id:
@@ -147,8 +147,8 @@ class PostgresStore(LocalCopy):
     def _insert(self, name: str, rows: list[tuple[Any, ...]]) -> None:
         marks = ", ".join("?" for _ in self._columns[name])
         self._begin()
-        self._db.executemany(f"INSERT OR REPLACE INTO {name} VALUES ({marks})", rows)  # noqa: S608
-        self._changes.forget_rows(name, rows)
+        with self._changes.paused():  # PostgreSQL has them
+            self._db.executemany(f"INSERT OR REPLACE INTO {name} VALUES ({marks})", rows)  # noqa: S608
         self._schedule()
 
     def fault_of(self, station_id: str) -> StoreError | None:
@@ -165,7 +165,7 @@ class PostgresStore(LocalCopy):
 
     def needs_preparation(self, station_id: str, text: bytes) -> bool:
         """See `interfaces.TransactionStore`."""
-        return station_id in self._partial and _NAMES_ID in text
+        return bool(self._missing(station_id, text))
 
     def is_prepared(self, station_id: str, text: bytes) -> bool:
         """See `interfaces.TransactionStore`."""
@@ -264,24 +264,33 @@ class PostgresStore(LocalCopy):
             self.on_drain()
 
     def _shrink(self) -> None:
-        """Forget here sessions that ended long ago: PostgreSQL has them, and they are read again
-        where a message names one."""
-        if self._clock() < self._shrink_at_s or not self._is_quiet() or self._is_pushing:
+        """Forget here sessions that ended long ago, and registers of quarter hours: PostgreSQL has
+        them. A session is read again where a message names it."""
+        if self._clock() < self._shrink_at_s or not self.try_begin():
             return
         self._shrink_at_s = self._clock() + _SHRINK_S
-        if self._changes.is_pending(with_lazy=True) or not self.try_begin():
-            return
         rows = self._db.execute(
-            "SELECT id, charge_point FROM transactions WHERE state <> 'active' AND received < ?"
-            " ORDER BY id LIMIT ?",
-            (self._wall() - _KEPT_S, _MAX_SHRUNK),
+            "SELECT id, charge_point, state = 'active' OR coalesce(closed, received) >= ?"
+            " FROM transactions WHERE id > ? ORDER BY id LIMIT ?",
+            (self._wall() - _KEPT_S, self._shrunk_to, _MAX_SHRUNK),
         ).fetchall()
-        ids = [(own_id,) for own_id, _ in rows]
-        self._partial.update(station for _, station in rows)
-        self._db.executemany("DELETE FROM session_registers WHERE transaction_id = ?", ids)
-        self._db.executemany("DELETE FROM transactions WHERE id = ?", ids)
-        # Nothing else was pending: these are the marks of what was deleted here only.
-        self._changes.forget_all()
+        self._shrunk_to = rows[-1][0] if len(rows) == _MAX_SHRUNK else 0
+        lacking = self._lacking("transactions")
+        ended = [(own_id, of) for own_id, of, is_kept in rows if not is_kept]
+        gone = [(own_id, of) for own_id, of in ended if (own_id,) not in lacking]
+        self._partial.update(station for _, station in gone)
+        lacking = self._lacking("session_registers")
+        registers = self._db.execute(
+            "SELECT transaction_id, quarter FROM session_registers LIMIT ?", (_MAX_SHRUNK,)
+        ).fetchall()
+        with self._changes.paused():  # from here only
+            self._db.executemany(
+                "DELETE FROM transactions WHERE id = ?", [each[:1] for each in gone]
+            )
+            self._db.executemany(
+                "DELETE FROM session_registers WHERE (transaction_id, quarter) = (?, ?)",
+                [each for each in registers if each not in lacking],
+            )
         self._schedule()
 
     async def _count_elsewhere(self) -> None:
@@ -303,9 +312,9 @@ class PostgresStore(LocalCopy):
             await self.writable()
             if self._changes.has_table("id_tags"):
                 return  # ours first
-            self._db.execute("DELETE FROM id_tags")
+            with self._changes.paused():
+                self._db.execute("DELETE FROM id_tags")
             self._insert("id_tags", rows)
-            self._changes.forget_table("id_tags")
             self._tags_version = version
         self.on_tags(self.saved_tags())
 

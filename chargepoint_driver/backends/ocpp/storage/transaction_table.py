@@ -78,12 +78,15 @@ class Transactions(Database):
             )
             if known is not None:
                 return known, False
+        given = self.next_transaction_id()
+        if wire_id is None and given is not None:
+            wire_id = str(given)
         cursor = self._write(
             "INSERT INTO transactions (id, charge_point, connector, wire_id, id_tag, start_time,"
             " meter_start, state, origin, received, request)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, 'active', ?, ?, ?)",
             (
-                self.next_transaction_id(),
+                given,
                 station_id,
                 connector,
                 wire_id,

@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import json
 import signal
-import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import suppress
 
 import pytest
 import requests
@@ -155,15 +154,20 @@ def test_the_local_copy_stays_small_and_postgres_keeps_all(
     done = charger.start(clock.iso(600))
     charger.stop(done, clock.iso(500), 10)
     runs = charger.start(clock.iso(400))
+    charger.meter(clock.iso(300), runs, Energy_Active_Import_Register="5")
     before = transactions(postgres, records)
     clock.ahead_s += 3 * 86_400
-    database = site.config.database
+
+    async def ids() -> list[int]:
+        tables = "SELECT id FROM transactions UNION ALL SELECT quarter FROM session_registers"
+        return [row[0] for row in site.system._running.store._db.execute(tables)]
 
     def held() -> list[int]:
-        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as db:
-            return [row[0] for row in db.execute("SELECT id FROM transactions ORDER BY id")]
+        return site.system._loop.run(ids, LIMIT_S)
 
     eventually(lambda: held() == [runs])
+    quarters = "SELECT last_wh FROM session_registers ORDER BY quarter"
+    assert [row[0] for row in postgres.rows(quarters, database=records)][-1:] == [5.0]
     charger.stop(done, clock.iso(3 * 86_400 + 500), 10)
     charger.ask("Heartbeat", {})
     assert transactions(postgres, records) == before
