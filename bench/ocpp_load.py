@@ -22,14 +22,14 @@ _VALUES = ",".join(
     )
 )
 _FRAME = (
-    '[2,"%s","MeterValues",{"connectorId":1,"meterValue":[{"timestamp":"%s","sampledValue":['
+    '[2,"%s","MeterValues",{"connectorId":1,%s"meterValue":[{"timestamp":"%s","sampledValue":['
     + _VALUES
     + "]}]}]"
 )
 
 
-class _Sender(asyncio.Protocol):
-    """One socket. The mask is zero, so what is sent is what is read."""
+class Sender(asyncio.Protocol):
+    """One socket. The mask is zero, so what is sent is what is read. Subclasses send others."""
 
     def __init__(self, port: int, number: int, opened: asyncio.Future[None]) -> None:
         self._request = (
@@ -41,7 +41,7 @@ class _Sender(asyncio.Protocol):
         self.sent = 0
         self._buffer = b""
         self.answers = 0
-        self.errors = 0
+        self.errors: list[bytes] = []
         self.is_running = False
         self.unanswered: deque[float] = deque()  # when each was sent, while times are taken
         self.took: list[float] | None = None
@@ -72,40 +72,61 @@ class _Sender(asyncio.Protocol):
                 self.transport.write(bytes((0x8A, 0x80 | length, 0, 0, 0, 0)) + content)
             elif kind == 1 and content[:2] in {b"[3", b"[4"}:
                 self.answers += 1
-                self.errors += content[:2] == b"[4"
+                self.answered(content)
+                if content[:2] == b"[4":
+                    self.errors.append(content)
                 if self.took is not None:
                     self.took.append(time.perf_counter() - self.unanswered.popleft())
                 if self.is_running:
                     self.send()
 
     def send(self) -> None:
+        """Send the next request."""
         self.sent += 1
-        now = time.time()
-        at = (
-            time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z"
-        )
-        number = self.sent % 997
-        values = (230.1, 230.2, 229.9, 16.1, 15.9, 16.0, 11_000 + number, 5_000 + self.sent)
-        content = (_FRAME % (f"{id(self):x}-{self.sent}", at, *values)).encode()
+        content = self.request(f"{id(self):x}-{self.sent}").encode()
         head = bytes((0x81, 0xFE)) + len(content).to_bytes(2, "big") + b"\0\0\0\0"
         self.transport.write(head + content)
+
+    def request(self, message_id: str) -> str:
+        """Return the next request: a text of 126 bytes or more."""
+        return meter_values(message_id, self.sent)
+
+    def answered(self, content: bytes) -> None:
+        """Take an answer, before the next request is sent."""
+
+
+def meter_values(message_id: str, number: int, transaction: int | None = None) -> str:
+    """Return MeterValues with 8 values, which differ by the number."""
+    of = "" if transaction is None else f'"transactionId":{transaction},'
+    values = (230.1, 230.2, 229.9, 16.1, 15.9, 16.0, 11_000 + number % 997, 5_000 + number)
+    return _FRAME % (message_id, of, iso(time.time()), *values)
+
+
+def iso(at_s: float) -> str:
+    """Return a time as OCPP has it."""
+    return (
+        time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at_s)) + f".{int(at_s * 1000) % 1000:03d}Z"
+    )
 
 
 class Load:
     """A number of sockets to a server, for as long as they are open."""
 
-    def __init__(self, port: int, sockets: int, first: int = 0) -> None:
+    def __init__(
+        self, port: int, sockets: int, first: int = 0, kind: type[Sender] = Sender
+    ) -> None:
         """`first` is the number of the first one, which is part of its id."""
         self._port = port
+        self._kind = kind
         self._numbers = range(first, first + sockets)
-        self.senders: list[_Sender] = []
+        self.senders: list[Sender] = []
 
     async def open(self) -> None:
         loop = asyncio.get_running_loop()
         for number in self._numbers:
             opened = loop.create_future()
             _, sender = await loop.create_connection(
-                lambda number=number, opened=opened: _Sender(self._port, number, opened),
+                lambda number=number, opened=opened: self._kind(self._port, number, opened),
                 "127.0.0.1",
                 self._port,
             )
@@ -125,7 +146,8 @@ class Load:
         for sender in self.senders:
             sender.is_running = False
         await asyncio.sleep(0.3)
-        assert not any(sender.errors for sender in self.senders)
+        errors = [error for sender in self.senders for error in sender.errors]
+        assert not errors, errors[:3]
         return rate
 
     async def paced(self, messages_per_s: float, seconds: float) -> list[float]:

@@ -25,6 +25,7 @@ from ocpp.v16 import ChargePoint, call_result
 from websockets.asyncio.server import ServerConnection, serve
 
 from chargepoint_driver.backends.ocpp import CentralSystem, OcppConfig
+from chargepoint_driver.config.fleet import NodeConfig
 from chargepoint_driver.process.garbage import rare_collections
 from chargepoint_driver.simulator.ocpp import Twins
 
@@ -117,7 +118,31 @@ def ours(folder: str, port: str = "0", heartbeat_s: str = "3600", sinks: str = "
         "most_connections": 25_000,
         "sinks": json.loads(sinks),
     }
-    system = CentralSystem(OcppConfig.from_dict(fields))
+    _run(CentralSystem(OcppConfig.from_dict(fields)))
+
+
+def node(folder: str, dsn: str, name: str, port: str = "0", nats: str = "") -> None:
+    """A node of a fleet: the same with its records in PostgreSQL. The tables must exist."""
+    from chargepoint_driver.backends.ocpp.postgres.node import Node  # noqa: PLC0415 - needs asyncpg
+
+    fields = {
+        "node": name,
+        "postgres": {"dsn": dsn},
+        "nats": {"servers": [nats]} if nats else None,
+        "central_system": {
+            "listen": f"127.0.0.1:{port}",
+            "database": str(Path(folder) / f"{name}.sqlite"),
+            "heartbeat_s": 3600,
+            "boot_grace_s": 3600,
+            "configuration_delay_s": None,
+            "most_connections": 25_000,
+        },
+    }
+    _run(Node(NodeConfig.model_validate(fields)))
+
+
+def _run(system: CentralSystem) -> None:
+    """Serve until standard input ends."""
 
     def remote_starts(ids: list[str], times: int, every_s: float) -> list[float]:
         """Seconds that each round trip took, of charge points taken at random."""
@@ -231,4 +256,4 @@ def _serve(ready: Any, commands: dict[str, Callable[..., Any]]) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process ends this one
-    {"ours": ours, "library": library, "twins": twins}[sys.argv[1]](*sys.argv[2:])
+    {"ours": ours, "node": node, "library": library, "twins": twins}[sys.argv[1]](*sys.argv[2:])
