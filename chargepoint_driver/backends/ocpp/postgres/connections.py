@@ -70,7 +70,8 @@ class Connections:
                 await self._drop_kept()
                 self._kept = await self._pool.acquire(timeout=_CONNECT_S)
             try:
-                return await self._kept.fetch(statement, *values)
+                rows: list[asyncpg.Record] = await self._kept.fetch(statement, *values)
+                return rows
             except BaseException as error:
                 # Where a statement was refused the connection is as good as before.
                 if not isinstance(error, Exception) or _is_unavailable(error):
