@@ -102,7 +102,7 @@ def _common(what: str, verdict: Verdict, found: Stored) -> Iterable[Figure]:
     yield Figure(f"{what}: acknowledged and lost", len(found.lost), "", at_most=0)
     yield Figure(f"{what}: doubled", found.doubled, "", at_most=0)
     yield Figure(f"{what}: commands sent twice", len(verdict.twice), "", at_most=0)
-    false = len(verdict.unsent_but_received) + len(verdict.done_but_missing)
+    false = len([*verdict.unsent_but_received, *verdict.done_but_missing, *verdict.other])
     yield Figure(f"{what}: commands reported otherwise than carried out", false, "", at_most=0)
 
 

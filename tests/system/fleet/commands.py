@@ -50,19 +50,20 @@ class Asked:
 
 @dataclass
 class Verdict:
-    """Commands by outcome, and what is wrong. `late`: received after it was reported unsent."""
+    """Commands by outcome, and what is wrong. `other` are outcomes that no failure may have."""
 
     outcomes: Counter[str]
     twice: list[Asked]
     sheds_twice: list[Asked]
     unsent_but_received: list[Asked]
     done_but_missing: list[Asked]
+    other: list[Asked]
     unknown_and_received: int
 
     @property
     def is_good(self) -> bool:
         """Return True if every outcome was true."""
-        return not (self.twice or self.unsent_but_received or self.done_but_missing)
+        return not (self.twice or self.unsent_but_received or self.done_but_missing or self.other)
 
 
 class Commands:
@@ -141,6 +142,7 @@ class Commands:
             [each for each in twice if each.is_shed],
             [each for each in self.all if each.outcome == "try_later" and counts[each.number]],
             [each for each in self.all if each.outcome == "done" and not counts[each.number]],
+            [each for each in self.all if each.outcome not in (*_OUTCOMES.values(), "cut")],
             sum(
                 bool(counts[each.number])
                 for each in self.all

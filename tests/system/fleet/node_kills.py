@@ -78,6 +78,7 @@ async def play(site: Site, kills: int, count: int, seed: int = 7) -> list[Figure
             "commands",
             at_most=0,
         ),
+        Figure(f"{what}: other outcomes", len(verdict.other), "commands", at_most=0),
         Figure(
             f"{what}: outcome not known to the one who asked, and carried out",
             verdict.unknown_and_received,

@@ -57,6 +57,7 @@ _BEGIN_S = 5.0
 # an answer may be on its way.
 _LOOK_S = 5.0
 _ON_ITS_WAY_S = 1.0
+_CLAIMED_S = 0.1
 _PAGE_BYTES = 262_144
 
 
@@ -157,7 +158,11 @@ class FleetChargers:
         self, owner: Owner | None, station_id: str, name: str, fields: Mapping[str, Any]
     ) -> Any:
         for is_last in (False, True):
-            if owner is None or owner.run == self._membership.run:
+            if owner is None:
+                return await self._local.ask(station_id, name, fields)
+            if owner.run == self._membership.run:
+                if await self._is_connecting(station_id, owner.epoch):
+                    break
                 return await self._local.ask(station_id, name, fields)
             unsent = None
             try:
@@ -169,8 +174,16 @@ class FleetChargers:
             before, owner = owner, await self._owner_of(station_id)
             if unsent is not None and (is_last or owner == before):
                 raise TransientError(f"{station_id} is connected to {before.node}: {unsent}")
-        raise TransientError(
-            f"{station_id} connects to another node just now; nothing was sent; ask again"
+        raise TransientError(f"{station_id} connects just now; nothing was sent; ask again")
+
+    async def _is_connecting(self, station_id: str, epoch: int) -> bool:
+        """Return True if PostgreSQL has a claim of this node that the node does not know yet."""
+        if station_id in self._csms.points:
+            return False
+        # A claim that has just ended has its charger in a moment.
+        await asyncio.sleep(_CLAIMED_S)
+        return station_id not in self._csms.points and (
+            self._membership.epochs.get(station_id) != epoch
         )
 
     async def _owner_of(self, station_id: str) -> Owner | None:
@@ -301,6 +314,7 @@ class FleetChargers:
             )
         if self._membership.epochs.get(request.station) != request.epoch:
             return {"moved": True}
+        await self._is_connecting(request.station, request.epoch)
         point = self._csms.points.get(request.station)
         is_away = point is not None and not point.connected
         if is_away and not kind.is_read and not request.is_last:

@@ -385,6 +385,8 @@ def owner(run: int, epoch: int, *, is_running: bool = True) -> Owner:
         ([owner(2, 5), owner(2, 6)], {2: 6}, {"by": 2}, [2]),
         # It moved to the node that asks.
         ([owner(2, 5), owner(1, 6)], {1: 6}, {"by": 1}, [1]),
+        # The claim of the node that asks has not ended yet.
+        ([owner(1, 6)], {}, TransientError, []),
         # It moves faster than it can be asked.
         ([owner(2, 5), owner(3, 6), owner(2, 7)], {2: 7, 3: 7}, TransientError, []),
         # Its node has gone, and it is elsewhere now.
