@@ -122,7 +122,9 @@ def main() -> bool:
             is_good &= figure.good
             mark = "" if figure.good else "  NOT KEPT"
             bound = f"  ({figure.bound})" if figure.bound else ""
-            print(f"{figure.what}: {figure.shown}{bound}{mark}", flush=True)
+            is_count = isinstance(figure.value, int)
+            shown = f"{figure.value:,} {figure.unit}".rstrip() if is_count else figure.shown
+            print(f"{figure.what}: {shown}{bound}{mark}", flush=True)
     return is_good
 
 
