@@ -81,6 +81,8 @@ class HeldAccount:
 
     def _bound(self, method: str, arguments: dict[str, Any]) -> Callable[[], Any]:
         call = self._method(method)
+        if "account" in arguments:
+            raise InvalidValueError(f"{method}: account: it is named already; remove it")
         try:
             inspect.signature(call).bind(**arguments)
         except TypeError as error:

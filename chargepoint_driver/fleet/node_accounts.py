@@ -45,7 +45,7 @@ __all__ = ["NodeAccounts"]
 _log = get_logger(__name__)
 
 LEASE_S = 3.0
-_RENEW_S = 1.0
+_RENEW_S = 0.5
 # The holder stops calling so long before its lease ends.
 _MARGIN_S = 1.0
 _LOOK_S = 1.0
@@ -103,6 +103,16 @@ class NodeAccounts:
     def names(self) -> tuple[str, ...]:
         """The names of the accounts of the fleet, also of those that other nodes hold."""
         return tuple(self._accounts)
+
+    def services(self) -> list[tuple[str, Service]]:
+        """Return the accounts of ChargePoint that this node holds now, for metrics. From any
+        thread."""
+        held = dict(self._held)
+        return [
+            (name, each.account.service)
+            for name, each in held.items()
+            if self.backends[name] == "chargepoint"
+        ]
 
     # ---- life ----------------------------------------------------------------------------
 
@@ -302,6 +312,7 @@ class NodeAccounts:
         assert self._connections is not None
         records = LeasedRecords(self._loop, self._connections, self._leases, lease)
         key = _digest(account)
+        database = self._config.central_system.database
         cached = PostgresCacheStore(records, key) if isinstance(account, AgentAccount) else None
 
         def make() -> Service:
@@ -310,7 +321,7 @@ class NodeAccounts:
                 self._backend_of(account, records, key),
                 PostgresCommandStore(records, key),
                 cached,
-                self._config.central_system.database,
+                database.with_name(f"{database.stem}-{key}"),
             )
 
         service = await on_thread(make, f"{name}.begin")

@@ -95,7 +95,7 @@ def node(
             with ExitStack() as stack:
                 stack.enter_context(_accounts_of(system, accounts, api))
                 if config.metrics is not None:
-                    server = serve_metrics(config.metrics, system, "metrics")
+                    server = serve_metrics(config.metrics, system, "metrics", accounts.services)
                     stack.callback(server.stop)
                     ready["metrics_url"] = server.url
                 click.echo(json.dumps(ready))

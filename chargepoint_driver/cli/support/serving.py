@@ -73,10 +73,16 @@ def serving(log_file: Path | None, max_log_bytes: int, level: int) -> Iterator[E
             added.close()
 
 
-def serve_metrics(listen: str, system: Any, setting: str) -> Any:
+def serve_metrics(
+    listen: str,
+    system: Any,
+    setting: str,
+    services: Callable[[], list[tuple[str, Any]]] = list,
+) -> Any:
     """Start the server of a central system's metrics, and return it. `setting` is what its address
-    is called in messages. Raises ConfigurationError."""
-    from chargepoint_driver.metrics import Exposition, of_central_system  # noqa: PLC0415
+    is called in messages. `services` returns further accounts by name, as they are then. Raises
+    ConfigurationError."""
+    from chargepoint_driver.metrics import Exposition, of_central_system, of_service  # noqa: PLC0415
     from chargepoint_driver.metrics.server import MetricsServer  # noqa: PLC0415
 
     try:
@@ -85,6 +91,10 @@ def serve_metrics(listen: str, system: Any, setting: str) -> Any:
         raise ConfigurationError(f"{setting}: {error}") from None
     name = system.config.stream_name or "ocpp"
     exposition = Exposition(
-        lambda: [of_central_system(name, system)], {"central_system": system.loop_delay}
+        lambda: [
+            of_central_system(name, system),
+            *(of_service(account, service) for account, service in services()),
+        ],
+        {"central_system": system.loop_delay},
     )
     return MetricsServer(address, exposition).start()

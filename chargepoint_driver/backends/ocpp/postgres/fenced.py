@@ -19,11 +19,12 @@ _IDLE = "SELECT set_config('idle_in_transaction_session_timeout', '2s', true)"
 
 @asynccontextmanager
 async def transaction(connections: Connections) -> AsyncIterator[asyncpg.Connection]:
-    """Open a transaction. Raises StoreError, also for what PostgreSQL refuses."""
+    """Open a transaction, for statements alone. Raises StoreError, also for values that PostgreSQL
+    does not take."""
     try:
         async with connections.get() as db, db.transaction():
             yield db
-    except asyncpg.PostgresError as error:
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
         raise StoreError(f"PostgreSQL refuses it ({said(error)})") from error
 
 
