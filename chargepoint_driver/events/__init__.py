@@ -5,7 +5,8 @@ each sink on its own. Nothing here knows OCPP, ChargePoint's service or VOLTTRON
 """
 
 from chargepoint_driver.events.envelope import KINDS, SCHEMA_VERSION, Event, kind_of, schema
-from chargepoint_driver.events.relay import Relay, SinkState
+from chargepoint_driver.events.outlet import SinkState
+from chargepoint_driver.events.relay import Relay
 from chargepoint_driver.events.stored_events import StoredEvents
 from chargepoint_driver.events.stream import EventStream
 

@@ -107,13 +107,17 @@ class StatusFeed:
         make: Callable[[str], Status | None],
         touched: Callable[[], list[str]],
         *,
+        is_elsewhere: Callable[[str], bool] = lambda _: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`known` lists the charge points, `make` makes a document (None: not known any more),
-        `touched` hands over, once, those with news. All three may be called from any thread."""
+        `touched` hands over, once, those with news. `is_elsewhere` tells those that another
+        process has now from those that are not known any more. All four may be called from any
+        thread."""
         self._known = known
         self._make = make
         self._touched = touched
+        self._is_elsewhere = is_elsewhere
         self._clock = clock
         self._sent: dict[str, tuple[Status, float]] = {}
         self._pending: list[str] = []
@@ -125,14 +129,17 @@ class StatusFeed:
         return self._known()
 
     async def statuses(self, stations: Sequence[str]) -> AsyncIterator[tuple[str, Status | None]]:
-        """Yield charge points with their documents; None for one that is not known any more."""
+        """Yield charge points with their documents; None for one that is not known any more. Those
+        that another process has are left out."""
         for count, station in enumerate(stations):
             sent = self._sent.get(station)
             if sent is not None and self._clock() - sent[1] < _FRESH_S:
                 yield station, sent[0]
                 continue
             await _rest(count)
-            yield station, self._make(station)
+            status = self._make(station)
+            if status is not None or not self._is_elsewhere(station):
+                yield station, status
 
     async def changed(self) -> list[str]:
         """Return the charge points whose documents differ from those at the last call."""
@@ -156,7 +163,7 @@ class StatusFeed:
         if status is None:
             # A sink may have it although it was never reported here: all are put when it opens.
             self._sent.pop(station, None)
-            return True
+            return not self._is_elsewhere(station)
         before = self._sent.get(station)
         if before is not None:
             sent, sent_s = before

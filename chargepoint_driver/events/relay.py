@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
 
-from chargepoint_driver.errors import ChargePointError, StoreError
+from chargepoint_driver.errors import ChargePointError
 from chargepoint_driver.events.cursors import Cursors
 from chargepoint_driver.events.envelope import EVENTS_LOST, Event, iso
 from chargepoint_driver.events.live_status import StatusFeed
-from chargepoint_driver.events.sinks.base import Sink, SinkError, Status
+from chargepoint_driver.events.outlet import Alarm, Alert, Limits, Outlet, Pause, SinkState
+from chargepoint_driver.events.sinks.base import Sink, Status
 from chargepoint_driver.events.stored_events import StoredEvents
+from chargepoint_driver.process.tasks import run_together
 from chargepoint_driver.text import get_logger
 
-__all__ = ["Limits", "Relay", "SinkState"]
+__all__ = ["Relay"]
 
 _log = get_logger(__name__)
 
@@ -32,63 +32,41 @@ POLL_S = 0.1
 _IDLE_POLL_S = 0.25
 _LATELY_S = 10.0
 _MEASURE_S = 2.0
-_PUT_LIMIT_S = 30.0
-_MIN_PAUSE_S = 0.5
-_MAX_PAUSE_S = 15.0
 _STATUS_EVERY_S = 0.5
 _MAX_STATUSES = 500
-# Alert at half of a limit, and again only after it was below this part of it.
-_ALERT_AT = 0.5
-_CALM_AT = 0.4
-
-Alert = Callable[[str, str], None]
-"""Called with what an alert is about and what happened."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Limits of the events that wait for a sink: events, and seconds that the oldest may be old."""
-
-    events: int
-    age_s: float
-
-
-@dataclass(frozen=True)
-class SinkState:
-    """State of a sink.
-
-    `waiting`: ids behind the newest stored event (gaps count, so it is an upper bound). `lag_s`:
-    age in seconds of the oldest event that it has not got; 0 when it has all. `delivered` and
-    `retries` count since the start, `lost` over all runs. `error`: why it gets nothing at
-    present; None when it does.
-    """
-
-    name: str
-    type: str
-    waiting: int = 0
-    lag_s: float = 0.0
-    delivered: int = 0
-    retries: int = 0
-    lost: int = 0
-    error: str | None = None
 
 
 class _Line:
     """One sink with its cursor."""
 
-    def __init__(self, name: str, sink: Sink, limits: Limits, state: SinkState) -> None:
-        self.name = name
-        self.sink = sink
-        self.limits = limits
-        self.state = state
+    def __init__(self, outlet: Outlet, alarm: Alarm) -> None:
+        self.outlet = outlet
+        self.name = outlet.name
+        self.sink = outlet.sink
+        self.alarm = alarm
+        self.waiting = 0
+        self.lag_s = 0.0
+        self.lost = 0
         self.position = 0
         self.run = 0
-        self.is_open = False
-        self.is_alerted = False
         self.lost_after: int | None = None  # skipped from here to `position`, and not reported yet
         self.dirty: dict[str, None] = {}  # stations whose status it has not got
         self.new = asyncio.Event()
-        self.lock = asyncio.Lock()  # opening and closing
+
+    @property
+    def state(self) -> SinkState:
+        """How the sink stands."""
+        outlet = self.outlet
+        return SinkState(
+            outlet.name,
+            outlet.kind,
+            self.waiting,
+            self.lag_s,
+            outlet.delivered,
+            outlet.retries,
+            self.lost,
+            outlet.error,
+        )
 
 
 class Relay:
@@ -110,12 +88,11 @@ class Relay:
         self._cursors = cursors
         self._feed = feed
         self._now = now
-        self._alert_host = alert
         self._last = 0
-        self._lines = [
-            _Line(name, sink, limits, SinkState(name, kind))
-            for name, (kind, sink, limits) in sinks.items()
-        ]
+        self.outlets = [Outlet(name, *of_sink) for name, of_sink in sinks.items()]
+        self._lines = [_Line(each, Alarm(each, alert)) for each in self.outlets]
+        for line in self._lines:
+            line.outlet.on_open = partial(self._opened, line)
 
     def states(self) -> list[SinkState]:
         """Return how each sink stands. From any thread."""
@@ -133,21 +110,14 @@ class Relay:
 
     async def run(self) -> None:
         """Hand events over until this is cancelled; `prepare` first."""
-        tasks = [asyncio.ensure_future(self._carry(line)) for line in self._lines]
-        tasks.append(asyncio.ensure_future(self._watch()))
-        if self._feed is not None and any(line.sink.takes_status for line in self._lines):
-            tasks.append(asyncio.ensure_future(self._look_at_statuses(self._feed)))
-            tasks += [
-                asyncio.ensure_future(self._carry_statuses(self._feed, line))
-                for line in self._lines
-                if line.sink.takes_status
-            ]
+        works = [self._watch(), *(self._carry(line) for line in self._lines)]
+        takers = [line for line in self._lines if line.sink.takes_status]
+        if self._feed is not None and takers:
+            works.append(self._look_at_statuses(self._feed))
+            works += [self._carry_statuses(self._feed, line) for line in takers]
         try:
-            await asyncio.gather(*tasks)
+            await run_together(works)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             for line in self._lines:
                 await line.sink.close()
 
@@ -173,7 +143,7 @@ class Relay:
                 newest_s = time.monotonic()
                 for line in self._lines:
                     line.new.set()
-            if not any(line.is_open or line.state.error is None for line in self._lines):
+            if not any(each.is_open or each.error is None for each in self.outlets):
                 await asyncio.sleep(_MEASURE_S)  # all sinks are away: only limits are watched
                 continue
             is_lively = time.monotonic() - newest_s < _LATELY_S
@@ -199,12 +169,12 @@ class Relay:
                     self._last,
                 )
                 line.position = self._last
-        line.state = replace(line.state, lost=lost, waiting=self._last - line.position)
+        line.lost, line.waiting = lost, self._last - line.position
 
     # ---- events --------------------------------------------------------------------------
 
     async def _carry(self, line: _Line) -> None:
-        pause_s = _MIN_PAUSE_S
+        pause = Pause()
         while True:
             try:
                 batch = await self._next_batch(line)
@@ -212,21 +182,20 @@ class Relay:
                     await self._wait_for_news(line)
                     continue
                 await self._deliver(line, batch)
-                pause_s = _MIN_PAUSE_S
+                pause.reset()
             except asyncio.CancelledError:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever a client raises costs its sink only
-                await self._failed(line, error)
+                await line.outlet.failed(error)
                 self._measure(line)
-                await asyncio.sleep(pause_s * random.uniform(0.75, 1.25))  # noqa: S311
-                pause_s = min(2 * pause_s, _MAX_PAUSE_S)
+                await pause.wait()
 
     async def _next_batch(self, line: _Line) -> list[Event]:
         self._measure(line)
         self._skip(line)
         if line.position >= self._last and line.lost_after is None:
             return []
-        await self._open(line)  # first: nothing is read for a sink that is away
+        await line.outlet.open()  # first: nothing is read for a sink that is away
         batch = self._source.read(line.position, line.sink.max_batch)
         if batch and batch[0].seq > line.position + 1:
             self._look_for_deleted(line, batch[0].seq)
@@ -247,49 +216,21 @@ class Relay:
             await asyncio.sleep(0)
 
     async def _deliver(self, line: _Line, batch: Sequence[Event]) -> None:
-        await self._open(line)  # again, where a put of statuses has failed meanwhile
-        await asyncio.wait_for(line.sink.put(batch), _PUT_LIMIT_S)
+        await line.outlet.put(batch)
         last = batch[-1]
         lost = 0
         if batch[0].action == EVENTS_LOST:
             lost, line.lost_after = batch[0].data["lost"], None
         self._cursors.save(line.name, last.run, last.seq, lost)
         line.position, line.run = last.seq, last.run
-        line.state = replace(
-            line.state,
-            delivered=line.state.delivered + len(batch),
-            lost=line.state.lost + lost,
-            error=None,
-        )
+        line.lost += lost
+        line.outlet.delivered_more(len(batch))
         self._measure(line)
 
-    async def _open(self, line: _Line) -> None:
-        async with line.lock:
-            if not line.is_open:
-                await asyncio.wait_for(line.sink.open(), _PUT_LIMIT_S)
-                line.is_open = True
-                if line.state.error is not None:
-                    _log.warning("sinks.%s: takes events again", line.name)
-                if self._feed is not None:
-                    # Those that were forgotten meanwhile stay in it.
-                    line.dirty.update(dict.fromkeys(self._feed.known()))
-
-    async def _failed(self, line: _Line, error: Exception) -> None:
-        async with line.lock:
-            line.is_open = False
-            await line.sink.close()
-        text = str(error) or type(error).__name__
-        if isinstance(error, asyncio.TimeoutError):
-            text = f"no answer within {_PUT_LIMIT_S:g} s"
-        if line.state.error is None:
-            known = (SinkError, OSError, ChargePointError, asyncio.TimeoutError, StoreError)
-            _log.warning(
-                "sinks.%s: takes no events (%s); they wait, and others go on",
-                line.name,
-                text,
-                exc_info=None if isinstance(error, known) else error,
-            )
-        line.state = replace(line.state, error=text, retries=line.state.retries + 1)
+    def _opened(self, line: _Line) -> None:
+        if self._feed is not None:
+            # Those that were forgotten meanwhile stay in it.
+            line.dirty.update(dict.fromkeys(self._feed.known()))
 
     # ---- limits --------------------------------------------------------------------------
 
@@ -299,33 +240,16 @@ class Relay:
         if waiting:
             received_s = self._source.received_s(line.position)
             lag_s = 0.0 if received_s is None else max(0.0, self._now() - received_s)
-        line.state = replace(line.state, waiting=waiting, lag_s=lag_s)
-        part = max(waiting / line.limits.events, lag_s / line.limits.age_s)
-        if part >= _ALERT_AT and not line.is_alerted:
-            line.is_alerted = True
-            self._alert(
-                f"sink {line.name}",
-                f"{waiting} events wait for it, the oldest for {lag_s / 3600:.1f} hours: half of "
-                f"what may wait; see that it is there ({line.state.error or 'it is slow'})",
-            )
-        elif part < _CALM_AT:
-            line.is_alerted = False
-
-    def _alert(self, about: str, text: str) -> None:
-        _log.error("%s: %s", about, text)
-        if self._alert_host is not None:
-            try:
-                self._alert_host(about, text)
-            except Exception:  # noqa: BLE001 - the host's, logged
-                _log.exception("the alert could not be raised")
+        line.waiting, line.lag_s = waiting, lag_s
+        line.alarm.watch(waiting, lag_s)
 
     def _skip(self, line: _Line) -> None:
         """Move a sink on that is beyond a limit."""
-        limits, before = line.limits, line.position
+        limits, before = line.outlet.limits, line.position
         to = before
         if self._last - before > limits.events:
             to = self._last - limits.events
-        if line.state.lag_s > limits.age_s:
+        if line.lag_s > limits.age_s:
             to = max(to, self._source.before(self._now() - limits.age_s))
         if to <= before:
             return
@@ -337,7 +261,7 @@ class Relay:
             "events are not delivered, since too many waited, or for too long; "
             f"`chargepoint-driver events --after {before}` writes them again while they are stored"
         )
-        self._alert(f"sink {line.name}", text)
+        line.alarm.raise_now(text)
 
     def _look_for_deleted(self, line: _Line, following: int) -> None:
         """Move a sink on over events that were deleted before it had them: the file was full."""
@@ -346,7 +270,7 @@ class Relay:
         if line.lost_after is None:
             line.lost_after = line.position
             text = "events were deleted before it had them, since the database was full"
-            self._alert(f"sink {line.name}", text)
+            line.alarm.raise_now(text)
         line.position, line.run = following - 1, self._source.run_of(following - 1)
 
     def _lost(self, line: _Line) -> Event | None:
@@ -355,7 +279,8 @@ class Relay:
         if after is None:
             return None
         now_s, through = self._now(), line.position
-        data = json.dumps({"lost": through - after, "after": after, "through": through})
+        lost = self._source.count(after, through)
+        data = json.dumps({"lost": lost, "after": after, "through": through})
         return Event(
             line.run, through, now_s, now_s, self._source.account, "", None, EVENTS_LOST, data
         )
@@ -367,7 +292,7 @@ class Relay:
         while True:
             try:
                 # A sink that is away gets every status when it opens.
-                if any(line.is_open or line.state.error is None for line in takers):
+                if any(each.outlet.is_open or each.outlet.error is None for each in takers):
                     changed = dict.fromkeys(await feed.changed())
                     for line in takers:
                         line.dirty.update(changed)
@@ -379,14 +304,14 @@ class Relay:
             await asyncio.sleep(_STATUS_EVERY_S)
 
     async def _carry_statuses(self, feed: StatusFeed, line: _Line) -> None:
-        pause_s = _MIN_PAUSE_S
+        pause = Pause()
         while True:
             stations = list(line.dirty)[:_MAX_STATUSES]
             if not stations:
                 await asyncio.sleep(_STATUS_EVERY_S)
                 continue
             try:
-                await self._open(line)
+                await line.outlet.open()
                 for station in stations:
                     line.dirty.pop(station, None)
                 as_of = iso(self._now())
@@ -395,22 +320,13 @@ class Relay:
                     {**status, "as_of": as_of} for status in made.values() if status is not None
                 ]
                 gone = [station for station, status in made.items() if status is None]
-                await asyncio.wait_for(line.sink.put_status(found), _PUT_LIMIT_S)
-                if gone:
-                    forgetting = line.sink.forget_status(self._source.account, gone)
-                    await asyncio.wait_for(forgetting, _PUT_LIMIT_S)
+                await line.outlet.put_status(found, self._source.account, gone)
                 if line.position >= self._last:
-                    line.state = replace(line.state, error=None)
-                pause_s = _MIN_PAUSE_S
+                    line.outlet.error = None
+                pause.reset()
             except asyncio.CancelledError:
                 raise
             except Exception as error:  # noqa: BLE001 - as for events
                 line.dirty.update(dict.fromkeys(stations))
-                await self._failed(line, error)
-                await asyncio.sleep(pause_s * random.uniform(0.75, 1.25))  # noqa: S311
-                pause_s = min(2 * pause_s, _MAX_PAUSE_S)
-
-
-def limits_of(config: Any) -> Limits:
-    """Return the limits of a sink's config."""
-    return Limits(config.max_waiting_events, config.max_waiting_hours * 3600)
+                await line.outlet.failed(error)
+                await pause.wait()

@@ -4,6 +4,7 @@ The table is the one of the central system's file and of the outbox, so that one
 `events (id, received, time, charge_point, connector, action, data)` and `runs (first_id, run)`.
 """
 
+# ruff: noqa: S608 - a condition is put in, from here
 from __future__ import annotations
 
 import json
@@ -29,8 +30,10 @@ _READ = (
     " CASE WHEN typeof(connector) = 'integer' THEN connector END, CAST(action AS TEXT),"
     " length(CAST(data AS BLOB)))) || ']' FROM (SELECT id, received, time, charge_point,"
     " connector, action, CASE WHEN json_valid(data) AND instr(data, char(0)) = 0 THEN data"
-    " ELSE '{\"damaged\":true}' END AS data FROM events WHERE id > ? ORDER BY id LIMIT ?)"
+    " ELSE '{\"damaged\":true}' END AS data FROM events WHERE id > ?%s ORDER BY id LIMIT ?)"
 )
+# In the file of a node: what the shared records do not have.
+_OWN = " AND (action = 'MeterValues' OR id < (SELECT min(first_id) FROM outbox))"
 
 
 def begin_run(db: sqlite.Connection, run: int, last_id: int) -> None:
@@ -46,9 +49,14 @@ def begin_run(db: sqlite.Connection, run: int, last_id: int) -> None:
 class StoredEvents:
     """The events of one file. For one thread at a time."""
 
-    def __init__(self, path: Path, account: str, *, busy_s: float = 1.0) -> None:
-        """Raises NotFoundError, TransientError."""
+    def __init__(
+        self, path: Path, account: str, *, busy_s: float = 1.0, is_of_node: bool = False
+    ) -> None:
+        """`is_of_node`: see only the events that a node keeps for itself, those of meter values.
+
+        Raises NotFoundError, TransientError."""
         self.account = account
+        self._only = _OWN if is_of_node else ""
         self._path = path
         if not path.is_file():
             raise NotFoundError(f"there is no database {path}")
@@ -74,7 +82,7 @@ class StoredEvents:
     def read(self, after: int, limit: int) -> list[Event]:
         """Return events with ids above `after`, oldest first, at most `limit`. Raises
         TransientError."""
-        contents, text = self._ask(_READ, after, limit)[0]
+        contents, text = self._ask(_READ % self._only, after, limit)[0]
         if text is None:
             return []
         rows = json.loads(text)
@@ -100,10 +108,21 @@ class StoredEvents:
         """Return the id of the oldest event that is stored; 0 for none. Raises TransientError."""
         return int(self._ask("SELECT coalesce(min(id), 0) FROM events")[0][0])
 
+    def count(self, after: int, through: int) -> int:
+        """Return how many events have ids above `after`, up to `through`. What was deleted counts
+        as one event for each id. Raises TransientError."""
+        if not self._only:
+            return through - after
+        deleted = max(0, min(self.first() - 1, through) - after)
+        sql = f"SELECT count(*) FROM events WHERE id > ? AND id <= ?{self._only}"
+        return deleted + int(self._ask(sql, after, through)[0][0])
+
     def received_s(self, after: int) -> float | None:
         """Return when the first event above an id was received; None for none. Raises
         TransientError."""
-        rows = self._ask("SELECT received FROM events WHERE id > ? ORDER BY id LIMIT 1", after)
+        rows = self._ask(
+            f"SELECT received FROM events WHERE id > ?{self._only} ORDER BY id LIMIT 1", after
+        )
         return None if not rows else float(rows[0][0])
 
     def before(self, time_s: float) -> int:

@@ -18,6 +18,7 @@ from chargepoint_driver.backends.ocpp.storage.interfaces import Queries, Stores
 from chargepoint_driver.config.ocpp import OcppConfig
 from chargepoint_driver.errors import ChargePointError, TransientError
 from chargepoint_driver.events import EventStream, SinkState
+from chargepoint_driver.events.stream import MakeSharedRelay
 from chargepoint_driver.process.loop_delay import LoopDelay
 from chargepoint_driver.process.loop_thread import NativeLoop
 from chargepoint_driver.text import get_logger
@@ -52,6 +53,8 @@ class CentralSystem(ChargerCommands, IdTagsAndReservations, NamedOperations, Sto
         self._access: ChargerAccess | None = None
         self._control: Any = None
         self._stream: EventStream | None = None
+        # Tells this process from others that send events to the same sinks.
+        self._writer = ""
         self._last_event = 0
         # Takes alerts of sinks: what it is about, and what happened. On the stream's thread.
         self.alert: Callable[[str, str], None] | None = None
@@ -106,10 +109,16 @@ class CentralSystem(ChargerCommands, IdTagsAndReservations, NamedOperations, Sto
                 alert=self._raise,
                 now=self._now,
                 begin=self._last_event,
+                shared=self._shared_relay(),
+                writer=self._writer,
             )
             stream.start()
             self._stream = stream
             self._running.sinks = stream.states
+
+    def _shared_relay(self) -> MakeSharedRelay | None:
+        """Return what makes the relay of events that are not only in the file of this process."""
+        return None
 
     def _raise(self, about: str, what: str) -> None:
         if self.alert is not None:

@@ -39,6 +39,8 @@ class LiveStatuses:
     def __init__(self, system: _System) -> None:
         self._system = system
         self._anomalies = AnomalyReader(system.config.database, system.now)
+        # Charge points that another process has now: it writes their documents.
+        self.elsewhere: set[str] = set()
 
     def close(self) -> None:
         """End what reads the record."""
@@ -65,7 +67,12 @@ class LiveStatuses:
 
     def feed(self) -> StatusFeed:
         """Return the feed of documents that change."""
-        return StatusFeed(lambda: list(self._system.points.copy()), self.document, self._touched)
+        return StatusFeed(
+            lambda: list(self._system.points.copy()),
+            self.document,
+            self._touched,
+            is_elsewhere=self.elsewhere.__contains__,
+        )
 
     def _touched(self) -> list[str]:
         found = []

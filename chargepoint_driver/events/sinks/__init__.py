@@ -12,8 +12,9 @@ __all__ = ["Sink", "SinkError", "make_sink"]
 _EXTRAS = {"kafka": "kafka", "nats": "nats", "mqtt": "mqtt", "webhook": "web"}
 
 
-def make_sink(name: str, account: str, config: Any) -> Sink:
-    """Return the sink of a config (see `config.sinks`).
+def make_sink(name: str, account: str, config: Any, writer: str = "") -> Sink:
+    """Return the sink of a config (see `config.sinks`). `writer` tells processes apart that send
+    events of one account to the same place.
 
     Raises ConfigurationError where its client is not installed: each is an extra.
     """
@@ -31,7 +32,7 @@ def make_sink(name: str, account: str, config: Any) -> Sink:
         if kind == "mqtt":
             from chargepoint_driver.events.sinks.mqtt import MqttSink  # noqa: PLC0415
 
-            return MqttSink(name, account, config)
+            return MqttSink(name, account, config, writer)
         if kind == "webhook":
             from chargepoint_driver.events.sinks.webhook import WebhookSink  # noqa: PLC0415
 

@@ -49,16 +49,20 @@ class MqttSink:
     """One connection; a broker handles what it brings in the order in which it was sent.
 
     `<prefix>/<account>/online` is the retained word `online`; the broker itself changes it to
-    `offline` when the connection is gone, so that no old status looks like a new one.
+    `offline` when the connection is gone, so that no old status looks like a new one. Of several
+    processes each has its own, `<prefix>/<account>/online/<writer>`.
     """
 
     max_batch = 200
 
-    def __init__(self, name: str, account: str, config: MqttSinkConfig) -> None:
+    def __init__(self, name: str, account: str, config: MqttSinkConfig, writer: str = "") -> None:
         self._config = config
         self.takes_status = config.live_status
-        self._identifier = config.client_id or f"chargepoint-{account}-{name}"[:100]
+        ending = f"-{writer}" if writer else ""
+        self._identifier = config.client_id or f"chargepoint-{account}-{name}"[:100] + ending
         self._online = f"{config.topic_prefix}/{account}/online"
+        if writer:
+            self._online += f"/{quote(writer, safe='')}"
         self._client: aiomqtt.Client | None = None
         self._discovered: set[tuple[str, int]] = set()
 

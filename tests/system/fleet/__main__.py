@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 
 from bench.figure import Figure
 
-from . import nats_outage, node_freeze, node_kills, postgres_outage
+from . import nats_outage, node_freeze, node_kills, postgres_outage, relay_kills
 from .commands import Verdict
 from .site import site
 from .stored import Stored
@@ -97,6 +97,12 @@ def nats() -> Iterable[Figure]:
         yield from _common(what, found.verdict, found.stored)
 
 
+def relays() -> Iterable[Figure]:
+    """Three nodes, of which the one that sends events to a sink is killed."""
+    with relay_kills.opened(3, lease_s=LEASE_S) as (fleet, sink):
+        return asyncio.run(relay_kills.play(fleet, sink, KILLS, CHARGERS, SEED))
+
+
 def _common(what: str, verdict: Verdict, found: Stored) -> Iterable[Figure]:
     yield Figure(f"{what}: sessions acknowledged", found.acknowledged, "")
     yield Figure(f"{what}: acknowledged and lost", len(found.lost), "", at_most=0)
@@ -111,6 +117,7 @@ PARTS: dict[str, Callable[[], Iterable[Figure]]] = {
     "freeze": freeze,
     "postgres": postgres,
     "nats": nats,
+    "relays": relays,
 }
 
 

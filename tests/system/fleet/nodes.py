@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +22,26 @@ PROGRAM: tuple[str, ...] = (str(Path(sys.executable).with_name("chargepoint-driv
 
 class NodeProcess:
     """One node, from `start` to `end`; `url` and `control_url` are known when it has started.
-    `program` is what `start` runs."""
+    `program` is what `start` runs. `sinks` returns those of a node, by its name."""
 
-    def __init__(self, folder: Path, dsn: str, name: str, **settings: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        dsn: str,
+        name: str,
+        sinks: Callable[[str], dict[str, Any]] = lambda _: {},
+        **settings: Any,
+    ) -> None:
         self.name = name
+        self.database = folder / f"{name}.db"
         self.program = PROGRAM
         self.url = self.control_url = self.health_url = ""
         self._log = folder / f"{name}.log"
         self.config = folder / f"{name}.json"
         central = {
             "listen": "127.0.0.1:0",
-            "database": str(folder / f"{name}.db"),
+            "database": str(self.database),
+            "sinks": sinks(name),
             "boot_grace_s": 60,
             "configuration_delay_s": None,
             "call_timeout_s": 5,

@@ -1,174 +1,28 @@
-"""The relay: each sink on its own, at least once, in order, within its limits."""
+"""The relay over a file: what was deleted or restored, and the latest status.
+
+What holds of events anywhere is in `test_relay_contract.py`."""
 
 from __future__ import annotations
 
-import asyncio
-import json
 import sqlite3
-import threading
 from collections.abc import Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from chargepoint_driver.events import Event, EventStream, StoredEvents
-from chargepoint_driver.events import stream as stream_module
+from chargepoint_driver.events import EventStream, StoredEvents
 from chargepoint_driver.events.live_status import StatusFeed
 from chargepoint_driver.events.outbox import Outbox
 from chargepoint_driver.events.sinks.base import SinkError
-from tests.unit.events.conftest import SINKS, check_complete, delivered, fill, state
+from tests.unit.events.conftest import (
+    SINKS,
+    Sink,
+    check_complete,
+    delivered,
+    fill,
+    settings,
+    state,
+)
 from tests.unit.events.engines import until
-
-
-class Sink:
-    """A sink in memory that can be away, slow, or fail half-way."""
-
-    takes_status = False
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.max_batch = 10
-        self.got: list[dict[str, Any]] = []
-        self.is_away = threading.Event()
-        self.fails_after = 0
-        self.opened = 0
-
-    async def open(self) -> None:
-        if self.is_away.is_set():
-            raise ConnectionRefusedError("nobody listens")
-        self.opened += 1
-
-    async def put(self, events: Sequence[Event]) -> None:
-        if self.is_away.is_set():
-            raise SinkError("away")
-        for count, event in enumerate(events):
-            if self.fails_after and count == self.fails_after:
-                self.fails_after = 0
-                raise SinkError("failed half-way")
-            self.got.append(json.loads(event.to_json()))
-        await asyncio.sleep(0)
-
-    async def put_status(self, statuses: Sequence[dict[str, Any]]) -> None:
-        raise AssertionError("it takes none")
-
-    async def close(self) -> None:
-        pass
-
-
-@pytest.fixture
-def sinks(monkeypatch: pytest.MonkeyPatch) -> dict[str, Sink]:
-    found: dict[str, Sink] = {}
-    monkeypatch.setattr("chargepoint_driver.events.relay._MIN_PAUSE_S", 0.01)
-    monkeypatch.setattr("chargepoint_driver.events.relay._MAX_PAUSE_S", 0.05)
-    monkeypatch.setattr(
-        stream_module,
-        "make_sink",
-        lambda name, account, config: found.setdefault(name, Sink(name)),
-    )
-    return found
-
-
-def settings(tmp_path: Path, *names: str, **limits: Any) -> dict[str, dict[str, Any]]:
-    return {name: {"type": "file", "path": str(tmp_path / name), **limits} for name in names}
-
-
-def test_every_sink_gets_every_event(tmp_path, outbox, stream, sinks):
-    running = stream(settings(tmp_path, "one", "two"))
-    fill(outbox, 95)
-    for name in ("one", "two"):
-        assert delivered(running, name, 95).lag_s == 0
-        check_complete(sinks[name].got, 95)
-
-
-def test_a_sink_that_is_away_costs_the_others_nothing(tmp_path, outbox, stream, sinks):
-    sinks["away"] = Sink("away")
-    sinks["away"].is_away.set()
-    running = stream(settings(tmp_path, "away", "there"))
-    fill(outbox, 50)
-    delivered(running, "there", 50)
-    waits = until(lambda: (found := state(running, "away")).error and found)
-    assert waits.waiting == 50
-    assert "nobody listens" in waits.error
-    sinks["away"].is_away.clear()
-    assert delivered(running, "away", 50).error is None
-    check_complete(sinks["away"].got, 50)
-    assert state(running, "there").retries == 0
-
-
-def test_a_batch_that_fails_half_way_comes_again_whole(tmp_path, outbox, stream, sinks):
-    sinks["one"] = Sink("one")
-    sinks["one"].fails_after = 7
-    running = stream(settings(tmp_path, "one"))
-    fill(outbox, 30)
-    delivered(running, "one", 30)
-    assert len(sinks["one"].got) > 30
-    check_complete(sinks["one"].got, 30)
-
-
-def test_a_new_sink_begins_with_what_comes_then(tmp_path, outbox, stream, sinks):
-    fill(outbox, 5)
-    running = stream(settings(tmp_path, "one"))
-    fill(outbox, 5, begin=5)
-    delivered(running, "one", 5)
-    assert [event["data"]["number"] for event in sinks["one"].got] == [5, 6, 7, 8, 9]
-
-
-def test_a_sink_goes_on_where_it_was(tmp_path, outbox, sinks):
-    for begin in (0, 10):
-        running = EventStream(outbox.path, "a", SINKS.validate_python(settings(tmp_path, "one")))
-        running.start()
-        fill(outbox, 10, begin=begin)
-        delivered(running, "one", 10)
-        running.stop()
-    check_complete(sinks["one"].got, 20)
-    assert len(sinks["one"].got) == 20
-
-
-def test_too_many_waiting_events_are_skipped_and_counted(tmp_path, outbox, stream, sinks):
-    alerts: list[tuple[str, str]] = []
-    sinks["one"] = Sink("one")
-    sinks["one"].is_away.set()
-    running = stream(
-        settings(tmp_path, "one", max_waiting_events=100),
-        alert=lambda about, text: alerts.append((about, text)),
-    )
-    fill(outbox, 60)
-    until(lambda: alerts)
-    assert alerts[0][0] == "sink one"
-    assert "half" in alerts[0][1]
-    fill(outbox, 140, begin=60)
-    until(lambda: len(alerts) == 2)
-    assert "--after 0" in alerts[1][1]
-    sinks["one"].is_away.clear()
-    assert delivered(running, "one", 101).lost == 100
-    first = sinks["one"].got[0]
-    assert (first["kind"], first["data"]) == ("lost", {"lost": 100, "after": 0, "through": 100})
-    assert [event["data"]["number"] for event in sinks["one"].got[1:]] == [*range(100, 200)]
-    assert len(alerts) == 2
-
-
-def test_events_that_wait_too_long_are_skipped(tmp_path, sinks):
-    clock = [1_000_000.0]
-    sinks["one"] = Sink("one")
-    sinks["one"].is_away.set()
-    outbox = Outbox(tmp_path / "events.sqlite", now=lambda: clock[0])
-    config = SINKS.validate_python(settings(tmp_path, "one", max_waiting_hours=1))
-    running = EventStream(outbox.path, "a", config, now=lambda: clock[0])
-    running.start()
-    try:
-        fill(outbox, 10)
-        clock[0] += 3_000.0
-        fill(outbox, 10, begin=10)
-        clock[0] += 1_000.0
-        until(lambda: state(running, "one").waiting == 10)
-        sinks["one"].is_away.clear()
-        assert delivered(running, "one", 11).lost == 10
-    finally:
-        running.stop()
-        outbox.close()
-    assert [event["data"].get("number") for event in sinks["one"].got] == [None, *range(10, 20)]
 
 
 def test_a_cursor_beyond_a_restored_backup_misses_nothing_new(tmp_path, outbox, sinks):
@@ -192,18 +46,6 @@ def test_a_cursor_beyond_a_restored_backup_misses_nothing_new(tmp_path, outbox, 
         running.stop()
         restored.close()
     check_complete(sinks["one"].got, 25)
-
-
-def test_what_a_client_raises_costs_its_sink_only(tmp_path, outbox, stream, sinks):
-    class Broken(Sink):
-        async def put(self, events: Sequence[Event]) -> None:
-            raise RuntimeError("a defect of a client")
-
-    sinks["broken"] = Broken("broken")
-    running = stream(settings(tmp_path, "broken", "good"))
-    fill(outbox, 10)
-    delivered(running, "good", 10)
-    assert "a defect of a client" in until(lambda: state(running, "broken").error)
 
 
 def test_events_that_were_deleted_before_a_sink_had_them_are_counted(tmp_path, outbox, sinks):
@@ -252,10 +94,16 @@ class Chargers:
     def __init__(self, *names: str) -> None:
         self.names = list(names)
         self.touched: list[str] = []
+        self.elsewhere: set[str] = set()
         self.made = 0
 
     def feed(self) -> StatusFeed:
-        return StatusFeed(lambda: list(self.names), self._make, self._touched)
+        return StatusFeed(
+            lambda: list(self.names),
+            self._make,
+            self._touched,
+            is_elsewhere=self.elsewhere.__contains__,
+        )
 
     def _make(self, name: str) -> dict[str, Any] | None:
         self.made += 1
@@ -309,6 +157,19 @@ def test_a_charger_that_is_forgotten_while_its_sink_is_away_is_removed(
     chargers.touched.append("CP1")
     sink.is_away.clear()
     until(lambda: sink.statuses.keys() == {"CP2"})
+
+
+def test_the_status_of_a_charger_that_another_process_has_stays(tmp_path, outbox, stream, sinks):
+    """That process writes it."""
+    chargers = Chargers("CP1", "CP2", "CP3")
+    sinks["one"] = sink = StatusSink("one")
+    stream(settings(tmp_path, "one"), chargers.feed())
+    fill(outbox, 1)
+    until(lambda: sink.statuses.keys() == {"CP1", "CP2", "CP3"})
+    chargers.elsewhere.add("CP1")
+    chargers.names[:] = ["CP3"]
+    chargers.touched += ["CP1", "CP2"]
+    until(lambda: sink.statuses.keys() == {"CP1", "CP3"})
 
 
 def test_a_sink_has_no_error_when_it_takes_statuses_again(tmp_path, outbox, stream, sinks):

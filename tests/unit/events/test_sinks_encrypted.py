@@ -149,8 +149,8 @@ def test_nats_asks_for_a_token(tmp_path, outbox, stream):
 
 def test_tries_that_are_refused_leave_no_socket_open(tmp_path, outbox, stream, pki, monkeypatch):
     """Also where Python collects no garbage: a password may be wrong for weeks."""
-    monkeypatch.setattr("chargepoint_driver.events.relay._MIN_PAUSE_S", 0.01)
-    monkeypatch.setattr("chargepoint_driver.events.relay._MAX_PAUSE_S", 0.01)
+    monkeypatch.setattr("chargepoint_driver.events.outlet._MIN_PAUSE_S", 0.01)
+    monkeypatch.setattr("chargepoint_driver.events.outlet._MAX_PAUSE_S", 0.01)
     config = f"allow_anonymous true\ncertfile {pki.server}\nkeyfile {pki.server_key}"
     token = "authorization { token: 'a long token' }"
     with (

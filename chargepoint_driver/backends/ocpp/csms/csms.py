@@ -219,6 +219,7 @@ class Csms:
             self.count(None, "not_claimed", f"{station_id}: {error}")
             await connection.close(1013, "try again later")
             return
+        self.statuses.elsewhere.discard(station_id)
         point = self.points.get(station_id)
         if point is None:
             point = self._registry.add(station_id)
@@ -276,6 +277,7 @@ class Csms:
         lost = [self.points[each] for each in station_ids if each in self.points]
         if not lost:
             return
+        self.statuses.elsewhere.update(point.station_id for point in lost)
         self._registry.remove(*lost)
         for point in lost:
             self.touched.add(point.station_id)

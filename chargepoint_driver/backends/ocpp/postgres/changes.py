@@ -178,7 +178,8 @@ class Changes:
 
     def put_back(self, batch: Batch) -> None:
         """Note again what was taken and could not be written."""
-        for name, rows in batch.rows.items():
+        for name in TABLES.keys() & batch.rows.keys():
+            rows = batch.rows[name]
             places = [self.columns[name].index(each) for each in TABLES[name].key]
             for station, row in rows:
                 self._eager[name][tuple(row[place] for place in places)] = station

@@ -2,8 +2,8 @@
 
 The local copy is in temporary tables of SQLite, in memory. Messages are handled on it at once.
 Every change is written to PostgreSQL before the message that made it is acknowledged: one
-transaction for many messages, under the epochs of their chargers. Events are in the node's own
-file, and stay there.
+transaction for many messages, under the epochs of their chargers. Their events go there in the
+same transaction, and are in the node's own file too; those of meter values are only there.
 """
 
 # ruff: noqa: S608 - names of tables and columns are put in, all of them from here
@@ -18,6 +18,8 @@ from typing import Any
 
 from chargepoint_driver.backends.ocpp.postgres.changes import Batch, Changes
 from chargepoint_driver.backends.ocpp.postgres.connections import Connections
+from chargepoint_driver.backends.ocpp.postgres.event_queue import TABLE as EVENTS
+from chargepoint_driver.backends.ocpp.postgres.event_queue import EventQueue
 from chargepoint_driver.backends.ocpp.postgres.local_tables import make_temporary
 from chargepoint_driver.backends.ocpp.postgres.membership import Membership
 from chargepoint_driver.backends.ocpp.postgres.schema import TABLES
@@ -38,6 +40,10 @@ LAZY_S = 5.0
 _RETRY_S = 0.5
 # What comes so soon after a write to PostgreSQL is gathered for the next one.
 _GATHER_S = 0.002
+# How long the event of a message that changes no record waits for a change to go with.
+_EVENTS_S = 0.2
+# Messages that change no record at once, and are acknowledged only when PostgreSQL has their event.
+_AWAITED = frozenset({"BootNotification", "SecurityEventNotification", "NotifyEvent"})
 
 
 class LocalCopy(Store):
@@ -65,6 +71,9 @@ class LocalCopy(Store):
         self._connections = connections
         self._membership = membership
         self._writer = Writer(connections, self._columns)
+        self._events = EventQueue()
+        self._are_events_due = False
+        self._event_timer: asyncio.TimerHandle | None = None
         # Pushes and claims take turns: a claim changes the epoch that a push names.
         self._turn = asyncio.Lock()
         self._pushed: asyncio.Future[None] | None = None
@@ -94,6 +103,12 @@ class LocalCopy(Store):
         self._db.execute("BEGIN IMMEDIATE")
         for name in TABLES:
             self._db.execute(f"DELETE FROM {name}")
+        # Events before this id are in the file only, as every event of an older release was.
+        self._db.execute("CREATE TABLE IF NOT EXISTS outbox (first_id INTEGER NOT NULL)")
+        self._db.execute(
+            "INSERT INTO outbox SELECT ? WHERE NOT EXISTS (SELECT 1 FROM outbox)",
+            (self._last_event + 1,),
+        )
         self._db.execute("COMMIT")
         make_temporary(self._db)
         self._columns = {
@@ -107,6 +122,52 @@ class LocalCopy(Store):
             self._db.execute(f"SELECT 1 FROM {name} LIMIT 1").fetchone() is not None
             for name in ("charge_points", "transactions", "id_tags")
         )
+
+    # ---- events --------------------------------------------------------------------------
+
+    @property
+    def event_run(self) -> int:
+        """The run of this process in the identities of its events, as the file has it."""
+        return int(self._db.execute("SELECT max(run) FROM runs").fetchone()[0])
+
+    def begin_events(self, run: int) -> None:
+        """Take the run that PostgreSQL has given to this process, before the first event."""
+        self._db.execute("UPDATE runs SET run = ? WHERE run = ?", (run, self.event_run))
+        self._writer.event_run = run
+
+    def event(
+        self,
+        received_s: float,
+        time_s: float,
+        station_id: str,
+        connector: int | None,
+        action: str,
+        data: bytes | dict[str, Any],
+    ) -> None:
+        """See `Database.event`."""
+        super().event(received_s, time_s, station_id, connector, action, data)
+        if action in _AWAITED:
+            self._writes += 1
+
+    def _push_events(self) -> None:
+        self._are_events_due = True
+        self._schedule()
+
+    def _with_events(self, batch: Batch) -> Batch:
+        """Return a batch with the events that wait."""
+        if self._event_timer is not None:
+            self._event_timer.cancel()
+            self._event_timer = None
+        self._are_events_due = False
+        events = self._events.take()
+        return Batch({**batch.rows, EVENTS: events}, batch.deleted) if events else batch
+
+    def _put_back(self, batch: Batch) -> None:
+        """Keep for the next write what could not be written."""
+        self._changes.put_back(batch)
+        if events := batch.rows.get(EVENTS):
+            self._events.put_back(events)
+            self._are_events_due = True
 
     # ---- commits -------------------------------------------------------------------------
 
@@ -145,9 +206,12 @@ class LocalCopy(Store):
             self._begin_push()
 
     def _flush(self) -> bool:
+        events = self._rows
         if not super()._flush():
             return False
         self._changes.committed()
+        if events:
+            self._events.add(events)
         return True
 
     def _fail(self, error: StoreError) -> None:
@@ -166,6 +230,9 @@ class LocalCopy(Store):
         now_s = self._clock()
         is_lazy_due = now_s >= self._lazy_at_s
         is_asked = self._pushed is not None or self._pushed_all is not None
+        if self._events and self._event_timer is None and not is_asked:
+            loop = asyncio.get_running_loop()
+            self._event_timer = loop.call_later(_EVENTS_S, self._push_events)
         if now_s < self._retry_at_s or self._is_ended:
             return  # it is tried again at that time
         if now_s < self._next_push_s:
@@ -175,15 +242,18 @@ class LocalCopy(Store):
                 loop.call_later(self._next_push_s - now_s, self._end_gathering)
             return
         with_lazy = is_lazy_due or self._pushed_all is not None
-        if not is_asked and (now_s < self._unasked_at_s or (not with_lazy and self._is_quiet())):
+        if not is_asked and now_s < self._unasked_at_s:
             return
-        if not is_asked and not self._changes.is_pending(with_lazy=with_lazy):
-            return
+        if not (is_asked or self._are_events_due):
+            if not with_lazy and self._is_quiet():
+                return
+            if not self._changes.is_pending(with_lazy=with_lazy):
+                return
         waiting = self._take_waiting()
         self._pushed_writes = self._writes
         failed: StoreError | None = None
         try:
-            batch = self._changes.take(with_lazy=with_lazy)
+            batch = self._with_events(self._changes.take(with_lazy=with_lazy))
         except StoreError as error:
             failed, batch = error, Batch()
             self._pushed_writes = -1
@@ -214,7 +284,7 @@ class LocalCopy(Store):
                 self._fence(outcome)
                 if outcome.refused:
                     # Never acknowledged without them; a repair of the tables lets them in.
-                    self._changes.put_back(batch.of(outcome.refused))
+                    self._put_back(batch.of(outcome.refused))
                     self._pushed_writes = -1
                     self._unasked_at_s = self._clock() + LAZY_S
         except StoreError as error:
@@ -226,7 +296,7 @@ class LocalCopy(Store):
             self._pushing = None
             self._next_push_s = self._clock() + _GATHER_S
             if failed is not None:
-                self._changes.put_back(batch)
+                self._put_back(batch)
                 self._pushed_writes = -1
                 self._retry_at_s = self._clock() + _RETRY_S
                 asyncio.get_running_loop().call_later(_RETRY_S, self._schedule)
@@ -289,6 +359,7 @@ class LocalCopy(Store):
                         )
             self._schedule()
         self._changes.forget(station_ids)
+        self._events.forget(station_ids)
         self._partial.difference_update(station_ids)
 
     # ---- tasks ---------------------------------------------------------------------------

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 from chargepoint_driver.backends.ocpp.central_system import CentralSystem
 from chargepoint_driver.backends.ocpp.csms.csms import Csms
 from chargepoint_driver.backends.ocpp.operations.charger_access import ChargerAccess
 from chargepoint_driver.backends.ocpp.postgres.connections import connect
+from chargepoint_driver.backends.ocpp.postgres.event_outbox import EventOutbox
+from chargepoint_driver.backends.ocpp.postgres.event_retention import EventRetention
 from chargepoint_driver.backends.ocpp.postgres.fleet_chargers import FleetChargers
 from chargepoint_driver.backends.ocpp.postgres.fleet_events import FleetEvents
+from chargepoint_driver.backends.ocpp.postgres.fleet_relay import FleetRelay
 from chargepoint_driver.backends.ocpp.postgres.fleet_views import FleetViews
 from chargepoint_driver.backends.ocpp.postgres.health import HealthServer
+from chargepoint_driver.backends.ocpp.postgres.leases import Leases
 from chargepoint_driver.backends.ocpp.postgres.membership import Membership
 from chargepoint_driver.backends.ocpp.postgres.ownership import Ownership, RunningNode
 from chargepoint_driver.backends.ocpp.postgres.queries import PostgresQueries
@@ -30,6 +34,8 @@ from chargepoint_driver.errors import (
     StoreError,
     TransientError,
 )
+from chargepoint_driver.events.outlet import Outlet
+from chargepoint_driver.events.stream import MakeSharedRelay
 from chargepoint_driver.messaging.interface import Messaging
 from chargepoint_driver.messaging.nats import NatsMessaging
 
@@ -37,6 +43,9 @@ __all__ = ["Node"]
 
 # Two nodes may be asked one after the other, and PostgreSQL.
 _READ_S = 30.0
+_DAY_S = 86_400.0
+# Besides one for each sink.
+_RELAY_CONNECTIONS = 3
 
 
 class Node(CentralSystem):
@@ -54,6 +63,7 @@ class Node(CentralSystem):
     ) -> None:
         super().__init__(config.central_system, now, open_stores=self._open)
         self._node = config
+        self._writer = config.node
         self._on_end = on_end
         self._membership: Membership | None = None
         self._ownership: Ownership | None = None
@@ -62,6 +72,7 @@ class Node(CentralSystem):
         self._events: FleetEvents | None = None
         self._views: FleetViews | None = None
         self._health: HealthServer | None = None
+        self._retention: EventRetention | None = None
 
     @property
     def config_of_node(self) -> NodeConfig:
@@ -113,7 +124,16 @@ class Node(CentralSystem):
             store = PostgresStore(central.database, connections, membership, wall)
             store.on_end = self._on_end
             await membership.register(central.listen)
+            outbox = EventOutbox(connections)
+            account = central.stream_name or self.name
+            store.begin_events(
+                await outbox.begin_run(store.event_run, config.node, membership.run, account)
+            )
+            await outbox.add_sinks(central.sinks)
             await store.open()
+            keep = central.retention
+            keep_s = None if keep.events_days is None else keep.events_days * _DAY_S
+            self._retention = EventRetention(connections, keep_s, keep.max_bytes, wall)
         except BaseException as error:
             if store is not None:
                 store.close()
@@ -132,11 +152,34 @@ class Node(CentralSystem):
         if self._messaging is not None and self._fleet is not None:
             await self._messaging.open()
             await self._serve()
+        if self._retention is not None:
+            csms.spawn(self._retention.run())
         csms.drain_s = self._node.drain_s
         csms.on_drained = lambda: self._on_end(None)
         if self._node.health is not None:
             self._health = HealthServer(self._node.health, self._refusal)
             await self._health.start()
+
+    def _shared_relay(self) -> MakeSharedRelay:
+        return self._make_relay
+
+    async def _make_relay(self, outlets: Sequence[Outlet]) -> FleetRelay:
+        """Return the relay of the events in PostgreSQL, on the loop of the sinks."""
+        config, membership = self._node, self._membership
+        assert membership is not None
+        try:
+            connections = await connect(config.postgres, _RELAY_CONNECTIONS + len(outlets))
+        except StoreError as error:
+            raise TransientError(f"postgres: {error}") from None
+        return FleetRelay(
+            connections,
+            Leases(connections, f"{config.node}:{membership.run}", config.lease_s),
+            outlets,
+            self.stream_name,
+            config.lease_s / 5,
+            now=self._now,
+            alert=self._raise,
+        )
 
     def _access_of(self, csms: Csms) -> ChargerAccess:
         membership, ownership, store = self._membership, self._ownership, csms.store

@@ -179,6 +179,31 @@ MIGRATIONS: Mapping[int, Migration] = {
             " since timestamptz NOT NULL, PRIMARY KEY (account, about, what))",
         ),
     ),
+    # Events of all nodes until every sink has them: see `event_outbox.py`.
+    7: Migration(
+        2,
+        (
+            # `run`: milliseconds since 1970, of no other process. `node_run`: its run in `nodes`.
+            "CREATE TABLE event_runs (run bigint PRIMARY KEY, node text NOT NULL,"
+            " node_run bigint NOT NULL, account text NOT NULL,"
+            " begun timestamptz NOT NULL DEFAULT now())",
+            "CREATE SEQUENCE event_ids AS bigint",
+            # Of one run, and of one charger, `id` rises in the order of the commits.
+            "CREATE TABLE events (run bigint, id bigint NOT NULL DEFAULT nextval('event_ids'),"
+            " seq bigint NOT NULL, received float8 NOT NULL, time float8 NOT NULL,"
+            " charge_point text NOT NULL, connector bigint, action text NOT NULL,"
+            " data text NOT NULL, PRIMARY KEY (run, id))",
+            "CREATE UNIQUE INDEX events_seq ON events (run, seq)",
+            # Nothing up to the id `floor` is sent. `skipped`: events that were not sent, and
+            # were not reported to the sink yet; those that were are `lost`.
+            "CREATE TABLE sinks (name text PRIMARY KEY, floor bigint NOT NULL,"
+            " lost bigint NOT NULL DEFAULT 0, skipped bigint NOT NULL DEFAULT 0,"
+            " skipped_after bigint, skipped_through bigint, skipped_run bigint)",
+            # The id of the last event of a run that a sink has got.
+            "CREATE TABLE cursors (sink text, run bigint, at bigint NOT NULL,"
+            " PRIMARY KEY (sink, run))",
+        ),
+    ),
 }
 """Version to the step that makes it of the version before. One transaction each."""
 

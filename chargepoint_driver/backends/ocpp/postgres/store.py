@@ -25,6 +25,7 @@ from chargepoint_driver.backends.ocpp.postgres.stored_chargers import StoredChar
 from chargepoint_driver.backends.ocpp.storage.disk_writer import settle
 from chargepoint_driver.config.ocpp import OcppConfig
 from chargepoint_driver.errors import FencedError, StoreError
+from chargepoint_driver.process.tasks import end_tasks
 from chargepoint_driver.text import get_logger
 
 __all__ = ["PostgresStore"]
@@ -335,9 +336,7 @@ class PostgresStore(LocalCopy):
         except (StoreError, OSError, asyncio.TimeoutError) as error:
             _log.error("postgres: the last changes were not written (%s)", error)
         self._is_ended = True
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_tasks(self._tasks)
         await self._membership.release()
         await self._connections.close()
 

@@ -1,8 +1,8 @@
 """Writes of a batch of rows into PostgreSQL, fenced by the epochs of their chargers.
 
 One statement, which is one transaction: the owners of all chargers in the batch are locked, and the
-rows of those that this run still owns are written. The rows of the others are not, and their names
-are returned.
+rows and events of those that this run still owns are written. Those of the others are not, and
+their names are returned.
 """
 
 # ruff: noqa: S608 - names of tables and columns are put in, all of them from here
@@ -19,6 +19,7 @@ import msgspec
 
 from chargepoint_driver.backends.ocpp.postgres.changes import Batch
 from chargepoint_driver.backends.ocpp.postgres.connections import Connections, said
+from chargepoint_driver.backends.ocpp.postgres.event_queue import TABLE as EVENTS
 from chargepoint_driver.backends.ocpp.postgres.schema import TABLES
 from chargepoint_driver.errors import StoreError
 
@@ -45,6 +46,15 @@ _MERGE = (
     " last_wh = CASE WHEN excluded.last_time >= t.last_time THEN excluded.last_wh"
     " ELSE t.last_wh END, last_time = greatest(t.last_time, excluded.last_time)"
 )
+_EVENT_TYPES = {
+    "seq": "bigint",
+    "received": "float8",
+    "time": "float8",
+    "charge_point": "text",
+    "connector": "bigint",
+    "action": "text",
+    "data": "text",
+}
 MAX_WRITE_S = 15.0
 """How long the rows of single chargers may take, where some are refused."""
 # What PostgreSQL, or the client for it, answers to a value or a row that it does not take.
@@ -67,11 +77,14 @@ class Writer:
     def __init__(self, connections: Connections, columns: Mapping[str, Mapping[str, str]]) -> None:
         """`columns`: table to column to its type in SQLite."""
         self._connections = connections
+        self.event_run = 0
+        """The run of this node in the identities of its events."""
         self._types = {
             name: {each: _TYPES[kind.split()[0]] for each, kind in of_table.items()}
             for name, of_table in columns.items()
         }
-        self._columns = {name: list(of_table) for name, of_table in columns.items()}
+        self._types[EVENTS] = _EVENT_TYPES
+        self._columns = {name: list(of_table) for name, of_table in self._types.items()}
         # Chargers with rows that were refused: those of the others are written without them.
         self._refused: set[str] = set()
         # By the tables with rows, and those with deleted keys.
@@ -90,6 +103,9 @@ class Writer:
             )
         for place, name in enumerate(written, 3 + len(deleted)):
             columns = self._columns[name]
+            if name == EVENTS:
+                parts.append(self._new_events(columns, place))
+                continue
             of_row = ", ".join(f"r.{each}" for each in columns)
             parts.append(
                 f"new_{name} AS (INSERT INTO {name} AS t ({', '.join(columns)})"
@@ -101,6 +117,17 @@ class Writer:
         if "id_tags" in (*written, *deleted):
             parts.append(f"news AS ({_NEWS_OF_TAGS})")
         return f"{', '.join(parts)} {_FENCED}"
+
+    def _new_events(self, columns: Sequence[str], place: int) -> str:
+        """Return what adds events. A repeated write adds nothing."""
+        of_row = ", ".join(f"r.{each}" for each in columns)
+        return (
+            f"new_events AS (INSERT INTO events (run, {', '.join(columns)})"
+            f" SELECT {self.event_run}, {of_row} FROM {self._given(EVENTS, columns, place)}"
+            # Ids are given in this order, while the owners are locked.
+            " WHERE r.of_ IN (SELECT id FROM owned) ORDER BY r.seq"
+            " ON CONFLICT (run, seq) DO NOTHING)"
+        )
 
     def _given(self, name: str, columns: Sequence[str], place: int) -> str:
         """Return the rows that a parameter gives: their chargers, and some columns of a table."""
@@ -142,7 +169,7 @@ class Writer:
     async def _write_together(
         self, batch: Batch, run: int, epochs: Mapping[str, int], outcome: Outcome
     ) -> None:
-        written = tuple(name for name in TABLES if name in batch.rows)
+        written = tuple(name for name in (*TABLES, EVENTS) if name in batch.rows)
         deleted = tuple(name for name in TABLES if name in batch.deleted)
         if not (written or deleted):
             return
