@@ -105,10 +105,15 @@ function drawNotices() {
   keep(part("notices"), [...new Set(found)], (words) => words, (words) => make("li", {}, words));
 }
 
-onDone((words, milliseconds = 8000) => {
-  say(part("said"), words);
+function hideSaid() {
   clearTimeout(fading);
-  fading = setTimeout(() => say(part("said"), ""), milliseconds);
+  say(part("said"), "");
+}
+
+onDone((words, milliseconds = 8000) => {
+  hideSaid();
+  say(part("said"), words);
+  fading = setTimeout(hideSaid, milliseconds);
 });
 
 function buildHead() {
@@ -128,8 +133,11 @@ function buildHead() {
     part("main").focus({ preventScroll: true });
     scrollTo(0, 0);
   });
-  const header = document.querySelector("header");
-  new ResizeObserver(() => document.documentElement.style.setProperty("--head", `${header.offsetHeight}px`)).observe(header);
+  part("said-close").addEventListener("click", hideSaid);
+  // The room that the style keeps free of what scrolls into view.
+  for (const [name, element] of [["--head", document.querySelector("header")], ["--said", part("said").parentElement]]) {
+    new ResizeObserver(() => document.documentElement.style.setProperty(name, `${element.offsetHeight}px`)).observe(element);
+  }
 }
 
 buildHead();

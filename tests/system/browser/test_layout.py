@@ -53,7 +53,7 @@ def test_the_skip_link_leads_below_the_header(page):
     assert distance > 0
 
 
-def test_a_message_moves_nothing(page):
+def test_a_message_moves_nothing_and_can_be_closed(page):
     place = "return document.getElementById('site-title').getBoundingClientRect().top + scrollY"
     before = page.js(place)
     page.do("shed")
@@ -61,3 +61,9 @@ def test_a_message_moves_nothing(page):
     page.press("Shed now")
     eventually(lambda: page.text("#said"))
     assert page.js(place) == before
+    # What lies below it can be reached: it scrolls into the room above.
+    page.js("scrollTo(0, 1e6); document.querySelector('#ports > li:last-child button').focus()")
+    page.click("#ports > li:last-child [data-do=shed]")
+    page.keys(Keys.ESCAPE)
+    page.click("#said-close")
+    assert page.visible("#said") == []
