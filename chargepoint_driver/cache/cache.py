@@ -349,12 +349,15 @@ class SharedCache:
         """Store the records of a fetch, unless a write or a later fetch has overtaken it."""
         fetch.received(records, at)
         with self._lock:
-            kept, changed = self._table.keep(fetch.call, fetch.number, records, at)
+            before = self._table.keep(fetch.call, fetch.number, records, at)
             if self._shared is not None:
                 # In the order of the table: a write that comes later forgets it again.
+                kept = {station: records[station] for station in before}
                 self._shared.keep(fetch.call, kept, at)
-        if self.on_news is not None and changed:
-            self.on_news(changed)
+        if self.on_news is not None:
+            news = [station for station in before if before[station] != records[station]]
+            if news:
+                self.on_news(news)
 
     def _load(self, disk: Disk) -> None:
         for call, (age_s, records) in disk.load().items():

@@ -100,21 +100,18 @@ class RecordTable:
 
     def keep(
         self, call: str, number: int, records: Mapping[str, StationRecord], at: float
-    ) -> tuple[dict[str, StationRecord], list[str]]:
+    ) -> dict[str, StationRecord | None]:
         """Keep the records of a fetch, unless a write or a later fetch has overtaken it. Returns
-        (those that are kept, the stations of which they differ from what was known)."""
-        kept: dict[str, StationRecord] = {}
-        changed: list[str] = []
+        the stations whose records are kept, to the records before."""
+        before: dict[str, StationRecord | None] = {}
         for station, record in records.items():
             key = (call, station)
             known = self._entries.get(key)
             newest = max(self._touched.get(key, 0), known.begun - 1 if known else 0)
             if number > newest:
                 self._entries[key] = _Entry(record, at, number)
-                kept[station] = record
-                if known is None or known.record != record:
-                    changed.append(station)
-        return kept, changed
+                before[station] = None if known is None else known.record
+        return before
 
     def keep_whole(self, call: str, number: int, at: float) -> None:
         """Note a reply for the whole account: stations that it leaves out have nothing."""

@@ -5,7 +5,9 @@ The node that holds the account goes on with those of the node before.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -39,10 +41,37 @@ class PostgresCommandStore:
 
     is_shared = True
 
-    def __init__(self, records: LeasedRecords, account: str) -> None:
-        """`account` is what the account is known by in the tables."""
+    def __init__(
+        self, records: LeasedRecords, account: str, *, marks_each_call: bool = False
+    ) -> None:
+        """`account` is what the account is known by in the tables. `marks_each_call`: the backend
+        calls `before_call` right before each call, on the thread that makes it."""
         self._records = records
         self._account = account
+        self._marks_each_call = marks_each_call
+        self._marks = threading.local()
+
+    @contextmanager
+    def sending(self, mark: Callable[[], None]) -> Iterator[None]:
+        """See `CommandStore.sending`."""
+        if not self._marks_each_call:
+            mark()
+            yield
+            return
+        self._marks.next = mark
+        try:
+            yield
+        finally:
+            self._marks.next = None
+
+    def before_call(self) -> None:
+        """Mark the command of this thread, where it has one: its call is sent next. Raises
+        TransientError where nothing may be sent."""
+        self._records.check()
+        mark, self._marks.next = getattr(self._marks, "next", None), None
+        if mark is not None:
+            mark()
+            self._records.check()
 
     def check(self) -> None:
         """See `CommandStore.check`."""

@@ -316,10 +316,12 @@ class NodeAccounts:
         cached = PostgresCacheStore(records, key) if isinstance(account, AgentAccount) else None
 
         def make() -> Service:
+            is_soap = isinstance(account, AgentAccount)
+            commands = PostgresCommandStore(records, key, marks_each_call=is_soap)
             return Service.of_shared(
                 account,
-                self._backend_of(account, records, key),
-                PostgresCommandStore(records, key),
+                self._backend_of(account, commands, PostgresCallJournal(records, key)),
+                commands,
                 cached,
                 database.with_name(f"{database.stem}-{key}"),
             )
@@ -332,11 +334,15 @@ class NodeAccounts:
         holder = Holder(self._config.node, self._node.membership.run, epoch)
         return _Held(HeldAccount(name, account, service), records, cached, holder)
 
-    def _backend_of(self, account: AgentAccountConfig, records: LeasedRecords, key: str) -> Backend:
+    def _backend_of(
+        self,
+        account: AgentAccountConfig,
+        commands: PostgresCommandStore,
+        journal: PostgresCallJournal,
+    ) -> Backend:
         if not isinstance(account, AgentAccount):
             return FleetBackend(self._node, allow_call=self._config.allow_call)
-        journal = PostgresCallJournal(records, key)
-        return SoapBackend(account, check=records.check, journal=journal)
+        return SoapBackend(account, check=commands.before_call, journal=journal)
 
     # ---- the end of holding --------------------------------------------------------------
 

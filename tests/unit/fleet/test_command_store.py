@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from chargepoint_driver.backend import Limit, Target
-from chargepoint_driver.errors import FencedError, StoreError
+from chargepoint_driver.errors import FencedError, StoreError, TransientError
 from chargepoint_driver.service import CommandFile, CommandStore, ShedOptions
 from chargepoint_driver.service.shed_control.records.command_state import (
     CommandState,
@@ -138,3 +138,23 @@ def test_a_closed_store_is_fenced(holders) -> None:
     store.close()
     with pytest.raises(FencedError):
         store.save({PORT: SHED})
+
+
+def test_a_command_is_marked_right_before_its_call(holders) -> None:
+    store = PostgresCommandStore(holders.next(), "user", marks_each_call=True)
+    marked: list[int] = []
+    with store.sending(lambda: marked.append(1)):
+        assert not marked
+        store.before_call()
+        store.before_call()  # another page, or another call of the same thread
+    with store.sending(lambda: marked.append(2)):
+        pass  # it was refused before anything was sent
+    store.before_call()
+    assert marked == [1]
+    with PostgresCommandStore(holders.next(), "user").sending(lambda: marked.append(3)):
+        assert marked == [1, 3]
+    with store.sending(lambda: marked.append(4)):
+        store.close()
+        with pytest.raises(TransientError, match="nothing was sent"):
+            store.before_call()
+    assert marked == [1, 3]

@@ -198,3 +198,25 @@ def test_an_alert_is_in_the_tables_until_it_is_over(start_node, postgres, record
     eventually(lambda: found() == [("1:34001", "it is so")])
     held.resolved(Target("1:34001"))
     eventually(lambda: found() == [])
+
+
+def test_a_group_stays_held_to_its_total_after_a_failover(start_node, sim) -> None:
+    one = start_node("node-1")
+    holding(one)
+    group = str(sim.world.groups[0].group_id)
+    point = {"attribute": "allowedLoad", "group": group}
+    one.ask("write", point=point, value=20.0, shed_on_write=True)
+    sent, calls = sim.calls.count("shedLoad"), sim.calls.count("getStations")
+    two = start_node("node-2")
+    one.stop()
+    holding(two)
+    points = {"kw": point, "status": {"attribute": "shedStatus", "group": group}}
+    answer = two.ask("read", points=points)
+    assert not answer["errors"]
+    assert answer["values"]["kw"] == 20.0
+    assert answer["values"]["status"] in ("adopted", "in force", "pending")
+    # The members are known from before.
+    assert sim.calls.count("getStations") == calls
+    assert sim.calls.count("shedLoad") == sent
+    assert two.ask("revert", point=point)
+    assert sim.calls.count("clearShedState") > 0

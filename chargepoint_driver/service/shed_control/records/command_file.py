@@ -6,8 +6,8 @@ Holds no credentials: an account is known by a digest of its endpoint and user n
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -144,6 +144,12 @@ class CommandFile:
 
     def check(self) -> None:
         """Do nothing: the file is this process's own."""
+
+    @contextmanager
+    def sending(self, mark: Callable[[], None]) -> Iterator[None]:
+        """Mark it at once."""
+        mark()
+        yield
 
     def load(self) -> tuple[dict[Target, CommandState], Before]:
         """See `CommandStore.load`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -202,9 +203,12 @@ class CommandLog:
             if not of_station:
                 del self._by_station[target.station_id]
 
-    def mark_sending(self, targets: Iterable[Target]) -> None:
-        """Note that the doubts of these targets are handed to the backend now. Raises
-        TransientError, as `note`."""
+    def sending(self, targets: Collection[Target]) -> AbstractContextManager[None]:
+        """Enter while the doubts of these targets are handed to the backend: they are marked as
+        sent right before they are. Raises TransientError, as `note`."""
+        return self._stored.sending(lambda: self._mark_sending(targets))
+
+    def _mark_sending(self, targets: Iterable[Target]) -> None:
         changes: dict[Target, CommandState | None] = {}
         for target in targets:
             state = self._states.get(target)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
@@ -60,6 +60,10 @@ class CommandStore(Protocol):
     def check(self) -> None:
         """Raises FencedError where another process has the commands now, StoreError where that is
         not known: nothing may be sent then."""
+
+    def sending(self, mark: Callable[[], None]) -> AbstractContextManager[None]:
+        """Enter while a command is handed to the backend, on the thread that does. Calls `mark`
+        once before it is sent: as late as is known, since what is not marked was never sent."""
 
     def load(self) -> tuple[dict[Target, CommandState], Before]:
         """Return (the commands by target, the limits before by station and port). A row that cannot

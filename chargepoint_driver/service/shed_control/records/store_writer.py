@@ -8,7 +8,8 @@ be stored gets there with the next write.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from chargepoint_driver.backend import Limit, Target
@@ -73,6 +74,16 @@ class StoreWriter:
                 self.store.check()
             except StoreError as error:
                 raise _unsent(error) from None
+
+    @contextmanager
+    def sending(self, mark: Callable[[], None]) -> Iterator[None]:
+        """See `CommandStore.sending`."""
+        if self.store is None:
+            mark()
+            yield
+            return
+        with self.store.sending(mark):
+            yield
 
     # ---- before something is sent --------------------------------------------------------
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 
 from chargepoint_driver.backend import Backend, DirectBackend, Limit, Target
@@ -326,12 +326,11 @@ class Dispatcher:
         nothing is written down."""
 
         def command() -> None:
-            if recorded:
-                self.command_log.mark_sending(recorded)
-            if limit is None:
-                self.backend.clear(target)
-            else:
-                self.backend.shed(target, limit, options.minutes)
+            with self.command_log.sending(recorded) if recorded else nullcontext():
+                if limit is None:
+                    self.backend.clear(target)
+                else:
+                    self.backend.shed(target, limit, options.minutes)
 
         self.send_once(command, Data.LOAD, target)
 
