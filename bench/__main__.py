@@ -26,7 +26,7 @@ PARTS = (
     *("ocpp_scale", "events", "metrics"),
 )
 # Parts that are run only where they are named.
-MORE = ("ocpp_profile", "events_long")
+MORE = ("ocpp_profile", "events_long", "fleet_sizes")
 PART_LIMIT_S = 900
 
 

@@ -156,6 +156,12 @@ class Postgres:
                 with suppress(ProcessLookupError):
                     os.kill(int(each), number)
 
+    @property
+    def pid(self) -> int:
+        """Return the id of the process that runs."""
+        assert self._child is not None
+        return self._child.pid
+
     def dsn(self, database: str) -> str:
         """Where a database is."""
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"

@@ -25,6 +25,7 @@ TESTED = {
     ("production.md", "tls"): "test_the_central_system_with_tls_and_its_backup",
     ("quickstart.md", "quickstart"): "test_quickstart.py",
     ("quickstart.md", "simulated"): "test_without_an_account",
+    ("run-a-fleet.md", "fleet"): "test_fleet.py",
     ("schedules.md", "schedules"): "test_short_stories",
     ("security.md", "authorize"): "test_short_stories",
     ("security.md", "security"): "test_short_stories",

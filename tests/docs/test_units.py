@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from chargepoint_driver.config.fleet import NodeConfig
+
 from .blocks import ROOT, blocks_of, pages
 
 UNITS = sorted((ROOT / "chargepoint_driver" / "examples").rglob("*.service"))
@@ -43,6 +45,21 @@ def test_secrets_are_not_in_them_and_they_are_ended_politely(unit: Path):
     assert not re.search(r"^Environment=.*(PASSWORD|TOKEN)", text, re.MULTILINE)
     assert re.search(r"^KillSignal=SIG(INT|TERM)$", text, re.MULTILINE)
     assert re.search(r"^NoNewPrivileges=true$", text, re.MULTILINE)
+
+
+def test_a_node_finds_what_its_unit_gives_it():
+    folder = ROOT / "chargepoint_driver" / "examples" / "fleet"
+    unit = (folder / "chargepoint-node@.service").read_text(encoding="utf-8")
+    text = (folder / "node-1.json").read_text(encoding="utf-8")
+    given = re.findall(r"^LoadCredential=([^:]+):/etc/chargepoint/\1$", unit, re.MULTILINE)
+    used = re.findall(r'"/run/credentials/chargepoint-node@node-1.service/([^"]+)"', text)
+    assert sorted(given) == sorted(used)
+    (state,) = re.findall(r"^StateDirectory=(.*)$", unit, re.MULTILINE)
+    assert f'"/var/lib/{state.replace("%i", "node-1")}/local.sqlite"' in text
+    # Longer than the sockets take to close.
+    (limit_s,) = re.findall(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)
+    default = NodeConfig.model_fields["drain_s"].default
+    assert int(limit_s) >= default + 20
 
 
 def test_modules_that_the_guide_runs_as_agents_can_be_run():

@@ -7,7 +7,9 @@ accepts every request of a node, and remembers it.
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
+import ssl
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -83,7 +85,7 @@ class Socket:
 
 class Charger:
     """One charger. `begun` and `ended` have what was acknowledged: transaction to its begin, and to
-    its register at the end. `received` has the requests of nodes."""
+    its register at the end. `answered`: begins that were. `received` has the requests of nodes."""
 
     def __init__(
         self,
@@ -94,19 +96,23 @@ class Charger:
         pause_s: float = 0.0,
         is_idle: bool = False,
         is_half_open: bool = False,
+        password: str | None = None,
+        context: ssl.SSLContext | None = None,
     ) -> None:
         """`answer_s`: how long it waits for an answer. `pause_s`: between two sessions. An idle one
-        only sends heartbeats. A half-open one keeps its old socket when it connects again."""
+        only sends heartbeats. A half-open one keeps its old socket when it connects again.
+        `context` is for URLs of wss."""
         self.name = name
         self._urls = urls
         self._answer_s, self._pause_s = answer_s, pause_s
         self._is_idle, self._is_half_open = is_idle, is_half_open
+        self._password, self._context = password, context
         self._place = sum(map(ord, name))
         self._socket: Socket | None = None
         self.old: list[Socket] = []
         self.begun: dict[int, str] = {}
         self.ended: dict[int, int] = {}
-        self.asked = 0
+        self.asked = self.answered = 0
         self.received: list[Received] = []
         # When something was acknowledged last, and the longest wait of a heartbeat.
         self.heard_s = 0.0
@@ -149,6 +155,7 @@ class Charger:
         }  # fmt: skip
         answer = await self._until_acknowledged("StartTransaction", begin)
         transaction = int(answer["transactionId"])
+        self.answered += 1
         self.begun[transaction] = begin["timestamp"]
         end = {
             "transactionId": transaction, "meterStop": number + 7,
@@ -173,10 +180,15 @@ class Charger:
         if self._socket is None:
             urls = self._urls()
             url = urls[self._place % len(urls)]
+            headers = {}
+            if self._password is not None:
+                pair = base64.b64encode(f"{self.name}:{self._password}".encode()).decode()
+                headers["Authorization"] = f"Basic {pair}"
             connection = await connect(
                 f"{url}/{self.name}",
                 subprotocols=["ocpp1.6"], compression=None, proxy=None, ping_interval=None,
-                open_timeout=self._answer_s, close_timeout=1,
+                open_timeout=self._answer_s, close_timeout=1, ssl=self._context,
+                additional_headers=headers,
             )  # fmt: skip
             self._socket = Socket(connection, url, self.received)
         return self._socket

@@ -105,6 +105,12 @@ class NodeProcess:
                 child.stdout.close()
 
     @property
+    def pid(self) -> int:
+        """Return the id of the process that runs."""
+        assert self._child is not None
+        return self._child.pid
+
+    @property
     def exit_code(self) -> int | None:
         """Return how it ended; None while it runs."""
         assert self._child is not None

@@ -1,0 +1,143 @@
+"""What sessions and meter values of a node cost PostgreSQL: bytes on the disk and in its log, and
+time of its processes.
+
+What a user gains: the disk and the cores of a fleet's database can be planned.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+
+from bench.figure import Figure
+from tests.postgres_server import Postgres, postgres_server
+from tests.system.fleet.nodes import NodeProcess
+from tests.unit.backends.ocpp.nodes import make_tables
+
+CHARGERS = 200
+SESSIONS = 25
+ROUNDS = 4
+# Longer than a node keeps registers back: each value is a write of its own.
+ROUND_S = 6.0
+PATIENCE_S = 120
+_SIZE = (
+    "SELECT sum(pg_total_relation_size(oid))::bigint FROM pg_class WHERE relname = ANY("
+    "ARRAY['transactions', 'session_registers'])"
+)
+
+
+def figures() -> Iterator[Figure]:
+    """Chargers on one node: first sessions alone, then one session each with meter values."""
+    with postgres_server() as postgres, tempfile.TemporaryDirectory() as folder:
+        dsn = postgres.database()
+        make_tables(dsn)
+        node = NodeProcess(Path(folder), dsn, "node-1").start()
+        try:
+            yield from asyncio.run(_measure(postgres, dsn, node.url))
+        finally:
+            node.end()
+
+
+async def _measure(postgres: Postgres, dsn: str, url: str) -> list[Figure]:
+    sockets = [
+        await connect(
+            f"{url}/CP{number}", subprotocols=["ocpp1.6"], compression=None, proxy=None,
+            ping_interval=None,
+        )  # type: ignore[list-item]
+        for number in range(CHARGERS)
+    ]  # fmt: skip
+    before = await asyncio.to_thread(Costs, postgres, dsn)
+    await asyncio.gather(*(_charge(each, SESSIONS) for each in sockets))
+    middle = await asyncio.to_thread(Costs, postgres, dsn)
+    count = CHARGERS * SESSIONS
+    running = await asyncio.gather(*(_begin(each, SESSIONS) for each in sockets))
+    await asyncio.sleep(ROUND_S)
+    begun = await asyncio.to_thread(Costs, postgres, dsn)
+    for value in range(ROUNDS):
+        await asyncio.gather(
+            *(_meter(each, own, value) for each, own in zip(sockets, running, strict=True))
+        )
+        await asyncio.sleep(ROUND_S)
+    after = await asyncio.to_thread(Costs, postgres, dsn)
+    for each in sockets:
+        await each.close()
+    values = CHARGERS * ROUNDS
+    return [
+        Figure("a session in PostgreSQL, disk", (middle.disk - before.disk) / count, "bytes"),
+        Figure("a session in PostgreSQL, log (WAL)", (middle.log - before.log) / count, "bytes"),
+        Figure(
+            "a session in PostgreSQL, its processor time",
+            1e6 * (middle.cpu_s - before.cpu_s) / count, "µs",
+        ),
+        Figure("a meter value in PostgreSQL, log (WAL)", (after.log - begun.log) / values, "bytes"),
+    ]  # fmt: skip
+
+
+class Costs:
+    """What PostgreSQL has used until now: bytes of tables and of the log, seconds of processors."""
+
+    def __init__(self, postgres: Postgres, dsn: str) -> None:
+        postgres.rows("CHECKPOINT", database=dsn)
+        self.disk = postgres.rows(_SIZE, database=dsn)[0][0]
+        self.log = int(
+            postgres.rows("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn", database=dsn)[0][0]
+        )
+        own = _ticks(postgres.pid)
+        children = Path(f"/proc/{postgres.pid}/task/{postgres.pid}/children").read_text().split()
+        # Connections that have ended are in the server's own account.
+        ticks = sum(own) + sum(sum(_ticks(int(each))[:2]) for each in children)
+        self.cpu_s = ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _ticks(pid: int) -> list[int]:
+    """Return the time of a process in its own code and the system's, and the same of its children
+    that have ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return [0]  # it has just ended, and is in the server's own account
+    return [int(each) for each in fields[11:15]]
+
+
+_numbers = itertools.count()
+
+
+async def _ask(socket: ClientConnection, action: str, payload: dict[str, Any]) -> dict[str, Any]:
+    await socket.send(json.dumps([2, f"m{next(_numbers)}", action, payload]))
+    answer = json.loads(await asyncio.wait_for(socket.recv(), PATIENCE_S))
+    assert answer[0] == 3, answer
+    return answer[2]
+
+
+async def _begin(socket: ClientConnection, session: int) -> int:
+    begin = {"connectorId": 1, "idTag": "04A2B3C4D5E6F7", "meterStart": 1_000 * session}
+    answer = await _ask(socket, "StartTransaction", {**begin, "timestamp": _iso(10 * session)})
+    return int(answer["transactionId"])
+
+
+async def _meter(socket: ClientConnection, own: int, value: int) -> None:
+    sampled = {"value": str(1_000_000 + value), "measurand": "Energy.Active.Import.Register"}
+    meter = {"timestamp": _iso(1_000 + value), "sampledValue": [sampled]}
+    await _ask(
+        socket, "MeterValues", {"connectorId": 1, "transactionId": own, "meterValue": [meter]}
+    )
+
+
+async def _charge(socket: ClientConnection, sessions: int) -> None:
+    for session in range(sessions):
+        end = {"transactionId": await _begin(socket, session), "meterStop": 1_000 * session + 900}
+        await _ask(socket, "StopTransaction", {**end, "timestamp": _iso(10 * session + 9)})
+
+
+def _iso(after_s: float) -> str:
+    """Return a time of the last hour."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 3_600 + after_s))
