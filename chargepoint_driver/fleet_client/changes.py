@@ -25,8 +25,8 @@ class Changes:
     def __init__(
         self, account: FleetAccount, on_change: Callable[[list[str] | None], None]
     ) -> None:
-        """`on_change` gets the ids of stations with news; None: some were lost, so that any may
-        have news."""
+        """`on_change` gets the ids of stations with news. None: any may have news; at the start,
+        and where some were lost."""
         self._account = account
         self._on_change = on_change
         self._stopping = threads.Event()
@@ -52,8 +52,8 @@ class Changes:
                 retry_s = min(2 * retry_s, _MAX_RETRY_S)
                 continue
             retry_s = _FIRST_RETRY_S
-            # What came before the first answer is in the poll that follows it.
-            is_lost = after is not None and not answer.get("is_complete")
+            # What came before the first answer is not known either.
+            is_lost = after is None or not answer.get("is_complete")
             after = answer["after"]
             if self._stopping.is_set():
                 return

@@ -86,10 +86,11 @@ class Push:
         """Publish what differs from what the host published last."""
         get_node = self._driver_agent.equipment_model.get_node
         changed: dict[str, Any] = {}
-        for station in stations:
-            if (found := self._by_station.get(station)) is None:
-                continue
-            points, nodes = found
+        found = [self._by_station[each] for each in stations if each in self._by_station]
+        if self._changes is not None and len(found) > 1:
+            # Each read is a request to a node.
+            found = [_joined(found)]
+        for points, nodes in found:
             for topic, value in self._read(points).items():
                 node = nodes[topic]
                 # A device that was deleted has no node any more.
@@ -115,3 +116,12 @@ class Push:
         if self._changes is not None:
             self._changes.stop()
         self._queue.stop()
+
+
+def _joined(found: list[tuple[Selection, dict[str, Any]]]) -> tuple[Selection, dict[str, Any]]:
+    """Return the points and nodes of several stations together."""
+    points, nodes = Selection(), dict[str, Any]()
+    for of_station, its_nodes in found:
+        points.update(of_station)
+        nodes.update(its_nodes)
+    return points, nodes
