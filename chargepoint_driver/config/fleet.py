@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from chargepoint_driver.config.billing import BillingConfig
 from chargepoint_driver.config.common import explain, keys_of, parse_address, read_secret
 from chargepoint_driver.config.ocpp import OcppConfig, faults_of
 from chargepoint_driver.config.sinks import NatsConnectionConfig
@@ -140,6 +141,11 @@ class NodeConfig(BaseModel):
     metrics: str | None = Field(
         default=None, description="address:port for Prometheus; default: off"
     )
+    billing: BillingConfig | None = Field(
+        default=None,
+        description="tariffs and cost centres, for `report` and `sessions --costs`; the node itself"
+        " does not use it",
+    )
     central_system: OcppConfig = Field(
         description="keys of the central system; `database` is a file of this node only"
     )
@@ -198,6 +204,7 @@ _NESTED: dict[str, type[BaseModel]] = {
     "postgres": PostgresConfig,
     "nats": NodeNatsConfig,
     "accounts": AgentAccount,
+    "billing": BillingConfig,
 }
 
 

@@ -136,7 +136,7 @@ class Pause:
 
     @property
     def is_longest(self) -> bool:
-        """Whether the pauses do not get longer any more."""
+        """Return True if the pauses do not get longer any more."""
         return self._next_s >= _MAX_PAUSE_S
 
     def reset(self) -> None:

@@ -55,7 +55,7 @@ class _Line:
 
     @property
     def state(self) -> SinkState:
-        """How the sink stands."""
+        """State of the sink."""
         outlet = self.outlet
         return SinkState(
             outlet.name,

@@ -1,4 +1,4 @@
-"""What was read of an account, in PostgreSQL, so that the next holder need not read it again."""
+"""Records of an account, in PostgreSQL, so that the next holder need not read it again."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from chargepoint_driver.cli.support.config_files import load_device
+from chargepoint_driver.cli.support.config_files import is_nodes, load_device, load_object
 from chargepoint_driver.config import DeviceConfig, OcppDevice
 from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.service import Service, session_reports
@@ -77,7 +77,13 @@ def sessions(config: Path, month: str, as_csv: bool) -> None:
 
 @contextmanager
 def _source(path: Path) -> Iterator[session_reports.Source]:
-    file = load_device(path)
+    content = load_object(path)
+    if is_nodes(content):
+        raise ConfigurationError(
+            f"{path}: is the config of a node; use sessions and report with it, and for what runs "
+            "now the control API of any node, like /api/v1/live-status"
+        )
+    file = load_device(path, content)
     if isinstance(file.device, OcppDevice) and file.device.cache_agent is None:
         yield session_reports.of_record(file.device.account)
         return

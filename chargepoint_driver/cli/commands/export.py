@@ -21,10 +21,12 @@ from chargepoint_driver.cli.export.writers import FORMATS, Row, need_pyarrow, wr
 from chargepoint_driver.cli.support import session_intervals
 from chargepoint_driver.cli.support.account import (
     ConnectsDirectlyError,
+    ConnectsToNodesError,
     Find,
     access_options,
     serving,
 )
+from chargepoint_driver.cli.support.bills import record_of_nodes
 from chargepoint_driver.cli.support.console import (
     as_json,
     asking,
@@ -47,6 +49,8 @@ _OF_OCPP = ("sessions", "meter_values", "limits", "sheds", "writes")
 _OF_SOAP = ("sessions", "limits", "sheds", "writes", "intervals", "transactions")
 # One call for each session: only on demand.
 _DEFAULT_OF_SOAP = ("sessions", "limits", "sheds", "writes", "transactions")
+_OF_NODES = ("sessions", "limits")
+_OF_NODE_FILE = ("meter_values", "sheds")
 _DICTIONARY = "data-dictionary"
 
 
@@ -86,7 +90,8 @@ Example:
 @click.option(
     "--database",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="SQLite file of a central system, instead of an account; it may be in use.",
+    help="SQLite file of a central system, instead of an account; it may be in use. Of a node: its "
+    "meter_values and sheds.",
 )
 @click.option("--since", default="24h", show_default=True, metavar="TIME", help="As in sessions.")
 @click.option("--until", metavar="TIME", help="The same.  [default: now]")
@@ -124,7 +129,8 @@ def export(
 ) -> None:
     """Write sessions, meter values and limits as CSV and Parquet, with a data dictionary.
 
-    For chargers that connect directly the database of the central system is read. For ChargePoint's
+    For chargers that connect directly the database of the central system is read. With the config
+    of a node the sessions and limits of the fleet are read from PostgreSQL. For ChargePoint's
     stations the service is asked.
     """
     start, end = bounds(since, until)
@@ -159,6 +165,10 @@ def _source(
         return
     try:
         access = find()
+    except ConnectsToNodesError as error:
+        with record_of_nodes(error.config) as record:
+            yield _of_nodes(record, wanted), "the PostgreSQL of a fleet"
+        return
     except ConnectsDirectlyError as error:
         if error.account is None:
             raise
@@ -179,12 +189,22 @@ def _of_ocpp(
     database: Path, command_file: Path | None, key: tuple[str, str] | None, wanted: _Wanted
 ) -> Source:
     try:
+        from chargepoint_driver.backends.ocpp.storage.file_kind import is_of_node  # noqa: PLC0415
         from chargepoint_driver.cli.export import ocpp  # noqa: PLC0415 - needs the ocpp extra
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"{error.name} is not installed: pip install 'volttron-lib-chargepoint-driver[ocpp]'"
         ) from None
     _check_tables(wanted.tables, _OF_OCPP, "of charge points that connect directly")
+    default: tuple[str, ...] = _OF_OCPP
+    if is_of_node(database):
+        default = _OF_NODE_FILE
+        if set(wanted.tables) - set(default):
+            raise ConfigurationError(
+                f"{database}: is the file of a node, with a part of the records that PostgreSQL "
+                "has; export sessions and limits with --config and the config of the node"
+            )
+        note(f"{', '.join(default)} of this node only; sessions and limits: with its --config")
     station, since, until = wanted.station, wanted.since, wanted.until
     found: Source = {
         "sessions": lambda: ocpp.sessions(database, station, since, until),
@@ -194,7 +214,27 @@ def _of_ocpp(
     }
     if command_file is not None and key is not None:
         found["writes"] = lambda: _writes(command_file, key, wanted)
-    return _chosen(found, wanted.tables or _OF_OCPP)
+    return _chosen(found, wanted.tables or default)
+
+
+def _of_nodes(record: Any, wanted: _Wanted) -> Source:
+    from chargepoint_driver.cli.export import ocpp  # noqa: PLC0415 - needs the ocpp extra
+
+    in_files = set(wanted.tables) & set(_OF_NODE_FILE)
+    if in_files:
+        raise ConfigurationError(
+            f"--table {', '.join(sorted(in_files))}: is in the file of each node; export it there "
+            "with --database FILE"
+        )
+    _check_tables(wanted.tables, _OF_NODES, "of the records of a fleet")
+    if not wanted.tables:
+        note(f"{', '.join(_OF_NODE_FILE)}: left out, since each node has its own; see --database")
+    station, since, until = wanted.station, wanted.since, wanted.until
+    found: Source = {
+        "sessions": lambda: ocpp.session_rows(record.transactions(station, since, until)),
+        "limits": lambda: ocpp.limit_rows(record.limits(), station),
+    }
+    return _chosen(found, wanted.tables or _OF_NODES)
 
 
 def _of_soap(

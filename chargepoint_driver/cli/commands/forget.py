@@ -89,6 +89,9 @@ def _message(body: bytes) -> str:
 
 def _in_file(database: Path, charge_point: str) -> None:
     try:
+        from chargepoint_driver.backends.ocpp.storage.file_kind import (  # noqa: PLC0415 - extra
+            refuse_file_of_node,
+        )
         from chargepoint_driver.backends.ocpp.storage.forgetting import (  # noqa: PLC0415 - extra
             forget_in,
         )
@@ -96,4 +99,5 @@ def _in_file(database: Path, charge_point: str) -> None:
         raise ConfigurationError(
             f"{error.name} is not installed: pip install 'volttron-lib-chargepoint-driver[ocpp]'"
         ) from None
+    refuse_file_of_node(database, "forget the charger with --central-system and a node that runs")
     forget_in(database, charge_point)

@@ -34,7 +34,7 @@ Example:
     "--config",
     required=True,
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Caching agent's config with accounts and the section billing.",
+    help="Config of a caching agent with accounts, or of a node, and the section billing.",
 )
 @click.option("--account", "name", help="Only this account of the config.")
 @click.option(
@@ -56,7 +56,7 @@ def report(
     """Sum up sessions, energy, time and costs of a month by cost centre.
 
     For chargers that connect directly the database of the central system is read, which may be in
-    use. For ChargePoint's stations the service is asked.
+    use; for those of a fleet, its PostgreSQL. For ChargePoint's stations the service is asked.
     """
     if as_csv and as_json:
         raise click.UsageError("--csv or --json, not both")

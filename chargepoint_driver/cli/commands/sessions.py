@@ -15,7 +15,13 @@ from chargepoint_driver import reports
 from chargepoint_driver.catalogue import CHARGEPOINT, Data
 from chargepoint_driver.cli.discovery.available import is_personal
 from chargepoint_driver.cli.support import session_costs, session_intervals
-from chargepoint_driver.cli.support.account import Find, access_options, serving
+from chargepoint_driver.cli.support.account import (
+    ConnectsToNodesError,
+    Find,
+    access_options,
+    serving,
+)
+from chargepoint_driver.cli.support.bills import record_of_nodes
 from chargepoint_driver.cli.support.console import as_json as json_option
 from chargepoint_driver.cli.support.console import (
     asking,
@@ -91,7 +97,10 @@ def sessions(
     as_csv: bool,
     as_json: bool,
 ) -> None:
-    """List charging sessions that overlap a time range, oldest first."""
+    """List charging sessions that overlap a time range, oldest first.
+
+    With the config of a node they are those of all chargers that connect to the nodes.
+    """
     if as_csv and as_json:
         raise click.UsageError("--csv or --json, not both")
     if interval + transactions + costs > 1:
@@ -104,30 +113,59 @@ def sessions(
             find, station, start, end, personal=personal, yes=yes, as_csv=as_csv, as_json=as_json
         )
         return
-    access = find()
     errors: list[ChargePointError] = []
+    try:
+        access = find()
+    except ConnectsToNodesError as error:
+        if interval or transactions:
+            raise click.UsageError(
+                "--interval and --transactions are of ChargePoint's service, not of chargers that "
+                "connect to nodes; --costs has their quarter hours"
+            ) from None
+        with record_of_nodes(error.config) as record, asking("reading sessions …"):
+            found = record.sessions(station, start, end)
+        names = ["station", "port", *_columns(found, personal)]
+        _print([_row(one, names[2:]) for one in found], names, start, end, as_csv, as_json)
+        return
     with serving(access) as service:
         with asking(f"asking {access.account.place} …"):
             ask = service.transactions if transactions else service.sessions
             found = ask(station, start, end)
         if interval:
             rows, errors = _intervals(service, found, access.account.calls_per_minute, yes)
-            names: Sequence[str] = session_intervals.FIELDS
+            names = list(session_intervals.FIELDS)
         elif transactions:
-            names = _TRANSACTION_FIELDS
+            names = list(_TRANSACTION_FIELDS)
             rows = [_row(one, names[2:]) for one in found]
         else:
             names = ["station", "port", *_columns(found, personal)]
             rows = [_row(one, names[2:]) for one in found]
+    if interval or transactions:
+        _print(rows, names, None, None, as_csv, as_json)
+    else:
+        _print(rows, names, start, end, as_csv, as_json)
+    if errors:
+        complain_of(errors)
+        click.get_current_context().exit(SOME_FAILED)
+
+
+def _print(
+    rows: list[dict[str, Any]],
+    names: Sequence[str],
+    start: datetime | None,
+    end: datetime | None,
+    as_csv: bool,
+    as_json: bool,
+) -> None:
+    """Print rows; as a table those of sessions (with `start`), or all columns."""
     if as_json:
         emit(rows)
     elif as_csv:
         click.echo(reports.as_csv(names, rows), nl=False)
+    elif start is None:
+        _show_plainly(rows, names)
     else:
-        _show_plainly(rows, names) if interval or transactions else _show(rows, start, end)
-    if errors:
-        complain_of(errors)
-        click.get_current_context().exit(SOME_FAILED)
+        _show(rows, start, end)
 
 
 def bounds(since: str, until: str | None) -> tuple[datetime, datetime | None]:

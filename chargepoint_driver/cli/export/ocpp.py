@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from chargepoint_driver.catalogue.measurands import LINES, MEASURANDS
 from chargepoint_driver.cli.export import values
 from chargepoint_driver.cli.export.writers import Row
 
-__all__ = ["limits", "meter_values", "sessions"]
+__all__ = ["limit_rows", "limits", "meter_values", "session_rows", "sessions"]
 
 _FIELDS = [row.field for row in MEASURANDS]
 _OF_LINES = [row.of_lines for row in MEASURANDS if row.of_lines]
@@ -23,7 +23,12 @@ def sessions(
 ) -> Iterator[Row]:
     """Yield the transactions that touch the time. Raises NotFoundError, TransientError."""
     until_s = None if until is None else until.timestamp()
-    for row in queries.sessions(path, station, since.timestamp(), until_s):
+    return session_rows(queries.sessions(path, station, since.timestamp(), until_s))
+
+
+def session_rows(rows: Iterable[dict[str, Any]]) -> Iterator[Row]:
+    """Yield rows of `queries.sessions`."""
+    for row in rows:
         energy_wh = values.number(row["energy_wh"])
         yield {
             "station": row["charge_point"],
@@ -60,7 +65,12 @@ def meter_values(
 
 def limits(path: Path, station: str | None) -> Iterator[Row]:
     """Yield the limit that each charge point or connector was given last. Raises NotFoundError."""
-    for row in queries.limits(path):
+    return limit_rows(queries.limits(path), station)
+
+
+def limit_rows(rows: Iterable[dict[str, Any]], station: str | None) -> Iterator[Row]:
+    """Yield rows of `queries.limits`."""
+    for row in rows:
         if station not in (None, row["charge_point"]):
             continue
         data = row["data"]

@@ -16,6 +16,7 @@ from pydantic import SecretStr, ValidationError
 from chargepoint_driver.cli.support.config_files import (
     DeviceFile,
     is_agents,
+    is_nodes,
     load_device,
     load_object,
 )
@@ -28,6 +29,7 @@ from chargepoint_driver.config import (
     OcppAccount,
     OcppDevice,
 )
+from chargepoint_driver.config.fleet import NodeConfig, read_node_config
 from chargepoint_driver.errors import ConfigurationError
 from chargepoint_driver.service import Service
 
@@ -36,6 +38,7 @@ __all__ = [
     "PASSWORD_ENV",
     "Access",
     "ConnectsDirectlyError",
+    "ConnectsToNodesError",
     "Find",
     "HeldByFleetError",
     "access_options",
@@ -77,9 +80,9 @@ _OPTIONS = (
     click.option(
         "--config",
         type=click.Path(path_type=Path, dir_okay=False),
-        help="Driver config or caching agent's config with the account.",
+        help="Driver config, or config of a caching agent or a node, with the account.",
     ),
-    click.option("--account", "name", help="Name of the account in the caching agent's config."),
+    click.option("--account", "name", help="Name of the account in that config."),
     click.option(
         "--username",
         envvar="CHARGEPOINT_USERNAME",
@@ -216,8 +219,24 @@ def _default_password(username: str) -> dict[str, Any]:
     )
 
 
+def _of_node(path: Path, name: str | None) -> AccountConfig:
+    config = read_node_config(path)
+    names = [config.charger_account, *config.accounts]
+    if name is None and len(names) == 1:
+        (name,) = names
+    if name not in names:
+        said = "several accounts" if name is None else f"no account {name!r}"
+        raise ConfigurationError(f"{path}: {said}; choose with --account: {', '.join(names)}")
+    if name == config.charger_account:
+        raise ConnectsToNodesError(path, config)
+    chosen = config.accounts[name]
+    return AccountConfig(**{key: getattr(chosen, key) for key in AccountConfig.model_fields})
+
+
 def _of_file(path: Path, name: str | None) -> tuple[AccountConfig, DeviceFile | None]:
     content = load_object(path)
+    if is_nodes(content):
+        return _of_node(path, name), None
     if is_agents(content):
         config, faults = AgentConfig.from_dict(content, str(path))
         if faults:
@@ -269,6 +288,20 @@ class HeldByFleetError(ConfigurationError):
             "watch, sessions and discover work with an account of a fleet"
         )
         self.account, self.file = account, file
+
+
+class ConnectsToNodesError(ConfigurationError):
+    """The config is that of a node, `config`, and the account that of the chargers which connect to
+    the nodes."""
+
+    def __init__(self, path: Path, config: NodeConfig) -> None:
+        super().__init__(
+            f"{path}: these chargers connect to the nodes of a fleet, and this command cannot ask "
+            "them. What is recorded: sessions, report and export with this config. What they are "
+            "now: /charge-points?nodes=all of the control API of any node, or a device with "
+            '"backend": "fleet"'
+        )
+        self.config = config
 
 
 class ConnectsDirectlyError(ConfigurationError):

@@ -21,6 +21,7 @@ __all__ = [
     "as_boolean",
     "as_object",
     "is_agents",
+    "is_nodes",
     "load_device",
     "load_object",
     "load_registry",
@@ -161,8 +162,13 @@ def as_boolean(value: object) -> bool | None:
 
 
 def is_agents(content: Mapping[str, Any]) -> bool:
-    """Return True if it is a caching agent's config, not a driver's."""
-    return "accounts" in content
+    """Return True if it is a caching agent's config, not a driver's or a node's."""
+    return "accounts" in content and not is_nodes(content)
+
+
+def is_nodes(content: Mapping[str, Any]) -> bool:
+    """Return True if it is the config of a node of a fleet."""
+    return "postgres" in content and "central_system" in content
 
 
 def load_object(path: Path) -> dict[str, Any]:

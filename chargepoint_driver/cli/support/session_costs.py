@@ -12,7 +12,11 @@ from rich.table import Table
 
 from chargepoint_driver.billing import BilledSession, Bills, SessionFilter, Sums
 from chargepoint_driver.billing.files import session_fields, session_row, sessions_csv
-from chargepoint_driver.cli.support.account import ConnectsDirectlyError, Find
+from chargepoint_driver.cli.support.account import (
+    ConnectsDirectlyError,
+    ConnectsToNodesError,
+    Find,
+)
 from chargepoint_driver.cli.support.bills import account_name, billing_of, source_of
 from chargepoint_driver.cli.support.console import asking, console, emit
 
@@ -42,6 +46,8 @@ def show(
         if error.account is None:
             raise
         account = error.account
+    except ConnectsToNodesError as error:
+        account = error.config
     until_s = None if end is None else end.timestamp()
     wanted = SessionFilter(start.timestamp(), until_s, None, station)
     with ExitStack() as ends:

@@ -92,7 +92,7 @@ class Skipped(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """What waits for a sink. `events`: ids from the first one to the newest (an upper bound).
+    """Events that wait for a sink. `events`: ids from the first one to the newest (an upper bound).
     `oldest_s`: when the oldest was received, seconds since 1970; None where nothing waits. `lost`:
     events that were reported to it as lost."""
 

@@ -25,6 +25,7 @@ from chargepoint_driver.backends.ocpp.postgres.membership import Membership
 from chargepoint_driver.backends.ocpp.postgres.schema import TABLES
 from chargepoint_driver.backends.ocpp.postgres.writer import Outcome, Writer
 from chargepoint_driver.backends.ocpp.storage.disk_writer import settle
+from chargepoint_driver.backends.ocpp.storage.file_kind import NODE_APPLICATION_ID
 from chargepoint_driver.backends.ocpp.storage.store import Store
 from chargepoint_driver.errors import ConfigurationError, StoreError
 from chargepoint_driver.text import get_logger
@@ -33,8 +34,7 @@ __all__ = ["APPLICATION_ID", "LAZY_S", "LocalCopy"]
 
 _log = get_logger(__name__)
 
-APPLICATION_ID = 0x43504E44
-"""`PRAGMA application_id` of the file of a node: it is made again at each start."""
+APPLICATION_ID = NODE_APPLICATION_ID
 LAZY_S = 5.0
 """How long changes of registers and contacts may wait."""
 _RETRY_S = 0.5

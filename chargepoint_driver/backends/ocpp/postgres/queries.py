@@ -183,6 +183,13 @@ class PostgresQueries:
         )
         return session_queries.readings_of(tuple(row) for row in rows)
 
+    def limits(self) -> list[dict[str, Any]]:
+        """See `queries.limits`."""
+        rows = self._ask(
+            "SELECT charge_point, connector, data FROM limits ORDER BY charge_point, connector"
+        )
+        return [queries.limit_of(tuple(row), "postgres") for row in rows]
+
     def events(self, after: int = 0, most: int = 1_000) -> list[dict[str, Any]]:
         """See `queries.events`."""
         return queries.events(self._local, after, most)

@@ -31,7 +31,7 @@ _NOTED = "SELECT system, timeline, nodes_table FROM identity"
 
 
 class _Identity(NamedTuple):
-    """What tells a database from its copies: the cluster, its timeline and the oid of a table."""
+    """Identity of a database among its copies: the cluster, its timeline and the oid of a table."""
 
     system: int
     timeline: int

@@ -30,6 +30,7 @@ __all__ = [
     "events",
     "last_contact",
     "last_energy",
+    "limit_of",
     "limits",
     "newest_sessions",
     "reading",
@@ -296,14 +297,18 @@ def limits(path: Path) -> list[dict[str, Any]]:
         rows = db.execute(
             "SELECT charge_point, connector, data FROM limits ORDER BY charge_point, connector"
         ).fetchall()
-    return [
-        {
-            "charge_point": station_id,
-            "connector": number,
-            "data": _readable(path, data, f"limits, {station_id!r} {number!r}"),
-        }
-        for station_id, number, data in rows
-    ]
+    return [limit_of(row, path) for row in rows]
+
+
+def limit_of(row: tuple[Any, ...], source: object) -> dict[str, Any]:
+    """Return {charge_point, connector, data} of a row of `limits`; `source` is where it is."""
+    station_id, number, data = row
+    name = f"limits, {station_id!r} {number!r}"
+    return {
+        "charge_point": station_id,
+        "connector": number,
+        "data": _readable(source, data, name),
+    }
 
 
 @contextmanager
@@ -348,7 +353,7 @@ def charge_points(path: Path) -> list[dict[str, Any]]:
     ]
 
 
-def _readable(path: Path, text: object, row: str) -> dict[str, Any]:
+def _readable(path: object, text: object, row: str) -> dict[str, Any]:
     try:
         return object_in(text)
     except ValueError as error:

@@ -14,7 +14,7 @@ __all__ = ["SavedChargers", "restore", "restore_running"]
 
 
 class SavedChargers(Protocol):
-    """What is stored of chargers; see the methods of `Store`. None as an id stands for all."""
+    """Stored records of chargers; see the methods of `Store`. None as an id stands for all."""
 
     def points(self, station_id: str | None) -> list[dict[str, Any]]:
         """Return the rows of chargers."""
