@@ -13,7 +13,14 @@ from collections.abc import Callable, Iterable
 
 from bench.figure import Figure
 
-from . import nats_outage, node_freeze, node_kills, postgres_outage, relay_kills
+from . import (
+    account_kills,
+    nats_outage,
+    node_freeze,
+    node_kills,
+    postgres_outage,
+    relay_kills,
+)
 from .commands import Verdict
 from .site import site
 from .stored import Stored
@@ -32,6 +39,12 @@ def kills() -> Iterable[Figure]:
     """Three nodes, killed one after the other."""
     with site(3, lease_s=LEASE_S) as fleet:
         return asyncio.run(node_kills.play(fleet, KILLS, CHARGERS, SEED))
+
+
+def accounts() -> Iterable[Figure]:
+    """Three nodes, killed in sheds of the account of all chargers."""
+    with site(3, lease_s=LEASE_S) as fleet:
+        return account_kills.play(fleet, KILLS, SEED)
 
 
 def freeze() -> Iterable[Figure]:
@@ -114,6 +127,7 @@ def _common(what: str, verdict: Verdict, found: Stored) -> Iterable[Figure]:
 
 PARTS: dict[str, Callable[[], Iterable[Figure]]] = {
     "kills": kills,
+    "accounts": accounts,
     "freeze": freeze,
     "postgres": postgres,
     "nats": nats,

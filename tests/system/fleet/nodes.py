@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 __all__ = ["PROGRAM", "ROOT", "TOKEN", "NodeProcess"]
 
@@ -42,7 +43,8 @@ class NodeProcess:
             "listen": "127.0.0.1:0",
             "database": str(self.database),
             "sinks": sinks(name),
-            "boot_grace_s": 60,
+            # No charger is asked for its boot, which would put its limits back.
+            "boot_grace_s": 3600,
             "configuration_delay_s": None,
             "call_timeout_s": 5,
         }
@@ -83,6 +85,15 @@ class NodeProcess:
         self.url, self.control_url = ready["ocpp_url"], ready["control_url"]
         self.health_url = ready["health_url"]
         return self
+
+    def keep_addresses(self) -> None:
+        """Have the same addresses after each start from now on."""
+        config = json.loads(self.config.read_text())
+        config["central_system"]["listen"] = urlsplit(self.url).netloc
+        config["control"], config["health"] = (
+            urlsplit(each).netloc for each in (self.control_url, self.health_url)
+        )
+        self.config.write_text(json.dumps(config))
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to it."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -13,48 +11,24 @@ from urllib.parse import urlsplit
 
 import pytest
 
-import chargepoint_driver
-from tests.unit.events.engines import Engine, missing, running, until
+from tests.unit.events.engines import Engine, until
 
+from .balancer import CONFIG, haproxy, haproxy_binary
 from .chargers import Chargers
 from .nodes import NodeProcess
 
-CONFIG = Path(chargepoint_driver.__file__).parent / "examples" / "fleet" / "haproxy.cfg"
 LIMIT_S = 60.0
 
 
-@pytest.fixture(scope="module")
-def binary() -> str:
-    found = shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
-    return found or missing("haproxy")
-
-
 @pytest.fixture
-def balancer(binary, nodes: list[NodeProcess], tmp_path: Path) -> Iterator[Engine]:
-    """The shipped config, with the ports of these nodes."""
-
-    def command(port: int) -> list[str]:
-        text = re.sub(r"bind :\d+", f"bind 127.0.0.1:{port}", CONFIG.read_text())
-        # This process may open fewer files than the shipped number needs.
-        text = text.replace("maxconn 20000", "maxconn 200")
-        servers = "".join(
-            f"    server {each.name} {urlsplit(each.url).netloc} port "
-            f"{urlsplit(each.health_url).port}\n"
-            for each in nodes
-        )
-        text, count = re.subn(r"(?m)(^    server .*\n)+", servers, text)
-        assert count == 1
-        file = tmp_path / "haproxy.cfg"
-        file.write_text(text)
-        return [binary, "-db", "-f", str(file)]
-
-    with running(command, tmp_path / "haproxy.log") as engine:
+def balancer(nodes: list[NodeProcess], tmp_path: Path) -> Iterator[Engine]:
+    with haproxy(nodes, tmp_path) as engine:
         yield engine
 
 
-def test_the_shipped_config_is_valid(binary) -> None:
+def test_the_shipped_config_is_valid() -> None:
     done = subprocess.run(
-        [binary, "-c", "-f", str(CONFIG)],
+        [haproxy_binary(), "-c", "-f", str(CONFIG)],
         check=False,
         capture_output=True,
         text=True,
