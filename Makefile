@@ -22,7 +22,7 @@
 # make chromium        install a browser for the tests of the page (apt-get)
 # make screenshots     take pictures of every view of the page; OUT=FOLDER PORTS="8 200 2000"
 # make engines         install NATS, Mosquitto, PostgreSQL and haproxy for their tests (apt-get)
-# make alert-agents    install the platform's agents for alerts, for their tests
+# make alert-agents    install the platform's agents for alerts and its forwarder, for their tests
 # make ilc             run VOLTTRON's ILC and actuator against a simulated port
 # make classic         start and stop a real agent of VOLTTRON 9; CLASSIC_SOURCE=FOLDER, else from GitHub
 PYTHON ?= python3
@@ -97,11 +97,13 @@ engines: $(READY)
 	      --no-install-recommends nats-server mosquitto postgresql haproxy; } || \
 	echo "The engines cannot be installed here; as root: apt-get install nats-server mosquitto postgresql haproxy" >&2
 
-# The platform's own agents for alerts, which the samples `alerts` are for. Without them their
-# tests are skipped. Their metadata names releases that rc38 of the core has replaced.
+# The platform's own agents for alerts, and its forward historian, which the samples `alerts` and
+# `historians` are for. Without them their tests are skipped. Their metadata names releases that
+# rc38 of the core has replaced.
 alert-agents: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --pre --no-deps \
-	    volttron-emailer volttron-threshold-detection volttron-topic-watcher
+	    volttron-emailer volttron-threshold-detection volttron-topic-watcher \
+	    volttron-forward-historian
 
 # In a folder of their own: ILC needs scipy and sympy. Their metadata would replace volttron-core.
 ilc: build/ilc/.ready

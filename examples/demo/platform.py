@@ -107,12 +107,13 @@ class Platform:
             raise ValueError("connect() comes first")
         return self._link
 
-    def launch(self) -> None:
-        """Start the platform without waiting for it."""
+    def launch(self, address: str | None = None) -> None:
+        """Start the platform without waiting for it. `address`: where it listens for others; by
+        default a free port of this machine."""
         # `--dev` keeps it from running poetry, and asks only that this file exists.
         (self.home / "pyproject.toml").write_text('[tool.poetry]\nname = "demo"\nversion = "0"\n')
         # Its default port may belong to a platform of the user's own.
-        address = f"tcp://127.0.0.1:{free_port()}"
+        address = address or f"tcp://127.0.0.1:{free_port()}"
         program = Path(sys.executable).parent / "volttron"
         if not program.exists():
             raise DemoError(

@@ -1,0 +1,1 @@
+"""Configs of historians, and a start of the forward historian."""
