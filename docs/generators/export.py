@@ -15,8 +15,8 @@ chargepoint-driver export --out november --since 7d --station 1:34001 --table in
 
 The command writes one file for each table, as CSV and Parquet. `--database FILE`, or the `--config`
 of one of its devices, reads the database of a central system, which may be in use. The `--config`
-of a node reads sessions and limits of the fleet from PostgreSQL. `--database` with the file of a
-node has the meter values and sheds that this node stored. Parquet needs the extra `export`
+of a node reads sessions, limits and sheds of the fleet from PostgreSQL. `--database` with the file
+of a node has the meter values that this node stored. Parquet needs the extra `export`
 (`pyarrow`). `--format csv` needs no extra.
 
 - An empty cell (null in Parquet) means not reported. 0 is a measurement.

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +49,10 @@ _OF_OCPP = ("sessions", "meter_values", "limits", "sheds", "writes")
 _OF_SOAP = ("sessions", "limits", "sheds", "writes", "intervals", "transactions")
 # One call for each session: only on demand.
 _DEFAULT_OF_SOAP = ("sessions", "limits", "sheds", "writes", "transactions")
-_OF_NODES = ("sessions", "limits")
-_OF_NODE_FILE = ("meter_values", "sheds")
+_OF_NODES = ("sessions", "limits", "sheds")
+_OF_NODE_FILE = ("meter_values",)
+# An event is received some time after what it is about.
+_LATE = timedelta(days=1)
 _DICTIONARY = "data-dictionary"
 
 
@@ -91,7 +93,7 @@ Example:
     "--database",
     type=click.Path(path_type=Path, dir_okay=False),
     help="SQLite file of a central system, instead of an account; it may be in use. Of a node: its "
-    "meter_values and sheds.",
+    "meter_values.",
 )
 @click.option("--since", default="24h", show_default=True, metavar="TIME", help="As in sessions.")
 @click.option("--until", metavar="TIME", help="The same.  [default: now]")
@@ -130,8 +132,8 @@ def export(
     """Write sessions, meter values and limits as CSV and Parquet, with a data dictionary.
 
     For chargers that connect directly the database of the central system is read. With the config
-    of a node the sessions and limits of the fleet are read from PostgreSQL. For ChargePoint's
-    stations the service is asked.
+    of a node the sessions, limits and sheds of the fleet are read from PostgreSQL. For the stations
+    of ChargePoint the service is asked.
     """
     start, end = bounds(since, until)
     formats = formats or FORMATS
@@ -202,9 +204,9 @@ def _of_ocpp(
         if set(wanted.tables) - set(default):
             raise ConfigurationError(
                 f"{database}: is the file of a node, with a part of the records that PostgreSQL "
-                "has; export sessions and limits with --config and the config of the node"
+                "has; export {', '.join(_OF_NODES)} with --config and the config of the node"
             )
-        note(f"{', '.join(default)} of this node only; sessions and limits: with its --config")
+        note(f"{', '.join(default)} of this node only; {', '.join(_OF_NODES)}: with its --config")
     station, since, until = wanted.station, wanted.since, wanted.until
     found: Source = {
         "sessions": lambda: ocpp.sessions(database, station, since, until),
@@ -233,6 +235,7 @@ def _of_nodes(record: Any, wanted: _Wanted) -> Source:
     found: Source = {
         "sessions": lambda: ocpp.session_rows(record.transactions(station, since, until)),
         "limits": lambda: ocpp.limit_rows(record.limits(), station),
+        "sheds": lambda: stored.shed_rows(record.events(since - _LATE), station, since, until),
     }
     return _chosen(found, wanted.tables or _OF_NODES)
 
