@@ -41,7 +41,13 @@ VARIABLE = "FLEET_TOKEN"
 class Site:
     """Two nodes, and a platform with a driver and a caching agent that have no account."""
 
-    def __init__(self, nodes: list[NodeProcess], home: Path, processes: Processes) -> None:
+    def __init__(
+        self,
+        nodes: list[NodeProcess],
+        home: Path,
+        processes: Processes,
+        currency_s: float = 0.5,
+    ) -> None:
         self.nodes = nodes
         self._processes = processes
         platform = self.platform = Platform(home, processes)
@@ -60,7 +66,9 @@ class Site:
         for csv in (PORT_CSV, CHARGER_CSV):
             platform.store(DRIVER, csv.name, csv.read_text())
         port = {**fleet, "account": "garage", "stationID": STATION, "portNumber": 1}
-        self._add(PORT, {**port, "cacheExpiration": 0.5, "shed_on_write": True}, PORT_CSV, POLL_S)
+        self._add(
+            PORT, {**port, "cacheExpiration": currency_s, "shed_on_write": True}, PORT_CSV, POLL_S
+        )
         self._add(CHARGER, {**chargers, "chargePointID": "CP1", "connectorId": 1}, CHARGER_CSV)
         platform.link.subscribe("devices/campus")
         platform.link.subscribe("chargepoint/changes")
