@@ -1,4 +1,4 @@
-"""What sessions and meter values of a node cost PostgreSQL: bytes on the disk and in its log, and
+"""Costs of sessions and meter values of a node in PostgreSQL: bytes on the disk and in its log, and
 time of its processes.
 
 What a user gains: the disk and the cores of a fleet's database can be planned.
@@ -83,7 +83,7 @@ async def _measure(postgres: Postgres, dsn: str, url: str) -> list[Figure]:
 
 
 class Costs:
-    """What PostgreSQL has used until now: bytes of tables and of the log, seconds of processors."""
+    """Use of PostgreSQL until now: bytes of tables and of the log, seconds of processors."""
 
     def __init__(self, postgres: Postgres, dsn: str) -> None:
         postgres.rows("CHECKPOINT", database=dsn)

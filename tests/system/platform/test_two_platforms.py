@@ -23,7 +23,7 @@ CURRENCY_S = 300.0
 
 
 @pytest.fixture
-def platforms(sim: Simulator, tmp_path: Path) -> Iterator[list[Site]]:  # noqa: F811 - the fixture
+def platforms(sim: Simulator, tmp_path: Path) -> Iterator[list[Site]]:
     """Two platforms, which ask the two nodes in another order."""
     garage = {"username": sim.username, "password": PASSWORD, "endpoint": sim.soap_url}
     with ExitStack() as stack:
@@ -40,7 +40,7 @@ def platforms(sim: Simulator, tmp_path: Path) -> Iterator[list[Site]]:  # noqa: 
         ]
 
 
-def test_both_read_one_account_and_see_each_others_sheds(platforms, sim) -> None:  # noqa: F811
+def test_both_read_one_account_and_see_each_others_sheds(platforms, sim) -> None:
     one, two = platforms
     for each in platforms:
         each.wait_for("A load on the bus", lambda it=each: it.values(PORT, "portLoad") or None)
