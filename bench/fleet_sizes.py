@@ -1,7 +1,7 @@
-"""Costs of sessions and meter values of a node in PostgreSQL: bytes on the disk and in its log, and
-time of its processes.
+"""Costs of chargers in a node and in PostgreSQL: memory, bytes on the disk and in the log, and time
+of PostgreSQL's processes.
 
-What a user gains: the disk and the cores of a fleet's database can be planned.
+What a user gains: the machines of a fleet can be planned.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ import asyncio
 import itertools
 import json
 import os
+import ssl
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import trustme
 from websockets.asyncio.client import ClientConnection, connect
 
 from bench.figure import Figure
@@ -23,12 +25,13 @@ from tests.postgres_server import Postgres, postgres_server
 from tests.system.fleet.nodes import NodeProcess
 from tests.unit.backends.ocpp.nodes import make_tables
 
-CHARGERS = 200
-SESSIONS = 25
-ROUNDS = 4
+CHARGERS = 1_000
+SESSIONS = 12
+ROUNDS = 3
 # Longer than a node keeps registers back: each value is a write of its own.
 ROUND_S = 6.0
 PATIENCE_S = 120
+BOOT = {"chargePointVendor": "Bench", "chargePointModel": "One"}
 _SIZE = (
     "SELECT sum(pg_total_relation_size(oid))::bigint FROM pg_class WHERE relname = ANY("
     "ARRAY['transactions', 'session_registers'])"
@@ -42,51 +45,107 @@ def figures() -> Iterator[Figure]:
         make_tables(dsn)
         node = NodeProcess(Path(folder), dsn, "node-1").start()
         try:
-            yield from asyncio.run(_measure(postgres, dsn, node.url))
+            yield from asyncio.run(_measure(postgres, dsn, node))
+        finally:
+            node.end()
+        context, central_system = _tls(Path(folder))
+        node = NodeProcess(Path(folder), dsn, "node-2", central_system=central_system).start()
+        try:
+            yield asyncio.run(_measure_tls(node, context))
         finally:
             node.end()
 
 
-async def _measure(postgres: Postgres, dsn: str, url: str) -> list[Figure]:
-    sockets = [
-        await connect(
-            f"{url}/CP{number}", subprotocols=["ocpp1.6"], compression=None, proxy=None,
-            ping_interval=None,
-        )  # type: ignore[list-item]
-        for number in range(CHARGERS)
-    ]  # fmt: skip
+def _tls(folder: Path) -> tuple[ssl.SSLContext, dict[str, Any]]:
+    """Return what chargers trust, and the keys of a central system with TLS."""
+    authority, context = trustme.CA(), ssl.create_default_context()
+    authority.configure_trust(context)
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(
+        str(folder / "server.pem")
+    )
+    certificate = {"certificate": str(folder / "server.pem"), "key": str(folder / "server.pem")}
+    return context, {
+        "listen": "127.0.0.1:0", "database": str(folder / "node-2.db"), "tls": certificate,
+        "boot_grace_s": 60, "configuration_delay_s": None,
+    }  # fmt: skip
+
+
+async def _measure_tls(node: NodeProcess, context: ssl.SSLContext) -> Figure:
+    memory = _memory(node.pid)
+    sockets = [await _connect(f"{node.url}/CP{number}", context) for number in range(CHARGERS)]
+    await asyncio.gather(*(_ask(each, "BootNotification", BOOT) for each in sockets))
+    each_kib = (_memory(node.pid) - memory) / CHARGERS
+    for each in sockets:
+        await each.close()
+    return Figure("a charger connected with TLS in a node, memory", each_kib, "KiB")
+
+
+async def _measure(postgres: Postgres, dsn: str, node: NodeProcess) -> list[Figure]:
+    memory = _memory(node.pid)
+    sockets = [await _connect(f"{node.url}/CP{number}") for number in range(CHARGERS)]
+    await asyncio.gather(*(_ask(each, "BootNotification", BOOT) for each in sockets))
+    connected = _memory(node.pid)
     before = await asyncio.to_thread(Costs, postgres, dsn)
     await asyncio.gather(*(_charge(each, SESSIONS) for each in sockets))
     middle = await asyncio.to_thread(Costs, postgres, dsn)
-    count = CHARGERS * SESSIONS
+    charged = _memory(node.pid)
     running = await asyncio.gather(*(_begin(each, SESSIONS) for each in sockets))
-    await asyncio.sleep(ROUND_S)
+    # The first write of a page after a checkpoint has the whole page in the log.
+    await _meter_all(sockets, running, 0)
     begun = await asyncio.to_thread(Costs, postgres, dsn)
     for value in range(ROUNDS):
-        await asyncio.gather(
-            *(_meter(each, own, value) for each, own in zip(sockets, running, strict=True))
-        )
-        await asyncio.sleep(ROUND_S)
+        await _meter_all(sockets, running, value + 1)
     after = await asyncio.to_thread(Costs, postgres, dsn)
     for each in sockets:
         await each.close()
-    values = CHARGERS * ROUNDS
+    sessions, values = CHARGERS * SESSIONS, CHARGERS * ROUNDS
     return [
-        Figure("a session in PostgreSQL, disk", (middle.disk - before.disk) / count, "bytes"),
-        Figure("a session in PostgreSQL, log (WAL)", (middle.log - before.log) / count, "bytes"),
+        Figure("a connected charger in a node, memory", (connected - memory) / CHARGERS, "KiB"),
+        Figure(
+            f"a charger with {SESSIONS} sessions in a node, memory",
+            (charged - memory) / CHARGERS, "KiB",
+        ),
+        Figure("a session in PostgreSQL, disk", (middle.disk - before.disk) / sessions, "bytes"),
+        Figure("a session in PostgreSQL, log (WAL)", (middle.log - before.log) / sessions, "bytes"),
         Figure(
             "a session in PostgreSQL, its processor time",
-            1e6 * (middle.cpu_s - before.cpu_s) / count, "µs",
+            1e6 * (middle.cpu_s - before.cpu_s) / sessions, "µs",
         ),
         Figure("a meter value in PostgreSQL, log (WAL)", (after.log - begun.log) / values, "bytes"),
+        Figure(
+            "a meter value in PostgreSQL, its processor time",
+            1e6 * (after.cpu_s - begun.cpu_s) / values, "µs",
+        ),
     ]  # fmt: skip
+
+
+async def _connect(url: str, context: ssl.SSLContext | None = None) -> ClientConnection:
+    return await connect(
+        url, subprotocols=["ocpp1.6"], compression=None, proxy=None, ping_interval=None, ssl=context
+    )
+
+
+async def _meter_all(sockets: list[ClientConnection], running: list[int], value: int) -> None:
+    """Send one value of each charger, and wait until the node has written it."""
+    both = zip(sockets, running, strict=True)
+    await asyncio.gather(*(_meter(each, own, value) for each, own in both))
+    await asyncio.sleep(ROUND_S)
+
+
+def _memory(pid: int) -> float:
+    """Return the memory of a process in KiB."""
+    (line,) = (
+        each
+        for each in Path(f"/proc/{pid}/status").read_text().splitlines()
+        if each.startswith("VmRSS:")
+    )
+    return float(line.split()[1])
 
 
 class Costs:
     """Use of PostgreSQL until now: bytes of tables and of the log, seconds of processors."""
 
     def __init__(self, postgres: Postgres, dsn: str) -> None:
-        postgres.rows("CHECKPOINT", database=dsn)
         self.disk = postgres.rows(_SIZE, database=dsn)[0][0]
         self.log = int(
             postgres.rows("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn", database=dsn)[0][0]

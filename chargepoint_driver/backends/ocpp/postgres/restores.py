@@ -1,8 +1,8 @@
 """Sequences of a database that was restored, or of a standby that has taken over.
 
 Such a database may be older than what chargers, nodes and bills know. Its sequences would give ids
-of transactions and runs of nodes a second time. What tells one database from its copies is noted
-in it: where that has changed, both sequences skip what may have been given since.
+of transactions and events, and runs of nodes, a second time. What tells one database from its
+copies is noted in it: where that has changed, all sequences skip what may have been given since.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ _log = get_logger(__name__)
 
 # Of the advisory locks of this package.
 _LOCK = 4_350_110_002
+_SEQUENCES = ("node_runs", "event_ids", "transaction_ids")
 _SKIPPED = 1_000_000
 _SKIPPED_PER_S = 20
 
@@ -39,7 +40,7 @@ class _Identity(NamedTuple):
 
 
 async def skip_given_ids(db: asyncpg.Connection) -> None:
-    """Raise both sequences where the database is not the one that was noted last. Call it outside
+    """Raise all sequences where the database is not the one that was noted last. Call it outside
     a transaction, before ids or a run are taken. Raises StoreError, see `Connections`."""
     found = await _identity(db)
     if await _noted(db) == found:
@@ -53,7 +54,7 @@ async def skip_given_ids(db: asyncpg.Connection) -> None:
         )
         if seen_s_ago is not None:
             skipped = _SKIPPED + _SKIPPED_PER_S * max(0, int(seen_s_ago))
-            for name in ("node_runs", "transaction_ids"):
+            for name in _SEQUENCES:
                 at = await db.fetchval("SELECT setval($1, nextval($1) + $2)", name, skipped)
             _log.warning(
                 "postgres: the database was restored, or a standby has taken over; ids of "
