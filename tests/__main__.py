@@ -22,7 +22,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
-MAX_RUN_S = 1_800
+MAX_RUN_S = 3_600
 NO_TESTS = 5
 """What pytest ends with when no test matches."""
 

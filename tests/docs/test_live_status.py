@@ -27,7 +27,7 @@ from .blocks import ROOT
 
 FOLDER = ROOT / "examples" / "live-status"
 NOW = datetime(2026, 7, 1, 12, tzinfo=timezone.utc)
-LIMIT_S = 170
+LIMIT_S = 280
 
 
 @pytest.fixture

@@ -38,7 +38,6 @@ pytestmark = [
     pytest.mark.skipif(
         not (FOLDER / "ilc").is_dir(), reason=f"{FOLDER} has no volttron-ilc: see `make ilc`"
     ),
-    pytest.mark.timeout(300),
 ]
 
 

@@ -43,7 +43,6 @@ pytestmark = [
     pytest.mark.skipif(
         importlib.util.find_spec("poetry") is None, reason="needs poetry, which VOLTTRON brings"
     ),
-    pytest.mark.timeout(300),
 ]
 
 
