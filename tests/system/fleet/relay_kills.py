@@ -1,4 +1,4 @@
-"""The node that sends events to a sink, killed again and again; the sink away meanwhile."""
+"""The node that sends events to a sink, killed or frozen again and again, also without the sink."""
 
 from __future__ import annotations
 
@@ -105,6 +105,11 @@ async def holder(fleet: Site, sink: str = "nats") -> NodeProcess | None:
     return next((each for each in fleet.alive if each.name == name), None)
 
 
+async def _is_taken(fleet: Site, from_node: NodeProcess) -> bool:
+    found = await holder(fleet)
+    return found is not None and found is not from_node
+
+
 async def settled(fleet: Site) -> None:
     """Wait until every sink has everything."""
 
@@ -120,31 +125,37 @@ async def _start(fleet: Site, node: NodeProcess) -> None:
 
 
 async def play(fleet: Site, sinks: Sinks, kills: int, count: int, seed: int = 7) -> list[Figure]:
-    """Kill the node of three that holds the lease `kills` times. Each third time the sink is away
-    then. Return what is missing or out of order at the sinks."""
+    """Kill the node of three that holds the lease `kills` times. Of each four times the sink is
+    away once, and once the node is frozen instead. Return what is missing or out of order at the
+    sinks."""
     chance = random.Random(seed)
     taken_s: list[float] = []
     starting: asyncio.Task[None] | None = None
     async with Chargers(count, fleet.urls) as chargers:
         await chargers.charge(1)
         for number in range(kills):
-            killed = await eventually(lambda: holder(fleet))
+            lost = await eventually(lambda: holder(fleet))
             await asyncio.sleep(chance.uniform(0.0, 0.5))
-            is_away = number % 3 == 1
+            is_away, is_frozen = number % 4 == 1, number % 4 == 2
             if is_away:
                 sinks.jetstream.kill()
                 await chargers.charge(1)
-            fleet.alive.remove(killed)
-            killed.end(signal.SIGKILL)
             began_s = time.monotonic()
-            await eventually(lambda: holder(fleet))
+            if is_frozen:
+                lost.send(signal.SIGSTOP)
+            else:
+                fleet.alive.remove(lost)
+                lost.end(signal.SIGKILL)
+            await eventually(lambda lost=lost: _is_taken(fleet, lost))
             taken_s.append(time.monotonic() - began_s)
+            if is_frozen:
+                lost.send(signal.SIGCONT)
             if is_away:
                 await asyncio.to_thread(sinks.jetstream.start_again)
             await chargers.charge(1)
             if starting is not None:
                 await starting
-            starting = asyncio.create_task(_start(fleet, killed))
+            starting = None if is_frozen else asyncio.create_task(_start(fleet, lost))
         if starting is not None:
             await starting
     await settled(fleet)
@@ -152,7 +163,7 @@ async def play(fleet: Site, sinks: Sinks, kills: int, count: int, seed: int = 7)
     in_files = [await asyncio.to_thread(sinks.of_file, each.name) for each in fleet.nodes]
     stream = check(chargers.each, in_nats)
     files = check(chargers.each, [event for events in in_files for event in events])
-    what = f"{kills} kills of the node that sends events, {count} chargers"
+    what = f"{kills} times the node that sends events is lost, {count} chargers"
     sessions = sum(len(each.ended) for each in chargers.each)
     doubled = len(in_nats) - len({event["id"] for event in in_nats})
     return [

@@ -131,3 +131,26 @@ def test_the_oldest_events_are_deleted_beyond_age_and_number(tmp_path: Path, mon
         kept = [each.seq for each in events.read(0, 99)]
         assert kept == [*range(23, 43)]
     box.close()
+
+
+def test_of_a_node_only_what_postgres_does_not_have_is_read(outbox: Outbox):
+    """Meter values, and what an older release had stored."""
+    fill(outbox, 3)
+    with closing(sqlite3.connect(outbox.path)) as db, db:
+        db.execute("CREATE TABLE outbox (first_id INTEGER NOT NULL)")
+        db.execute("INSERT INTO outbox VALUES (3)")
+    for number in range(3):
+        outbox.add("MeterValues", "CP1", 1, {"number": number})
+        outbox.add("StatusNotification", "CP1", 1, {})
+    outbox.flush()
+    with closing(StoredEvents(outbox.path, "garage", is_of_node=True)) as events:
+        assert [each.seq for each in events.read(0, 99)] == [1, 2, 4, 6, 8]
+        assert [each.seq for each in events.read(4, 1)] == [6]
+        assert events.count(0, 9) == 5
+        # What is deleted may have been one of them.
+        with closing(sqlite3.connect(outbox.path)) as db, db:
+            db.execute("DELETE FROM events WHERE id <= 5")
+        assert events.count(0, 9) == 7
+        assert events.received_s(8) is None
+    with closing(StoredEvents(outbox.path, "garage")) as events:
+        assert events.received_s(8) is not None

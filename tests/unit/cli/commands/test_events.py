@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from importlib import import_module
 
 import pytest
 
 from chargepoint_driver.events.outbox import Outbox
+from tests.postgres_server import postgres_server
 from tests.unit.events import engines
 from tests.unit.events.conftest import fill
 from tests.unit.events.consumers import from_nats
@@ -88,3 +90,35 @@ def test_what_is_missing_is_asked_for(run, options, said):
     done = run("events", *options)
     assert done.exit_code == 2
     assert said in done.output
+
+
+def test_events_of_all_nodes_come_from_postgres(run, tmp_path):
+    with postgres_server() as postgres:
+        dsn = postgres.database()
+        config = tmp_path / "fleet.json"
+        out = {"type": "file", "path": str(tmp_path / "out.jsonl")}
+        central = {"database": str(tmp_path / "node.db"), "sinks": {"out": out}}
+        config.write_text(
+            json.dumps({"node": "a", "postgres": {"dsn": dsn}, "central_system": central})
+        )
+        done = run("events", "--config", config, "--after", "0")
+        assert done.exit_code != 0
+        assert "fleet migrate" in done.output
+        # The module needs asyncpg, without which there is no server.
+        import_module("tests.unit.backends.ocpp.nodes").make_tables(dsn)
+        postgres.script(
+            "INSERT INTO event_runs VALUES (5, 'a', 1, 'garage'), (6, 'b', 1, 'garage');"
+            "INSERT INTO events (run, seq, received, time, charge_point, action, data)"
+            " SELECT 5 + n % 2, n, 1795000000 + n, 1795000000, 'CP1', 'Odd', '{}'"
+            " FROM generate_series(1, 600) AS n",
+            database=dsn,
+        )
+        found = lines(run("events", "--config", config, "--after", "596"))
+        assert [event["id"] for event in found] == ["6-597", "5-598", "6-599", "5-600"]
+        assert {event["account"] for event in found} == {"garage"}
+        found = lines(run("events", "--config", config, "--since", "2026-11-18T11:16:30Z"))
+        assert [event["seq"] for event in found] == [*range(590, 601)]
+        done = run("events", "--config", config, "--after", "0", "--sink", "out")
+        assert "600 events were sent to out" in done.stderr
+        sent = (tmp_path / "out.jsonl").read_text().splitlines()
+        assert [json.loads(line)["seq"] for line in sent] == [*range(1, 601)]
