@@ -26,7 +26,7 @@ from bench.site import Site, account_of, site
 from chargepoint_driver.backend import Limit, Target
 from chargepoint_driver.backends.soap import SoapBackend, transport
 from chargepoint_driver.backends.soap.error_codes import Caller
-from chargepoint_driver.service import CommandStore, Service, ShedOptions
+from chargepoint_driver.service import CommandFile, Service, ShedOptions
 
 ROUNDS = 101
 STATIONS = 1_000
@@ -127,7 +127,7 @@ def _looking_after() -> Iterator[Figure]:
         yield from cost("all to be renewed", (STATIONS + 20, STATIONS))
 
 
-class _Saves(CommandStore):
+class _Saves(CommandFile):
     """Counts what is written to the file."""
 
     number = 0
