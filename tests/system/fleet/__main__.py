@@ -20,6 +20,7 @@ from . import (
     node_kills,
     postgres_outage,
     relay_kills,
+    service_kills,
 )
 from .commands import Verdict
 from .site import site
@@ -45,6 +46,11 @@ def accounts() -> Iterable[Figure]:
     """Three nodes, killed in sheds of the account of all chargers."""
     with site(3, lease_s=LEASE_S) as fleet:
         return account_kills.play(fleet, KILLS, SEED)
+
+
+def services() -> Iterable[Figure]:
+    """Three nodes, killed in sheds of an account of ChargePoint's web services."""
+    return service_kills.play(KILLS, SEED)
 
 
 def freeze() -> Iterable[Figure]:
@@ -128,6 +134,7 @@ def _common(what: str, verdict: Verdict, found: Stored) -> Iterable[Figure]:
 PARTS: dict[str, Callable[[], Iterable[Figure]]] = {
     "kills": kills,
     "accounts": accounts,
+    "services": services,
     "freeze": freeze,
     "postgres": postgres,
     "nats": nats,

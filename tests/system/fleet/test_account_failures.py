@@ -12,14 +12,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
-import requests
 
 from chargepoint_driver.simulator import Simulator
 
-from .nodes import TOKEN, NodeProcess
+from .nodes import NodeProcess
+from .service_kills import ACCOUNT, ask, holder_of, point
+from .site import LIMIT_S
 
-ACCOUNT = "main"
-LIMIT_S = 30.0
 KILLS = 3
 TAKEN_OVER_S = 4.0
 
@@ -51,37 +50,6 @@ def start_nodes(records, sim, tmp_path, pool) -> Iterator[Callable[[int], list[N
     yield start
     for each in made:
         each.end(signal.SIGKILL)
-
-
-def ask(node: NodeProcess, path: str = "", arguments: Any = None) -> Any:
-    """Return the answer of a node about the account. Raises OSError where there is none."""
-    answer = requests.request(
-        "GET" if arguments is None else "POST",
-        f"{node.control_url}/accounts/{ACCOUNT}{path}",
-        json=arguments,
-        headers={"Authorization": f"Bearer {TOKEN}"},
-        timeout=LIMIT_S,
-    )
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-def holder_of(nodes: list[NodeProcess]) -> NodeProcess:
-    """Return the node of these that holds the account and answers for it."""
-    end_s = time.monotonic() + LIMIT_S
-    names = {each.name: each for each in nodes}
-    while time.monotonic() < end_s:
-        found = ask(nodes[0])["holder"]
-        if found is not None and found["node"] in names:
-            holder = names[found["node"]]
-            ask(holder, "/stats", {})
-            return holder
-        time.sleep(0.02)
-    raise AssertionError("no node holds the account")
-
-
-def point(station: str, attribute: str) -> dict[str, Any]:
-    return {"attribute": attribute, "station": station, "port": 1}
 
 
 def test_a_killed_holder_leaves_no_shed_behind_and_sends_none_twice(start_nodes, sim, pool) -> None:
