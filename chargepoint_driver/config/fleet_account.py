@@ -114,6 +114,9 @@ class FleetDevice(ShedSettings, DeviceKeys, FleetKeys):
     """The `driver_config` of one device: a station, with `portNumber` one port of it, or a charger,
     with `connectorId` one connector."""
 
+    cache_agent: str | None = Field(
+        None, min_length=1, description="not with this backend: the agent has a backend of its own"
+    )
     account_name: str = Field(
         alias="account", min_length=1, description="name of the account in the fleet"
     )

@@ -7,7 +7,7 @@ several services for the caching agent.
 from chargepoint_driver.service.accounts import Accounts
 from chargepoint_driver.service.credentials import probe_of, take_over
 from chargepoint_driver.service.json_points import describe, write_words
-from chargepoint_driver.service.reading import Reading, Stations
+from chargepoint_driver.service.reading import Reader, Reading, Stations
 from chargepoint_driver.service.service import READ_TIMEOUTS, Service
 from chargepoint_driver.service.shed_control import (
     Alert,
@@ -25,6 +25,7 @@ __all__ = [
     "Alert",
     "CommandFile",
     "CommandStore",
+    "Reader",
     "Reading",
     "Service",
     "ShedController",

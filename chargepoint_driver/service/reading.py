@@ -13,7 +13,7 @@ from chargepoint_driver.records import Value
 from chargepoint_driver.registry import Point
 from chargepoint_driver.service.shed_control import ShedOptions
 
-__all__ = ["Ages", "Reading", "Stations"]
+__all__ = ["Ages", "Reader", "Reading", "Stations"]
 
 
 @dataclass
@@ -58,6 +58,13 @@ class Ages(Mapping[str, float]):
 
     def __len__(self) -> int:
         return len(self._values)
+
+
+class Reader(Protocol):
+    """Source of points."""
+
+    def read(self, points: Mapping[str, Point]) -> Reading:
+        """Return the values of points, by the names given, each no older than its currency."""
 
 
 class Stations(Protocol):

@@ -15,6 +15,8 @@ from chargepoint_driver.config import (
     AgentAccount,
     BillingConfig,
     DeviceConfig,
+    FleetAccountConfig,
+    FleetDevice,
     OcppAccount,
     OcppDevice,
     WebConfig,
@@ -47,10 +49,23 @@ SECTIONS = (
         OcppDevice,
     ),
     Section(
+        "A device of a fleet",
+        'The `driver_config` of a device whose account nodes of a fleet hold, with `"backend": '
+        '"fleet"`. See [platforms as clients](../explanation/fleet.md#platforms-as-clients).',
+        FleetDevice,
+    ),
+    Section(
         "An account of the caching agent",
         "One entry of `accounts` in the config of the [caching agent](agent.md). An entry with "
-        '`"backend": "ocpp"` is a central system, with the keys of the next section.',
+        '`"backend": "ocpp"` is a central system, with the keys of a section below. One with '
+        '`"backend": "fleet"` has the keys of the next section.',
         AgentAccount,
+    ),
+    Section(
+        "An account of a fleet",
+        "One entry of `accounts` in the config of the caching agent, for an account that nodes of "
+        "a fleet hold.",
+        FleetAccountConfig,
     ),
     Section(
         "The OCPP central system",

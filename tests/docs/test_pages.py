@@ -71,7 +71,7 @@ def _registry(block: Block, folder: Path) -> None:
 def _caching_agent(block: Block, folder: Path) -> None:
     config, faults = AgentConfig.from_dict(json.loads(block.text))
     assert faults == []
-    assert config.accounts
+    assert config.accounts or config.fleet_accounts
 
 
 def _csms(block: Block, folder: Path) -> None:

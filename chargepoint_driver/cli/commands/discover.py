@@ -20,13 +20,14 @@ from chargepoint_driver.cli.support.account import (
     ConnectsDirectlyError,
     Find,
     access_options,
-    serving,
+    serving_any,
 )
 from chargepoint_driver.cli.support.console import as_json as json_option
 from chargepoint_driver.cli.support.console import asking, emit, note, refuse_ignored
 from chargepoint_driver.cli.support.exit_codes import SOME_FAILED
 from chargepoint_driver.cli.support.listing import show_charge_points, show_stations
 from chargepoint_driver.cli.support.output_targets import Storing, check_writable
+from chargepoint_driver.config import FleetAccountConfig
 
 __all__ = ["discover"]
 
@@ -138,7 +139,7 @@ def discover(
         _refuse(*ACCOUNT_PARAMETERS, "groups", "with_groups")
     else:
         try:
-            access = find()
+            access = find(fleet=("chargepoint",))
         except ConnectsDirectlyError as config:
             _refuse("groups", "with_groups")
             direct = config
@@ -203,7 +204,7 @@ def _of_account(
 ) -> tuple[dict[str, object], bool]:
     """Return (the answer, whether the account was refused any of it)."""
     place = access.account.place
-    with serving(access) as service:
+    with serving_any(access) as service:
         with asking(f"asking {place} …"):
             stations = stations_of(service.stations())
         if groups:
@@ -269,9 +270,10 @@ def _of_record(
 
 def _note_password(access: Access) -> None:
     kept = access.reference()
+    what = "token" if isinstance(access.account, FleetAccountConfig) else "password"
     where = (
-        f"the environment variable {kept['password_env']}"
-        if "password_env" in kept
-        else f"the file {kept.get('password_file')}"
+        f"the environment variable {kept[f'{what}_env']}"
+        if f"{what}_env" in kept
+        else f"the file {kept.get(f'{what}_file')}"
     )
-    note(f"the password is not in any config: the platform must find it in {where}")
+    note(f"the {what} is not in any config: the platform must find it in {where}")

@@ -182,7 +182,7 @@ def _source(
         return
     with serving(access) as service:
         yield (
-            _of_soap(service, access.account.command_file, access.account, wanted, errors),
+            _of_soap(service, access.own.command_file, access.own, wanted, errors),
             access.account.place,
         )
 

@@ -11,11 +11,12 @@ from rich.table import Table
 from chargepoint_driver.backend import Target
 from chargepoint_driver.catalogue import CHARGEPOINT
 from chargepoint_driver.cli.discovery.available import DEFAULT_POINTS
-from chargepoint_driver.cli.support.account import Access, Find, access_options, serving
+from chargepoint_driver.cli.support.account import Access, Find, access_options, serving_any
 from chargepoint_driver.cli.support.console import as_json as json_option
 from chargepoint_driver.cli.support.console import asking, complain_of, console, emit
 from chargepoint_driver.cli.support.exit_codes import SOME_FAILED
 from chargepoint_driver.cli.support.target import points_of, station_and_port, target_options
+from chargepoint_driver.config import FleetAccountConfig
 from chargepoint_driver.registry import Point
 from chargepoint_driver.service import Reading
 
@@ -54,9 +55,9 @@ def read(
     Finds a wrong password, region or station id before anything is deployed. With --station the
     default points of that station or port are read.
     """
-    access = find(file)
+    access = find(file, fleet=("chargepoint", "ocpp"))
     points = _points(access, registry, station, port)
-    with serving(access) as service, asking(f"asking {access.account.place} …"):
+    with serving_any(access) as service, asking(f"asking {access.account.place} …"):
         reading = service.read(points)
     if as_json:
         emit(
@@ -81,6 +82,8 @@ def _points(
         return built.points
     if registry is not None:
         raise click.UsageError("--registry goes with a driver config, without --station and --port")
+    if isinstance(access.account, FleetAccountConfig) and access.account.account_backend == "ocpp":
+        raise click.UsageError("give a driver config of the charger, without --station and --port")
     # What was commanded is known to the process that did it.
     reported = sorted(
         (row.register, row.name)

@@ -19,7 +19,7 @@ from chargepoint_driver.cli.support.account import (
     ConnectsToNodesError,
     Find,
     access_options,
-    serving,
+    serving_any,
 )
 from chargepoint_driver.cli.support.bills import record_of_nodes
 from chargepoint_driver.cli.support.console import as_json as json_option
@@ -33,6 +33,7 @@ from chargepoint_driver.cli.support.console import (
     note,
 )
 from chargepoint_driver.cli.support.exit_codes import SOME_FAILED
+from chargepoint_driver.cli.support.fleet_service import FleetService
 from chargepoint_driver.errors import ChargePointError, InvalidValueError
 from chargepoint_driver.records import Event, Unreadable
 from chargepoint_driver.service import Service
@@ -115,7 +116,8 @@ def sessions(
         return
     errors: list[ChargePointError] = []
     try:
-        access = find()
+        # The nodes of a fleet have no bills and no quarter hours.
+        access = find(fleet=() if interval or transactions else ("chargepoint",))
     except ConnectsToNodesError as error:
         if interval or transactions:
             raise click.UsageError(
@@ -127,12 +129,12 @@ def sessions(
         names = ["station", "port", *_columns(found, personal)]
         _print([_row(one, names[2:]) for one in found], names, start, end, as_csv, as_json)
         return
-    with serving(access) as service:
+    with serving_any(access) as service:
         with asking(f"asking {access.account.place} …"):
-            ask = service.transactions if transactions else service.sessions
-            found = ask(station, start, end)
+            found = _asked(service, (station, start, end), billed=transactions)
         if interval:
-            rows, errors = _intervals(service, found, access.account.calls_per_minute, yes)
+            assert isinstance(service, Service)
+            rows, errors = _intervals(service, found, access.own.calls_per_minute, yes)
             names = list(session_intervals.FIELDS)
         elif transactions:
             names = list(_TRANSACTION_FIELDS)
@@ -180,6 +182,19 @@ def bounds(since: str, until: str | None) -> tuple[datetime, datetime | None]:
     if end is not None and end <= start:
         raise InvalidValueError("--until lies before --since; exchange them")
     return start, end
+
+
+def _asked(
+    service: Service | FleetService,
+    place: tuple[str | None, datetime, datetime | None],
+    *,
+    billed: bool,
+) -> list[Event]:
+    """Return the sessions of a station in a time, or with `billed` what was billed of them."""
+    if not billed:
+        return service.sessions(*place)
+    assert isinstance(service, Service)
+    return service.transactions(*place)
 
 
 def _columns(found: Sequence[Event], personal: bool) -> list[str]:

@@ -24,7 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chargepoint_driver.cli.discovery.site import Station, in_groups, stations_of
-from chargepoint_driver.cli.support.account import Find, access_options, serving
+from chargepoint_driver.cli.support.account import Find, access_options, serving_any
 from chargepoint_driver.cli.support.console import as_json as json_option
 from chargepoint_driver.cli.support.console import (
     asking,
@@ -93,10 +93,10 @@ def watch(
     """
     if once:
         refuse_ignored({"interval_s"}, "is the time between two looks: --once looks once")
-    access = find()
+    access = find(fleet=("chargepoint",))
     screen = console()
     once = once or not (as_json or screen.is_terminal)
-    with serving(access) as service:
+    with serving_any(access) as service:
         site: list[tuple[list[Station], Selection]] = []
 
         def see() -> StatusBoard:

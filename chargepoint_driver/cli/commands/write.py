@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from chargepoint_driver.backend import Target
-from chargepoint_driver.cli.support.account import Access, Find, access_options, serving
+from chargepoint_driver.cli.support.account import Access, Find, access_options, serving_any
 from chargepoint_driver.cli.support.console import as_json as json_option
 from chargepoint_driver.cli.support.console import (
     asking,
@@ -24,7 +24,9 @@ from chargepoint_driver.cli.support.console import (
     note,
     refuse_ignored,
 )
+from chargepoint_driver.cli.support.fleet_service import FleetService
 from chargepoint_driver.cli.support.target import points_of, target_of, target_options
+from chargepoint_driver.config import FleetAccountConfig
 from chargepoint_driver.errors import AuthenticationError, InvalidValueError
 from chargepoint_driver.service import Reading, Service, ShedOptions
 from chargepoint_driver.service.shed_control.validation import check_kw, check_percent
@@ -92,7 +94,7 @@ def write(
     config. The command is sent once, and nothing renews it: a shed ends after its minutes.
     """
     _check(point, value)
-    access = find()
+    access = find(fleet=("chargepoint",))
     target = target_of(access, station, port)
     if point == "clearAlarms":
         if target.group is not None:
@@ -102,14 +104,12 @@ def write(
     if not yes and (as_json or not can_ask()):
         raise click.UsageError("there is nobody to ask: give --yes to send it without a question")
     register = _POINTS[point]
-    with serving(access) as service:
+    with serving_any(access) as service:
         with asking(f"asking {access.account.place} …"):
             before = _state(service, register, target)
         if not as_json:
             _show("before", before)
-        releases = point == "limit" and service.control.limit_point.is_release(
-            target, check_kw(point, value)
-        )
+        releases = point == "limit" and _is_release(service, target, check_kw(point, value))
         words = f"Release {target}" if releases else _describe(point, value, target, minutes)
         sends = not (point == "clearAlarms" and value.strip().lower() in {"0", "false"})
         if sends and not yes and not click.confirm(f"{words}?", err=True):
@@ -176,7 +176,17 @@ def _options(access: Access, station: str | None, minutes: int) -> ShedOptions:
     if access.file is not None and station is None:
         default = ShedOptions.of(access.file.device)
     # Nothing renews it here: it is sent for these minutes, and a lease would cut them short.
-    return replace(default, minutes=minutes, on_write=True, lease_s=0.0, writer="cli")
+    options = replace(default, minutes=minutes, on_write=True, lease_s=0.0, writer="cli")
+    if isinstance(access.account, FleetAccountConfig):
+        # The fleet would renew it until then.
+        return replace(options, wanted_minutes=float(minutes))
+    return options
+
+
+def _is_release(service: Service | FleetService, target: Target, limit_kw: float) -> bool:
+    if isinstance(service, FleetService):
+        return service.is_release(target, limit_kw)
+    return service.control.limit_point.is_release(target, limit_kw)
 
 
 def _describe(point: str, value: str, target: Target, minutes: int) -> str:
@@ -195,7 +205,7 @@ def _end(point: str, sent_at: datetime, minutes: int) -> datetime | None:
     return sent_at + timedelta(minutes=minutes) if sheds else None
 
 
-def _state(service: Service, register: str, target: Target) -> Reading:
+def _state(service: Service | FleetService, register: str, target: Target) -> Reading:
     """Return what is reported of the target. Raises AuthenticationError, for then no write can
     work."""
     shown = _OF_GROUP if target.group is not None else _SHOWN[register]

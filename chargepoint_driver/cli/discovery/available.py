@@ -10,7 +10,7 @@ from chargepoint_driver.cli.discovery.site import Station
 from chargepoint_driver.errors import ChargePointError, InvalidReplyError, TransientError
 from chargepoint_driver.registry import Selection, build
 from chargepoint_driver.registry import columns as col
-from chargepoint_driver.service import Reading, Service
+from chargepoint_driver.service import Reader, Reading
 
 __all__ = ["DEFAULT_POINTS", "Available", "is_personal", "ports_of", "read_available"]
 
@@ -110,7 +110,7 @@ def ports_of(row: Attribute, numbers: Sequence[int]) -> list[int | None]:
     return list(numbers)
 
 
-def read_available(service: Service, stations: Iterable[Station]) -> Available:
+def read_available(service: Reader, stations: Iterable[Station]) -> Available:
     """Read every attribute of every port once, with the fewest calls."""
     wanted = Selection()
     for station in stations:

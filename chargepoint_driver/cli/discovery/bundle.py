@@ -126,7 +126,7 @@ def bundle(
         else:
             devices.append((station, None))
     named = topics(bundle_options.template, devices)
-    name = str(account["username"])
+    name = str(account.get("username") or account["account"])
     access = (
         {"cache_agent": bundle_options.cache_agent, "account": name}
         if bundle_options.cache_agent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from chargepoint_driver.cli.support.config_files import (
     load_object,
 )
 from chargepoint_driver.cli.support.console import can_ask, refuse_ignored
+from chargepoint_driver.cli.support.fleet_service import FleetService
 from chargepoint_driver.config import (
     AccountConfig,
     AgentConfig,
@@ -43,6 +44,7 @@ __all__ = [
     "HeldByFleetError",
     "access_options",
     "serving",
+    "serving_any",
 ]
 
 PASSWORD_ENV = "CHARGEPOINT_PASSWORD"  # noqa: S105 - the variable's name
@@ -57,11 +59,23 @@ ACCOUNT_PARAMETERS = ("config", "name", *_OVERRIDES, "timeout")
 class Access:
     """The account, and the device where --config named a driver config."""
 
-    account: AccountConfig
+    account: AccountConfig | FleetAccountConfig
     file: DeviceFile | None = None
+
+    @property
+    def own(self) -> AccountConfig:
+        """The account, of a command that does not take those of a fleet."""
+        assert isinstance(self.account, AccountConfig)
+        return self.account
 
     def reference(self) -> dict[str, Any]:
         """Return the account's keys for a config file: the password's place, never the password."""
+        if isinstance(self.account, FleetAccountConfig):
+            token_file = self.account.token_file
+            kept = self.account.model_dump(mode="json", exclude_defaults=True)
+            if token_file is not None:
+                kept["token_file"] = str(token_file.expanduser().absolute())
+            return {"backend": "fleet", **kept}
         kept = self.account.model_dump(mode="json", exclude_defaults=True, exclude={"password"})
         if self.account.password is not None:
             kept["password_env"] = PASSWORD_ENV
@@ -71,9 +85,10 @@ class Access:
 
 
 class Find(Protocol):
-    """Finds the account that the options name; `file` counts as --config."""
+    """Finds the account that the options name; `file` counts as --config. `fleet`: backends of
+    accounts that nodes of a fleet may hold. Raises HeldByFleetError for others."""
 
-    def __call__(self, file: Path | None = None) -> Access: ...
+    def __call__(self, file: Path | None = None, *, fleet: Collection[str] = ()) -> Access: ...
 
 
 _OPTIONS = (
@@ -137,10 +152,16 @@ def access_options(command: Callable[..., Any]) -> Callable[..., Any]:
         if timeout is not None:
             chosen["timeout"] = timeout
 
-        def find(file: Path | None = None) -> Access:
+        def find(file: Path | None = None, *, fleet: Collection[str] = ()) -> Access:
             if file is not None and config is not None:
                 raise click.UsageError("give the config once: as the argument or with --config")
-            return _access(file or config, name, chosen)
+            try:
+                return _access(file or config, name, chosen)
+            except HeldByFleetError as error:
+                if error.account.account_backend not in fleet:
+                    raise
+                _refuse_options()
+                return Access(error.account, error.file)
 
         return command(find=find, **rest)
 
@@ -150,10 +171,25 @@ def access_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextmanager
+def serving_any(access: Access) -> Iterator[Service | FleetService]:
+    """The service of the account, or what reaches it where nodes of a fleet hold it. Closed
+    afterwards."""
+    if not isinstance(access.account, FleetAccountConfig):
+        with serving(access) as service:
+            yield service
+        return
+    fleet = FleetService(access.account)
+    try:
+        yield fleet
+    finally:
+        fleet.close()
+
+
+@contextmanager
 def serving(access: Access) -> Iterator[Service]:
     """The service of the account, closed afterwards. Files that a running driver keeps of the
     account are left alone: it reads again, and renews nothing."""
-    own = access.account.model_copy(update={"cache_file": None, "command_file": None})
+    own = access.own.model_copy(update={"cache_file": None, "command_file": None})
     service = Service.of_account(own)
     try:
         yield service
@@ -197,6 +233,13 @@ def _access(config: Path | None, name: str | None, chosen: dict[str, Any]) -> Ac
             for fault in error.errors(include_url=False, include_input=False)
         )
         raise click.UsageError(words) from None
+
+
+def _refuse_options() -> None:
+    """Refuse options of an account of ChargePoint. Raises UsageError."""
+    if given := _explicit():
+        option = f"--{min(given).replace('_', '-')}"
+        raise click.UsageError(f"nodes of a fleet hold this account: leave {option} out")
 
 
 def _explicit() -> set[str]:
@@ -284,8 +327,10 @@ class HeldByFleetError(ConfigurationError):
     ) -> None:
         super().__init__(
             f"{path}: nodes of a fleet hold this account, and this command asks ChargePoint's "
-            "service itself. Give it an account with username and password's place; read, write, "
-            "watch, sessions and discover work with an account of a fleet"
+            "service itself, or wants an account of the other kind. Give it an account with "
+            "username and password's place. read works with every account of a fleet, and write, "
+            "watch, sessions and discover with those of ChargePoint's service; for chargers see "
+            "discover --central-system with the control API of a node"
         )
         self.account, self.file = account, file
 

@@ -12,7 +12,7 @@ from chargepoint_driver.cli.support.console import distinct_errors
 from chargepoint_driver.errors import ChargePointError
 from chargepoint_driver.registry import Selection, build
 from chargepoint_driver.registry import columns as col
-from chargepoint_driver.service import Reading, Service
+from chargepoint_driver.service import Reader, Reading
 
 __all__ = ["LIVE", "PortState", "StatusBoard", "read_board", "selection"]
 
@@ -107,7 +107,7 @@ def selection(stations: Iterable[Station], currency_s: float) -> Selection:
     return wanted
 
 
-def read_board(service: Service, stations: Sequence[Station], wanted: Selection) -> StatusBoard:
+def read_board(service: Reader, stations: Sequence[Station], wanted: Selection) -> StatusBoard:
     """Every port now."""
     reading = service.read(wanted)
     return StatusBoard(

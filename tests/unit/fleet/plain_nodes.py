@@ -32,6 +32,7 @@ class PlainAccounts:
         self.held = held
         self.followers: list[Callable[[str, list[str]], None]] = []
         self.begun: list[str] = []
+        self.asked: list[dict[str, Any]] = []
         # Set to hold up what was begun.
         self.gate = threading.Event()
         self.gate.set()
@@ -45,6 +46,7 @@ class PlainAccounts:
         if holder is None or holder.run != self._run:
             raise NotHolderError(holder)
         self.begun.append(method)
+        self.asked.append(arguments)
 
         def work() -> Any:
             assert self.gate.wait(LIMIT_S)
