@@ -12,13 +12,15 @@ from typing import NamedTuple
 
 from .chargers import Charger, Chargers
 from .commands import Asked, Commands, Verdict
-from .site import LIMIT_S, Site
+from .site import LIMIT_S, Site, eventually
 from .stored import Stored, stored
 
 __all__ = ["Outage", "play"]
 
-# Two pings without an answer, and the look that notices.
-NOTICED_S = 7.0
+# A connection that is closed, and one that is silent: two pings without an answer.
+_CLOSED_S = 1.0
+_SILENT_S = 7.0
+_MIN_COMMANDS = 3
 _PAUSE_S = 0.05
 
 
@@ -62,7 +64,9 @@ async def play(
                 nats.kill()
             began_s = time.monotonic()
             before = sum(len(each.ended) for each in chargers.each)
+            noticed_s = began_s + (_SILENT_S if is_frozen else _CLOSED_S)
             await asyncio.sleep(seconds)
+            await eventually(lambda: _are_enough(commands, noticed_s))
             sessions = sum(len(each.ended) for each in chargers.each) - before
             ended_s = time.monotonic()
             if is_frozen:
@@ -77,7 +81,6 @@ async def play(
             await chargers.charge(1)
         found = await asyncio.to_thread(stored, site.postgres, site.records, chargers)
         verdict = commands.verdict(chargers.each)
-    noticed_s = began_s + (NOTICED_S if is_frozen else 0.5)
     inside = [each for each in commands.all if began_s < each.asked_s and each.answered_s < ended_s]
     late = [each for each in inside if not each.is_local and each.asked_s > noticed_s]
     outcomes: dict[str, int] = {}
@@ -94,6 +97,13 @@ async def play(
         verdict=verdict,
         stored=found,
     )
+
+
+async def _are_enough(commands: Commands, since_s: float) -> bool:
+    """Return True if some commands of each kind were asked for since then."""
+    late = [each for each in commands.all if each.asked_s > since_s and each.answered_s]
+    local = sum(each.is_local for each in late)
+    return min(local, len(late) - local) >= _MIN_COMMANDS
 
 
 async def _until_done(commands: Commands, site: Site, chargers: list[Charger]) -> None:

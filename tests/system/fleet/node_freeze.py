@@ -66,6 +66,7 @@ async def play(site: Site, seconds: float, count: int) -> Frozen:
         frozen.send(signal.SIGSTOP)
         began_s = time.monotonic()
         await asyncio.sleep(seconds)
+        await eventually(lambda: _are_at(leaving, other.url))
         away = [each for each in leaving.each if each.url == other.url]
         ((seen,),) = await asyncio.to_thread(site.rows, _SEEN, frozen.name)
         frozen.send(signal.SIGCONT)
@@ -81,7 +82,7 @@ async def play(site: Site, seconds: float, count: int) -> Frozen:
         for each in commands.tasks:
             await each
         sockets = [old for each in away for old in each.old]
-        await eventually(lambda: _are_closed(sockets), 5.0)
+        await eventually(lambda: _are_closed(sockets))
     sent = [each for charger in everyone for each in charger.received if each.url == frozen.url]
     unleased = [e for e in sent if began_s + _ON_ITS_WAY_S < e.at_s < renewed_s - 0.01]
     not_owned = [
@@ -110,6 +111,10 @@ _SEEN = "SELECT extract(epoch FROM seen)::float8 FROM nodes WHERE id = $1"
 async def _is_renewed(site: Site, node: str, before: float) -> bool:
     ((seen,),) = await asyncio.to_thread(site.rows, _SEEN, node)
     return bool(seen > before)
+
+
+async def _are_at(chargers: Chargers, url: str) -> bool:
+    return all(each.url == url for each in chargers.each)
 
 
 async def _are_closed(sockets: list[Socket]) -> bool:

@@ -19,12 +19,14 @@ __all__ = ["play"]
 ASKERS = 12
 
 
-async def play(site: Site, kills: int, count: int, seed: int = 7) -> list[Figure]:
+async def play(
+    site: Site, kills: int, count: int, seed: int = 7, prefix: str = "CP"
+) -> list[Figure]:
     """Kill `kills` nodes. Return what was lost, doubled or sent twice, and how long each took."""
     chance = random.Random(seed)
     back_s: list[float] = []
     leases_s: list[float] = []
-    chargers = Chargers(count, site.urls)
+    chargers = Chargers(count, site.urls, prefix=prefix)
     async with Commands.opened(seed) as commands:
         async with chargers:
             await chargers.charge(1)

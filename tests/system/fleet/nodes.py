@@ -122,6 +122,11 @@ class NodeProcess:
         return self._child.pid
 
     @property
+    def is_started(self) -> bool:
+        """Return True from `start` to `end`."""
+        return self._child is not None
+
+    @property
     def exit_code(self) -> int | None:
         """Return how it ended; None while it runs."""
         assert self._child is not None

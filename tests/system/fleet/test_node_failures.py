@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+from collections.abc import Iterator
 
+import pytest
 import requests
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
@@ -16,30 +18,41 @@ from tests.unit.events.engines import until
 
 from . import node_freeze, node_kills
 from .nodes import TOKEN, NodeProcess
-from .site import site
+from .site import Site, site
 
 LIMIT_S = 60.0
 LEASE_S = 2.0
 
 
-def test_nothing_is_lost_doubled_or_sent_twice_when_nodes_are_killed(postgres) -> None:
+@pytest.fixture(scope="module")
+def running(postgres) -> Iterator[Site]:
     with site(postgres=postgres, lease_s=LEASE_S) as fleet:
-        figures = asyncio.run(node_kills.play(fleet, 2, 12))
+        yield fleet
+
+
+@pytest.fixture
+def fleet(running: Site) -> Site:
+    """Two nodes, also after a test that has ended them."""
+    for each in running.nodes:
+        if not each.is_started:
+            each.start()
+    running.alive = list(running.nodes)
+    return running
+
+
+def test_nothing_is_lost_doubled_or_sent_twice_when_nodes_are_killed(fleet: Site) -> None:
+    figures = asyncio.run(node_kills.play(fleet, 2, 12, prefix="K"))
     assert [each.what for each in figures if not each.good] == []
 
 
-def test_a_frozen_node_sends_nothing_without_a_lease(postgres) -> None:
-    with site(postgres=postgres, lease_s=LEASE_S) as fleet:
-        found = asyncio.run(node_freeze.play(fleet, 2 * LEASE_S, 4))
+def test_a_frozen_node_sends_nothing_without_a_lease(fleet: Site) -> None:
+    found = asyncio.run(node_freeze.play(fleet, 2 * LEASE_S, 4))
     assert found.is_good, found
     assert found.moved == 4
 
 
-def test_a_shed_ends_by_itself_when_no_node_is_left(postgres) -> None:
-    with (
-        site(postgres=postgres, lease_s=LEASE_S) as fleet,
-        Twins(fleet.nodes[0].url, 1, speed=1, longest_backoff_s=1) as twins,
-    ):
+def test_a_shed_ends_by_itself_when_no_node_is_left(fleet: Site) -> None:
+    with Twins(fleet.nodes[0].url, 1, speed=1, longest_backoff_s=1) as twins:
         twins.wait_connected(LIMIT_S)
         (name,) = twins.ids
         twins.start_charging(name)

@@ -32,7 +32,6 @@ def test_nothing_is_acknowledged_or_commanded_without_postgres(
         )
     )
     assert found.is_good, found
-    assert found.longest_heartbeat_s < seconds / 2
 
 
 def test_without_nats_chargers_are_served_by_their_own_nodes(fleet: Site) -> None:
