@@ -302,6 +302,9 @@ class NodeAccounts:
         except ChargePointError as error:
             _log.error("account %s cannot be used on this node: %s", name, error)
             self._not_before_s[name] = self._clock() + _BACK_OFF_S
+        except Exception:  # noqa: BLE001 - logged; it is tried again
+            _log.exception("account %s cannot be used on this node", name)
+            self._not_before_s[name] = self._clock() + _BACK_OFF_S
         finally:
             if not is_held:
                 await self._release(lease)
@@ -360,7 +363,9 @@ class NodeAccounts:
 
     async def _give_up(self, name: str) -> None:
         """Give an account up: its service ends first, then others may take it."""
-        held = self._held.pop(name)
+        held = self._held.pop(name, None)
+        if held is None:
+            return  # its lease has ended meanwhile
         await held.account.close(_CLOSE_S)
         if held.cached is not None:
             with suppress(asyncio.TimeoutError):  # what is missing is asked for again
