@@ -58,11 +58,18 @@ class PostgresCacheStore:
         asked_s = self._clock()
 
         async def read(db: Any) -> list[Any]:
+            # Sessions have names of drivers: nothing stays for long that nobody reads again.
+            await db.execute(
+                "DELETE FROM account_cache"
+                " WHERE account = $1 AND at < clock_timestamp() - $2::interval",
+                self._account,
+                _OLD,
+            )
             sql = (
                 "SELECT call, station, extract(epoch FROM clock_timestamp() - at)::float8, record"
-                " FROM account_cache WHERE account = $1 AND at > clock_timestamp() - $2::interval"
+                " FROM account_cache WHERE account = $1"
             )
-            return list(await db.fetch(sql, self._account, _OLD))
+            return list(await db.fetch(sql, self._account))
 
         found: list[KeptRecord] = []
         try:

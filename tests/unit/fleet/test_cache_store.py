@@ -80,3 +80,13 @@ def test_a_node_that_lost_the_account_stores_nothing(holders) -> None:
     holders.run(old.settled)
     assert list(new.load()) == []
     assert list(old.load()) == []
+
+
+def test_what_is_older_than_a_week_is_deleted(holders, postgres) -> None:
+    store = PostgresCacheStore(holders.next(), "user")
+    now_s = store._clock()
+    store.keep("getLoad", {"old": StationRecord("old")}, now_s - 7 * 86_400 - 60)
+    store.keep("getLoad", {"new": StationRecord("new")}, now_s - 7 * 86_400 + 60)
+    assert set(ages(stored(holders, store))) == {("getLoad", "new")}
+    rows = postgres.rows("SELECT station FROM account_cache", database=holders._dsn)
+    assert rows == [("new",)]
