@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 
+from chargepoint_driver.config import AgentAccount
 from chargepoint_driver.simulator import Simulator
 from chargepoint_driver.simulator.world.ceilings import Limit
 
 from . import classic_host
 from .conftest import Driver, writes
 from .devices import POINTS, classic_rows, device, row
+from .fleet_node import TOKEN, FleetNode
 from .twins import Twins, free_port
 
 ROOT = Path(__file__).parents[3]
@@ -105,11 +107,48 @@ def classic(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[types.M
     module.shared.close()
 
 
-@pytest.fixture(params=["modular", "classic"])
+class OnFleet:
+    """Devices whose account a node of a fleet holds."""
+
+    def __init__(self, host: Any, nodes: list[FleetNode]) -> None:
+        self._host = host
+        self._nodes = nodes
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._host, name)
+
+    def start(self, devices: dict[str, dict[str, Any]]) -> None:
+        self._host.start({topic: self._on_fleet(content) for topic, content in devices.items()})
+
+    def _on_fleet(self, content: dict[str, Any]) -> dict[str, Any]:
+        given = content["driver_config"]
+        account = {key: given[key] for key in given if key in AgentAccount.model_fields}
+        own = {key: given[key] for key in given if key not in account}
+        if not self._nodes:
+            self._nodes.append(FleetNode(account))
+        return {**content, "driver_config": {**own, **self._nodes[0].access}}
+
+
+@pytest.fixture
+def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[FleetNode]]:
+    """The nodes that a test starts."""
+    monkeypatch.setenv("FLEET_TOKEN", TOKEN)
+    made: list[FleetNode] = []
+    yield made
+    for each in made:
+        each.stop()
+
+
+@pytest.fixture(params=["modular", "classic", "modular on a fleet", "classic on a fleet"])
 def host(request: pytest.FixtureRequest) -> Any:
-    if request.param == "modular":
-        return Modular(request.getfixturevalue("driver"))
-    return Classic(request.getfixturevalue("classic"))
+    kind, _, on_fleet = request.param.partition(" ")
+    nodes = request.getfixturevalue("nodes")
+    made: Any
+    if kind == "modular":
+        made = Modular(request.getfixturevalue("driver"))
+    else:
+        made = Classic(request.getfixturevalue("classic"))
+    return OnFleet(made, nodes) if on_fleet else made
 
 
 @pytest.fixture
