@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,9 @@ LIMIT_S = 30.0
 
 
 def need_nats() -> Any:
-    """Return the module of the client."""
-    pytest.importorskip("nats")
+    """Return the class of messages over NATS."""
+    if find_spec("nats") is None:
+        missing("nats-py")
     return import_module("chargepoint_driver.messaging.nats").NatsMessaging
 
 
