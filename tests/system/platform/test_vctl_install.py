@@ -122,19 +122,16 @@ def test_an_agent_is_installed_started_and_stays(host: Host, folder: Path, tmp_p
         check=True,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
     wheel = tmp_path / built.stdout.strip().splitlines()[-1]
     host.vctl("install", str(wheel), "--agent-config", str(config))
     host.vctl("start", folder.name)
-    end_s = time.monotonic() + 40
-    while "running" not in host.status(identity):
+    # An entry point that is not an agent runs for a moment, and never connects.
+    end_s = time.monotonic() + 120
+    while identity not in host.vctl("peerlist"):
         assert time.monotonic() < end_s, host.status(identity)
-        time.sleep(0.5)
-    # An entry point that is not an agent ends at once.
-    time.sleep(2)
     assert "running" in host.status(identity)
-    assert identity in host.vctl("peerlist")
     host.vctl("stop", folder.name)
     assert "running" not in host.status(identity)
 
