@@ -45,6 +45,8 @@ class Changes:
             try:
                 answer = self._account.changes(after, _WAIT_S)
             except ChargePointError as error:
+                if self._stopping.is_set():
+                    return
                 self._lines.warning(
                     "fleet changes", name=self._account.config.account, reason=str(error)
                 )

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from chargepoint_driver.cli.support.serving import log_options, serving
+from chargepoint_driver.config import AgentConfig
 from chargepoint_driver.config.texts import read_json
 from chargepoint_driver.errors import ConfigurationError
 
@@ -100,6 +101,11 @@ def web(
 
 def _server(make: Any, accounts: dict[str, Any], settings: Any, path: Path) -> Any:
     """Return the server of these accounts; faults name the file."""
+    for name in AgentConfig.from_dict(accounts)[0].fleet_accounts:
+        raise ConfigurationError(
+            f"{path}: accounts.{name}: nodes of a fleet hold it, and the page shows accounts of "
+            "its own process only; remove it here, and look at it with watch or on a platform"
+        )
     try:
         return make(accounts, settings)
     except ConfigurationError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
@@ -74,6 +75,7 @@ class _Node:
         self.api = AccountApi(accounts)
         self.run = run
         self.port = 0
+        self.tls: ssl.SSLContext | None = None
         self.requests: list[str] = []
         self.on_request: Callable[[web.Request], None] = lambda _: None
         self._listener: Listener | None = None
@@ -81,7 +83,8 @@ class _Node:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        scheme = "http" if self.tls is None else "https"
+        return f"{scheme}://127.0.0.1:{self.port}"
 
     async def start(self) -> None:
         await self.api.start(self.messaging, self.run, "f")
@@ -106,7 +109,7 @@ class _Node:
         app = web.Application(middlewares=[answering(), guard])
         for route, handler in self.api.routes:
             app.router.add_route(route.method, route.path, handler)
-        self._listener = Listener(("127.0.0.1", self.port), "control")
+        self._listener = Listener(("127.0.0.1", self.port), "control", self.tls)
         await self._listener.start(app)
         self.port = int(self._listener.url.rpartition(":")[2])
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 import urllib.request
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+import trustme
 
-from chargepoint_driver.errors import OutcomeUnknownError, TransientError
+from chargepoint_driver.errors import ConfigurationError, OutcomeUnknownError, TransientError
 from chargepoint_driver.fleet_client import node_connections
 
 STATION = "1:34001"
@@ -136,6 +138,26 @@ def test_all_nodes_are_tried_again_for_some_seconds(fleet, account, monkeypatch)
     fleet.hold(1)
     threading.Timer(0.6, lambda: fleet.run(fleet.nodes[1].listen())).start()
     assert "a" in account.read({"a": LOAD})["values"]
+
+
+def test_the_certificate_of_a_node_is_checked(fleet, connect, tmp_path):
+    ca, node = trustme.CA(), fleet.nodes[0]
+    fleet.kill(0)
+    node.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("127.0.0.1").configure_cert(node.tls)
+    fleet.run(node.listen())
+    ca_file = tmp_path / "ca.pem"
+    ca.cert_pem.write_to_path(ca_file)
+    trusting = connect(nodes=[node.url], ca_file=ca_file)
+    assert "a" in trusting.read({"a": LOAD})["values"]
+    assert trusting.write(LIMIT, 3.0, shed_on_write=True) == 3.0
+    with pytest.raises(TransientError, match=r"certificate is not accepted .* in ca_file"):
+        connect(nodes=[node.url]).write(LIMIT, 2.0)
+    with pytest.raises(ConfigurationError, match=r"ca_file: .*cannot be used"):
+        connect(nodes=[node.url], ca_file=tmp_path / "none.pem").read({"a": LOAD})
+    plain = fleet.nodes[1].url.replace("http:", "https:")
+    with pytest.raises(TransientError, match="no encrypted connection"):
+        connect(nodes=[plain], ca_file=ca_file).read({"a": LOAD})
 
 
 @pytest.mark.parametrize("status", [200, 403, 404, 502])

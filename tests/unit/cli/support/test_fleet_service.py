@@ -123,6 +123,11 @@ def test_commands_that_need_the_account_itself_say_so(agent, words):
     assert "nodes of a fleet hold this account" in output
 
 
+def test_the_page_does_not_start_without_what_it_shall_show(agent):
+    output = run("web", "--config", agent, code=2)
+    assert "accounts.garage: nodes of a fleet hold it, and the page shows accounts of" in output
+
+
 def test_options_of_another_account_are_refused(agent):
     output = run("watch", "--once", "--config", agent, "--region", "eu", code=2)
     assert "leave --region out" in output
