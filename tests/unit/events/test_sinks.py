@@ -143,6 +143,21 @@ def test_mqtt_gets_all_over_a_restart(tmp_path, outbox, stream):
         assert shown["availability"][0]["topic"] == "chargepoint/garage/online"
 
 
+def test_nodes_do_not_end_the_connection_of_each_other(tmp_path, outbox, stream):
+    with engines.mosquitto(tmp_path) as broker:
+        sink = {"type": "mqtt", "host": "127.0.0.1", "port": broker.port}
+        running = [stream({"m": sink}, writer=name) for name in ("node-1", "node/2")]
+        fill(outbox, 1)
+        with MqttReader(broker.port, "chargepoint/garage/online/#").reading() as reader:
+            wanted = {"chargepoint/garage/online/node-1", "chargepoint/garage/online/node%2F2"}
+            until(lambda: {topic for topic, _, _ in reader.messages} == wanted)
+            assert {content for _, content, _ in reader.messages} == {b"online"}
+            running[0].stop()
+            gone = ("chargepoint/garage/online/node-1", b"offline", False)
+            until(lambda: gone in reader.messages)
+        assert state(running[1], "m").retries == 0
+
+
 def test_mqtt_says_that_the_writer_is_gone(tmp_path, stream):
     """An old status must not look like a new one."""
     with engines.mosquitto(tmp_path) as broker:
