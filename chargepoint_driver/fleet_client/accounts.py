@@ -29,6 +29,8 @@ OnChange = Callable[[str, "list[str] | None"], None]
 class ForwardingAccounts(Accounts):
     """`Accounts` whose accounts may be a fleet's."""
 
+    _forwards = True
+
     def __init__(self, serve: Callable[..., Service] = Service.of_account) -> None:
         super().__init__(serve)
         self._fleet: dict[str, FleetAccount] = {}

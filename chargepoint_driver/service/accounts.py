@@ -40,6 +40,10 @@ __all__ = ["Accounts"]
 
 _log = get_logger(__name__)
 
+_HELD = (
+    "nodes of a fleet hold this account, and this process cannot ask them; name an account with "
+    "its own login or central system, or leave it out"
+)
 _MAX_TARGETS = 200_000
 _MAX_READERS = 100
 _CALL_S = 30.0
@@ -49,6 +53,9 @@ _MAX_CALL_S = 300.0
 class Accounts:
     """The accounts of a caching agent. Raises errors of the tree; in answers they stand as
     dictionaries (`ChargePointError.to_dict`)."""
+
+    # True where accounts that nodes of a fleet hold are forwarded to them.
+    _forwards = False
 
     def __init__(self, serve: Callable[[Account], Service] = Service.of_account) -> None:
         """`serve` makes the service of an account."""
@@ -72,6 +79,9 @@ class Accounts:
         """Take over a configuration; what is wrong with it. Accounts that are unchanged keep
         what they know, a changed one goes on with its new settings, a bad one is left out."""
         config, faults = AgentConfig.from_dict(fields)
+        if not self._forwards:
+            # A part of the accounts never looks like all of them.
+            faults += [f"config: accounts.{name}: {_HELD}" for name in config.fleet_accounts]
         with self._lock:
             before, kept = self._services, {}
             for name in before.keys() - config.accounts.keys():

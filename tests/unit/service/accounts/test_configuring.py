@@ -165,3 +165,16 @@ def test_a_password_file_that_is_corrected_after_a_refusal_is_tried_at_once(
     assert accounts.write({**load(), "attribute": "allowedLoad"}, 3.0, shed_on_write=True) == 3.0
     assert asked(accounts, points)["errors"] == {}
     assert accounts.health()["good"]
+
+
+def test_an_account_of_a_fleet_is_not_left_out_in_silence() -> None:
+    fleet = {
+        "backend": "fleet",
+        "nodes": ["http://127.0.0.1:9100"],
+        "token_env": "FLEET_TOKEN",
+        "account": "garage",
+    }
+    accounts = Accounts()
+    (fault,) = accounts.configure({"accounts": {"far": fleet}})
+    assert "accounts.far: nodes of a fleet hold this account" in fault
+    assert accounts.names == ()
