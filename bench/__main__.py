@@ -23,10 +23,10 @@ PARTS = (
     *("calls", "first_poll", "replies", "points", "memory", "writes", "check_configs"),
     *("driver_start", "publish_all", "ocpp_bus", "ocpp_site", "ocpp_page", "page"),
     *("ocpp_rate", "ocpp_fleet", "ocpp_kills", "ocpp_storm", "ocpp_history", "ocpp_disk"),
-    *("ocpp_scale", "events", "metrics"),
+    *("ocpp_scale", "events", "metrics", "fleet"),
 )
 # Parts that are run only where they are named.
-MORE = ("ocpp_profile", "events_long", "fleet_sizes")
+MORE = ("ocpp_profile", "events_long", "fleet_sizes", "fleet_long")
 PART_LIMIT_S = 900
 
 

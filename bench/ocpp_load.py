@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Sequence
 
 _VALUES = ",".join(
     f'{{"value":"%s","measurand":"{measurand}","unit":"{unit}","context":"Sample.Periodic",'
@@ -70,6 +71,8 @@ class Sender(asyncio.Protocol):
             self._buffer = self._buffer[first + length :]
             if kind == 9:
                 self.transport.write(bytes((0x8A, 0x80 | length, 0, 0, 0, 0)) + content)
+            elif kind == 1 and content[:2] == b"[2":
+                self.asked(content)
             elif kind == 1 and content[:2] in {b"[3", b"[4"}:
                 self.answers += 1
                 self.answered(content)
@@ -83,7 +86,10 @@ class Sender(asyncio.Protocol):
     def send(self) -> None:
         """Send the next request."""
         self.sent += 1
-        content = self.request(f"{id(self):x}-{self.sent}").encode()
+        self.write(self.request(f"{id(self):x}-{self.sent}").encode())
+
+    def write(self, content: bytes) -> None:
+        """Send a text of 126 bytes or more."""
         head = bytes((0x81, 0xFE)) + len(content).to_bytes(2, "big") + b"\0\0\0\0"
         self.transport.write(head + content)
 
@@ -93,6 +99,9 @@ class Sender(asyncio.Protocol):
 
     def answered(self, content: bytes) -> None:
         """Take an answer, before the next request is sent."""
+
+    def asked(self, content: bytes) -> None:
+        """Take a request of the server's."""
 
 
 def meter_values(message_id: str, number: int, transaction: int | None = None) -> str:
@@ -132,6 +141,12 @@ class Load:
             )
             await asyncio.wait_for(opened, 30)
             self.senders.append(sender)
+
+    @staticmethod
+    async def all_for(loads: Sequence[Load], seconds: float) -> None:
+        """Send at all of these for a while, until every message is answered."""
+        await asyncio.gather(*(load.messages_per_s(seconds) for load in loads))
+        await asyncio.gather(*(load.drained() for load in loads))
 
     async def messages_per_s(self, seconds: float) -> float:
         """Answers per second while every socket sends."""

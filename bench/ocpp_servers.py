@@ -22,7 +22,8 @@ from typing import Any
 
 from ocpp.routing import on
 from ocpp.v16 import ChargePoint, call_result
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import ServerConnection
+from websockets.asyncio.server import serve as serve_websockets
 
 from chargepoint_driver.backends.ocpp import CentralSystem, OcppConfig
 from chargepoint_driver.config.fleet import NodeConfig
@@ -45,14 +46,18 @@ class Child:
             stderr=subprocess.DEVNULL,  # what was out of order, which is asked for
             text=True,
         )
-        self.ready = self._read()
+        self.ready = self.answer()
 
     def ask(self, command: str, **options: Any) -> Any:
         """Carry a command out; its answer."""
+        self.send(command, **options)
+        return self.answer()
+
+    def send(self, command: str, **options: Any) -> None:
+        """Have a command carried out. `answer` must follow."""
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps({"do": command, **options}) + "\n")
         self.process.stdin.flush()
-        return self._read()
 
     @property
     def memory_kib(self) -> int:
@@ -92,7 +97,8 @@ class Child:
             self.process.kill()
             self.process.stdout.close()
 
-    def _read(self) -> Any:
+    def answer(self) -> Any:
+        """Return the answer to the command before."""
         assert self.process.stdout is not None
         return json.loads(self.process.stdout.readline())
 
@@ -162,6 +168,10 @@ def _run(system: CentralSystem) -> None:
         assert system._csms is not None
         return int(system._csms.store._last_event)
 
+    def connected() -> int:
+        """Chargers that are connected."""
+        return sum(each.connected for each in list(system._running.points.values()))
+
     steps_s: list[float] = []
 
     async def measure_steps() -> None:
@@ -189,11 +199,12 @@ def _run(system: CentralSystem) -> None:
 
     with rare_collections():  # as `csms` and `web` do
         system.start()
-        _serve(
+        serve(
             int(system.ocpp_url.rpartition(":")[2].partition("/")[0]),
             {
                 "remote_starts": remote_starts,
                 "events": events,
+                "connected": connected,
                 "counters": system.counters,
                 "steps": steps,
                 "sinks_waiting": sinks_waiting,
@@ -215,9 +226,9 @@ def library() -> None:
 
     async def main() -> None:
         logging.getLogger("websockets.server").setLevel(logging.CRITICAL)
-        async with serve(handle, "127.0.0.1", 0, subprotocols=["ocpp1.6"]) as running:  # type: ignore[list-item]
+        async with serve_websockets(handle, "127.0.0.1", 0, subprotocols=["ocpp1.6"]) as running:  # type: ignore[list-item]
             port = next(iter(running.sockets)).getsockname()[1]
-            await asyncio.get_running_loop().run_in_executor(None, _serve, port, {})
+            await asyncio.get_running_loop().run_in_executor(None, serve, port, {})
 
     asyncio.run(main())
 
@@ -243,11 +254,12 @@ def twins(url: str, number: str, interval_s: str) -> None:
         return len(running.ids)
 
     with running:
-        _serve(running.ids, {"connected": connected, "each": each, "stats": running.stats})
+        serve(running.ids, {"connected": connected, "each": each, "stats": running.stats})
         assert running.errors == []
 
 
-def _serve(ready: Any, commands: dict[str, Callable[..., Any]]) -> None:
+def serve(ready: Any, commands: dict[str, Callable[..., Any]]) -> None:
+    """Print a line when ready, and carry out the commands of standard input until it ends."""
     print(json.dumps(ready), flush=True)
     for line in sys.stdin:
         options = json.loads(line)

@@ -6,7 +6,7 @@ import time
 
 from bench.ocpp_load import Sender, iso, meter_values
 
-__all__ = ["LongSessions", "Sessions", "ShortSessions", "Statuses"]
+__all__ = ["Charging", "LongSessions", "Sessions", "ShortSessions", "Statuses"]
 
 
 class Sessions(Sender):
@@ -71,3 +71,18 @@ class Statuses(Sessions):
     def __init__(self, *arguments: object) -> None:
         super().__init__(*arguments)
         self._steps = ["Preparing", "Charging", "Finishing", "Available"]
+
+
+class Charging(Sessions):
+    """One session that goes on, with meter values. Requests of the server are accepted."""
+
+    meter_values = 1
+
+    def request(self, message_id: str) -> str:
+        text = super().request(message_id)
+        self._step = 1
+        return text
+
+    def asked(self, content: bytes) -> None:
+        message_id = content.split(b'"', 2)[1]
+        self.write(b'[3,"%b",{"status":"Accepted"}]'.ljust(150) % message_id)

@@ -36,7 +36,7 @@ _ADMIN = """\
 host all         postgres 127.0.0.1/32 trust
 host replication postgres 127.0.0.1/32 trust
 """
-_FOLDERS = "/usr/local/bin:/usr/bin:" + ":".join(
+FOLDERS = "/usr/local/bin:/usr/bin:" + ":".join(
     str(path) for path in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
 )
 
@@ -54,7 +54,7 @@ class Postgres:
 
     def __init__(self, folder: Path, primary: Postgres | None = None) -> None:
         """With a primary it is a standby, which follows that one."""
-        initdb = shutil.which("initdb", path=_FOLDERS) or missing("PostgreSQL (initdb)")
+        initdb = shutil.which("initdb", path=FOLDERS) or missing("PostgreSQL (initdb)")
         self._binary = str(Path(initdb).resolve().with_name("postgres"))
         if find_spec("asyncpg") is None:
             missing("asyncpg")
@@ -96,6 +96,12 @@ class Postgres:
         (data / "pg_hba.conf").write_text(_ADMIN + rules)
         if self._options:
             os.chown(data / "server.pem", self._options["user"], self._options["group"])
+
+    @property
+    def pid(self) -> int:
+        """Return the process that runs; those of its connections are its children."""
+        assert self._child is not None
+        return self._child.pid
 
     def _run(self, words: list[str]) -> None:
         done = subprocess.run(

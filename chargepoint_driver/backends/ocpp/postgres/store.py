@@ -71,6 +71,8 @@ class PostgresStore(LocalCopy):
         self._elsewhere: dict[str, int] = {}
         self._count_at_s = self._shrink_at_s = 0.0
         self._shrunk_to = 0  # the id of a transaction
+        # Charger to the transaction that its messages named last, which is in the local copy.
+        self._held: dict[str, str] = {}
         # Called with the reason when this node can never write again.
         self.on_end: Callable[[str], None] = lambda _: None
 
@@ -145,6 +147,11 @@ class PostgresStore(LocalCopy):
         while self._ids and self._ids[0] <= reloaded.last_id:
             self._ids.popleft()
 
+    def _drop(self, station_ids: list[str]) -> None:
+        super()._drop(station_ids)
+        for each in station_ids:
+            self._held.pop(each, None)
+
     def _insert(self, name: str, rows: list[tuple[Any, ...]]) -> None:
         marks = ", ".join("?" for _ in self._columns[name])
         self._begin()
@@ -201,12 +208,16 @@ class PostgresStore(LocalCopy):
             (quoted or number).decode("utf-8", "replace")
             for quoted, number in _TRANSACTION_ID.findall(text)
         }
+        if found == {self._held.get(station_id)}:
+            return []
         held = "SELECT 1 FROM transactions WHERE charge_point = ?1 AND (wire_id = ?2 OR alias = ?2)"
-        return [
-            name
-            for name in sorted(found)
-            if self._db.execute(held, (station_id, name)).fetchone() is None
-        ]
+        missing = []
+        for name in sorted(found):
+            if self._db.execute(held, (station_id, name)).fetchone() is None:
+                missing.append(name)
+            else:
+                self._held[station_id] = name
+        return missing
 
     def next_transaction_id(self) -> int:
         """Return the id of the next transaction. Raises StoreError where none is left."""
@@ -279,7 +290,9 @@ class PostgresStore(LocalCopy):
         lacking = self._lacking("transactions")
         ended = [(own_id, of) for own_id, of, is_kept in rows if not is_kept]
         gone = [(own_id, of) for own_id, of in ended if (own_id,) not in lacking]
-        self._partial.update(station for _, station in gone)
+        for _, station in gone:
+            self._partial.add(station)
+            self._held.pop(station, None)
         lacking = self._lacking("session_registers")
         registers = self._db.execute(
             "SELECT transaction_id, quarter FROM session_registers LIMIT ?", (_MAX_SHRUNK,)

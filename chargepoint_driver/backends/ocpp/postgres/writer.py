@@ -197,17 +197,20 @@ def _json(rows: list[tuple[str, tuple[Any, ...]]], columns: Sequence[str]) -> st
         for station, row in rows
     ]
     text = _encode(found)
-    if not _DOUBTFUL.isdisjoint(map(type, chain.from_iterable(row for _, row in rows))) or any(
-        each in text for each in _ODD
+    if (
+        bytes in map(type, chain.from_iterable(row for _, row in rows))
+        or text.count(_NULL) != text.count(_NULL_IN_TEXT)
+        or _NUL in text
     ):
         text = _encode([{name: _fit(value) for name, value in row.items()} for row in found])
     return text.decode()
 
 
 _encode = msgspec.json.Encoder().encode
-_DOUBTFUL = {bytes}
-# Infinity as msgspec writes it, or a null within a text; NUL, which PostgreSQL does not take.
-_ODD = (b'":null', b"\\u0000")
+# Infinity as msgspec writes it, since no column is None; and the same within a text.
+_NULL, _NULL_IN_TEXT = b'":null', b'\\":null'
+# PostgreSQL does not take it.
+_NUL = b"\\u0000"
 
 
 def _fit(value: Any) -> Any:
