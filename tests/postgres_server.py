@@ -97,12 +97,6 @@ class Postgres:
         if self._options:
             os.chown(data / "server.pem", self._options["user"], self._options["group"])
 
-    @property
-    def pid(self) -> int:
-        """Return the process that runs; those of its connections are its children."""
-        assert self._child is not None
-        return self._child.pid
-
     def _run(self, words: list[str]) -> None:
         done = subprocess.run(
             words, cwd="/", check=False, capture_output=True, timeout=START_S, **self._options
