@@ -80,7 +80,7 @@ def _compared(what: str, found: Mapping[str, list[_Cost]]) -> Iterator[Figure]:
         of_servers = statistics.median(each.servers_us for each in costs)
         yield Figure(f"{what}, processor time of a message: {name}", of_servers, "µs")
     of_postgres = statistics.median(each.postgres_us for each in found["node"])
-    yield Figure(f"{what}, processor time of a message: PostgreSQL beside it", of_postgres, "µs")
+    yield Figure(f"{what}, processor time of a message: PostgreSQL next to it", of_postgres, "µs")
 
 
 def _scaled(found: Mapping[str, list[_Cost]]) -> Iterator[Figure]:
