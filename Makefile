@@ -4,6 +4,7 @@
 # make check           run lint, types, layers, words and docs
 # make docs            build the documentation in build/docs
 # make bench           print the measurements
+# make fleet-bench     measure commands, reconnects and memory of nodes with 10,000 chargers
 # make away            keep a sink of events away for ten minutes under load; MINUTES=1
 # make faults          run every call with every fault, as tables
 # make fuzz            send random input to the OCPP central system
@@ -40,7 +41,7 @@ PYTEST ?=
 
 RELEASE ?= $(or $(TMPDIR),/tmp)/chargepoint-release
 
-.PHONY: away screenshots live-status help release-check all venv demo test chromium engines alert-agents ilc classic fuzz fuzz-api fuzz-xml faults attack kills node-kills soak lowest pythons audit alongside check docs bench clean
+.PHONY: away fleet-bench screenshots live-status help release-check all venv demo test chromium engines alert-agents ilc classic fuzz fuzz-api fuzz-xml faults attack kills node-kills soak lowest pythons audit alongside check docs bench clean
 all: check test
 
 # The comment at the top of this file.
@@ -171,6 +172,9 @@ docs: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m bench $(BENCH)
+
+fleet-bench: $(READY)
+	$(BIN)/python -m bench fleet_long
 
 away: $(READY)
 	MINUTES=$(MINUTES) $(BIN)/python -m bench events_long

@@ -1,5 +1,5 @@
-"""Nodes of a fleet with thousands of chargers: commands through another node, the chargers of a
-lost node at the two others, memory of idle chargers.
+"""Nodes of a fleet with thousands of chargers, `make fleet-bench`: commands through another node,
+the chargers of a lost node at the two others, memory of idle chargers.
 
 What a user gains: each node can command every charger, and a lost node is made up for in seconds.
 """

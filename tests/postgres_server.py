@@ -105,6 +105,19 @@ class Postgres:
 
     def start(self) -> None:
         """Start it, and wait until it takes connections."""
+        self._spawn()
+        assert self._child is not None
+        end_s = time.monotonic() + START_S
+        while not (is_open(self.port) and self._answers()):
+            said = (self._folder / "log").read_text(errors="replace")[-2000:]
+            assert time.monotonic() < end_s, said
+            if self._child.poll() is not None:
+                # Processes of one that was killed may not have ended yet.
+                assert "is still in use" in said, said
+                self._spawn()
+            time.sleep(0.05)
+
+    def _spawn(self) -> None:
         with (self._folder / "log").open("ab") as log:
             # No flush to the disk: the processes are killed here, and the machine is not.
             self._child = subprocess.Popen(
@@ -114,12 +127,6 @@ class Postgres:
                 ],
                 cwd="/", stdout=log, stderr=log, stdin=subprocess.DEVNULL, **self._options,
             )  # fmt: skip
-        end_s = time.monotonic() + START_S
-        while not (is_open(self.port) and self._answers()):
-            said = (self._folder / "log").read_text(errors="replace")[-2000:]
-            assert self._child.poll() is None, said
-            assert time.monotonic() < end_s, said
-            time.sleep(0.05)
 
     def _answers(self) -> bool:
         try:

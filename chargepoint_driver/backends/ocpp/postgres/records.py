@@ -14,7 +14,7 @@ from chargepoint_driver.backends.ocpp.storage.reservation_table import reservati
 
 __all__ = ["Records", "Reloaded"]
 
-NEWEST = 4
+NEWEST = 3
 """The transactions of a charger that are read when it connects, besides those that run. Another one
 is read when a message names it."""
 _WHOLE = ("charge_points", "connectors", "limits", "remote_starts", "reservations")
