@@ -152,6 +152,7 @@ check: $(READY)
 	@echo "codespell: the docs, then code and texts"
 	@$(BIN)/codespell $(PROSE)
 	@$(BIN)/codespell --ignore-words-list $(ON_PURPOSE) $(CODE)
+	$(BIN)/python -m pytest tests/docs/test_prose.py tests/packaging/test_language.py
 	$(SITE)
 
 # Words to avoid are in docs/banned-words.txt; the settings are in setup.cfg.

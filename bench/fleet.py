@@ -1,4 +1,4 @@
-"""What a message costs a node of a fleet, against one central system with a file.
+"""Cost of a message to a node of a fleet, against one central system with a file.
 
 What a user gains: a machine may fail, and the nodes that prevent a loss cost hardly more.
 """
