@@ -27,6 +27,7 @@ from chargepoint_driver.errors import (
     ChargePointError,
     ConfigurationError,
     InvalidReplyError,
+    InvalidValueError,
     NotFoundError,
     OutcomeUnknownError,
     PermissionDeniedError,
@@ -264,6 +265,11 @@ class NodeConnections:
             why = f"its answer is not that of a node (HTTP {status})"
             # With 4xx nothing was taken. With 5xx something between may have lost the node.
             raise self._unanswered(request, why, was_sent=not 300 <= status < 500)
+        if status == 413:
+            raise InvalidValueError(
+                f"{request.what} of {self._config.account}: {len(request.body or b'')} bytes are "
+                "too many for a node; ask for fewer points at once. Nothing was sent"
+            )
         if isinstance(error, dict) and not error.get("of_account"):
             raise self._refused(request, status, error)
         return dict(answer)

@@ -75,6 +75,7 @@ class _Node:
         self.api = AccountApi(accounts)
         self.run = run
         self.port = 0
+        self.max_bytes = 64 * 2**20
         self.tls: ssl.SSLContext | None = None
         self.requests: list[str] = []
         self.on_request: Callable[[web.Request], None] = lambda _: None
@@ -106,7 +107,7 @@ class _Node:
             finally:
                 self._open.pop(id(request), None)
 
-        app = web.Application(middlewares=[answering(), guard])
+        app = web.Application(middlewares=[answering(), guard], client_max_size=self.max_bytes)
         for route, handler in self.api.routes:
             app.router.add_route(route.method, route.path, handler)
         self._listener = Listener(("127.0.0.1", self.port), "control", self.tls)

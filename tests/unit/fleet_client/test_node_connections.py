@@ -12,7 +12,12 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 import trustme
 
-from chargepoint_driver.errors import ConfigurationError, OutcomeUnknownError, TransientError
+from chargepoint_driver.errors import (
+    ConfigurationError,
+    InvalidValueError,
+    OutcomeUnknownError,
+    TransientError,
+)
 from chargepoint_driver.fleet_client import node_connections
 
 STATION = "1:34001"
@@ -120,6 +125,16 @@ def test_an_account_without_holder_is_waited_for(fleet, account):
     threading.Timer(0.5, lambda: fleet.hold(1, epoch=2)).start()
     assert account.write(LIMIT, 3.0, shed_on_write=True) == 3.0
     assert fleet.nodes[1].accounts.begun == ["write"]
+
+
+def test_a_request_that_is_too_large_is_named(fleet, account):
+    fleet.kill(0)
+    fleet.nodes[0].max_bytes = 10_000
+    fleet.run(fleet.nodes[0].listen())
+    points = {f"p{number}": LOAD for number in range(500)}
+    with pytest.raises(InvalidValueError, match="bytes are too many for a node; ask for fewer"):
+        account.read(points)
+    assert fleet.nodes[1].requests == []
 
 
 def test_without_any_node_each_reason_is_named_and_nothing_was_sent(connect, closed):
