@@ -48,6 +48,9 @@ from chargepoint_driver.text import get_logger
 
 __all__ = ["Csms"]
 
+# Between two questions for a limit that got no answer.
+_SETTLE_S = 5.0
+
 """Key of a charger's record: when its alarms were last cleared."""
 
 _log = get_logger(__name__)
@@ -245,6 +248,8 @@ class Csms:
         timer = loop.call_later(
             self.config.boot_grace_s, lambda: self.spawn(self._set_up.miss_boot(point, link))
         )
+        if self.limiter.has_doubts(point):
+            self.spawn(self._settle_doubts(point, link))
         try:
             await link.run()
         finally:
@@ -330,6 +335,13 @@ class Csms:
             self.save_point(point, worked=point.learned)
         self._set_up.booted(point, link)
         await self.limiter.put_back(point)
+
+    async def _settle_doubts(self, point: Charger, link: Connection) -> None:
+        """Ask for limits that got no answer, once the charger goes on without a boot."""
+        while not link.closed and point.booted_on is not link and self.limiter.has_doubts(point):
+            await asyncio.sleep(_SETTLE_S)
+            if (point.last_seen_s or 0.0) > (point.connected_s or 0.0):
+                await self.limiter.settle_doubts(point)
 
     async def began(self, point: Charger, connector_id: int) -> None:
         self._set_up.began(point)

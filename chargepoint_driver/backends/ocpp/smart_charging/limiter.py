@@ -33,6 +33,7 @@ from chargepoint_driver.errors import (
     ChargePointError,
     InvalidValueError,
     NotFoundError,
+    OutcomeUnknownError,
     StoreError,
     TransientError,
     WriteRejectedError,
@@ -84,6 +85,9 @@ class Limiter:
                 # Its charger's report of a limit is believed again once the load obeys one.
                 contradicted, tried = before.limit.contradicted, before.limit.tried
                 state = replace(state, contradicted=contradicted, tried=tried)
+            # Stored first: this process may end before the answer is stored.
+            self._record_refusal(point, connector_id, state, OutcomeUnknownError("no answer yet"))
+            await self._kept(point)
             try:
                 state = await self._install(point, connector_id, state)
             except ChargePointError as error:
@@ -190,6 +194,20 @@ class Limiter:
                     self.keep(point, number, await self._install(point, number, state))
                 except ChargePointError as error:
                     self._count(point, "limits_not_put_back", str(error))
+
+    def has_doubts(self, point: Charger) -> bool:
+        """Return True if a limit got no answer, and may be in force."""
+        now_s = self._now()
+        return any(
+            each.limit is not None and each.limit.is_in_doubt and not each.limit.is_over(now_s)
+            for each in point.connectors.values()
+        )
+
+    async def settle_doubts(self, point: Charger) -> None:
+        """Ask for each limit that got no answer whether the charger has it."""
+        for number, connector in point.connectors.items():
+            if connector.limit is not None and connector.limit.is_in_doubt:
+                await self._find(point, number)
 
     async def _find(self, point: Charger, connector_id: int) -> None:
         """Ask for the schedule in force: it shows a limit in doubt, or, while a transaction runs,

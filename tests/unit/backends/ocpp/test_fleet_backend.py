@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from chargepoint_driver.backend import Backend, DirectBackend, Limit, Request, Target
+from chargepoint_driver.backends.ocpp.csms import csms
 from chargepoint_driver.catalogue import OCPP
 from chargepoint_driver.errors import (
     ChargePointError,
@@ -171,6 +173,64 @@ def test_requests_must_be_allowed(two, clock) -> None:
     with pytest.raises(PermissionDeniedError, match="allow_call"):
         backend.call("CP1", "ClearCache", {}, 5)
     backend.close()
+
+
+def test_a_limit_is_in_doubt_before_it_is_sent(two, backends, postgres, records) -> None:
+    """The node may be killed before the answer is stored: the next one asks the charger."""
+    charger = two[0].charger("CP1")
+    charger.status("Available")
+    sending = threading.Thread(target=backends[0].shed, args=(PORT, Limit(allowed_load_kw=3.0), 30))
+    sending.start()
+    frame = charger.receive()
+    while frame[2] != "SetChargingProfile":
+        charger.ws.send(json.dumps([3, frame[1], {"status": "Accepted"}]))
+        frame = charger.receive()
+    rows = postgres.rows("SELECT data FROM limits", database=records)
+    stored = json.loads(rows[0][0])
+    assert (stored["requested_kw"], stored["accepted_kw"]) == (3.0, None)
+    assert stored["refused"] == "fate_unknown"
+    # Not reported, which is neither a limit nor none.
+    assert [values(each)["shedState"] for each in backends] == [None, None]
+    charger.ws.send(json.dumps([3, frame[1], {"status": "Accepted"}]))
+    taking = Taking(charger)
+    sending.join(LIMIT_S)
+    assert [values(each)["shedState"] for each in backends] == [1, 1]
+    taking.end()
+
+
+def test_the_next_node_asks_for_a_limit_in_doubt(two, backends, clock, monkeypatch) -> None:
+    """The charger goes on at another node without a boot."""
+    monkeypatch.setattr(csms, "_SETTLE_S", 0.05)
+    charger = two[0].charger("CP1")
+    charger.boot()
+    charger.status("Available")
+    sending = threading.Thread(target=_shed_in_vain, args=(backends[0],))
+    sending.start()
+    frame = charger.receive()
+    while frame[2] != "SetChargingProfile":
+        charger.ws.send(json.dumps([3, frame[1], {"status": "Accepted"}]))
+        frame = charger.receive()
+    again = two[1].charger("CP1")
+    sending.join(LIMIT_S)
+    assert values(backends[1])["shedState"] is None
+    clock.ahead_s += 1
+    again.ws.send(json.dumps([2, "beat", "Heartbeat", {}]))
+    frame = again.receive()
+    while frame[0] == 3 or frame[2] != "GetCompositeSchedule":
+        if frame[0] == 2:
+            again.ws.send(json.dumps([3, frame[1], {"status": "Accepted"}]))
+        frame = again.receive()
+    period = {"startPeriod": 0, "limit": 3000.0}
+    schedule = {"chargingRateUnit": "W", "chargingSchedulePeriod": [period]}
+    answer = {"status": "Accepted", "connectorId": 1, "chargingSchedule": schedule}
+    again.ws.send(json.dumps([3, frame[1], answer]))
+    eventually(lambda: values(backends[0])["shedState"] == 1)
+    assert values(backends[0])["allowedLoad"] == 3.0
+
+
+def _shed_in_vain(backend: FleetBackend) -> None:
+    with suppress(ChargePointError):  # its charger is gone
+        backend.shed(PORT, Limit(allowed_load_kw=3.0), 30)
 
 
 def test_a_charger_that_no_node_has_is_out_of_reach_with_what_is_stored(two, backends) -> None:

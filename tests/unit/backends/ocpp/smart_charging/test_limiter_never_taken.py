@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from chargepoint_driver.backend import Limit, Target
@@ -97,3 +100,26 @@ def test_one_that_may_have_been_taken_is_removed(start) -> None:
     eventually(lambda: site.connector().limit["in_doubt"])
     site.system.clear(ONE)
     assert clears(it) > 0
+
+
+def test_a_process_that_ends_before_the_answer_is_stored_knows_of_a_doubt(
+    meet, start, tmp_path
+) -> None:
+    it = meet()
+    copy = tmp_path / "killed.db"
+    take = it._take
+
+    def take_and_copy(raw, frame) -> None:
+        if frame[0] == 2 and frame[2] == "SetChargingProfile":
+            file = sqlite3.connect(tmp_path / "ocpp.db")
+            with closing(file) as db, closing(sqlite3.connect(copy)) as killed:
+                db.backup(killed)
+        take(raw, frame)
+
+    it._take = take_and_copy
+    it.answers["SetChargingProfile"] = {"status": "Accepted"}
+    it.site.system.shed(ONE, FIVE, 5)
+    assert it.site.connector().limit["active"]
+    # As it stands after a kill: neither a limit nor none, until the charger is asked.
+    limit = start(database=copy).connector().limit
+    assert (limit["requested_kw"], limit["active"], limit["in_doubt"]) == (5, False, True)
