@@ -10,6 +10,8 @@ const LINES = [
   { name: "capacity", of: (s) => s[5], color: "--edge", width: 1 },
   { name: "headroom", of: (s) => s[6], color: "--good", width: 1, dash: [4, 2] },
 ];
+// Width of a time, like 12:45 PM.
+const LABEL = 64;
 let library = null;
 
 export class Plot {
@@ -78,7 +80,8 @@ export class Plot {
       ...this.size(),
       series: [{}, ...LINES.map((line) => ({ label: line.name, stroke: color(line.color), fill: line.fill ? color(line.fill) : undefined, width: line.width, dash: line.dash, paths: path, points: { show: false } }))],
       scales: { x: { time: true }, y: { range: (_, low, high) => [Math.min(0, low ?? 0), Math.max(1, (high ?? 0) * 1.08)] } },
-      axes: [{ ...axis, values: (_, splits, __, ___, step) => splits.map((split) => tick(split, step)) }, { ...axis, size: (_, values) => 16 + 7.5 * Math.max(4, ...(values ?? []).map((words) => words.length)), values: (_, splits) => splits.map((split) => `${split} kW`) }],
+      padding: [null, LABEL / 2, null, null],
+      axes: [{ ...axis, space: LABEL + 16, values: (_, splits, __, ___, step) => splits.map((split) => tick(split, step)) }, { ...axis, size: (_, values) => 16 + 7.5 * Math.max(4, ...(values ?? []).map((words) => words.length)), values: (_, splits) => splits.map((split) => `${split} kW`) }],
       legend: { show: false },
       cursor: { points: { show: false }, drag: { x: true, y: false, setScale: false } },
       tzDate: (time) => (site.timeZone ? uPlot.tzDate(new Date(time * 1000), site.timeZone) : new Date(time * 1000)),
