@@ -48,10 +48,9 @@ from chargepoint_driver.text import get_logger
 
 __all__ = ["Csms"]
 
-# Between two questions for a limit that got no answer.
+# Until a charger is asked for a limit that got no answer. Each time it is twice as long.
 _SETTLE_S = 5.0
-
-"""Key of a charger's record: when its alarms were last cleared."""
+_MAX_SETTLE_S = 600.0
 
 _log = get_logger(__name__)
 
@@ -338,8 +337,10 @@ class Csms:
 
     async def _settle_doubts(self, point: Charger, link: Connection) -> None:
         """Ask for limits that got no answer, once the charger goes on without a boot."""
+        wait_s = _SETTLE_S
         while not link.closed and point.booted_on is not link and self.limiter.has_doubts(point):
-            await asyncio.sleep(_SETTLE_S)
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, _MAX_SETTLE_S)
             if (point.last_seen_s or 0.0) > (point.connected_s or 0.0):
                 await self.limiter.settle_doubts(point)
 
